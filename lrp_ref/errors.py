@@ -1,0 +1,106 @@
+"""Every error that lrp_ref raises on purpose, and the check for optional packages.
+
+Each message is one line: what is wrong, where (node, file, offset), which shapes or values, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class LrpError(Exception):
+    """Base of every error that lrp_ref raises on purpose.
+
+    Args:
+        message: one line that says what is wrong and what to do.
+
+    Attributes:
+        node: name of the network node where it happened, or None outside a network.
+
+    Example:
+        >>> str(ShapeError("input has 3 channels, the weight expects 1").at("conv1"))
+        "node 'conv1': input has 3 channels, the weight expects 1"
+    """
+
+    node: str | None = None
+
+    def at(self, node: str) -> LrpError:
+        """Return this error with the node's name in front of its message (the innermost name wins)."""
+        if self.node is not None:
+            return self
+        named = type(self)(f"node '{node}': {self}")
+        named.node = node
+        return named
+
+
+class ShapeError(LrpError, ValueError):
+    """Arrays whose shapes do not fit each other or the layer."""
+
+
+class BackendError(LrpError, TypeError):
+    """Arrays of different array libraries in one call, or an array library that is not known."""
+
+
+class GraphError(LrpError, ValueError):
+    """A network whose nodes, inputs or outputs do not form a valid graph."""
+
+
+class UnsupportedError(LrpError, NotImplementedError):
+    """An operator, rule or option that lrp_ref does not implement."""
+
+
+class ModelFormatError(LrpError, ValueError):
+    """A model, trace or sidecar file that is damaged, or is not of the format it claims."""
+
+
+class ParameterError(LrpError, ValueError):
+    """A parameter out of its range, or a name that is not known."""
+
+
+class NonFiniteError(LrpError, ArithmeticError):
+    """NaN or infinity in an input, an activation or a relevance."""
+
+
+class MissingExtraError(LrpError, ImportError):
+    """An optional package that is needed and not installed."""
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional package, or say which extra brings it.
+
+    Args:
+        module: name to import, such as ``"onnx"``.
+        extra: the extra of lrp-ref that installs it.
+        purpose: what it is needed for, as in "to read ONNX files".
+
+    Raises:
+        MissingExtraError: the package is not installed.
+
+    Example:
+        >>> require("json", extra="none", purpose="read JSON").__name__
+        'json'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingExtraError(
+            f"{package} is needed to {purpose} and is not installed ({error}); "
+            f"run: pip install 'lrp-ref[{extra}]'"
+        ) from error
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ParameterError:
+    """Return the error for a name that is not known, with the nearest known name.
+
+    Example:
+        >>> str(unknown("composite", "epsilon_pluss", ["epsilon", "epsilon_plus"]))
+        "unknown composite 'epsilon_pluss': did you mean 'epsilon_plus'? known: epsilon, epsilon_plus"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return ParameterError(f"unknown {kind} '{name}': {hint}known: {', '.join(names)}")
