@@ -88,8 +88,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     except ImportError as error:
         package = module.partition(".")[0]
         raise MissingExtraError(
-            f"{package} is needed to {purpose} and is not installed ({error}); "
-            f"run: pip install 'lrp-ref[{extra}]'"
+            f"{package} is needed to {purpose} and is not installed ({error}); run: pip install 'lrp-ref[{extra}]'"
         ) from error
 
 

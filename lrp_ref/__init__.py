@@ -1,0 +1,1 @@
+"""lrp_ref: the reference implementation of Layer-wise Relevance Propagation."""

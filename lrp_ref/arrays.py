@@ -1,0 +1,188 @@
+"""The only file that knows array libraries: which one, dtype, host and device.
+
+The namespace is inferred from the inputs at the door and passed on; it is never chosen by what is installed.
+``ARRAY_FUNCTIONS`` is the complete list of what layers, rules and kernels call on it, and so what a new array
+module must provide.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import arithmetic
+from .errors import BackendError, NonFiniteError, require
+
+Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtype and shape are in the docstrings
+Namespace = Any
+
+ARRAY_FUNCTIONS = (
+    "abs", "any", "arange", "argmax", "asarray", "broadcast_to", "concatenate", "empty", "exp", "expm1",
+    "isfinite", "log", "log1p", "logical_and", "matmul", "max", "maximum", "minimum", "moveaxis", "ones", "reshape",
+    "sqrt", "stack", "sum", "take", "tanh", "where", "zeros",
+)  # fmt: skip
+
+
+def namespace(*arrays: Array) -> Namespace:
+    """Return the array module that all ``arrays`` belong to (None entries are skipped).
+
+    Raises:
+        BackendError: arrays of two libraries, or something that is no array.
+
+    Example:
+        >>> namespace(np.zeros(3)).__name__
+        'numpy'
+    """
+    found: Namespace = None
+    for array in arrays:
+        if array is None:
+            continue
+        module = _module_of(array)
+        if found is not None and module is not found:
+            raise BackendError(
+                f"arrays of {found.__name__} and {module.__name__} in one call: move them to one library first "
+                "(net.to('cupy'), cupy.asarray(x), x.get())"
+            )
+        found = module
+    if found is None:
+        raise BackendError("no array among the arguments, so the array library is not known")
+    return found
+
+
+def _module_of(array: Array) -> Namespace:
+    if isinstance(array, np.ndarray | np.generic):
+        return np
+    root = type(array).__module__.partition(".")[0]
+    if root == "cupy":
+        return sys.modules["cupy"]
+    if root not in ("torch", "jaxlib", "jax", "tensorflow") and hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    raise BackendError(
+        f"{type(array).__module__}.{type(array).__name__} is not a NumPy or CuPy array: convert it first "
+        "(numpy.asarray(x), tensor.detach().numpy())"
+    )
+
+
+def by_name(name: str | Namespace) -> Namespace:
+    """Return the array module called ``name`` ("numpy", "cupy"), or ``name`` itself if it is a module.
+
+    Raises:
+        BackendError: a name that is not known.
+        MissingExtraError: CuPy is asked for and not installed.
+    """
+    if not isinstance(name, str):
+        return name
+    if name == "numpy":
+        return np
+    if name == "cupy":
+        return require("cupy", extra="cupy", purpose="compute on a GPU")
+    raise BackendError(f"array module '{name}' is not known: use 'numpy' or 'cupy'")
+
+
+def to_numpy(array: Array) -> np.ndarray[Any, Any]:
+    """Copy an array to the host as a NumPy array (a NumPy array is returned as it is)."""
+    if isinstance(array, np.ndarray):
+        return array
+    if hasattr(array, "get"):
+        return np.asarray(array.get())
+    return np.asarray(array)
+
+
+def convert(array: Array, xp: Namespace) -> Array:
+    """Return ``array`` as an array of the module ``xp`` (itself when it is one already)."""
+    if isinstance(array, np.ndarray) and xp is np:
+        return array
+    if not isinstance(array, np.ndarray) and _module_of(array) is xp:
+        return array
+    host = to_numpy(array)
+    return host if xp is np else xp.asarray(host)
+
+
+def like(value: Any, x: Array) -> Array:
+    """Return numbers ``value`` (scalar, list or array) as an array of the library and number system of ``x``."""
+    if x.dtype == object:
+        host = to_numpy(value) if hasattr(value, "dtype") else np.asarray(value, dtype=object)
+        return arithmetic.rational(host)
+    xp = namespace(x)
+    if hasattr(value, "dtype"):
+        return convert(value, xp).astype(x.dtype)
+    return xp.asarray(value, dtype=x.dtype)
+
+
+def channelwise(value: Any, x: Array) -> Array:
+    """Return ``value`` so that it broadcasts against ``x`` (N, C, ...): a 1-D value runs along the channels."""
+    array = like(value, x)
+    if array.ndim == 1 and x.ndim > 2:
+        return array.reshape((1, array.shape[0]) + (1,) * (x.ndim - 2))
+    return array
+
+
+def fits(shape: Sequence[int], target: Sequence[int]) -> bool:
+    """Return whether an array of ``shape`` broadcasts to ``target`` without enlarging it."""
+    if len(shape) > len(target):
+        return False
+    return all(a in (1, b) for a, b in zip(reversed(shape), reversed(target), strict=False))
+
+
+def sample_sum(x: Array) -> Array:
+    """Sum over everything but the batch axis: (N, ...) to (N,)."""
+    return x.reshape(x.shape[0], -1).sum(axis=1) if x.shape[0] else x.reshape(0, 1).sum(axis=1)
+
+
+def unbroadcast(x: Array, shape: Sequence[int]) -> Array:
+    """Sum ``x`` over the axes that broadcasting ``shape`` to ``x.shape`` had repeated (its adjoint)."""
+    extra = x.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(extra + k for k, n in enumerate(shape) if n == 1 and x.shape[extra + k] != 1)
+    return (x.sum(axis=axes) if axes else x).reshape(tuple(shape))
+
+
+def is_float(array: Array) -> bool:
+    """Return whether the array holds floats or exact numbers, not indices."""
+    return array.dtype.kind in "fO"
+
+
+def require_finite(array: Array, what: str) -> None:
+    """Raise if ``array`` holds NaN or infinity.
+
+    Raises:
+        NonFiniteError: with ``what``, how many values, and the index of the first.
+    """
+    if array.dtype.kind != "f":
+        return
+    xp = namespace(array)
+    finite = xp.isfinite(array)
+    if bool(finite.all()):
+        return
+    bad = ~to_numpy(finite)
+    first = tuple(int(k) for k in np.argwhere(bad)[0])
+    value = float(to_numpy(array)[first])
+    raise NonFiniteError(f"{what} has {int(bad.sum())} values that are not finite; the first is {value} at {first}")
+
+
+def require_dtype(x: Array, parameter: Array, layer: str) -> None:
+    """Raise unless an input and a layer's parameter have one dtype, so that nothing is promoted silently.
+
+    Raises:
+        BackendError: with both dtypes and what to do.
+    """
+    if x.dtype != parameter.dtype or x.dtype.kind not in "fO":
+        raise BackendError(
+            f"{layer}: the input is {x.dtype}, the parameters are {parameter.dtype}: cast one of them, both must be "
+            "float32, float64 or exact numbers (x.astype(...), net.astype(...))"
+        )
+
+
+def erf(x: Array) -> Array:
+    """Return the error function of every element."""
+    arithmetic.no_exact_value(x, "erf")
+    xp = namespace(x)
+    if xp is np:
+        from scipy.special import erf as host_erf
+
+        return host_erf(x)
+    if xp.__name__ == "cupy":
+        return require("cupyx.scipy.special", extra="cupy", purpose="compute erf on a GPU").erf(x)
+    return xp.erf(x)

@@ -1,0 +1,194 @@
+"""The few heavy primitives, written once for every array module: windows, convolution and its adjoint.
+
+Nothing loops over pixels or units: the loops run over kernel taps and over strips of the output that keep the
+unrolled windows small, so memory grows with the activations and not with windows x activations.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+from .arrays import Array, Namespace
+from .errors import ShapeError
+
+Pads = tuple[tuple[int, int], ...]
+STRIP_BYTES = 2 << 20  # unrolled windows of one strip: about the level-2 cache of one core
+
+
+def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool = False) -> int:
+    """Number of window positions along one axis.
+
+    Formula: floor or ceil of (size + pads - dilation (kernel - 1) - 1) / stride, plus 1. In ceil mode a last
+    window that would start in the padding after the input does not count.
+    """
+    span = size + sum(pads) - dilation * (kernel - 1) - 1
+    if span < 0:
+        return 0
+    count = (-(-span // stride) if ceil else span // stride) + 1
+    if ceil and (count - 1) * stride >= size + pads[0]:
+        count -= 1
+    return count
+
+
+def pad_spatial(x: Array, pads: Pads, value: object, xp: Namespace) -> Array:
+    """Return ``x`` (N, C, *spatial) with ``value`` around its spatial axes; negative amounts crop."""
+    if not any(before or after for before, after in pads):
+        return x
+    shape = x.shape[:2] + tuple(n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))
+    padded = xp.zeros(shape, dtype=x.dtype)
+    if value != 0:
+        padded[...] = value
+    inner = tuple(
+        slice(max(a, 0), max(a, 0) + n + min(a, 0) + min(b, 0)) for n, (a, b) in zip(x.shape[2:], pads, strict=True)
+    )
+    source = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[2:], pads, strict=True))
+    padded[(slice(None), slice(None), *inner)] = x[(slice(None), slice(None), *source)]
+    return padded
+
+
+def windows(
+    kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], out: Sequence[int]
+) -> Iterator[tuple[slice, ...]]:
+    """Yield, tap by tap in row-major order, the slices of a padded input that the tap meets in every window."""
+    for tap in itertools.product(*(range(k) for k in kernel)):
+        yield tuple(
+            slice(t * d, t * d + s * (n - 1) + 1, s) for t, d, s, n in zip(tap, dilation, stride, out, strict=True)
+        )
+
+
+def convolve(
+    x: Array, weight: Array, *, stride: Sequence[int], pads: Pads, dilation: Sequence[int], groups: int, xp: Namespace
+) -> Array:
+    """Correlate (N, C, *spatial) with a kernel bank (O, C/groups, *kernel) to (N, O, *out).
+
+    Formula: z[n, o, p] = sum over c, k of x[n, c, p stride + k dilation - pad] w[o, c, k].
+
+    Raises:
+        ShapeError: the (padded) input is smaller than the kernel.
+    """
+    kernel = weight.shape[2:]
+    out = _output_sizes(x.shape[2:], kernel, stride, pads, dilation)
+    padded = pad_spatial(x, pads, 0, xp)
+    n, outs, inner = x.shape[0], weight.shape[0], weight.shape[1]
+    z = xp.empty((n, outs, *out), dtype=x.dtype)
+    if z.size == 0:
+        return z
+    if inner == 1:
+        return _depthwise(padded, weight, z, groups, stride, dilation, xp)
+    matrix = weight.reshape(groups, outs // groups, -1)
+    taps = math.prod(kernel)
+    grouped = padded.reshape(n, groups, inner, *padded.shape[2:])
+    result = z.reshape(n, groups, outs // groups, *out)
+    for rows, samples in _strips(n, out, groups * inner * taps, x.dtype.itemsize):
+        strip = (rows.stop - rows.start, *out[1:])
+        block = _rows(grouped[samples], rows, kernel, stride, dilation)
+        count = block.shape[0]
+        if taps == 1 and all(s == 1 for s in stride):
+            columns = block
+        else:
+            columns = xp.empty((count, groups, inner, taps, *strip), dtype=x.dtype)
+            for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
+                columns[:, :, :, k] = block[(..., *tap)]
+        product = xp.matmul(matrix, columns.reshape(count, groups, inner * taps, -1))
+        result[(samples, slice(None), slice(None), rows)] = product.reshape(count, groups, outs // groups, *strip)
+    return z
+
+
+def convolve_adjoint(
+    g: Array,
+    weight: Array,
+    *,
+    spatial: Sequence[int],
+    stride: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    groups: int,
+    xp: Namespace,
+) -> Array:
+    """Apply the transpose of :func:`convolve`: (N, O, *out) to (N, C, *spatial).
+
+    Formula: y[n, c, q] = sum over o, p, k with q = p stride + k dilation - pad of g[n, o, p] w[o, c, k].
+    """
+    kernel, inner = weight.shape[2:], weight.shape[1]
+    n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]
+    full = tuple(size + a + b for size, (a, b) in zip(spatial, pads, strict=True))
+    y = xp.zeros((n, groups * inner, *full), dtype=g.dtype)
+    if g.size:
+        if inner == 1:
+            _depthwise_adjoint(g, weight, y, groups, stride, dilation, xp)
+        else:
+            taps = math.prod(kernel)
+            matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
+            grouped = y.reshape(n, groups, inner, *full)
+            source = g.reshape(n, groups, outs // groups, *out)
+            for rows, samples in _strips(n, out, groups * inner * taps, g.dtype.itemsize):
+                strip = (rows.stop - rows.start, *out[1:])
+                part = source[(samples, slice(None), slice(None), rows)]
+                count = part.shape[0]
+                columns = xp.matmul(matrix, part.reshape(count, groups, outs // groups, -1))
+                columns = columns.reshape(count, groups, inner, taps, *strip)
+                block = _rows(grouped[samples], rows, kernel, stride, dilation)
+                for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
+                    block[(..., *tap)] += columns[:, :, :, k]
+    crop = tuple((-a, -b) for a, b in pads)
+    return pad_spatial(y, crop, 0, xp)
+
+
+def _output_sizes(
+    spatial: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pads: Pads, dilation: Sequence[int]
+) -> tuple[int, ...]:
+    out = tuple(map(output_size, spatial, kernel, stride, pads, dilation))
+    if 0 in out and 0 not in spatial:
+        raise ShapeError(
+            f"input of spatial size {tuple(spatial)} with padding {pads} is smaller than the kernel {tuple(kernel)} "
+            f"with dilation {tuple(dilation)}"
+        )
+    return out
+
+
+def _strips(n: int, out: Sequence[int], unrolled: int, itemsize: int) -> Iterator[tuple[slice, slice]]:
+    """Yield (output rows, samples) so that the unrolled windows of one strip fit STRIP_BYTES."""
+    row = unrolled * math.prod(out[1:]) * itemsize
+    rows = max(1, min(out[0], STRIP_BYTES // max(row, 1)))
+    samples = max(1, STRIP_BYTES // (row * out[0])) if rows == out[0] else 1
+    for first in range(0, n, samples):
+        for top in range(0, out[0], rows):
+            yield slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n))
+
+
+def _rows(x: Array, rows: slice, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
+    """View of the input rows (first spatial axis, after two or three leading axes) that output ``rows`` meet."""
+    lead = x.ndim - len(kernel)
+    top = rows.start * stride[0]
+    bottom = (rows.stop - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
+    return x[(slice(None),) * lead + (slice(top, bottom),)]
+
+
+def _depthwise(
+    padded: Array, weight: Array, z: Array, groups: int, stride: Sequence[int], dilation: Sequence[int], xp: Namespace
+) -> Array:
+    """One input channel per group: a weighted sum of shifted views, no matrix product."""
+    n, out = z.shape[0], z.shape[2:]
+    many = weight.shape[0] // groups
+    result = z.reshape(n, groups, many, *out)
+    result[...] = 0
+    factors = weight.reshape(groups, many, -1)
+    ones = (1,) * len(out)
+    for k, tap in enumerate(windows(weight.shape[2:], stride, dilation, out)):
+        view = padded[(slice(None), slice(None), None, *tap)]
+        result += view * factors[:, :, k].reshape(groups, many, *ones)
+    return z
+
+
+def _depthwise_adjoint(
+    g: Array, weight: Array, y: Array, groups: int, stride: Sequence[int], dilation: Sequence[int], xp: Namespace
+) -> None:
+    n, out = g.shape[0], g.shape[2:]
+    many = weight.shape[0] // groups
+    source = g.reshape(n, groups, many, *out)
+    factors = weight.reshape(groups, many, -1)
+    ones = (1,) * len(out)
+    for k, tap in enumerate(windows(weight.shape[2:], stride, dilation, out)):
+        y[(slice(None), slice(None), *tap)] += xp.sum(source * factors[:, :, k].reshape(groups, many, *ones), axis=2)

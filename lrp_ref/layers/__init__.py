@@ -1,0 +1,46 @@
+"""The layers: pure-array values with ``forward``, ``relevance_backward`` and ``vjp``; none keeps state.
+
+Inputs have the batch on axis 0 and the channels on axis 1; ``LAYERS`` lists every layer that a file may name.
+"""
+
+from .affine import Affine
+from .base import Elementwise, Layer, Linear, Route, Universal, Unweighted
+from .conv import Conv, ConvTranspose
+from .dense import Dense
+from .elementwise import (
+    ELU,
+    GELU,
+    SELU,
+    Abs,
+    Clip,
+    Exp,
+    HardSigmoid,
+    HardSwish,
+    HardTanh,
+    Identity,
+    LeakyReLU,
+    Log,
+    Power,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from .merge import Add, Concat, Multiply
+from .pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Mean, Sum, SumPool
+from .recurrent import LSTM
+from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
+from .softmax import Softmax
+
+LAYERS: dict[str, type[Layer]] = {
+    layer.__name__: layer
+    for layer in (
+        Abs, Add, Affine, AveragePool, Clip, Concat, Conv, ConvTranspose, Dense, ELU, Exp, Flatten, GELU, Gather,
+        GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, Log, MaxPool,
+        Mean, Multiply, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice, Softmax, Softplus, Split, Squeeze, Sum,
+        SumPool, Tanh, Transpose, Unsqueeze, Upsample,
+    )
+}  # fmt: skip
+
+__all__ = [*LAYERS, "LAYERS", "Elementwise", "Layer", "Linear", "Route", "Universal", "Unweighted"]

@@ -1,0 +1,85 @@
+"""Scale and shift per channel or per element: BatchNorm in inference, constants added or multiplied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ..arrays import Array, namespace, require_dtype, unbroadcast
+from ..edits import Edit
+from ..errors import ShapeError
+from .base import Linear
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Affine(Linear):
+    """y = scale·x + shift.
+
+    Args:
+        scale: (C,) per channel, or a shape that broadcasts to the sample's shape (C, ...); None for 1.
+        shift: likewise; None for 0. It is the bias of the layer's rules.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref import rules
+        >>> bn = Affine.batch_norm(*(np.array([v]) for v in (2.0, 1.0, 0.5, 4.0)), epsilon=0.0)
+        >>> bn
+        Affine(scale=float64[1], shift=float64[1])
+        >>> bn.relevance_backward(np.array([[1.5]]), np.array([[1.0]]), rules.LRP0())
+        array([[0.75]])
+    """
+
+    own_rule: ClassVar[str | None] = None
+
+    scale: Array | None = None
+    shift: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is None and self.shift is None:
+            raise ShapeError("Affine: give a scale, a shift or both")
+
+    @staticmethod
+    def batch_norm(gamma: Array, beta: Array, mean: Array, variance: Array, *, epsilon: float) -> Affine:
+        """Return BatchNorm in inference: scale = γ/sqrt(σ² + ε), shift = β − μ·scale (all (C,))."""
+        scale = gamma / namespace(variance).sqrt(variance + epsilon)
+        return Affine(scale.astype(gamma.dtype), (beta - mean * scale).astype(gamma.dtype))
+
+    def _fit(self, parameter: Array, x: Array) -> Array:
+        if parameter.ndim == 1 and x.ndim > 2:
+            parameter = parameter.reshape((parameter.shape[0],) + (1,) * (x.ndim - 2))
+        if parameter.ndim >= x.ndim:
+            raise ShapeError(f"Affine: parameter of shape {parameter.shape} has more axes than a sample of {x.shape}")
+        return parameter
+
+    def forward(self, *xs: Array) -> Array:
+        """Return scale·x + shift; parameters larger than the sample enlarge it as NumPy broadcasts."""
+        (x,) = xs
+        for parameter in (self.scale, self.shift):
+            if parameter is not None:
+                require_dtype(x, parameter, "Affine")
+        try:
+            y = x if self.scale is None else x * self._fit(self.scale, x)
+            return y if self.shift is None else y + self._fit(self.shift, x)
+        except ValueError as error:
+            raise ShapeError(f"Affine: {self!r} does not fit an input of shape {x.shape}") from error
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return scale·g."""
+        (x,) = xs
+        pulled = g if self.scale is None else g * self._fit(self.scale, x)
+        return (unbroadcast(pulled, x.shape),)
+
+    def edited(self, weights: Edit, bias: Edit) -> Linear:
+        """Return the layer with edited scale and shift; a missing scale is 1."""
+        shift = None if self.shift is None else bias(self.shift)
+        if self.scale is not None:
+            return replace(self, scale=weights(self.scale), shift=shift)
+        if weights.name in ("keep", "ones", "square", "pos"):
+            return replace(self, shift=shift) if shift is not None else self
+        assert self.shift is not None
+        one = namespace(self.shift).ones((1,) * self.shift.ndim, dtype=self.shift.dtype)
+        return replace(self, scale=weights(one), shift=shift)
+
+    def bias_map(self, z: Array) -> Array | None:
+        """Return the shift so that it broadcasts against z."""
+        return None if self.shift is None else self._fit(self.shift, z)

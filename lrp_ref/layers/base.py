@@ -1,0 +1,208 @@
+"""The kinds of layer: Linear, Elementwise, Route. A layer is a frozen value of arrays and keeps no state.
+
+Every layer has ``forward(*xs)``, ``vjp(x, g)`` (the transposed Jacobian at x applied to g),
+``relevance_backward(x, relevance, rule)`` and ``redistribute`` (the same with the ledger's columns).
+Several operands are passed as a tuple; several outputs come back as a tuple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ..arrays import Array, namespace, unbroadcast
+from ..edits import Edit
+from ..errors import ParameterError, ShapeError, UnsupportedError
+from ..rule import Redistribution, Rule, share
+from ..values import Value
+
+
+class Universal(Value):
+    """Base of rules that run on any layer (pass, zero, gradient, ...): they bring their own redistribution."""
+
+    shows_defaults: ClassVar[bool] = True
+
+    def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
+        """Redistribute ``relevances`` of the layer's outputs over its operands ``xs``."""
+        raise NotImplementedError
+
+    def formula(self) -> str:
+        """Return the rule's formula as text."""
+        raise NotImplementedError
+
+
+class Layer(Value):
+    """Base of all layers.
+
+    Class attributes:
+        operands: number of inputs, or None for any number from 1.
+        own_rule: what ``rule=None`` does, in words, or None where a rule has to be named.
+    """
+
+    operands: ClassVar[int | None] = 1
+    own_rule: ClassVar[str | None] = None
+
+    def forward(self, *xs: Array) -> Any:
+        """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""
+        raise NotImplementedError
+
+    def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
+        """Return the transposed Jacobian at ``xs`` applied to ``g``, one array per operand."""
+        raise NotImplementedError
+
+    def vjp(self, x: Any, g: Any) -> Any:
+        """Return the transposed Jacobian at ``x`` applied to ``g`` (shape of the output).
+
+        Args:
+            x: the input (N, ...), or a tuple for several operands.
+            g: array of the output's shape, or a tuple for several outputs.
+
+        Returns:
+            An array of the shape of ``x``, or a tuple for several operands.
+        """
+        xs = self._operands(x)
+        pulled = self.pull(xs, g)
+        return pulled if isinstance(x, tuple) else pulled[0]
+
+    def relevance_backward(self, x: Any, relevance: Any, rule: Any = None) -> Any:
+        """Return the relevance of the inputs.
+
+        Args:
+            x: the input (N, ...), or a tuple for several operands.
+            relevance: of the layer's output (same shape), in any unit; a tuple for several outputs.
+            rule: a rule of ``lrp_ref.rules``; None for the layer's own way.
+
+        Returns:
+            An array of the shape of ``x``, or a tuple for several operands.
+
+        Raises:
+            ShapeError: ``relevance`` has not the shape of the layer's output.
+            ParameterError, UnsupportedError: the rule is missing, or is not one for this layer.
+        """
+        received = self.redistribute(x, relevance, rule).relevances
+        return received if isinstance(x, tuple) else received[0]
+
+    def redistribute(self, x: Any, relevance: Any, rule: Any = None, *, z: Any = None) -> Redistribution:
+        """Return the relevance of the inputs together with the ledger's columns, per sample.
+
+        Args:
+            x, relevance, rule: as in :meth:`relevance_backward`.
+            z: the layer's output for ``x`` where it is known already (saves a forward pass).
+        """
+        xs = self._operands(x)
+        relevances = relevance if isinstance(relevance, tuple) else (relevance,)
+        namespace(*xs, *relevances)
+        if isinstance(rule, Universal):
+            return rule.run(self, xs, relevances)
+        return self._redistribute(xs, relevances, rule, z)
+
+    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        raise NotImplementedError
+
+    def _operands(self, x: Any) -> tuple[Array, ...]:
+        xs = x if isinstance(x, tuple) else (x,)
+        if not xs or (self.operands is not None and len(xs) != self.operands):
+            raise ShapeError(f"{type(self).__name__} takes {self.operands or 'at least 1'} inputs, got {len(xs)}")
+        return xs
+
+    def _refuse(self, rule: Any) -> ParameterError | UnsupportedError:
+        name = type(self).__name__
+        if rule is None:
+            return ParameterError(f"{name} has no rule of its own: name one, such as lrp.rules.Epsilon(1e-6)")
+        return UnsupportedError(
+            f"{rule!r} is not a rule for {name}: its own way is {self.own_rule or 'none'}; "
+            "Pass(), Zero() and Gradient() run on every layer that has them"
+        )
+
+
+def same_shape(layer: Layer, relevance: Array, z: Array) -> None:
+    """Raise if ``relevance`` has not the shape of the layer's output ``z``."""
+    if relevance.shape != z.shape:
+        raise ShapeError(
+            f"{type(layer).__name__}: the output has shape {z.shape}, its relevance has shape {relevance.shape}"
+        )
+
+
+class Linear(Layer):
+    """A layer z_j = Σ_i a_i w_ij + b_j. Rules run on it through :func:`lrp_ref.rule.share`."""
+
+    def edited(self, weights: Edit, bias: Edit) -> Linear:
+        """Return the same layer with edited weights and bias."""
+        raise NotImplementedError
+
+    def bias_map(self, z: Array) -> Array | None:
+        """Return the bias so that it broadcasts against the output ``z``, or None without a bias."""
+        return None
+
+    def default(self) -> Rule | None:
+        """Return the rule that ``rule=None`` stands for, if the layer has one."""
+        return None
+
+    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        rule = self.default() if rule is None else rule
+        if not isinstance(rule, Rule):
+            raise self._refuse(rule)
+        z = self.forward(*xs) if z is None else z
+        same_shape(self, relevances[0], z)
+        return share(self, xs, relevances[0], rule, z=z)
+
+
+class Unweighted(Linear):
+    """A linear layer whose weights are fixed positive numbers and that has no bias; LRP-0 is its own rule."""
+
+    own_rule = "LRP-0: in proportion to the inputs"
+
+    def default(self) -> Rule | None:
+        """Return LRP-0."""
+        from ..rule import Group, Run
+
+        return Rule((Group((Run(),)),))
+
+
+class Elementwise(Layer):
+    """A nonlinearity y_i = f(x_i). Its own rule passes the relevance unchanged: R_i = R_j."""
+
+    own_rule = "R_i = R_j"
+
+    def slope(self, x: Array) -> Array:
+        """Return f'(x), same shape."""
+        raise NotImplementedError
+
+    def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
+        """Return f'(x) g."""
+        return (self.slope(xs[0]) * g,)
+
+    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        if rule is not None:
+            raise self._refuse(rule)
+        same_shape(self, relevances[0], xs[0])
+        return Redistribution.routed(relevances, relevances[0])
+
+
+class Route(Layer):
+    """A layer that only moves values: its relevance goes where the value came from, through its transpose.
+
+    What leads nowhere (constants in padding) or was never read (cropped borders) is in the ledger: relevance of
+    output positions without a source is dropped.
+    """
+
+    own_rule = "relevance goes where the value came from"
+
+    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        if rule is not None:
+            raise self._refuse(rule)
+        z = self.forward(*xs) if z is None else z
+        outputs = z if isinstance(z, tuple) else (z,)
+        for relevance, output in zip(relevances, outputs, strict=True):
+            same_shape(self, relevance, output)
+        received = self.pull(xs, relevances if isinstance(z, tuple) else relevances[0])
+        return Redistribution.routed(received, relevances[0], dropped=self.lost(relevances))
+
+    def lost(self, relevances: tuple[Array, ...]) -> Array | None:
+        """Return the relevance (N,) of output positions that have no source, or None if every one has."""
+        return None
+
+
+def pull_broadcast(xs: Sequence[Array], gs: Sequence[Array]) -> tuple[Array, ...]:
+    """Sum each ``g`` over the axes along which its operand was broadcast."""
+    return tuple(unbroadcast(g, x.shape) for x, g in zip(xs, gs, strict=True))

@@ -1,0 +1,209 @@
+"""Convolution and transposed convolution in one, two or three dimensions: one implementation each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import kernels
+from ..arrays import Array, namespace, require_dtype
+from ..edits import Edit
+from ..errors import ParameterError, ShapeError
+from .base import Linear
+
+
+def per_axis(value: Any, axes: int, what: str) -> tuple[int, ...]:
+    """Return one integer per spatial axis from an integer or a sequence."""
+    values = (value,) * axes if isinstance(value, int) else tuple(int(v) for v in value)
+    if len(values) != axes:
+        raise ShapeError(f"{what} {value} does not have one number for each of {axes} spatial axes")
+    return values
+
+
+def pairs(value: Any, axes: int, what: str) -> kernels.Pads:
+    """Return (before, after) per spatial axis from an integer, one integer per axis, or pairs."""
+    values: tuple[Any, ...] = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes:
+        raise ShapeError(f"{what} {value} does not have one entry for each of {axes} spatial axes")
+    return tuple((v, v) if isinstance(v, int) else (int(v[0]), int(v[1])) for v in values)
+
+
+def _spatial_bias(bias: Array, z: Array) -> Array:
+    """Shape a bias (out,) or (out, *spatial) so that it broadcasts against z (N, out, *spatial)."""
+    return bias if bias.ndim > 1 else bias.reshape((bias.shape[0],) + (1,) * (z.ndim - 2))
+
+
+def _check(layer: Any, outs: int) -> None:
+    name, weight, groups = type(layer).__name__, layer.weight, layer.groups
+    axes = weight.ndim - 2
+    if axes < 1:
+        raise ShapeError(f"{name}: weight must have at least one kernel axis, got shape {weight.shape}")
+    if groups < 1 or weight.shape[0] % groups:
+        raise ShapeError(f"{name}: {weight.shape[0]} first-axis channels do not split into {groups} groups")
+    for key in ("stride", "dilation"):
+        object.__setattr__(layer, key, per_axis(getattr(layer, key), axes, f"{name}: {key}"))
+        if min(getattr(layer, key)) < 1:
+            raise ParameterError(f"{name}: {key} must be at least 1, got {getattr(layer, key)}")
+    object.__setattr__(layer, "padding", pairs(layer.padding, axes, f"{name}: padding"))
+    if min(min(p) for p in layer.padding) < 0:
+        raise ParameterError(f"{name}: padding must not be negative, got {layer.padding}")
+    if layer.bias is not None and (layer.bias.shape[0] != outs or layer.bias.ndim not in (1, axes + 1)):
+        raise ShapeError(f"{name}: bias of shape {layer.bias.shape} does not fit {outs} output channels")
+
+
+def _check_input(layer: Any, x: Array, channels: int) -> None:
+    if x.ndim != layer.weight.ndim or x.shape[1] != channels:
+        raise ShapeError(
+            f"{type(layer).__name__}: input of shape {x.shape} is not (N, {channels}"
+            f"{', size' * (layer.weight.ndim - 2)}) as weight {layer.weight.shape} with groups={layer.groups} expects"
+        )
+    require_dtype(x, layer.weight, type(layer).__name__)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv(Linear):
+    """Convolution (cross-correlation, as every framework calls it) in 1, 2 or 3 dimensions.
+
+    Formula: z[n, o, p] = Σ_{c,k} x[n, c, p·stride + k·dilation − padding] w[o, c, k] + b[o].
+
+    Args:
+        weight: (out, in/groups, *kernel).
+        bias: (out,) or (out, *output size), or None.
+        stride, dilation: an integer, or one per axis.
+        padding: zeros around the input: an integer, one per axis, or (before, after) per axis.
+        groups: number of groups; ``groups == in`` is a depthwise convolution.
+
+    Raises:
+        ShapeError, ParameterError: shapes or numbers that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> Conv(np.ones((1, 1, 2)), stride=2).forward(np.array([[[1.0, 2.0, 3.0, 4.0]]]))
+        array([[[3., 7.]]])
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self, self.weight.shape[0])
+
+    def forward(self, *xs: Array) -> Array:
+        """Return z (N, out, *output size) for an input (N, in, *size)."""
+        (x,) = xs
+        _check_input(self, x, self.weight.shape[1] * self.groups)
+        xp = namespace(x, self.weight)
+        z = kernels.convolve(
+            x, self.weight, stride=self.stride, pads=self.padding, dilation=self.dilation, groups=self.groups, xp=xp
+        )
+        if self.bias is not None:
+            z += _spatial_bias(self.bias, z)
+        return z
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return the transposed convolution of g, of the input's shape."""
+        return (
+            kernels.convolve_adjoint(
+                g,
+                self.weight,
+                spatial=xs[0].shape[2:],
+                stride=self.stride,
+                pads=self.padding,
+                dilation=self.dilation,
+                groups=self.groups,
+                xp=namespace(g, self.weight),
+            ),
+        )
+
+    def edited(self, weights: Edit, bias: Edit) -> Conv:
+        """Return the layer with edited weight and bias."""
+        return replace(self, weight=weights(self.weight), bias=None if self.bias is None else bias(self.bias))
+
+    def bias_map(self, z: Array) -> Array | None:
+        """Return the bias as (out, 1, ...) or (out, *size)."""
+        return None if self.bias is None else _spatial_bias(self.bias, z)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvTranspose(Linear):
+    """Transposed convolution in 1, 2 or 3 dimensions: the adjoint of :class:`Conv`, plus a bias.
+
+    Formula: z[n, o, q] = Σ_{c,k,p: q = p·stride + k·dilation − padding} x[n, c, p] w[c, o, k] + b[o];
+    output size = (size − 1) stride + dilation (kernel − 1) + 1 − padding + output_padding.
+
+    Args:
+        weight: (in, out/groups, *kernel).
+        bias: (out,), or None.
+        stride, dilation, groups: as in :class:`Conv`.
+        padding: what is cropped from the output: an integer, one per axis, or (before, after) per axis.
+        output_padding: positions added at the end of each axis.
+
+    Example:
+        >>> import numpy as np
+        >>> ConvTranspose(np.ones((1, 1, 2)), stride=2).forward(np.array([[[1.0, 2.0]]]))
+        array([[[1., 1., 2., 2.]]])
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: Any = 1
+    padding: Any = 0
+    output_padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self, self.weight.shape[1] * self.groups)
+        axes = self.weight.ndim - 2
+        extra = per_axis(self.output_padding, axes, "ConvTranspose: output_padding")
+        if any(e < 0 for e in extra):
+            raise ParameterError(f"ConvTranspose: output_padding must not be negative, got {extra}")
+        object.__setattr__(self, "output_padding", extra)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return z (N, out, *output size) for an input (N, in, *size)."""
+        (x,) = xs
+        _check_input(self, x, self.weight.shape[0])
+        xp = namespace(x, self.weight)
+        # The adjoint kernel wants the geometry of the matching convolution: its input is this layer's output.
+        full = tuple(
+            (n - 1) * s + d * (k - 1) + 1 + extra
+            for n, s, d, k, extra in zip(
+                x.shape[2:], self.stride, self.dilation, self.weight.shape[2:], self.output_padding, strict=True
+            )
+        )
+        spatial = tuple(n - a - b for n, (a, b) in zip(full, self.padding, strict=True))
+        if min(spatial) < 1 and 0 not in x.shape[2:]:
+            raise ShapeError(f"ConvTranspose: padding {self.padding} crops the whole output of size {full}")
+        z = kernels.convolve_adjoint(
+            x,
+            self.weight,
+            spatial=spatial,
+            stride=self.stride,
+            pads=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            xp=xp,
+        )
+        return z if self.bias is None else z + _spatial_bias(self.bias, z)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return the convolution of g, of the input's shape."""
+        x, xp = xs[0], namespace(g, self.weight)
+        pulled = kernels.convolve(
+            g, self.weight, stride=self.stride, pads=self.padding, dilation=self.dilation, groups=self.groups, xp=xp
+        )
+        inner = tuple(slice(0, n) for n in x.shape[2:])
+        return (pulled[(slice(None), slice(None), *inner)],)
+
+    def edited(self, weights: Edit, bias: Edit) -> ConvTranspose:
+        """Return the layer with edited weight and bias."""
+        return replace(self, weight=weights(self.weight), bias=None if self.bias is None else bias(self.bias))
+
+    def bias_map(self, z: Array) -> Array | None:
+        """Return the bias as (out, 1, ...)."""
+        return None if self.bias is None else _spatial_bias(self.bias, z)

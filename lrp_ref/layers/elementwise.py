@@ -1,0 +1,355 @@
+"""Activations: y_i = f(x_i), each with its derivative. Relevance passes unchanged: R_i = R_j.
+
+At a kink the derivative is that of the right side, except ReLU and its kin, where f'(0) = 0 as in every framework.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..arithmetic import no_exact_value, scalar
+from ..arrays import Array, Namespace, erf, namespace
+from ..errors import ParameterError
+from .base import Elementwise
+
+
+def _choose(xp: Namespace, mask: Array, yes: Any, no: Any, like: Array) -> Array:
+    """Return ``where(mask, yes, no)`` in the dtype of ``like``."""
+    return xp.where(mask, yes, no).astype(like.dtype)
+
+
+def _sigmoid(x: Array) -> Array:
+    """1/(1 + exp(−x)), without overflow for large negative x."""
+    no_exact_value(x, "sigmoid")
+    return 0.5 * (namespace(x).tanh(0.5 * x) + 1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Identity(Elementwise):
+    """y = x (dropout in inference, casts between floats)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return x."""
+        return xs[0]
+
+    def slope(self, x: Array) -> Array:
+        """Return 1."""
+        return namespace(x).ones(x.shape, dtype=x.dtype)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReLU(Elementwise):
+    """y = max(x, 0).
+
+    Example:
+        >>> import numpy as np
+        >>> ReLU().forward(np.array([[-1.0, 2.0]]))
+        array([[0., 2.]])
+        >>> ReLU().relevance_backward(np.array([[-1.0, 2.0]]), np.array([[3.0, 4.0]]))
+        array([[3., 4.]])
+    """
+
+    def forward(self, *xs: Array) -> Array:
+        """Return max(x, 0)."""
+        (x,) = xs
+        return namespace(x).maximum(x, scalar(0, x))
+
+    def slope(self, x: Array) -> Array:
+        """Return 1 for x > 0, else 0."""
+        return _choose(namespace(x), x > 0, scalar(1, x), scalar(0, x), x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LeakyReLU(Elementwise):
+    """y = x for x > 0, alpha x otherwise.
+
+    Args:
+        alpha: slope for x ≤ 0: a number, or one per channel (PReLU) as an array (C,).
+    """
+
+    alpha: Any = 0.01
+
+    def _alpha(self, x: Array) -> Array:
+        from ..arrays import channelwise
+
+        return channelwise(self.alpha, x) if hasattr(self.alpha, "shape") else scalar(self.alpha, x)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        return _choose(namespace(x), x > 0, x, self._alpha(x) * x, x)
+
+    def slope(self, x: Array) -> Array:
+        """Return 1 or alpha."""
+        return _choose(namespace(x), x > 0, scalar(1, x), self._alpha(x), x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ELU(Elementwise):
+    """y = scale·x for x > 0, scale·alpha (exp(x) − 1) otherwise.
+
+    Args:
+        alpha: saturation for x → −∞.
+        scale: common factor.
+    """
+
+    alpha: float = 1.0
+    scale: float = 1.0
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        no_exact_value(x, "exp")
+        xp = namespace(x)
+        return self.scale * _choose(xp, x > 0, x, self.alpha * xp.expm1(xp.minimum(x, 0.0)), x)
+
+    def slope(self, x: Array) -> Array:
+        """Return scale, or scale·alpha·exp(x)."""
+        no_exact_value(x, "exp")
+        xp = namespace(x)
+        return self.scale * _choose(xp, x > 0, 1.0, self.alpha * xp.exp(xp.minimum(x, 0.0)), x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SELU(ELU):
+    """ELU with the constants of Klambauer et al. 2017."""
+
+    alpha: float = 1.6732632423543772
+    scale: float = 1.0507009873554805
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GELU(Elementwise):
+    """y = x Φ(x) with the normal distribution function Φ, or its tanh approximation.
+
+    Args:
+        approximate: "none" (erf) or "tanh".
+    """
+
+    approximate: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.approximate not in ("none", "tanh"):
+            raise ParameterError(f"GELU: approximate must be 'none' or 'tanh', got {self.approximate!r}")
+
+    def _gate(self, x: Array) -> Array:
+        if self.approximate == "none":
+            return 0.5 * (1 + erf(x / math.sqrt(2)))
+        no_exact_value(x, "tanh")
+        return 0.5 * (1 + namespace(x).tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        return (x * self._gate(x)).astype(x.dtype)
+
+    def slope(self, x: Array) -> Array:
+        """Return Φ(x) + x φ(x), or the derivative of the approximation."""
+        gate = self._gate(x)
+        if self.approximate == "none":
+            density = namespace(x).exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+            return (gate + x * density).astype(x.dtype)
+        inner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+        return gate + 2 * x * gate * (1 - gate) * inner
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sigmoid(Elementwise):
+    """y = 1/(1 + exp(−x))."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        return _sigmoid(xs[0])
+
+    def slope(self, x: Array) -> Array:
+        """Return y (1 − y)."""
+        y = _sigmoid(x)
+        return y * (1 - y)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SiLU(Elementwise):
+    """y = x·sigmoid(x)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        return xs[0] * _sigmoid(xs[0])
+
+    def slope(self, x: Array) -> Array:
+        """Return s + x s (1 − s)."""
+        s = _sigmoid(x)
+        return s + x * s * (1 - s)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tanh(Elementwise):
+    """y = tanh(x)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        no_exact_value(xs[0], "tanh")
+        return namespace(*xs).tanh(xs[0])
+
+    def slope(self, x: Array) -> Array:
+        """Return 1 − y²."""
+        y = self.forward(x)
+        return 1 - y * y
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softplus(Elementwise):
+    """y = log(1 + exp(beta x))/beta."""
+
+    beta: float = 1.0
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        no_exact_value(x, "log")
+        xp = namespace(x)
+        scaled = self.beta * x
+        return (xp.maximum(scaled, 0.0) + xp.log1p(xp.exp(-xp.abs(scaled)))) / self.beta
+
+    def slope(self, x: Array) -> Array:
+        """Return sigmoid(beta x)."""
+        return _sigmoid(self.beta * x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clip(Elementwise):
+    """y = min(max(x, low), high); ReLU6 is ``Clip(0, 6)``. None leaves a side open."""
+
+    low: Any = None
+    high: Any = None
+
+    def __post_init__(self) -> None:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ParameterError(f"Clip: low {self.low} is above high {self.high}")
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        xp = namespace(x)
+        y = x if self.low is None else xp.maximum(x, scalar(self.low, x))
+        return y if self.high is None else xp.minimum(y, scalar(self.high, x))
+
+    def slope(self, x: Array) -> Array:
+        """Return 1 strictly between the bounds, else 0."""
+        xp = namespace(x)
+        inside = x == x
+        if self.low is not None:
+            inside = xp.logical_and(inside, x > scalar(self.low, x))
+        if self.high is not None:
+            inside = xp.logical_and(inside, x < scalar(self.high, x))
+        return _choose(xp, inside, scalar(1, x), scalar(0, x), x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HardSigmoid(Elementwise):
+    """y = min(max(alpha x + beta, 0), 1). PyTorch: alpha 1/6, beta 1/2; ONNX's and Keras' default: 0.2, 0.5."""
+
+    alpha: Any = 1 / 6
+    beta: Any = 0.5
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        return Clip(0, 1).forward(scalar(self.alpha, x) * x + scalar(self.beta, x))
+
+    def slope(self, x: Array) -> Array:
+        """Return alpha between the kinks, else 0."""
+        return scalar(self.alpha, x) * Clip(0, 1).slope(scalar(self.alpha, x) * x + scalar(self.beta, x))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HardSwish(Elementwise):
+    """y = x·min(max(x/6 + 1/2, 0), 1)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        return x * Clip(0, 1).forward((x + scalar(3, x)) / scalar(6, x))
+
+    def slope(self, x: Array) -> Array:
+        """Return gate + x gate'."""
+        inner = (x + scalar(3, x)) / scalar(6, x)
+        return Clip(0, 1).forward(inner) + x * Clip(0, 1).slope(inner) / scalar(6, x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HardTanh(Clip):
+    """y = min(max(x, −1), 1)."""
+
+    low: Any = -1
+    high: Any = 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Abs(Elementwise):
+    """y = abs(x)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        return namespace(*xs).abs(xs[0])
+
+    def slope(self, x: Array) -> Array:
+        """Return the sign, 0 at 0."""
+        xp = namespace(x)
+        one, zero = scalar(1, x), scalar(0, x)
+        return _choose(xp, x > 0, one, xp.where(x < 0, -one, zero), x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Power(Elementwise):
+    """y = x^exponent (squares and square roots in signal models).
+
+    Args:
+        exponent: a number; 0.5 is computed as a square root.
+    """
+
+    exponent: Any = 2
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        (x,) = xs
+        if self.exponent == 2:
+            return x * x
+        no_exact_value(x, "a power")
+        return namespace(x).sqrt(x) if self.exponent == 0.5 else x**self.exponent
+
+    def slope(self, x: Array) -> Array:
+        """Return exponent·x^(exponent − 1)."""
+        if self.exponent == 2:
+            return scalar(2, x) * x
+        no_exact_value(x, "a power")
+        return self.exponent * x ** (self.exponent - 1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Exp(Elementwise):
+    """y = exp(x)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        no_exact_value(xs[0], "exp")
+        return namespace(*xs).exp(xs[0])
+
+    def slope(self, x: Array) -> Array:
+        """Return exp(x)."""
+        return self.forward(x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Log(Elementwise):
+    """y = log(x)."""
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y."""
+        no_exact_value(xs[0], "log")
+        return namespace(*xs).log(xs[0])
+
+    def slope(self, x: Array) -> Array:
+        """Return 1/x."""
+        return 1 / x

@@ -1,0 +1,381 @@
+"""Layers that only move values: reshape, transpose, slice, pad, upsample, split, gather.
+
+The batch axis stays first and is never touched.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..arrays import Array, Namespace, namespace, sample_sum
+from ..errors import ParameterError, ShapeError
+from .base import Route
+
+
+def _axis(layer: Any, axis: int, ndim: int) -> int:
+    """Return a non-negative axis, and refuse the batch."""
+    if not -ndim <= axis < ndim or axis % ndim == 0:
+        raise ShapeError(f"{type(layer).__name__}: axis {axis} of {ndim} axes is the batch, or does not exist")
+    return axis % ndim
+
+
+class _Reshaping(Route):
+    """A route that keeps the order of values: its transpose is the reshape back."""
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return g in the input's shape."""
+        return (g.reshape(xs[0].shape),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Flatten(_Reshaping):
+    """Join all axes from ``start`` on, in C order.
+
+    Example:
+        >>> import numpy as np
+        >>> Flatten().forward(np.zeros((2, 3, 4, 5))).shape
+        (2, 60)
+    """
+
+    start: int = 1
+
+    def forward(self, *xs: Array) -> Array:
+        """Return (N, ..., product)."""
+        (x,) = xs
+        start = _axis(self, self.start, x.ndim) if x.ndim > self.start else self.start
+        return x.reshape(*x.shape[:start], math.prod(x.shape[start:]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reshape(_Reshaping):
+    """Give each sample another shape.
+
+    Args:
+        shape: of a sample, without the batch; one entry may be −1.
+    """
+
+    shape: tuple[int, ...] = (-1,)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return (N, *shape)."""
+        (x,) = xs
+        size = math.prod(x.shape[1:])
+        known = math.prod(s for s in self.shape if s != -1)
+        if self.shape.count(-1) > 1 or (known != size if -1 not in self.shape else known == 0 or size % known):
+            raise ShapeError(f"Reshape: a sample of shape {x.shape[1:]} does not fit into {self.shape}")
+        return x.reshape(x.shape[0], *(size // known if s == -1 else s for s in self.shape))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Squeeze(_Reshaping):
+    """Remove axes of size 1."""
+
+    axes: tuple[int, ...] = ()
+
+    def forward(self, *xs: Array) -> Array:
+        """Return x without ``axes``."""
+        (x,) = xs
+        axes = {_axis(self, a, x.ndim) for a in self.axes}
+        if any(x.shape[a] != 1 for a in axes):
+            raise ShapeError(f"Squeeze: axes {self.axes} of shape {x.shape} are not all of size 1")
+        return x.reshape(tuple(n for k, n in enumerate(x.shape) if k not in axes))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Unsqueeze(_Reshaping):
+    """Insert axes of size 1 at the given places of the output."""
+
+    axes: tuple[int, ...] = ()
+
+    def forward(self, *xs: Array) -> Array:
+        """Return x with new axes."""
+        (x,) = xs
+        ndim = x.ndim + len(self.axes)
+        axes = {_axis(self, a, ndim) for a in self.axes}
+        sizes = iter(x.shape)
+        return x.reshape(tuple(1 if k in axes else next(sizes) for k in range(ndim)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transpose(Route):
+    """Permute the axes; ``axes[0]`` must be 0.
+
+    Example:
+        >>> import numpy as np
+        >>> Transpose((0, 3, 1, 2)).forward(np.zeros((1, 5, 6, 3))).shape
+        (1, 3, 5, 6)
+    """
+
+    axes: tuple[int, ...] = (0, 2, 1)
+
+    def __post_init__(self) -> None:
+        if sorted(self.axes) != list(range(len(self.axes))) or self.axes[0] != 0:
+            raise ParameterError(f"Transpose: axes {self.axes} must be a permutation that keeps the batch first")
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the permuted array."""
+        (x,) = xs
+        if x.ndim != len(self.axes):
+            raise ShapeError(
+                f"Transpose: input of shape {x.shape} does not have the {len(self.axes)} axes of {self.axes}"
+            )
+        return x.transpose(self.axes)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return g permuted back."""
+        back = sorted(range(len(self.axes)), key=self.axes.__getitem__)
+        return (g.transpose(tuple(back)),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Slice(Route):
+    """Take start:stop:step along some axes, as Python slices do.
+
+    Args:
+        axes: which axes, never the batch.
+        starts, stops, steps: one entry per axis; None in stops runs to the end; steps may be negative.
+    """
+
+    axes: tuple[int, ...] = ()
+    starts: tuple[int | None, ...] = ()
+    stops: tuple[int | None, ...] = ()
+    steps: tuple[int, ...] = ()
+
+    def _index(self, ndim: int) -> tuple[slice, ...]:
+        index = [slice(None)] * ndim
+        steps = self.steps or (1,) * len(self.axes)
+        for axis, start, stop, step in zip(self.axes, self.starts, self.stops, steps, strict=True):
+            index[_axis(self, axis, ndim)] = slice(start, stop, step)
+        return tuple(index)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the slice."""
+        return xs[0][self._index(xs[0].ndim)]
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return zeros of the input's shape with g at the slice."""
+        received = namespace(g).zeros(xs[0].shape, dtype=g.dtype)
+        received[self._index(xs[0].ndim)] = g
+        return (received,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Route):
+    """Cut one axis into consecutive parts: several outputs.
+
+    Args:
+        sizes: length of every part.
+        axis: which axis is cut.
+    """
+
+    sizes: tuple[int, ...] = ()
+    axis: int = 1
+
+    def forward(self, *xs: Array) -> tuple[Array, ...]:
+        """Return the parts."""
+        (x,) = xs
+        axis, start, parts = _axis(self, self.axis, x.ndim), 0, []
+        if sum(self.sizes) != x.shape[axis]:
+            raise ShapeError(f"Split: sizes {self.sizes} do not add up to axis {axis} of shape {x.shape}")
+        for size in self.sizes:
+            parts.append(x[(slice(None),) * axis + (slice(start, start + size),)])
+            start += size
+        return tuple(parts)
+
+    def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
+        """Return the parts joined again."""
+        return (namespace(*g).concatenate(g, axis=_axis(self, self.axis, xs[0].ndim)),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Gather(Route):
+    """Take positions along an axis: y[..., k, ...] = x[..., indices[k], ...].
+
+    Args:
+        indices: a tuple of positions (they may repeat), or one integer, which removes the axis.
+        axis: which axis, never the batch.
+    """
+
+    indices: Any = ()
+    axis: int = 1
+
+    def _positions(self, x: Array) -> tuple[int, tuple[int, ...]]:
+        axis = _axis(self, self.axis, x.ndim)
+        positions = (self.indices,) if isinstance(self.indices, int) else tuple(self.indices)
+        size = x.shape[axis]
+        if any(not -size <= p < size for p in positions):
+            raise ShapeError(f"Gather: indices {self.indices} do not fit axis {axis} of shape {x.shape}")
+        return axis, tuple(p % size for p in positions)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the taken positions."""
+        (x,) = xs
+        xp, (axis, positions) = namespace(x), self._positions(x)
+        if isinstance(self.indices, int):
+            return x[(slice(None),) * axis + (positions[0],)]
+        return xp.take(x, xp.asarray(positions, dtype=int), axis=axis)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return g added up where its values came from."""
+        axis, positions = self._positions(xs[0])
+        received = namespace(g).zeros(xs[0].shape, dtype=g.dtype)
+        lead = (slice(None),) * axis
+        for k, position in enumerate(positions):
+            received[(*lead, position)] += g if isinstance(self.indices, int) else g[(*lead, k)]
+        return (received,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pad(Route):
+    """Padding around any axis but the batch; negative amounts crop.
+
+    Relevance of constant padding has no source and is dropped; relevance of reflected and edge padding returns to
+    the value that was copied.
+
+    Args:
+        amounts: (before, after) for every axis after the batch, channels first.
+        mode: "constant", "reflect" (the border is not repeated) or "edge".
+        value: of constant padding: a number, or one per channel (C,).
+
+    Example:
+        >>> import numpy as np
+        >>> Pad(((0, 0), (1, 1)), mode="reflect").forward(np.array([[[1.0, 2.0, 3.0]]]))
+        array([[[2., 1., 2., 3., 2.]]])
+    """
+
+    amounts: tuple[tuple[int, int], ...] = ()
+    mode: str = "constant"
+    value: Any = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("constant", "reflect", "edge"):
+            raise ParameterError(f"Pad: mode must be constant, reflect or edge, got {self.mode!r}")
+
+    def _sources(self, x: Array, axis: int) -> list[int]:
+        """Input position of every output position along ``axis``; −1 for a constant."""
+        size, (before, after) = x.shape[axis], self.amounts[axis - 1]
+        if self.mode == "reflect" and max(before, after) >= size:
+            raise ShapeError(f"Pad: reflecting {(before, after)} needs more than the {size} values of axis {axis}")
+        sources = []
+        for k in range(-before, size + after):
+            if 0 <= k < size:
+                sources.append(k)
+            elif self.mode == "edge":
+                sources.append(min(max(k, 0), size - 1))
+            elif self.mode == "reflect":
+                sources.append(-k if k < 0 else 2 * (size - 1) - k)
+            else:
+                sources.append(-1)
+        return sources
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the padded array."""
+        (x,) = xs
+        xp = namespace(x)
+        if len(self.amounts) != x.ndim - 1:
+            raise ShapeError(f"Pad: {len(self.amounts)} pairs for an input of shape {x.shape}; give {x.ndim - 1}")
+        if self.mode != "constant":
+            for axis in range(1, x.ndim):
+                if any(self.amounts[axis - 1]):
+                    x = xp.take(x, xp.asarray(self._sources(x, axis), dtype=int), axis=axis)
+            return x
+        padded = xp.zeros(self._shape(x), dtype=x.dtype)
+        from ..arrays import channelwise
+
+        padded[...] = channelwise(self.value, x)
+        inner, source = self._inner(x)
+        padded[inner] = x[source]
+        return padded
+
+    def _shape(self, x: Array) -> tuple[int, ...]:
+        sizes = tuple(n + a + b for n, (a, b) in zip(x.shape[1:], self.amounts, strict=True))
+        if any(n < 0 for n in sizes):
+            raise ShapeError(f"Pad: amounts {self.amounts} crop more than an input of shape {x.shape} has")
+        return (x.shape[0], *sizes)
+
+    def _inner(self, x: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """Slices of the padded array and of the input that hold the same values."""
+        inner, source = [slice(None)], [slice(None)]
+        for n, (a, b) in zip(x.shape[1:], self.amounts, strict=True):
+            inner.append(slice(max(a, 0), max(a, 0) + n + min(a, 0) + min(b, 0)))
+            source.append(slice(max(-a, 0), n - max(-b, 0)))
+        return tuple(inner), tuple(source)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return g where its values came from."""
+        (x,) = xs
+        xp = namespace(g)
+        if self.mode == "constant":
+            inner, source = self._inner(x)
+            received = xp.zeros(x.shape, dtype=g.dtype)
+            received[source] = g[inner]
+            return (received,)
+        for axis in reversed(range(1, x.ndim)):
+            if any(self.amounts[axis - 1]):
+                g = self._fold(x, g, axis, xp)
+        return (g,)
+
+    def _fold(self, x: Array, g: Array, axis: int, xp: Namespace) -> Array:
+        """Add the copies along one axis back to their sources: the middle in one piece, the borders by position."""
+        before, after = self.amounts[axis - 1]
+        lead = (slice(None),) * axis
+        folded = xp.zeros((*g.shape[:axis], x.shape[axis], *g.shape[axis + 1 :]), dtype=g.dtype)
+        sources = self._sources(x, axis)
+        first, last = max(before, 0), len(sources) - max(after, 0)
+        folded[(*lead, slice(sources[first], sources[last - 1] + 1))] += g[(*lead, slice(first, last))]
+        for k in (*range(first), *range(last, len(sources))):
+            folded[(*lead, sources[k])] += g[(*lead, k)]
+        return folded
+
+    def lost(self, relevances: tuple[Array, ...]) -> Array | None:
+        """Return the relevance of constant padding."""
+        if self.mode != "constant":
+            return None
+        (relevance,) = relevances
+        whole = sample_sum(relevance)
+        index: list[slice] = [slice(None)]
+        for n, (a, b) in zip(relevance.shape[1:], self.amounts, strict=True):
+            index.append(slice(max(a, 0), n - max(b, 0)))
+        return whole - sample_sum(relevance[tuple(index)])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Upsample(Route):
+    """Nearest-neighbour upsampling by an integer factor: every value is repeated.
+
+    Args:
+        factors: one integer per spatial axis.
+
+    Example:
+        >>> import numpy as np
+        >>> Upsample((2,)).forward(np.array([[[1.0, 2.0]]]))
+        array([[[1., 1., 2., 2.]]])
+    """
+
+    operands: ClassVar[int | None] = 1
+
+    factors: tuple[int, ...] = ()
+
+    def _split(self, x: Array) -> tuple[list[int], tuple[int, ...], list[int]]:
+        """Shape with a repeat axis after every spatial axis, the final shape, and the repeat axes."""
+        if len(self.factors) != x.ndim - 2 or any(f < 1 for f in self.factors):
+            raise ShapeError(f"Upsample: factors {self.factors} do not fit the spatial axes of shape {x.shape}")
+        shape = list(x.shape[:2])
+        for n, f in zip(x.shape[2:], self.factors, strict=True):
+            shape += [n, f]
+        final = (*x.shape[:2], *(n * f for n, f in zip(x.shape[2:], self.factors, strict=True)))
+        return shape, final, list(range(3, len(shape), 2))
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the repeated values."""
+        (x,) = xs
+        shape, final, repeats = self._split(x)
+        thin = [1 if k in repeats else n for k, n in enumerate(shape)]
+        return namespace(x).broadcast_to(x.reshape(thin), shape).reshape(final)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return g summed over the copies."""
+        shape, _, repeats = self._split(xs[0])
+        return (g.reshape(shape).sum(axis=tuple(repeats)),)

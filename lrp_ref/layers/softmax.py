@@ -1,0 +1,55 @@
+"""Softmax as an output: explanations start below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..arithmetic import no_exact_value
+from ..arrays import Array, namespace
+from ..rule import Redistribution
+from .base import Layer
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Softmax(Layer):
+    """y_i = exp(x_i) / Σ_k exp(x_k) along an axis.
+
+    It has no relevance rule of its own: start below it (``lrp.canonize`` drops a final softmax), or name one of
+    Pass(), Zero(), Gradient().
+
+    Args:
+        axis: 1 (the classes) by default.
+        log: whether to return the logarithm.
+
+    Example:
+        >>> import numpy as np
+        >>> Softmax().forward(np.array([[0.0, 0.0]]))
+        array([[0.5, 0.5]])
+    """
+
+    own_rule: ClassVar[str | None] = None
+
+    axis: int = 1
+    log: bool = False
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the probabilities, or their logarithms."""
+        (x,) = xs
+        no_exact_value(x, "exp")
+        xp = namespace(x)
+        shifted = x - x.max(axis=self.axis, keepdims=True)
+        if self.log:
+            return shifted - xp.log(xp.exp(shifted).sum(axis=self.axis, keepdims=True))
+        powers = xp.exp(shifted)
+        return powers / powers.sum(axis=self.axis, keepdims=True)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return the transposed Jacobian applied to g."""
+        y = self.forward(*xs)
+        if self.log:
+            return (g - namespace(g).exp(y) * g.sum(axis=self.axis, keepdims=True),)
+        return (y * (g - (g * y).sum(axis=self.axis, keepdims=True)),)
+
+    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        raise self._refuse(rule)

@@ -1,0 +1,1 @@
+"""Bytes on disk to a Network: one file per format; third-party imports stay inside the functions."""

@@ -1,0 +1,289 @@
+"""A network: a frozen list of named nodes in execution order (a DAG), values between them found by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .arrays import Array, by_name, convert, is_float, namespace, require_finite
+from .errors import GraphError, LrpError, ShapeError
+from .layers.base import Layer
+from .values import Value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Node(Value):
+    """One use of a layer.
+
+    Attributes:
+        name: unique in its network; also the name of its output value (``name:k`` for output k of several).
+        layer: the layer; the same layer may be used by several nodes.
+        inputs: names of the values it reads: network inputs, or earlier nodes' outputs.
+    """
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Input(Value):
+    """An input of a network.
+
+    Attributes:
+        name: of the value.
+        shape: of a batch; None for a size that is not fixed (the batch axis always is free). None: not known.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(Value):
+    """Named nodes in execution order, with named inputs and outputs.
+
+    Args:
+        nodes: every node after the nodes that it reads.
+        inputs: the network's inputs.
+        outputs: names of the values that are returned.
+
+    Raises:
+        GraphError: a name that is not there or not unique, or a node before what it reads.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref.layers import Dense, ReLU
+        >>> net = Network.sequential([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
+        >>> net
+        Network input → output dense2
+          dense1  Dense(weight=float64[2, 2])  ← input
+          relu1   ReLU()                       ← dense1
+          dense2  Dense(weight=float64[2, 1])  ← relu1
+        >>> net.forward(np.array([[1.0, -2.0]]))
+        array([[1.]])
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        known = {i.name for i in self.inputs}
+        if not self.nodes or not self.inputs or not self.outputs:
+            raise GraphError("a network needs at least one node, one input and one output")
+        for node in self.nodes:
+            if not node.inputs:
+                raise GraphError(f"node '{node.name}' reads nothing")
+            for name in node.inputs:
+                if _owner(name) not in known:
+                    raise GraphError(f"node '{node.name}' reads '{name}', which no earlier node or input provides")
+            if node.name in known:
+                raise GraphError(f"the name '{node.name}' is used twice")
+            known.add(node.name)
+        for name in self.outputs:
+            if _owner(name) not in known:
+                raise GraphError(f"output '{name}' is provided by no node")
+
+    @staticmethod
+    def sequential(layers: Sequence[Layer | tuple[str, Layer]], *, input_name: str = "input") -> Network:
+        """Return a chain of layers, named by kind and number (conv1, relu1, conv2, ...) or by given names.
+
+        Args:
+            layers: layers, or (name, layer) pairs.
+            input_name: name of the input.
+        """
+        nodes: list[Node] = []
+        counts: Counter[str] = Counter()
+        previous = input_name
+        for entry in layers:
+            if isinstance(entry, tuple):
+                name, layer = entry
+            else:
+                kind = type(entry).__name__.lower()
+                counts[kind] += 1
+                name, layer = f"{kind}{counts[kind]}", entry
+            nodes.append(Node(name, layer, (previous,)))
+            previous = name
+        return Network(tuple(nodes), (Input(input_name),), (previous,))
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise GraphError(f"no node is called '{name}'; there are: {', '.join(n.name for n in self.nodes)}")
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __repr__(self) -> str:
+        rows = [(n.name, repr(n.layer), ", ".join(n.inputs)) for n in self.nodes]
+        wide = [max(len(r[k]) for r in rows) for k in (0, 1)]
+        head = f"Network {', '.join(i.name for i in self.inputs)} → output {', '.join(self.outputs)}"
+        return "\n".join([head, *(f"  {a:<{wide[0]}}  {b:<{wide[1]}}  ← {c}" for a, b, c in rows)])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(n.name)}</td><td>{escape(repr(n.layer))}</td><td>{escape(', '.join(n.inputs))}</td></tr>"
+            for n in self.nodes
+        )
+        return f"<table><thead><tr><th>node</th><th>layer</th><th>reads</th></tr></thead><tbody>{rows}</tbody></table>"
+
+    @property
+    def parameters(self) -> tuple[Array, ...]:
+        """All float arrays of all layers."""
+        found: list[Array] = []
+
+        def collect(array: Array) -> Array:
+            found.append(array)
+            return array
+
+        self.map_arrays(collect)
+        return tuple(a for a in found if is_float(a))
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the parameters, or None for a network without any."""
+        return self.parameters[0].dtype if self.parameters else None
+
+    def consumers(self, name: str) -> list[Node]:
+        """Return the nodes that read the value ``name``."""
+        return [n for n in self.nodes if name in n.inputs]
+
+    # -- new networks -------------------------------------------------------------------------------------------
+
+    def to(self, xp: Any) -> Network:
+        """Return the network with its arrays in another array module ("numpy", "cupy", or a module)."""
+        module = by_name(xp)
+        return self.map_arrays(lambda a: convert(a, module))
+
+    def astype(self, dtype: Any) -> Network:
+        """Return the network with its float parameters as ``dtype``; indices stay integers."""
+        return self.map_arrays(lambda a: a.astype(dtype) if is_float(a) else a)
+
+    def until(self, outputs: str | Iterable[str]) -> Network:
+        """Return the part of the network that the named values need, with these values as outputs."""
+        wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        needed, kept = {_owner(n) for n in wanted}, []
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                kept.append(node)
+                needed.update(_owner(n) for n in node.inputs)
+        inputs = tuple(i for i in self.inputs if i.name in needed)
+        return Network(tuple(reversed(kept)), inputs, wanted)
+
+    def replaced(self, changes: Mapping[str, Layer]) -> Network:
+        """Return the network with other layers at the named nodes."""
+        for name in changes:
+            self[name]
+        return replace(self, nodes=tuple(replace(n, layer=changes.get(n.name, n.layer)) for n in self.nodes))
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def feed(self, x: Any) -> dict[str, Array]:
+        """Return the inputs as a dict by name, after checking names, shapes, library and finiteness.
+
+        Raises:
+            GraphError: inputs that are missing or not known.
+            ShapeError: an array of the wrong shape, or batches of different size.
+            BackendError: arrays of several libraries.
+            NonFiniteError: NaN or infinity.
+        """
+        named = dict(x) if isinstance(x, Mapping) else {self.inputs[0].name: x}
+        expected = [i.name for i in self.inputs]
+        if set(named) != set(expected):
+            raise GraphError(f"the network's inputs are {', '.join(expected)}; given: {', '.join(map(str, named))}")
+        namespace(*named.values(), *self.parameters)
+        sizes = set()
+        for spec in self.inputs:
+            array = named[spec.name]
+            if spec.shape is not None and not _matches(array.shape, spec.shape):
+                shown = (
+                    "("
+                    + ", ".join("N" if k == 0 else "any" if n is None else str(n) for k, n in enumerate(spec.shape))
+                    + ")"
+                )
+                raise ShapeError(f"input '{spec.name}' has shape {tuple(array.shape)}; the network expects {shown}")
+            if array.ndim == 0:
+                raise ShapeError(f"input '{spec.name}' is a single number; the first axis must be the batch")
+            sizes.add(array.shape[0])
+            require_finite(array, f"input '{spec.name}'")
+        if len(sizes) > 1:
+            raise ShapeError(f"the inputs have different batch sizes: {sorted(sizes)}")
+        return named
+
+    def like_input(self, x: Mapping[str, Array]) -> Network:
+        """Return the network in the dtype of the inputs: float64 in, float64 out; float32 in, float32 out."""
+        floats = {a.dtype for a in x.values() if is_float(a)}
+        if len(floats) > 1:
+            raise ShapeError(f"the inputs have different dtypes: {sorted(map(str, floats))}")
+        if not floats or self.dtype in (None, *floats):
+            return self
+        (dtype,) = floats
+        if dtype.kind == "O":
+            raise ShapeError("the inputs are exact numbers and the network's are not: lrp.arithmetic.rational(net)")
+        return self.astype(dtype)
+
+    def values(
+        self, x: Mapping[str, Array], *, check: bool = True, keep: Callable[[str], bool] | None = None
+    ) -> dict[str, Array]:
+        """Run the nodes and return every value by name (several outputs as ``name``, ``name:1``, ...).
+
+        Args:
+            x: checked inputs by name.
+            check: whether to look for NaN and infinity after each node.
+            keep: which values to keep until the end; None for all. Others are freed after their last use.
+        """
+        values = dict(x)
+        last = {name: k for k, node in enumerate(self.nodes) for name in node.inputs}
+        for k, node in enumerate(self.nodes):
+            try:
+                out = node.layer.forward(*(values[name] for name in node.inputs))
+                for j, array in enumerate(out if isinstance(out, tuple) else (out,)):
+                    values[value_name(node.name, j)] = array
+                    if check:
+                        require_finite(array, "the output")
+            except LrpError as error:
+                raise error.at(node.name) from error
+            if keep is not None:
+                for name in set(node.inputs):
+                    if last[name] == k and name not in self.outputs and not keep(name):
+                        values.pop(name)
+        return values
+
+    def forward(self, x: Any) -> Any:
+        """Return the outputs for a batch of inputs.
+
+        Args:
+            x: an array (N, ...), or a dict name → array for several inputs. The parameters are cast to its dtype.
+
+        Returns:
+            An array, or a dict name → array for several outputs.
+        """
+        fed = self.feed(x)
+        values = self.like_input(fed).values(fed, keep=lambda name: False)
+        outputs = {name: values[name] for name in self.outputs}
+        return outputs if len(outputs) > 1 else outputs[self.outputs[0]]
+
+
+def value_name(node: str, output: int) -> str:
+    """Return the name of a node's k-th output value: ``node`` for the first, ``node:k`` for the others."""
+    return node if output == 0 else f"{node}:{output}"
+
+
+def _owner(name: str) -> str:
+    """Return the node (or input) that provides the value ``name``."""
+    base, _, index = name.rpartition(":")
+    return base if base and index.isdigit() else name
+
+
+def _matches(shape: Sequence[int], spec: Sequence[int | None]) -> bool:
+    if len(shape) != len(spec):
+        return False
+    return all(k == 0 or s is None or n == s for k, (n, s) in enumerate(zip(shape, spec, strict=True)))

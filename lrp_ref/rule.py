@@ -1,0 +1,252 @@
+"""A rule is data: groups of runs. One function, :func:`share`, executes every rule on every linear layer.
+
+run    = (edit of inputs, edit of weights, edit of bias, sign)
+group  = runs with one common denominator, weight (α, -β), gate (sign of z_j), stabiliser
+rule   = groups
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+from .arithmetic import scalar
+from .arrays import Array, Namespace, namespace, sample_sum
+from .edits import EXACT, KEEP, ONES, ZERO, Const, Edit, Stabiliser
+from .values import Value
+
+
+class LinearMap(Protocol):
+    """What a layer needs so that :func:`share` can execute a rule on it."""
+
+    def forward(self, *xs: Array) -> Array:
+        """z_j = Σ_i a_i w_ij + b_j."""
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Transpose: Σ_j w_ij g_j for each operand."""
+
+    def edited(self, weights: Edit, bias: Edit) -> LinearMap:
+        """The same layer with edited weights and bias."""
+
+    def bias_map(self, z: Array) -> Array | None:
+        """The bias, broadcastable to z, or None."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pass through the layer with edited inputs, weights and bias."""
+
+    inputs: Edit | Const = KEEP
+    weights: Edit = KEEP
+    bias: Edit = KEEP
+    sign: int = 1
+
+    def formula(self) -> str:
+        """Return the product a_i·w_ij of this run with its edits."""
+        return f"{self.inputs.symbol('a_i')}·{self.weights.symbol('w_ij')}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that share one denominator.
+
+    Attributes:
+        runs: the passes whose signed sum is the denominator.
+        weight: factor of the group in the rule (1, α or -β).
+        gate: None, or the sign of the unedited z_j ("positive", "negative") for which the group holds.
+        stabiliser: of the denominator.
+        bias_share: δ_b, the part of the bias' relevance that is spread evenly over the inputs of the unit.
+        stabiliser_share: δ_ε, the same for the stabiliser's relevance.
+    """
+
+    runs: tuple[Run, ...]
+    weight: Any = 1
+    gate: str | None = None
+    stabiliser: Stabiliser = EXACT
+    bias_share: Any = 0
+    stabiliser_share: Any = 0
+
+    def formula(self) -> str:
+        """Return the group's quotient, as text."""
+        signs = [("" if k == 0 and r.sign > 0 else " + " if r.sign > 0 else " − ") for k, r in enumerate(self.runs)]
+        top = "".join(s + r.formula() for s, r in zip(signs, self.runs, strict=True))
+        many = len(self.runs) > 1
+        inner = f"({top})" if many else top
+        bias = "".join((" + " if r.sign > 0 else " − ") + r.bias.symbol("b_j") for r in self.runs if r.bias != ZERO)
+        bottom = self.stabiliser.formula(f"Σ_i {inner}{bias}")
+        if self.bias_share or self.stabiliser_share:
+            top = f"{inner} + ({self.bias_share}·b_j + {self.stabiliser_share}·ε_j)/N_j"
+            many = True
+        text = f"{f'({top})' if many else top} / ({bottom})"
+        gate = {None: "", "positive": "[z_j > 0] ", "negative": "[z_j < 0] "}[self.gate]
+        weight = "" if self.weight == 1 else f"{self.weight}·"
+        return f"{weight}{gate}{text}"
+
+
+@dataclass(frozen=True)
+class Redistribution:
+    """Where the relevance of one layer's outputs went.
+
+    Attributes:
+        relevances: of each operand, with the operand's shape (N, ...), in the unit of the start relevance.
+        bias: what the rule assigned to the bias, per sample (N,).
+        stabiliser: what the stabiliser took, per sample (N,).
+        dropped: units with denominator 0, groups without contributor, cropped borders, ..., per sample (N,).
+    """
+
+    relevances: tuple[Array, ...]
+    bias: Array
+    stabiliser: Array
+    dropped: Array
+
+    @staticmethod
+    def routed(relevances: Sequence[Array], out: Array, *, dropped: Array | None = None) -> Redistribution:
+        """Return the redistribution of a layer that only routes ``out``: nothing to bias or stabiliser."""
+        zero = namespace(out).zeros(out.shape[0], dtype=out.dtype)
+        return Redistribution(tuple(relevances), zero, zero, zero if dropped is None else dropped)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rule(Value):
+    """A propagation rule for linear layers, as data.
+
+    Formula: R_i = Σ_groups Σ_j (Σ_runs ± a_i w_ij) / stabilise(Σ_runs ± (Σ_i a_i w_ij + b_j)) weight gate_j R_j.
+
+    Args:
+        own_groups: the groups; the named rules derive them from their parameters instead.
+
+    Example:
+        >>> Rule((Group((Run(),)),)).formula()
+        'R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j'
+    """
+
+    shows_defaults: ClassVar[bool] = True  # a rule's parameters are always visible
+
+    own_groups: tuple[Group, ...] = ()
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups that :func:`share` executes."""
+        return self.own_groups
+
+    def formula(self) -> str:
+        """Return the rule's formula as text, printed from its groups."""
+        parts = [g.formula() for g in self.groups]
+        text = parts[0] if len(parts) == 1 else "(" + " + ".join(parts).replace("+ -", "− ") + ")"
+        return f"R_i = Σ_j {text}·R_j"
+
+    def without_bias(self) -> Rule:
+        """Return the same rule with the bias left out of every denominator (the gate still sees it)."""
+        groups = tuple(replace(g, runs=tuple(replace(r, bias=ZERO) for r in g.runs)) for g in self.groups)
+        return Rule(groups)
+
+
+def divide(numerator: Array, denominator: Array, xp: Namespace) -> tuple[Array, Array]:
+    """Return numerator / denominator with 0 where the denominator is 0, and the mask of those dead units."""
+    dead = denominator == 0
+    quotient = numerator / xp.where(dead, scalar(1, denominator), denominator)
+    return xp.where(dead, scalar(0, denominator), quotient), dead
+
+
+def share(
+    layer: LinearMap, xs: tuple[Array, ...], relevance: Array, rule: Rule, *, z: Array | None = None
+) -> Redistribution:
+    """Redistribute the relevance of a linear layer's outputs over its inputs, and say where the rest went.
+
+    Formula: math per group with message m_j = weight gate_j R_j / stabilise(total_j):
+    R_i += Σ_runs ± ã_i Σ_j w̃_ij m_j; bias += Σ_j m_j b̃_j; stabiliser += Σ_j m_j (stabilise(total_j) - total_j);
+    dropped = Σ_j R_j (1 - Σ_groups weight gate_j), where units with total 0 count as dropped.
+
+    Args:
+        layer: the linear layer.
+        xs: its operands, (N, ...) each.
+        relevance: of its outputs, (N, ...).
+        rule: groups of runs.
+        z: the layer's output, where it is known already; it serves as the denominator of an unedited run.
+    """
+    xp = namespace(*xs, relevance)
+    received: list[Array | None] = [None] * len(xs)
+    zero = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
+    bias, stabiliser, covered = zero, zero, None
+    for group in rule.groups:
+        factor = scalar(group.weight, relevance)
+        mass = relevance if group.weight == 1 else factor * relevance
+        if group.gate is not None:
+            z = layer.forward(*xs) if z is None else z
+            mass = xp.where(z > 0 if group.gate == "positive" else z < 0, mass, scalar(0, relevance))
+        passes = [(run, layer.edited(run.weights, run.bias), tuple(run.inputs(x) for x in xs)) for run in group.runs]
+        total = _total(passes, xs, z)
+        stable = group.stabiliser(total)
+        message, dead = divide(mass, stable, xp)
+        mass = xp.where(dead, scalar(0, mass), mass)
+        covered = mass if covered is None else covered + mass
+        for run, edited, inputs in passes:
+            for k, (x, g) in enumerate(zip(inputs, edited.pull(xs, message), strict=True)):
+                part = x * g if run.sign > 0 else -(x * g)
+                received[k] = part if received[k] is None else received[k] + part
+        to_bias, spread_bias = _bias_mass(passes, message, total, xp)
+        to_stabiliser = message * (stable - total) if stable is not total else None
+        bias = bias + to_bias
+        if to_stabiliser is not None:
+            stabiliser = stabiliser + sample_sum(to_stabiliser)
+        if group.bias_share or group.stabiliser_share:
+            extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, to_stabiliser, message, xp)
+            received = [r + e for r, e in zip(received, extra, strict=True)]
+            bias, stabiliser = bias - from_bias, stabiliser - from_stabiliser
+    left = relevance - covered if covered is not None else relevance
+    relevances = tuple(
+        r if r is not None else xp.zeros(x.shape, dtype=x.dtype) for r, x in zip(received, xs, strict=True)
+    )
+    return Redistribution(relevances, bias, stabiliser, sample_sum(left))
+
+
+Pass_ = tuple[Run, LinearMap, tuple[Array, ...]]
+
+
+def _total(passes: list[Pass_], xs: tuple[Array, ...], z: Array | None) -> Array:
+    total = None
+    for run, edited, inputs in passes:
+        unedited = run.inputs == KEEP and run.weights == KEEP and run.bias == KEEP
+        part = z if unedited and z is not None else edited.forward(*inputs)
+        part = part if run.sign > 0 else -part
+        total = part if total is None else total + part
+    return total
+
+
+def _bias_mass(passes: list[Pass_], message: Array, total: Array, xp: Namespace) -> tuple[Array, Array | None]:
+    """Relevance of the edited biases, per sample and per unit."""
+    edited = None
+    for run, layer, _ in passes:
+        b = layer.bias_map(total)
+        if b is not None and run.bias != ZERO:
+            edited = (b if run.sign > 0 else -b) if edited is None else edited + run.sign * b
+    if edited is None:
+        return xp.zeros(message.shape[0], dtype=message.dtype), None
+    per_unit = message * edited
+    return sample_sum(per_unit), per_unit
+
+
+def _spread(
+    layer: LinearMap,
+    xs: tuple[Array, ...],
+    group: Group,
+    bias: Array | None,
+    stabiliser: Array | None,
+    message: Array,
+    xp: Namespace,
+) -> tuple[list[Array], Array, Array]:
+    """Spread shares of the bias' and the stabiliser's relevance evenly over the N_j inputs of each unit.
+
+    A unit without any input (a window that lies in the padding) keeps its share where it was.
+    """
+    flat = layer.edited(ONES, ZERO)
+    fan_in = flat.forward(*(ONES(x) for x in xs))
+    shares = []
+    for mass, part in ((bias, group.bias_share), (stabiliser, group.stabiliser_share)):
+        if mass is None:
+            shares.append(xp.zeros(message.shape, dtype=message.dtype))
+        else:
+            shares.append(xp.where(fan_in == 0, scalar(0, mass), scalar(part, mass) * mass))
+    even, _ = divide(shares[0] + shares[1], fan_in, xp)
+    return list(flat.pull(xs, even)), sample_sum(shares[0]), sample_sum(shares[1])

@@ -1,0 +1,85 @@
+"""Frozen values that hold arrays: equality, repr, and a copy with every array mapped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from .arrays import Array, to_numpy
+
+V = TypeVar("V", bound="Value")
+
+
+class Value:
+    """Base of frozen dataclasses with array fields: comparable, printable, mappable.
+
+    Dataclass equality would compare arrays elementwise, and a generated repr would print whole weights;
+    subclasses are declared with ``eq=False, repr=False`` and inherit these instead.
+
+    Class attributes:
+        shows_defaults: whether the repr also prints fields that have their default value.
+    """
+
+    shows_defaults: ClassVar[bool] = False
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(_key(getattr(self, f.name)) for f in dataclasses.fields(self))))  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        shown = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if not field.repr or (not self.shows_defaults and _same(value, field.default)):
+                continue
+            shown.append(f"{field.name}={_short(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def map_arrays(self: V, function: Callable[[Array], Array]) -> V:
+        """Return a copy in which every array field, also in nested values and tuples, is ``function(array)``."""
+        changes = {f.name: _map(getattr(self, f.name), function) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def is_array(value: Any) -> bool:
+    """Return whether ``value`` is an array (of any library), not a scalar or a list."""
+    return hasattr(value, "dtype") and hasattr(value, "shape")
+
+
+def _same(a: Any, b: Any) -> bool:
+    if is_array(a) or is_array(b):
+        if not (is_array(a) and is_array(b)) or a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        return bool((to_numpy(a) == to_numpy(b)).all())
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def _key(value: Any) -> Any:
+    if is_array(value):
+        return (str(value.dtype), tuple(value.shape))
+    if isinstance(value, tuple):
+        return tuple(_key(v) for v in value)
+    return value
+
+
+def _short(value: Any) -> str:
+    if is_array(value):
+        return f"{value.dtype}[{', '.join(map(str, value.shape))}]"
+    return repr(value)
+
+
+def _map(value: Any, function: Callable[[Array], Array]) -> Any:
+    if isinstance(value, Value):
+        return value.map_arrays(function)
+    if is_array(value):
+        return function(value)
+    if isinstance(value, tuple):
+        return tuple(_map(v, function) for v in value)
+    return value
