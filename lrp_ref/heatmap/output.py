@@ -39,11 +39,11 @@ def save(image: Image, path: str | os.PathLike[str]) -> Path:
         ...     save(Image.new("RGB", (2, 2)), Path(folder) / "two.png").name
         'two.png'
     """
-    from PIL import Image as module
+    from PIL import Image as Module
 
     goal = Path(path)
-    suffixes = module.registered_extensions()  # also loads every format, which SAVE needs
-    writable = {suffix: kind for suffix, kind in suffixes.items() if kind in module.SAVE}
+    suffixes = Module.registered_extensions()  # also loads every format, which SAVE needs
+    writable = {suffix: kind for suffix, kind in suffixes.items() if kind in Module.SAVE}
     suffix = goal.suffix.lower()
     if suffix not in writable:
         usual = (".png", ".jpg", ".webp", ".tif", ".gif", ".bmp", ".pdf")

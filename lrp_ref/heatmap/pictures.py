@@ -45,14 +45,14 @@ def enlarge(place: Floats, times: int, interpolation: Interpolation) -> Floats:
     return np.clip(np.asarray(large, dtype=np.float64), -1.0, 1.0)
 
 
-def photo(input: Any, width: int, height: int) -> Image:
+def photo(given: Any, width: int, height: int) -> Image:
     """Return the input of a network as a picture of `width` × `height` pixels.
 
     uint8 is shown as it is; real numbers within 0…1 times 255; other real numbers stretched, least black,
     largest white. An input of another size than the map's is resized; it must have the same aspect ratio.
 
     Args:
-        input: (H', W), (1 | 3, H', W') or (H', W', 1 | 3 | 4) array.
+        given: (H', W), (1 | 3, H', W') or (H', W', 1 | 3 | 4) array.
         width: of the result, in pixels.
         height: of the result, in pixels.
 
@@ -61,14 +61,14 @@ def photo(input: Any, width: int, height: int) -> Image:
     """
     from PIL import Image
 
-    values = floats("input", input)
+    values = floats("input", given)
     if values.ndim == 3 and values.shape[0] in (1, 3):
         values = values.transpose(1, 2, 0)
     if values.ndim == 2:
         values = values[:, :, None]
     if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or values.size == 0:
         raise ShapeError(
-            f"input has shape {np.shape(input)}; a photo is (H, W), (1|3, H, W) or (H, W, 1|3|4)"
+            f"input has shape {np.shape(given)}; a photo is (H, W), (1|3, H, W) or (H, W, 1|3|4)"
         )
     high, wide = values.shape[:2]
     if abs(high * width - wide * height) > max(width, height):
@@ -77,7 +77,7 @@ def photo(input: Any, width: int, height: int) -> Image:
             "the aspect ratios differ; crop the input as the network saw it"
         )
     values = values[:, :, :3]
-    if np.asarray(input).dtype != np.uint8:
+    if np.asarray(given).dtype != np.uint8:
         low, top = (0.0, 1.0) if values.min() >= 0 and values.max() <= 1 else (values.min(), values.max())
         # Halves first, so that the span of the largest floats is finite.
         span = top / 2 - low / 2
@@ -88,14 +88,14 @@ def photo(input: Any, width: int, height: int) -> Image:
     return picture if picture.size == (width, height) else picture.resize((width, height), how)
 
 
-def blend(place: Floats, input: Any, cmap: str, overlay: float) -> Pixels:
+def blend(place: Floats, given: Any, cmap: str, overlay: float) -> Pixels:
     """Return relevance over the grey input, uint8 (H, W, 3).
 
     With t the place on the colour map: (1 − a)·grey + a·map(sign(t)·(0.7 + 0.3·|t|)), a = overlay·√|t|.
     """
     if isinstance(overlay, bool) or not isinstance(overlay, (int, float)) or not 0 <= overlay <= 1:
         raise ParameterError(f"overlay is {overlay!r}; an opacity is between 0 and 1")
-    grey = np.asarray(photo(input, place.shape[1], place.shape[0]).convert("L"), dtype=np.float64)[:, :, None]
+    grey = np.asarray(photo(given, place.shape[1], place.shape[0]).convert("L"), dtype=np.float64)[:, :, None]
     alpha = overlay * np.sqrt(np.abs(place))[:, :, None]
     # Opacity says how much, colour which sign: the pale middle of a map would look like a part of the photo.
     strong = paint(np.sign(place) * (0.7 + 0.3 * np.abs(place)), cmap)
@@ -153,7 +153,7 @@ def image(
     size: int | None = None,
     interpolation: Interpolation = "nearest",
     colorbar: bool = True,
-    input: NDArray[Any] | None = None,
+    input: NDArray[Any] | None = None,  # noqa: A002 - the word for it everywhere else, and keyword only
     overlay: float | None = None,
     title: str | None = None,
 ) -> Image:
@@ -211,7 +211,7 @@ def image(
 
 def panel(
     relevance: NDArray[Any],
-    input: NDArray[Any],
+    input: NDArray[Any],  # noqa: A002 - the word for it everywhere else
     *,
     prediction: str | None = None,
     composite: str | None = None,
