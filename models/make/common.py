@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import time
 import warnings
 from collections import Counter
@@ -33,7 +32,6 @@ Float32 = NDArray[np.float32]
 def seed_everything(seed: int, *, threads: int) -> None:
     """Fix the random numbers and the number of threads, so that a run on the same machine repeats."""
     torch.manual_seed(seed)
-    np.random.seed(seed)
     torch.set_num_threads(threads)
 
 
@@ -51,7 +49,7 @@ def replace_file(path: Path, data: bytes) -> None:
     """Write bytes under a temporary name first, so that no half-written file is ever seen."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(data)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def write_png(path: Path, pixels: UInt8) -> None:
