@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
-from fractions import Fraction as F
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import pytest
 from lrp_ref.literal import Matrix, lstm, matrices, nonlinear, rules, stabilisers
 
 PEERS = Path(__file__).resolve().parents[2] / "shared" / "peer-vectors"
+
+F = Fraction
 
 
 def exact(*values: Any) -> Any:
@@ -42,11 +44,11 @@ def test_max_pool_ties_overlap_and_padding() -> None:
     square = nonlinear.max_pool(exact([[0, 3], [3, 1]]), exact([[6]]), 2)
     assert square.inputs[0].tolist() == [[[0, 6], [0, 0]]]
     below = nonlinear.max_pool(exact([-3, -2]), exact([5, 7]), 2, padding=1)
-    assert below.inputs[0].tolist() == [[5, 7]] and nonlinear.max_pool_forward(
-        exact([-3, -2]), 2, padding=1
-    ).tolist() == [[-3, -2]]
+    assert below.inputs[0].tolist() == [[5, 7]]
+    assert nonlinear.max_pool_forward(exact([-3, -2]), 2, padding=1).tolist() == [[-3, -2]]
     empty = nonlinear.max_pool(exact([1, 2]), exact([5, 7, 9]), 1, stride=2, padding=[(2, 1)])
-    assert empty.dropped.tolist() == [[5, 0, 9]] and empty.inputs[0].tolist() == [[7, 0]]
+    assert empty.dropped.tolist() == [[5, 0, 9]]
+    assert empty.inputs[0].tolist() == [[7, 0]]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,8 @@ def test_max_pool_ties_overlap_and_padding() -> None:
 )
 def test_products(rule: Any, expected: Any) -> None:
     told = nonlinear.product(exact(1), exact(-3), exact(6), rule)
-    assert [share[0] for share in told.inputs] == exact(*expected).tolist() and told.dropped[0] == 0
+    assert [share[0] for share in told.inputs] == exact(*expected).tolist()
+    assert told.dropped[0] == 0
     dead = nonlinear.product(exact(0), exact(0), exact(6), rule)
     assert dead.dropped[0] + dead.inputs[0][0] + dead.inputs[1][0] == 6
     assert (dead.dropped[0] == 6) == (rule in ("prop", "abs"))
@@ -208,7 +211,8 @@ def test_pools_are_pytorchs(
     )
     assert (average.taps == (average.weight != 0)).all()
     summed = matrices.sum_pool(shape, kernel, padding=pairs, **settings)
-    assert (summed.weight == average.taps).all() and (summed.taps == average.taps).all()
+    assert (summed.weight == average.taps).all()
+    assert (summed.taps == average.taps).all()
     x = np.random.default_rng(2).integers(-3, 4, shape).astype(float)  # small integers: many ties
     leaf = torch.from_numpy(x[np.newaxis]).requires_grad_()
     y = getattr(f, f"max_pool{axes}d")(leaf, kernel, padding=padding, **settings)
@@ -222,7 +226,8 @@ def test_pools_are_pytorchs(
 def test_global_average_pool_is_the_mean() -> None:
     x = rationals(np.random.default_rng(4), 3, 2, 5)
     pool = matrices.global_average_pool(x.shape, dtype=object)
-    assert pool.output_shape == (3, 1, 1) and pool.forward(x).tolist() == [sum(c.flat) / F(10) for c in x]
+    assert pool.output_shape == (3, 1, 1)
+    assert pool.forward(x).tolist() == [sum(c.flat) / F(10) for c in x]
 
 
 def test_affine_and_multiply_broadcast_as_declared() -> None:
@@ -234,7 +239,8 @@ def test_affine_and_multiply_broadcast_as_declared() -> None:
         == (x * per_channel[:, None, None] + shift[:, None, None]).reshape(-1).tolist()
     )
     assert matrices.multiply(full, input_shape=x.shape).forward(x).tolist() == (x * full).reshape(-1).tolist()
-    assert both.taps.sum() == 12 and (both.taps == np.eye(12, dtype=bool)).all()
+    assert both.taps.sum() == 12
+    assert (both.taps == np.eye(12, dtype=bool)).all()
 
 
 # --- LSTM -----------------------------------------------------------------------------------------
@@ -280,8 +286,10 @@ def test_lstm_ledger_closes_exactly_and_gate_order_does_not_matter(share: Any, c
         assert told.total == put_h.sum() + put_c.sum()
         results.append((told.x.tolist(), told.h0.tolist(), told.c0.tolist(), told.bias.tolist()))
         if share == 1:
-            assert not told.bias.any() and not told.stabiliser.any()
-    assert all(result == results[0] for result in results) and any(map(any, results[0][0]))
+            assert not told.bias.any()
+            assert not told.stabiliser.any()
+    assert all(result == results[0] for result in results)
+    assert any(map(any, results[0][0]))
 
 
 def test_lstm_shares_epsilon_among_the_declared_cell_inputs() -> None:
@@ -297,10 +305,10 @@ def test_lstm_shares_epsilon_among_the_declared_cell_inputs() -> None:
         for connected in ("all", "own")
     }
     # unit 1: (2, +1 shared) / 3 * 3; unit 2: (-2, -1 shared) / -3 * 6 = (4, 2 shared)
-    assert told["own"].c0.tolist() == [2 + F(1, 2), 4 + 1] and told["own"].g[0].tolist() == [F(1, 2), 1]
-    assert (
-        told["all"].c0.tolist() == [2 + F(3, 4), 4 + F(3, 4)] and told["all"].g[0].tolist() == [F(3, 4)] * 2
-    )
+    assert told["own"].c0.tolist() == [2 + F(1, 2), 4 + 1]
+    assert told["own"].g[0].tolist() == [F(1, 2), 1]
+    assert told["all"].c0.tolist() == [2 + F(3, 4), 4 + F(3, 4)]
+    assert told["all"].g[0].tolist() == [F(3, 4)] * 2
 
 
 @pytest.mark.skipif(not PEERS.is_dir(), reason="relevances computed by other programs are not at hand")

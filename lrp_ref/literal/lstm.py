@@ -6,6 +6,8 @@ relevance on, and the two sums of a step, cell and cell input, are explained by 
 features, D hidden units. A bidirectional LSTM is two of these, the second one on the reversed sequence.
 """
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 from collections.abc import Callable

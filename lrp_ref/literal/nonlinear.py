@@ -1,5 +1,7 @@
 """Layers that are not linear: max pooling, and the product and the sum of signals, one sample at a time."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -9,6 +9,8 @@ exactly 0 the fraction is 0 by convention and its relevance is dropped. All rais
 not fit or a parameter is out of range, and TypeError where floats and exact numbers are mixed.
 """
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 from collections.abc import Callable
