@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort  # type: ignore[import-untyped]  # the package carries no types
+import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from PIL import Image
