@@ -1,1 +1,26 @@
-"""lrp_ref: the reference implementation of Layer-wise Relevance Propagation."""
+"""lrp_ref: the reference implementation of Layer-wise Relevance Propagation.
+
+    import lrp_ref as lrp
+    net = lrp.load("model.onnx")
+    e = lrp.explain(net, x, composite="epsilon_plus_flat")
+    e.relevance, e.ledger
+
+Importing it loads NumPy and no other third-party package.
+"""
+
+from . import arithmetic, composites, edits, errors, heatmap, layers, rules, start
+from .canonize import canonize
+from .composites import Composite, first, order
+from .errors import LrpError
+from .explain import Explanation, explain, load_relevance
+from .network import Input, Network, Node
+from .rule import Group, Redistribution, Rule, Run
+from .trace import Ledger, Row, Trace, TraceDiff
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Composite", "Explanation", "Group", "Input", "Ledger", "LrpError", "Network", "Node", "Redistribution", "Row",
+    "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "canonize", "composites", "edits", "errors", "explain",
+    "first", "heatmap", "layers", "load_relevance", "order", "rules", "start",
+]  # fmt: skip

@@ -35,7 +35,7 @@ class Value:
         shown = []
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if not field.repr or (not self.shows_defaults and _same(value, field.default)):
+            if not field.repr or ((not self.shows_defaults or value is None) and _same(value, field.default)):
                 continue
             shown.append(f"{field.name}={_short(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -1,0 +1,211 @@
+"""Start relevance: what is distributed. The choice is a value and is stored in the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from .arithmetic import scalar
+from .arrays import Array, like, namespace, to_numpy
+from .errors import ParameterError, ShapeError, unknown
+from .layers import Softmax
+from .values import Value
+
+
+def _softmax(f: Array) -> Array:
+    return Softmax().forward(f)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Start(Value):
+    """Base of the start relevances: a function of the outputs f (N, K) and the mask of targets (N, K)."""
+
+    shows_defaults: ClassVar[bool] = True
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        """Return the start relevance (N, K) for outputs ``f`` and the 0/1 mask ``target``."""
+        raise NotImplementedError
+
+
+class Logit(Start):
+    """R_t = f_t: the value of the target output (Bach et al. 2015)."""
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return f * target
+
+
+class OneHot(Start):
+    """R_t = 1."""
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return target
+
+
+class Positive(Start):
+    """R_k = max(f_k, 0) for every output, whatever the target."""
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return namespace(f).maximum(f, scalar(0, f))
+
+
+class Probability(Start):
+    """R_t = softmax(f)_t."""
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return _softmax(f) * target
+
+
+class Contrastive(Start):
+    """Target against the mean of the others: R_t = f_t, R_k = −f_t/(K − 1) (CLRP: Gu et al. 2018)."""
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        _one_target(self, target)
+        value = (f * target).sum(axis=1, keepdims=True)
+        others = scalar(1, f) - target
+        return value * target - others * value / scalar(max(f.shape[1] - 1, 1), f)
+
+
+class SoftmaxGradient(Start):
+    """Target against the others by their probability: R_t = p_t(1 − p_t), R_k = −p_t p_k (SGLRP: Iwana et al. 2019)."""
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        _one_target(self, target)
+        p = _softmax(f)
+        p_target = (p * target).sum(axis=1, keepdims=True)
+        return p_target * (target - p)
+
+
+class LogOdds(Start):
+    """Log-odds η_t = −log Σ_{k≠t} exp(f_k − f_t), taken through the layer of differences f_t − f_k.
+
+    Soft-min pooling gives each difference R_tk = p_k (f_t − f_k) with p_k = exp(f_k)/Σ_{k'≠t} exp(f_k'); LRP-0 on the
+    difference gives R_t = f_t and R_k = −p_k f_k. On a dense top layer with LRP-0 or ε → 0 this is the same as
+    merging the differences into its weights (w_t − w_k).
+
+    Source: Montavon et al. 2019, §10.4.
+    """
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        _one_target(self, target)
+        if f.shape[1] < 2:
+            raise ParameterError(f"start 'log_odds' compares classes; the output has {f.shape[1]}")
+        xp = namespace(f)
+        others = xp.where(target > 0, -xp.abs(f).max() * 4 - 1e4, f).astype(f.dtype)
+        p = _softmax(others) * (1 - target)
+        return f * target - p * f
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reference(Start):
+    """R_t = f_t − reference: a regression output against a value of interest.
+
+    Args:
+        value: the reference, in the unit of the output.
+    """
+
+    value: Any = 0.0
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return (f - scalar(self.value, f)) * target
+
+
+STARTS: dict[str, Start] = {
+    "logit": Logit(),
+    "one_hot": OneHot(),
+    "positive": Positive(),
+    "probability": Probability(),
+    "contrastive": Contrastive(),
+    "clrp": Contrastive(),
+    "softmax_gradient": SoftmaxGradient(),
+    "sglrp": SoftmaxGradient(),
+    "log_odds": LogOdds(),
+}
+
+
+def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> tuple[Array, Array | None, str]:
+    """Return the relevance that starts at the output.
+
+    Args:
+        output: f (N, K) or (N, ...); all outputs of a sample count as classes 0 … K−1 in C order.
+        target: an index for all samples, one per sample (N,), several per sample (N, T) or (1, T), or None for the
+            largest output of each sample.
+        start: a name of ``STARTS``, a :class:`Start`, or an array of the output's shape (or a sample's).
+
+    Returns:
+        Start relevance of the output's shape, the targets (N, T) as integers (None for an array), and a description.
+
+    Raises:
+        ParameterError: a target out of range, an unknown name, a start that needs exactly one target.
+        ShapeError: an array that does not fit the output.
+
+    Example:
+        >>> import numpy as np
+        >>> start_relevance(np.array([[1.0, 3.0]]))[0]
+        array([[0., 3.]])
+        >>> start_relevance(np.array([[1.0, 3.0]]), target=0, start="one_hot")[0]
+        array([[1., 0.]])
+    """
+    if not isinstance(start, str | Start):
+        given = like(start, output)
+        if given.shape != output.shape and given.shape != output.shape[1:]:
+            raise ShapeError(f"start relevance of shape {given.shape} does not fit the output {output.shape}")
+        return namespace(output).broadcast_to(given, output.shape), None, "array"
+    if isinstance(start, str):
+        if start == "reference":
+            raise ParameterError("start 'reference' needs its value: start=lrp.start.Reference(value)")
+        if start not in STARTS:
+            raise unknown("start", start, STARTS)
+        start = STARTS[start]
+    flat = output.reshape(output.shape[0], -1) if output.shape[0] else output.reshape(0, _size(output))
+    targets = _targets(flat, target)
+    relevance = start(flat, _mask(flat, targets))
+    return relevance.reshape(output.shape), targets, repr(start)
+
+
+def _size(output: Array) -> int:
+    size = 1
+    for n in output.shape[1:]:
+        size *= n
+    return size
+
+
+def _targets(f: Array, target: Any) -> Array:
+    """Return the targets as integers (N, T)."""
+    n, classes = f.shape
+    xp = namespace(f)
+    if target is None:
+        return f.argmax(axis=1).reshape(n, 1) if n else xp.zeros((0, 1), dtype=int)
+    host = to_numpy(like_index(target))
+    if host.ndim == 0:
+        host = host.reshape(1, 1)
+    elif host.ndim == 1:
+        if host.shape[0] != n:
+            raise ParameterError(f"{host.shape[0]} targets for {n} samples: give one number, one per sample, or (N, T)")
+        host = host.reshape(n, 1)
+    if host.ndim != 2 or host.shape[0] not in (1, n):
+        raise ParameterError(f"targets of shape {host.shape} do not fit {n} samples")
+    if ((host < 0) | (host >= classes)).any():
+        wrong = host[(host < 0) | (host >= classes)][0]
+        raise ParameterError(f"target {wrong} is out of range: the output has {classes} classes, 0 to {classes - 1}")
+    return xp.broadcast_to(xp.asarray(host), (n, host.shape[1]))
+
+
+def like_index(target: Any) -> Any:
+    """Return targets as an integer array, refusing anything that is no index."""
+    import numpy as np
+
+    host = target if hasattr(target, "dtype") else np.asarray(target)
+    if host.dtype.kind not in "iu":
+        raise ParameterError(f"a target is a class index (integer), got {target!r}")
+    return host
+
+
+def _mask(f: Array, targets: Array) -> Array:
+    xp = namespace(f)
+    chosen = (targets.reshape(*targets.shape, 1) == xp.arange(f.shape[1])).any(axis=1)
+    return xp.where(chosen, scalar(1, f), scalar(0, f)).astype(f.dtype)
+
+
+def _one_target(start: Start, target: Array) -> None:
+    if target.shape[0] and bool((target.sum(axis=1) != 1).any()):
+        raise ParameterError(f"start {start!r} contrasts one target with the others; several were given")
