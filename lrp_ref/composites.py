@@ -108,11 +108,11 @@ class Composite(Value):
         >>> from lrp_ref.layers import Dense, ReLU
         >>> net = Network.sequential([Dense(np.eye(2)), ReLU(), Dense(np.eye(2))])
         >>> Composite([(first(Dense), rules.Flat()), (Dense, rules.Epsilon(0.1))]).plan(net)
-        node    layer  rule                                                       because of
-        ─────────────────────────────────────────────────────────────────────────────────────
-        dense1  Dense  Flat(stabiliser=exact)                                     first(Dense)
-        relu1   ReLU   R_i = R_j                                                  default
-        dense2  Dense  Epsilon(epsilon=0.1, bias_share=0, stabiliser_share=None)  Dense
+        node    layer  rule                                because of
+        ───────────────────────────────────────────────────────────────
+        dense1  Dense  Flat(stabiliser=exact)              first(Dense)
+        relu1   ReLU   R_i = R_j                           default
+        dense2  Dense  Epsilon(epsilon=0.1, bias_share=0)  Dense
     """
 
     entries: Any

@@ -22,7 +22,13 @@ def text(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = 
     from rich.text import Text
 
     table = Table(
-        title=title or None, title_justify="left", title_style="", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
+        title=title or None,
+        title_justify="left",
+        title_style="",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
     )
     for k, header in enumerate(headers):
         table.add_column(Text(header), justify="right" if k in right else "left", no_wrap=True)
