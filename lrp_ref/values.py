@@ -42,7 +42,8 @@ class Value:
 
     def map_arrays(self: V, function: Callable[[Array], Array]) -> V:
         """Return a copy in which every array field, also in nested values and tuples, is ``function(array)``."""
-        changes = {f.name: _map(getattr(self, f.name), function) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        fields = [f for f in dataclasses.fields(self) if f.init]  # type: ignore[arg-type]
+        changes = {f.name: _map(getattr(self, f.name), function) for f in fields}
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
 
 
