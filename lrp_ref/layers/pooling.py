@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .. import kernels
 from ..arithmetic import scalar
-from ..arrays import Array, Namespace, namespace
+from ..arrays import Array, Namespace, namespace, sample_sum
 from ..edits import Edit
 from ..errors import ParameterError, ShapeError
 from ..rule import Redistribution
@@ -240,15 +240,21 @@ class MaxPool(Layer):
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
-        same_shape(self, relevances[0], self.forward(*xs) if z is None else z)
-        return Redistribution.routed(self.pull(xs, relevances[0]), relevances[0])
+        (relevance,), z = relevances, self.forward(*xs) if z is None else z
+        same_shape(self, relevance, z)
+        # A window whose taps all lie in the padding has no winner: its maximum is −∞, its relevance is dropped.
+        no_winner = namespace(relevance).where(z == -math.inf, relevance, scalar(0, relevance))
+        return Redistribution.routed(self.pull(xs, relevance), relevance, dropped=sample_sum(no_winner))
 
 
 def _reduced_axes(layer: Any, x: Array) -> tuple[int, ...]:
     """Normalise the layer's axes for ``x``; None means the spatial axes."""
-    axes = tuple(range(2, x.ndim)) if layer.axes is None else tuple(a % x.ndim for a in layer.axes)
-    if not axes or 0 in axes:
-        raise ShapeError(f"{type(layer).__name__}: axes {layer.axes} of shape {x.shape} must not be empty or the batch")
+    given = tuple(range(2, x.ndim)) if layer.axes is None else layer.axes
+    axes = tuple(a % x.ndim for a in given if -x.ndim <= a < x.ndim)
+    if not axes or 0 in axes or len(set(axes)) != len(given):
+        raise ShapeError(
+            f"{type(layer).__name__}: axes {layer.axes} of shape {x.shape} must exist, differ, and not be the batch"
+        )
     return axes
 
 

@@ -61,7 +61,8 @@ class LSTM(Layer):
     c_t = f⊙c_{t−1} + i⊙g, h_t = o⊙tanh(c_t).
 
     Relevance: gates take none (LRP-all): R_{c_t} += R_{h_t}; the ε-rule splits c_t into i⊙g and f⊙c_{t−1}; the
-    dense rule takes R_g to x_t and h_{t−1}. What arrives at the initial state is in the ledger as dropped.
+    dense rule takes R_g to x_t and h_{t−1}. What arrives at the initial state, and relevance of sequence outputs
+    after a sample's end, is in the ledger as dropped.
 
     Args:
         weight_input: (directions, 4, hidden, features), gates in the order i, f, g, o.
@@ -283,10 +284,17 @@ class LSTM(Layer):
             return received[:, :features], received[:, features:], cell.relevances[1]
 
         received = self._walk_back(xs, relevances if self.returns == "all" else relevances[0], step_back)
+        if self.lengths and self.returns != "last":
+            columns[2] = columns[2] + self._after_the_end(xs, relevances[0], xp)
         if not self.state:
             columns[2] = columns[2] + sample_sum(received[-2]) + sample_sum(received[-1])
             received = received[:-2]
         return Redistribution(received, *columns)
+
+    def _after_the_end(self, xs: tuple[Array, ...], sequence: Array, xp: Namespace) -> Array:
+        """Relevance (N,) of sequence outputs after each sample's end: they are constants."""
+        ended = xp.arange(sequence.shape[1]) >= xs[1].reshape(-1, 1)
+        return sample_sum(xp.where(ended.reshape(*ended.shape, 1), sequence, scalar(0, sequence)))
 
     def _cell_input(self, k: int, xp: Namespace) -> Dense:
         """The dense layer from (x_t, h_{t−1}) to the pre-activation of g."""

@@ -186,7 +186,8 @@ class Split(Route):
 
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the parts joined again."""
-        return (namespace(*g).concatenate(g, axis=_axis(self, self.axis, xs[0].ndim)),)
+        parts = g if isinstance(g, tuple) else (g,)
+        return (namespace(*parts).concatenate(parts, axis=_axis(self, self.axis, xs[0].ndim)),)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
