@@ -1,0 +1,344 @@
+"""Sample layers and inputs for the battery: at least one for every registered layer.
+
+Numbers are multiples of 1/4 with zeros and ties, so that float64 sums are exact and the same sample can be
+computed in rationals; ``normal`` draws take their place where generic floats are wanted.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from textbook import MATRICES
+
+from lrp_ref import layers
+from lrp_ref.arithmetic import rational
+from lrp_ref.layers.base import Layer, Linear
+
+Shape = tuple[int, ...]
+
+
+class Draw:
+    """Numbers for one sample, seeded by its name.
+
+    kind "grid": multiples of 1/4 in [-3, 3], about one in five 0; "normal": generic floats of both signs.
+    """
+
+    def __init__(self, name: str, kind: str = "grid") -> None:
+        self.rng = np.random.default_rng(zlib.crc32(f"{name} {kind}".encode()))
+        self.kind = kind
+
+    def __call__(self, *shape: int) -> Any:
+        if self.kind == "normal":
+            return self.rng.normal(size=shape)
+        values = self.rng.integers(-12, 13, size=shape) / 4
+        return np.where(self.rng.random(shape) < 0.2, 0.0, values)
+
+    def positive(self, *shape: int) -> Any:
+        """Return numbers in [1/4, 3]."""
+        if self.kind == "normal":
+            return 0.25 + self.rng.random(shape)
+        return self.rng.integers(1, 13, size=shape) / 4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A layer, the shapes of one sample of each operand, and what is known about it.
+
+    exact: whether rationals have an exact value. positive: whether inputs must be positive (log, roots).
+    more: makes operands that are no floats or not of every sample's shape, after the ``shapes``.
+    """
+
+    name: str
+    build: Callable[[Draw], Layer]
+    shapes: tuple[Shape, ...]
+    exact: bool = True
+    positive: bool = False
+    more: Callable[[Draw, int], tuple[Any, ...]] | None = field(default=None)
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition("-")[0]
+
+    def layer(self, kind: str = "grid") -> Layer:
+        return self.build(Draw(self.name, kind))
+
+    def inputs(self, n: int = 3, kind: str = "grid") -> tuple[Any, ...]:
+        """Return operands for a batch of n."""
+        draw = Draw(f"{self.name} inputs", kind)
+        some = tuple((draw.positive if self.positive else draw)(n, *shape) for shape in self.shapes)
+        return some if self.more is None else some + self.more(draw, n)
+
+    def relevances(self, n: int = 3, kind: str = "grid", xs: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        """Return random relevance for every output, never a function of the output's values."""
+        out = self.layer().forward(*(self.inputs(n) if xs is None else xs))
+        draw = Draw(f"{self.name} relevance", kind)
+        return tuple(draw(*o.shape) for o in (out if isinstance(out, tuple) else (out,)))
+
+    def matrix(self, layer: Layer, *, exact: bool = False) -> Any:
+        """Return the layer as the textbook's explicit matrix, of the layer's number system."""
+        return MATRICES[self.kind](layer, self.shapes, object if exact else np.float64)
+
+
+def arrays_of(layer: Layer) -> list[Any]:
+    """Return all arrays of a layer."""
+    found: list[Any] = []
+    layer.map_arrays(lambda a: found.append(a) or a)
+    return found
+
+
+def exactly(values: Any) -> Any:
+    """Return floats (arrays, tuples, layers) as rationals; integers stay indices."""
+    if isinstance(values, tuple):
+        return tuple(exactly(v) for v in values)
+    if isinstance(values, np.ndarray) and values.dtype.kind != "f":
+        return values
+    return rational(values)
+
+
+def first(value: Any) -> Any:
+    """Return the only entry of a tuple of one, for layers with one output."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+
+
+def _dense() -> list[Sample]:
+    return [
+        Sample("Dense", lambda d: layers.Dense(d(5, 4), d(4)), ((5,),)),
+        Sample("Dense-no-bias", lambda d: layers.Dense(d(4, 3)), ((4,),)),
+        Sample("Dense-time", lambda d: layers.Dense(d(3, 2), d(2)), ((4, 3),)),
+        Sample("Dense-one-unit", lambda d: layers.Dense(d(6, 1), d(1)), ((6,),)),
+        Sample("Dense-dead-unit", lambda d: layers.Dense(d(3, 3) * np.array([1.0, 0.0, 1.0]), d(3) * 0), ((3,),)),
+    ]
+
+
+def _conv() -> list[Sample]:
+    def conv(name: str, weight: Shape, shape: Shape, bias: Shape | None = None, **options: Any) -> Sample:
+        size = weight[:1] if bias is None else bias
+        return Sample(f"Conv-{name}", lambda d: layers.Conv(d(*weight), d(*size), **options), (shape,))
+
+    return [
+        conv("1d", (2, 2, 3), (2, 6)),
+        conv("2d", (2, 2, 2, 3), (2, 4, 4)),
+        conv("3d", (2, 1, 2, 2, 2), (1, 3, 3, 3)),
+        conv("3d-channels", (2, 2, 2, 1, 2), (2, 2, 2, 3), stride=(1, 2, 1)),
+        conv("stride", (3, 2, 2, 2), (2, 5, 4), stride=(2, 1)),
+        conv("stride-over-kernel", (2, 1, 2, 1), (1, 5, 4), stride=3),
+        conv("asymmetric", (2, 2, 3, 2), (2, 3, 4), padding=((2, 0), (0, 1)), stride=(1, 2)),
+        conv("dilation", (2, 2, 2, 2), (2, 4, 4), dilation=(2, 3), padding=1),
+        conv("groups", (4, 2, 2, 2), (4, 3, 3), groups=2, padding=1),
+        conv("depthwise", (3, 1, 2, 2), (3, 3, 4), groups=3, stride=(1, 2)),
+        conv("depthwise-multiplier", (4, 1, 3), (2, 5), groups=2, padding=((0, 2),), dilation=2),
+        conv("pointwise", (3, 2, 1, 1), (2, 3, 2)),
+        conv("pointwise-stride", (2, 3, 1, 1), (3, 3, 4), stride=2),
+        conv("whole-input", (3, 2, 3, 2), (2, 3, 2)),
+        conv("windows-in-padding", (2, 2, 1, 2), (2, 2, 3), padding=2),
+        conv("map-bias", (2, 1, 2, 2), (1, 3, 3), bias=(2, 2, 2)),
+        Sample("Conv-no-bias", lambda d: layers.Conv(d(2, 2, 2)), ((2, 5),)),
+    ]
+
+
+def _conv_transpose() -> list[Sample]:
+    def conv(name: str, weight: Shape, shape: Shape, outs: int, **options: Any) -> Sample:
+        return Sample(f"ConvTranspose-{name}", lambda d: layers.ConvTranspose(d(*weight), d(outs), **options), (shape,))
+
+    return [
+        conv("1d", (2, 2, 3), (2, 4), 2),
+        conv("2d", (2, 2, 2, 3), (2, 3, 2), 2, stride=(2, 1)),
+        conv("3d", (1, 2, 2, 1, 2), (1, 2, 2, 2), 2, stride=2),
+        conv("asymmetric", (2, 1, 3, 2), (2, 2, 3), 1, padding=((1, 0), (0, 2)), stride=(2, 2)),
+        conv("output-padding", (2, 2, 2), (2, 3), 2, stride=3, output_padding=2),
+        conv("dilation", (2, 2, 2, 2), (2, 2, 2), 2, dilation=(2, 3), padding=1),
+        conv("groups", (4, 2, 2), (4, 3), 4, groups=2, stride=2),
+        conv("depthwise", (3, 1, 2, 2), (3, 2, 2), 3, groups=3, padding=1, stride=2),
+        Sample("ConvTranspose-no-bias", lambda d: layers.ConvTranspose(d(2, 2, 2)), ((2, 3),)),
+    ]
+
+
+def _pools() -> list[Sample]:
+    def pool(kind: str, name: str, shape: Shape, *args: Any, **options: Any) -> Sample:
+        return Sample(f"{kind}-{name}", lambda d: getattr(layers, kind)(*args, **options), (shape,))
+
+    found = []
+    for kind in ("SumPool", "AveragePool", "MaxPool"):
+        found += [
+            pool(kind, "1d", (2, 6), 2),
+            pool(kind, "overlap", (2, 4, 5), (2, 3), stride=(1, 2)),
+            pool(kind, "3d", (1, 3, 3, 2), 2, stride=1),
+            pool(kind, "padding", (1, 4, 3), 3, stride=2, padding=1),
+            pool(kind, "asymmetric", (2, 3, 4), 2, stride=2, padding=((1, 0), (0, 1))),
+            pool(kind, "ceil", (1, 5, 4), (2, 3), stride=2, ceil_mode=True),
+            pool(kind, "ceil-padding", (1, 4, 6), 3, stride=2, padding=1, ceil_mode=True),
+            pool(kind, "dilation", (1, 5, 5), 2, stride=1, dilation=2, padding=((1, 0), (0, 1))),
+        ]
+    for name, options in {
+        "padding": {"kernel": 3, "stride": 2, "padding": 1},
+        "ceil-padding": {"kernel": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+        "asymmetric": {"kernel": 2, "stride": 2, "padding": ((1, 0), (0, 1))},
+    }.items():
+        found.append(pool("AveragePool", f"valid-{name}", (1, 4, 6), count_include_pad=False, **options))
+        found.append(pool("MaxPool", f"share-{name}", (1, 4, 6), ties="share", **options))
+    found += [
+        pool("SumPool", "factor", (2, 4, 4), 2, factor=0.5),
+        pool("MaxPool", "share-overlap", (2, 5), 3, stride=1, ties="share"),
+        pool("MaxPool", "window-in-padding", (2, 1), 2, stride=1, padding=2, dilation=3),
+        pool("GlobalAveragePool", "2d", (2, 2, 3)),
+        pool("GlobalAveragePool", "flat", (2, 4), keepdims=False),
+        pool("GlobalMaxPool", "first", (2, 2, 4)),
+        pool("GlobalMaxPool", "share", (3, 6), keepdims=False, ties="share"),
+        pool("Sum", "spatial", (2, 2, 3)),
+        pool("Sum", "channels", (3, 2), axes=(1,), keepdims=False),
+        pool("Sum", "all", (2, 3), axes=(1, -1), keepdims=False, factor=0.5),
+        pool("Mean", "spatial", (2, 3, 2)),
+        pool("Mean", "last", (3, 3), axes=(-1,), keepdims=False),
+        pool("Mean", "features", (3,), axes=(1,)),
+    ]
+    return found
+
+
+def _affine() -> list[Sample]:
+    return [
+        Sample("Affine-features", lambda d: layers.Affine(d(4), d(4)), ((4,),)),
+        Sample("Affine-channels", lambda d: layers.Affine(d(3), d(3)), ((3, 2, 2),)),
+        Sample("Affine-scale", lambda d: layers.Affine(scale=d(2)), ((2, 3),)),
+        Sample("Affine-shift", lambda d: layers.Affine(shift=d(2)), ((2, 3),)),
+        Sample("Affine-elements", lambda d: layers.Affine(d(2, 2, 3), d(2, 1, 3)), ((2, 2, 3),)),
+        Sample("Affine-enlarging", lambda d: layers.Affine(d(3, 1), d(3, 4)), ((1, 4),)),
+        Sample("Affine-enlarging-shift", lambda d: layers.Affine(shift=d(3, 4)), ((1, 4),)),
+        Sample("Affine-number", lambda d: layers.Affine(d(), d()), ((2, 3),)),
+    ]
+
+
+def _merge() -> list[Sample]:
+    return [
+        Sample("Add-two", lambda d: layers.Add(), ((2, 3), (2, 3))),
+        Sample("Add-three", lambda d: layers.Add(), ((4,), (4,), (4,))),
+        Sample("Add-one", lambda d: layers.Add(), ((4,),)),
+        Sample("Add-subtract", lambda d: layers.Add((1, -1)), ((2, 3), (2, 3))),
+        Sample("Add-coefficients", lambda d: layers.Add((0.5, -2, 0)), ((3,), (3,), (3,))),
+        Sample("Add-broadcast", lambda d: layers.Add(), ((2, 3), (2, 1))),
+        Sample("Multiply-gate-first", lambda d: layers.Multiply(gate=0), ((2, 3), (2, 3))),
+        Sample("Multiply-gate-second", lambda d: layers.Multiply(gate=1), ((5,), (5,))),
+        Sample("Multiply-no-gate", lambda d: layers.Multiply(), ((5,), (5,))),
+        Sample("Multiply-broadcast", lambda d: layers.Multiply(gate=0), ((3, 1, 1), (3, 2, 2))),
+        Sample("Concat-channels", lambda d: layers.Concat(), ((2, 3), (1, 3), (3, 3))),
+        Sample("Concat-last", lambda d: layers.Concat(axis=-1), ((2, 2), (2, 3))),
+        Sample("Concat-one", lambda d: layers.Concat(), ((2, 2),)),
+    ]
+
+
+def _elementwise() -> list[Sample]:
+    kinked = {
+        "ReLU": [{}], "Abs": [{}], "Identity": [{}], "HardTanh": [{}], "HardSwish": [{}],
+        "LeakyReLU": [{}, {"alpha": 0.25}], "Clip": [{"low": 0, "high": 1}, {"low": -1}, {"high": 1}, {}],
+        "HardSigmoid": [{"alpha": 0.25}, {}],
+    }  # fmt: skip
+    smooth = {
+        "ELU": [{}, {"alpha": 0.5, "scale": 2.0}], "SELU": [{}], "GELU": [{}, {"approximate": "tanh"}],
+        "Sigmoid": [{}], "SiLU": [{}], "Tanh": [{}], "Softplus": [{}, {"beta": 3.0}], "Exp": [{}],
+    }  # fmt: skip
+    found = []
+    for table, exact in ((kinked, True), (smooth, False)):
+        for kind, variants in table.items():
+            for k, options in enumerate(variants):
+                build = getattr(layers, kind)
+                found.append(Sample(f"{kind}-{k}", lambda d, b=build, o=options: b(**o), ((2, 3),), exact=exact))
+    return [
+        *found,
+        Sample("LeakyReLU-channels", lambda d: layers.LeakyReLU(d(3)), ((3, 2, 2),)),
+        Sample("LeakyReLU-features", lambda d: layers.LeakyReLU(d(4)), ((4,),)),
+        Sample("Log-positive", lambda d: layers.Log(), ((2, 3),), exact=False, positive=True),
+        Sample("Power-square", lambda d: layers.Power(), ((5,),)),
+        Sample("Power-root", lambda d: layers.Power(0.5), ((5,),), exact=False, positive=True),
+        Sample("Power-cube", lambda d: layers.Power(3), ((5,),), exact=False),
+        Sample("Power-inverse", lambda d: layers.Power(-1.0), ((5,),), exact=False, positive=True),
+    ]
+
+
+def _route() -> list[Sample]:
+    def route(name: str, shape: Shape, *args: Any, **options: Any) -> Sample:
+        kind = name.partition("-")[0]
+        return Sample(name, lambda d: getattr(layers, kind)(*args, **options), (shape,))
+
+    return [
+        route("Flatten-all", (2, 3, 2)),
+        route("Flatten-from-two", (2, 3, 2), start=2),
+        route("Flatten-features", (4,)),
+        route("Reshape-known", (2, 6), (3, 4)),
+        route("Reshape-open", (2, 3, 2), (-1, 3)),
+        route("Squeeze-two", (1, 3, 1), (1, -1)),
+        route("Unsqueeze-two", (3, 2), (1, -1)),
+        route("Transpose-image", (2, 3, 4), (0, 3, 1, 2)),
+        route("Transpose-default", (2, 3)),
+        route("Slice-one", (5, 3), axes=(1,), starts=(1,), stops=(4,), steps=(2,)),
+        route("Slice-backwards", (2, 5), axes=(2, 1), starts=(None, 0), stops=(None, 1), steps=(-2, 1)),
+        route("Split-three", (6, 2), (1, 3, 2)),
+        route("Split-last", (2, 4), (3, 1), axis=-1),
+        route("Split-one", (4, 2), (4,)),
+        route("Gather-repeated", (4, 2), (2, 0, 2, -1)),
+        route("Gather-one", (2, 4), -2, axis=2),
+        route("Pad-constant", (2, 3), ((0, 0), (2, 1))),
+        route("Pad-value", (2, 2, 2), ((0, 0), (1, 0), (0, 2)), value=0.5),
+        route("Pad-channels", (1, 3), ((1, 2), (0, 0)), value=-1.5),
+        route("Pad-crop", (2, 4, 3), ((0, 0), (-1, 2), (1, -2))),
+        route("Pad-reflect", (2, 3, 4), ((0, 0), (2, 1), (0, 3)), mode="reflect"),
+        route("Pad-reflect-crop", (1, 5), ((0, 0), (-1, 2)), mode="reflect"),
+        route("Pad-edge", (2, 2, 3), ((1, 0), (0, 2), (3, 0)), mode="edge"),
+        route("Pad-edge-crop", (1, 5), ((0, 0), (2, -2)), mode="edge"),
+        Sample("Pad-value-per-channel", lambda d: layers.Pad(((0, 0), (1, 2)), value=d(2)), ((2, 3),)),
+        route("Upsample-1d", (2, 3), (2,)),
+        route("Upsample-2d", (1, 2, 3), (3, 2)),
+    ]
+
+
+def _lstm() -> list[Sample]:
+    def lengths(d: Draw, n: int) -> tuple[Any, ...]:
+        return ((np.arange(n) * 2 + 3) % 5,)  # 3, 0, 2, 4, 1, ... of 4 steps
+
+    def state(count: int) -> Callable[[Draw, int], tuple[Any, ...]]:
+        return lambda d, n: (d(n, count, 2), d(n, count, 2))
+
+    def both(count: int) -> Callable[[Draw, int], tuple[Any, ...]]:
+        return lambda d, n: lengths(d, n) + state(count)(d, n)
+
+    def lstm(name: str, extra: Any = None, count: int = 1, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            return layers.LSTM(d(count, 4, 2, 3) / 2, d(count, 4, 2, 2) / 2, d(count, 4, 2) / 2, **options)
+
+        return Sample(f"LSTM-{name}", build, ((4, 3),), exact=False, more=extra)
+
+    return [
+        lstm("sequence"),
+        lstm("last", returns="last"),
+        lstm("all", returns="all"),
+        lstm("reverse", direction="reverse"),
+        lstm("both-ways", count=2, direction="bidirectional"),
+        lstm("both-ways-all-state", state(2), count=2, direction="bidirectional", returns="all", state=True),
+        lstm("lengths", lengths, lengths=True),
+        lstm("lengths-reverse-last", lengths, direction="reverse", returns="last", lengths=True),
+        lstm("everything", both(2), 2, direction="bidirectional", returns="all", lengths=True, state=True),
+    ]
+
+
+def _softmax() -> list[Sample]:
+    return [
+        Sample("Softmax-classes", lambda d: layers.Softmax(), ((4,),), exact=False),
+        Sample("Softmax-last", lambda d: layers.Softmax(axis=-1), ((2, 3),), exact=False),
+        Sample("Softmax-log", lambda d: layers.Softmax(log=True), ((4,),), exact=False),
+    ]
+
+
+SAMPLES = [
+    sample
+    for some in (_dense, _conv, _conv_transpose, _pools, _affine, _merge, _elementwise, _route, _lstm, _softmax)
+    for sample in some()
+]
+BY_NAME = {sample.name: sample for sample in SAMPLES}
+LINEAR = [s for s in SAMPLES if isinstance(s.layer(), Linear)]
+
+
+def some(*names: str) -> list[Sample]:
+    """Return the samples of these names."""
+    return [BY_NAME[name] for name in names]
