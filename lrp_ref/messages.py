@@ -126,7 +126,7 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
 
 
 def matrix_of(layer: Linear, x: Array) -> literal.Matrix:
-    """Return the layer's matrix, bias and taps for inputs like ``x`` (N, ...), found by probing it with unit vectors."""
+    """Return matrix, bias and taps of a layer for inputs like ``x`` (N, ...), found by probing it with unit vectors."""
     shape = tuple(x.shape[1:])
     size = int(np.prod(shape))
     eye = like(np.eye(size), x).reshape(size, *shape)

@@ -1,0 +1,27 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV = .venv
+
+.PHONY: demo test lint coverage clean
+
+$(VENV)/ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/ready
+	$(VENV)/bin/lrp-ref explain models/efficientnet_lite0.onnx models/samples/chelsea.png
+
+test: $(VENV)/ready
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+coverage: $(VENV)/ready
+	$(VENV)/bin/python -m pytest --cov --cov-report=term
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,110 @@
+"""The structure stays visible: files import only from their own floor or lower ones, and never in a circle."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "lrp_ref"
+
+FLOORS = [
+    ["errors", "arithmetic", "arrays", "values", "tables"],
+    ["kernels", "edits", "heatmap"],
+    ["rule", "layers"],
+    ["rules", "network"],
+    ["composites", "canonize", "trace", "start"],
+    ["explain"],
+    ["loaders", "literal", "messages", "preprocess"],
+    ["cli", "__init__"],
+]
+FLOOR = {name: k for k, names in enumerate(FLOORS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_of(path: Path) -> tuple[str, ...]:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
+
+
+def imports(path: Path) -> set[tuple[str, ...]]:
+    """Modules of the package that a file imports, also inside functions, as paths below the package."""
+    base = path.relative_to(PACKAGE).parts[:-1]
+    found: set[tuple[str, ...]] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            start = base[: len(base) - (node.level - 1)]
+            target = (*start, *(node.module.split(".") if node.module else ()))
+            names = [(*target, a.name) for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lrp_ref":
+            target = tuple((node.module or "").split(".")[1:])
+            names = [(*target, a.name) for a in node.names]
+        elif isinstance(node, ast.Import):
+            names = [tuple(a.name.split(".")[1:]) for a in node.names if a.name.split(".")[0] == "lrp_ref"]
+        else:
+            continue
+        for name in names:
+            while name and not (PACKAGE.joinpath(*name).with_suffix(".py").exists() or PACKAGE.joinpath(*name).is_dir()):
+                name = name[:-1]
+            found.add(name or ("__init__",))
+    return found
+
+
+def test_every_file_has_a_floor() -> None:
+    tops = {module_of(path)[0] for path in FILES}
+    assert tops == set(FLOOR)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: ".".join(module_of(p)))
+def test_files_import_only_their_own_floor_or_lower_ones(path: Path) -> None:
+    here = FLOOR[module_of(path)[0]]
+    above = {".".join(m) for m in imports(path) if FLOOR[m[0]] > here}
+    assert not above
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    graph = {module_of(p): imports(p) - {module_of(p), ("__init__",)} for p in FILES if module_of(p) != ("__init__",)}
+    done: set[tuple[str, ...]] = set()
+
+    def visit(module: tuple[str, ...], path: tuple[tuple[str, ...], ...]) -> None:
+        assert module not in path, " → ".join(".".join(m) for m in (*path, module))
+        if module in done:
+            return
+        for other in graph.get(module, ()):
+            # A package's __init__ gathers its own files; that is not a circle.
+            if other[: len(module)] != module and module[: len(other)] != other:
+                visit(other, (*path, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_the_textbook_imports_nothing_of_the_fast_code() -> None:
+    for path in (PACKAGE / "literal").glob("*.py"):
+        assert all(m[0] == "literal" for m in imports(path)), path
+
+
+def test_layers_rules_and_kernels_name_no_array_library() -> None:
+    files = [*(PACKAGE / "layers").glob("*.py"), *(PACKAGE / f for f in ("kernels.py", "rule.py", "edits.py"))]
+    for path in files:
+        assert not re.search(r"^\s*(import|from) (numpy|cupy|scipy)", path.read_text(), re.M), path
+
+
+def test_no_file_executes_or_unpickles_what_it_reads() -> None:
+    for path in FILES:
+        names = {n.id for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Name)}
+        assert not names & {"eval", "exec", "pickle", "__import__"}, path
+        assert "allow_pickle=True" not in path.read_text(), path
+
+
+def test_importing_the_package_loads_numpy_and_no_other_third_party_package() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import lrp_ref;"
+        "new = {m.partition('.')[0] for m in set(sys.modules) - before};"
+        "print(' '.join(sorted(m for m in new if m not in sys.stdlib_module_names and m != 'lrp_ref')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["numpy"]
