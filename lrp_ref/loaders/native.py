@@ -1,0 +1,212 @@
+"""The project's own lossless format: an .npz of the arrays and a JSON header that describes the nodes.
+
+The entry ``header`` holds UTF-8 JSON; every array is an entry of its own. Values are written as JSON types, tuples
+as ``{"tuple": [...]}``, arrays as ``{"array": entry}``, edits of weights as ``{"edit": name}``. No pickle, no code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import edits
+from ..errors import LrpError, ModelFormatError, UnsupportedError
+from ..layers import LAYERS
+from ..network import Input, Network, Node
+from ..values import is_array
+
+SUFFIXES = (".npz",)
+FORMAT = "lrp_ref network"
+VERSION = 1
+LIMIT = 8 << 30  # bytes that the arrays of one file may take in memory
+HEADER_LIMIT = 64 << 20
+RATIO = 1100  # deflate cannot do better than 1032:1; more is a forged size
+
+_EDITS = {e.name: e for e in vars(edits).values() if isinstance(e, edits.Edit)}
+
+
+def save(network: Network, path: Path) -> None:
+    """Write ``network`` to ``path``: first under a temporary name, then renamed.
+
+    Raises:
+        UnsupportedError: the suffix is not .npz, or a layer or value that the format does not hold.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UnsupportedError(f"{path}: networks are saved as .npz files")
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    nodes = []
+    for node in network.nodes:
+        kind = type(node.layer).__name__
+        if LAYERS.get(kind) is not type(node.layer):
+            raise UnsupportedError(f"node '{node.name}': a {kind} is not a registered layer and cannot be saved")
+        fields = {
+            f.name: _encode(getattr(node.layer, f.name), f"node '{node.name}': {f.name}", arrays)
+            for f in dataclasses.fields(node.layer)  # type: ignore[arg-type]
+        }
+        nodes.append({"name": node.name, "layer": kind, "inputs": list(node.inputs), "fields": fields})
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "inputs": [{"name": i.name, "shape": None if i.shape is None else list(i.shape)} for i in network.inputs],
+        "outputs": list(network.outputs),
+        "nodes": nodes,
+    }
+    text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
+    _replace(path, {"header": np.frombuffer(text, dtype=np.uint8), **arrays})
+
+
+def _replace(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]  # kinds are checked: nothing to pickle
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _encode(value: Any, where: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    if is_array(value) and isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiub":
+            raise UnsupportedError(f"{where} is an array of {value.dtype}: only real numbers can be saved")
+        key = f"a{len(arrays)}"
+        arrays[key] = value
+        return {"array": key}
+    if isinstance(value, np.bool_ | np.integer | np.floating):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return {"tuple": [_encode(v, where, arrays) for v in value]}
+    if isinstance(value, edits.Edit) and _EDITS.get(value.name) == value:
+        return {"edit": value.name}
+    raise UnsupportedError(
+        f"{where} is a {type(value).__module__}.{type(value).__name__}: only numbers, texts, tuples and NumPy arrays "
+        "can be saved"
+    )
+
+
+def load(path: Path) -> Network:
+    """Read a file that :func:`save` wrote.
+
+    Raises:
+        ModelFormatError: not such a file, damaged, or of another version; the message names file and node.
+    """
+    _check_members(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            header = json.loads(archive["header"].tobytes().decode())
+            arrays = {k: archive[k] for k in archive.files if k != "header"}
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile, EOFError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelFormatError(f"{path}: not a readable network file: {reason}") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ModelFormatError(f"{path}: an .npz file, but not one that lrp_ref.save wrote")
+    if header.get("version") != VERSION:
+        raise ModelFormatError(f"{path}: format version {header.get('version')!r}; this lrp_ref reads {VERSION}")
+    try:
+        return _network(header, arrays, path)
+    except LrpError as error:
+        if isinstance(error, ModelFormatError):
+            raise
+        raise ModelFormatError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelFormatError(f"{path}: the header is damaged ({type(error).__name__}: {error})") from error
+
+
+def _check_members(path: Path) -> None:
+    """Refuse, before anything is allocated, an archive whose entries claim more than a limit or than they can hold."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ModelFormatError(f"{path}: not an .npz file ({error})") from error
+    names = {m.filename for m in members}
+    if "header.npy" not in names or len(names) != len(members):
+        raise ModelFormatError(f"{path}: an .npz file, but not one that lrp_ref.save wrote")
+    for member in members:
+        limit = HEADER_LIMIT if member.filename == "header.npy" else LIMIT
+        if member.file_size > limit or member.file_size > RATIO * member.compress_size + 1024:
+            raise ModelFormatError(f"{path}: entry '{member.filename}' claims {member.file_size} bytes; refused")
+    if sum(m.file_size for m in members) > LIMIT:
+        raise ModelFormatError(f"{path}: its entries claim more than {LIMIT} bytes; refused")
+    _check_arrays(path, members)
+
+
+def _check_arrays(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse an entry whose array header declares another size than the entry has, or objects."""
+    with zipfile.ZipFile(path) as archive:
+        for member in members:
+            try:
+                with archive.open(member) as stream:
+                    version = np.lib.format.read_magic(stream)
+                    read = np.lib.format.read_array_header_1_0
+                    if version != (1, 0):
+                        read = np.lib.format.read_array_header_2_0
+                    shape, _, dtype = read(stream)
+                    declared = math.prod(shape) * dtype.itemsize
+                    if dtype.hasobject:
+                        raise ValueError("it holds pickled objects, which are never read")
+                    if min(shape, default=0) < 0 or declared + stream.tell() != member.file_size:
+                        raise ValueError(f"shape {shape} of {dtype} does not fit its {member.file_size} bytes")
+            except (ValueError, OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+                reason = str(error).splitlines()[0] if str(error) else "truncated"
+                raise ModelFormatError(f"{path}: entry '{member.filename}' is no array: {reason}") from error
+
+
+def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], path: Path) -> Network:
+    nodes = []
+    for entry in header["nodes"]:
+        name = str(entry["name"])
+        try:
+            nodes.append(Node(name, _layer(entry, arrays), tuple(map(str, entry["inputs"]))))
+        except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
+            raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
+    inputs = tuple(Input(str(i["name"]), _shape(i["shape"])) for i in header["inputs"])
+    return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])))
+
+
+def _shape(value: Any) -> tuple[int | None, ...] | None:
+    if value is None:
+        return None
+    if not all(n is None or (isinstance(n, int) and n >= 0) for n in value):
+        raise ValueError(f"input shape {value} is not a list of sizes")
+    return tuple(value)
+
+
+def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    kind, fields = entry["layer"], entry["fields"]
+    if kind not in LAYERS:
+        raise ModelFormatError(f"the layer '{kind}' is not known")
+    known = {f.name for f in dataclasses.fields(LAYERS[kind])}  # type: ignore[arg-type]
+    if set(fields) != known:
+        wrong = ", ".join(sorted(set(fields) ^ known))
+        raise ModelFormatError(f"the fields of {kind} do not fit (missing or not known: {wrong})")
+    return LAYERS[kind](**{name: _decode(value, arrays) for name, value in fields.items()})
+
+
+def _decode(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    if not isinstance(value, dict):
+        if isinstance(value, list):
+            raise ModelFormatError("a bare list is no value of this format")
+        return value
+    if len(value) != 1:
+        raise ModelFormatError(f"{sorted(value)} is no value of this format")
+    ((tag, content),) = value.items()
+    if tag == "array" and content in arrays:
+        return arrays[content]
+    if tag == "tuple":
+        return tuple(_decode(v, arrays) for v in content)
+    if tag == "edit" and content in _EDITS:
+        return _EDITS[content]
+    raise ModelFormatError(f"{tag} {content!r} is not in the file")

@@ -1,0 +1,180 @@
+"""Sums, products and powers: of signals, and with constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power, Unsqueeze
+from .convert import Converter, operator
+from .elementwise import sample_parameter
+from .file import Op
+from .patterns import activation
+from .values import Constant, Refusal, Signal, Tensor
+
+
+def _operands(ctx: Converter, op: Op) -> tuple[Tensor, Tensor]:
+    first, second = op.inputs
+    return ctx.tensor(first), ctx.tensor(second)
+
+
+def aligned(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal], int]:
+    """Return signals that broadcast against each other, with the same number of axes, and the result's batch axis."""
+    signals = [ctx.signal(op, n) for n in names]
+    rank = max(s.rank for s in signals)
+    if len({s.rank - s.batch for s in signals}) != 1:
+        raise Refusal("the operands have their batch at different axes")
+    out = []
+    for signal in signals:
+        missing = rank - signal.rank
+        if missing:
+            axes = tuple(range(1, missing + 1))
+            signal = ctx.emit(op, Unsqueeze(axes), [signal], batch=signal.batch + missing, tag="unsqueeze")
+        out.append(signal)
+    return out, out[0].batch
+
+
+def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any = None) -> Signal:
+    """Return scale·x + shift for constants that ONNX broadcasts against x."""
+    x = ctx.raw_signal(name)
+    single = all(v is None or v.size == 1 for v in (scale, shift))
+    factor = 1.0 if scale is None else float(scale.reshape(-1)[0])
+    offset = 0.0 if shift is None else float(shift.reshape(-1)[0])
+    bell = None
+    if single:
+        bell = ctx.patterns.scaled(x, factor)
+        if shift is not None:
+            bell = ctx.patterns.shifted(x, offset) if factor == 1.0 else None
+    layer = activation(bell)
+    if layer is not None and bell is not None:
+        return ctx.emit(op, layer, [bell.source])
+    if x.value.startswith("!"):
+        if bell is None:
+            raise Refusal("an Erf that is not part of a GELU, which has no layer")
+        y = ctx.ghost(x)
+    else:
+        x = ctx.signal(op, name)
+        parts = [None if v is None else np.ascontiguousarray(sample_parameter(v, x)) for v in (scale, shift)]
+        y = ctx.emit(op, Affine(*parts), [x])
+    ctx.patterns.note_bell(y, bell)
+    if single:
+        ctx.patterns.note_affine(y, x, factor, offset)
+    return y
+
+
+def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -> Signal | None:
+    """Put an added constant into the layer before it, if that is its bias written as a node of its own."""
+    built = ctx.only_consumer(name)
+    if built is None or not isinstance(built.layer, Conv | ConvTranspose | Dense) or built.layer.bias is not None:
+        return None
+    x, layer = ctx.raw_signal(name), built.layer
+    if isinstance(layer, Dense):
+        if shift.ndim > x.rank or shift.shape[-1:] != (shift.size,) or shift.size != layer.weight.shape[1]:
+            return None
+        bias = shift.reshape(-1)
+    else:
+        outs = layer.weight.shape[0] if isinstance(layer, Conv) else layer.weight.shape[1] * layer.groups
+        bias = sample_parameter(shift, x)
+        if bias.shape != (outs,):
+            return None
+    return ctx.rewrite(name, replace(layer, bias=np.ascontiguousarray(bias)))
+
+
+@operator("Add", "Sub")
+def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    a, b = _operands(ctx, op)
+    minus = op.kind == "Sub"
+    if isinstance(b, Constant):
+        shift = ctx.weight(op.inputs[1])
+        shift = -shift if minus else shift
+        folded = _fold_bias(ctx, op, op.inputs[0], shift)
+        return [affine(ctx, op, op.inputs[0], shift=shift) if folded is None else folded]
+    if isinstance(a, Constant):
+        shift = ctx.weight(op.inputs[0])
+        if minus:
+            return [affine(ctx, op, op.inputs[1], scale=np.full((1,), -1, dtype=ctx.dtype), shift=shift)]
+        folded = _fold_bias(ctx, op, op.inputs[1], shift)
+        return [affine(ctx, op, op.inputs[1], shift=shift) if folded is None else folded]
+    (x, y), batch = aligned(ctx, op, op.inputs)
+    z = ctx.emit(op, Add((1, -1)) if minus else Add(), [x, y], batch=batch)
+    if not minus:
+        ctx.patterns.note_sum(z, x, y)
+    return [z]
+
+
+@operator("Sum")
+def _sum_of_many(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    names = [n for n in op.inputs if not isinstance(ctx.tensor(n), Constant)]
+    constants = [ctx.weight(n) for n in op.inputs if n not in names]
+    if constants:
+        shift = constants[0]
+        for more in constants[1:]:
+            shift = shift + more
+        if len(names) > 1:
+            raise Refusal("a sum of several signals and constants: only signals, or one signal, are supported")
+        return [affine(ctx, op, names[0], shift=shift)]
+    if len(names) == 1:
+        return [ctx.raw_signal(names[0])]
+    signals, batch = aligned(ctx, op, names)
+    return [ctx.emit(op, Add(), signals, batch=batch)]
+
+
+@operator("Mul")
+def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    a, b = _operands(ctx, op)
+    if isinstance(b, Constant):
+        return [affine(ctx, op, op.inputs[0], scale=ctx.weight(op.inputs[1]))]
+    if isinstance(a, Constant):
+        return [affine(ctx, op, op.inputs[1], scale=ctx.weight(op.inputs[0]))]
+    left, right = (ctx.raw_signal(n) for n in op.inputs)
+    bell = ctx.patterns.multiplied(left, right)
+    layer = activation(bell)
+    if layer is not None and bell is not None:
+        return [ctx.emit(op, layer, [bell.source])]
+    if left.value.startswith("!") or right.value.startswith("!"):
+        if bell is None:
+            raise Refusal("an Erf that is not part of a GELU, which has no layer")
+        z = ctx.ghost(left)
+        ctx.patterns.note_bell(z, bell)
+        return [z]
+    (x, y), batch = aligned(ctx, op, op.inputs)
+    if x == y:
+        z = ctx.emit(op, Power(2), [x])
+    else:
+        gates = [ctx.patterns.is_gate(s) for s in (x, y)]
+        z = ctx.emit(op, Multiply(gate=gates.index(True) if sum(gates) == 1 else None), [x, y], batch=batch)
+    ctx.patterns.note_product(z, x, y)
+    ctx.patterns.note_bell(z, bell)
+    return [z]
+
+
+@operator("Div")
+def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    a, b = _operands(ctx, op)
+    if isinstance(b, Constant):
+        divisor = ctx.weight(op.inputs[1])
+        if not divisor.all():
+            raise Refusal("a division by 0")
+        return [affine(ctx, op, op.inputs[0], scale=1 / divisor)]
+    if isinstance(a, Constant):
+        inverse = ctx.emit(op, Power(-1), [ctx.signal(op, op.inputs[1])], tag="reciprocal")
+        scale = sample_parameter(ctx.weight(op.inputs[0]), inverse)
+        return [ctx.emit(op, Affine(scale=np.ascontiguousarray(scale)), [inverse])]
+    raise Refusal("a quotient of two signals")
+
+
+@operator("Pow")
+def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    exponents = ctx.constant(op.inputs[1]).array().astype(np.float64)
+    if exponents.size != 1:
+        raise Refusal("one exponent for each element")
+    exponent = float(exponents.reshape(-1)[0])
+    x = ctx.signal(op, op.inputs[0])
+    if exponent == 1:
+        return [x]
+    y = ctx.emit(op, Power(int(exponent) if exponent.is_integer() else exponent), [x])
+    ctx.patterns.note_power(y, x, exponent)
+    return [y]

@@ -1,0 +1,121 @@
+"""Which axis of each input is the batch, and which sizes are free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ...errors import ParameterError
+from .file import Graph, GraphInput, Op
+from .values import PROBES, Sizes
+
+# Operators whose output has the axes of their first input (or of the only one that is no constant).
+SAME_AXES = frozenset(
+    (
+        "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Div", "Dropout", "Elu", "Exp", "Gelu", "HardSigmoid",
+        "HardSwish", "Identity", "LeakyRelu", "Log", "MatMul", "Mul", "Neg", "PRelu", "Pad", "Pow", "Relu", "Selu",
+        "Sigmoid", "Slice", "Softplus", "Sqrt", "Sub", "Tanh",
+    )
+)  # fmt: skip
+
+# Sizes that stand for a free size, by the number of the input's axes: large enough for every pooling, with many
+# divisors, and cheap, since they run with an empty batch.
+STAND_INS = {2: (768, 1536), 3: (6144, 12288), 4: (384, 768), 5: (64, 128)}
+BATCHES = (11, 13)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the caller of ``load`` fixed.
+
+    Attributes:
+        shapes: input name → shape as in the file; None for a free size.
+        batch_axes: input name → its batch axis.
+    """
+
+    shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    batch_axes: Mapping[str, int] = field(default_factory=dict)
+
+
+def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
+    """Return the batch axis of every input: 0, or where an LSTM that reads it has its batch.
+
+    Raises:
+        ParameterError: a choice for an input that does not exist, or an axis that it does not have.
+    """
+    names = {i.name: i for i in graph.inputs}
+    for name in (*choices.shapes, *choices.batch_axes):
+        if name not in names:
+            raise ParameterError(f"{graph.path}: no input is called '{name}'; there are: {', '.join(names)}")
+    axes = dict.fromkeys(names, 0)
+    makers = {output: op for op in graph.ops for output in op.outputs}
+    for op in graph.ops:
+        if op.kind != "LSTM":
+            continue
+        axis = 0 if op.attributes.get("layout", 0) else 1
+        for k in (0, 5, 6):
+            if k < len(op.inputs) and op.inputs[k]:
+                _trace(op.inputs[k], axis, axes, makers, graph)
+    axes.update(choices.batch_axes)
+    for name, axis in axes.items():
+        shape = choices.shapes.get(name, names[name].shape)
+        if name in choices.batch_axes and shape is not None and not 0 <= axis < len(shape):
+            raise ParameterError(f"{graph.path}: input '{name}' has no axis {axis}: its shape is {shape}")
+    return axes
+
+
+def _trace(name: str, axis: int, axes: dict[str, int], makers: Mapping[str, Op], graph: Graph) -> None:
+    """Follow a tensor back to the input that it comes from, as long as the axes can be followed."""
+    while name in makers:
+        op = makers[name]
+        if op.kind == "Transpose":
+            permutation = op.attributes.get("perm")
+            if permutation is None or axis >= len(permutation):
+                return
+            axis = permutation[axis]
+        elif op.kind not in SAME_AXES:
+            return
+        name = next((n for n in op.inputs if n and n not in graph.constants), "")
+    if name in axes:
+        axes[name] = axis
+
+
+class FreeSizes:
+    """The sizes of the inputs in each probe.
+
+    Attributes:
+        samples: the batch size in each probe: the declared one where the file fixes it.
+    """
+
+    def __init__(self, graph: Graph, choices: Choices, axes: Mapping[str, int]) -> None:
+        self.choices = choices
+        self._named: dict[str, tuple[int, ...]] = {}
+        declared = []
+        for spec in graph.inputs:
+            shape, axis = self._shape(spec), axes[spec.name]
+            if shape is not None and axis < len(shape) and isinstance(shape[axis], int):
+                declared.append(shape[axis])
+        size = next((n for n in declared if isinstance(n, int)), None)
+        self.samples: tuple[int, ...] = BATCHES if size is None else (size,) * PROBES
+
+    def _shape(self, spec: GraphInput) -> tuple[int | str | None, ...] | None:
+        chosen = self.choices.shapes.get(spec.name)
+        return spec.shape if chosen is None else tuple(chosen)
+
+    def sizes(self, spec: GraphInput, batch: int) -> tuple[Sizes, ...] | None:
+        """Return the sample's shape for each probe, or None for an input without a batch axis."""
+        shape = self._shape(spec)
+        if shape is None or batch >= len(shape):
+            return None
+        stand_ins = STAND_INS.get(len(shape), (64, 128))
+        columns: list[tuple[int, ...]] = []
+        for k, size in enumerate(shape):
+            if k == batch:
+                continue
+            if isinstance(size, int):
+                columns.append((size,) * PROBES)
+            elif size is None:
+                columns.append(stand_ins)
+            else:
+                columns.append(self._named.setdefault(size, stand_ins))
+        return tuple(tuple(column[p] for column in columns) for p in range(PROBES))

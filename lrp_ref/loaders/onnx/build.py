@@ -1,0 +1,99 @@
+"""The last step: from the layers that were built to a network with final names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...layers import Layer
+from ...network import Input, Network, Node
+from .file import Graph, GraphInput
+from .names import Origin, clean, name_nodes
+from .values import Signal, Tensor, owner_of
+
+
+@dataclass(frozen=True)
+class Built:
+    """One layer of the network that is being built.
+
+    Attributes:
+        layer: the layer.
+        reads: provisional names of the values that it reads.
+        origin: the ONNX node.
+        makes: the ONNX tensor that it computes, "" for a helper.
+    """
+
+    layer: Layer
+    reads: tuple[str, ...]
+    origin: Origin
+    makes: str
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A network, and how its values lie in the file's tensors.
+
+    Attributes:
+        network: batch first everywhere.
+        inputs: for each network input: the tensor's name in the file and its batch axis there.
+        outputs: for each output of the file: its name, the network's value, and the batch axis in the file.
+    """
+
+    network: Network
+    inputs: dict[str, tuple[str, int]]
+    outputs: tuple[tuple[str, str, int], ...]
+
+
+def assemble(
+    graph: Graph, built: Sequence[Built], inputs: Mapping[str, Tensor], outputs: Sequence[tuple[str, Signal]]
+) -> Conversion:
+    """Drop what no output needs, and give everything its final name.
+
+    Args:
+        graph: the file's graph.
+        built: every layer, in order; layer k makes the values "#k", "#k:1", ...
+        inputs: the signal of every graph input; its value is "@name".
+        outputs: name in the file and signal of every output.
+    """
+    needed, kept = {owner_of(s.value) for _, s in outputs}, []
+    for k in reversed(range(len(built))):
+        if f"#{k}" in needed:
+            kept.append(k)
+            needed.update(owner_of(v) for v in built[k].reads)
+    kept.reverse()
+    read = [(i, s) for i in graph.inputs if isinstance(s := inputs[i.name], Signal) and s.value in needed]
+    input_names = _input_names(spec for spec, _ in read)
+    nodes = [built[k] for k in kept]
+    names = name_nodes([b.origin for b in nodes], [b.layer for b in nodes], input_names.values())
+    final = {f"#{k}": name for k, name in zip(kept, names, strict=True)}
+    final.update({signal.value: input_names[spec.name] for spec, signal in read})
+
+    def renamed(value: str) -> str:
+        owner = owner_of(value)
+        return final[owner] + value[len(owner) :]
+
+    network = Network(
+        tuple(Node(n, b.layer, tuple(map(renamed, b.reads))) for n, b in zip(names, nodes, strict=True)),
+        tuple(_spec(input_names[spec.name], signal) for spec, signal in read),
+        tuple(dict.fromkeys(renamed(s.value) for _, s in outputs)),
+    )
+    return Conversion(
+        network,
+        {input_names[spec.name]: (spec.name, signal.batch) for spec, signal in read},
+        tuple((name, renamed(s.value), s.batch) for name, s in outputs),
+    )
+
+
+def _input_names(inputs: Iterable[GraphInput]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for k, spec in enumerate(inputs):
+        name = clean(spec.name) or f"input{k + 1}"
+        while name in names.values():
+            name += "_2"
+        names[spec.name] = name
+    return names
+
+
+def _spec(name: str, signal: Signal) -> Input:
+    """Return the network's input: batch first, None for free sizes."""
+    return Input(name, (None, *(signal.size(k) for k in range(1, signal.rank))))

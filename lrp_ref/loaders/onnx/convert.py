@@ -1,0 +1,310 @@
+"""The walk over a graph's nodes: every tensor becomes a constant or a signal, every operator one or more layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import LrpError, ModelFormatError, UnsupportedError
+from ...layers import LSTM, Flatten, Layer, Reshape, Route
+from ...network import value_name
+from .batches import Choices, FreeSizes, batch_axes
+from .build import Built, Conversion, assemble
+from .file import Graph, GraphInput, Op
+from .fold import SIZES, evaluate
+from .names import Origin
+from .patterns import Patterns
+from .values import PROBES, Constant, Refusal, Refused, Signal, Sizes, Tensor, merge_sizes, owner_of
+
+Handler = Callable[["Converter", Op], Sequence[Tensor]]
+HANDLERS: dict[str, Handler] = {}
+
+
+def operator(*kinds: str) -> Callable[[Handler], Handler]:
+    """Register a function as the converter of some operators."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(kinds, handler))
+        return handler
+
+    return register
+
+
+class Converter:
+    """The state of one conversion; the handlers of the operators call its methods.
+
+    Args:
+        graph: what to convert.
+        choices: shapes and batch axes that the caller fixed.
+    """
+
+    def __init__(self, graph: Graph, choices: Choices) -> None:
+        self.graph = graph
+        self.opset = graph.opset
+        self.patterns = Patterns()
+        self.built: list[Built] = []
+        self.dtype = _network_dtype(graph)
+        self.consumers = Counter(name for op in graph.ops for name in op.inputs)
+        self.consumers.update(graph.outputs)
+        self._ghosts = 0
+        self._refusals: list[str] = []
+        self._tensors: dict[str, Tensor] = {n: Constant.fixed(a) for n, a in graph.constants.items()}
+        axes = batch_axes(graph, choices)
+        free = FreeSizes(graph, choices, axes)
+        self.samples = free.samples
+        self.inputs = {i.name: _input_signal(i, axes[i.name], free) for i in graph.inputs}
+        self._tensors.update(self.inputs)
+
+    # -- reading tensors ------------------------------------------------------------------------------------------
+
+    def tensor(self, name: str) -> Tensor:
+        """Return what a tensor is."""
+        if name not in self._tensors:
+            raise ModelFormatError(f"{self.graph.path}: tensor '{name}' is read before any node makes it")
+        return self._tensors[name]
+
+    def raw_signal(self, name: str) -> Signal:
+        """Return a tensor that must depend on the input; a reshape may be pending."""
+        tensor = self.tensor(name)
+        if not isinstance(tensor, Signal):
+            raise Refusal(f"'{name}' is a constant where a signal is expected")
+        return tensor
+
+    def signal(self, op: Op, name: str) -> Signal:
+        """Return a tensor that must depend on the input, after any pending reshape."""
+        signal = self.raw_signal(name)
+        if signal.value.startswith("!"):
+            raise Refusal(f"'{name}' is an Erf that is not part of a GELU, which has no layer")
+        if not signal.pending:
+            return signal
+        shape = merge_sizes(signal.sizes)
+        layer = Flatten() if len(shape) == 1 else Reshape(shape)
+        owner = op
+        if signal.value.startswith("#"):
+            origin = self.built[int(owner_of(signal.value)[1:])].origin
+            owner = replace(op, kind=origin.kind, name=origin.name)
+        done = self.emit(owner, layer, [replace(signal, sizes=signal.stored)], batch=signal.batch, tag="reshape")
+        self._tensors[name] = done
+        return done
+
+    def constant(self, name: str) -> Constant:
+        """Return a tensor that must not depend on the input's values."""
+        tensor = self.tensor(name)
+        if not isinstance(tensor, Constant):
+            raise Refusal(f"'{name}' is computed from the input where a constant is expected")
+        return tensor
+
+    def weight(self, name: str) -> np.ndarray[Any, Any]:
+        """Return a parameter in the network's dtype."""
+        return self.parameter(self.constant(name).array(), name)
+
+    def parameter(self, array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+        """Return a constant in the network's dtype; half precision and integers are refused."""
+        if array.dtype not in (np.dtype("float32"), np.dtype("float64")):
+            raise Refusal(f"'{name}' is {array.dtype}; only float32 and float64 are supported")
+        if not np.isfinite(array).all():
+            raise Refusal(f"'{name}' has values that are not finite")
+        return array.astype(self.dtype, copy=False)
+
+    def has(self, op: Op, k: int) -> bool:
+        """Return whether the node has its k-th input."""
+        return k < len(op.inputs) and op.inputs[k] != ""
+
+    def integers(self, op: Op, attribute: str, k: int) -> list[int] | None:
+        """Return a list of integers that older opsets have as an attribute and newer ones as input k."""
+        if attribute in op.attributes:
+            return [int(v) for v in op.attributes[attribute]]
+        return self.constant(op.inputs[k]).integers() if self.has(op, k) else None
+
+    # -- writing layers -------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        op: Op,
+        layer: Layer,
+        reads: Sequence[Signal],
+        *,
+        batch: int | None = None,
+        outputs: int = 1,
+        tag: str = "",
+    ) -> Signal:
+        """Add a layer and return its (first) output; see :meth:`emit_all`."""
+        return self.emit_all(op, layer, reads, batch=batch, outputs=outputs, tag=tag)[0]
+
+    def emit_all(
+        self,
+        op: Op,
+        layer: Layer,
+        reads: Sequence[Signal],
+        *,
+        batch: int | None = None,
+        outputs: int = 1,
+        tag: str = "",
+    ) -> list[Signal]:
+        """Add a layer and return its outputs.
+
+        Args:
+            op: the node that it comes from.
+            layer: what to add; it is run on an empty batch, so that shapes that do not fit are found here.
+            reads: its operands; none may be pending.
+            batch: the batch axis of the ONNX outputs; that of the first operand by default.
+            outputs: how many outputs the layer has.
+            tag: of a helper layer, for its name.
+        """
+        if any(s.integer for s in reads[:1]):
+            raise Refusal("it computes with an integer input; only lengths of sequences may be integers")
+        shapes = self._shapes(layer, reads)
+        value = f"#{len(self.built)}"
+        makes = op.outputs[0] if not tag and op.outputs else ""
+        self.built.append(Built(layer, tuple(s.value for s in reads), Origin(op.name, op.kind, tag), makes))
+        where = reads[0].batch if batch is None else batch
+        made = []
+        for k in range(outputs):
+            sizes = tuple(shape[k] for shape in shapes)
+            made.append(Signal(value_name(value, k), where, sizes, sizes))
+        if isinstance(layer, Route) and len(reads) == 1 and self.patterns.is_gate(reads[0]):
+            for signal in made:
+                self.patterns.mark_gate(signal)
+        return made
+
+    def ghost(self, like: Signal) -> Signal:
+        """Return a signal of the same shape that no layer computes: a part of a pattern."""
+        self._ghosts += 1
+        return replace(like, value=f"!{self._ghosts}")
+
+    def _shapes(self, layer: Layer, reads: Sequence[Signal]) -> list[list[Sizes]]:
+        """Return, for each probe, the sample shape of each output."""
+        if isinstance(layer, LSTM):
+            return [_lstm_shapes(layer, reads[0].sizes[k]) for k in range(PROBES)]
+        found: list[list[Sizes]] = []
+        for k in range(PROBES):
+            if k and all(s.sizes[k] == s.sizes[0] for s in reads):
+                found.append(found[0])
+                continue
+            out = layer.forward(*(np.zeros((0, *s.sizes[k]), dtype=self.dtype) for s in reads))
+            found.append([tuple(o.shape[1:]) for o in (out if isinstance(out, tuple) else (out,))])
+        return found
+
+    def only_consumer(self, name: str) -> Built | None:
+        """Return the layer that computes exactly this tensor, if only one node reads it."""
+        signal = self._tensors.get(name)
+        if self.consumers[name] != 1 or not isinstance(signal, Signal) or not signal.value.startswith("#"):
+            return None
+        built = self.built[int(signal.value[1:])] if ":" not in signal.value else None
+        return built if built is not None and built.makes == name else None
+
+    def rewrite(self, name: str, layer: Layer) -> Signal:
+        """Put another layer in place of the one that computes the tensor ``name``."""
+        signal = self.raw_signal(name)
+        k = int(signal.value[1:])
+        self.built[k] = replace(self.built[k], layer=layer)
+        return signal
+
+    # -- the walk -------------------------------------------------------------------------------------------------
+
+    def run(self) -> Conversion:
+        """Convert every node.
+
+        Raises:
+            UnsupportedError: with every node that is not supported, and why.
+        """
+        for op in self.graph.ops:
+            for name, tensor in zip(op.outputs, self._convert(op), strict=False):
+                if name:
+                    self._tensors[name] = tensor
+        if self._refusals:
+            listed = "; ".join(self._refusals)
+            raise UnsupportedError(f"{self.graph.path}: {len(self._refusals)} unsupported nodes: {listed}")
+        return self._finish()
+
+    def _convert(self, op: Op) -> Sequence[Tensor]:
+        inputs = [self.tensor(name) if name else None for name in op.inputs]
+        foreign = [t for t in inputs if isinstance(t, Refused)]
+        try:
+            if op.kind == "Constant":
+                return [Constant.fixed(_constant_value(op))]
+            if all(t is None or isinstance(t, Constant) for t in inputs) and (inputs or op.kind in SIZES):
+                return self._fold(op, inputs)
+            if op.kind not in HANDLERS:
+                raise Refusal("operator not supported")
+            if foreign:
+                for tensor in foreign:
+                    if tensor.reason:
+                        raise Refusal(tensor.reason)
+                return [Refused()] * len(op.outputs)
+            return HANDLERS[op.kind](self, op)
+        except (Refusal, LrpError) as refusal:
+            if isinstance(refusal, ModelFormatError):
+                raise
+            self._refusals.append(f"{op.kind} '{op.name or op.outputs[0]}' ({refusal})")
+            return [Refused()] * len(op.outputs)
+
+    def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
+        fixed = all(t is None or t.is_fixed for t in inputs)
+        runs = [
+            evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset)
+            for k in range(1 if fixed else PROBES)
+        ]
+        return [_gathered(runs, j) for j in range(len(op.outputs))]
+
+    def _finish(self) -> Conversion:
+        outputs = []
+        for name in self.graph.outputs:
+            tensor = self.tensor(name)
+            if not isinstance(tensor, Signal):
+                raise UnsupportedError(f"{self.graph.path}: output '{name}' does not depend on the input")
+            outputs.append((name, tensor))
+        last = Op("Identity", "", (), (), {}, None)
+        try:
+            signals = [(name, self.signal(last, name)) for name, _ in outputs]
+        except Refusal as refusal:
+            raise UnsupportedError(f"{self.graph.path}: output: {refusal}") from refusal
+        if not any(s.value.startswith("#") for _, s in signals):
+            raise UnsupportedError(f"{self.graph.path}: no node computes the outputs from the input")
+        return assemble(self.graph, self.built, self.inputs, signals)
+
+
+def _gathered(runs: Sequence[Sequence[np.ndarray[Any, Any]]], output: int) -> Constant:
+    arrays = [run[output] for run in runs]
+    return Constant(tuple(arrays[min(k, len(arrays) - 1)] for k in range(PROBES)))
+
+
+def _network_dtype(graph: Graph) -> np.dtype[Any]:
+    """Return float64 if an input or a weight is float64, else float32."""
+    arrays = [i.dtype for i in graph.inputs] + [a.dtype for a in graph.constants.values() if a.ndim]
+    return np.dtype("float64" if np.dtype("float64") in arrays else "float32")
+
+
+def _constant_value(op: Op) -> np.ndarray[Any, Any]:
+    kinds = {"value_float": "float32", "value_floats": "float32", "value_int": "int64", "value_ints": "int64"}
+    for key, dtype in kinds.items():
+        if key in op.attributes:
+            return np.asarray(op.attributes[key], dtype=dtype)
+    if "value" not in op.attributes:
+        raise Refusal(f"a constant given as {', '.join(op.attributes) or 'nothing'}")
+    return np.asarray(op.attributes["value"])
+
+
+def _input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
+    if spec.shape is None and spec.name not in free.choices.shapes:
+        return Refused(f"input '{spec.name}' has no declared shape: give it with load(..., shapes=...)")
+    if spec.dtype.kind not in "fiu" or (spec.dtype.itemsize < 4 and spec.dtype.kind == "f"):
+        return Refused(f"input '{spec.name}' is {spec.dtype}; only float32, float64 and integers are supported")
+    sizes = free.sizes(spec, batch)
+    if sizes is None:
+        return Refused(f"input '{spec.name}' is a single number, without a batch axis")
+    return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind != "f")
+
+
+def _lstm_shapes(layer: LSTM, sizes: Sizes) -> list[Sizes]:
+    directions, hidden = layer.weight_input.shape[0], layer.hidden
+    if len(sizes) != 2 or sizes[1] != layer.weight_input.shape[3]:
+        raise Refusal(f"samples of shape {sizes} are not (time, {layer.weight_input.shape[3]})")
+    sequence, state = (sizes[0], directions * hidden), (directions, hidden)
+    if layer.returns == "all":
+        return [sequence, state, state]
+    return [sequence] if layer.returns == "sequence" else [(directions * hidden,)]

@@ -1,0 +1,259 @@
+"""Activations, softmax, and the nodes that do nothing in inference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...layers import (
+    ELU,
+    GELU,
+    SELU,
+    Abs,
+    Affine,
+    Clip,
+    Exp,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LeakyReLU,
+    Log,
+    Power,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from ...layers.base import Layer
+from .convert import Converter, operator
+from .file import Op
+from .values import Refusal, Signal, Tensor, count, merge_sizes
+
+
+def _gelu(a: dict[str, Any]) -> Layer:
+    return GELU(a.get("approximate", "none"))
+
+
+def _selu(a: dict[str, Any]) -> Layer:
+    alpha, scale = a.get("alpha"), a.get("gamma")
+    default = SELU()
+    # The file has single precision: 1.67326… and 1.05070… mean the constants of the paper.
+    if all(v is None or math.isclose(v, d, rel_tol=1e-6) for v, d in ((alpha, default.alpha), (scale, default.scale))):
+        return default
+    return ELU(alpha=default.alpha if alpha is None else alpha, scale=default.scale if scale is None else scale)
+
+
+def _celu(a: dict[str, Any]) -> Layer:
+    if a.get("alpha", 1.0) != 1.0:
+        raise Refusal(f"alpha {a['alpha']} is not 1")
+    return ELU()
+
+
+def _swish(a: dict[str, Any]) -> Layer:
+    if a.get("alpha", 1.0) != 1.0:
+        raise Refusal(f"alpha {a['alpha']} is not 1")
+    return SiLU()
+
+
+SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
+    "Abs": lambda a: Abs(),
+    "Celu": _celu,
+    "Elu": lambda a: ELU(alpha=a.get("alpha", 1.0)),
+    "Exp": lambda a: Exp(),
+    "Gelu": _gelu,
+    "HardSwish": lambda a: HardSwish(),
+    "LeakyRelu": lambda a: LeakyReLU(a.get("alpha", 0.01)),
+    "Log": lambda a: Log(),
+    "Reciprocal": lambda a: Power(-1),
+    "Relu": lambda a: ReLU(),
+    "Selu": _selu,
+    "Softplus": lambda a: Softplus(),
+    "Sqrt": lambda a: Power(0.5),
+    "Swish": _swish,
+}
+
+
+@operator(*SIMPLE)
+def _simple(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    return [ctx.emit(op, SIMPLE[op.kind](op.attributes), [ctx.signal(op, op.inputs[0])])]
+
+
+@operator("Neg")
+def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    return [ctx.emit(op, Affine(scale=np.full((x.size(1) or 1,) if x.rank > 1 else (), -1, dtype=ctx.dtype)), [x])]
+
+
+@operator("Sigmoid")
+def _sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    y = ctx.emit(op, Sigmoid(), [x])
+    ctx.patterns.mark_gate(y)
+    ctx.patterns.start("sigmoid", y, x)
+    return [y]
+
+
+@operator("HardSigmoid")
+def _hard_sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    alpha, beta = op.attributes.get("alpha", 0.2), op.attributes.get("beta", 0.5)
+    torch = math.isclose(alpha, 1 / 6, rel_tol=1e-6) and beta == 0.5
+    # 1/6 is written in single precision; HardSigmoid's own default is meant.
+    y = ctx.emit(op, HardSigmoid() if torch else HardSigmoid(alpha, beta), [x])
+    ctx.patterns.mark_gate(y)
+    if torch:
+        ctx.patterns.start("hardsigmoid", y, x)
+    return [y]
+
+
+@operator("Tanh")
+def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    y = ctx.emit(op, Tanh(), [x])
+    ctx.patterns.start("tanh", y, x)
+    return [y]
+
+
+@operator("Erf")
+def _erf(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    y = ctx.ghost(x)
+    if not ctx.patterns.start("erf", y, x):
+        raise Refusal("an Erf that is not part of a GELU, which has no layer")
+    return [y]
+
+
+@operator("PRelu")
+def _prelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x, slope = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
+    if slope.size == 1:
+        return [ctx.emit(op, LeakyReLU(float(slope.reshape(-1)[0])), [x])]
+    return [ctx.emit(op, LeakyReLU(sample_parameter(slope, x)), [x])]
+
+
+def _bound(ctx: Converter, op: Op, k: int, attribute: str) -> float | None:
+    if attribute in op.attributes:
+        value = float(op.attributes[attribute])
+    elif ctx.has(op, k):
+        array = ctx.constant(op.inputs[k]).array()
+        if array.size != 1:
+            raise Refusal(f"a bound of shape {array.shape}")
+        value = float(array.reshape(-1)[0])
+    else:
+        return None
+    return None if abs(value) >= float(np.finfo(np.float32).max) else value
+
+
+@operator("Clip")
+def _clip(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    return [_clipped(ctx, op, _bound(ctx, op, 1, "min"), _bound(ctx, op, 2, "max"), ctx.signal(op, op.inputs[0]))]
+
+
+@operator("Max", "Min")
+def _extremum(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    signals = [n for n in op.inputs if isinstance(ctx.tensor(n), Signal)]
+    if len(op.inputs) != 2 or len(signals) != 1:
+        raise Refusal("only one signal against one number is supported")
+    (other,) = (k for k, n in enumerate(op.inputs) if n not in signals)
+    bound = _bound(ctx, op, other, "")
+    x = ctx.signal(op, signals[0])
+    return [_clipped(ctx, op, bound, None, x) if op.kind == "Max" else _clipped(ctx, op, None, bound, x)]
+
+
+def _clipped(ctx: Converter, op: Op, low: float | None, high: float | None, x: Signal) -> Signal:
+    if low is None and high is None:
+        return x
+    y = ctx.emit(op, ReLU() if low == 0 and high is None else Clip(low, high), [x])
+    if (low, high) == (0, 6):
+        ctx.patterns.start("relu6", y, x)
+    return y
+
+
+@operator("Softmax", "LogSoftmax")
+def _softmax(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    log = op.kind == "LogSoftmax"
+    if ctx.opset >= 13:
+        y = ctx.emit(op, Softmax(x.axis(op.attributes.get("axis", -1)), log), [x])
+    else:
+        y = _coerced_softmax(ctx, op, x, log)
+    if not log:
+        ctx.patterns.mark_gate(y)
+    return [y]
+
+
+def _coerced_softmax(ctx: Converter, op: Op, x: Signal, log: bool) -> Signal:
+    """Before opset 13, all axes from ``axis`` on are one."""
+    first = x.axis(op.attributes.get("axis", 1))
+    if x.batch >= op.attributes.get("axis", 1) % x.rank:
+        raise Refusal("the batch is among the axes that are normalised")
+    wide = [k for k in range(first, x.rank) if x.size(k) != 1]
+    if len(wide) <= 1:
+        return ctx.emit(op, Softmax(wide[0] if wide else first, log), [x])
+    shape = merge_sizes(tuple((*s[: first - 1], count(s[first - 1 :])) for s in x.sizes))
+    flat = ctx.emit(op, Reshape(shape), [x], tag="flatten")
+    y = ctx.emit(op, Softmax(first, log), [flat])
+    return ctx.emit(op, Reshape(merge_sizes(x.sizes)), [y], batch=x.batch, tag="reshape")
+
+
+@operator("Identity", "Dropout")
+def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    if op.kind == "Dropout":
+        if len(op.outputs) > 1 and any(ctx.consumers[n] for n in op.outputs[1:]):
+            raise Refusal("its mask is used")
+        if ctx.has(op, 2) and bool(ctx.constant(op.inputs[2]).array()):
+            raise Refusal("it is in training mode")
+    return [_through(ctx, op)]
+
+
+def _through(ctx: Converter, op: Op) -> Signal:
+    """Return the input itself; where it is both an input and an output of the graph, a layer is needed."""
+    x = ctx.raw_signal(op.inputs[0])
+    if x.value.startswith("@") and op.outputs[0] in ctx.graph.outputs:
+        return ctx.emit(op, Identity(), [x])
+    return x
+
+
+CASTS = {1: "float32", 11: "float64"}
+INTEGERS = {6: "int32", 7: "int64"}
+
+
+@operator("Cast")
+def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x, to = ctx.raw_signal(op.inputs[0]), op.attributes["to"]
+    if to in INTEGERS and x.integer:
+        return [x]
+    if to not in CASTS:
+        raise Refusal("only casts to float32 and float64 are supported")
+    if x.integer:
+        # A network of images as bytes: here its input is the same numbers as floats.
+        return [Signal(x.value, x.batch, x.sizes, x.stored)]
+    return [_through(ctx, op)]
+
+
+def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:
+    """Return a constant that ONNX broadcasts against ``x`` in the network's layout, without the batch.
+
+    Returns:
+        (C,) where it is constant along all axes behind the channels, else an array of the sample's rank.
+    """
+    rank, batch = x.rank, x.batch
+    while array.ndim > rank and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim > rank:
+        raise Refusal(f"a constant of shape {array.shape} has more axes than the signal")
+    array = array.reshape((1,) * (rank - array.ndim) + array.shape)
+    first: np.ndarray[Any, Any] = np.take(array, 0, axis=batch)
+    if array.shape[batch] != 1 and not (array == np.expand_dims(first, batch)).all():
+        raise Refusal("a constant that differs between the samples of the batch")
+    if rank == 1:
+        raise Refusal("a signal without any axis but the batch")
+    if first.size == 1:
+        return np.full((x.size(1) or 1,), first.reshape(-1)[0], dtype=array.dtype)
+    return first.reshape(-1) if all(n == 1 for n in first.shape[1:]) else first

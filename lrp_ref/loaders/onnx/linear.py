@@ -1,0 +1,205 @@
+"""Dense layers, convolutions and batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...kernels import Pads
+from ...layers import Affine, Conv, ConvTranspose, Dense, Layer, Pad, Transpose
+from .convert import Converter, operator
+from .file import Op
+from .values import PROBES, Refusal, Signal, Tensor
+
+
+def channels_first(ctx: Converter, op: Op, name: str) -> Signal:
+    """Return a signal whose batch is at axis 0 of the ONNX tensor, as spatial operators want it."""
+    x = ctx.signal(op, name)
+    if x.batch != 0:
+        raise Refusal(f"the batch is at axis {x.batch} of its input, where it has its channels or positions")
+    return x
+
+
+@operator("Gemm")
+def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    a = op.attributes
+    alpha, beta = a.get("alpha", 1.0), a.get("beta", 1.0)
+    x, weight = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
+    if x.rank != 2 or weight.ndim != 2:
+        raise Refusal(f"operands with {x.rank} and {weight.ndim} axes instead of 2")
+    if (1 - x.batch if a.get("transA", 0) else x.batch) != 0:
+        raise Refusal("it sums over the batch")
+    weight = weight.T if a.get("transB", 0) else weight
+    weight = weight if alpha == 1 else weight * weight.dtype.type(alpha)
+    bias = None
+    if ctx.has(op, 2) and beta != 0:
+        bias = _row(ctx.weight(op.inputs[2]), weight.shape[1])
+        bias = bias if beta == 1 else bias * bias.dtype.type(beta)
+    return [ctx.emit(op, Dense(np.ascontiguousarray(weight), bias), [x], batch=0)]
+
+
+def _row(bias: np.ndarray[Any, Any], outs: int) -> np.ndarray[Any, Any]:
+    """Return a bias that broadcasts to (N, outs) as (outs,)."""
+    rows = bias.reshape((1,) * (2 - bias.ndim) + bias.shape)
+    if rows.ndim != 2 or rows.shape[1] not in (1, outs) or not (rows == rows[:1]).all():
+        raise Refusal(f"a bias of shape {bias.shape} that is not one number for each of {outs} units")
+    return np.ascontiguousarray(np.broadcast_to(rows[0], (outs,)))
+
+
+@operator("MatMul")
+def _matmul(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    tensors = [ctx.tensor(n) for n in op.inputs]
+    if all(isinstance(t, Signal) for t in tensors):
+        raise Refusal("a matrix product of two signals")
+    if isinstance(tensors[0], Signal):
+        x, weight = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
+        while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= x.rank:
+            weight = weight[0]
+        if weight.ndim != 2 or x.rank < 2:
+            raise Refusal(f"operands with {x.rank} and {weight.ndim} axes")
+        if x.batch == x.rank - 1:
+            raise Refusal("it sums over the batch")
+        return [ctx.emit(op, Dense(np.ascontiguousarray(weight)), [x])]
+    x, weight = ctx.signal(op, op.inputs[1]), ctx.weight(op.inputs[0])
+    if weight.ndim != 2 or x.rank < 3 or x.batch >= x.rank - 2:
+        raise Refusal("a constant on the left of a signal without a batch axis in front of its matrix")
+    swap = Transpose((*range(x.rank - 2), x.rank - 1, x.rank - 2))
+    columns = ctx.emit(op, swap, [x], tag="transpose")
+    product = ctx.emit(op, Dense(np.ascontiguousarray(weight.T)), [columns], tag="dense")
+    return [ctx.emit(op, swap, [product])]
+
+
+def window_pads(
+    op: Op, x: Signal, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Return (before, after) per spatial axis from ``pads`` or ``auto_pad``.
+
+    Formula for SAME: total = max(0, (ceil(size/stride) − 1) stride + dilation (kernel − 1) + 1 − size); the odd one
+    goes after (SAME_UPPER) or before (SAME_LOWER).
+    """
+    axes, mode = len(kernel), op.attributes.get("auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        pads = op.attributes.get("pads", (0,) * 2 * axes)
+        return list(zip(pads[:axes], pads[axes:], strict=True))
+    if mode == "VALID":
+        return [(0, 0)] * axes
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        raise Refusal(f"auto_pad {mode}")
+    found = set()
+    for probe in range(PROBES):
+        pads_here = []
+        for n, k, s, d in zip(x.sizes[probe][1:], kernel, stride, dilation, strict=True):
+            total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
+            small, large = total // 2, total - total // 2
+            pads_here.append((small, large) if mode == "SAME_UPPER" else (large, small))
+        found.add(tuple(pads_here))
+    if len(found) > 1:
+        raise Refusal("its padding depends on a free size of the input: fix it with load(..., shapes=...)")
+    return list(found.pop())
+
+
+def per_axis(op: Op, name: str, axes: int) -> tuple[int, ...]:
+    """Return an attribute with one integer per spatial axis; 1 by default."""
+    values = tuple(int(v) for v in op.attributes.get(name, (1,) * axes))
+    if len(values) != axes:
+        raise Refusal(f"{name} {values} for {axes} spatial axes")
+    return values
+
+
+def _kernel(op: Op, weight: np.ndarray[Any, Any], x: Signal) -> tuple[int, ...]:
+    kernel = tuple(weight.shape[2:])
+    if weight.ndim != x.rank or not kernel:
+        raise Refusal(f"a weight with {weight.ndim} axes for an input with {x.rank}")
+    if tuple(op.attributes.get("kernel_shape", kernel)) != kernel:
+        raise Refusal(f"kernel_shape {op.attributes['kernel_shape']} differs from the weight's {kernel}")
+    return kernel
+
+
+@operator("Conv")
+def _conv(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x, weight = channels_first(ctx, op, op.inputs[0]), ctx.weight(op.inputs[1])
+    kernel = _kernel(op, weight, x)
+    stride, dilation = per_axis(op, "strides", len(kernel)), per_axis(op, "dilations", len(kernel))
+    pads = window_pads(op, x, kernel, stride, dilation)
+    if min(min(p) for p in pads) < 0:
+        x = ctx.emit(op, Pad(((0, 0), *pads)), [x], tag="crop")
+        pads = [(0, 0)] * len(kernel)
+    bias = ctx.weight(op.inputs[2]) if ctx.has(op, 2) else None
+    layer = Conv(weight, bias, stride, tuple(pads), dilation, int(op.attributes.get("group", 1)))
+    return [ctx.emit(op, layer, [x])]
+
+
+@operator("ConvTranspose")
+def _conv_transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x, weight = channels_first(ctx, op, op.inputs[0]), ctx.weight(op.inputs[1])
+    kernel = _kernel(op, weight, x)
+    stride, dilation = per_axis(op, "strides", len(kernel)), per_axis(op, "dilations", len(kernel))
+    extra = tuple(op.attributes.get("output_padding", (0,) * len(kernel)))
+    pads, crop = _transposed_pads(op, x, kernel, stride, dilation, extra)
+    bias = ctx.weight(op.inputs[2]) if ctx.has(op, 2) else None
+    layer = ConvTranspose(weight, bias, stride, tuple(pads), extra, dilation, int(op.attributes.get("group", 1)))
+    y = ctx.emit(op, layer, [x], tag="full" if any(map(any, crop)) else "")
+    if any(map(any, crop)):
+        if bias is not None:
+            raise Refusal("an output larger than the windows reach, with a bias")
+        y = ctx.emit(op, Pad(((0, 0), *crop)), [y])
+    return [y]
+
+
+def _transposed_pads(
+    op: Op, x: Signal, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], extra: Sequence[int]
+) -> tuple[list[tuple[int, int]], Pads]:
+    """Return what is cropped from each axis, and what zeros are added where the output is larger than the windows.
+
+    Formula: total = stride (size − 1) + output_padding + dilation (kernel − 1) + 1 − output_shape; with auto_pad
+    SAME the output shape is size·stride. SAME_UPPER crops the smaller half before, everything else after.
+    """
+    axes, mode = len(kernel), op.attributes.get("auto_pad", "NOTSET")
+    shape = op.attributes.get("output_shape")
+    if shape is None and not mode.startswith("SAME"):
+        pads = window_pads(op, x, kernel, stride, dilation)
+        if min(min(p) for p in pads) < 0:
+            raise Refusal(f"negative padding {pads}")
+        return pads, ((0, 0),) * axes
+    if shape is not None:
+        shape = shape[-axes:]
+    found = set()
+    for sizes in x.sizes:
+        here = []
+        for k in range(axes):
+            n = sizes[1 + k]
+            wanted = n * stride[k] if shape is None else shape[k]
+            total = stride[k] * (n - 1) + extra[k] + dilation[k] * (kernel[k] - 1) + 1 - wanted
+            half = total // 2 if total >= 0 else -(-total // 2)
+            here.append((half, total - half) if mode == "SAME_UPPER" else (total - half, half))
+        found.add(tuple(here))
+    if len(found) > 1:
+        raise Refusal("its padding depends on a free size of the input: fix it with load(..., shapes=...)")
+    totals = found.pop()
+    return (
+        [(max(a, 0), max(b, 0)) for a, b in totals],
+        tuple((max(-a, 0), max(-b, 0)) for a, b in totals),
+    )
+
+
+@operator("BatchNormalization")
+def _batch_norm(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    if op.attributes.get("training_mode", 0) or not op.attributes.get("spatial", 1):
+        raise Refusal("only inference with one mean per channel is supported")
+    if any(n and ctx.consumers[n] for n in op.outputs[1:]):
+        raise Refusal("its running statistics are used")
+    x = channels_first(ctx, op, op.inputs[0])
+    gamma, beta, mean, variance = (ctx.weight(n) for n in op.inputs[1:5])
+    if {p.shape for p in (gamma, beta, mean, variance)} != {(x.size(1),)}:
+        raise Refusal(
+            f"parameters of shapes {[p.shape for p in (gamma, beta, mean, variance)]} for {x.size(1)} channels"
+        )
+    epsilon = float(op.attributes.get("epsilon", 1e-5))
+    layer: Layer = Affine.batch_norm(
+        # In double precision, rounded once.
+        *(p.astype(np.float64) for p in (gamma, beta, mean, variance)),
+        epsilon=epsilon,
+    ).map_arrays(lambda a: a.astype(ctx.dtype))
+    return [ctx.emit(op, layer, [x])]

@@ -1,0 +1,307 @@
+"""Operators that move values: reshape, transpose, slice, gather, pad, concat, split, expand; and shapes as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...layers import (
+    Affine,
+    Concat,
+    Flatten,
+    Gather,
+    Layer,
+    Pad,
+    Reshape,
+    Slice,
+    Split,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+)
+from .convert import Converter, operator
+from .file import Op
+from .values import PROBES, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes
+
+FAR = 1 << 31  # starts and ends beyond this mean "to the end"
+
+
+@operator("Shape", "Size")
+def _shape(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    shapes = [x.shape(k, ctx.samples[k]) for k in range(PROBES)]
+    if op.kind == "Size":
+        return [Constant(tuple(np.asarray(count(s), dtype=np.int64) for s in shapes))]
+    part = slice(op.attributes.get("start"), op.attributes.get("end"))
+    return [Constant(tuple(np.asarray(s[part], dtype=np.int64) for s in shapes))]
+
+
+def reshaped(ctx: Converter, op: Op, x: Signal, sizes: tuple[Sizes, ...], batch: int, layer: Layer | None) -> Signal:
+    """Return x with other sample shapes, in the same order of values.
+
+    A signal whose reshape is pending stays so, and one that gets its stored shape back needs no layer.
+
+    Args:
+        x: the signal.
+        sizes: for each probe, the new sample shape.
+        batch: the batch axis of the new ONNX tensor.
+        layer: what to add; None for a Reshape or Flatten.
+    """
+    if x.pending or sizes == x.stored:
+        return replace(x, sizes=sizes, batch=batch)
+    if layer is None:
+        shape = merge_sizes(sizes)
+        layer = Flatten() if len(shape) == 1 else Reshape(shape)
+    return ctx.emit(op, layer, [x], batch=batch)
+
+
+@operator("Reshape")
+def _reshape(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    if "shape" in op.attributes:
+        targets = [list(op.attributes["shape"])] * PROBES
+    else:
+        targets = [[int(v) for v in p.reshape(-1)] for p in ctx.constant(op.inputs[1]).probes]
+    keep_zero = bool(op.attributes.get("allowzero", 0))
+    shapes = [_resolve(x.shape(k, ctx.samples[k]), target, keep_zero) for k, target in enumerate(targets)]
+    return [_to_shapes(ctx, op, x, shapes)]
+
+
+def _resolve(shape: Sizes, target: Sequence[int], keep_zero: bool) -> Sizes:
+    """Return the full shape that a Reshape's target means."""
+    filled = [shape[k] if t == 0 and not keep_zero and k < len(shape) else t for k, t in enumerate(target)]
+    known = count(tuple(t for t in filled if t != -1))
+    if filled.count(-1) > 1 or (-1 in filled and (known == 0 or count(shape) % known)):
+        raise Refusal(f"a tensor of shape {shape} does not fit into {tuple(target)}: the batch size is fixed in it")
+    filled = [count(shape) // known if t == -1 else t for t in filled]
+    if count(tuple(filled)) != count(shape):
+        raise Refusal(f"a tensor of shape {shape} does not fit into {tuple(target)}: the batch size is fixed in it")
+    return tuple(filled)
+
+
+def _to_shapes(ctx: Converter, op: Op, x: Signal, shapes: Sequence[Sizes]) -> Signal:
+    """Reshape to full ONNX shapes, which must keep the samples of the batch apart."""
+    places = None
+    for k, shape in enumerate(shapes):
+        n = ctx.samples[k]
+        lead = count(x.sizes[k][: x.batch])
+        here = {q for q, size in enumerate(shape) if size == n and count(shape[:q]) == lead}
+        places = here if places is None else places & here
+    if not places:
+        raise Refusal(f"it merges the batch with other axes: {x.shape(0, ctx.samples[0])} to {shapes[0]}")
+    batch = x.batch if x.batch in places else min(places)
+    sizes = tuple((*s[:batch], *s[batch + 1 :]) for s in shapes)
+    return reshaped(ctx, op, x, sizes, batch, None)
+
+
+@operator("Flatten")
+def _flatten(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    axis = op.attributes.get("axis", 1)
+    axis = axis + x.rank if axis < 0 else axis
+    shapes = [x.shape(k, ctx.samples[k]) for k in range(PROBES)]
+    return [_to_shapes(ctx, op, x, [(count(s[:axis]), count(s[axis:])) for s in shapes])]
+
+
+@operator("Squeeze")
+def _squeeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    given = ctx.integers(op, "axes", 1)
+    if given is None:
+        given = [k for k in range(x.rank) if k != x.batch and x.size(x.axis(k)) == 1]
+    axes = tuple(sorted(x.axis(a) for a in given))
+    if any(x.size(a) != 1 for a in axes):
+        raise Refusal(f"axes {given} are not all of size 1")
+    sizes = tuple(tuple(n for k, n in enumerate(s, 1) if k not in axes) for s in x.sizes)
+    batch = x.batch - sum(a % x.rank < x.batch for a in given)
+    return [reshaped(ctx, op, x, sizes, batch, Squeeze(axes))]
+
+
+@operator("Unsqueeze")
+def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    given = ctx.integers(op, "axes", 1) or []
+    rank = x.rank + len(given)
+    new = {a % rank for a in given}
+    old = [k for k in range(rank) if k not in new]
+    batch = old[x.batch]
+    axes = tuple(sorted(a + 1 if a < batch else a for a in new))
+    sizes = []
+    for sample in x.sizes:
+        rest = iter(sample)
+        sizes.append(tuple(1 if k in axes else next(rest) for k in range(1, rank)))
+    return [reshaped(ctx, op, x, tuple(sizes), batch, Unsqueeze(axes))]
+
+
+@operator("Transpose")
+def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    permutation = tuple(op.attributes.get("perm", tuple(reversed(range(x.rank)))))
+    batch = permutation.index(x.batch)
+    axes = tuple(x.axis(p) for p in permutation if p != x.batch)
+    if axes == tuple(range(1, x.rank)):
+        return [x.moved(batch)]  # only the batch moves, and the network has it first anyway
+    return [ctx.emit(op, Transpose((0, *axes)), [ctx.signal(op, op.inputs[0])], batch=batch)]
+
+
+@operator("Concat")
+def _concat(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    names = [n for n in op.inputs if not _is_empty(ctx.tensor(n))]
+    if any(isinstance(ctx.tensor(n), Constant) for n in names):
+        raise Refusal("a constant next to signals")
+    signals = [ctx.signal(op, n) for n in names]
+    if len({(s.batch, s.rank) for s in signals}) != 1:
+        raise Refusal("the operands have their batch at different axes")
+    axis = signals[0].axis(op.attributes["axis"])
+    return [signals[0]] if len(signals) == 1 else [ctx.emit(op, Concat(axis), signals)]
+
+
+def _is_empty(tensor: Tensor) -> bool:
+    return isinstance(tensor, Constant) and tensor.probes[0].size == 0
+
+
+@operator("Split")
+def _split(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    axis = x.axis(op.attributes.get("axis", 0))
+    size, parts = x.size(axis), len(op.outputs)
+    if size is None:
+        raise Refusal("it splits an axis of free size")
+    sizes = ctx.integers(op, "split", 1)
+    if sizes is None:
+        parts = op.attributes.get("num_outputs", parts)
+        chunk = -(-size // parts)
+        sizes = [min(chunk, size - k * chunk) for k in range(parts)]
+    return ctx.emit_all(op, Split(tuple(sizes), axis), [x], outputs=len(sizes))
+
+
+@operator("Slice")
+def _slice(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    columns: list[Any] = []
+    for k, name in enumerate(("starts", "ends", "axes", "steps"), 1):
+        if name in op.attributes:
+            columns.append([list(op.attributes[name])] * PROBES)
+        elif ctx.has(op, k):
+            columns.append([p.reshape(-1).tolist() for p in ctx.constant(op.inputs[k]).probes])
+        else:
+            columns.append(None)
+    starts, ends, axes, steps = columns
+    length = len(starts[0])
+    where = list(range(length)) if axes is None else _same(axes, "axes")
+    strides = [1] * length if steps is None else _same(steps, "steps")
+    kept = []
+    for j, (axis, step) in enumerate(zip(where, strides, strict=True)):
+        sizes = [x.shape(k, ctx.samples[k])[axis] for k in range(PROBES)]
+        start = _bound([s[j] for s in starts], sizes, step, first=True)
+        stop = _bound([e[j] for e in ends], sizes, step, first=False)
+        if (start, stop, step) == (None, None, 1):
+            continue  # the whole axis, which may be the batch
+        kept.append((x.axis(axis), start, stop, int(step)))
+    if not kept:
+        return [x]
+    kept.sort(key=lambda entry: entry[0])
+    wheres, firsts, lasts, hops = zip(*kept, strict=True)
+    return [ctx.emit(op, Slice(wheres, firsts, lasts, hops), [x])]
+
+
+def _same(values: Sequence[Any], what: str) -> list[Any]:
+    if any(v != values[0] for v in values):
+        raise Refusal(f"its {what} depend on a free size of the input: fix it with load(..., shapes=...)")
+    return list(values[0])
+
+
+def _bound(values: Sequence[int], sizes: Sequence[int], step: int, *, first: bool) -> int | None:
+    """Return a start or stop as Python has it: None for the end of the axis, negative numbers from its end."""
+    end_is_none = (step > 0) != first  # the default start of forward slices is 0, their default stop the size
+    if end_is_none and all(v >= n or v >= FAR for v, n in zip(values, sizes, strict=True)):
+        return None
+    if not end_is_none and step < 0 and all(v < -n for v, n in zip(values, sizes, strict=True)):
+        return None
+    if first and step > 0 and all(v == 0 or v <= -n for v, n in zip(values, sizes, strict=True)):
+        return None
+    if all(v == values[0] for v in values):
+        return int(values[0])
+    from_end = {v - n for v, n in zip(values, sizes, strict=True)}
+    if len(from_end) == 1 and min(from_end) < 0:
+        return int(from_end.pop())
+    raise Refusal("its bounds depend on a free size of the input: fix it with load(..., shapes=...)")
+
+
+@operator("Gather")
+def _gather(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    if isinstance(ctx.tensor(op.inputs[0]), Constant):
+        raise Refusal("a table that the input looks up (an embedding): start from the embedded vectors")
+    indices = ctx.constant(op.inputs[1])
+    x = ctx.raw_signal(op.inputs[0])
+    axis = x.axis(op.attributes.get("axis", 0))
+    size = x.size(axis)
+    if indices.probes[0].ndim > 1:
+        raise Refusal(f"indices with {indices.probes[0].ndim} axes")
+    found = [[_position(int(v), x.sizes[k][axis - 1]) for v in p.reshape(-1)] for k, p in enumerate(indices.probes)]
+    positions = found[0]
+    if any(f != positions for f in found):
+        raise Refusal("its indices depend on a free size of the input: fix it with load(..., shapes=...)")
+    scalar = indices.probes[0].ndim == 0
+    batch = x.batch - (1 if scalar and op.attributes.get("axis", 0) % x.rank < x.batch else 0)
+    if scalar and size == 1:
+        sizes = tuple((*s[: axis - 1], *s[axis:]) for s in x.sizes)
+        return [reshaped(ctx, op, x, sizes, batch, Squeeze((axis,)))]
+    x = ctx.signal(op, op.inputs[0])
+    return [ctx.emit(op, Gather(positions[0] if scalar else tuple(positions), axis), [x], batch=batch)]
+
+
+def _position(index: int, size: int) -> int:
+    """Return an index so that it is the same for every size: the last positions count from the end."""
+    if not -size <= index < size:
+        raise Refusal(f"index {index} is outside an axis of size {size}")
+    return -1 if index == size - 1 and size > 1 and index > 62 else index
+
+
+@operator("Pad")
+def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    mode = op.attributes.get("mode", "constant")
+    if mode not in ("constant", "reflect", "edge"):
+        raise Refusal(f"mode {mode}")
+    key = "paddings" if "paddings" in op.attributes else "pads"
+    amounts = ctx.integers(op, key, 1)
+    if amounts is None:
+        raise Refusal("no amounts are given")
+    axes = ctx.constant(op.inputs[3]).integers() if ctx.has(op, 3) else list(range(x.rank))
+    value: float = op.attributes.get("value", 0.0)
+    if ctx.has(op, 2):
+        value = float(ctx.constant(op.inputs[2]).array().reshape(-1)[0])
+    pairs = [(0, 0)] * (x.rank - 1)
+    for j, axis in enumerate(axes):
+        pair = (amounts[j], amounts[j + len(axes)])
+        if pair != (0, 0):
+            pairs[x.axis(axis) - 1] = pair
+    if not any(map(any, pairs)):
+        return [x]
+    number = int(value) if float(value).is_integer() else value
+    return [ctx.emit(op, Pad(tuple(pairs), mode, number), [x])]
+
+
+@operator("Expand")
+def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    found = []
+    for k, target in enumerate(ctx.constant(op.inputs[1]).probes):
+        shape = x.shape(k, ctx.samples[k])
+        full = tuple(int(v) for v in np.broadcast_shapes(shape, tuple(int(v) for v in target)))
+        if len(full) != len(shape) or full[x.batch] != shape[x.batch]:
+            raise Refusal("it adds axes, or repeats the batch")
+        found.append((*full[: x.batch], *full[x.batch + 1 :]))
+    if tuple(found) == x.sizes:
+        return [x]
+    if any(f != found[0] for f in found):
+        raise Refusal("its shape depends on a free size of the input: fix it with load(..., shapes=...)")
+    ones = np.ones(found[0], dtype=ctx.dtype)
+    y = ctx.emit(op, Affine(scale=ones), [ctx.signal(op, op.inputs[0])])
+    if ctx.patterns.is_gate(x):
+        ctx.patterns.mark_gate(y)
+    return [y]

@@ -1,0 +1,138 @@
+"""What a tensor of an ONNX graph is to the converter: a constant, or a signal that depends on the input.
+
+A graph is read for two batch sizes and, where sizes are free, for two sizes of each: the *probes*. Whatever is the
+same in both is fixed; what varies depends on the sizes. Batches of size 0 run through the layers to find shapes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+PROBES = 2
+Sizes = tuple[int, ...]
+
+
+class Refusal(Exception):  # noqa: N818  it is collected, and reported as one UnsupportedError
+    """Why a node cannot be converted."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A tensor that depends on weights and shapes only.
+
+    Attributes:
+        probes: its value for each probe; all the same array when it does not depend on free sizes.
+    """
+
+    probes: tuple[np.ndarray[Any, Any], ...]
+
+    @staticmethod
+    def fixed(array: np.ndarray[Any, Any]) -> Constant:
+        """Return a constant that is the same for every probe."""
+        return Constant((array,) * PROBES)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is the same for every probe."""
+        first = self.probes[0]
+        return all(
+            a is first or (a.dtype == first.dtype and np.array_equal(a, first, equal_nan=a.dtype.kind == "f"))
+            for a in self.probes
+        )
+
+    def array(self) -> np.ndarray[Any, Any]:
+        """Return the value, which must not depend on free sizes."""
+        if not self.is_fixed:
+            raise Refusal("a parameter depends on a free size of the input: fix it with load(..., shapes=...)")
+        return self.probes[0]
+
+    def integers(self) -> list[int]:
+        """Return the value as a flat list of integers."""
+        return [int(v) for v in self.array().reshape(-1).tolist()]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A tensor that depends on the input, and where its values are in the network that is being built.
+
+    The network has the batch first; the ONNX tensor has it at axis ``batch``, its other axes in the same order.
+
+    Attributes:
+        value: name of the network's value; a name with "!" is a part of a pattern that has no layer yet.
+        batch: the ONNX tensor's batch axis.
+        sizes: for each probe, the sample's shape: the ONNX shape without the batch.
+        stored: for each probe, the sample's shape that the network's value has; it differs from ``sizes`` while a
+            reshape is pending.
+        integer: whether it holds counts (the lengths of sequences), not numbers to explain.
+    """
+
+    value: str
+    batch: int
+    sizes: tuple[Sizes, ...]
+    stored: tuple[Sizes, ...]
+    integer: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Number of axes of the ONNX tensor."""
+        return len(self.sizes[0]) + 1
+
+    @property
+    def pending(self) -> bool:
+        """Whether the value still has to be reshaped before a layer reads it."""
+        return self.sizes != self.stored
+
+    def axis(self, axis: int) -> int:
+        """Return the network's axis (1 and up) of an axis of the ONNX tensor; the batch is refused."""
+        if not -self.rank <= axis < self.rank:
+            raise Refusal(f"axis {axis} of a tensor with {self.rank} axes does not exist")
+        axis %= self.rank
+        if axis == self.batch:
+            raise Refusal(f"axis {axis} is the batch: samples would be mixed")
+        return axis + 1 if axis < self.batch else axis
+
+    def shape(self, probe: int, n: int) -> Sizes:
+        """Return the ONNX tensor's shape for a batch of ``n``."""
+        sizes = self.sizes[probe]
+        return (*sizes[: self.batch], n, *sizes[self.batch :])
+
+    def size(self, axis: int) -> int | None:
+        """Return the size of the network's axis ``axis`` (1 and up), or None where it is free."""
+        found = {sizes[axis - 1] for sizes in self.sizes}
+        return found.pop() if len(found) == 1 else None
+
+    def moved(self, batch: int) -> Signal:
+        """Return the same signal with the ONNX batch axis elsewhere."""
+        return replace(self, batch=batch)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A tensor that a refused node should have made; whoever reads it is not reported again."""
+
+    reason: str | None = None
+
+
+Tensor = Constant | Signal | Refused
+
+
+def merge_sizes(sizes: tuple[Sizes, ...]) -> Sizes:
+    """Return one sample shape for a Reshape layer: −1 for the size that varies between the probes."""
+    merged = tuple(a[0] if len(set(a)) == 1 else -1 for a in zip(*sizes, strict=True))
+    if merged.count(-1) > 1:
+        raise Refusal(f"a shape with {merged.count(-1)} free sizes: fix them with load(..., shapes=...)")
+    return merged
+
+
+def count(shape: Sizes) -> int:
+    """Return the number of elements."""
+    return math.prod(shape)
+
+
+def owner_of(value: str) -> str:
+    """Return the provisional name of the layer ("#3" of "#3:1") or input ("@name") that provides a value."""
+    return value if value.startswith("@") else value.partition(":")[0]

@@ -1,0 +1,134 @@
+"""Is the network that was loaded the model in the file? A comparison with onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelFormatError, require
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far one output is from onnxruntime's.
+
+    Attributes:
+        output: name in the file.
+        value: name of the network's value.
+        shape: batch first.
+        difference: largest absolute difference.
+        relative: that divided by the largest absolute value of onnxruntime's output.
+        top1: whether the largest entry along the last axis is the same in every row.
+        precision: the dtype in which both ran.
+        cast: whether the file was float64 and was compared in float32, for which onnxruntime has all kernels.
+    """
+
+    output: str
+    value: str
+    shape: tuple[int, ...]
+    difference: float
+    relative: float
+    top1: bool
+    precision: str
+    cast: bool
+
+
+def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple[Comparison, ...]:
+    """Run an ONNX file here and in onnxruntime, and compare every output.
+
+    A float64 file is compared in float32: onnxruntime has no float64 Conv, LSTM or Erf.
+
+    Args:
+        path: an ONNX file.
+        x: the input (N, ...), batch first, or a dict name → array for several inputs.
+        options: for :func:`lrp_ref.loaders.onnx.load`.
+
+    Returns:
+        One comparison for each output of the file.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        ModelFormatError: onnxruntime cannot run the file, or not for this batch size.
+    """
+    runtime = require("onnxruntime", extra="runtime", purpose="compare with onnxruntime")
+    from . import onnx as loader
+
+    conversion = loader.convert(Path(path), **options)
+    network, cast = conversion.network, conversion.network.dtype == np.float64
+    if cast:
+        network = network.astype(np.float32)
+    fed = dict(x) if isinstance(x, Mapping) else {network.inputs[0].name: x}
+    fed = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in fed.items()}
+    ours = network.forward(fed)
+    ours = ours if isinstance(ours, dict) else {network.outputs[0]: ours}
+    try:
+        session = runtime.InferenceSession(_source(Path(path), cast), _options(runtime), ["CPUExecutionProvider"])
+        feeds = {}
+        for name, array in fed.items():
+            tensor, batch = conversion.inputs[name]
+            feeds[tensor] = np.ascontiguousarray(np.moveaxis(array, 0, batch)).astype(_dtype(session, tensor))
+        theirs = session.run([name for name, _, _ in conversion.outputs], feeds)
+    except Exception as error:  # onnxruntime's errors share no base class that it exports
+        text = " ".join(str(error).split())[:200]
+        raise ModelFormatError(f"{path}: onnxruntime cannot run it: {text}") from error
+    return tuple(
+        _compare(name, value, ours[value], np.moveaxis(reference, batch, 0), cast)
+        for (name, value, batch), reference in zip(conversion.outputs, theirs, strict=True)
+    )
+
+
+def _options(runtime: Any) -> Any:
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # warnings about the file's initialisers are not about the comparison
+    return options
+
+
+def _dtype(session: Any, tensor: str) -> Any:
+    (kind,) = (i.type for i in session.get_inputs() if i.name == tensor)
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64"}.get(name, name))
+
+
+def _source(path: Path, cast: bool) -> Any:
+    return _single_precision(path) if cast else str(path)
+
+
+def _single_precision(path: Path) -> bytes:
+    """Return the model with every float64 tensor, constant and cast as float32."""
+    onnx = require("onnx", extra="onnx", purpose="read ONNX files")
+    model = onnx.load(path)
+    single, double = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+
+    def convert(tensor: Any) -> None:
+        if tensor.data_type == double:
+            array = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+
+    for tensor in model.graph.initializer:
+        convert(tensor)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                convert(attribute.t)
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == double:
+                attribute.i = single
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.elem_type == double:
+            value.type.tensor_type.elem_type = single
+    del model.graph.value_info[:]
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _compare(name: str, value: str, ours: Any, theirs: Any, cast: bool) -> Comparison:
+    if ours.shape != theirs.shape:
+        raise ModelFormatError(f"output '{name}' has shape {ours.shape} here and {theirs.shape} in onnxruntime")
+    difference = float(np.abs(ours - theirs).max(initial=0))
+    size = float(np.abs(theirs).max(initial=0))
+    same = bool((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).all()) if ours.ndim > 1 else True
+    relative = difference / size if size else difference
+    return Comparison(name, value, tuple(ours.shape), difference, relative, same, str(ours.dtype), cast)
