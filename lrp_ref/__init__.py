@@ -13,6 +13,7 @@ from .canonize import canonize
 from .composites import Composite, first, order
 from .errors import LrpError
 from .explain import Explanation, explain, load_relevance
+from .loaders import load, save
 from .messages import MessageTable, messages
 from .network import Input, Network, Node
 from .rule import Group, Redistribution, Rule, Run
@@ -21,33 +22,8 @@ from .trace import Ledger, Row, Trace, TraceDiff
 __version__ = "0.1.0"
 
 __all__ = [
-    "Composite",
-    "Explanation",
-    "Group",
-    "Input",
-    "Ledger",
-    "LrpError",
-    "MessageTable",
-    "Network",
-    "Node",
-    "Redistribution",
-    "Row",
-    "Rule",
-    "Run",
-    "Trace",
-    "TraceDiff",
-    "arithmetic",
-    "canonize",
-    "composites",
-    "edits",
-    "errors",
-    "explain",
-    "first",
-    "heatmap",
-    "layers",
-    "load_relevance",
-    "messages",
-    "order",
-    "rules",
-    "start",
+    "Composite", "Explanation", "Group", "Input", "Ledger", "LrpError", "MessageTable", "Network", "Node",
+    "Redistribution", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "canonize", "composites",
+    "edits", "errors", "explain", "first", "heatmap", "layers", "load", "load_relevance", "messages", "order",
+    "rules", "save", "start",
 ]  # fmt: skip
