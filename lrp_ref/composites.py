@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from . import rules, tables
 from .edits import Stabiliser, add
 from .errors import ParameterError, unknown
-from .layers import LSTM, Affine, Conv, ConvTranspose, Dense, Layer, ReLU, Unweighted
+from .layers import LSTM, Affine, Conv, ConvTranspose, Dense, Layer, Linear, ReLU, Unweighted
 from .network import Network, Node
 from .rule import Rule
 from .values import Value
@@ -96,7 +96,8 @@ class Composite(Value):
     """An ordered list of (where, rule); the first entry that matches a node gives its rule.
 
     Args:
-        entries: where is a layer class (or a tuple of classes), ``first(class)``, or a glob over node names.
+        entries: where is a layer class (or a tuple of classes), ``first(class)``, a node's name, or a glob over node
+            names. With a rule for linear layers a glob means the linear layers among them.
         name: how it is called in results.
         base: entries for nodes that ``entries`` does not match.
 
@@ -138,11 +139,12 @@ class Composite(Value):
         rows, missing = [], []
         entries = (*self.entries, *self.base, *DEFAULTS)
         for where, _ in self.entries:
-            if isinstance(where, str) and not any(fnmatchcase(n.name, where) for n in net.nodes):
-                raise ParameterError(f"composite '{self.name}': no node is called '{where}'")
+            exact = isinstance(where, str) and not any(sign in where for sign in "*?[")
+            if exact and all(n.name != where for n in net.nodes):
+                raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
         for node in net.nodes:
             for k, (where, rule) in enumerate(entries):
-                if _matches(where, node, net):
+                if _matches(where, rule, node, net):
                     why = "default" if k >= len(self.entries) + len(self.base) else _label(where)
                     rows.append(Planned(node.name, node.layer, rule, why))
                     break
@@ -170,9 +172,12 @@ def _is_where(where: Any) -> bool:
     return isinstance(where, str | Order) or (isinstance(where, type) and issubclass(where, Layer))
 
 
-def _matches(where: Where, node: Node, net: Network) -> bool:
+def _matches(where: Where, rule: Any, node: Node, net: Network) -> bool:
     if isinstance(where, str):
-        return fnmatchcase(node.name, where)
+        # A pattern such as "block3.*" also names activations; a rule for linear layers is not meant for those.
+        pattern = any(sign in where for sign in "*?[")
+        suits = not (pattern and isinstance(rule, Rule)) or isinstance(node.layer, Linear)
+        return suits and (fnmatchcase(node.name, where) if pattern else node.name == where)
     if isinstance(where, Order):
         same = [n.name for n in net.nodes if isinstance(n.layer, where.layers)]
         return node.name in same[where.start : where.stop]
