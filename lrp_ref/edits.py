@@ -5,13 +5,15 @@ Names follow the formulas: ``w⁺ = max(w, 0)``, ``w⁻ = min(w, 0)``, ``sgn(0) 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-from .arithmetic import scalar
-from .arrays import Array, channelwise, namespace
-from .errors import ParameterError
+from .arithmetic import no_exact_value, scalar
+from .arrays import Array, channelwise, fits, namespace, sample_sum
+from .errors import ParameterError, ShapeError
 from .values import Value
 
 
@@ -105,7 +107,8 @@ class Boost(Edit):
         return x + scalar(self.gamma, x) * self.part(x)
 
     def number(self, value: Any) -> Any:
-        return value + self.gamma * self.part.number(value)
+        gamma = Fraction(self.gamma) if isinstance(value, Fraction) else self.gamma
+        return value + gamma * self.part.number(value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,7 +120,13 @@ class Const(Value):
 
     def __call__(self, x: Array) -> Array:
         """Return the constant with the shape of ``x``."""
-        return namespace(x).broadcast_to(channelwise(self.value, x), x.shape)
+        value = channelwise(self.value, x)
+        if not fits(value.shape, x.shape):
+            raise ShapeError(
+                f"{self.label} of shape {value.shape} does not fit inputs of shape {x.shape}: give a number, "
+                "one per channel, or an array of the sample's shape"
+            )
+        return namespace(x).broadcast_to(value, x.shape)
 
     def symbol(self, name: str) -> str:
         """Return the constant's letter in the formula."""
@@ -165,7 +174,8 @@ class Stabiliser:
             return z + xp.where(negative, -epsilon, epsilon).astype(z.dtype)
         if self.kind == "clip":
             return xp.where(negative, xp.minimum(z, -epsilon), xp.maximum(z, epsilon)).astype(z.dtype)
-        mean = (z * z).reshape(z.shape[0], -1).mean(axis=1) if z.size else z.reshape(z.shape[0], -1).sum(axis=1)
+        no_exact_value(z, "the root mean square")
+        mean = sample_sum(z * z) / max(math.prod(z.shape[1:]), 1)
         size = epsilon * xp.sqrt(mean).reshape((-1,) + (1,) * (z.ndim - 1))
         return z + xp.where(negative, -size, size)
 

@@ -266,7 +266,7 @@ class ZBox(_Named):
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
         try:
-            below = to_numpy(_array(self.low) <= _array(self.high)).all()
+            below = (to_numpy(_array(self.low)) <= to_numpy(_array(self.high))).all()
         except ValueError as error:
             raise ShapeError("ZBox: low and high have shapes that do not fit each other") from error
         if not below:
@@ -293,16 +293,21 @@ class Pass(Universal):
     """R_i = R_j: relevance passes unchanged through a layer whose input and output have one shape."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        if len(xs) != 1 or len(relevances) != 1 or xs[0].shape != relevances[0].shape:
-            shapes = [x.shape for x in xs], [r.shape for r in relevances]
-            raise ShapeError(
-                f"Pass on {type(layer).__name__}: input and output shapes differ: {shapes[0]}, {shapes[1]}"
-            )
+        _require_one_shape(self, layer, xs, relevances)
         return Redistribution.routed(relevances, relevances[0])
 
     def formula(self) -> str:
         """Return the formula."""
         return "R_i = R_j"
+
+
+def _require_one_shape(rule: Universal, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> None:
+    """Raise unless the layer has one input and one output of one shape."""
+    if len(xs) != 1 or len(relevances) != 1 or xs[0].shape != relevances[0].shape:
+        shapes = [x.shape for x in xs], [r.shape for r in relevances]
+        raise ShapeError(
+            f"{type(rule).__name__} on {type(layer).__name__}: input and output shapes differ: {shapes[0]}, {shapes[1]}"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -346,6 +351,7 @@ class Deconv(Universal):
     """ReLU in a deconvolution network: R_i = R_j⁺. Source: Zeiler & Fergus 2014."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
+        _require_one_shape(self, layer, xs, relevances)
         return _by_definition((POS(relevances[0]),), relevances)
 
     def formula(self) -> str:
@@ -358,6 +364,7 @@ class Guided(Universal):
     """ReLU in guided backpropagation: R_i = [a_i > 0] R_j⁺. Source: Springenberg et al. 2015."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
+        _require_one_shape(self, layer, xs, relevances)
         (x,), (relevance,) = xs, relevances
         received = namespace(x).where(x > 0, POS(relevance), scalar(0, relevance))
         return _by_definition((received,), relevances)
@@ -386,6 +393,7 @@ class BetaSmooth(Universal):
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
         from .layers.elementwise import Sigmoid
 
+        _require_one_shape(self, layer, xs, relevances)
         return _by_definition((relevances[0] * Sigmoid().forward(self.beta * xs[0]),), relevances)
 
     def formula(self) -> str:

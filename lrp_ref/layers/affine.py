@@ -37,6 +37,10 @@ class Affine(Linear):
     def __post_init__(self) -> None:
         if self.scale is None and self.shift is None:
             raise ShapeError("Affine: give a scale, a shift or both")
+        for name in ("scale", "shift"):
+            parameter = getattr(self, name)
+            if parameter is not None and parameter.ndim == 0:  # an edit of a 0-d object array would be a bare number
+                object.__setattr__(self, name, parameter.reshape(1))
 
     @staticmethod
     def batch_norm(gamma: Array, beta: Array, mean: Array, variance: Array, *, epsilon: float) -> Affine:
