@@ -144,6 +144,15 @@ def is_float(array: Array) -> bool:
     return array.dtype.kind in "fO"
 
 
+def unwarned() -> Any:
+    """Return a context in which NumPy gives no floating-point warnings.
+
+    For code that looks for NaN and infinity itself and then raises with the node's name; other libraries give no
+    such warnings.
+    """
+    return np.errstate(all="ignore")
+
+
 def require_finite(array: Array, what: str) -> None:
     """Raise if ``array`` holds NaN or infinity.
 

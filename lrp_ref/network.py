@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .arrays import Array, by_name, convert, is_float, namespace, require_finite
+from .arrays import Array, by_name, convert, is_float, namespace, require_finite, unwarned
 from .errors import GraphError, LrpError, ShapeError
 from .layers.base import Layer
 from .values import Value
@@ -78,13 +78,15 @@ class Network(Value):
             if not node.inputs:
                 raise GraphError(f"node '{node.name}' reads nothing")
             for name in node.inputs:
-                if _owner(name) not in known:
+                if _owner(name, known) not in known:
                     raise GraphError(f"node '{node.name}' reads '{name}', which no earlier node or input provides")
             if node.name in known:
                 raise GraphError(f"the name '{node.name}' is used twice")
+            if _owner(node.name, known) in known:
+                raise GraphError(f"the name '{node.name}' is that of an output of node '{_owner(node.name, known)}'")
             known.add(node.name)
         for name in self.outputs:
-            if _owner(name) not in known:
+            if _owner(name, known) not in known:
                 raise GraphError(f"output '{name}' is provided by no node")
 
     @staticmethod
@@ -170,11 +172,15 @@ class Network(Value):
     def until(self, outputs: str | Iterable[str]) -> Network:
         """Return the part of the network that the named values need, with these values as outputs."""
         wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-        needed, kept = {_owner(n) for n in wanted}, []
+        names = {i.name for i in self.inputs} | {n.name for n in self.nodes}
+        for name in wanted:
+            if _owner(name, names) not in names:
+                raise GraphError(f"no value is called '{name}'; there are: {', '.join(n.name for n in self.nodes)}")
+        needed, kept = {_owner(n, names) for n in wanted}, []
         for node in reversed(self.nodes):
             if node.name in needed:
                 kept.append(node)
-                needed.update(_owner(n) for n in node.inputs)
+                needed.update(_owner(n, names) for n in node.inputs)
         inputs = tuple(i for i in self.inputs if i.name in needed)
         return Network(tuple(reversed(kept)), inputs, wanted)
 
@@ -223,7 +229,7 @@ class Network(Value):
         floats = {a.dtype for a in x.values() if is_float(a)}
         if len(floats) > 1:
             raise ShapeError(f"the inputs have different dtypes: {sorted(map(str, floats))}")
-        if not floats or self.dtype in (None, *floats):
+        if not floats or {a.dtype for a in self.parameters} <= floats:
             return self
         (dtype,) = floats
         if dtype.kind == "O":
@@ -244,7 +250,8 @@ class Network(Value):
         last = {name: k for k, node in enumerate(self.nodes) for name in node.inputs}
         for k, node in enumerate(self.nodes):
             try:
-                out = node.layer.forward(*(values[name] for name in node.inputs))
+                with unwarned():
+                    out = node.layer.forward(*(_value(values, name) for name in node.inputs))
                 for j, array in enumerate(out if isinstance(out, tuple) else (out,)):
                     values[value_name(node.name, j)] = array
                     if check:
@@ -268,7 +275,7 @@ class Network(Value):
         """
         fed = self.feed(x)
         values = self.like_input(fed).values(fed, keep=lambda name: False)
-        outputs = {name: values[name] for name in self.outputs}
+        outputs = {name: _value(values, name) for name in self.outputs}
         return outputs if len(outputs) > 1 else outputs[self.outputs[0]]
 
 
@@ -277,10 +284,17 @@ def value_name(node: str, output: int) -> str:
     return node if output == 0 else f"{node}:{output}"
 
 
-def _owner(name: str) -> str:
-    """Return the node (or input) that provides the value ``name``."""
+def _owner(name: str, known: Container[str]) -> str:
+    """Return the node (or input) that provides the value ``name``; a node may itself be called ``Conv:0``."""
     base, _, index = name.rpartition(":")
-    return base if base and index.isdigit() else name
+    return base if name not in known and base and index.isdigit() and int(index) > 0 else name
+
+
+def _value(values: Mapping[str, Array], name: str) -> Array:
+    """Return the value ``name``, or say that its node has fewer outputs."""
+    if name not in values:
+        raise GraphError(f"there is no value '{name}': node '{name.rpartition(':')[0]}' has fewer outputs")
+    return values[name]
 
 
 def _matches(shape: Sequence[int], spec: Sequence[int | None]) -> bool:
