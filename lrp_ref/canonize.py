@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, convert, namespace, to_numpy
-from .errors import GraphError
+from .errors import GraphError, LrpError
 from .layers import Affine, Conv, ConvTranspose, Dense, Layer, Softmax
 from .network import Network, Node
 
@@ -24,8 +24,10 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
     - An Affine (BatchNorm) behind a dense, convolution or transposed convolution layer that only it reads is merged
       into that layer; the merged node keeps the weighted layer's name.
     - An Affine in front of one is merged too, if the layer alone reads it. With zero padding its shift meets only the
-      taps inside the image: then the bias becomes one per output position, which needs the input size to be known.
-      Where it is not, the Affine stays.
+      taps inside the image: then the bias becomes one per output position, which needs the input size to be known
+      (``explain`` knows it from its inputs). Where it is not, the Affine stays.
+    - Beside a dense layer over more axes than (N, features), where channels and features differ, an Affine stays; a
+      dense layer whose input is of unknown shape counts as one over (N, features).
     - Consecutive Affines become one.
     - A final softmax (or its logarithm) is dropped: the output becomes the logits.
 
@@ -66,7 +68,6 @@ def _drop_softmax(net: Network) -> Network:
 
 def _merge_one(net: Network) -> Network | None:
     """Return the network with one pair merged, or None if there is nothing to merge."""
-    shapes: dict[str, tuple[int, ...]] | None = None
     for node in net.nodes:
         source = next((n for n in net.nodes if n.name == node.inputs[0]), None)
         if source is None or len(net.consumers(source.name)) != 1 or source.name in net.outputs:
@@ -75,13 +76,14 @@ def _merge_one(net: Network) -> Network | None:
         layer: Layer | None = None
         shape: tuple[int, ...] | None = None
         if isinstance(second, Affine) and isinstance(first, Dense | Conv | ConvTranspose):
-            layer, name = _after(first, second), source.name
+            shape = _shape(net, source.inputs[0]) if isinstance(first, Dense) else None
+            layer, name = _after(first, second, shape), source.name
         elif isinstance(second, Affine) and isinstance(first, Affine):
             layer, name = _affines(first, second), source.name
         elif isinstance(first, Affine) and isinstance(second, Dense | Conv):
-            if _shift_meets_padding(first, second) and shapes is None:
-                shapes = _shapes(net)
-            shape = (shapes or {}).get(source.inputs[0])
+            free = source.inputs[0] in {i.name for i in net.inputs}
+            if free or isinstance(second, Dense) or _shift_meets_padding(first, second):
+                shape = _shape(net, source.inputs[0])
             layer, name = _before(first, second, shape), node.name
         if layer is not None:
             _check(first, second, layer, shape, f"{source.name} + {node.name}")
@@ -131,10 +133,14 @@ def _along(vector: Array, axis: int, ndim: int) -> Array:
     return vector.reshape(tuple(-1 if k == axis else 1 for k in range(ndim)))
 
 
-def _after(layer: Dense | Conv | ConvTranspose, affine: Affine) -> Layer | None:
-    """Merge y = s·(layer x) + t: W' = s W, b' = s b + t."""
+def _after(layer: Dense | Conv | ConvTranspose, affine: Affine, shape: tuple[int, ...] | None) -> Layer | None:
+    """Merge y = s·(layer x) + t: W' = s W, b' = s b + t; ``shape`` is that of a dense layer's input, if known."""
     weight = layer.weight
     transposed = isinstance(layer, ConvTranspose)
+    if shape is not None and len(shape) != 2:
+        return None
+    if transposed and layer.bias is not None and layer.bias.ndim > 1:
+        return None
     channels = (
         weight.shape[1]
         if isinstance(layer, Dense)
@@ -180,7 +186,9 @@ def _before(affine: Affine, layer: Dense | Conv, shape: tuple[int, ...] | None) 
     weight = layer.weight
     channels = weight.shape[0] if isinstance(layer, Dense) else weight.shape[1] * layer.groups
     found = _parameters(affine, channels, weight)
-    if found is None or (isinstance(layer, Dense) and shape is not None and len(shape) != 2):
+    if found is None:
+        return None
+    if shape is not None and (len(shape) != weight.ndim or shape[1] != channels):
         return None
     scale, shift = found
     xp = namespace(weight)
@@ -213,16 +221,24 @@ def _sum(bias: Array | None, through: Array) -> Array:
     return through if bias is None else bias + _along(through, 0, bias.ndim)
 
 
-def _shapes(net: Network) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every value for a batch of one, or {} where an input's size is not fixed."""
+def _shape(net: Network, name: str) -> tuple[int, ...] | None:
+    """Return the shape of a value for a batch of one, or None where it depends on an input of unknown size."""
+    like, inputs = net.parameters[0], [i for i in net.inputs if i.name == name]
+    if not inputs:
+        net = net.until(name)
+        inputs = list(net.inputs)
     feed = {}
-    like = net.parameters[0]
-    xp = namespace(like)
-    for spec in net.inputs:
+    for spec in inputs:
         if spec.shape is None or None in spec.shape[1:]:
-            return {}
-        feed[spec.name] = xp.zeros((1, *spec.shape[1:]), dtype=like.dtype)
-    return {name: tuple(v.shape) for name, v in net.values(feed, check=False).items()}
+            return None
+        feed[spec.name] = namespace(like).zeros((1, *spec.shape[1:]), dtype=like.dtype)
+    if name in feed:
+        return tuple(feed[name].shape)
+    try:
+        return tuple(net.values(feed, check=False)[name].shape)
+    except (LrpError, IndexError):
+        # Zeros are no valid input of every network (an LSTM's lengths are integers): the size stays unknown.
+        return None
 
 
 def _check(first: Layer, second: Layer, merged: Layer, shape: tuple[int, ...] | None, where: str) -> None:
@@ -247,9 +263,15 @@ def _probe(merged: Any, shape: tuple[int, ...] | None) -> Array:
         sample = (parameter.shape[0],)
     elif isinstance(merged, ConvTranspose):
         sample = (parameter.shape[0], *(3,) * (parameter.ndim - 2))
-    elif merged.bias is not None and merged.bias.ndim > 1:
-        assert shape is not None, "a bias per position comes from a known input size"
+    elif shape is not None and merged.bias is not None and merged.bias.ndim > 1:
         sample = shape[1:]
+    elif merged.bias is not None and merged.bias.ndim > 1:
+        # Any input size whose output has the size of this bias.
+        axes = zip(
+            merged.bias.shape[1:], parameter.shape[2:], merged.stride, merged.dilation, merged.padding, strict=True
+        )
+        spatial = tuple(max(1, (o - 1) * s + d * (k - 1) + 1 - a - b) for o, k, s, d, (a, b) in axes)
+        sample = (parameter.shape[1] * merged.groups, *spatial)
     else:
         sizes = zip(parameter.shape[2:], merged.stride, merged.dilation, strict=True)
         sample = (parameter.shape[1] * merged.groups, *(2 * s + d * (k - 1) + 1 for k, s, d in sizes))
