@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .arithmetic import scalar
-from .arrays import Array, like, namespace, to_numpy
+from .arrays import Array, like, namespace, require_finite, to_numpy
 from .errors import ParameterError, ShapeError, unknown
 from .layers import Softmax
 from .values import Value
@@ -90,7 +90,9 @@ class LogOdds(Start):
         if f.shape[1] < 2:
             raise ParameterError(f"start 'log_odds' compares classes; the output has {f.shape[1]}")
         xp = namespace(f)
-        others = xp.where(target > 0, -xp.abs(f).max() * 4 - 1e4, f).astype(f.dtype)
+        # Far below every other output of the sample: its exponential is exactly 0.
+        below = -4 * xp.abs(f).max(axis=1, keepdims=True) - scalar(10_000, f)
+        others = xp.where(target > 0, below, f).astype(f.dtype)
         p = _softmax(others) * (1 - target)
         return f * target - p * f
 
@@ -146,7 +148,13 @@ def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> 
         array([[1., 0.]])
     """
     if not isinstance(start, str | Start):
-        given = like(start, output)
+        if target is not None:
+            raise ParameterError("a start relevance given as an array says itself what is explained: leave target out")
+        try:
+            given = like(start, output)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"start {start!r} is no name, no lrp.start.Start and no array of numbers") from error
+        require_finite(given, "the start relevance")
         if given.shape != output.shape and given.shape != output.shape[1:]:
             raise ShapeError(f"start relevance of shape {given.shape} does not fit the output {output.shape}")
         return namespace(output).broadcast_to(given, output.shape), None, "array"
@@ -194,7 +202,10 @@ def like_index(target: Any) -> Any:
     """Return targets as an integer array, refusing anything that is no index."""
     import numpy as np
 
-    host = target if hasattr(target, "dtype") else np.asarray(target)
+    try:
+        host = target if hasattr(target, "dtype") else np.asarray(target)
+    except ValueError as error:
+        raise ParameterError(f"targets {target!r} have rows of different lengths: give (N, T)") from error
     if host.dtype.kind not in "iu":
         raise ParameterError(f"a target is a class index (integer), got {target!r}")
     return host
