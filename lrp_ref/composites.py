@@ -122,26 +122,40 @@ class Composite(Value):
 
     def __post_init__(self) -> None:
         for key in ("entries", "base"):
-            object.__setattr__(self, key, tuple(tuple(e) for e in getattr(self, key)))
-            for entry in getattr(self, key):
-                if len(entry) != 2 or not _is_where(entry[0]):
+            entries = tuple(tuple(e) if isinstance(e, list | tuple) else (e,) for e in getattr(self, key))
+            object.__setattr__(self, key, entries)
+            for entry in entries:
+                if len(entry) != 2 or not _is_where(entry[0]) or isinstance(entry[1], type):
                     raise ParameterError(
                         f"composite entry {entry!r}: expected (where, rule) with where a layer class, first(class) or "
-                        "a name pattern"
+                        "a name pattern, and a rule with its parameters, such as Epsilon(1e-6)"
                     )
 
-    def plan(self, net: Network) -> Plan:
+    def check_names(self, net: Network) -> None:
+        """Raise if an entry is for a name (without wildcards) that no node of ``net`` has.
+
+        Raises:
+            ParameterError: with the name and the nearest one there is.
+        """
+        for where, _ in self.entries:
+            exact = isinstance(where, str) and not any(sign in where for sign in "*?[")
+            if exact and all(n.name != where for n in net.nodes):
+                raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
+
+    def plan(self, net: Network, *, check_names: bool = True) -> Plan:
         """Return the rule of every node of ``net``.
+
+        Args:
+            net: the network as it is explained, that is, canonized.
+            check_names: whether every name in the entries has to be there.
 
         Raises:
             ParameterError: dense or convolution nodes without a rule, or an entry for a name that matches nothing.
         """
         rows, missing = [], []
         entries = (*self.entries, *self.base, *DEFAULTS)
-        for where, _ in self.entries:
-            exact = isinstance(where, str) and not any(sign in where for sign in "*?[")
-            if exact and all(n.name != where for n in net.nodes):
-                raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
+        if check_names:
+            self.check_names(net)
         for node in net.nodes:
             for k, (where, rule) in enumerate(entries):
                 if _matches(where, rule, node, net):
@@ -365,6 +379,6 @@ def resolve(composite: Any) -> Composite:
         return get(composite)
     if isinstance(composite, list | tuple):
         return Composite(composite)
-    if hasattr(composite, "formula"):
+    if hasattr(composite, "formula") and not isinstance(composite, type):
         return of_rule(composite)
     raise ParameterError(f"{composite!r} is no composite: give a name, a rule, or a list of (where, rule)")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from . import composites
-from .arrays import Array, by_name, convert, is_float, namespace, require_finite, sample_sum, to_numpy
+from .arrays import Array, by_name, convert, is_float, namespace, require_finite, sample_sum, to_numpy, unwarned
 from .canonize import canonize as canonize_network
-from .errors import GraphError, LrpError
+from .errors import BackendError, GraphError, LrpError, ModelFormatError
 from .network import Network, value_name
 from .start import start_relevance
 from .tables import number
@@ -76,14 +76,17 @@ class Explanation:
         return f"<p>{escape(repr(self))}</p>{pictures}{self.ledger._repr_html_()}"
 
     def to_numpy(self) -> Explanation:
-        """Return the explanation with output, relevance and trace on the host."""
+        """Return the explanation with all its arrays on the host."""
         relevance = {k: to_numpy(v) for k, v in self._parts().items()}
+        plan = composites.Plan(replace(p, layer=p.layer.map_arrays(to_numpy)) for p in self.plan)
         return replace(
             self,
             output=to_numpy(self.output),
             relevance=relevance if isinstance(self.relevance, Mapping) else relevance["relevance"],
+            ledger=self.ledger.to_numpy(),
             trace=self.trace.to_numpy(),
             target=None if self.target is None else to_numpy(self.target),
+            plan=plan,
             start_relevance=to_numpy(self.start_relevance),
         )
 
@@ -94,18 +97,18 @@ class Explanation:
         consistent: conservative and positive, so that f = 0 implies R = 0; ledger: what did not arrive is accounted.
 
         Args:
-            tolerance: relative to the largest start relevance of a sample.
+            tolerance: relative to the sum of a sample's absolute start relevances.
         """
-        start = to_numpy(sample_sum(self.start_relevance))
+        begin = to_numpy(self.start_relevance)
+        start, allowed = sample_sum(begin), tolerance * sample_sum(abs(begin))
         parts = [to_numpy(r) for r in self._parts().values()]
-        arrived = [sum(column) for column in zip(*(to_numpy(sample_sum(r)) for r in parts), strict=True)]
-        scale = max((abs(s) for s in start), default=0)
-        conservative = all(abs(a - s) <= tolerance * scale for a, s in zip(arrived, start, strict=True))
-        positive = all(bool((r >= -tolerance * scale).all()) for r in parts)
+        arrived = sum(sample_sum(r) for r in parts)
+        conservative = bool((abs(arrived - start) <= allowed).all())
+        positive = all(bool((r >= -allowed.reshape(-1, *(1,) * (r.ndim - 1))).all()) for r in parts)
         return {
-            "conservative": bool(conservative),
+            "conservative": conservative,
             "positive": positive,
-            "consistent": bool(conservative) and positive,
+            "consistent": conservative and positive,
             "ledger": self.ledger.residual <= tolerance,
         }
 
@@ -127,12 +130,11 @@ def load_relevance(path: str | Path) -> dict[str, Any]:
     Raises:
         ModelFormatError: no such file, or not a saved explanation.
     """
-    from .errors import ModelFormatError
-
     extra, trace = read_npz(path)
-    if "inputs" not in extra:
+    names = extra.pop("inputs", None)
+    if not isinstance(names, list) or not all(f"input_relevance/{name}" in extra for name in names):
         raise ModelFormatError(f"{path}: a trace, not a saved explanation (it has no relevance of the inputs)")
-    parts = {name: extra.pop(f"input_relevance/{name}") for name in extra.pop("inputs")}
+    parts = {name: extra.pop(f"input_relevance/{name}") for name in names}
     relevance = parts["relevance"] if list(parts) == ["relevance"] else parts
     return {**extra, "relevance": relevance, "trace": trace}
 
@@ -189,29 +191,33 @@ def explain(
         module = by_name(xp)
         x = {k: convert(v, module) for k, v in x.items()} if isinstance(x, Mapping) else convert(x, module)
         net = net.to(module)
+    if output is not None and output not in net.outputs:
+        raise GraphError(f"'{output}' is no output of the network; there are: {', '.join(net.outputs)}")
+    which = 0 if output is None else net.outputs.index(output)
     fed = net.feed(x)
+    if not any(is_float(a) for a in fed.values()):
+        raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
     net = net.like_input(fed)
     if canonize:
-        net = canonize_network(net)
-    name = output if output is not None else net.outputs[0]
-    if name not in net.outputs:
-        raise GraphError(f"'{name}' is no output of the network; there are: {', '.join(net.outputs)}")
+        # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
+        sized = tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs)
+        net = canonize_network(replace(net, inputs=sized))
+    name, chosen = net.outputs[which], composites.resolve(composite)
+    chosen.check_names(net)
     net = net.until(name)
-    fed = {i.name: fed[i.name] for i in net.inputs}
-    chosen = composites.resolve(composite)
-    plan = chosen.plan(net)
-    values = net.values(fed)
+    plan = chosen.plan(net, check_names=False)
+    values = net.values({i.name: fed[i.name] for i in net.inputs})
     out = values[name]
     begin, targets, described = start_relevance(out, target, start)
     relevance, rows = _walk_back(net, plan, values, {name: begin}, keep=trace)
     received = {
-        i.name: relevance[i.name] if i.name in relevance else namespace(out).zeros(fed[i.name].shape, dtype=out.dtype)
-        for i in net.inputs
-        if is_float(fed[i.name])
+        key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
+        for key, array in fed.items()
+        if is_float(array)
     }
     return Explanation(
         output=out,
-        relevance=received if len(net.inputs) > 1 else next(iter(received.values())),
+        relevance=received if len(fed) > 1 else next(iter(received.values())),
         ledger=Ledger(rows),
         trace=Trace(values, relevance) if trace else Trace(),
         target=targets,
@@ -240,7 +246,9 @@ def _walk_back(
         )
         xs = tuple(values[n] for n in node.inputs)
         try:
-            shared = node.layer.redistribute(xs, arrived, planned.rule, z=outputs if len(outputs) > 1 else outputs[0])
+            with unwarned():
+                z = outputs if len(outputs) > 1 else outputs[0]
+                shared = node.layer.redistribute(xs, arrived, planned.rule, z=z)
             for received in shared.relevances:
                 require_finite(received, "the relevance of its input")
         except LrpError as error:
@@ -253,11 +261,13 @@ def _walk_back(
             for n in names:
                 values.pop(n)
                 relevance.pop(n, None)
-    return relevance, rows
+    # A value that several nodes read is complete only after the last of them: the order is that of the walk.
+    return {n: relevance[n] for n in reversed(values) if n in relevance}, rows
 
 
 def _row(node: str, rule: str, arrived: tuple[Array, ...], shared: Any) -> Row:
     out = sum(sample_sum(r) for r in arrived)
     received = sum(sample_sum(r) for r in shared.relevances)
     residual = out - received - shared.bias - shared.stabiliser - shared.dropped
-    return Row(node, rule, out, received, shared.bias, shared.stabiliser, shared.dropped, residual)
+    size = sum(sample_sum(abs(r)) for r in arrived)
+    return Row(node, rule, out, received, shared.bias, shared.stabiliser, shared.dropped, residual, size)

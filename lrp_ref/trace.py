@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from . import tables
-from .arrays import Array, to_numpy
+from .arrays import Array, to_numpy, unwarned
 from .errors import ModelFormatError, ParameterError
 
 COLUMNS = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
@@ -33,6 +33,8 @@ class Row:
         relevance_in: what the node handed to its inputs.
         bias, stabiliser, dropped: what the rule assigned elsewhere.
         residual: what is left.
+        size: the sum of the absolute relevances that arrived, which is what rounding is measured against; None
+            stands for abs(relevance_out).
     """
 
     node: str
@@ -43,6 +45,7 @@ class Row:
     stabiliser: Array
     dropped: Array
     residual: Array
+    size: Array | None = None
 
 
 class Ledger(Sequence[Row]):
@@ -74,12 +77,24 @@ class Ledger(Sequence[Row]):
 
     @property
     def residual(self) -> float:
-        """The largest abs(residual) / max abs(relevance_out) of all rows, the maximum taken over each sample's rows."""
+        """The largest abs(residual) / max Σ abs(relevance_out) of all rows, the maximum over each sample's rows.
+
+        The sum of absolute values, because a contrastive start adds up to zero.
+        """
         if not self._rows or not len(self._rows[0].residual):
             return 0.0
         residual = np.abs(np.stack([to_numpy(r.residual) for r in self._rows])).max(axis=0)
-        scale = np.abs(np.stack([to_numpy(r.relevance_out) for r in self._rows])).max(axis=0)
+        sizes = [r.relevance_out if r.size is None else r.size for r in self._rows]
+        scale = np.abs(np.stack([to_numpy(s) for s in sizes])).max(axis=0)
         return max(float(a / s) if s else (float("inf") if a else 0.0) for a, s in zip(residual, scale, strict=True))
+
+    def to_numpy(self) -> Ledger:
+        """Return the ledger with all columns on the host."""
+        def host(row: Row) -> Row:
+            size = None if row.size is None else to_numpy(row.size)
+            return Row(row.node, row.rule, *(to_numpy(getattr(row, c)) for c in COLUMNS), size=size)
+
+        return Ledger(map(host, self._rows))
 
     def total(self) -> dict[str, Array]:
         """Return the sum over all nodes of each absorbing column (bias, stabiliser, dropped, residual), (N,) each."""
@@ -246,9 +261,15 @@ def _compare(kind: str, name: str, a: np.ndarray[Any, Any], b: np.ndarray[Any, A
         return Difference(kind, name, float("inf"), float("inf"), f"shapes {a.shape} and {b.shape}")
     if not a.size:
         return Difference(kind, name, 0.0, 0.0)
-    absolute = float(np.abs(a - b).max())
-    scale = float(np.abs(a).max())
-    relative = 0.0 if absolute == 0 else (absolute / scale if scale else float("inf"))
+    # Unsigned integers and booleans would wrap around, or have no difference.
+    a, b = (v.astype(np.float64) if v.dtype.kind in "iub" else v for v in (a, b))
+    with unwarned():
+        absolute = float(np.abs(a - b).max())
+        scale = float(np.abs(a).max())
+        relative = 0.0 if absolute == 0 else (absolute / scale if scale else float("inf"))
+    if not (math.isfinite(absolute) and math.isfinite(scale)):
+        # NaN and infinity depart even where both have them: nothing agrees that is not a number.
+        return Difference(kind, name, absolute, float("inf"), "not finite")
     return Difference(kind, name, absolute, relative)
 
 
@@ -256,6 +277,8 @@ def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
     """Write a trace and further arrays as .npz: to a temporary name first, then renamed."""
     target = Path(path)
     target = target if target.suffix == ".npz" else target.with_name(target.name + ".npz")
+    if not target.parent.is_dir():
+        raise ParameterError(f"{target}: the folder {target.parent} does not exist; create it first")
     entries: dict[str, np.ndarray[Any, Any]] = {}
     order: dict[str, list[str]] = {"value": [], "relevance": []}
     for kind, arrays in (("value", trace.values), ("relevance", trace.relevance)):
@@ -282,6 +305,12 @@ def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
     return target
 
 
+def _require_numbers(path: str | Path, arrays: Mapping[str, Any]) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise ModelFormatError(f"{path}: entry '{name}' holds {array.dtype}, not numbers")
+
+
 def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
     """Read what :func:`write_npz` wrote: the extra entries and the trace."""
     try:
@@ -294,11 +323,14 @@ def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
             parts = {k: {n: file[f"{k}/{n}"] for n in header["order"][k]} for k in ("value", "relevance")}
             known = {f"{k}/{n}" for k, names in parts.items() for n in names} | {"header"}
             extra = {k: file[k] for k in file.files if k not in known}
+            _require_numbers(path, {**extra, **{f"{k}/{n}": a for k in parts for n, a in parts[k].items()}})
     except FileNotFoundError as error:
         raise ModelFormatError(f"{path}: no such file") from error
     except ModelFormatError:
         raise
-    except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ModelFormatError(f"{path}: not a readable trace (.npz): {error}") from error
+    except Exception as error:
+        # A damaged file fails anywhere in zipfile, zlib, NumPy's header parser or json, in as many ways.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelFormatError(f"{path}: not a readable trace (.npz): {reason}") from error
     extra.update({k: v for k, v in header.items() if k not in ("format", "order")})
     return extra, Trace(parts["value"], parts["relevance"])
