@@ -18,10 +18,11 @@ SAME_AXES = frozenset(
     )
 )  # fmt: skip
 
-# Sizes that stand for a free size, by the number of the input's axes: large enough for every pooling, with many
-# divisors, and cheap, since they run with an empty batch.
-STAND_INS = {2: (768, 1536), 3: (6144, 12288), 4: (384, 768), 5: (64, 128)}
-BATCHES = (11, 13)
+# Sizes that stand for a free size, by the number of the input's axes: large enough for every pooling, cheap, since they
+# run with an empty batch; one with many divisors and one with none, their difference without small divisors, so that
+# what depends on a size or its remainder differs between them.
+STAND_INS = {2: (768, 1567), 3: (6144, 12301), 4: (384, 773), 5: (64, 131)}
+BATCHES = (11, 24)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class FreeSizes:
         shape = self._shape(spec)
         if shape is None or batch >= len(shape):
             return None
-        stand_ins = STAND_INS.get(len(shape), (64, 128))
+        stand_ins = STAND_INS.get(len(shape), (64, 131))
         columns: list[tuple[int, ...]] = []
         for k, size in enumerate(shape):
             if k == batch:

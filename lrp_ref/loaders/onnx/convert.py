@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError, ModelFormatError, UnsupportedError
-from ...layers import LSTM, Flatten, Layer, Reshape, Route
+from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route
 from ...network import value_name
 from .batches import Choices, FreeSizes, batch_axes
 from .build import Built, Conversion, assemble
@@ -185,7 +185,12 @@ class Converter:
             if k and all(s.sizes[k] == s.sizes[0] for s in reads):
                 found.append(found[0])
                 continue
-            out = layer.forward(*(np.zeros((0, *s.sizes[k]), dtype=self.dtype) for s in reads))
+            try:
+                out = layer.forward(*(np.zeros((0, *s.sizes[k]), dtype=self.dtype) for s in reads))
+            except LrpError as error:
+                if not k:
+                    raise
+                raise Refusal(f"not for every free size, fix it with load(..., shapes=...): {error}") from error
             found.append([tuple(o.shape[1:]) for o in (out if isinstance(out, tuple) else (out,))])
         return found
 
@@ -263,8 +268,8 @@ class Converter:
             signals = [(name, self.signal(last, name)) for name, _ in outputs]
         except Refusal as refusal:
             raise UnsupportedError(f"{self.graph.path}: output: {refusal}") from refusal
-        if not any(s.value.startswith("#") for _, s in signals):
-            raise UnsupportedError(f"{self.graph.path}: no node computes the outputs from the input")
+        # An output that is an input (all its nodes were no-ops) needs a layer, so that it is computed by something.
+        signals = [(n, self.emit(last, Identity(), [s]) if s.value.startswith("@") else s) for n, s in signals]
         return assemble(self.graph, self.built, self.inputs, signals)
 
 

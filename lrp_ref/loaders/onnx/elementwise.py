@@ -18,7 +18,6 @@ from ...layers import (
     Exp,
     HardSigmoid,
     HardSwish,
-    Identity,
     LeakyReLU,
     Log,
     Power,
@@ -209,15 +208,7 @@ def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
             raise Refusal("its mask is used")
         if ctx.has(op, 2) and bool(ctx.constant(op.inputs[2]).array()):
             raise Refusal("it is in training mode")
-    return [_through(ctx, op)]
-
-
-def _through(ctx: Converter, op: Op) -> Signal:
-    """Return the input itself; where it is both an input and an output of the graph, a layer is needed."""
-    x = ctx.raw_signal(op.inputs[0])
-    if x.value.startswith("@") and op.outputs[0] in ctx.graph.outputs:
-        return ctx.emit(op, Identity(), [x])
-    return x
+    return [ctx.raw_signal(op.inputs[0])]
 
 
 CASTS = {1: "float32", 11: "float64"}
@@ -234,7 +225,7 @@ def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if x.integer:
         # A network of images as bytes: here its input is the same numbers as floats.
         return [Signal(x.value, x.batch, x.sizes, x.stored)]
-    return [_through(ctx, op)]
+    return [x]
 
 
 def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:

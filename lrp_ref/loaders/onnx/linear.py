@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...kernels import Pads
 from ...layers import Affine, Conv, ConvTranspose, Dense, Layer, Pad, Transpose
 from .convert import Converter, operator
 from .file import Op
-from .values import PROBES, Refusal, Signal, Tensor
+from .values import Refusal, Signal, Tensor
 
 
 def channels_first(ctx: Converter, op: Op, name: str) -> Signal:
@@ -87,17 +86,15 @@ def window_pads(
         return [(0, 0)] * axes
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
         raise Refusal(f"auto_pad {mode}")
-    found = set()
-    for probe in range(PROBES):
-        pads_here = []
-        for n, k, s, d in zip(x.sizes[probe][1:], kernel, stride, dilation, strict=True):
-            total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
-            small, large = total // 2, total - total // 2
-            pads_here.append((small, large) if mode == "SAME_UPPER" else (large, small))
-        found.add(tuple(pads_here))
-    if len(found) > 1:
-        raise Refusal("its padding depends on a free size of the input: fix it with load(..., shapes=...)")
-    return list(found.pop())
+    found = []
+    for axis, k, s, d in zip(range(2, x.rank), kernel, stride, dilation, strict=True):
+        n = x.size(axis)
+        if n is None and s > 1:
+            raise Refusal("its padding depends on a free size of the input: fix it with load(..., shapes=...)")
+        total = d * (k - 1) if n is None else max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
+        small, large = total // 2, total - total // 2
+        found.append((small, large) if mode == "SAME_UPPER" else (large, small))
+    return found
 
 
 def per_axis(op: Op, name: str, axes: int) -> tuple[int, ...]:
@@ -137,24 +134,20 @@ def _conv_transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     kernel = _kernel(op, weight, x)
     stride, dilation = per_axis(op, "strides", len(kernel)), per_axis(op, "dilations", len(kernel))
     extra = tuple(op.attributes.get("output_padding", (0,) * len(kernel)))
-    pads, crop = _transposed_pads(op, x, kernel, stride, dilation, extra)
+    pads, extra = _transposed_pads(op, x, kernel, stride, dilation, extra)
     bias = ctx.weight(op.inputs[2]) if ctx.has(op, 2) else None
     layer = ConvTranspose(weight, bias, stride, tuple(pads), extra, dilation, int(op.attributes.get("group", 1)))
-    y = ctx.emit(op, layer, [x], tag="full" if any(map(any, crop)) else "")
-    if any(map(any, crop)):
-        if bias is not None:
-            raise Refusal("an output larger than the windows reach, with a bias")
-        y = ctx.emit(op, Pad(((0, 0), *crop)), [y])
-    return [y]
+    return [ctx.emit(op, layer, [x])]
 
 
 def _transposed_pads(
-    op: Op, x: Signal, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], extra: Sequence[int]
-) -> tuple[list[tuple[int, int]], Pads]:
-    """Return what is cropped from each axis, and what zeros are added where the output is larger than the windows.
+    op: Op, x: Signal, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], extra: tuple[int, ...]
+) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """Return what is cropped from each axis, and the output padding.
 
     Formula: total = stride (size − 1) + output_padding + dilation (kernel − 1) + 1 − output_shape; with auto_pad
-    SAME the output shape is size·stride. SAME_UPPER crops the smaller half before, everything else after.
+    SAME the output shape is size·stride. The odd one of the total is cropped after (SAME_UPPER) or before; an
+    output larger than the windows reach (total < 0) is larger at its end, as in onnx's own cases and onnxruntime.
     """
     axes, mode = len(kernel), op.attributes.get("auto_pad", "NOTSET")
     shape = op.attributes.get("output_shape")
@@ -162,26 +155,20 @@ def _transposed_pads(
         pads = window_pads(op, x, kernel, stride, dilation)
         if min(min(p) for p in pads) < 0:
             raise Refusal(f"negative padding {pads}")
-        return pads, ((0, 0),) * axes
-    if shape is not None:
-        shape = shape[-axes:]
+        return pads, extra
     found = set()
     for sizes in x.sizes:
         here = []
-        for k in range(axes):
-            n = sizes[1 + k]
-            wanted = n * stride[k] if shape is None else shape[k]
-            total = stride[k] * (n - 1) + extra[k] + dilation[k] * (kernel[k] - 1) + 1 - wanted
-            half = total // 2 if total >= 0 else -(-total // 2)
-            here.append((half, total - half) if mode == "SAME_UPPER" else (total - half, half))
+        for k, n in enumerate(sizes[1:]):
+            wanted = n * stride[k] if shape is None else shape[len(shape) - axes + k]
+            here.append(stride[k] * (n - 1) + extra[k] + dilation[k] * (kernel[k] - 1) + 1 - wanted)
         found.add(tuple(here))
     if len(found) > 1:
         raise Refusal("its padding depends on a free size of the input: fix it with load(..., shapes=...)")
     totals = found.pop()
-    return (
-        [(max(a, 0), max(b, 0)) for a, b in totals],
-        tuple((max(-a, 0), max(-b, 0)) for a, b in totals),
-    )
+    halves = [(max(t, 0) // 2, max(t, 0) - max(t, 0) // 2) for t in totals]
+    pads = halves if mode == "SAME_UPPER" else [(b, a) for a, b in halves]
+    return pads, tuple(e + max(-t, 0) for e, t in zip(extra, totals, strict=True))
 
 
 @operator("BatchNormalization")

@@ -1,0 +1,177 @@
+"""What is read from the graph as a whole: activations in several nodes, gates, biases, shapes as numbers, names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_graphs import Step, agrees, number, weight, whole, write
+
+from lrp_ref import layers
+from lrp_ref.loaders import load
+from lrp_ref.network import Network
+
+
+def kinds(net: Network) -> list[str]:
+    return [type(n.layer).__name__ for n in net.nodes]
+
+
+HALF, ONE, ROOT = number(0.5), number(1), number(np.sqrt(2))
+GELUS: dict[str, list[Step]] = {
+    "torchscript": [
+        ("Div", ["x", "root"], {}), ("Erf", ["t0"], {}), ("Add", ["t1", "one"], {}), ("Mul", ["x", "t2"], {}),
+        ("Mul", ["t3", "half"], {}),
+    ],
+    "half first": [
+        ("Mul", ["x", "half"], {}), ("Mul", ["x", "reciprocal"], {}), ("Erf", ["t1"], {}), ("Add", ["one", "t2"], {}),
+        ("Mul", ["t0", "t3"], {}),
+    ],
+    "half in the gate": [
+        ("Mul", ["reciprocal", "x"], {}), ("Erf", ["t0"], {}), ("Mul", ["t1", "half"], {}), ("Add", ["t2", "half"], {}),
+        ("Mul", ["t3", "x"], {}),
+    ],
+}  # fmt: skip
+CONSTANTS = {"half": HALF, "one": ONE, "root": ROOT, "reciprocal": number(np.sqrt(0.5))}
+
+
+@pytest.mark.parametrize("form", GELUS)
+def test_gelu_written_as_several_nodes_is_one_activation(form: str, tmp_path: Path) -> None:
+    x = np.linspace(-4, 4, 60, dtype=np.float32).reshape(2, 30)
+    path = write(tmp_path / "gelu.onnx", GELUS[form], shape=("N", 30), weights=CONSTANTS)
+    net = agrees(path, x)
+    assert net.nodes[0].layer == layers.GELU()
+    assert len(net) == 1
+
+
+def test_tanh_gelu_written_as_several_nodes_is_one_activation(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        ("Pow", ["x", "three"], {}), ("Mul", ["t0", "c"], {}), ("Add", ["x", "t1"], {}), ("Mul", ["t2", "r"], {}),
+        ("Tanh", ["t3"], {}), ("Add", ["t4", "one"], {}), ("Mul", ["x", "t5"], {}), ("Mul", ["t6", "half"], {}),
+    ]  # fmt: skip
+    weights = {**CONSTANTS, "three": number(3), "c": number(0.044715), "r": number(np.sqrt(2 / np.pi))}
+    path = write(tmp_path / "gelu.onnx", steps, shape=("N", 30), weights=weights)
+    net = agrees(path, np.linspace(-4, 4, 60, dtype=np.float32).reshape(2, 30))
+    assert [n.layer for n in net.nodes] == [layers.GELU("tanh")]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([("Sigmoid", ["x"], {}), ("Mul", ["x", "t0"], {})], ["SiLU"]),
+        ([("HardSigmoid", ["x"], {"alpha": 1 / 6}), ("Mul", ["t0", "x"], {})], ["HardSwish"]),
+        ([("HardSigmoid", ["x"], {}), ("Mul", ["t0", "x"], {})], ["HardSigmoid", "Multiply"]),
+        (
+            [("Add", ["x", "three"], {}), ("Clip", ["t0", "zero", "six"], {}), ("Mul", ["x", "t1"], {}),
+             ("Div", ["t2", "six"], {})],
+            ["HardSwish"],
+        ),
+        (
+            [("Mul", ["x", "six"], {}), ("Sigmoid", ["t0"], {}), ("Mul", ["x", "t1"], {})],
+            ["Affine", "Sigmoid", "Multiply"],
+        ),
+        ([("Tanh", ["x"], {}), ("Sigmoid", ["t0"], {}), ("Mul", ["x", "t1"], {})], ["Tanh", "Sigmoid", "Multiply"]),
+        ([("Clip", ["x", "zero", "inf"], {})], ["ReLU"]),
+    ],
+)  # fmt: skip
+def test_products_with_a_gate(steps: list[Step], expected: list[str], tmp_path: Path) -> None:
+    weights = {"three": number(3), "zero": number(0), "six": number(6), "inf": number(np.inf)}
+    path = write(tmp_path / "gate.onnx", steps, shape=("N", 30), weights=weights)
+    net = agrees(path, np.linspace(-6, 5, 60, dtype=np.float32).reshape(2, 30))
+    assert kinds(net) == expected
+
+
+def test_the_gate_is_the_operand_that_comes_from_a_sigmoid(tmp_path: Path) -> None:
+    squeeze: list[Step] = [
+        ("GlobalAveragePool", ["x"], {}), ("Sigmoid", ["t0"], {}), ("Squeeze", ["t1", "axes"], {}),
+        ("Unsqueeze", ["t2", "axes"], {}), ("Mul", ["t3", "x"], {}),
+    ]  # fmt: skip
+    path = write(tmp_path / "se.onnx", squeeze, shape=("N", 3, 4, 5), weights={"axes": whole(2, 3)})
+    net = agrees(path, np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32))
+    assert net.nodes[-1].layer == layers.Multiply(gate=0)
+    neither: list[Step] = [("Tanh", ["x"], {}), ("Relu", ["x"], {}), ("Mul", ["t0", "t1"], {})]
+    assert load(write(tmp_path / "no.onnx", neither, shape=("N", 3))).nodes[-1].layer == layers.Multiply()
+
+
+def test_an_added_constant_becomes_the_bias_only_where_nobody_else_reads_the_product(tmp_path: Path) -> None:
+    weights = {"w": weight(3, 4, 1), "b": weight(3, 1), "m": weight(5, 2), "c": weight(2)}
+    x = np.random.default_rng(0).normal(size=(2, 4, 5)).astype(np.float32)
+    steps: list[Step] = [
+        ("Conv", ["x", "w"], {}), ("Add", ["t0", "b"], {}), ("MatMul", ["t1", "m"], {}), ("Add", ["c", "t2"], {}),
+    ]  # fmt: skip
+    net = agrees(write(tmp_path / "folded.onnx", steps, shape=("N", 4, 5), weights=weights), x)
+    assert kinds(net) == ["Conv", "Dense"]
+    shared = [*steps[:2], ("Mul", ["t0", "t1"], {})]
+    net = agrees(write(tmp_path / "shared.onnx", shared, shape=("N", 4, 5), weights=weights), x)
+    assert kinds(net) == ["Conv", "Affine", "Multiply"]
+    hidden = [steps[0], ("Identity", ["t0"], {}), ("Add", ["t1", "b"], {}), ("Mul", ["t0", "t2"], {})]
+    net = agrees(write(tmp_path / "hidden.onnx", hidden, shape=("N", 4, 5), weights=weights), x)
+    assert kinds(net) == ["Conv", "Affine", "Multiply"]
+
+
+SHAPE_CHAIN: list[Step] = [
+    ("Relu", ["x"], {}), ("Shape", ["t0"], {}), ("Gather", ["t1", "zero"], {}), ("Unsqueeze", ["t2", "axes"], {}),
+    ("Concat", ["t3", "rest"], {"axis": 0}), ("Reshape", ["t0", "t4"], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [2, "N"])
+def test_a_reshape_to_a_computed_shape(batch: Any, tmp_path: Path) -> None:
+    weights = {"zero": np.array(0, np.int64), "axes": whole(0), "rest": whole(-1, 2)}
+    path = write(tmp_path / "chain.onnx", SHAPE_CHAIN, shape=(batch, 3, 4), weights=weights)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    net = agrees(path, x)
+    assert [n.layer for n in net.nodes] == [layers.ReLU(), layers.Reshape((6, 2))]
+    assert net.inputs[0].shape == (None, 3, 4)
+    assert net.forward(np.ones((5, 3, 4), dtype=np.float32)).shape == (5, 6, 2)
+
+
+def test_free_sizes_keep_the_network_general(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        ("Conv", ["x", "w"], {"strides": [2], "pads": [1, 1]}), ("Shape", ["t0"], {}),
+        ("Slice", ["t1", "zero", "two"], {}), ("Concat", ["t2", "rest"], {"axis": 0}), ("Reshape", ["t0", "t3"], {}),
+        ("ReduceMean", ["t4"], {"axes": [2]}),
+    ]  # fmt: skip
+    weights = {"w": weight(4, 3, 3), "zero": whole(0), "two": whole(2), "rest": whole(-1)}
+    path = write(tmp_path / "free.onnx", steps, shape=("N", 3, "length"), weights=weights)
+    for length in (10, 31):
+        net = agrees(path, np.random.default_rng(0).normal(size=(2, 3, length)).astype(np.float32))
+    assert net.inputs[0].shape == (None, 3, None)
+    same: list[Step] = [("Conv", ["x", "w"], {"strides": [3], "auto_pad": "SAME_UPPER"})]
+    path = write(tmp_path / "same.onnx", same, shape=("N", 3, "length"), weights={"w": weights["w"]})
+    agrees(path, np.ones((2, 3, 9), np.float32), shapes={"x": (None, 3, 9)})
+    with pytest.raises(NotImplementedError, match="depends on a free size"):
+        load(path)
+
+
+def test_names_come_from_the_file_and_are_unique(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        ("Conv", ["x", "w"], {"name": "/features/features.0/Conv"}),
+        ("Relu", ["t0"], {"name": "/features/features.1/Relu"}),
+        ("Relu", ["t1"], {"name": ""}),
+        ("Relu", ["t2"], {"name": "node_relu_7"}),
+        ("Tanh", ["t3"], {"name": "/block/Tanh"}),
+        ("Relu", ["t4"], {"name": "/block/Relu"}),
+        ("Relu", ["t5"], {"name": "x:1"}),
+        ("Relu", ["t6"], {"name": "x"}),
+    ]
+    net = load(write(tmp_path / "n.onnx", steps, shape=("N", 2, 3), weights={"w": weight(2, 2, 1)}))
+    assert [n.name for n in net.nodes] == [
+        "features.0", "features.1", "relu1", "relu_7", "block.Tanh", "block.Relu", "x_1", "x_2",
+    ]  # fmt: skip
+
+
+def test_selu_of_the_paper_is_recognised(tmp_path: Path) -> None:
+    net = load(write(tmp_path / "s.onnx", [("Selu", ["x"], {})], shape=("N", 2)))
+    assert net.nodes[0].layer == layers.SELU()
+
+
+def test_float64_stays_float64_and_mixed_files_are_promoted(tmp_path: Path) -> None:
+    steps: list[Step] = [("Cast", ["x"], {"to": 11}), ("MatMul", ["t0", "w"], {})]
+    w = np.random.default_rng(0).normal(size=(3, 2))
+    path = write(tmp_path / "d.onnx", steps, shape=("N", 3), weights={"w": w})
+    net = load(path)
+    assert net.dtype == np.float64
+    x = np.random.default_rng(1).normal(size=(4, 3))
+    np.testing.assert_allclose(net.forward(x), x @ w, rtol=1e-14)

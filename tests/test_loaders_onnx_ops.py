@@ -1,0 +1,256 @@
+"""Operators and their attributes: generated models, each compared with onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_graphs import Step, agrees, number, weight, whole, write
+
+from lrp_ref.loaders import load
+
+CONV = {"w": weight(4, 3, 3, 2), "b": weight(4)}
+CASES: list[tuple[str, list[Step], tuple[int, ...], dict[str, Any], int]] = [
+    # convolutions
+    ("conv_plain", [("Conv", ["x", "w", "b"], {})], (2, 3, 8, 7), CONV, 11),
+    ("conv_no_bias", [("Conv", ["x", "w"], {"strides": [2, 1], "pads": [1, 0, 2, 1]})], (2, 3, 8, 7), CONV, 17),
+    ("conv_dilated", [("Conv", ["x", "w", "b"], {"dilations": [2, 3]})], (2, 3, 8, 9), CONV, 22),
+    *[
+        (
+            f"conv_{mode}_{stride}_{size}",
+            [("Conv", ["x", "w", "b"], {"auto_pad": mode, "strides": [stride] * 2})],
+            (2, 3, size, size + 1),
+            CONV,
+            17,
+        )
+        for mode in ("SAME_UPPER", "SAME_LOWER", "VALID")
+        for stride, size in ((1, 6), (2, 7), (3, 8))
+    ],
+    ("conv_groups", [("Conv", ["x", "w"], {"group": 2})], (2, 4, 6, 6), {"w": weight(6, 2, 3, 3)}, 17),
+    ("conv_depthwise", [("Conv", ["x", "w"], {"group": 4})], (2, 4, 6, 6), {"w": weight(8, 1, 3, 3)}, 17),
+    ("conv_1d", [("Conv", ["x", "w"], {"pads": [2, 1], "strides": [2]})], (2, 3, 9), {"w": weight(4, 3, 3)}, 17),
+    ("conv_3d", [("Conv", ["x", "w"], {"pads": [1, 0, 1, 0, 1, 1]})], (1, 2, 5, 4, 4), {"w": weight(3, 2, 3, 2, 2)}, 7),
+    ("transposed", [("ConvTranspose", ["x", "w"], {})], (2, 4, 5, 5), CONV, 7),
+    *[
+        (
+            f"transposed_{k}",
+            [("ConvTranspose", ["x", "w", "b"], {"strides": [2, 3], **attributes})],
+            (2, 4, 4, 5),
+            {"w": weight(4, 3, 3, 3), "b": weight(6)},
+            17,
+        )
+        for k, attributes in enumerate(
+            (
+                {"group": 2, "pads": [1, 0, 0, 1], "output_padding": [1, 2]},
+                {"group": 2, "output_shape": [8, 15]},
+                {"group": 2, "output_shape": [10, 17]},
+                {"group": 2, "output_shape": [8, 14], "auto_pad": "SAME_UPPER"},
+                {"group": 2, "dilations": [2, 1], "pads": [2, 1, 1, 2]},
+                {"group": 2, "auto_pad": "SAME_UPPER"},
+                {"group": 2, "auto_pad": "SAME_LOWER"},
+            )
+        )
+    ],
+    # dense
+    ("gemm", [("Gemm", ["x", "w", "b"], {})], (3, 5), {"w": weight(5, 4), "b": weight(4)}, 11),
+    (
+        "gemm_scaled",
+        [("Gemm", ["x", "w", "b"], {"alpha": 0.5, "beta": -2.0, "transB": 1})],
+        (3, 5),
+        {"w": weight(4, 5), "b": weight(1, 4)},
+        17,
+    ),
+    ("gemm_scalar_bias", [("Gemm", ["x", "w", "b"], {})], (3, 5), {"w": weight(5, 4), "b": weight(1)}, 13),
+    ("gemm_no_bias", [("Gemm", ["x", "w"], {})], (3, 5), {"w": weight(5, 4)}, 13),
+    (
+        "gemm_transposed_twice",
+        [("Transpose", ["x"], {"perm": [1, 0]}), ("Gemm", ["t0", "w"], {"transA": 1})],
+        (3, 5),
+        {"w": weight(5, 4)},
+        13,
+    ),
+    ("matmul", [("MatMul", ["x", "w"], {})], (3, 5), {"w": weight(5, 4)}, 13),
+    ("matmul_nd", [("MatMul", ["x", "w"], {}), ("Add", ["t0", "b"], {})], (2, 6, 5),
+     {"w": weight(5, 4), "b": weight(4)}, 13),
+    ("matmul_left", [("MatMul", ["w", "x"], {})], (2, 3, 6, 5), {"w": weight(4, 6)}, 13),
+    ("matmul_time_first", [("Transpose", ["x"], {"perm": [1, 0, 2]}), ("MatMul", ["t0", "w"], {}),
+                           ("Transpose", ["t1"], {"perm": [1, 0, 2]})], (2, 6, 5), {"w": weight(5, 4)}, 13),
+    # normalisation and constants
+    (
+        "batch_norm",
+        [("BatchNormalization", ["x", "g", "b", "m", "v"], {"epsilon": 1e-3})],
+        (2, 3, 4, 5),
+        {"g": weight(3), "b": weight(3), "m": weight(3), "v": weight(3) ** 2},
+        11,
+    ),
+    (
+        "batch_norm_2d",
+        [("BatchNormalization", ["x", "g", "b", "m", "v"], {})],
+        (4, 3),
+        {"g": weight(3), "b": weight(3), "m": weight(3), "v": weight(3) ** 2},
+        17,
+    ),
+    *[
+        (f"{kind.lower()}_{'x'.join(map(str, shape)) or 'scalar'}_{order}",
+         [(kind, ["x", "c"] if order == "right" else ["c", "x"], {})], (2, 3, 4, 5), {"c": weight(*shape) + 3}, 14)
+        for kind in ("Add", "Sub", "Mul", "Div")
+        for shape in ((), (1,), (3, 1, 1), (1, 3, 1, 1), (5,), (4, 5), (1, 3, 4, 5))
+        for order in ("right", "left")
+        if not (kind == "Div" and order == "left")
+    ],
+    ("channels_are_not_the_last_axis", [("Add", ["x", "c"], {})], (2, 3, 3), {"c": weight(3)}, 14),
+    ("enlarging", [("Mul", ["x", "c"], {})], (2, 3, 1, 1), {"c": weight(1, 4, 5)}, 14),
+    ("sum_with_constant", [("Sum", ["x", "c", "c"], {})], (2, 3), {"c": weight(3)}, 13),
+    # activations
+    *[(kind.lower(), [(kind, ["x"], {})], (2, 3, 4), {}, 17)
+      for kind in ("Abs", "Elu", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Neg", "Relu", "Selu",
+                   "Sigmoid", "Softplus", "Tanh", "Celu")],
+    ("elu_alpha", [("Elu", ["x"], {"alpha": 0.3})], (2, 3), {}, 17),
+    ("selu_other", [("Selu", ["x"], {"alpha": 0.3, "gamma": 2.0})], (2, 3), {}, 17),
+    ("leaky_alpha", [("LeakyRelu", ["x"], {"alpha": 0.3})], (2, 3), {}, 17),
+    ("hard_sigmoid_torch", [("HardSigmoid", ["x"], {"alpha": 1 / 6, "beta": 0.5})], (2, 3), {}, 17),
+    ("prelu_channels", [("PRelu", ["x", "s"], {})], (2, 3, 4, 5), {"s": weight(3, 1, 1)}, 17),
+    ("prelu_scalar", [("PRelu", ["x", "s"], {})], (2, 3, 4, 5), {"s": weight(1)}, 17),
+    ("prelu_elements", [("PRelu", ["x", "s"], {})], (2, 3, 4), {"s": weight(3, 4)}, 17),
+    ("gelu", [("Gelu", ["x"], {})], (2, 30), {}, 20),
+    ("gelu_tanh", [("Gelu", ["x"], {"approximate": "tanh"})], (2, 30), {}, 20),
+    ("clip_inputs", [("Clip", ["x", "low", "high"], {})], (2, 30), {"low": number(-0.5), "high": number(0.75)}, 17),
+    ("clip_high", [("Clip", ["x", "", "high"], {})], (2, 30), {"high": number(0.75)}, 17),
+    ("clip_attributes", [("Clip", ["x"], {"min": -0.5, "max": 0.75})], (2, 30), {}, 7),
+    ("clip_nothing", [("Clip", ["x"], {})], (2, 30), {}, 17),
+    ("max_number", [("Max", ["x", "c"], {})], (2, 30), {"c": number(0.25)}, 17),
+    ("min_number", [("Min", ["c", "x"], {})], (2, 30), {"c": number(0.25)}, 17),
+    ("square", [("Pow", ["x", "e"], {})], (2, 3), {"e": number(2)}, 17),
+    ("cube", [("Pow", ["x", "e"], {})], (2, 3), {"e": whole(3)}, 17),
+    ("root", [("Abs", ["x"], {}), ("Sqrt", ["t0"], {})], (2, 3), {}, 17),
+    ("power", [("Abs", ["x"], {}), ("Pow", ["t0", "e"], {})], (2, 3), {"e": number(1.5)}, 17),
+    ("log", [("Abs", ["x"], {}), ("Log", ["t0"], {})], (2, 3), {}, 17),
+    ("reciprocal", [("Reciprocal", ["x"], {})], (2, 3), {}, 17),
+    ("constant_over_signal", [("Div", ["c", "x"], {})], (2, 3, 4), {"c": weight(3, 1)}, 17),
+    ("softmax", [("Softmax", ["x"], {})], (2, 3, 4), {}, 13),
+    ("softmax_axis", [("Softmax", ["x"], {"axis": 1})], (2, 3, 4), {}, 17),
+    ("softmax_coerced", [("Softmax", ["x"], {})], (2, 3, 4), {}, 11),
+    ("softmax_coerced_axis", [("Softmax", ["x"], {"axis": 2})], (2, 3, 4, 5), {}, 12),
+    ("softmax_coerced_single", [("Softmax", ["x"], {})], (2, 3, 1, 1), {}, 11),
+    ("log_softmax", [("LogSoftmax", ["x"], {"axis": -2})], (2, 3, 4), {}, 13),
+    ("log_softmax_coerced", [("LogSoftmax", ["x"], {})], (2, 3, 4), {}, 9),
+    ("dropout", [("Dropout", ["x"], {}), ("Relu", ["t0"], {})], (2, 3), {}, 17),
+    ("dropout_alone", [("Dropout", ["x"], {})], (2, 3), {}, 11),
+    # pooling
+    *[
+        (f"{kind.lower()}_{k}", [(kind, ["x"], {"kernel_shape": [3, 2], **attributes})], (2, 3, 8, 9), {}, 19)
+        for kind in ("MaxPool", "AveragePool")
+        for k, attributes in enumerate(
+            (
+                {},
+                {"strides": [2, 2]},
+                {"strides": [2, 2], "pads": [1, 0, 2, 1]},
+                {"strides": [2, 3], "ceil_mode": 1},
+                {"strides": [3, 2], "ceil_mode": 1, "pads": [1, 1, 1, 1]},
+                {"dilations": [2, 3]},
+                {"strides": [2, 2], "auto_pad": "SAME_UPPER"},
+                {"strides": [2, 2], "auto_pad": "SAME_LOWER"},
+                {"strides": [2, 2], "auto_pad": "VALID"},
+            )
+        )
+    ],
+    ("average_counted", [("AveragePool", ["x"], {"kernel_shape": [3], "pads": [1, 2], "count_include_pad": 1})],
+     (2, 3, 7), {}, 11),
+    ("average_counted_ceil", [("AveragePool", ["x"], {"kernel_shape": [3], "pads": [1, 1], "count_include_pad": 1,
+                                                     "strides": [2], "ceil_mode": 1})], (2, 3, 8), {}, 19),
+    ("max_pool_3d", [("MaxPool", ["x"], {"kernel_shape": [2, 2, 2], "strides": [2, 2, 2]})], (1, 2, 4, 5, 6), {}, 11),
+    ("global_average", [("GlobalAveragePool", ["x"], {})], (2, 3, 4, 5), {}, 11),
+    ("global_max", [("GlobalMaxPool", ["x"], {})], (2, 3, 4, 5), {}, 11),
+    ("mean_old", [("ReduceMean", ["x"], {"axes": [2, 3], "keepdims": 0})], (2, 3, 4, 5), {}, 13),
+    ("mean_new", [("ReduceMean", ["x", "a"], {})], (2, 3, 4, 5), {"a": whole(-1)}, 18),
+    ("mean_channels", [("ReduceMean", ["x"], {"axes": [1]})], (2, 3, 4, 5), {}, 13),
+    ("sum_axis", [("ReduceSum", ["x", "a"], {"keepdims": 0})], (2, 3, 4, 5), {"a": whole(1, 3)}, 13),
+    ("max_spatial", [("ReduceMax", ["x"], {"axes": [-1, 2], "keepdims": 0})], (2, 3, 4, 5), {}, 13),
+    # resizing
+    ("upsample_old", [("Upsample", ["x"], {"scales": [1.0, 1.0, 2.0, 3.0]})], (2, 3, 4, 5), {}, 7),
+    ("upsample_9", [("Upsample", ["x", "s"], {})], (2, 3, 4, 5), {"s": np.array([1, 1, 3, 2], np.float32)}, 9),
+    ("resize_10", [("Resize", ["x", "s"], {})], (2, 3, 4, 5), {"s": np.array([1, 1, 3, 2], np.float32)}, 10),
+    *[
+        (f"resize_{mode}_{rounding}_{factor}",
+         [("Resize", ["x", "", "s"], {"coordinate_transformation_mode": mode, "nearest_mode": rounding})],
+         (1, 2, 4, 5), {"s": np.array([1, 1, factor, 1], np.float32)}, 17)
+        for mode, rounding, factor in (
+            ("asymmetric", "floor", 2), ("asymmetric", "floor", 3), ("asymmetric", "round_prefer_floor", 2),
+            ("half_pixel", "round_prefer_floor", 2), ("half_pixel", "round_prefer_floor", 3),
+            ("half_pixel", "round_prefer_ceil", 4), ("pytorch_half_pixel", "round_prefer_floor", 2),
+        )
+    ],
+    ("resize_sizes", [("Resize", ["x", "", "", "s"], {"coordinate_transformation_mode": "asymmetric",
+                                                      "nearest_mode": "floor"})], (2, 3, 4, 5),
+     {"s": whole(2, 3, 8, 15)}, 13),
+    # routing
+    ("reshape", [("Reshape", ["x", "s"], {})], (2, 3, 4), {"s": whole(2, -1)}, 13),
+    ("reshape_zero", [("Reshape", ["x", "s"], {})], (2, 3, 4), {"s": whole(0, 2, 6)}, 13),
+    ("reshape_minus_batch", [("Reshape", ["x", "s"], {})], (2, 3, 4), {"s": whole(-1, 12)}, 13),
+    ("flatten", [("Flatten", ["x"], {})], (2, 3, 4, 5), {}, 13),
+    ("flatten_negative", [("Flatten", ["x"], {"axis": -3})], (2, 3, 4, 5), {}, 13),
+    ("transpose", [("Transpose", ["x"], {"perm": [0, 3, 1, 2]})], (2, 3, 4, 5), {}, 13),
+    ("transpose_there_and_back", [("Transpose", ["x"], {}), ("Relu", ["t0"], {}), ("Transpose", ["t1"], {})],
+     (2, 3, 4), {}, 13),
+    ("squeeze_old", [("Squeeze", ["x"], {"axes": [2]})], (2, 3, 1, 5), {}, 11),
+    ("squeeze_new", [("Squeeze", ["x", "a"], {})], (2, 1, 3, 1), {"a": whole(-1, 1)}, 13),
+    ("squeeze_all", [("Squeeze", ["x"], {})], (2, 1, 3, 1), {}, 13),
+    ("unsqueeze_old", [("Unsqueeze", ["x"], {"axes": [1, 3]})], (2, 3), {}, 11),
+    ("unsqueeze_new", [("Unsqueeze", ["x", "a"], {})], (2, 3), {"a": whole(-1)}, 13),
+    ("unsqueeze_before_batch", [("Unsqueeze", ["x", "a"], {}), ("Relu", ["t0"], {}), ("Squeeze", ["t1", "a"], {})],
+     (2, 3), {"a": whole(0)}, 13),
+    ("slice_old", [("Slice", ["x"], {"starts": [1, -3], "ends": [3, 100], "axes": [1, 2]})], (2, 4, 5), {}, 9),
+    ("slice_new", [("Slice", ["x", "s", "e", "a", "d"], {})], (2, 4, 5),
+     {"s": whole(-1, 0), "e": whole(-100, 4), "a": whole(2, 1), "d": whole(-2, 3)}, 13),
+    ("slice_all_axes", [("Slice", ["x", "s", "e"], {})], (2, 4, 5),
+     {"s": whole(0, 1, 2), "e": whole(np.iinfo(np.int64).max, 3, -1)}, 13),
+    ("gather_one", [("Gather", ["x", "i"], {"axis": 1})], (2, 4, 5), {"i": np.array(-1, np.int64)}, 13),
+    ("gather_some", [("Gather", ["x", "i"], {"axis": -1})], (2, 4, 5), {"i": whole(4, 0, 0)}, 13),
+    *[(f"pad_{mode}", [("Pad", ["x", "p", *more], {"mode": mode})], (2, 3, 4, 5),
+       {"p": whole(0, 0, 1, 2, 0, 0, 3, 0), "v": number(0.5)}, 13)
+      for mode, more in (("constant", []), ("constant", ["v"]), ("reflect", []), ("edge", []))],
+    ("pad_old", [("Pad", ["x"], {"pads": [0, 1, 0, 0, 0, 2], "value": -1.5})], (2, 3, 4), {}, 10),
+    ("pad_negative", [("Pad", ["x", "p"], {})], (2, 3, 4), {"p": whole(0, 0, -1, 0, 1, -2)}, 13),
+    ("pad_axes", [("Pad", ["x", "p", "", "a"], {})], (2, 3, 4), {"p": whole(2, 1), "a": whole(-1)}, 18),
+    ("concat", [("Relu", ["x"], {}), ("Concat", ["x", "t0", "x"], {"axis": -1})], (2, 3, 4), {}, 13),
+    ("split_attribute", [("Split", ["x"], {"axis": 1, "split": [1, 3], "outputs": ["p", "q"]}),
+                         ("Concat", ["q", "p"], {"axis": 1})], (2, 4, 3), {}, 11),
+    ("split_input", [("Split", ["x", "s"], {"axis": -1, "outputs": ["p", "q"]}),
+                     ("Concat", ["q", "p"], {"axis": -1})], (2, 4, 3), {"s": whole(2, 1)}, 13),
+    ("split_number", [("Split", ["x"], {"axis": 1, "num_outputs": 3, "outputs": ["p", "q", "r"]}),
+                      ("Concat", ["r", "p", "q"], {"axis": 1})], (2, 5, 3), {}, 18),
+    ("split_equal", [("Split", ["x"], {"axis": 1, "outputs": ["p", "q"]}), ("Sub", ["p", "q"], {})], (2, 4, 3), {}, 13),
+    ("expand", [("Expand", ["x", "s"], {})], (2, 3, 1, 1), {"s": whole(1, 3, 4, 5)}, 13),
+    ("expand_to_itself", [("Expand", ["x", "s"], {}), ("Relu", ["t0"], {})], (2, 3), {"s": whole(1, 1)}, 13),
+    # several signals
+    ("add_signals", [("Relu", ["x"], {}), ("Add", ["x", "t0"], {})], (2, 3, 4), {}, 13),
+    ("subtract_signals", [("Relu", ["x"], {}), ("Sub", ["t0", "x"], {})], (2, 3, 4), {}, 13),
+    ("multiply_itself", [("Mul", ["x", "x"], {})], (2, 3, 4), {}, 13),
+    ("sum_signals", [("Relu", ["x"], {}), ("Tanh", ["x"], {}), ("Sum", ["x", "t0", "t1"], {})], (2, 3, 4), {}, 13),
+    ("broadcast_signals", [("GlobalAveragePool", ["x"], {}), ("Sigmoid", ["t0"], {}), ("Mul", ["x", "t1"], {})],
+     (2, 3, 4, 5), {}, 13),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "shape", "weights", "opset"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_operator_agrees_with_onnxruntime(
+    steps: list[Step], shape: tuple[int, ...], weights: dict[str, Any], opset: int, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(len(steps) + sum(shape)).normal(size=shape).astype(np.float32)
+    x.reshape(-1)[1] = 0
+    used = {n for _, reads, _ in steps for n in reads}
+    given = {n: a for n, a in weights.items() if n in used}
+    path = write(tmp_path / "case.onnx", steps, shape=shape, weights=given, opset=opset)
+    if any(kind == "Reciprocal" or (kind == "Div" and reads[0] == "c") for kind, reads, _ in steps):
+        x = np.abs(x) + 1
+    if any(kind == "Log" for kind, _, _ in steps):
+        x = x + np.float32(0.01)
+    net = agrees(path, x)
+    # The same model with a free batch gives the same network, and runs on another batch.
+    free = write(tmp_path / "free.onnx", steps, shape=("N", *shape[1:]), weights=given, opset=opset)
+    if any(kind in ("Reshape", "Resize") for kind, _, _ in steps) and weights["s"][0] == shape[0]:
+        return  # the batch size is a number in the file
+    assert [n.layer for n in load(free).nodes] == [n.layer for n in net.nodes]
+    agrees(free, np.concatenate([x, x[:1]]))
