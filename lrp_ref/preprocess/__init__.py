@@ -1,0 +1,9 @@
+"""From files to the inputs of a network.
+
+``NAME.json`` beside ``NAME.onnx`` is the model's *sidecar*: how its input is made and what its outputs mean.
+"""
+
+from .picture import read_image
+from .sidecar import EXAMPLE, Sidecar, load_sidecar, parse_sidecar
+
+__all__ = ["EXAMPLE", "Sidecar", "load_sidecar", "parse_sidecar", "read_image"]
