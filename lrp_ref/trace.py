@@ -91,8 +91,8 @@ class Ledger(Sequence[Row]):
     def to_numpy(self) -> Ledger:
         """Return the ledger with all columns on the host."""
         def host(row: Row) -> Row:
-            size = None if row.size is None else to_numpy(row.size)
-            return Row(row.node, row.rule, *(to_numpy(getattr(row, c)) for c in COLUMNS), size=size)
+            columns: dict[str, Any] = {c: to_numpy(getattr(row, c)) for c in COLUMNS}
+            return Row(row.node, row.rule, **columns, size=None if row.size is None else to_numpy(row.size))
 
         return Ledger(map(host, self._rows))
 
