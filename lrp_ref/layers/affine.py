@@ -61,9 +61,10 @@ class Affine(Linear):
         for parameter in (self.scale, self.shift):
             if parameter is not None:
                 require_dtype(x, parameter, "Affine")
+        scale, shift = (None if p is None else self._fit(p, x) for p in (self.scale, self.shift))
         try:
-            y = x if self.scale is None else x * self._fit(self.scale, x)
-            return y if self.shift is None else y + self._fit(self.shift, x)
+            y = x if scale is None else x * scale
+            return y if shift is None else y + shift
         except ValueError as error:
             raise ShapeError(f"Affine: {self!r} does not fit an input of shape {x.shape}") from error
 

@@ -143,6 +143,12 @@ class Slice(Route):
     stops: tuple[int | None, ...] = ()
     steps: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not len(self.axes) == len(self.starts) == len(self.stops) == len(self.steps or self.axes):
+            raise ParameterError(f"Slice: give one start, stop and step for each axis, got {self!r}")
+        if 0 in self.steps:
+            raise ParameterError("Slice: steps must not be 0")
+
     def _index(self, ndim: int) -> tuple[slice, ...]:
         index = [slice(None)] * ndim
         steps = self.steps or (1,) * len(self.axes)

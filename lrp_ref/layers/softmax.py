@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ..arithmetic import no_exact_value
 from ..arrays import Array, namespace
+from ..errors import ShapeError
 from ..rule import Redistribution
 from .base import Layer
 
@@ -37,6 +38,8 @@ class Softmax(Layer):
         """Return the probabilities, or their logarithms."""
         (x,) = xs
         no_exact_value(x, "exp")
+        if not -x.ndim <= self.axis < x.ndim or self.axis % x.ndim == 0:
+            raise ShapeError(f"Softmax: axis {self.axis} of shape {x.shape} is the batch, or does not exist")
         xp = namespace(x)
         shifted = x - x.max(axis=self.axis, keepdims=True)
         if self.log:
