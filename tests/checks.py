@@ -184,11 +184,12 @@ def check_empty(layer: Layer, xs: tuple[Any, ...], rs: tuple[Any, ...], rule: An
 def check_backend(layer: Layer, xs: tuple[Any, ...], rs: tuple[Any, ...], rule: Any) -> None:
     """The strict array module gives NumPy's results, without a NumPy array and without waiting for the device."""
     there, far_xs, far_rs = to_strict(layer), to_strict(xs), to_strict(rs)
+    far_rule = rule if rule is NO_RULE else to_strict(rule)
     Synchronisations.count = 0
     found = (*outputs(there.forward(*far_xs)), *pull(there, far_xs, far_rs))
     expected = (*outputs(layer.forward(*xs)), *pull(layer, xs, rs))
     if rule is not NO_RULE:
-        found += columns(told(there, far_xs, far_rs, to_strict(rule)))
+        found += columns(told(there, far_xs, far_rs, far_rule))
         expected += columns(told(layer, xs, rs, rule))
     assert Synchronisations.count == 0, f"the device was waited for {Synchronisations.count} times"
     for a, b in zip(found, expected, strict=True):
@@ -223,17 +224,22 @@ def check_ledger(shared: Redistribution, rs: tuple[Any, ...], *, rtol: float = 1
         assert residual == 0 if exact else abs(residual) <= rtol * (size + moved), f"residual {residual} of {size}"
 
 
-def check_messages(sample: Any, layer: Linear, xs: tuple[Any, ...], r: Any, rule: Any, *, exact: bool) -> None:
+def check_messages(
+    sample: Any, layer: Linear, xs: tuple[Any, ...], r: Any, rule: Any, *, exact: bool, dtype: Any = np.float64
+) -> None:
     """The fast rule is the sum of the textbook's messages, and its ledger the sum of the textbook's columns.
 
-    The tolerance comes from the dtype and from each unit's condition number Σ_i |R_{i<-j}| / |R_j|, which is
-    Σ|z_ij|/|z_j| for the z-rule: exact numbers agree exactly.
+    The tolerance comes from the dtype of the fast rule and from each unit's condition number Σ_i |R_{i<-j}| / |R_j|,
+    which is Σ|z_ij|/|z_j| for the z-rule: exact numbers agree exactly. The textbook computes in float64.
     """
-    shared = told(layer, xs, (r,), rule.rule)
+    cast = layer if exact else layer.map_arrays(lambda a: a.astype(dtype))
+    shared = cast.redistribute(
+        *((xs, r) if exact else (tuple(x.astype(dtype) for x in xs), r.astype(dtype))), rule.rule
+    )
     matrix = sample.matrix(layer, exact=exact)
     for n in range(len(r)):
         a = np.concatenate([x[n].ravel() for x in xs])
-        said = rule.messages(a, matrix, r[n].ravel(), exact)
+        said = rule.messages(a, matrix, r[n : n + 1].ravel(), exact)
         got = np.concatenate([part[n].ravel() for part in shared.relevances])
         pairs = [(got, said.relevance), (shared.bias[n], said.bias.sum())]
         pairs += [(shared.stabiliser[n], said.stabiliser.sum()), (shared.dropped[n], said.dropped.sum())]
@@ -241,7 +247,7 @@ def check_messages(sample: Any, layer: Linear, xs: tuple[Any, ...], r: Any, rule
             for found, expected in pairs:
                 assert np.all(found == expected), f"{rule.name} on {sample.name}: {found} is not {expected}"
             continue
-        bound = tolerance(said, r[n].ravel(), a.dtype)
+        bound = tolerance(said, r[n : n + 1].ravel(), dtype)
         for found, expected in pairs:
             error = np.abs(np.asarray(found - expected)).max(initial=0.0)
             assert error <= bound, f"{rule.name} on {sample.name}: off by {error}, allowed {bound}"
