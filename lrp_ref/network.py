@@ -77,6 +77,10 @@ class Network(Value):
         for node in self.nodes:
             if not node.inputs:
                 raise GraphError(f"node '{node.name}' reads nothing")
+            takes = node.layer.operands
+            if takes is not None and len(node.inputs) != takes:
+                kind = type(node.layer).__name__
+                raise GraphError(f"node '{node.name}' ({kind}) takes {takes} inputs, it reads {len(node.inputs)}")
             for name in node.inputs:
                 if _owner(name, known) not in known:
                     raise GraphError(f"node '{node.name}' reads '{name}', which no earlier node or input provides")
