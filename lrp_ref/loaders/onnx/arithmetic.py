@@ -105,6 +105,11 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [z]
 
 
+@operator("Neg")
+def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    return [affine(ctx, op, op.inputs[0], scale=np.full((1,), -1, dtype=ctx.dtype))]
+
+
 @operator("Sum")
 def _sum_of_many(ctx: Converter, op: Op) -> Sequence[Tensor]:
     names = [n for n in op.inputs if not isinstance(ctx.tensor(n), Constant)]

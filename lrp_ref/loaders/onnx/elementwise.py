@@ -13,7 +13,6 @@ from ...layers import (
     GELU,
     SELU,
     Abs,
-    Affine,
     Clip,
     Exp,
     HardSigmoid,
@@ -81,12 +80,6 @@ SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
 @operator(*SIMPLE)
 def _simple(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, SIMPLE[op.kind](op.attributes), [ctx.signal(op, op.inputs[0])])]
-
-
-@operator("Neg")
-def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    return [ctx.emit(op, Affine(scale=np.full((x.size(1) or 1,) if x.rank > 1 else (), -1, dtype=ctx.dtype)), [x])]
 
 
 @operator("Sigmoid")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import LrpError, ModelFormatError, UnsupportedError, require
 
+CHECKED = 1 << 30  # onnx's checker writes the whole model again, which must stay below 2 GiB
 OLDEST = 7  # before that, BatchNormalization, Dropout and broadcasting had another meaning
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
@@ -72,8 +73,8 @@ def read(path: Path) -> Graph:
     if model.functions:
         require("onnx.inliner", extra="onnx", purpose="read ONNX files")
         model = onnx.inliner.inline_local_functions(model)
-    _check(model, path, onnx)
-    _load_external(model, path, onnx)
+    if _load_external(model, path, onnx) < CHECKED:
+        _check(model, path, onnx)
     graph = model.graph
     constants = {t.name: _array(t, path, onnx) for t in graph.initializer}
     if graph.sparse_initializer:
@@ -141,9 +142,13 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield from _tensors(inner)
 
 
-def _load_external(model: Any, path: Path, onnx: Any) -> None:
-    """Load tensors that lie in other files; names that leave the model's folder and sizes that lie are refused."""
-    folder = path.parent.resolve()
+def _load_external(model: Any, path: Path, onnx: Any) -> int:
+    """Load tensors that lie in other files; names that leave the model's folder and sizes that lie are refused.
+
+    Returns:
+        How many bytes were loaded.
+    """
+    folder, total = path.parent.resolve(), 0
     for tensor in _tensors(model.graph):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
@@ -169,6 +174,8 @@ def _load_external(model: Any, path: Path, onnx: Any) -> None:
             tensor.raw_data = stream.read(needed)
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
+        total += needed
+    return total
 
 
 def _bytes(tensor: Any, onnx: Any) -> int:
