@@ -194,7 +194,8 @@ def _before(affine: Affine, layer: Dense | Conv, shape: tuple[int, ...] | None) 
     xp = namespace(weight)
     if isinstance(layer, Dense):
         through = xp.matmul(shift.reshape(1, -1), weight).reshape(-1)
-        return replace(layer, weight=weight * scale.reshape(-1, 1), bias=_sum(layer.bias, through))
+        bias = layer.bias if affine.shift is None else _sum(layer.bias, through)
+        return replace(layer, weight=weight * scale.reshape(-1, 1), bias=bias)
     grouped = scale.reshape(layer.groups, 1, -1, *(1,) * (weight.ndim - 2))
     scaled = (weight.reshape(layer.groups, -1, *weight.shape[1:]) * grouped).reshape(weight.shape)
     if affine.shift is None:
