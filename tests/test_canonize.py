@@ -1,0 +1,361 @@
+"""Canonizing: what is merged, what stays, and that neither outputs nor the relevance below change."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lrp_ref as lrp
+from lrp_ref import canonize, rules
+from lrp_ref.arithmetic import rational
+from lrp_ref.errors import GraphError
+from lrp_ref.layers import LSTM, Add, Affine, Conv, ConvTranspose, Dense, Flatten, Layer, ReLU, Softmax
+from lrp_ref.network import Input, Network, Node
+
+RNG = np.random.default_rng(5)
+ALL_LRP0 = [((Dense, Conv, ConvTranspose, Affine), rules.LRP0())]
+
+
+@pytest.fixture(autouse=True)
+def _seed(request: pytest.FixtureRequest) -> None:
+    """Every test draws its own numbers, whichever tests run before it."""
+    RNG.bit_generator.state = np.random.default_rng(zlib.crc32(request.node.name.encode())).bit_generator.state
+
+
+def draw(*shape: int) -> Any:
+    return RNG.normal(size=shape)
+
+
+def affine(channels: int) -> Affine:
+    """A BatchNorm with scales of both signs."""
+    gamma = np.where(np.arange(channels) % 2, -1.0, 1.0) * (0.5 + RNG.random(channels))
+    return Affine.batch_norm(gamma, draw(channels), draw(channels), 0.5 + RNG.random(channels), epsilon=1e-5)
+
+
+def kinds(net: Network) -> list[str]:
+    return [type(n.layer).__name__ for n in net.nodes]
+
+
+# name: layer, its sample's shape, its input and output channels
+LAYERS: dict[str, tuple[Layer, tuple[int, ...], int, int]] = {
+    "dense": (Dense(draw(4, 3), draw(3)), (4,), 4, 3),
+    "dense-no-bias": (Dense(draw(4, 3)), (4,), 4, 3),
+    "conv": (Conv(draw(3, 2, 2, 3), draw(3)), (2, 4, 5), 2, 3),
+    "conv-no-bias": (Conv(draw(3, 2, 3)), (2, 6), 2, 3),
+    "conv-3d": (Conv(draw(2, 2, 2, 1, 2), draw(2)), (2, 3, 3, 3), 2, 2),
+    "conv-stride": (Conv(draw(3, 2, 3, 3), draw(3), stride=(2, 3)), (2, 7, 7), 2, 3),
+    "conv-padding": (Conv(draw(3, 2, 3, 3), draw(3), padding=1), (2, 4, 5), 2, 3),
+    "conv-no-bias-padding": (Conv(draw(3, 2, 3), padding=((2, 1),)), (2, 5), 2, 3),
+    "conv-stride-padding": (Conv(draw(3, 2, 3, 3), draw(3), stride=2, padding=((0, 2), (1, 1))), (2, 6, 5), 2, 3),
+    "conv-dilation": (Conv(draw(2, 2, 2, 2), draw(2), dilation=2, padding=2), (2, 5, 5), 2, 2),
+    "conv-grouped": (Conv(draw(6, 2, 3), draw(6), groups=3, padding=1), (6, 5), 6, 6),
+    "conv-depthwise": (Conv(draw(3, 1, 2, 2), draw(3), groups=3), (3, 4, 4), 3, 3),
+    "conv-depthwise-multiplier": (Conv(draw(6, 1, 3), draw(6), groups=3, padding=1), (3, 4), 3, 6),
+    "conv-map-bias": (Conv(draw(2, 2, 3), draw(2, 3), stride=2, padding=1), (2, 5), 2, 2),
+    "transposed": (ConvTranspose(draw(2, 3, 3), draw(3), stride=2), (2, 4), 2, 3),
+    "transposed-no-bias": (ConvTranspose(draw(2, 3, 2, 2)), (2, 3, 3), 2, 3),
+    "transposed-grouped": (ConvTranspose(draw(4, 3, 3), draw(6), groups=2, padding=1), (4, 5), 4, 6),
+    "transposed-depthwise": (
+        ConvTranspose(draw(3, 1, 2), draw(3), groups=3, stride=2, output_padding=1),
+        (3, 3),
+        3,
+        3,
+    ),
+}
+after_ = pytest.mark.parametrize("name", LAYERS)
+before_ = pytest.mark.parametrize("name", [n for n in LAYERS if "transposed" not in n and n != "conv-map-bias"])
+
+
+def chain(name: str, place: str) -> tuple[Network, Any]:
+    layer, shape, ins, outs = LAYERS[name]
+    layers = [("layer", layer), ("bn", affine(outs))] if place == "after" else [("bn", affine(ins)), ("layer", layer)]
+    net = Network.sequential([*layers, ReLU()])
+    sized = Network(net.nodes, (Input("input", (None, *shape)),), net.outputs)
+    return sized, draw(3, *shape)
+
+
+def check_same(net: Network, merged: Network, x: Any) -> None:
+    """Outputs agree to 1e-12; so does the LRP-0 relevance of the input, and exactly on rationals."""
+    expected = net.forward(x)
+    np.testing.assert_allclose(merged.forward(x), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    start = draw(*expected.shape)
+    for n, m, data, r in ((net, merged, x, start), (rational(net), None, rational(x), rational(start))):
+        m = canonize(n) if m is None else m
+        apart = lrp.explain(n, data, composite=ALL_LRP0, start=r, canonize=False).relevance
+        joined = lrp.explain(m, data, composite=ALL_LRP0, start=r, canonize=False).relevance
+        if data.dtype == object:
+            assert (apart == joined).all(), "LRP-0 on rationals: merging changed the relevance"
+        else:
+            np.testing.assert_allclose(joined, apart, rtol=1e-9, atol=1e-9 * np.abs(apart).max())
+
+
+@after_
+def test_batch_norm_behind_a_layer(name: str) -> None:
+    net, x = chain(name, "after")
+    merged = canonize(net)
+    assert [n.name for n in merged.nodes] == ["layer", "relu1"]
+    assert kinds(merged) == [type(LAYERS[name][0]).__name__, "ReLU"]
+    check_same(net, merged, x)
+
+
+@before_
+def test_batch_norm_in_front_of_a_layer(name: str) -> None:
+    net, x = chain(name, "before")
+    merged = canonize(net)
+    assert [n.name for n in merged.nodes] == ["layer", "relu1"]
+    layer, _, _, outs = LAYERS[name]
+    padded = isinstance(layer, Conv) and any(map(any, layer.padding))
+    bias = merged["layer"].layer.bias  # type: ignore[attr-defined]
+    assert bias.shape == (net.until("layer").forward(x).shape[1:] if padded else (outs,))
+    check_same(net, merged, x)
+
+
+@before_
+def test_a_scale_alone_needs_no_bias_per_position(name: str) -> None:
+    layer, shape, ins, _ = LAYERS[name]
+    net = Network.sequential([("bn", Affine(scale=draw(ins))), ("layer", layer)])
+    merged = canonize(net)
+    assert kinds(merged) == [type(layer).__name__]
+    assert merged["layer"].layer.bias is layer.bias  # type: ignore[attr-defined]
+    check_same(net, merged, draw(2, *shape))
+
+
+def test_a_shift_per_position_by_hand() -> None:
+    """x + 1 in front of a sum of three neighbours with zero padding: the border sees one shift less."""
+    net = Network.sequential([Affine(shift=np.ones(1)), Conv(np.ones((1, 1, 3)), padding=1)])
+    sized = Network(net.nodes, (Input("input", (None, 1, 4)),), net.outputs)
+    merged = canonize(sized)["conv1"].layer
+    assert merged.bias.tolist() == [[2.0, 3.0, 3.0, 2.0]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("shape", [None, (None, 2, None), (None, None, 5)])
+def test_an_unknown_size_leaves_it_unmerged(shape: Any) -> None:
+    net = Network.sequential([affine(2), Conv(draw(3, 2, 3), padding=1)])
+    net = Network(net.nodes, (Input("input", shape),), net.outputs)
+    assert canonize(net) == net
+    # explain knows the size from its input.
+    e = lrp.explain(net, draw(1, 2, 5), composite="lrp0")
+    assert [p.node for p in e.plan] == ["conv1"]
+    assert e.output.shape == (1, 3, 5)
+
+
+def test_a_size_known_further_up_is_followed() -> None:
+    net = Network.sequential([Conv(draw(2, 1, 2), stride=2), ReLU(), affine(2), Conv(draw(2, 2, 3), padding=1)])
+    net = Network(net.nodes, (Input("input", (None, 1, 8)),), net.outputs)
+    merged = canonize(net)
+    assert kinds(merged) == ["Conv", "ReLU", "Conv"]
+    check_same(net, merged, draw(2, 1, 8))
+
+
+def test_batch_norm_on_both_sides_of_a_padded_convolution() -> None:
+    net = Network.sequential([affine(2), Conv(draw(3, 2, 3, 3), draw(3), padding=1, stride=2), affine(3)])
+    net = Network(net.nodes, (Input("input", (None, 2, 6, 7)),), net.outputs)
+    merged = canonize(net)
+    assert kinds(merged) == ["Conv"]
+    check_same(net, merged, draw(2, 2, 6, 7))
+
+
+def test_chains_of_batch_norms() -> None:
+    apart = Network.sequential([ReLU(), affine(3), affine(3), affine(3), ReLU()])
+    merged = canonize(apart)
+    assert [n.name for n in merged.nodes] == ["relu1", "affine1", "relu2"]
+    check_same(apart, merged, draw(2, 3))
+    between = Network.sequential([affine(4), affine(4), Dense(draw(4, 3)), affine(3), affine(3)])
+    assert kinds(canonize(between)) == ["Dense"]
+    check_same(between, canonize(between), draw(2, 4))
+    halves = Network.sequential([Affine(scale=draw(3)), Affine(scale=draw(3)), ReLU()])
+    assert kinds(canonize(halves)) == ["Affine", "ReLU"]
+    shifts = Network.sequential([Affine(shift=draw(3)), Affine(shift=draw(3)), ReLU()])
+    check_same(shifts, canonize(shifts), draw(2, 3))
+
+
+def test_affines_of_other_shapes_stay() -> None:
+    for parameter in (draw(3, 4), draw(1, 4)):
+        net = Network.sequential([Conv(draw(3, 2, 2)), Affine(parameter, parameter), ReLU()])
+        assert canonize(net) == net
+    mixed = Network.sequential([ReLU(), Affine(draw(3), draw(3)), Affine(draw(3, 1)), ReLU()])
+    assert canonize(mixed) == mixed
+
+
+# What prevents merging ---------------------------------------------------------------------------------------
+
+
+def test_fan_out_prevents_merging() -> None:
+    conv, bn = Conv(draw(2, 2, 1), draw(2)), affine(2)
+    nodes = (
+        Node("conv", conv, ("x",)),
+        Node("bn", bn, ("conv",)),
+        Node("sum", Add(), ("bn", "conv")),
+    )
+    net = Network(nodes, (Input("x"),), ("sum",))
+    assert canonize(net) == net
+    before = Network(
+        (Node("bn", bn, ("x",)), Node("a", conv, ("bn",)), Node("b", conv, ("bn",)), Node("sum", Add(), ("a", "b"))),
+        (Input("x"),),
+        ("sum",),
+    )
+    assert canonize(before) == before
+
+
+def test_a_value_that_is_an_output_stays() -> None:
+    net = Network.sequential([Dense(draw(3, 2)), affine(2)])
+    both = Network(net.nodes, net.inputs, ("affine1", "dense1"))
+    assert canonize(both) == both
+
+
+def test_readers_of_the_batch_norm_read_the_merged_layer() -> None:
+    nodes = (
+        Node("conv", Conv(draw(2, 2, 1), draw(2)), ("x",)),
+        Node("bn", affine(2), ("conv",)),
+        Node("relu", ReLU(), ("bn",)),
+        Node("sum", Add(), ("bn", "relu")),
+    )
+    net = Network(nodes, (Input("x"),), ("sum", "bn"))
+    merged = canonize(net)
+    assert [(n.name, n.inputs) for n in merged.nodes] == [
+        ("conv", ("x",)),
+        ("relu", ("conv",)),
+        ("sum", ("conv", "relu")),
+    ]
+    assert merged.outputs == ("sum", "conv")
+    x = draw(2, 2, 3)
+    for a, b in zip(net.forward(x).values(), merged.forward(x).values(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_a_dense_layer_over_time_keeps_its_affine() -> None:
+    """Channels are axis 1, features the last axis: with as many steps as features only the shape tells them apart."""
+    net = Network.sequential([Dense(draw(3, 4)), affine(4)])
+    sized = Network(net.nodes, (Input("input", (None, 4, 3)),), net.outputs)
+    assert canonize(sized) == sized
+    x = draw(2, 4, 3)
+    e = lrp.explain(net, x, composite=ALL_LRP0)
+    assert np.array_equal(e.output, net.forward(x))
+    before = Network.sequential([affine(4), Dense(draw(4, 2))])
+    assert np.array_equal(lrp.explain(before, draw(1, 4, 4), composite=ALL_LRP0).output.shape, (1, 4, 2))
+    sized = Network(before.nodes, (Input("input", (None, 4, 4)),), before.outputs)
+    assert canonize(sized) == sized
+
+
+def test_an_affine_that_enlarges_its_input_stays() -> None:
+    """One grey channel, normalised for a layer of three."""
+    net = Network.sequential([Affine(draw(3), draw(3)), Conv(draw(2, 3, 1))])
+    sized = Network(net.nodes, (Input("input", (None, 1, 4)),), net.outputs)
+    assert canonize(sized) == sized
+    x = draw(2, 1, 4)
+    assert np.array_equal(lrp.explain(net, x, composite=ALL_LRP0).output, net.forward(x))
+
+
+def test_a_network_whose_sizes_cannot_be_probed_is_still_canonized() -> None:
+    lstm = LSTM(draw(1, 4, 2, 3), draw(1, 4, 2, 2), draw(1, 4, 2), returns="last", lengths=True)
+    nodes = (
+        Node("lstm", lstm, ("x", "lengths")),
+        Node("fc", Dense(draw(2, 2)), ("lstm",)),
+        Node("bn", affine(2), ("fc",)),
+    )
+    net = Network(nodes, (Input("x", (None, 5, 3)), Input("lengths", (None,))), ("bn",))
+    assert [n.name for n in canonize(net).nodes] == ["lstm", "fc"]
+    feed = {"x": draw(2, 5, 3), "lengths": np.array([2, 5])}
+    np.testing.assert_allclose(canonize(net).forward(feed), net.forward(feed), atol=1e-12)
+
+
+def test_merge_and_softmax_can_be_left_out() -> None:
+    net = Network.sequential([Dense(draw(3, 2)), affine(2), Softmax()])
+    assert kinds(canonize(net, merge=False)) == ["Dense", "Affine"]
+    assert kinds(canonize(net, drop_softmax=False)) == ["Dense", "Softmax"]
+    assert canonize(net, merge=False, drop_softmax=False) == net
+
+
+# Softmax -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_final_softmax_is_dropped(log: bool) -> None:
+    net = Network.sequential([("logits", Dense(draw(3, 2))), Softmax(log=log)])
+    merged = canonize(net)
+    assert merged == net.until("logits")
+    x = draw(2, 3)
+    assert np.array_equal(lrp.explain(net, x, composite="lrp0").output, net.until("logits").forward(x))
+
+
+def test_a_softmax_that_is_read_stays() -> None:
+    nodes = (
+        Node("a", Dense(draw(3, 3)), ("x",)),
+        Node("attention", Softmax(), ("a",)),
+        Node("out", Flatten(), ("attention",)),
+    )
+    net = Network(nodes, (Input("x"),), ("out", "attention"))
+    assert canonize(net) == net
+
+
+def test_a_softmax_next_to_another_output() -> None:
+    nodes = (
+        Node("logits", Dense(draw(3, 2)), ("x",)),
+        Node("p", Softmax(), ("logits",)),
+        Node("other", Dense(draw(3, 1)), ("x",)),
+    )
+    net = Network(nodes, (Input("x"),), ("p", "other"))
+    merged = canonize(net)
+    assert merged.outputs == ("logits", "other")
+    x = draw(2, 3)
+    assert np.array_equal(lrp.explain(net, x, output="p").output, net.until("logits").forward(x))
+    assert np.array_equal(lrp.explain(net, x, output="other").output, net.until("other").forward(x))
+
+
+def test_a_network_of_nothing_but_a_softmax_stays() -> None:
+    net = Network.sequential([Softmax()])
+    assert canonize(net) == net
+
+
+# Number systems and the check --------------------------------------------------------------------------------
+
+
+def test_float32_networks_are_merged_in_float32() -> None:
+    net, x = chain("conv-padding", "before")
+    merged = canonize(net.astype("float32"))
+    assert kinds(merged) == ["Conv", "ReLU"]
+    assert {p.dtype for p in merged.parameters} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(merged.forward(x.astype(np.float32)), net.forward(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_exact_networks_are_merged_exactly(place: str) -> None:
+    net, x = chain("conv-grouped", place)
+    exact = rational(net)
+    merged = canonize(exact)
+    assert kinds(merged) == ["Conv", "ReLU"]
+    assert (merged.forward(rational(x)) == exact.forward(rational(x))).all()
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("name", ["dense", "conv", "conv-stride-padding", "conv-grouped"])
+@pytest.mark.parametrize("fault", ["weight", "bias"])
+def test_a_wrong_merge_is_refused(place: str, name: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge that is off by 1e-6 in one number must not get through."""
+    source = importlib.import_module("lrp_ref.canonize")
+    right = getattr(source, f"_{place}")
+
+    def wrong(*args: Any) -> Any:
+        layer = right(*args)
+        array = getattr(layer, fault).copy()
+        array.reshape(-1)[-1] += 1e-6
+        return replace(layer, **{fault: array})
+
+    net, _ = chain(name, place)
+    canonize(net)
+    monkeypatch.setattr(source, f"_{place}", wrong)
+    pair = "layer + bn" if place == "after" else "bn + layer"
+    with pytest.raises(GraphError, match=rf"^merging {pair.replace('+', '.')} changes the output by .* of "):
+        canonize(net)
+
+
+def test_a_wrong_chain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = importlib.import_module("lrp_ref.canonize")
+    monkeypatch.setattr(source, "_affines", lambda first, second: first)
+    with pytest.raises(GraphError, match=r"merging affine1 . affine2 changes the output"):
+        canonize(Network.sequential([affine(3), affine(3)]))
