@@ -32,6 +32,9 @@ class LinearMap(Protocol):
     def bias_map(self, z: Array) -> Array | None:
         """The bias, broadcastable to z, or None."""
 
+    def evenly(self) -> LinearMap:
+        """The map with weight 1 on every connection over which shares of bias and stabiliser are spread."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -240,7 +243,7 @@ def _spread(
 
     A unit without any input (a window that lies in the padding) keeps its share where it was.
     """
-    flat = layer.edited(ONES, ZERO)
+    flat = layer.evenly()
     fan_in = flat.forward(*(ONES(x) for x in xs))
     shares = []
     for mass, part in ((bias, group.bias_share), (stabiliser, group.stabiliser_share)):

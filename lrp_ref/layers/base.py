@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..arrays import Array, namespace, unbroadcast
-from ..edits import Edit
+from ..edits import ONES, ZERO, Edit
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..rule import Redistribution, Rule, share
 from ..values import Value
@@ -133,6 +133,10 @@ class Linear(Layer):
     def bias_map(self, z: Array) -> Array | None:
         """Return the bias so that it broadcasts against the output ``z``, or None without a bias."""
         return None
+
+    def evenly(self) -> Linear:
+        """Return the layer of ones over which a rule spreads its shares of bias and stabiliser."""
+        return self.edited(ONES, ZERO)
 
     def default(self) -> Rule | None:
         """Return the rule that ``rule=None`` stands for, if the layer has one."""
