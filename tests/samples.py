@@ -128,7 +128,7 @@ def _conv() -> list[Sample]:
         conv("stride-over-kernel", (2, 1, 2, 1), (1, 5, 4), stride=3),
         conv("asymmetric", (2, 2, 3, 2), (2, 3, 4), padding=((2, 0), (0, 1)), stride=(1, 2)),
         conv("dilation", (2, 2, 2, 2), (2, 4, 4), dilation=(2, 3), padding=1),
-        conv("groups", (4, 2, 2, 2), (4, 3, 3), groups=2, padding=1),
+        conv("groups", (4, 2, 2, 2), (4, 2, 3), groups=2, padding=((1, 0), (0, 0))),
         conv("depthwise", (3, 1, 2, 2), (3, 3, 4), groups=3, stride=(1, 2)),
         conv("depthwise-multiplier", (4, 1, 3), (2, 5), groups=2, padding=((0, 2),), dilation=2),
         conv("pointwise", (3, 2, 1, 1), (2, 3, 2)),
