@@ -1,0 +1,311 @@
+"""Start relevances against loops written from the papers, and against explicit networks."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lrp_ref as lrp
+from lrp_ref import rules
+from lrp_ref.arithmetic import rational
+from lrp_ref.errors import LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError
+from lrp_ref.layers import Dense, Flatten, ReLU, Reshape
+from lrp_ref.network import Network
+from lrp_ref.start import STARTS, Logit, Reference, start_relevance
+
+RNG = np.random.default_rng(11)
+OUTPUT = np.array([[1.5, -2.0, 0.0, 3.25], [-1.0, -0.5, -4.0, -0.25], [2.0, 2.0, -1.0, 2.0]])
+TARGETS = [3, 1, 0]
+
+
+@pytest.fixture(autouse=True)
+def _seed(request: pytest.FixtureRequest) -> None:
+    """Every test draws its own numbers, whichever tests run before it."""
+    RNG.bit_generator.state = np.random.default_rng(zlib.crc32(request.node.name.encode())).bit_generator.state
+
+
+def probabilities(f: Any) -> list[float]:
+    total = sum(math.exp(v) for v in f)
+    return [math.exp(v) / total for v in f]
+
+
+def literal(start: str, f: Any, t: int) -> list[float]:
+    """R_k of one sample with the outputs f and the target t, number by number."""
+    found, classes = [], len(f)
+    for k in range(classes):
+        match start:
+            case "logit":  # Bach et al. 2015: f_t, nothing from the others
+                r = f[k] if k == t else 0.0
+            case "one_hot":
+                r = 1.0 if k == t else 0.0
+            case "positive":
+                r = max(f[k], 0.0)
+            case "probability":
+                r = probabilities(f)[k] if k == t else 0.0
+            case "contrastive" | "clrp":  # Gu et al. 2018: the others share −f_t
+                r = f[t] if k == t else -f[t] / (classes - 1)
+            case "softmax_gradient" | "sglrp":  # Iwana et al. 2019, ∂p_t/∂f_k
+                p = probabilities(f)
+                r = p[t] * (1 - p[t]) if k == t else -p[t] * p[k]
+            case "log_odds":  # Montavon et al. 2019, §10.4: p_k among the others
+                among = sum(math.exp(f[c]) for c in range(classes) if c != t)
+                r = f[t] if k == t else -math.exp(f[k]) / among * f[k]
+            case _:
+                raise AssertionError(start)
+        found.append(r)
+    return found
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_every_start_is_its_loop(start: str) -> None:
+    found, targets, described = start_relevance(OUTPUT, TARGETS, start)
+    expected = np.array([literal(start, f, t) for f, t in zip(OUTPUT.tolist(), TARGETS, strict=True)])
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
+    assert targets.tolist() == [[3], [1], [0]]
+    assert described == repr(STARTS[start])
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_kept_and_samples_are_independent(start: str, dtype: Any) -> None:
+    output = OUTPUT.astype(dtype) * np.array([[1], [100], [1e-3]], dtype)
+    found, _, _ = start_relevance(output, TARGETS, start)
+    assert found.dtype == dtype
+    for n in range(3):
+        alone, _, _ = start_relevance(output[n : n + 1], TARGETS[n], start)
+        assert np.array_equal(found[n : n + 1], alone)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_an_empty_batch(start: str) -> None:
+    found, targets, _ = start_relevance(np.zeros((0, 4)), None, start)
+    assert found.shape == (0, 4)
+    assert targets.shape == (0, 1)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_large_outputs_do_not_overflow(start: str) -> None:
+    with np.errstate(all="raise", under="ignore"):
+        found, _, _ = start_relevance(np.array([[1e4, -1e4, 9e3]]), 1, start)
+    assert np.isfinite(found).all()
+
+
+def test_reference_value() -> None:
+    found, _, described = start_relevance(OUTPUT, TARGETS, Reference(0.5))
+    expected = np.zeros((3, 4))
+    for n, t in enumerate(TARGETS):
+        expected[n, t] = OUTPUT[n, t] - 0.5
+    assert np.array_equal(found, expected)
+    assert described == "Reference(value=0.5)"
+
+
+def test_the_softmax_gradient_is_the_derivative_of_the_probability() -> None:
+    step = 1e-6
+    found, _, _ = start_relevance(OUTPUT, TARGETS, "sglrp")
+    for n, t in enumerate(TARGETS):
+        for k in range(4):
+            up, down = OUTPUT[n].copy(), OUTPUT[n].copy()
+            up[k] += step
+            down[k] -= step
+            slope = (probabilities(up)[t] - probabilities(down)[t]) / (2 * step)
+            assert abs(found[n, k] - slope) < 1e-9
+
+
+# Log-odds: the explicit network ------------------------------------------------------------------------------
+
+
+def differences(weight: Any, bias: Any, t: int) -> tuple[Any, Any]:
+    """The layer whose neurons are z_k = f_t − f_k, k ≠ t: weights w_t − w_k and biases b_t − b_k."""
+    others = [k for k in range(weight.shape[1]) if k != t]
+    return weight[:, [t]] - weight[:, others], bias[t] - bias[others]
+
+
+@pytest.mark.parametrize("t", range(4))
+def test_log_odds_are_the_network_of_differences_with_soft_min_pooling(t: int) -> None:
+    """η = −log Σ exp(−z_k); soft-min pooling shares it as R_k = z_k exp(−z_k)/Σ exp(−z); then LRP-0."""
+    first, weight, bias = RNG.normal(size=(5, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=4)
+    x = RNG.normal(size=(2, 5))
+    hidden = Network.sequential([("a", Dense(first)), ("relu", ReLU())])
+    top = Network.sequential([*((n.name, n.layer) for n in hidden.nodes), ("top", Dense(weight, bias))])
+    w, b = differences(weight, bias, t)
+    merged = top.replaced({"top": Dense(w, b)})
+    z = merged.forward(x)
+    pooled = np.array([[zk * math.exp(-zk) / sum(math.exp(-v) for v in row) for zk in row] for row in z])
+    expected = lrp.explain(merged, x, start=pooled, composite=rules.LRP0()).relevance
+    e = lrp.explain(top, x, target=t, start="log_odds", composite=rules.LRP0())
+    np.testing.assert_allclose(e.relevance, expected, rtol=1e-10, atol=1e-12)
+    # What starts is the soft-min pooled sum, and the sum of the start relevances says so.
+    np.testing.assert_allclose(e.start_relevance.sum(axis=1), pooled.sum(axis=1), rtol=1e-12)
+
+
+def test_clrp_is_the_target_minus_the_mean_of_the_others() -> None:
+    """By linearity: one explanation from f_t at the target, less one from f_t/(K − 1) at each of the others."""
+    net = Network.sequential([Dense(RNG.normal(size=(5, 6))), ReLU(), Dense(RNG.normal(size=(6, 3)), np.ones(3))])
+    x = RNG.normal(size=(1, 5))
+    f = net.forward(x)
+    found = lrp.explain(net, x, target=1, start="clrp", composite=rules.LRP0()).relevance
+
+    def only(k: int, value: float) -> Any:
+        start = np.zeros((1, 3))
+        start[0, k] = value
+        return lrp.explain(net, x, start=start, composite=rules.LRP0()).relevance
+
+    expected = only(1, f[0, 1]) - only(0, f[0, 1] / 2) - only(2, f[0, 1] / 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
+# Targets -----------------------------------------------------------------------------------------------------
+
+
+def test_no_target_is_the_largest_output_of_each_sample() -> None:
+    found, targets, _ = start_relevance(OUTPUT)
+    assert targets.tolist() == [[3], [3], [0]], "the first of equal ones"
+    assert [row.tolist() for row in found] == [[0, 0, 0, 3.25], [0, 0, 0, -0.25], [2.0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (2, [[2], [2], [2]]),
+        (np.int64(2), [[2], [2], [2]]),
+        ([0, 1, 2], [[0], [1], [2]]),
+        (np.array([0, 1, 2], np.uint8), [[0], [1], [2]]),
+        ([[0], [1], [2]], [[0], [1], [2]]),
+        ([[0, 1]], [[0, 1]] * 3),
+        ([[0, 1], [1, 2], [3, 3]], [[0, 1], [1, 2], [3, 3]]),
+    ],
+)
+def test_forms_of_targets(target: Any, expected: list[list[int]]) -> None:
+    found, targets, _ = start_relevance(OUTPUT, target)
+    assert targets.tolist() == expected
+    for n, row in enumerate(expected):
+        assert found[n].tolist() == [OUTPUT[n, k] if k in row else 0.0 for k in range(4)]
+
+
+def test_one_hot_of_several_targets() -> None:
+    found, _, _ = start_relevance(OUTPUT, [[0, 1], [1, 2], [3, 3]], "one_hot")
+    assert found.tolist() == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
+
+
+def test_outputs_of_more_axes_count_in_c_order() -> None:
+    output = np.arange(12.0).reshape(2, 2, 3)
+    found, targets, _ = start_relevance(output, 4)
+    assert found.shape == (2, 2, 3)
+    assert found[1].tolist() == [[0, 0, 0], [0, 10, 0]]
+    assert targets.tolist() == [[4], [4]]
+    assert start_relevance(output)[1].tolist() == [[5], [5]]
+
+
+def test_one_number_per_sample_is_one_output() -> None:
+    found, targets, _ = start_relevance(np.array([2.0, -3.0]))
+    assert found.tolist() == [2.0, -3.0]
+    assert targets.tolist() == [[0], [0]]
+    with pytest.raises(ParameterError, match=r"target 1 is out of range: the output has 1 classes, 0 to 0"):
+        start_relevance(np.array([2.0, -3.0]), 1)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (4, "target 4 is out of range: the output has 4 classes, 0 to 3"),
+        (-1, "target -1 is out of range: the output has 4 classes, 0 to 3"),
+        ([0, 1, 7], "target 7 is out of range: the output has 4 classes, 0 to 3"),
+        ([0, 1], "2 targets for 3 samples: give one number, one per sample, or (N, T)"),
+        ([[0], [1]], "targets of shape (2, 1) do not fit 3 samples"),
+        ([[[0]]], "targets of shape (1, 1, 1) do not fit 3 samples"),
+        (1.0, "a target is a class index (integer), got 1.0"),
+        (True, "a target is a class index (integer), got True"),
+        ("3", "a target is a class index (integer), got '3'"),
+        ([], "a target is a class index (integer), got []"),
+        ([[0, 1], [2]], "targets [[0, 1], [2]] have rows of different lengths: give (N, T)"),
+    ],
+)
+def test_target_errors(target: Any, message: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        start_relevance(OUTPUT, target)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("start", ["contrastive", "clrp", "softmax_gradient", "sglrp", "log_odds"])
+def test_contrasts_take_one_target(start: str) -> None:
+    with pytest.raises(ParameterError, match="contrasts one target with the others; several were given"):
+        start_relevance(OUTPUT, [[0, 1]], start)
+
+
+def test_log_odds_need_two_classes() -> None:
+    with pytest.raises(ParameterError, match="start 'log_odds' compares classes; the output has 1"):
+        start_relevance(np.ones((2, 1)), 0, "log_odds")
+
+
+# Arrays and names --------------------------------------------------------------------------------------------
+
+
+def test_arrays_of_the_outputs_shape_or_a_samples() -> None:
+    given = RNG.normal(size=(3, 4))
+    found, targets, described = start_relevance(OUTPUT, None, given)
+    assert np.array_equal(found, given)
+    assert (targets, described) == (None, "array")
+    each, _, _ = start_relevance(OUTPUT, None, [1, 0, 0, -1])
+    assert each.tolist() == [[1, 0, 0, -1]] * 3
+    single, _, _ = start_relevance(OUTPUT.astype(np.float32), None, given)
+    assert single.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "message"),
+    [
+        (np.ones((3, 3)), ShapeError, r"start relevance of shape \(3, 3\) does not fit the output \(3, 4\)"),
+        (np.ones((1, 4)), ShapeError, r"start relevance of shape \(1, 4\) does not fit"),
+        (1.0, ShapeError, r"start relevance of shape \(\) does not fit"),
+        (np.array([1, np.nan, 0, 0]), NonFiniteError, "the start relevance has 1 values that are not finite"),
+        ([1, "a", 2, 3], ParameterError, "is no name, no lrp.start.Start and no array of numbers"),
+        ([[1], [2, 3]], ParameterError, "is no name, no lrp.start.Start and no array of numbers"),
+        ("Logit", ParameterError, "unknown start 'Logit': did you mean 'logit'?"),
+        ("reference", ParameterError, r"start 'reference' needs its value: start=lrp.start.Reference\(value\)"),
+    ],
+)
+def test_start_errors(start: Any, kind: type[LrpError], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        start_relevance(OUTPUT, None, start)
+
+
+def test_a_target_next_to_an_array_would_be_ignored_and_is_refused() -> None:
+    with pytest.raises(ParameterError, match="says itself what is explained: leave target out"):
+        start_relevance(OUTPUT, 1, np.ones(4))
+
+
+# Rationals and results ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", ["logit", "one_hot", "positive", "contrastive"])
+def test_exact_starts(start: str) -> None:
+    found, _, _ = start_relevance(rational(OUTPUT), TARGETS, start)
+    expected = [literal(start, list(map(Fraction, f)), t) for f, t in zip(OUTPUT, TARGETS, strict=True)]
+    assert found.tolist() == expected
+    assert {type(v) for v in found.ravel()} == {Fraction}
+
+
+@pytest.mark.parametrize("start", ["probability", "sglrp", "log_odds"])
+def test_starts_without_exact_value_say_so(start: str) -> None:
+    with pytest.raises(UnsupportedError, match="exp has no exact value on rationals"):
+        start_relevance(rational(OUTPUT), TARGETS, start)
+
+
+def test_the_choice_is_stored_in_the_result() -> None:
+    net = Network.sequential([Flatten(), Dense(np.eye(4)), Reshape((2, 2))])
+    e = lrp.explain(net, OUTPUT, target=[[0, 3]], start=Reference(1.0), composite="lrp0")
+    assert e.start == "Reference(value=1.0)"
+    assert e.target.tolist() == [[0, 3]] * 3
+    assert e.start_relevance.shape == e.output.shape == (3, 2, 2)
+    assert e.start_relevance[0].tolist() == [[0.5, 0.0], [0.0, 2.25]]
+
+
+def test_starts_are_values() -> None:
+    assert Logit() == STARTS["logit"]
+    assert Reference(1.0) != Reference(2.0)
+    assert repr(Logit()) == "Logit()"
