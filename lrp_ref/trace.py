@@ -90,6 +90,7 @@ class Ledger(Sequence[Row]):
 
     def to_numpy(self) -> Ledger:
         """Return the ledger with all columns on the host."""
+
         def host(row: Row) -> Row:
             columns: dict[str, Any] = {c: to_numpy(getattr(row, c)) for c in COLUMNS}
             return Row(row.node, row.rule, **columns, size=None if row.size is None else to_numpy(row.size))
