@@ -1,0 +1,200 @@
+"""``lrp-ref explain``: pictures, relevances and the ledger of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import composites
+from ..arrays import Array, to_numpy
+from ..canonize import canonize
+from ..errors import ModelFormatError, ParameterError
+from ..explain import Explanation
+from ..explain import explain as explain_network
+from ..network import Network
+from ..preprocess import Sidecar, load_sidecar
+from ..trace import Ledger, Row
+from . import inputs, report
+from .inputs import Sample
+from .options import FILE, composite_options, find_target, make_composite, make_start
+from .output import progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every input.
+
+    Attributes:
+        model: the file.
+        net: as it is in the file.
+        sidecar: of the model, if there is one.
+        composite: the rules.
+        targets: outputs to explain; empty for the largest.
+        top: how many of the largest outputs to explain.
+        options: of the command line.
+        ready: the canonized network for each dtype, made at its first use.
+    """
+
+    model: Path
+    net: Network
+    sidecar: Sidecar | None
+    composite: composites.Composite
+    targets: tuple[int, ...]
+    top: int
+    options: dict[str, Any]
+    ready: dict[Any, Network] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs, as far as they are known."""
+        return self.sidecar.classes if self.sidecar else ()
+
+    @property
+    def dtype(self) -> str:
+        """The dtype in which pictures are explained."""
+        return "float64" if self.options["float64"] else str(self.net.dtype or "float32")
+
+    def network(self, x: dict[str, Array]) -> Network:
+        """Return the network as it is explained: in the dtype of the inputs, canonized."""
+        key = next((a.dtype for a in x.values() if a.dtype.kind == "f"), None)
+        if key not in self.ready:
+            net = self.net.like_input(x)
+            self.ready[key] = net if self.options["no_canonize"] else canonize(net)
+        return self.ready[key]
+
+    def explain(self, x: dict[str, Array], target: Any) -> Explanation:
+        """Return one explanation of a batch, on the host."""
+        return explain_network(
+            self.network(x),
+            x,
+            target=target,
+            composite=self.composite,
+            start=make_start(self.options["start"]),
+            output=self.options["output_name"],
+            canonize=False,
+            xp=self.options["xp"],
+            trace=self.options["trace"],
+        ).to_numpy()
+
+    def explain_all(self, x: dict[str, Array]) -> list[Explanation]:
+        """Return the explanations of a batch, one per target."""
+        if self.targets:
+            return [self.explain(x, target) for target in self.targets]
+        first = self.explain(x, None)
+        outputs = to_numpy(first.output).reshape(len(first.output), -1)
+        if self.top > outputs.shape[1]:
+            raise ParameterError(f"--top {self.top}: the network has {outputs.shape[1]} outputs")
+        # A stable sort, so that of equal outputs the lower index comes first, as in argmax.
+        order = (-outputs).argsort(axis=1, kind="stable")
+        return [first, *(self.explain(x, order[:, k]) for k in range(1, self.top))]
+
+
+def single(e: Explanation, k: int) -> Explanation:
+    """Return the explanation of the k-th sample of a batch."""
+    if len(e.output) == 1:
+        return e
+    cut = slice(k, k + 1)
+    columns = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
+    return replace(
+        e,
+        output=e.output[cut],
+        relevance={n: r[cut] for n, r in e.relevance.items()} if isinstance(e.relevance, dict) else e.relevance[cut],
+        ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
+        trace=replace(
+            e.trace,
+            values={n: a[cut] for n, a in e.trace.values.items()},
+            relevance={n: a[cut] for n, a in e.trace.relevance.items()},
+        ),
+        target=None if e.target is None else e.target[cut],
+        start_relevance=e.start_relevance[cut],
+    )
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.argument("inputs_", metavar="INPUT...", nargs=-1, required=True, type=FILE)
+@click.option(
+    "-t", "--target", "targets", multiple=True, help="Output to explain, by number or class name; repeatable."
+)
+@click.option("--top", default=1, type=click.IntRange(min=1), help="Explain this many of the largest outputs.")
+@click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
+@composite_options
+@click.option("--start", default="logit", show_default=True, help="Start relevance; reference=VALUE for regressions.")
+@click.option("--output", "output_name", metavar="NAME", help="Which output, where the network has several.")
+@click.option("-o", "--directory", default="explanations", show_default=True, type=FILE, help="For the results.")
+@click.option("--cmap", help="Colour map of the pictures.")
+@click.option("--limit", help="|R| where colours end: a number or a percentile such as 99%.")
+@click.option("--smooth", is_flag=True, help="Smooth pictures between pixels.")
+@click.option("--size", type=click.IntRange(min=1), help="Least length of a map's longer side in pixels.")
+@click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
+@click.option("--float64", is_flag=True, help="Compute in float64.")
+@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm and softmax as they are in the file.")
+@click.option("--xp", type=click.Choice(["numpy", "cupy"]), help="Array library to compute with.")
+@click.option("--batch-size", default=1, show_default=True, type=click.IntRange(min=1), help="Samples at a time.")
+@click.option("--trace", is_flag=True, help="Keep the values and relevances of all nodes in the .npz, for 'diff'.")
+@click.option("--ledger", is_flag=True, help="Print the ledger node by node.")
+@click.option("--ledger-file", type=FILE, help="Write all ledgers as .csv or .json.")
+@click.option("--plan", is_flag=True, help="Print which rule every node gets, and why.")
+@click.option("--show", "view", is_flag=True, help="Open the pictures.")
+def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **options: Any) -> None:
+    """Explain the outputs of MODEL for each INPUT.
+
+    INPUT is a picture, a folder of pictures, or an .npy or .npz file with the network's inputs (the first axis is
+    the batch). Writes NAME.png (input, relevance, relevance on input) and NAME.npz (relevance, output, target).
+    """
+    from .. import loaders
+
+    if targets and options["top"] > 1:
+        raise ParameterError("--target and --top exclude each other: give one of them")
+    net = loaders.load(model)
+    sidecar = load_sidecar(model, options["sidecar"])
+    classes = sidecar.classes if sidecar else ()
+    chosen = tuple(dict.fromkeys(find_target(t, classes) for t in targets))
+    composite = make_composite(options["composite"], sidecar, options)
+    job = Job(model, net, sidecar, composite, chosen, options["top"], options)
+    files = inputs.expand(inputs_)
+    results = report.Results(options["directory"], files.values())
+    with ExitStack() as stack:
+        ledgers = stack.enter_context(report.LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
+        step = stack.enter_context(progress(len(files), "explaining"))
+        several = len(files) > 1
+        for number, (sample, found, more) in enumerate(_explained(job, files, step)):
+            if number == 0:
+                _check_classes(job, found[0])
+                if options["plan"]:
+                    click.echo(f"{found[0].plan!r}\n")
+            paths = report.write(job, results, sample, found)
+            report.tell(job, sample, found, paths, brief=several or more or number > 0)
+            if ledgers is not None:
+                ledgers.add(sample.name, found)
+
+
+def _explained(job: Job, files: dict[str, Path], step: Any) -> Iterator[tuple[Sample, list[Explanation], bool]]:
+    """Yield every sample with its explanations, and whether its file holds several."""
+    for name, path in files.items():
+        samples = inputs.read(name, path, job.net, job.sidecar, job.model, job.dtype)
+        for batch in inputs.batches(samples, job.options["batch_size"]):
+            x = {key: _joined([s.x[key] for s in batch]) for key in batch[0].x}
+            found = job.explain_all(x)
+            for k, sample in enumerate(batch):
+                yield sample, [single(e, k) for e in found], sample.name != name
+        step()
+
+
+def _joined(arrays: list[Array]) -> Array:
+    import numpy as np
+
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _check_classes(job: Job, e: Explanation) -> None:
+    count = e.output.reshape(-1).shape[0]
+    if job.classes and len(job.classes) != count:
+        raise ModelFormatError(
+            f"the sidecar of {job.model} names {len(job.classes)} classes; the output has {count} numbers"
+        )

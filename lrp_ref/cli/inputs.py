@@ -1,0 +1,174 @@
+"""INPUT on the command line: pictures, folders of them, .npy and .npz, read one sample at a time."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
+from ..network import Network
+from ..preprocess import EXAMPLE, Sidecar, read_image
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+ARRAYS = (".npy", ".npz")
+TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One sample to explain.
+
+    Attributes:
+        name: of its results, without suffix.
+        x: the network's inputs by name, (1, ...) each.
+        shown: the picture as the network sees it, (H, W, 3) or (H, W) uint8; None for arrays.
+    """
+
+    name: str
+    x: dict[str, NDArray[Any]]
+    shown: NDArray[np.uint8] | None = None
+
+
+def expand(given: Sequence[Path]) -> dict[str, Path]:
+    """Return the files by the name of their results; of a folder its pictures (if it has none, its
+    arrays) in the order of their names.
+
+    Raises:
+        ModelFormatError: a path that does not exist.
+        ParameterError: a folder with nothing to read.
+    """
+    files: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found = sorted(f for f in path.iterdir() if f.is_file())
+            inside = [f for f in found if f.suffix.lower() in PICTURES] or [
+                f for f in found if f.suffix.lower() in ARRAYS
+            ]
+            if not inside:
+                raise ParameterError(f"{path}: a folder without pictures, .npy or .npz files")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise ModelFormatError(f"{path}: there is no such file")
+    named: dict[str, Path] = {}
+    for file in files:
+        name, number = file.stem, 1
+        while name in named:
+            number += 1
+            name = f"{file.stem}_{number}"
+        named[name] = file
+    return named
+
+
+def read(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str) -> Iterator[Sample]:
+    """Read the samples of one file.
+
+    Args:
+        name: of the results.
+        path: the file.
+        net: whose input it is to be.
+        sidecar: of the model.
+        model: its file, for messages.
+        dtype: "float32" or "float64" for pictures, and "float64" also for arrays; arrays of other floats stay.
+
+    Raises:
+        LrpError: what is wrong with the file, with its name.
+    """
+    if path.suffix.lower() in ARRAYS:
+        yield from _slices(name, path, _arrays(path, net), net, dtype)
+        return
+    if path.suffix.lower() in TEXTS:
+        raise UnsupportedError(
+            f"{path}: text is no input of this version; pictures ({', '.join(PICTURES)}), .npy and .npz files are"
+        )
+    if sidecar is None:
+        raise ModelFormatError(
+            f"{path}: to read pictures, the model needs a sidecar that says how: write {model.with_suffix('.json')} "
+            f"with, for example, {EXAMPLE}"
+        )
+    if len(net.inputs) > 1:
+        raise ShapeError(f"{path}: the network has {len(net.inputs)} inputs; give them by name in an .npz file")
+    x, shown = read_image(path, sidecar, dtype=dtype)
+    yield Sample(name, {net.inputs[0].name: x}, shown)
+
+
+def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
+    """Return the network's inputs out of an .npy or .npz file."""
+    names = [i.name for i in net.inputs]
+    try:
+        if path.suffix.lower() == ".npy":
+            # Mapped, not read: a file larger than memory is explained sample by sample.
+            content = {names[0]: np.load(path, mmap_mode="r", allow_pickle=False)}
+            keys = [names[0]]
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                keys = list(file.files)
+                wanted = names if set(names) <= set(keys) else keys if len(keys) == 1 else []
+                content = {key: file[key] for key in wanted}
+                if len(names) == len(keys) == 1 and content:
+                    content = {names[0]: content[keys[0]]}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ModelFormatError(f"{path}: not a readable {path.suffix} file: {error}") from error
+    if set(content) != set(names):
+        held = ", ".join(keys[:8]) + (", ..." if len(keys) > 8 else "")
+        raise ModelFormatError(f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}")
+    return content
+
+
+def _slices(name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network, dtype: str) -> Iterator[Sample]:
+    """Cut arrays into samples (1, ...); one without a batch axis is one sample."""
+    batches = {}
+    for spec in net.inputs:
+        array = arrays[spec.name]
+        if array.dtype.kind not in "fiu":
+            raise ModelFormatError(f"{path}: '{spec.name}' holds {array.dtype}; expected real numbers")
+        lone = spec.shape is not None and array.ndim == len(spec.shape) - 1
+        batches[spec.name] = array[None] if lone else array
+        if not batches[spec.name].ndim:
+            raise ShapeError(f"{path}: '{spec.name}' is a single number; the first axis must be the batch")
+    sizes = {len(a) for a in batches.values()}
+    if len(sizes) > 1:
+        raise ShapeError(f"{path}: its arrays have different batch sizes: {sorted(sizes)}")
+    (count,) = sizes
+    if not count:
+        raise ShapeError(f"{path}: no sample in it (the first axis has length 0)")
+    digits = len(str(count - 1))
+    for k in range(count):
+        x = {key: _floats(np.array(a[k : k + 1]), dtype) for key, a in batches.items()}
+        try:
+            net.feed(x)
+        except LrpError as error:
+            where = f", sample {k}" if count > 1 else ""
+            raise type(error)(f"{path}{where}: {error}") from error
+        yield Sample(name if count == 1 else f"{name}_{k:0{digits}}", x)
+
+
+def _floats(array: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Return floats as float32 or float64 in the machine's byte order; indices as they are."""
+    if array.dtype.kind != "f":
+        return array.astype(array.dtype.newbyteorder("="))
+    keep = "float32" if array.dtype.itemsize <= 4 else "float64"
+    return array.astype("float64" if dtype == "float64" else keep)
+
+
+def batches(samples: Iterator[Sample], size: int) -> Iterator[list[Sample]]:
+    """Group neighbours of the same shapes and dtypes, at most ``size`` at a time."""
+    group: list[Sample] = []
+    for sample in samples:
+        if group and (len(group) == size or _kind(sample) != _kind(group[0])):
+            yield group
+            group = []
+        group.append(sample)
+    if group:
+        yield group
+
+
+def _kind(sample: Sample) -> list[Any]:
+    return [(key, a.shape, a.dtype) for key, a in sample.x.items()]

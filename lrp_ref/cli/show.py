@@ -1,0 +1,74 @@
+"""``lrp-ref show``, ``rules`` and ``composites``: what there is."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import composites
+from ..layers import Layer
+from ..rules import RULES
+from .options import FILE
+from .output import print_table
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.option("--classes", is_flag=True, help="List the classes of the sidecar instead.")
+def show(model: Path, classes: bool) -> None:
+    """List the nodes, inputs and outputs of MODEL."""
+    from .. import loaders
+    from ..preprocess import load_sidecar
+
+    sidecar = load_sidecar(model)
+    if classes:
+        names = sidecar.classes if sidecar else ()
+        print_table(("output", "class"), [[str(k), name] for k, name in enumerate(names)], right=(0,))
+        return
+    net = loaders.load(model)
+    rows = [[n.name, repr(n.layer), ", ".join(n.inputs)] for n in net.nodes]
+    print_table(("node", "layer", "reads"), rows)
+    for spec in net.inputs:
+        shape = "any shape" if spec.shape is None else " × ".join("any" if s is None else str(s) for s in spec.shape)
+        click.echo(f"input {spec.name}: {shape}")
+    click.echo(f"output {', '.join(net.outputs)}")
+    count = sum(int(p.size) for p in net.parameters)
+    click.echo(f"{len(net)} nodes, {count:,} parameters, {net.dtype}")
+    if sidecar is not None:
+        suits = f", composite {sidecar.composite}" if sidecar.composite else ""
+        click.echo(f"sidecar: {sidecar.kind}, {len(sidecar.classes)} classes{suits}")
+
+
+@click.command("rules")
+def list_rules() -> None:
+    """List the rules with their formulas."""
+    rows = []
+    for name, rule in RULES.items():
+        value: Any = RULES["ZBox"](low=0, high=1) if name == "ZBox" else rule()  # type: ignore[call-arg]
+        first = (inspect.getdoc(rule) or "").splitlines()[0]
+        rows.append([name, value.formula(), first])
+    print_table(("rule", "formula of the default", "what"), rows)
+
+
+@click.command("composites")
+def list_composites() -> None:
+    """List the composites: which rule where."""
+    rows = []
+    for name, build in composites.PRESETS.items():
+        accepted = list(inspect.signature(build).parameters)
+        bounds = {key: value for key, value in (("low", 0), ("high", 1)) if key in accepted}
+        for where, rule in composites.get(name, **bounds).entries:
+            shown = "low=.., high=.." if bounds and type(rule).__name__ == "ZBox" else None
+            rows.append([name, _place(where), f"ZBox({shown})" if shown else repr(rule), ", ".join(accepted)])
+            name, accepted = "", []
+    print_table(("composite", "where", "rule", "parameters"), rows)
+    click.echo("\nThe first line that fits a node gives its rule; other nodes keep their own way.")
+
+
+def _place(where: composites.Where) -> str:
+    kinds = where if isinstance(where, tuple) else (where,)
+    names = [k.__name__ if isinstance(k, type) else str(k) for k in kinds]
+    return "every node" if kinds == (Layer,) else ", ".join(names)
