@@ -315,7 +315,8 @@ def _require_numbers(path: str | Path, arrays: Mapping[str, Any]) -> None:
 def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
     """Read what :func:`write_npz` wrote: the extra entries and the trace."""
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
+        # Opened here, because NumPy leaves a file open that it fails to read.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if "header" not in file:
                 raise ModelFormatError(f"{path}: not a trace of lrp_ref (no header entry)")
             header = json.loads(file["header"].tobytes())
