@@ -14,7 +14,8 @@ from .arrays import Array, Namespace
 from .errors import ShapeError
 
 Pads = tuple[tuple[int, int], ...]
-STRIP_BYTES = 2 << 20  # unrolled windows of one strip: about the level-2 cache of one core
+STRIP_BYTES = 2 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
+DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
 def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool = False) -> int:
@@ -59,11 +60,25 @@ def windows(
 
 
 def convolve(
-    x: Array, weight: Array, *, stride: Sequence[int], pads: Pads, dilation: Sequence[int], groups: int, xp: Namespace
+    x: Array,
+    weight: Array,
+    *,
+    stride: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    groups: int,
+    xp: Namespace,
+    bias: Array | None = None,
 ) -> Array:
     """Correlate (N, C, *spatial) with a kernel bank (O, C/groups, *kernel) to (N, O, *out).
 
-    Formula: z[n, o, p] = sum over c, k of x[n, c, p stride + k dilation - pad] w[o, c, k].
+    Formula: z[n, o, p] = sum over c, k of x[n, c, p stride + k dilation - pad] w[o, c, k], plus bias[o].
+
+    Args:
+        x, weight: as above.
+        stride, pads, dilation, groups: the geometry, per spatial axis.
+        xp: the array module of x and weight.
+        bias: (O,), added while a strip is still in the cache.
 
     Raises:
         ShapeError: the (padded) input is smaller than the kernel.
@@ -76,23 +91,44 @@ def convolve(
     if z.size == 0:
         return z
     if inner == 1:
-        return _depthwise(padded, weight, z, groups, stride, dilation, xp)
+        _depthwise(padded, weight, z, groups, stride, dilation)
+        return z if bias is None else _add_bias(z, bias)
     matrix = weight.reshape(groups, outs // groups, -1)
-    taps = math.prod(kernel)
+    taps, plain = math.prod(kernel), all(s == 1 for s in stride)
     grouped = padded.reshape(n, groups, inner, *padded.shape[2:])
-    result = z.reshape(n, groups, outs // groups, *out)
-    for rows, samples in _strips(n, out, groups * inner * taps, x.dtype.itemsize):
+    result = z.reshape(n, groups, outs // groups, -1)
+    shift = None if bias is None else bias.reshape(groups, outs // groups, 1)
+    columns, row = None, math.prod(out[1:])
+    for rows, samples in _strips(n, out, groups * inner * taps, x.dtype.itemsize, xp):
         strip = (rows.stop - rows.start, *out[1:])
         block = _rows(grouped[samples], rows, kernel, stride, dilation)
         count = block.shape[0]
-        if taps == 1 and all(s == 1 for s in stride):
-            columns = block
+        if taps == 1 and plain:
+            unrolled = block
         else:
-            columns = xp.empty((count, groups, inner, taps, *strip), dtype=x.dtype)
+            shape = (count, groups, inner, taps, *strip)
+            if columns is None or columns.shape != shape:
+                columns = xp.empty(shape, dtype=x.dtype)
+            unrolled = columns
             for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
                 columns[:, :, :, k] = block[(..., *tap)]
-        product = xp.matmul(matrix, columns.reshape(count, groups, inner * taps, -1))
-        result[(samples, slice(None), slice(None), rows)] = product.reshape(count, groups, outs // groups, *strip)
+        target = result[samples, :, :, rows.start * row : rows.stop * row]
+        matmul_into(matrix, unrolled.reshape(count, groups, inner * taps, -1), target, xp)
+        if shift is not None:
+            target += shift
+    return z
+
+
+def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
+    """Write the matrix product into ``out`` (a view with contiguous rows), without a temporary where that is possible."""
+    if xp.__name__ == "numpy":
+        xp.matmul(a, b, out=out)
+    else:
+        out[...] = xp.matmul(a, b)
+
+
+def _add_bias(z: Array, bias: Array) -> Array:
+    z += bias.reshape((-1,) + (1,) * (z.ndim - 2))
     return z
 
 
@@ -113,27 +149,55 @@ def convolve_adjoint(
     """
     kernel, inner = weight.shape[2:], weight.shape[1]
     n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]
+    reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    if _flips(weight, stride, pads, reach, groups, n * math.prod(out)):
+        flipped = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
+        flipped = flipped[(..., *(slice(None, None, -1),) * len(kernel))].reshape(-1, outs // groups, *kernel)
+        around = tuple((r - a, r - b) for r, (a, b) in zip(reach, pads, strict=True))
+        return convolve(g, flipped, stride=stride, pads=around, dilation=dilation, groups=groups, xp=xp)
     full = tuple(size + a + b for size, (a, b) in zip(spatial, pads, strict=True))
     y = xp.zeros((n, groups * inner, *full), dtype=g.dtype)
-    if g.size:
-        if inner == 1:
-            _depthwise_adjoint(g, weight, y, groups, stride, dilation, xp)
-        else:
-            taps = math.prod(kernel)
-            matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
-            grouped = y.reshape(n, groups, inner, *full)
-            source = g.reshape(n, groups, outs // groups, *out)
-            for rows, samples in _strips(n, out, groups * inner * taps, g.dtype.itemsize):
-                strip = (rows.stop - rows.start, *out[1:])
-                part = source[(samples, slice(None), slice(None), rows)]
-                count = part.shape[0]
-                columns = xp.matmul(matrix, part.reshape(count, groups, outs // groups, -1))
-                columns = columns.reshape(count, groups, inner, taps, *strip)
-                block = _rows(grouped[samples], rows, kernel, stride, dilation)
-                for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
-                    block[(..., *tap)] += columns[:, :, :, k]
+    if g.size and inner == 1:
+        _depthwise_adjoint(g, weight, y, groups, stride, dilation, xp)
+    elif g.size:
+        _scatter(g, weight, y.reshape(n, groups, inner, *full), stride, dilation, groups, xp)
     crop = tuple((-a, -b) for a, b in pads)
     return pad_spatial(y, crop, 0, xp)
+
+
+def _flips(
+    weight: Array, stride: Sequence[int], pads: Pads, reach: Sequence[int], groups: int, positions: int
+) -> bool:
+    """Whether the adjoint is cheaper as a convolution with the flipped kernel; only a stride of 1 allows it.
+
+    Gathering the windows of g costs one write per tap and output channel, scattering back one read and one write per
+    tap and input channel; flipping costs one strided copy of the weights.
+    """
+    outs, inner = weight.shape[0] // groups, weight.shape[1]
+    inside = all(max(p) <= r for p, r in zip(pads, reach, strict=True))
+    return inside and all(s == 1 for s in stride) and 1 < outs <= inner and positions >= 4 * outs and inner > 1
+
+
+def _scatter(
+    g: Array, weight: Array, y: Array, stride: Sequence[int], dilation: Sequence[int], groups: int, xp: Namespace
+) -> None:
+    """Add the unrolled products W^T g of each strip to the windows of y (N, groups, C/groups, *padded) they belong to."""
+    kernel, inner = weight.shape[2:], weight.shape[1]
+    n, outs, out, taps = g.shape[0], weight.shape[0], g.shape[2:], math.prod(weight.shape[2:])
+    matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
+    source = g.reshape(n, groups, outs // groups, -1)
+    columns, row = None, math.prod(out[1:])
+    for rows, samples in _strips(n, out, groups * inner * taps, g.dtype.itemsize, xp):
+        strip = (rows.stop - rows.start, *out[1:])
+        part = source[samples, :, :, rows.start * row : rows.stop * row]
+        shape = (part.shape[0], groups, inner * taps, part.shape[3])
+        if columns is None or columns.shape != shape:
+            columns = xp.empty(shape, dtype=g.dtype)
+        matmul_into(matrix, part, columns, xp)
+        unrolled = columns.reshape(part.shape[0], groups, inner, taps, *strip)
+        block = _rows(y[samples], rows, kernel, stride, dilation)
+        for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
+            block[(..., *tap)] += unrolled[:, :, :, k]
 
 
 def _output_sizes(
@@ -148,11 +212,14 @@ def _output_sizes(
     return out
 
 
-def _strips(n: int, out: Sequence[int], unrolled: int, itemsize: int) -> Iterator[tuple[slice, slice]]:
-    """Yield (output rows, samples) so that the unrolled windows of one strip fit STRIP_BYTES."""
-    row = unrolled * math.prod(out[1:]) * itemsize
-    rows = max(1, min(out[0], STRIP_BYTES // max(row, 1)))
-    samples = max(1, STRIP_BYTES // (row * out[0])) if rows == out[0] else 1
+def _strips(
+    n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namespace
+) -> Iterator[tuple[slice, slice]]:
+    """Yield (output rows, samples) so that the unrolled windows of one strip stay small."""
+    budget = STRIP_BYTES if xp.__name__ == "numpy" else DEVICE_STRIP_BYTES
+    row = max(unrolled * math.prod(out[1:]) * itemsize, 1)
+    rows = max(1, min(out[0], budget // row))
+    samples = max(1, budget // (row * out[0])) if rows == out[0] else 1
     for first in range(0, n, samples):
         for top in range(0, out[0], rows):
             yield slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n))
@@ -167,8 +234,8 @@ def _rows(x: Array, rows: slice, kernel: Sequence[int], stride: Sequence[int], d
 
 
 def _depthwise(
-    padded: Array, weight: Array, z: Array, groups: int, stride: Sequence[int], dilation: Sequence[int], xp: Namespace
-) -> Array:
+    padded: Array, weight: Array, z: Array, groups: int, stride: Sequence[int], dilation: Sequence[int]
+) -> None:
     """One input channel per group: a weighted sum of shifted views, no matrix product."""
     n, out = z.shape[0], z.shape[2:]
     many = weight.shape[0] // groups
@@ -179,7 +246,6 @@ def _depthwise(
     for k, tap in enumerate(windows(weight.shape[2:], stride, dilation, out)):
         view = padded[(slice(None), slice(None), None, *tap)]
         result += view * factors[:, :, k].reshape(groups, many, *ones)
-    return z
 
 
 def _depthwise_adjoint(

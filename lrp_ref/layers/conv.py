@@ -97,11 +97,19 @@ class Conv(Linear):
         (x,) = xs
         _check_input(self, x, self.weight.shape[1] * self.groups)
         xp = namespace(x, self.weight)
+        one_each = self.bias is not None and self.bias.ndim == 1
         z = kernels.convolve(
-            x, self.weight, stride=self.stride, pads=self.padding, dilation=self.dilation, groups=self.groups, xp=xp
+            x,
+            self.weight,
+            stride=self.stride,
+            pads=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            xp=xp,
+            bias=self.bias if one_each else None,
         )
-        if self.bias is not None:
-            z += _spatial_bias(self.bias, z)
+        if self.bias is not None and not one_each:
+            z += self.bias
         return z
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
