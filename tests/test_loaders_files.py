@@ -227,6 +227,12 @@ def test_external_sizes_that_lie_are_refused(entries: dict[str, str], reason: st
     refused(tmp_path / "model.onnx", ModelFormatError, reason)
 
 
+def test_an_external_length_that_is_not_the_tensors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(64))
+    external(tmp_path / "model.onnx", "weights.bin", length="16")
+    refused(tmp_path / "model.onnx", ModelFormatError, "needs 24 bytes")
+
+
 def test_a_missing_external_file_is_named(tmp_path: Path) -> None:
     external(tmp_path / "model.onnx", "weights.bin")
     refused(tmp_path / "model.onnx", ModelFormatError, "'weights.bin'", "not in the model's folder")
