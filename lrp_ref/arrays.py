@@ -2,7 +2,7 @@
 
 The namespace is inferred from the inputs at the door and passed on; it is never chosen by what is installed.
 ``ARRAY_FUNCTIONS`` is the complete list of what layers, rules and kernels call on it, and so what a new array
-module must provide.
+module must provide (and ``erf``, for GELU).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtyp
 Namespace = Any
 
 ARRAY_FUNCTIONS = (
-    "abs", "any", "arange", "argmax", "asarray", "broadcast_to", "concatenate", "empty", "exp", "expm1",
-    "isfinite", "log", "log1p", "logical_and", "matmul", "max", "maximum", "minimum", "moveaxis", "ones", "reshape",
-    "sqrt", "stack", "sum", "take", "tanh", "where", "zeros",
+    "abs", "arange", "asarray", "broadcast_to", "concatenate", "empty", "exp", "expm1", "isfinite", "log", "log1p",
+    "logical_and", "matmul", "maximum", "minimum", "moveaxis", "ones", "sqrt", "stack", "sum", "take", "tanh", "where",
+    "zeros",
 )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class Logit(Start):
 
 
 class OneHot(Start):
-    """R_t = 1."""
+    """R_t = 1 at the target, whatever its value (the default of several programs)."""
 
     def __call__(self, f: Array, target: Array) -> Array:
         return target

@@ -77,14 +77,15 @@ class Ledger(Sequence[Row]):
 
     @property
     def residual(self) -> float:
-        """The largest abs(residual) / max Σ abs(relevance_out) of all rows, the maximum over each sample's rows.
+        """The largest abs(residual) / max abs(relevance_out), the maximum taken over each sample's rows.
 
-        The sum of absolute values, because a contrastive start adds up to zero.
+        What started counts by its absolute values, because a contrastive start adds up to zero.
         """
         if not self._rows or not len(self._rows[0].residual):
             return 0.0
         residual = np.abs(np.stack([to_numpy(r.residual) for r in self._rows])).max(axis=0)
-        sizes = [r.relevance_out if r.size is None else r.size for r in self._rows]
+        first = self._rows[0]
+        sizes = [r.relevance_out for r in self._rows] + ([] if first.size is None else [first.size])
         scale = np.abs(np.stack([to_numpy(s) for s in sizes])).max(axis=0)
         return max(float(a / s) if s else (float("inf") if a else 0.0) for a, s in zip(residual, scale, strict=True))
 

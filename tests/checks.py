@@ -281,3 +281,21 @@ def own_rule(layer: Layer) -> Any:
     if isinstance(layer, Linear):
         return rules.Epsilon(0.125)
     return rules.Recurrent(rules.Epsilon(0.125), rules.Epsilon(0.25)) if isinstance(layer, LSTM) else NO_RULE
+
+
+def signed(sample: Any, kind: str) -> tuple[tuple[Any, ...], Any]:
+    """Return operands and relevance with every combination of signs: any, all positive, all negative, zero."""
+    xs, (r,) = sample.inputs(5, kind), sample.relevances(5, kind)
+    turned = []
+    for x in xs:
+        x = x.copy()
+        x[1], x[2], x[4] = abs(x[1]), -abs(x[2]), x[4] * 0
+        turned.append(x)
+    r = r.copy()
+    r[2], r[3] = abs(r[2]), -abs(r[3])
+    return tuple(turned), r
+
+
+def same_relevance(one: Any, other: Any, what: str) -> None:
+    for a, b in zip(columns(one), columns(other), strict=True):
+        assert (a.reshape(b.shape) == b).all(), what

@@ -35,7 +35,10 @@ class Draw:
         if self.kind == "normal":
             return self.rng.normal(size=shape)
         values = self.rng.integers(-12, 13, size=shape) / 4
-        return np.where(self.rng.random(shape) < 0.2, 0.0, values)
+        values = np.where(self.rng.random(shape) < 0.2, 0.0, values)
+        if len(shape) == 1 and shape[0] > 1:  # a bias has both signs
+            values[:2] = abs(values[0]) + 0.25, -abs(values[1]) - 0.25
+        return values
 
     def positive(self, *shape: int) -> Any:
         """Return numbers in [1/4, 3]."""

@@ -227,6 +227,12 @@ def test_external_sizes_that_lie_are_refused(entries: dict[str, str], reason: st
     refused(tmp_path / "model.onnx", ModelFormatError, reason)
 
 
+def test_an_external_length_that_is_not_the_tensors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(64))
+    external(tmp_path / "model.onnx", "weights.bin", length="16")
+    refused(tmp_path / "model.onnx", ModelFormatError, "needs 24 bytes")
+
+
 def test_a_missing_external_file_is_named(tmp_path: Path) -> None:
     external(tmp_path / "model.onnx", "weights.bin")
     refused(tmp_path / "model.onnx", ModelFormatError, "'weights.bin'", "not in the model's folder")
@@ -266,3 +272,19 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'lrp-ref\[onnx\]'"):
         load(path)
+
+
+def test_local_functions_are_inlined(tmp_path: Path) -> None:
+    body = [helper.make_node("MatMul", ["a", "b"], ["p"]), helper.make_node("Relu", ["p"], ["r"])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    function = helper.make_function("local", "Layer", ["a", "b"], ["r"], body, opsets)
+    w = onnx.numpy_helper.from_array(np.arange(6, dtype=np.float32).reshape(3, 2) - 2, "w")
+    content = model([helper.make_node("Layer", ["x", "w"], ["y"], domain="local", name="first")], tensors=[w])
+    content.opset_import.append(helper.make_opsetid("local", 1))
+    content.functions.append(function)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content.SerializeToString())
+    net = load(path)
+    assert [type(n.layer).__name__ for n in net.nodes] == ["Dense", "ReLU"]
+    x = np.array([[1, -1, 2]], np.float32)
+    np.testing.assert_array_equal(net.forward(x), np.maximum(x @ (np.arange(6).reshape(3, 2) - 2), 0))

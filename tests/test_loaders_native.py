@@ -16,7 +16,7 @@ from samples import SAMPLES, Sample, arrays_of
 
 from lrp_ref import arithmetic, edits, layers
 from lrp_ref.errors import ModelFormatError, UnsupportedError
-from lrp_ref.loaders import load, save
+from lrp_ref.loaders import load, native, save
 from lrp_ref.network import Input, Network, Node
 
 
@@ -234,6 +234,19 @@ def test_a_forged_size_is_refused_without_allocating(tmp_path: Path) -> None:
     content[place : place + 4] = (3_000_000_000).to_bytes(4, "little")
     path.write_bytes(bytes(content))
     refused(path, "a0.npy", "3000000000 bytes")
+
+
+def test_what_takes_more_than_the_limit_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.npz"
+    zeros = io.BytesIO()
+    np.save(zeros, np.zeros(4_000_000))
+    with_member(path, zeros.getvalue(), zipfile.ZIP_BZIP2)  # 32 MB in a few hundred bytes
+    refused(path, "a0.npy", "bytes; refused")
+    save(small(), path)
+    monkeypatch.setattr(native, "LIMIT", 400)
+    refused(path, "more than 400 bytes")
+    monkeypatch.setattr(native, "LIMIT", 100)
+    refused(path, "bytes; refused")
 
 
 def test_random_damage_never_escapes_as_another_error(tmp_path: Path) -> None:

@@ -145,6 +145,137 @@ def test_free_sizes_keep_the_network_general(tmp_path: Path) -> None:
         load(path)
 
 
+INNER: list[Step] = [
+    ("Pow", ["x", "three"], {}), ("Mul", ["t0", "c"], {}), ("Add", ["x", "t1"], {}), ("Mul", ["t2", "r"], {}),
+    ("Tanh", ["t3"], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "changes"),
+    [
+        ([*INNER, ("Mul", ["x", "t4"], {}), ("Mul", ["t5", "half"], {})], {}),
+        ([*INNER, ("Add", ["t4", "one"], {}), ("Add", ["t5", "one"], {}), ("Mul", ["x", "t6"], {}),
+          ("Mul", ["t7", "half"], {})], {}),
+        ([*INNER, ("Add", ["t4", "one"], {}), ("Mul", ["x", "t5"], {}), ("Mul", ["t6", "one"], {})], {}),
+        ([*INNER, ("Add", ["t4", "one"], {}), ("Mul", ["x", "t5"], {}), ("Mul", ["t6", "half"], {})],
+         {"c": number(0.05)}),
+        ([*INNER, ("Add", ["t4", "one"], {}), ("Mul", ["x", "t5"], {}), ("Mul", ["t6", "half"], {})],
+         {"r": number(0.9)}),
+        ([*INNER, ("Add", ["t4", "one"], {}), ("Relu", ["x"], {}), ("Mul", ["t6", "t5"], {}),
+          ("Mul", ["t7", "half"], {})], {}),
+        ([("Sigmoid", ["x"], {}), ("Add", ["t0", "one"], {}), ("Mul", ["x", "t1"], {})], {}),
+        ([("Sigmoid", ["x"], {}), ("Mul", ["t0", "half"], {}), ("Mul", ["x", "t1"], {})], {}),
+        ([("Sigmoid", ["x"], {}), ("Mul", ["x", "x"], {}), ("Mul", ["t0", "t1"], {})], {}),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_an_activation_is_left_as_it_is(
+    steps: list[Step], changes: dict[str, Any], tmp_path: Path
+) -> None:
+    weights = {**CONSTANTS, "three": number(3), "c": number(0.044715), "r": number(np.sqrt(2 / np.pi)), **changes}
+    path = write(tmp_path / "almost.onnx", steps, shape=("N", 30), weights=weights)
+    net = agrees(path, np.linspace(-3, 3, 60, dtype=np.float32).reshape(2, 30))
+    assert not {"GELU", "SiLU", "HardSwish"} & set(kinds(net))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("Erf", ["x"], {})],
+        [("Mul", ["x", "half"], {}), ("Erf", ["t0"], {}), ("Add", ["t1", "one"], {}), ("Mul", ["x", "t2"], {})],
+        [("Div", ["x", "root"], {}), ("Erf", ["t0"], {}), ("Mul", ["x", "t1"], {}), ("Mul", ["t2", "half"], {})],
+        [*GELUS["torchscript"][:3], ("Relu", ["t2"], {})],
+    ],
+)
+def test_an_erf_that_is_no_gelu_is_refused(steps: list[Step], tmp_path: Path) -> None:
+    path = write(tmp_path / "erf.onnx", steps, shape=("N", 3), weights=CONSTANTS)
+    with pytest.raises(NotImplementedError, match="Erf that is not part of a GELU"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "target"),
+    [((2, 3, 4), (3, 2, 4)), ((2, 3, 4), (4, 3, 2)), (("N", 11, 2), (11, -1, 2)), (("N", 6), (3, -1))],
+)
+def test_a_reshape_that_mixes_samples_is_refused(shape: Any, target: tuple[int, ...], tmp_path: Path) -> None:
+    path = write(tmp_path / "mix.onnx", [("Reshape", ["x", "s"], {})], shape=shape, weights={"s": whole(*target)})
+    with pytest.raises(NotImplementedError, match=r"merges the batch|does not fit"):
+        load(path)
+
+
+def test_a_batch_fixed_to_one_is_followed_and_becomes_free(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        ("Transpose", ["x"], {"perm": [1, 0, 2]}), ("Unsqueeze", ["t0", "one"], {}), ("Reshape", ["t1", "same"], {}),
+        ("Squeeze", ["t2", "one"], {}), ("Transpose", ["t3"], {"perm": [1, 0, 2]}), ("Tanh", ["t4"], {}),
+    ]  # fmt: skip
+    weights = {"one": whole(1), "same": whole(3, 1, 1, 4)}
+    x = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    net = agrees(write(tmp_path / "one.onnx", steps, shape=(1, 3, 4), weights=weights), x[:1])
+    np.testing.assert_allclose(net.forward(x), np.tanh(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [("N", "H", 3), ("N", 3, "H"), ("N", 2, "H", 3), ("N", 2, 3, "H", 2)])
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_sizes_rounded_to_a_multiple_are_not_taken_for_the_whole(shape: Any, parts: int, tmp_path: Path) -> None:
+    axis = shape.index("H")
+    steps: list[Step] = [
+        ("Shape", ["x"], {}), ("Gather", ["t0", "axis"], {}), ("Div", ["t1", "parts"], {}),
+        ("Mul", ["t2", "parts"], {}), ("Slice", ["x", "zero", "t3", "axis"], {}),
+    ]  # fmt: skip
+    weights = {"axis": whole(axis), "parts": whole(parts), "zero": whole(0)}
+    path = write(tmp_path / "round.onnx", steps, shape=shape, weights=weights)
+    with pytest.raises(NotImplementedError, match="depend on a free size"):
+        load(path)
+    size = 2 * parts + 1
+    fixed = tuple(size if n == "H" else n for n in shape)
+    x = np.random.default_rng(0).normal(size=(2, *fixed[1:])).astype(np.float32)
+    agrees(path, x, shapes={"x": fixed})
+
+
+def test_a_slice_that_starts_at_a_free_end_is_refused(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        ("Shape", ["x"], {}), ("Gather", ["t0", "axis"], {}), ("Slice", ["x", "t1", "far", "axis"], {}),
+    ]  # fmt: skip
+    weights = {"axis": whole(2), "far": whole(2**40)}
+    path = write(tmp_path / "empty.onnx", steps, shape=("N", 3, "T"), weights=weights)
+    with pytest.raises(NotImplementedError, match="depend on a free size"):
+        load(path)
+
+
+def test_a_number_becomes_one_number_for_each_channel(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.onnx", [("Mul", ["x", "half"], {})], shape=("N", 3, 4, 5), weights=CONSTANTS)
+    assert load(path).nodes[0].layer == layers.Affine(scale=np.full(3, 0.5, np.float32))
+
+
+def test_an_index_computed_from_a_free_size_counts_from_the_end(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        ("Relu", ["x"], {}), ("Shape", ["t0"], {}), ("Gather", ["t1", "two"], {}), ("Sub", ["t2", "one"], {}),
+        ("Gather", ["t0", "t3"], {"axis": 2}),
+    ]  # fmt: skip
+    weights = {"two": np.array(2, np.int64), "one": np.array(1, np.int64)}
+    path = write(tmp_path / "last.onnx", steps, shape=("N", 3, "T"), weights=weights)
+    net = agrees(path, np.random.default_rng(0).normal(size=(2, 3, 9)).astype(np.float32))
+    assert net.nodes[-1].layer == layers.Gather(-1, 2)
+    halves = [*steps[:3], ("Div", ["t2", "two"], {}), ("Unsqueeze", ["t3", "axis"], {}),
+              ("Slice", ["t0", "axis", "t4", "two_"], {})]  # fmt: skip
+    more = {**weights, "axis": whole(0), "two_": whole(2)}
+    path = write(tmp_path / "half.onnx", halves, shape=("N", 3, "T"), weights=more)
+    with pytest.raises(NotImplementedError, match=r"depend on a free size of the input: fix it with load\("):
+        load(path)
+    agrees(path, np.random.default_rng(0).normal(size=(2, 3, 9)).astype(np.float32), shapes={"x": ("N", 3, 9)})
+
+
+def test_batch_norm_as_a_product_and_a_sum_is_one_layer(tmp_path: Path) -> None:
+    steps: list[Step] = [("Mul", ["x", "s"], {}), ("Add", ["t0", "b"], {}), ("Relu", ["t1"], {})]
+    weights = {"s": weight(3, 1), "b": weight(1, 3, 1)}
+    net = agrees(
+        write(tmp_path / "bn.onnx", steps, shape=("N", 3, 4), weights=weights),
+        np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32),
+    )
+    assert net.nodes[0].layer == layers.Affine(weights["s"].reshape(3), weights["b"].reshape(3))
+    assert kinds(net) == ["Affine", "ReLU"]
+
+
 def test_names_come_from_the_file_and_are_unique(tmp_path: Path) -> None:
     steps: list[Step] = [
         ("Conv", ["x", "w"], {"name": "/features/features.0/Conv"}),
@@ -155,10 +286,11 @@ def test_names_come_from_the_file_and_are_unique(tmp_path: Path) -> None:
         ("Relu", ["t4"], {"name": "/block/Relu"}),
         ("Relu", ["t5"], {"name": "x:1"}),
         ("Relu", ["t6"], {"name": "x"}),
+        ("Relu", ["t7"], {"name": "StatefulPartitionedCall/model/act/Relu;model/act/Relu"}),
     ]
     net = load(write(tmp_path / "n.onnx", steps, shape=("N", 2, 3), weights={"w": weight(2, 2, 1)}))
     assert [n.name for n in net.nodes] == [
-        "features.0", "features.1", "relu1", "relu_7", "block.Tanh", "block.Relu", "x_1", "x_2",
+        "features.0", "features.1", "relu1", "relu_7", "block.Tanh", "block.Relu", "x_1", "x_2", "model.act",
     ]  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_graphs import onnx, run_ort, write
+from onnx_graphs import Step, onnx, run_ort, write
 
-from lrp_ref.loaders import load
+from lrp_ref.loaders import check_against_onnxruntime, load
 
 LSTM_OUTPUTS = {"Y": (2, 0), "Y_h": (1, 1), "Y_c": (1, 2)}  # batch axis, position
 
@@ -67,6 +67,43 @@ def test_lstm_with_lengths_and_states(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     h, c = rng.normal(size=(2, 2, 2, 3)).astype(np.float32)
     check_lstm(path, outputs, n=np.array([5, 3], np.int32), h=h, c=c)
+
+
+def test_the_comparison_moves_the_batch_where_the_file_has_it(tmp_path: Path) -> None:
+    path = lstm_file(tmp_path / "lstm.onnx", "bidirectional", ("Y", "Y_h"))
+    x = np.random.default_rng(6).normal(size=(2, 5, 4)).astype(np.float32)
+    found = check_against_onnxruntime(path, x)
+    assert [c.output for c in found] == ["Y", "Y_h"]
+    assert [c.shape for c in found] == [(2, 5, 2, 3), (2, 2, 3)]
+    assert max(c.relative for c in found) < 1e-5
+
+
+def test_states_packed_in_one_input_tell_where_its_batch_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    weights = {
+        "w": rng.normal(size=(1, 12, 4)).astype(np.float32),
+        "r": rng.normal(size=(1, 12, 3)).astype(np.float32),
+        "zero": np.array(0, np.int64),
+        "one": np.array(1, np.int64),
+        "axis": np.array([0], np.int64),
+    }
+    steps: list[Step] = [
+        ("Unsqueeze", ["x", "axis"], {}),
+        ("Gather", ["state", "zero"], {}),
+        ("Unsqueeze", ["t1", "axis"], {}),
+        ("Gather", ["state", "one"], {}),
+        ("Unsqueeze", ["t3", "axis"], {}),
+        ("LSTM", ["t0", "w", "r", "", "", "t2", "t4"], {"hidden_size": 3, "outputs": ["", "h", ""]}),
+        ("Squeeze", ["h", "axis"], {}),
+    ]
+    inputs = {"state": (onnx.TensorProto.FLOAT, (2, "N", 3))}
+    path = write(tmp_path / "packed.onnx", steps, shape=("N", 4), weights=weights, inputs=inputs)
+    x, state = rng.normal(size=(5, 4)).astype(np.float32), rng.normal(size=(2, 5, 3)).astype(np.float32)
+    net = load(path)
+    (expected,) = run_ort(path, {"x": x, "state": state})
+    got = net.forward({"x": x, "state": state.swapaxes(0, 1)})
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    assert {i.name: i.shape for i in net.inputs} == {"x": (None, 4), "state": (None, 2, 3)}
 
 
 @pytest.mark.parametrize("value", [0.0, 0.7])

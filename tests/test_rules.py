@@ -10,43 +10,15 @@ import checks
 import numpy as np
 import pytest
 from samples import BY_NAME, LINEAR, SAMPLES, Draw, Sample, exactly
-from strict import StrictArray, to_strict
-from test_layers import textbook_cell
-from textbook import LINEAR_RULES, RuleSample
+from textbook import LINEAR_RULES, MAIN_RULES, OTHER_RULES, RELATIVE, RuleSample
 
-from lrp_ref import edits, layers, rules
+from lrp_ref import layers, rules
 from lrp_ref.errors import LrpError
-from lrp_ref.layers.base import Linear
-from lrp_ref.layers.recurrent import DIRECTIONS
-from lrp_ref.literal import lstm as literal_lstm
 from lrp_ref.literal import nonlinear
 from lrp_ref.literal import rules as textbook
-from lrp_ref.rule import Rule
 from lrp_ref.rules import RULES
 
 every_linear = pytest.mark.parametrize("sample", LINEAR, ids=lambda s: s.name)
-MAIN_RULES = [r for r in LINEAR_RULES if r.main and r.exact]
-RELATIVE = [r for r in LINEAR_RULES if not r.exact][:1]
-
-# One universal or particular rule each, so that every registered rule has a sample.
-OTHER_RULES = {
-    "AllToOne": rules.AllToOne(1), "BetaSmooth": rules.BetaSmooth(2.0), "Deconv": rules.Deconv(),
-    "Gradient": rules.Gradient(), "Guided": rules.Guided(), "Pass": rules.Pass(), "Uniform": rules.Uniform(),
-    "Zero": rules.Zero(), "Product": rules.Product("abs"), "Recurrent": rules.Recurrent(),
-}  # fmt: skip
-
-
-def signed(sample: Sample, kind: str) -> tuple[tuple[Any, ...], Any]:
-    """Return operands and relevance with every combination of signs: any, all positive, all negative, zero."""
-    xs, (r,) = sample.inputs(5, kind), sample.relevances(5, kind)
-    turned = []
-    for x in xs:
-        x = x.copy()
-        x[1], x[2], x[4] = abs(x[1]), -abs(x[2]), x[4] * 0
-        turned.append(x)
-    r = r.copy()
-    r[2], r[3] = abs(r[2]), -abs(r[3])
-    return tuple(turned), r
 
 
 def test_every_registered_rule_has_samples() -> None:
@@ -61,16 +33,16 @@ def test_every_registered_rule_has_samples() -> None:
 @every_linear
 def test_messages_sum_to_the_fast_rule(sample: Sample) -> None:
     for rule, kind in itertools.product(LINEAR_RULES, ("grid", "normal")):
-        xs, r = signed(sample, kind)
+        xs, r = checks.signed(sample, kind)
         checks.check_messages(sample, sample.layer(kind), xs, r, rule, exact=False)
-    xs, r = signed(sample, "grid")  # numbers that float32 holds exactly
+    xs, r = checks.signed(sample, "grid")  # numbers that float32 holds exactly
     for rule in MAIN_RULES:
         checks.check_messages(sample, sample.layer(), xs, r, rule, exact=False, dtype=np.float32)
 
 
 @every_linear
 def test_messages_are_exactly_the_fast_rule_on_rationals(sample: Sample) -> None:
-    layer, (xs, r) = sample.layer(), signed(sample, "grid")
+    layer, (xs, r) = sample.layer(), checks.signed(sample, "grid")
     there, few, rs = exactly(layer), tuple(x[:2] for x in exactly(xs)), exactly(r)[:2]
     for rule in MAIN_RULES:
         checks.check_messages(sample, there, few, rs, rule, exact=True)
@@ -79,13 +51,13 @@ def test_messages_are_exactly_the_fast_rule_on_rationals(sample: Sample) -> None
 @every_linear
 def test_ledger_closes_for_every_rule(sample: Sample) -> None:
     for rule, kind in itertools.product(LINEAR_RULES, ("grid", "normal")):
-        layer, (xs, r) = sample.layer(kind), signed(sample, kind)
+        layer, (xs, r) = sample.layer(kind), checks.signed(sample, kind)
         checks.check_ledger(layer.redistribute(xs, r, rule.rule), (r,))
 
 
 @every_linear
 def test_ledger_closes_exactly_and_rationals_stay_rationals(sample: Sample) -> None:
-    layer, (xs, r) = exactly(sample.layer()), exactly(signed(sample, "grid"))
+    layer, (xs, r) = exactly(sample.layer()), exactly(checks.signed(sample, "grid"))
     some, part = tuple(x[3:] for x in xs), r[3:]
     for rule in LINEAR_RULES:
         if rule.exact:
@@ -117,7 +89,7 @@ def test_every_rule_on_an_empty_batch_on_rows_and_on_the_strict_module(sample: S
 
 @every_linear
 def test_box_bounds_may_be_numbers_channels_or_arrays(sample: Sample) -> None:
-    layer, (xs, r) = sample.layer(), signed(sample, "grid")
+    layer, (xs, r) = sample.layer(), checks.signed(sample, "grid")
     if len(sample.shapes) > 1:
         return
     (shape,), draw = sample.shapes, Draw(f"{sample.name} box")
@@ -150,7 +122,7 @@ def test_known_output_changes_no_bit() -> None:
 
 def test_own_rules_of_fixed_linear_layers_are_lrp0() -> None:
     for sample in LINEAR:
-        layer, (xs, r) = sample.layer(), signed(sample, "grid")
+        layer, (xs, r) = sample.layer(), checks.signed(sample, "grid")
         if layer.own_rule is None:
             with pytest.raises(LrpError, match="has no rule of its own"):
                 layer.redistribute(xs, r)
@@ -199,89 +171,6 @@ def test_sums_of_operands_are_the_textbooks() -> None:
         said = nonlinear.add([x[n] for x in xs], r[n])
         assert all((a[n] == b).all() for a, b in zip(shared.relevances, said.inputs, strict=True))
         assert shared.dropped[n] == said.dropped.sum()
-
-
-# LSTM --------------------------------------------------------------------------------------------------------
-
-LSTM_RULES = {
-    "epsilon": (rules.Epsilon(0.125), {"epsilon": 0.125}),
-    "share": (rules.Epsilon(0.25, 1), {"epsilon": 0.25, "bias_share": 1.0}),
-    "half": (rules.Epsilon(0.25, 0.5), {"epsilon": 0.25, "bias_share": 0.5}),
-    "short": (
-        rules.Recurrent(rules.Epsilon(0.25, 0.5), rules.Epsilon(0.25, 0.5)), {"epsilon": 0.25, "bias_share": 0.5}
-    ),
-    "zplus": (
-        rules.Recurrent(rules.ZPlus(), rules.Epsilon(0.125)), {"epsilon": 0.125, "input_rule": textbook.zplus}
-    ),
-    "gamma": (
-        rules.Recurrent(rules.Gamma(0.25), rules.Epsilon(0.5)),
-        {"epsilon": 0.5, "input_rule": lambda a, m, r: textbook.gamma(a, m, r, 0.25)},
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.kind == "LSTM"], ids=lambda s: s.name)
-@pytest.mark.parametrize("rule", LSTM_RULES)
-def test_lstm_is_the_textbooks(sample: Sample, rule: str) -> None:
-    layer, xs, rs = sample.layer("normal"), sample.inputs(5, "normal"), sample.relevances(5, "normal")
-    ours, options = LSTM_RULES[rule]
-    shared = layer.redistribute(xs, rs, ours)
-    checks.check_ledger(shared, rs)
-    for n in range(5):
-        x_said, said_h, said_c, account, beyond = lstm_by_hand(layer, xs, rs, n, options)
-        checks.close(shared.relevances[0][n], x_said, rtol=1e-10)
-        if layer.state:
-            checks.close(shared.relevances[-2][n], said_h, rtol=1e-10)
-            checks.close(shared.relevances[-1][n], said_c, rtol=1e-10)
-        lost = beyond if layer.state else beyond + said_h.sum() + said_c.sum()
-        found = [shared.bias[n], shared.stabiliser[n], shared.dropped[n]]
-        np.testing.assert_allclose(found, account + np.array([0.0, 0.0, lost]), rtol=1e-10, atol=1e-12)
-        if layer.lengths:
-            assert not shared.relevances[1].any()
-
-
-def lstm_by_hand(layer: Any, xs: Any, rs: Any, n: int, options: Any) -> Any:
-    """Return sample n's relevance of x, h_0 and c_0, its account, and what lay after its end."""
-    steps, hidden = xs[0].shape[1], layer.hidden
-    length = int(xs[1][n]) if layer.lengths else steps
-    x_said, account, beyond = np.zeros(xs[0].shape[1:]), np.zeros(3), 0.0
-    firsts = []
-    for k, reverse in enumerate(DIRECTIONS[layer.direction]):
-        part = slice(k * hidden, (k + 1) * hidden)
-        order = slice(None, None, -1) if reverse else slice(None)
-        h0, c0 = (xs[-2][n, k], xs[-1][n, k]) if layer.state else (np.zeros(hidden), np.zeros(hidden))
-        put_h, put_c = np.zeros((length, hidden)), np.zeros(hidden)
-        last = np.zeros(hidden)
-        if layer.returns != "last":
-            put_h += rs[0][n, :length, part][order]
-            beyond += rs[0][n, length:, part].sum()
-        if layer.returns == "last":
-            last = rs[0][n, part]
-        elif layer.returns == "all":
-            last, put_c = rs[1][n, k], rs[2][n, k]
-        if not length:
-            firsts.append((last, put_c))
-            continue
-        put_h[-1] += last
-        cell, x = textbook_cell(layer, k), xs[0][n, :length][order]
-        states = literal_lstm.forward(cell, x, h0, c0)
-        told = literal_lstm.relevance(cell, x, states, put_h, put_c, **options)
-        x_said[:length] += told.x[order]
-        account += [told.bias.sum(), told.stabiliser.sum(), told.dropped.sum()]
-        firsts.append((told.h0, told.c0))
-    return x_said, *(np.array(v) for v in zip(*firsts, strict=True)), account, beyond
-
-
-def test_lstm_refuses_rules_that_say_nothing_about_its_sum() -> None:
-    layer, xs, rs = (getattr(BY_NAME["LSTM-last"], what)() for what in ("layer", "inputs", "relevances"))
-    for rule, words in (
-        (None, "has no rule of its own"),
-        (rules.ZPlus(), "say what the cell's sum gets"),
-        (rules.AlphaBeta(2, 1), "say what the cell's sum gets"),
-        (rules.Product("half"), "is not a rule for LSTM"),
-    ):
-        with pytest.raises(LrpError, match=words):
-            layer.redistribute(xs, rs, rule)
 
 
 # Rules for any layer -----------------------------------------------------------------------------------------
@@ -355,148 +244,3 @@ def test_natural_decomposition_returns_the_parts() -> None:
     whole = layers.Add().forward(*parts)
     found = layers.Add().relevance_backward(parts, whole, rules.Natural())
     assert all((a == b).all() for a, b in zip(found, parts, strict=True))
-
-
-# Rules as data -----------------------------------------------------------------------------------------------
-
-PRINTED = {
-    rules.LRP0(): ("LRP0(stabiliser=exact)", "R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j"),
-    rules.Epsilon(0.25): (
-        "Epsilon(epsilon=0.25, bias_share=0)",
-        "R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.25·sgn(z_j))·R_j",
-    ),
-    rules.Gamma(0.25): (
-        "Gamma(gamma=0.25, stabiliser=exact)",
-        "R_i = Σ_j a_i·(w_ij + 0.25·w_ij⁺) / (Σ_i a_i·(w_ij + 0.25·w_ij⁺) + (b_j + 0.25·b_j⁺))·R_j",
-    ),
-    rules.AlphaBeta(2, 1): (
-        "AlphaBeta(alpha=2, beta=1, stabiliser=exact)",
-        "R_i = Σ_j (2·(a_i⁺·w_ij⁺ + a_i⁻·w_ij⁻) / (Σ_i (a_i⁺·w_ij⁺ + a_i⁻·w_ij⁻) + b_j⁺) "
-        "− 1·(a_i⁺·w_ij⁻ + a_i⁻·w_ij⁺) / (Σ_i (a_i⁺·w_ij⁻ + a_i⁻·w_ij⁺) + b_j⁻))·R_j",
-    ),
-    rules.ZPlus(): (
-        "ZPlus(stabiliser=exact)",
-        "R_i = Σ_j (a_i⁺·w_ij⁺ + a_i⁻·w_ij⁻) / (Σ_i (a_i⁺·w_ij⁺ + a_i⁻·w_ij⁻))·R_j",
-    ),
-    rules.WSquare(): ("WSquare(stabiliser=exact)", "R_i = Σ_j 1·w_ij² / (Σ_i 1·w_ij²)·R_j"),
-    rules.Flat(): ("Flat(stabiliser=exact)", "R_i = Σ_j 1·1 / (Σ_i 1·1)·R_j"),
-    rules.ZBox(-1, 2): (
-        "ZBox(low=-1, high=2, stabiliser=exact)",
-        "R_i = Σ_j (a_i·w_ij − l_i·w_ij⁺ − h_i·w_ij⁻) / (Σ_i (a_i·w_ij − l_i·w_ij⁺ − h_i·w_ij⁻))·R_j",
-    ),
-    rules.LRP0(edits.clip(0.5)): (
-        "LRP0(stabiliser=clip(0.5))",
-        "R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j clipped to |z| ≥ 0.5)·R_j",
-    ),
-    rules.Pass(): ("Pass()", "R_i = R_j"),
-    rules.AllToOne(3): ("AllToOne(index=3)", "R_i = [i = 3]·Σ_j R_j"),
-    rules.Product("half"): ("Product(product='half')", "R_k = R/2"),
-}
-
-
-@pytest.mark.parametrize("rule", PRINTED, ids=repr)
-def test_rules_print_their_parameters_and_formulas(rule: Any) -> None:
-    assert (repr(rule), rule.formula()) == PRINTED[rule]
-    assert eval(repr(rule), {**vars(rules), "exact": edits.EXACT, "clip": edits.clip}) == rule  # noqa: S307
-
-
-def test_every_rule_prints_compares_hashes_and_pickles() -> None:
-    import pickle
-
-    named = [r.rule for r in LINEAR_RULES if not r.name.endswith("-bare")] + list(OTHER_RULES.values())
-    named.append(rules.ZBox(np.array([-1.0, 0.0]), np.array([1.0, 2.0])))
-    for k, rule in enumerate(named):
-        again = pickle.loads(pickle.dumps(rule))  # noqa: S301
-        assert again == rule
-        assert hash(again) == hash(rule)
-        assert rule.formula()
-        assert str(rule).startswith(type(rule).__name__)
-        same = [other for j, other in enumerate(named) if j != k and other == rule]
-        assert not same, f"{rule} equals {same}"
-        assert rule.map_arrays(lambda a: a) == rule
-
-
-def test_rules_move_to_another_array_module() -> None:
-    sample, low = BY_NAME["Conv-1d"], Draw("low").positive(2, 6) - 7
-    moved = to_strict(rules.ZBox(low, 4))
-    assert type(moved.low) is StrictArray
-    assert moved.high == 4
-    for box in (rules.ZBox(low, 4), rules.ZBox(low, low + 9), rules.ZBox(low[:, 0], 5), rules.ZBox([-4, -3.5], [4, 5])):
-        checks.check_backend(sample.layer(), sample.inputs(), sample.relevances(), box)
-
-
-def test_without_bias_leaves_every_denominator_bare() -> None:
-    for rule in (rules.LRP0(), rules.Epsilon(0.5, 1), rules.Gamma(2), rules.AlphaBeta(2, 1), rules.GeneralizedGamma()):
-        bare = rule.without_bias()
-        assert isinstance(bare, Rule)
-        assert all(run.bias == edits.ZERO for group in bare.groups for run in group.runs)
-        assert "b_j" not in bare.formula().replace("·b_j + ", "")
-        for name in ("Dense", "Conv-asymmetric", "Affine-channels"):
-            layer, (xs, r) = BY_NAME[name].layer(), signed(BY_NAME[name], "grid")
-            assert not layer.redistribute(xs, r, bare).bias.any()
-
-
-# Small points ------------------------------------------------------------------------------------------------
-
-
-def test_sign_of_zero_is_plus_for_every_stabiliser() -> None:
-    z = np.array([[0.0, -0.0, 1e-300, -1e-300]])
-    assert edits.add(0.5)(z).tolist() == [[0.5, 0.5, 0.5, -0.5]]
-    assert edits.clip(0.5)(z).tolist() == [[0.5, 0.5, 0.5, -0.5]]
-    big = np.array([[0.0, -0.0, 4.0, -4.0]])
-    root = np.sqrt(8.0) / 2
-    assert edits.relative(0.5)(big).tolist() == [[root, root, 4 + root, -4 - root]]
-    assert edits.relative(0.5)(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [
-        [3 + 0.5 * np.sqrt(12.5), 4 + 0.5 * np.sqrt(12.5)],
-        [0.0, 0.0],
-    ]
-    assert edits.EXACT(z) is z
-
-
-def test_dead_units_are_dropped_and_counted_one_by_one() -> None:
-    layer = layers.Dense(np.array([[1.0, 0.0, 2.0], [1.0, 0.0, -1.0]]), np.array([0.0, 0.0, 0.0]))
-    shared = layer.redistribute(np.array([[1.0, -1.0]]), np.array([[5.0, 7.0, 9.0]]), rules.LRP0())
-    assert shared.dropped.tolist() == [12.0]
-    assert shared.relevances[0].tolist() == [[6.0, 3.0]]
-    shared = layer.redistribute(np.array([[1.0, -1.0]]), np.array([[5.0, 7.0, 9.0]]), rules.Epsilon(1.0))
-    # z = 0: unit 0 gives (1, −1)/(0 + 1)·5, its stabiliser takes all of the 5.
-    assert shared.relevances[0].tolist() == [[5 + 2 / 4 * 9, -5 + 1 / 4 * 9]]
-    assert shared.stabiliser.tolist() == [5 + 7 + 9 / 4]
-
-
-def test_flat_is_uniform_over_the_taps_that_exist() -> None:
-    layer = layers.Conv(np.ones((1, 1, 3)) * 5, padding=1)
-    found = layer.relevance_backward(np.ones((1, 1, 3)), np.array([[[6.0, 12.0, 24.0]]]), rules.Flat())
-    assert found.tolist() == [[[3 + 4, 3 + 4 + 12, 4 + 12]]]
-
-
-def test_gate_sees_the_bias_also_without_bias() -> None:
-    """z = 1 − 3 < 0 with its bias: negative contributions are favoured, whether or not the bias is a contributor."""
-    layer, a = layers.Dense(np.array([[1.0], [-1.0]]), np.array([-3.0])), np.array([[2.0, 1.0]])
-    shared = layer.redistribute(a, np.array([[1.0]]), rules.GeneralizedGamma(1.0).without_bias())
-    # contributions 2·1 and 1·(−1 − 1): their sum is 0, so the unit is dead although z = −2.
-    assert shared.dropped.tolist() == [1.0]
-    shared = layer.redistribute(a, np.array([[1.0]]), rules.GeneralizedGamma(0.5).without_bias())
-    assert shared.relevances[0].tolist() == [[2 / 0.5, -1.5 / 0.5]]
-
-
-def test_relevance_of_another_shape_is_refused() -> None:
-    for sample in SAMPLES:
-        layer, xs, rs = sample.layer(), sample.inputs(), sample.relevances()
-        rule = checks.own_rule(layer)
-        if rule is checks.NO_RULE:
-            continue
-        wrong = tuple(np.concatenate([r, r], axis=-1) for r in rs)
-        with pytest.raises(LrpError, match="shape"):
-            layer.redistribute(xs, wrong, rule)
-
-
-def test_foreign_rules_are_refused() -> None:
-    for sample, rule in itertools.product(SAMPLES, (rules.Epsilon(0.1), rules.Product("half"), "epsilon", object())):
-        layer, xs, rs = sample.layer(), sample.inputs(), sample.relevances()
-        if isinstance(rule, rules.Epsilon) and (isinstance(layer, Linear) or sample.kind == "LSTM"):
-            continue
-        if isinstance(rule, rules.Product) and sample.kind == "Multiply":
-            continue
-        with pytest.raises(LrpError, match=r"is not a rule for|has no rule of its own"):
-            layer.redistribute(xs, rs, rule)

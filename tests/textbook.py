@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lrp_ref import edits, rules
-from lrp_ref.literal import Matrix, matrices, stabilisers
+from lrp_ref.literal import Matrix, lstm, matrices, stabilisers
 from lrp_ref.literal import rules as textbook
 from lrp_ref.rule import Rule
 
@@ -148,6 +148,12 @@ MATRICES: dict[str, Callable[[Any, Any, Any], Matrix]] = {
 }  # fmt: skip
 
 
+def lstm_cell(layer: Any, k: int) -> Any:
+    """Return direction k of an LSTM layer as the textbook's cell."""
+    stacked = (a[k].reshape(8, -1) for a in (layer.weight_input, layer.weight_hidden))
+    return lstm.split_gates(*stacked, layer.bias[k].reshape(-1), None, order="ifgo")
+
+
 # Rules -------------------------------------------------------------------------------------------------------
 
 
@@ -272,3 +278,12 @@ LINEAR_RULES = [
     *_bias_free(),
     RuleSample("Natural", rules.Natural(), lambda a, m, r, exact: textbook.lrp0(a, m, r), main=False),
 ]
+MAIN_RULES = [r for r in LINEAR_RULES if r.main and r.exact]
+RELATIVE = [r for r in LINEAR_RULES if not r.exact][:1]
+
+# One universal or particular rule each, so that every registered rule has a sample.
+OTHER_RULES = {
+    "AllToOne": rules.AllToOne(1), "BetaSmooth": rules.BetaSmooth(2.0), "Deconv": rules.Deconv(),
+    "Gradient": rules.Gradient(), "Guided": rules.Guided(), "Pass": rules.Pass(), "Uniform": rules.Uniform(),
+    "Zero": rules.Zero(), "Product": rules.Product("abs"), "Recurrent": rules.Recurrent(),
+}  # fmt: skip

@@ -13,10 +13,7 @@ import click
 import numpy as np
 
 from ..errors import LrpError
-from .check import check
-from .diff import diff
-from .explain import explain
-from .show import list_composites, list_rules, show
+from . import check, diff, explain, show
 
 UNUSABLE = 2
 INTERRUPTED = 130
@@ -60,5 +57,5 @@ def main() -> None:
     """
 
 
-for _command in (explain, check, diff, show, list_rules, list_composites):
+for _command in (explain.explain, check.check, diff.diff, show.show, show.list_rules, show.list_composites):
     main.add_command(_command)

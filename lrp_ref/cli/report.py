@@ -21,12 +21,11 @@ from ..layers import Softmax
 from ..tables import number
 from ..trace import COLUMNS
 from .inputs import Sample
+from .job import Job
 from .output import percent, print_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from .explain import Job
 
 
 class Results:

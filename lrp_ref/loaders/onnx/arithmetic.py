@@ -68,9 +68,16 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
 def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -> Signal | None:
     """Put an added constant into the layer before it, if that is its bias written as a node of its own."""
     built = ctx.only_consumer(name)
-    if built is None or not isinstance(built.layer, Conv | ConvTranspose | Dense) or built.layer.bias is not None:
+    if built is None:
         return None
     x, layer = ctx.raw_signal(name), built.layer
+    if isinstance(layer, Affine) and layer.shift is None and shift.size > 1:
+        # BatchNormalization as Keras writes it: a product, then a sum.
+        parameter = np.ascontiguousarray(sample_parameter(shift, x))
+        fits = layer.scale is not None and layer.scale.shape == parameter.shape
+        return ctx.rewrite(name, replace(layer, shift=parameter)) if fits else None
+    if not isinstance(layer, Conv | ConvTranspose | Dense) or layer.bias is not None:
+        return None
     if isinstance(layer, Dense):
         if shift.ndim > x.rank or shift.shape[-1:] != (shift.size,) or shift.size != layer.weight.shape[1]:
             return None

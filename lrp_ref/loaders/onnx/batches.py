@@ -69,16 +69,42 @@ def _trace(name: str, axis: int, axes: dict[str, int], makers: Mapping[str, Op],
     """Follow a tensor back to the input that it comes from, as long as the axes can be followed."""
     while name in makers:
         op = makers[name]
-        if op.kind == "Transpose":
-            permutation = op.attributes.get("perm")
-            if permutation is None or axis >= len(permutation):
-                return
-            axis = permutation[axis]
-        elif op.kind not in SAME_AXES:
+        source = _source_axis(op, axis, _integers(op, 1, makers, graph))
+        if source is None:
             return
+        axis = source
         name = next((n for n in op.inputs if n and n not in graph.constants), "")
     if name in axes:
         axes[name] = axis
+
+
+def _source_axis(op: Op, axis: int, given: list[int] | None) -> int | None:
+    """Return the axis of the node's input that is ``axis`` of its output, or None where that is not known."""
+    if op.kind in SAME_AXES:
+        return axis
+    if op.kind == "Transpose":
+        permutation = op.attributes.get("perm", ())
+        return int(permutation[axis]) if axis < len(permutation) else None
+    if op.kind == "Gather" and given is not None and len(given) == 1:
+        # One index removes its axis; a list of one index keeps it, and is not followed.
+        place: int = op.attributes.get("axis", 0)
+        return axis + 1 if 0 <= place <= axis else axis if place > axis else None
+    if op.kind == "Unsqueeze":
+        new: list[int] | None = op.attributes.get("axes", given)
+        if new is None or min(new) < 0 or axis in new:
+            return None
+        return axis - sum(a < axis for a in new)
+    return None
+
+
+def _integers(op: Op, k: int, makers: Mapping[str, Op], graph: Graph) -> list[int] | None:
+    """Return the node's input k as a list, if it is a single integer or a list of axes in the file."""
+    name = op.inputs[k] if k < len(op.inputs) else ""
+    maker = makers.get(name)
+    array = graph.constants.get(name) if maker is None else maker.attributes.get("value")
+    if array is None or (op.kind == "Gather" and array.ndim):
+        return None
+    return [int(v) for v in array.reshape(-1).tolist()]
 
 
 class FreeSizes:

@@ -25,6 +25,9 @@ class Origin:
     tag: str = ""
 
 
+WRAPPERS = ("StatefulPartitionedCall", "PartitionedCall")  # TensorFlow's functions, without a meaning of their own
+
+
 def clean(name: str) -> str:
     """Return a name without the path and punctuation that exporters add.
 
@@ -32,9 +35,9 @@ def clean(name: str) -> str:
         >>> clean("/features/features.0/Conv"), clean("node_conv2d_1"), clean("input_1:0")
         ('features.0.Conv', 'conv2d_1', 'input_1')
     """
-    name = re.sub(r":0$", "", name.strip("/"))
+    name = re.sub(r":0$", "", name.partition(";")[0].strip("/"))
     name = re.sub(r"^node_", "", name)
-    parts = [p for p in re.split(r"[/]+", name) if p]
+    parts = [p for p in name.split("/") if p and p not in WRAPPERS]
     kept = [p for k, p in enumerate(parts) if k + 1 == len(parts) or not parts[k + 1].startswith(f"{p}.")]
     return re.sub(r"[^\w.\-]+|__+", "_", ".".join(kept)).strip("._")
 

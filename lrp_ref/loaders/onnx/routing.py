@@ -241,10 +241,7 @@ def _gather(ctx: Converter, op: Op) -> Sequence[Tensor]:
     size = x.size(axis)
     if indices.probes[0].ndim > 1:
         raise Refusal(f"indices with {indices.probes[0].ndim} axes")
-    found = [[_position(int(v), x.sizes[k][axis - 1]) for v in p.reshape(-1)] for k, p in enumerate(indices.probes)]
-    positions = found[0]
-    if any(f != positions for f in found):
-        raise Refusal("its indices depend on a free size of the input: fix it with load(..., shapes=...)")
+    positions = _positions([p.reshape(-1).tolist() for p in indices.probes], [z[axis - 1] for z in x.sizes])
     scalar = indices.probes[0].ndim == 0
     batch = x.batch - (1 if scalar and op.attributes.get("axis", 0) % x.rank < x.batch else 0)
     if scalar and size == 1:
@@ -254,11 +251,17 @@ def _gather(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Gather(positions[0] if scalar else tuple(positions), axis), [x], batch=batch)]
 
 
-def _position(index: int, size: int) -> int:
-    """Return an index so that it is the same for every size: the last positions count from the end."""
-    if not -size <= index < size:
-        raise Refusal(f"index {index} is outside an axis of size {size}")
-    return -1 if index == size - 1 and size > 1 and index > 62 else index
+def _positions(probes: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[int]:
+    """Return indices that hold for every size: as they are, or counted from the end where that is the same."""
+    for indices, size in zip(probes, sizes, strict=True):
+        wrong = [i for i in indices if not -size <= i < size]
+        if wrong:
+            raise Refusal(f"index {wrong[0]} is outside an axis of size {size}")
+    from_end = [[i - n if i >= 0 else i for i in indices] for indices, n in zip(probes, sizes, strict=True)]
+    for candidates in (probes, from_end):
+        if all(list(c) == list(candidates[0]) for c in candidates):
+            return [int(i) for i in candidates[0]]
+    raise Refusal("its indices depend on a free size of the input: fix it with load(..., shapes=...)")
 
 
 @operator("Pad")

@@ -1,0 +1,108 @@
+"""What ``lrp-ref explain`` computes: one job for all inputs, explanations on the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .. import composites
+from ..arrays import Array, to_numpy
+from ..canonize import canonize
+from ..errors import ParameterError
+from ..explain import Explanation
+from ..explain import explain as explain_network
+from ..network import Network
+from ..preprocess import Sidecar
+from ..trace import Ledger, Row
+from .options import make_start
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every input.
+
+    Attributes:
+        model: the file.
+        net: as it is in the file.
+        sidecar: of the model, if there is one.
+        composite: the rules.
+        targets: outputs to explain; empty for the largest.
+        top: how many of the largest outputs to explain.
+        options: of the command line.
+        ready: the canonized network for each dtype, made at its first use.
+    """
+
+    model: Path
+    net: Network
+    sidecar: Sidecar | None
+    composite: composites.Composite
+    targets: tuple[int, ...]
+    top: int
+    options: dict[str, Any]
+    ready: dict[Any, Network] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs, as far as they are known."""
+        return self.sidecar.classes if self.sidecar else ()
+
+    @property
+    def dtype(self) -> str:
+        """The dtype in which pictures are explained."""
+        return "float64" if self.options["float64"] else str(self.net.dtype or "float32")
+
+    def network(self, x: dict[str, Array]) -> Network:
+        """Return the network as it is explained: in the dtype of the inputs, canonized."""
+        key = next((a.dtype for a in x.values() if a.dtype.kind == "f"), None)
+        if key not in self.ready:
+            net = self.net.like_input(x)
+            self.ready[key] = net if self.options["no_canonize"] else canonize(net)
+        return self.ready[key]
+
+    def explain(self, x: dict[str, Array], target: Any) -> Explanation:
+        """Return one explanation of a batch, on the host."""
+        return explain_network(
+            self.network(x),
+            x,
+            target=target,
+            composite=self.composite,
+            start=make_start(self.options["start"]),
+            output=self.options["output_name"],
+            canonize=False,
+            xp=self.options["xp"],
+            trace=self.options["trace"],
+        ).to_numpy()
+
+    def explain_all(self, x: dict[str, Array]) -> list[Explanation]:
+        """Return the explanations of a batch, one per target."""
+        if self.targets:
+            return [self.explain(x, target) for target in self.targets]
+        first = self.explain(x, None)
+        outputs = to_numpy(first.output).reshape(len(first.output), -1)
+        if self.top > outputs.shape[1]:
+            raise ParameterError(f"--top {self.top}: the network has {outputs.shape[1]} outputs")
+        # A stable sort, so that of equal outputs the lower index comes first, as in argmax.
+        order = (-outputs).argsort(axis=1, kind="stable")
+        return [first, *(self.explain(x, order[:, k]) for k in range(1, self.top))]
+
+
+def single(e: Explanation, k: int) -> Explanation:
+    """Return the explanation of the k-th sample of a batch."""
+    if len(e.output) == 1:
+        return e
+    cut = slice(k, k + 1)
+    columns = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
+    return replace(
+        e,
+        output=e.output[cut],
+        relevance={n: r[cut] for n, r in e.relevance.items()} if isinstance(e.relevance, dict) else e.relevance[cut],
+        ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
+        trace=replace(
+            e.trace,
+            values={n: a[cut] for n, a in e.trace.values.items()},
+            relevance={n: a[cut] for n, a in e.trace.relevance.items()},
+        ),
+        target=None if e.target is None else e.target[cut],
+        start_relevance=e.start_relevance[cut],
+    )
