@@ -17,7 +17,7 @@ from . import literal, tables
 from .arithmetic import scalar
 from .arrays import Array, like, to_numpy
 from .edits import KEEP, ONES, ZERO, Const, Stabiliser
-from .errors import ShapeError, UnsupportedError
+from .errors import ParameterError, ShapeError, UnsupportedError
 from .layers.base import Linear
 from .rules import (
     LRP0,
@@ -97,6 +97,7 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
     Raises:
         UnsupportedError: the layer is not linear, or the rule has no textbook form.
         ShapeError: relevance of another shape than the output, or a layer too large to read.
+        ParameterError: a sample that the batch does not have.
 
     Example:
         >>> import lrp_ref as lrp
@@ -117,6 +118,8 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
     z = to_numpy(layer.forward(x))
     if tuple(relevance.shape) != z.shape:
         raise ShapeError(f"the output has shape {z.shape}, its relevance has shape {tuple(relevance.shape)}")
+    if not 0 <= sample < len(z):
+        raise ParameterError(f"sample {sample} is out of range: the batch has {len(z)}")
     a, r = to_numpy(x)[sample].reshape(-1), to_numpy(relevance)[sample].reshape(-1)
     outputs = z[sample].reshape(-1)
     if a.size * outputs.size > LARGEST:
