@@ -7,6 +7,7 @@ module must provide (and ``erf``, for GELU).
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,7 @@ Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtyp
 Namespace = Any
 
 ARRAY_FUNCTIONS = (
-    "abs", "arange", "asarray", "broadcast_to", "concatenate", "empty", "exp", "expm1", "isfinite", "log", "log1p",
+    "abs", "arange", "asarray", "broadcast_to", "concatenate", "copysign", "empty", "exp", "expm1", "isfinite", "log", "log1p",
     "logical_and", "matmul", "maximum", "minimum", "moveaxis", "ones", "sqrt", "stack", "sum", "take", "tanh", "where",
     "zeros",
 )  # fmt: skip
@@ -130,6 +131,12 @@ def fits(shape: Sequence[int], target: Sequence[int]) -> bool:
 def sample_sum(x: Array) -> Array:
     """Sum over everything but the batch axis: (N, ...) to (N,)."""
     return x.reshape(x.shape[0], -1).sum(axis=1) if x.shape[0] else x.reshape(0, 1).sum(axis=1)
+
+
+def sample_dot(a: Array, b: Array) -> Array:
+    """Sum of products over everything but the batch axis: (N, ...) and (N, ...) to (N,), without a temporary."""
+    n, size = a.shape[0], math.prod(a.shape[1:])
+    return namespace(a, b).matmul(a.reshape(n, 1, size), b.reshape(n, size, 1)).reshape(n)
 
 
 def unbroadcast(x: Array, shape: Sequence[int]) -> Array:

@@ -163,21 +163,32 @@ class Stabiliser:
         if not self.epsilon >= 0:
             raise ParameterError(f"stabiliser {self.kind}: epsilon must be ≥ 0, got {self.epsilon}")
 
+    @property
+    def never_zero(self) -> bool:
+        """Whether a stabilised denominator cannot be 0, whatever z is."""
+        return self.kind in ("add", "clip") and self.epsilon > 0
+
     def __call__(self, z: Array) -> Array:
         """Return the stabilised denominators, same shape as ``z`` (N, ...)."""
+        offset = self.offset(z)
+        return z if offset is None else z + offset
+
+    def offset(self, z: Array) -> Array | None:
+        """Return what is added to ``z``, same shape, or None where nothing is."""
         if self.kind == "exact" or self.epsilon == 0:
-            return z
+            return None
         xp = namespace(z)
         epsilon = scalar(self.epsilon, z)
-        negative = z < 0
         if self.kind == "add":
-            return z + xp.where(negative, -epsilon, epsilon).astype(z.dtype)
+            if z.dtype.kind == "f":
+                return xp.copysign(epsilon, z + 0.0).astype(z.dtype, copy=False)  # −0.0 + 0.0 is +0.0: sgn(−0.0) = +1
+            return xp.where(z < 0, -epsilon, epsilon).astype(z.dtype)
         if self.kind == "clip":
-            return xp.where(negative, xp.minimum(z, -epsilon), xp.maximum(z, epsilon)).astype(z.dtype)
+            return xp.where(z < 0, xp.minimum(z, -epsilon), xp.maximum(z, epsilon)).astype(z.dtype) - z
         no_exact_value(z, "the root mean square")
         mean = sample_sum(z * z) / max(math.prod(z.shape[1:]), 1)
         size = epsilon * xp.sqrt(mean).reshape((-1,) + (1,) * (z.ndim - 1))
-        return z + xp.where(negative, -size, size)
+        return xp.where(z < 0, -size, size)
 
     def formula(self, z: str) -> str:
         """Return how the stabilised ``z`` prints."""

@@ -82,15 +82,15 @@ class Network(Value):
                 kind = type(node.layer).__name__
                 raise GraphError(f"node '{node.name}' ({kind}) takes {takes} inputs, it reads {len(node.inputs)}")
             for name in node.inputs:
-                if _owner(name, known) not in known:
+                if owner(name, known) not in known:
                     raise GraphError(f"node '{node.name}' reads '{name}', which no earlier node or input provides")
             if node.name in known:
                 raise GraphError(f"the name '{node.name}' is used twice")
-            if _owner(node.name, known) in known:
-                raise GraphError(f"the name '{node.name}' is that of an output of node '{_owner(node.name, known)}'")
+            if owner(node.name, known) in known:
+                raise GraphError(f"the name '{node.name}' is that of an output of node '{owner(node.name, known)}'")
             known.add(node.name)
         for name in self.outputs:
-            if _owner(name, known) not in known:
+            if owner(name, known) not in known:
                 raise GraphError(f"output '{name}' is provided by no node")
 
     @staticmethod
@@ -178,13 +178,13 @@ class Network(Value):
         wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         names = {i.name for i in self.inputs} | {n.name for n in self.nodes}
         for name in wanted:
-            if _owner(name, names) not in names:
+            if owner(name, names) not in names:
                 raise GraphError(f"no value is called '{name}'; there are: {', '.join(n.name for n in self.nodes)}")
-        needed, kept = {_owner(n, names) for n in wanted}, []
+        needed, kept = {owner(n, names) for n in wanted}, []
         for node in reversed(self.nodes):
             if node.name in needed:
                 kept.append(node)
-                needed.update(_owner(n, names) for n in node.inputs)
+                needed.update(owner(n, names) for n in node.inputs)
         inputs = tuple(i for i in self.inputs if i.name in needed)
         return Network(tuple(reversed(kept)), inputs, wanted)
 
@@ -288,7 +288,7 @@ def value_name(node: str, output: int) -> str:
     return node if output == 0 else f"{node}:{output}"
 
 
-def _owner(name: str, known: Container[str]) -> str:
+def owner(name: str, known: Container[str]) -> str:
     """Return the node (or input) that provides the value ``name``; a node may itself be called ``Conv:0``."""
     base, _, index = name.rpartition(":")
     return base if name not in known and base and index.isdigit() and int(index) > 0 else name

@@ -7,13 +7,14 @@ rule   = groups
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from .arithmetic import scalar
-from .arrays import Array, Namespace, namespace, sample_sum
-from .edits import EXACT, KEEP, ONES, ZERO, Const, Edit, Stabiliser
+from .arrays import Array, Namespace, namespace, sample_dot, sample_sum
+from .edits import EXACT, KEEP, NEG, ONES, POS, ZERO, Const, Edit, Stabiliser
 from .values import Value
 
 
@@ -145,6 +146,27 @@ class Rule(Value):
         return Rule(groups)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a layer's arrays without looking at numbers: from the graph, or from the pass before.
+
+    Attributes:
+        z: the layer's output; it is the denominator of an unedited run.
+        nonnegative: all inputs are ≥ 0 (they come out of a ReLU), so runs over a⁻ are empty.
+        active: the relevance of an output is 0 wherever the output is ≤ 0 (a ReLU above took it), so groups for
+            z_j < 0 are empty.
+        edited: layers with edited weights that were made before, by (edit of weights, edit of bias).
+    """
+
+    z: Any = None
+    nonnegative: bool = False
+    active: bool = False
+    edited: Mapping[tuple[Edit, Edit], LinearMap] | None = None
+
+
+UNKNOWN = Known()
+
+
 def divide(numerator: Array, denominator: Array, xp: Namespace) -> tuple[Array, Array]:
     """Return numerator / denominator with 0 where the denominator is 0, and the mask of those dead units."""
     dead = denominator == 0
@@ -153,7 +175,7 @@ def divide(numerator: Array, denominator: Array, xp: Namespace) -> tuple[Array, 
 
 
 def share(
-    layer: LinearMap, xs: tuple[Array, ...], relevance: Array, rule: Rule, *, z: Array | None = None
+    layer: LinearMap, xs: tuple[Array, ...], relevance: Array, rule: Rule, *, known: Known = UNKNOWN
 ) -> Redistribution:
     """Redistribute the relevance of a linear layer's outputs over its inputs, and say where the rest went.
 
@@ -166,48 +188,81 @@ def share(
         xs: its operands, (N, ...) each.
         relevance: of its outputs, (N, ...).
         rule: groups of runs.
-        z: the layer's output, where it is known already; it serves as the denominator of an unedited run.
+        known: what the caller knows already.
     """
     xp = namespace(*xs, relevance)
     received: list[Array | None] = [None] * len(xs)
-    zero = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
-    bias, stabiliser, covered = zero, zero, None
+    bias = stabiliser = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
+    left: Array | None = relevance  # what no group has covered yet; None stands for nothing
     for group in rule.groups:
-        factor = scalar(group.weight, relevance)
-        mass = relevance if group.weight == 1 else factor * relevance
-        if group.gate is not None:
-            z = layer.forward(*xs) if z is None else z
+        if group.gate == "negative" and known.active:
+            continue
+        mass = relevance if group.weight == 1 else scalar(group.weight, relevance) * relevance
+        if group.gate is not None and not known.active:
+            z = layer.forward(*xs) if known.z is None else known.z
             mass = xp.where(z > 0 if group.gate == "positive" else z < 0, mass, scalar(0, relevance))
-        passes = [(run, layer.edited(run.weights, run.bias), tuple(run.inputs(x) for x in xs)) for run in group.runs]
-        total = _total(passes, xs, z)
-        stable = group.stabiliser(total)
-        message, dead = divide(mass, stable, xp)
-        mass = xp.where(dead, scalar(0, mass), mass)
-        covered = mass if covered is None else covered + mass
+        passes = _passes(layer, xs, group, known)
+        total = _total(passes, known.z)
+        offset = group.stabiliser.offset(total)
+        stable = total if offset is None else total + offset
+        if group.stabiliser.never_zero and total.dtype.kind == "f":
+            message = mass / stable
+        else:
+            message, dead = divide(mass, stable, xp)
+            mass = xp.where(dead, scalar(0, mass), mass)
+        left = None if left is mass else -mass if left is None else left - mass
         for run, edited, inputs in passes:
             for k, (x, g) in enumerate(zip(inputs, edited.pull(xs, message), strict=True)):
                 part = x * g if run.sign > 0 else -(x * g)
                 received[k] = part if received[k] is None else received[k] + part
-        to_bias, spread_bias = _bias_mass(passes, message, total, xp)
-        to_stabiliser = message * (stable - total) if stable is not total else None
+        to_bias, spread_bias = _bias_mass(passes, message, total, group.bias_share != 0, xp)
         bias = bias + to_bias
-        if to_stabiliser is not None:
-            stabiliser = stabiliser + sample_sum(to_stabiliser)
+        if offset is not None:
+            stabiliser = stabiliser + sample_dot(message, offset)
         if group.bias_share or group.stabiliser_share:
-            extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, to_stabiliser, message, xp)
+            taken = None if offset is None else message * offset
+            extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, taken, message, xp)
             received = [r + e for r, e in zip(received, extra, strict=True)]
             bias, stabiliser = bias - from_bias, stabiliser - from_stabiliser
-    left = relevance - covered if covered is not None else relevance
     relevances = tuple(
         r if r is not None else xp.zeros(x.shape, dtype=x.dtype) for r, x in zip(received, xs, strict=True)
     )
-    return Redistribution(relevances, bias, stabiliser, sample_sum(left))
+    dropped = xp.zeros(relevance.shape[0], dtype=relevance.dtype) if left is None else sample_sum(left)
+    return Redistribution(relevances, bias, stabiliser, dropped)
 
 
 Pass_ = tuple[Run, LinearMap, tuple[Array, ...]]
 
 
-def _total(passes: list[Pass_], xs: tuple[Array, ...], z: Array | None) -> Array:
+def prepare(layer: LinearMap, rule: Rule, *, nonnegative: bool, active: bool) -> dict[tuple[Edit, Edit], LinearMap]:
+    """Return the edited layers that :func:`share` will need, to be handed back to it in ``Known.edited``."""
+    made: dict[tuple[Edit, Edit], LinearMap] = {}
+    for group in rule.groups:
+        if not (group.gate == "negative" and active):
+            for run in _runs(group, nonnegative):
+                key = (run.weights, run.bias)
+                if key not in made and key != (KEEP, KEEP):
+                    made[key] = layer.edited(*key)
+    return made
+
+
+def _runs(group: Group, nonnegative: bool) -> tuple[Run, ...]:
+    """Return the group's runs without those over a⁻ of non-negative inputs (one always stays)."""
+    runs = tuple(r for r in group.runs if not (nonnegative and r.inputs == NEG))
+    return runs or group.runs
+
+
+def _passes(layer: LinearMap, xs: tuple[Array, ...], group: Group, known: Known) -> list[Pass_]:
+    passes = []
+    for run in _runs(group, known.nonnegative):
+        key = (run.weights, run.bias)
+        edited = layer if key == (KEEP, KEEP) else (known.edited or {}).get(key) or layer.edited(*key)
+        same = run.inputs == KEEP or (known.nonnegative and run.inputs == POS)
+        passes.append((run, edited, xs if same else tuple(run.inputs(x) for x in xs)))
+    return passes
+
+
+def _total(passes: list[Pass_], z: Array | None) -> Array:
     total = None
     for run, edited, inputs in passes:
         unedited = run.inputs == KEEP and run.weights == KEEP and run.bias == KEEP
@@ -217,8 +272,10 @@ def _total(passes: list[Pass_], xs: tuple[Array, ...], z: Array | None) -> Array
     return total
 
 
-def _bias_mass(passes: list[Pass_], message: Array, total: Array, xp: Namespace) -> tuple[Array, Array | None]:
-    """Relevance of the edited biases, per sample and per unit."""
+def _bias_mass(
+    passes: list[Pass_], message: Array, total: Array, per_unit: bool, xp: Namespace
+) -> tuple[Array, Array | None]:
+    """Relevance of the edited biases, per sample, and on request per unit."""
     edited = None
     for run, layer, _ in passes:
         b = layer.bias_map(total)
@@ -226,8 +283,13 @@ def _bias_mass(passes: list[Pass_], message: Array, total: Array, xp: Namespace)
             edited = (b if run.sign > 0 else -b) if edited is None else edited + run.sign * b
     if edited is None:
         return xp.zeros(message.shape[0], dtype=message.dtype), None
-    per_unit = message * edited
-    return sample_sum(per_unit), per_unit
+    if per_unit:
+        units = message * edited
+        return sample_sum(units), units
+    if math.prod(edited.shape) == edited.shape[0] == message.shape[1] and message.ndim > 2 and edited.ndim > 1:
+        by_channel = message.reshape(*message.shape[:2], -1).sum(axis=2)  # one bias per channel: sum first
+        return sample_sum(by_channel * edited.reshape(-1)), None
+    return sample_sum(message * edited), None
 
 
 def _spread(

@@ -8,12 +8,13 @@ Several operands are passed as a tuple; several outputs come back as a tuple.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..arrays import Array, namespace, unbroadcast
 from ..edits import ONES, ZERO, Edit
 from ..errors import ParameterError, ShapeError, UnsupportedError
-from ..rule import Redistribution, Rule, share
+from ..rule import UNKNOWN, Known, Redistribution, Rule, share
 from ..values import Value
 
 
@@ -82,19 +83,28 @@ class Layer(Value):
         received = self.redistribute(x, relevance, rule).relevances
         return received if isinstance(x, tuple) else received[0]
 
-    def redistribute(self, x: Any, relevance: Any, rule: Any = None, *, z: Any = None) -> Redistribution:
+    def redistribute(
+        self, x: Any, relevance: Any, rule: Any = None, *, z: Any = None, known: Known = UNKNOWN
+    ) -> Redistribution:
         """Return the relevance of the inputs together with the ledger's columns, per sample.
 
         Args:
             x, relevance, rule: as in :meth:`relevance_backward`.
             z: the layer's output for ``x`` where it is known already (saves a forward pass).
+            known: what else is known of the arrays; only linear layers make use of it.
         """
         xs = self._operands(x)
         relevances = relevance if isinstance(relevance, tuple) else (relevance,)
         namespace(*xs, *relevances)
         if isinstance(rule, Universal):
             return rule.run(self, xs, relevances)
+        if isinstance(self, Linear):
+            return self.shared(xs, relevances, rule, replace(known, z=self.forward(*xs) if z is None else z))
         return self._redistribute(xs, relevances, rule, z)
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        """Return whether the output is ≥ 0 everywhere, given which inputs are; known from the layer, not from values."""
+        return False
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         raise NotImplementedError
@@ -142,19 +152,22 @@ class Linear(Layer):
         """Return the rule that ``rule=None`` stands for, if the layer has one."""
         return None
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def shared(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, known: Known) -> Redistribution:
+        """Check rule and shapes, and let :func:`lrp_ref.rule.share` execute the rule; ``known.z`` is the output."""
         rule = self.default() if rule is None else rule
         if not isinstance(rule, Rule):
             raise self._refuse(rule)
-        z = self.forward(*xs) if z is None else z
-        same_shape(self, relevances[0], z)
-        return share(self, xs, relevances[0], rule, z=z)
+        same_shape(self, relevances[0], known.z)
+        return share(self, xs, relevances[0], rule, known=known)
 
 
 class Unweighted(Linear):
     """A linear layer whose weights are fixed positive numbers and that has no bias; LRP-0 is its own rule."""
 
     own_rule = "LRP-0: in proportion to the inputs"
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
 
     def default(self) -> Rule | None:
         """Return LRP-0."""
@@ -191,6 +204,9 @@ class Route(Layer):
     """
 
     own_rule = "relevance goes where the value came from"
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:

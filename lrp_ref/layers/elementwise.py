@@ -30,6 +30,9 @@ def _sigmoid(x: Array) -> Array:
 class Identity(Elementwise):
     """y = x (dropout in inference, casts between floats)."""
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
+
     def forward(self, *xs: Array) -> Array:
         """Return x."""
         return xs[0]
@@ -50,6 +53,9 @@ class ReLU(Elementwise):
         >>> ReLU().relevance_backward(np.array([[-1.0, 2.0]]), np.array([[3.0, 4.0]]))
         array([[3., 4.]])
     """
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return True
 
     def forward(self, *xs: Array) -> Array:
         """Return max(x, 0)."""
@@ -159,6 +165,9 @@ class GELU(Elementwise):
 class Sigmoid(Elementwise):
     """y = 1/(1 + exp(−x))."""
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return True
+
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         return _sigmoid(xs[0])
@@ -204,6 +213,9 @@ class Softplus(Elementwise):
 
     beta: float = 1.0
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return True
+
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         (x,) = xs
@@ -227,6 +239,9 @@ class Clip(Elementwise):
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ParameterError(f"Clip: low {self.low} is above high {self.high}")
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return (self.low is not None and self.low >= 0) or (self.high is None or self.high >= 0) and all(inputs)
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
@@ -252,6 +267,9 @@ class HardSigmoid(Elementwise):
 
     alpha: Any = 1 / 6
     beta: Any = 0.5
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return True
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
@@ -290,6 +308,9 @@ class HardTanh(Clip):
 class Abs(Elementwise):
     """y = abs(x)."""
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return True
+
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         return namespace(*xs).abs(xs[0])
@@ -311,6 +332,9 @@ class Power(Elementwise):
 
     exponent: Any = 2
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return self.exponent in (2, 0.5)
+
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         (x,) = xs
@@ -330,6 +354,9 @@ class Power(Elementwise):
 @dataclass(frozen=True, eq=False, repr=False)
 class Exp(Elementwise):
     """y = exp(x)."""
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return True
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""

@@ -38,6 +38,9 @@ class Add(Unweighted):
             raise ShapeError(f"Add: {len(self.coefficients)} coefficients for {len(xs)} operands")
         return self.coefficients or (1,) * len(xs)
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs) and all(c >= 0 for c in self.coefficients)
+
     def forward(self, *xs: Array) -> Array:
         """Return y; operands broadcast as in NumPy."""
         namespace(*xs)
@@ -112,6 +115,9 @@ class Multiply(Layer):
     def __post_init__(self) -> None:
         if self.gate not in (None, 0, 1):
             raise ParameterError(f"Multiply: gate must be 0, 1 or None, got {self.gate!r}")
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
 
     def forward(self, *xs: Array) -> Array:
         """Return x_0·x_1; operands broadcast as in NumPy."""

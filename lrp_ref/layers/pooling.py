@@ -107,6 +107,9 @@ class SumPool(Unweighted):
         """Return the weight of every output position, as a scalar or an array (*out)."""
         return scalar(self.factor, x)
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return self.factor >= 0 and all(inputs)
+
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, *out)."""
         (x,) = xs
@@ -205,6 +208,9 @@ class MaxPool(Layer):
         if self.ties not in ("first", "share"):
             raise ParameterError(f"MaxPool: ties must be 'first' or 'share', got {self.ties!r}")
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
+
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, *out)."""
         xp, geometry = namespace(*xs), _geometry(self, xs[0])
@@ -229,12 +235,17 @@ class MaxPool(Layer):
             g = g / winners.astype(g.dtype)
             for tap, view in zip(geometry.taps(), views, strict=True):
                 received[(slice(None), slice(None), *tap)] += xp.where(view == best, g, zero)
-        else:
-            open_ = xp.ones(best.shape, dtype=bool)
-            for tap, view in zip(geometry.taps(), views, strict=True):
-                won = xp.logical_and(view == best, open_)
-                received[(slice(None), slice(None), *tap)] += xp.where(won, g, zero)
-                open_ = xp.logical_and(open_, view != best)
+            return (geometry.crop(received),)
+        apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(geometry.stride, geometry.kernel, geometry.dilation, strict=True))
+        remaining = g
+        for tap, view in zip(geometry.taps(), views, strict=True):
+            won = view == best
+            share = xp.where(won, remaining, zero)
+            remaining = xp.where(won, zero, remaining)  # the first winner takes it, a tie that follows finds nothing
+            if apart:
+                received[(slice(None), slice(None), *tap)] = share
+            else:
+                received[(slice(None), slice(None), *tap)] += share
         return (geometry.crop(received),)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
@@ -283,6 +294,9 @@ class Sum(Unweighted):
     def weight(self, x: Array) -> Any:
         """Return the common weight of all inputs."""
         return scalar(self.factor, x)
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return self.factor >= 0 and all(inputs)
 
     def forward(self, *xs: Array) -> Array:
         """Return the reduced array."""
@@ -357,6 +371,9 @@ class GlobalMaxPool(Layer):
     def _require_spatial(self, x: Array) -> None:
         if x.ndim < 3:
             raise ShapeError(f"GlobalMaxPool: input of shape {x.shape} has no spatial axis; expected (N, C, size, ...)")
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, 1, ...), or (N, C) without keepdims."""

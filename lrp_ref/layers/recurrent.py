@@ -10,7 +10,7 @@ from ..arithmetic import no_exact_value, scalar
 from ..arrays import Array, Namespace, namespace, require_dtype, sample_sum
 from ..edits import ZERO
 from ..errors import ParameterError, ShapeError
-from ..rule import Redistribution, Rule, share
+from ..rule import Known, Redistribution, Rule, share
 from .base import Layer, same_shape
 from .dense import Dense
 from .elementwise import Sigmoid
@@ -273,7 +273,7 @@ class LSTM(Layer):
         def step_back(k: int, step: Step, r_h: Array, r_c: Array) -> tuple[Array, Array, Array]:
             i, f, g, _ = step.gates
             parts = (i * g, f * step.c_before)
-            cell = share(_CellSum(), parts, r_h + r_c, state_rule, z=step.c)
+            cell = share(_CellSum(), parts, r_h + r_c, state_rule, known=Known(z=step.c))
             joint = xp.concatenate((step.x, step.h_before), axis=1)
             below = share(dense[k], (joint,), cell.relevances[0], dense_rule)
             for account in (cell, below):

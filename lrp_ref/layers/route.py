@@ -277,6 +277,9 @@ class Pad(Route):
                 sources.append(-1)
         return sources
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs) and (self.mode != "constant" or (isinstance(self.value, int | float) and self.value >= 0))
+
     def forward(self, *xs: Array) -> Array:
         """Return the padded array."""
         (x,) = xs

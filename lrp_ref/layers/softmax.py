@@ -34,6 +34,9 @@ class Softmax(Layer):
     axis: int = 1
     log: bool = False
 
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return not self.log
+
     def forward(self, *xs: Array) -> Array:
         """Return the probabilities, or their logarithms."""
         (x,) = xs
