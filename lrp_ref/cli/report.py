@@ -68,6 +68,8 @@ class LedgerFile:
         self.csv = path.suffix.lower() == ".csv"
         if not self.csv and path.suffix.lower() != ".json":
             raise ParameterError(f"{path}: a ledger is written as .csv or .json")
+        if not path.parent.is_dir():
+            raise ParameterError(f"{path}: the folder {path.parent} does not exist")
         self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self.rows = 0
 
