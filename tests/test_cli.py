@@ -211,6 +211,9 @@ def test_folders_and_equal_names(photos: Path, tmp_path: Path) -> None:
     done = run("explain", photos, folder, "-o", tmp_path / "out")
     assert done.exit_code == 0
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a", "a_2", "b"]
+    assert [line.split("; ")[-1] for line in done.stdout.splitlines()] == [
+        str(tmp_path / "out" / name) for name in ("a.png", "a_2.png", "b.png")
+    ]
     assert len(list((tmp_path / "out").iterdir())) == 6
 
 
