@@ -93,13 +93,21 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
 
 
 def convert(array: Array, xp: Namespace) -> Array:
-    """Return ``array`` as an array of the module ``xp`` (itself when it is one already)."""
+    """Return ``array`` as an array of the module ``xp`` (itself when it is one already).
+
+    Raises:
+        BackendError: exact numbers, which only NumPy's object arrays hold, for another module.
+    """
     if isinstance(array, np.ndarray) and xp is np:
         return array
     if not isinstance(array, np.ndarray) and _module_of(array) is xp:
         return array
     host = to_numpy(array)
-    return host if xp is np else xp.asarray(host)
+    if xp is np:
+        return host
+    if host.dtype == object:
+        raise BackendError(f"exact numbers live on the host, not in {xp.__name__}: use xp='numpy', or to_float() first")
+    return xp.asarray(host)
 
 
 def like(value: Any, x: Array) -> Array:

@@ -153,6 +153,7 @@ def _conv_transpose() -> list[Sample]:
         conv("3d", (1, 2, 2, 1, 2), (1, 2, 2, 2), 2, stride=2),
         conv("asymmetric", (2, 1, 3, 2), (2, 2, 3), 1, padding=((1, 0), (0, 2)), stride=(2, 2)),
         conv("output-padding", (2, 2, 2), (2, 3), 2, stride=3, output_padding=2),
+        conv("output-padding-dilation", (2, 2, 2), (2, 3), 2, dilation=2, output_padding=1),
         conv("dilation", (2, 2, 2, 2), (2, 2, 2), 2, dilation=(2, 3), padding=1),
         conv("groups", (4, 2, 2), (4, 3), 4, groups=2, stride=2),
         conv("depthwise", (3, 1, 2, 2), (3, 2, 2), 3, groups=3, padding=1, stride=2),
@@ -174,6 +175,7 @@ def _pools() -> list[Sample]:
             pool(kind, "asymmetric", (2, 3, 4), 2, stride=2, padding=((1, 0), (0, 1))),
             pool(kind, "ceil", (1, 5, 4), (2, 3), stride=2, ceil_mode=True),
             pool(kind, "ceil-padding", (1, 4, 6), 3, stride=2, padding=1, ceil_mode=True),
+            pool(kind, "ceil-start-in-padding", (1, 3, 4), 2, stride=2, padding=1, ceil_mode=True),
             pool(kind, "dilation", (1, 5, 5), 2, stride=1, dilation=2, padding=((1, 0), (0, 1))),
         ]
     for name, options in {

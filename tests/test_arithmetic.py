@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strict import STRICT
 
 from lrp_ref import arithmetic, rules
 from lrp_ref.arithmetic import rational, scalar, to_float
-from lrp_ref.errors import NonFiniteError, ShapeError, UnsupportedError
+from lrp_ref.errors import BackendError, NonFiniteError, ShapeError, UnsupportedError
 from lrp_ref.layers import LSTM, Conv, Dense, Gather, LeakyReLU, MaxPool, ReLU, Sigmoid, Tanh
 from lrp_ref.network import Network
 
@@ -148,3 +149,8 @@ def test_no_exact_value_leaves_floats_alone() -> None:
     arithmetic.no_exact_value(np.ones(1), "exp")
     with pytest.raises(UnsupportedError, match=r"^exp has no exact value on rationals"):
         arithmetic.no_exact_value(rational([1]), "exp")
+
+
+def test_exact_numbers_stay_on_the_host() -> None:
+    with pytest.raises(BackendError, match=r"^exact numbers live on the host, not in strict: use xp='numpy', or to_fl"):
+        rational(Network.sequential([Dense(np.eye(2))])).to(STRICT)

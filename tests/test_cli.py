@@ -1,6 +1,7 @@
 """The command line as a user meets it: results, one-line errors with exit status 2, nothing half-written."""
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 from lrp_ref import Network, layers, loaders
-from lrp_ref.cli import main
+from lrp_ref.cli import check, job, main
+from lrp_ref.errors import LrpError
 
 ROOT = Path(__file__).parent.parent
 MODELS, SAMPLES = ROOT / "models", ROOT / "models" / "samples"
@@ -92,10 +94,12 @@ def test_target_composite_parameters_and_start(dense: Path, tmp_path: Path) -> N
 
 
 def test_top_explains_the_largest_outputs_in_their_order(photos: Path, tmp_path: Path) -> None:
-    done = run("explain", photos, tmp_path / "photo.png", "--top", 2, "-o", tmp_path / "out")
+    done = run("explain", photos, tmp_path / "photo.png", "--top", 3, "-o", tmp_path / "out")
     assert done.exit_code == 0
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == [f"photo_target{k}.{kind}" for k in (0, 1) for kind in ("npz", "png")]
+    assert names == [f"photo_target{k}.{kind}" for k in (0, 1, 2) for kind in ("npz", "png")]
+    told = [line.split(",")[0] for line in done.stdout.splitlines() if line.startswith("relevance of")]
+    assert told == ["relevance of Egyptian cat", "relevance of tiger cat", "relevance of catamaran"]
     with np.load(tmp_path / "out" / "photo_target1.npz") as saved:  # x = pixels/4 = 1, 2, 3, 4; weight ½
         assert saved["input_relevance/relevance"].tolist() == [[[[0.5, 1.0], [1.5, 2.0]]]]
 
@@ -144,6 +148,29 @@ def test_batches_of_an_array_and_a_ledger_file(dense: Path, tmp_path: Path) -> N
     assert rows[0]["rule"].startswith("Epsilon")
 
 
+def test_batches_go_over_files_and_keep_their_size(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    plain = job.explain_network
+
+    def recorded(net: Network, x: dict[str, Any], **options: Any) -> Any:
+        sizes.append([len(a) for a in x.values()])
+        return plain(net, x, **options)
+
+    monkeypatch.setattr("lrp_ref.cli.job.explain_network", recorded)
+    x = array(tmp_path / "x.npy", np.arange(1.0, 9.0).reshape(2, 1, 2, 2))  # as float64 as the network's own pictures
+    options = ["--batch-size", 2, "-o", tmp_path / "out", "--float64"]
+    assert run("explain", photos, tmp_path / "photo.png", x, *options).exit_code == 0
+    assert sizes == [[2], [1]]
+    found = [
+        np.load(tmp_path / "out" / f"{n}.npz")["input_relevance/relevance"].ravel() for n in ("photo", "x_0", "x_1")
+    ]
+    assert [r.tolist() for r in found] == [[1, 2, 3, 4], [1, 2, 3, 4], [5, 6, 7, 8]]
+    assert run("explain", photos, SAMPLES / "digit_1.png", array(tmp_path / "y.npy", np.ones((1, 1, 4, 1))), *options)
+    assert sizes[2:] == [[1], [1]]  # other shapes are other batches
+
+
 def test_one_sample_without_batch_axis_named_inputs_and_float32(photos: Path, tmp_path: Path) -> None:
     onnx_like = Network.sequential([("sum", layers.Dense(np.ones((2, 1), dtype=np.float32)))], input_name="x")
     net = Network(onnx_like.nodes, (type(onnx_like.inputs[0])("x", (None, 2)),), onnx_like.outputs)
@@ -159,6 +186,22 @@ def test_one_sample_without_batch_axis_named_inputs_and_float32(photos: Path, tm
         assert saved["output"].dtype == np.float64
 
 
+def test_bounds_come_from_the_sidecar_unless_they_are_given(photos: Path, tmp_path: Path) -> None:
+    """z^B literally: R_i ∝ x_i w_i − low·w_i⁺ − high·w_i⁻, x = (pixel − 100)/4, low = −25, high = 38.75."""
+    weight = np.array([1.0, 2.0, 1.0, -1.0])
+    net = Network.sequential([layers.Conv(weight.reshape(1, 1, 2, 2)), layers.Flatten()])
+    loaders.save(net, tmp_path / "conv.npz")
+    (tmp_path / "conv.json").write_text(json.dumps({"input": {**PHOTO, "mean": 100}}))
+    x = (np.array([4.0, 8.0, 12.0, 16.0]) - 100) / 4
+    for given, low, high in (([], -25, 38.75), (["--low", -30], -30, 38.75), (["--low", -30, "--high", 50], -30, 50)):
+        options = ["-c", "epsilon_gamma_box", "-o", tmp_path / "out", *given]
+        assert run("explain", tmp_path / "conv.npz", tmp_path / "photo.png", *options).exit_code == 0
+        share = x * weight - low * np.maximum(weight, 0) - high * np.minimum(weight, 0)
+        expected = share / share.sum() * (x * weight).sum()
+        with np.load(tmp_path / "out" / "photo.npz") as saved:
+            np.testing.assert_allclose(saved["input_relevance/relevance"].ravel(), expected, rtol=1e-6)
+
+
 def test_folders_and_equal_names(photos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
@@ -168,6 +211,9 @@ def test_folders_and_equal_names(photos: Path, tmp_path: Path) -> None:
     done = run("explain", photos, folder, "-o", tmp_path / "out")
     assert done.exit_code == 0
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a", "a_2", "b"]
+    assert [line.split("; ")[-1] for line in done.stdout.splitlines()] == [
+        str(tmp_path / "out" / name) for name in ("a.png", "a_2.png", "b.png")
+    ]
     assert len(list((tmp_path / "out").iterdir())) == 6
 
 
@@ -259,7 +305,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "NaN": (lambda p: ["explain", p / "dense.npz", array(p / "x.npy", [[1.0, np.nan]])], "the first is nan at (0, 1)"),
     "objects": (
         lambda p: ["explain", p / "dense.npz", array(p / "x.npy", np.array([[1, None]], dtype=object))],
-        "x.npy: not a readable .npy file",
+        "holds Python objects, which are never read",
     ),
     "texts": (lambda p: ["explain", p / "dense.npz", array(p / "x.npy", [["a", "b"]])], "expected real numbers"),
     "no sample": (lambda p: ["explain", p / "dense.npz", array(p / "x.npy", np.ones((0, 2)))], "no sample in it"),
@@ -287,7 +333,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "unknown colours": (lambda p: [*PHOTO_COMMAND(p), "--cmap", "rainbow"], "rainbow"),
     "bad limit": (lambda p: [*PHOTO_COMMAND(p), "--limit", "half"], "'half'"),
     "bad ledger file": (lambda p: [*PHOTO_COMMAND(p), "--ledger-file", p / "l.txt"], ".csv or .json"),
-    "unwritable ledger": (lambda p: [*PHOTO_COMMAND(p), "--ledger-file", p / "no" / "l.csv"], "No such file"),
+    "unwritable ledger": (lambda p: [*PHOTO_COMMAND(p), "--ledger-file", p / "no" / "l.csv"], "no does not exist"),
     "unreadable picture": (lambda p: ["explain", p / "four.npz", cut_picture(p)], "cut.png: the picture cannot be"),
     "no picture": (lambda p: ["explain", p / "four.npz", written(p, "a.jpg", "x")], "a.jpg: not a picture"),
     "folder is a file": (lambda p: [*PHOTO_COMMAND(p), "-o", p / "four.json"], "four.json"),
@@ -353,6 +399,14 @@ def test_errors_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = process("explain", no_onnx(tmp_path), SAMPLES / "digit_1.png", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert [p.name for p in tmp_path.iterdir()] == ["no.onnx"]
+
+
+def test_errors_of_several_lines_become_one(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise LrpError("first\n  second")
+
+    monkeypatch.setattr(loaders, "load", refuse)
+    assert run("show", photos).stderr == "lrp-ref: error: first second\n"
 
 
 def test_unknown_options_are_clicks_own() -> None:
@@ -431,6 +485,36 @@ def test_check_fails_when_canonizing_changes_the_output(photos: Path, monkeypatc
     assert done.exit_code == 1
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("canonized"))
     assert (float(row[-4]), row[-1]) == (0.5, "FAILS")
+
+
+def test_check_fails_when_onnxruntime_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    for relative, status in ((9e-5, 0), (2e-4, 1)):
+        found = loaders.Comparison("y", "y", (1, 10), 1.0, relative, True, "float32", False)
+        monkeypatch.setattr(loaders, "check_against_onnxruntime", lambda *_, found=found: (found,))
+        assert run("check", MODELS / "digits_cnn.onnx", "-c", "epsilon").exit_code == status
+
+
+def test_check_reports_what_a_rule_does_not_keep(dense: Path, tmp_path: Path) -> None:
+    """x = (3, −1): z₁ = 1.5, R = (3, −2), ½ to the bias: 1 arrives of 1.5."""
+    done = run("check", dense, array(tmp_path / "x.npy", [[3.0, -1.0]]), "-c", "lrp0")
+    assert done.exit_code == 0
+    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("lrp0"))
+    assert row[1:5] == ["1.5", "1", "3.3e-01", "-6.7e-01"]
+    assert len(row) == 6  # neither conservative nor positive
+
+
+def test_check_fails_when_the_relevance_depends_on_the_batch(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = check.explain_network
+
+    def scaled(net: Network, x: dict[str, Any], **options: Any) -> Any:
+        e = plain(net, x, **options)
+        return dataclasses.replace(e, relevance=e.relevance * len(e.output))
+
+    monkeypatch.setattr("lrp_ref.cli.check.explain_network", scaled)
+    done = run("check", photos, "-c", "epsilon")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == "1 checks fail: relevance of a sample in a batch (epsilon)"
 
 
 def test_check_fails_when_a_sample_depends_on_its_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

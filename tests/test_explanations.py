@@ -283,7 +283,7 @@ def test_html_shows_pictures_and_the_ledger(channels: int) -> None:
     net = Network.sequential([("<b>", Conv(draw(1, channels, 2, 2))), Flatten(), Dense(draw(4, 2))])
     e = lrp.explain(net, draw(6, channels, 3, 3).astype(np.float32), composite="epsilon_plus")
     html = e._repr_html_()
-    assert html.count("<img src=\"data:image/png;base64,") == 4, "at most four samples"
+    assert html.count('<img src="data:image/png;base64,') == 4, "at most four samples"
     assert "<td>&lt;b&gt;</td>" in html
     assert "<b>" not in html
     assert "<table>" in html

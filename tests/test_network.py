@@ -270,6 +270,7 @@ def test_split_values_are_called_name_and_name_k() -> None:
     assert found["middle"].tolist() == [[0.0, 3.0]]
     assert found["cut:2"].tolist() == [[-4.0]]
     assert [n.name for n in net.until("cut:1").nodes] == ["cut"]
+    assert [n.name for n in net.until("middle").nodes] == ["cut", "middle"]
 
 
 def test_all_outputs_of_an_lstm() -> None:

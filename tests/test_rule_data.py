@@ -8,14 +8,14 @@ from typing import Any
 import checks
 import numpy as np
 import pytest
-from samples import BY_NAME, SAMPLES, Draw
+from samples import BY_NAME, SAMPLES, Draw, exactly
 from strict import StrictArray, to_strict
 from textbook import LINEAR_RULES, OTHER_RULES
 
 from lrp_ref import edits, layers, rules
 from lrp_ref.errors import LrpError
 from lrp_ref.layers.base import Linear
-from lrp_ref.rule import Rule
+from lrp_ref.rule import Group, Rule, Run
 
 # Rules as data -----------------------------------------------------------------------------------------------
 
@@ -122,6 +122,18 @@ def test_dead_units_are_dropped_and_counted_one_by_one() -> None:
     # z = 0: unit 0 gives (1, −1)/(0 + 1)·5, its stabiliser takes all of the 5.
     assert shared.relevances[0].tolist() == [[5 + 2 / 4 * 9, -5 + 1 / 4 * 9]]
     assert shared.stabiliser.tolist() == [5 + 7 + 9 / 4]
+
+
+def test_a_rule_of_runs_with_signs_accounts_for_every_bias() -> None:
+    """(a·w + b) − (a·w⁻ + b⁻) is (a·w⁺ + b⁺), messages, bias and all."""
+    runs = Run(), Run(edits.KEEP, edits.NEG, edits.NEG, -1)
+    other = Rule((Group((Run(edits.KEEP, edits.POS, edits.POS),)),))
+    for name in ("Dense", "Conv-stride", "Affine-channels"):
+        layer, (xs, r) = exactly(BY_NAME[name].layer()), exactly(checks.signed(BY_NAME[name], "grid"))
+        shared = layer.redistribute(xs, r, Rule((Group(runs),)))
+        checks.check_ledger(shared, (r,))
+        assert shared.bias.any()
+        checks.same_relevance(shared, layer.redistribute(xs, r, other), name)
 
 
 def test_flat_is_uniform_over_the_taps_that_exist() -> None:

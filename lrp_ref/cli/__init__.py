@@ -12,6 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
+from .. import __version__
 from ..errors import LrpError
 from . import check, diff, explain, show
 
@@ -49,7 +50,7 @@ class OneLineErrors(click.Group):
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="lrp-ref", prog_name="lrp-ref")
+@click.version_option(__version__, prog_name="lrp-ref")
 def main() -> None:
     """Explain what trained networks predict, by Layer-wise Relevance Propagation.
 

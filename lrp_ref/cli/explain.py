@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -67,28 +67,31 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     with ExitStack() as stack:
         ledgers = stack.enter_context(report.LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
         step = stack.enter_context(progress(len(files), "explaining"))
-        several = len(files) > 1
-        for number, (sample, found, more) in enumerate(_explained(job, files, step)):
+        for number, (sample, found) in enumerate(_explained(job, files, step)):
             if number == 0:
                 _check_classes(job, found[0])
                 if options["plan"]:
                     click.echo(f"{found[0].plan!r}\n")
             paths = report.write(job, results, sample, found)
-            report.tell(job, sample, found, paths, brief=several or more or number > 0)
+            report.tell(job, sample, found, paths, brief=len(files) > 1 or sample.several)
             if ledgers is not None:
                 ledgers.add(sample.name, found)
 
 
-def _explained(job: Job, files: dict[str, Path], step: Any) -> Iterator[tuple[Sample, list[Explanation], bool]]:
-    """Yield every sample with its explanations, and whether its file holds several."""
-    for name, path in files.items():
-        samples = inputs.read(name, path, job.net, job.sidecar, job.model, job.dtype)
-        for batch in inputs.batches(samples, job.options["batch_size"]):
-            x = {key: _joined([s.x[key] for s in batch]) for key in batch[0].x}
-            found = job.explain_all(x)
-            for k, sample in enumerate(batch):
-                yield sample, [single(e, k) for e in found], sample.name != name
-        step()
+def _explained(
+    job: Job, files: dict[str, Path], step: Callable[[], None]
+) -> Iterator[tuple[Sample, list[Explanation]]]:
+    """Yield every sample with its explanations."""
+
+    def samples() -> Iterator[Sample]:
+        for name, path in files.items():
+            yield from inputs.read(name, path, job.net, job.sidecar, job.model, job.dtype)
+            step()
+
+    for batch in inputs.batches(samples(), job.options["batch_size"]):
+        found = job.explain_all({key: _joined([s.x[key] for s in batch]) for key in batch[0].x})
+        for k, sample in enumerate(batch):
+            yield sample, [single(e, k) for e in found]
 
 
 def _joined(arrays: list[Array]) -> Array:

@@ -28,11 +28,13 @@ class Sample:
         name: of its results, without suffix.
         x: the network's inputs by name, (1, ...) each.
         shown: the picture as the network sees it, (H, W, 3) or (H, W) uint8; None for arrays.
+        several: whether its file holds more samples.
     """
 
     name: str
     x: dict[str, NDArray[Any]]
     shown: NDArray[np.uint8] | None = None
+    several: bool = False
 
 
 def expand(given: Sequence[Path]) -> dict[str, Path]:
@@ -115,7 +117,10 @@ def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
                 if len(names) == len(keys) == 1 and content:
                     content = {names[0]: content[keys[0]]}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ModelFormatError(f"{path}: not a readable {path.suffix} file: {error}") from error
+        # NumPy's own words advise to load it with pickle, which runs what the file says.
+        objects = "pickle" in str(error) or "Python objects" in str(error)
+        reason = "it is damaged or holds Python objects, which are never read" if objects else error
+        raise ModelFormatError(f"{path}: not a readable {path.suffix} file: {reason}") from error
     if set(content) != set(names):
         held = ", ".join(keys[:8]) + (", ..." if len(keys) > 8 else "")
         raise ModelFormatError(f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}")
@@ -147,7 +152,7 @@ def _slices(name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network
         except LrpError as error:
             where = f", sample {k}" if count > 1 else ""
             raise type(error)(f"{path}{where}: {error}") from error
-        yield Sample(name if count == 1 else f"{name}_{k:0{digits}}", x)
+        yield Sample(name if count == 1 else f"{name}_{k:0{digits}}", x, several=count > 1)
 
 
 def _floats(array: NDArray[Any], dtype: str) -> NDArray[Any]:
@@ -162,10 +167,13 @@ def batches(samples: Iterator[Sample], size: int) -> Iterator[list[Sample]]:
     """Group neighbours of the same shapes and dtypes, at most ``size`` at a time."""
     group: list[Sample] = []
     for sample in samples:
-        if group and (len(group) == size or _kind(sample) != _kind(group[0])):
+        if group and _kind(sample) != _kind(group[0]):
             yield group
             group = []
         group.append(sample)
+        if len(group) == size:
+            yield group
+            group = []
     if group:
         yield group
 

@@ -68,6 +68,8 @@ class LedgerFile:
         self.csv = path.suffix.lower() == ".csv"
         if not self.csv and path.suffix.lower() != ".json":
             raise ParameterError(f"{path}: a ledger is written as .csv or .json")
+        if not path.parent.is_dir():
+            raise ParameterError(f"{path}: the folder {path.parent} does not exist")
         self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self.rows = 0
 
@@ -169,35 +171,36 @@ def _limit(job: Job) -> float | str | None:
         return str(text)
 
 
-def write(job: Job, results: Results, sample: Sample, found: list[Explanation]) -> list[Path]:
-    """Write picture and relevances of each explanation and return the paths."""
+def write(job: Job, results: Results, sample: Sample, found: list[Explanation]) -> list[list[Path]]:
+    """Write picture (if there is one) and relevances of each explanation; return their paths."""
     # All pictures are drawn before the first file is written: an unusable option leaves no files.
     drawn = [picture(job, sample, e) for e in found]
-    paths = []
+    paths: list[list[Path]] = []
     for e, image in zip(found, drawn, strict=True):
         name = sample.name if len(found) == 1 or e.target is None else f"{sample.name}_target{int(e.target[0, 0])}"
+        paths.append([])
         if image is not None:
-            paths.append(heatmap.save(image, results.path(f"{name}.png")))
+            paths[-1].append(heatmap.save(image, results.path(f"{name}.png")))
             if job.options["view"]:
                 image.show()
-        paths.append(e.save(results.path(f"{name}.npz")))
+        paths[-1].append(e.save(results.path(f"{name}.npz")))
     return paths
 
 
-def tell(job: Job, sample: Sample, found: list[Explanation], paths: list[Path], *, brief: bool) -> None:
+def tell(job: Job, sample: Sample, found: list[Explanation], paths: list[list[Path]], *, brief: bool) -> None:
     """Print what was predicted, where the relevance went and what was written."""
     if brief:
-        for e in found:
+        for e, (path, *_) in zip(found, paths, strict=True):
             start, arrived = float(e.start_relevance.sum()), _arrived(e)
             click.echo(
                 f"{sample.name}: {_headline(job, e)}; relevance {number(start)}, at the input {number(arrived)}, "
-                f"ledger residual {e.ledger.residual:.1e}; {paths[0].parent / sample.name}"
+                f"ledger residual {e.ledger.residual:.1e}; {path}"
             )
         return
     _tell_classes(job, found[0])
     for e in found:
         _tell_ledger(job, e)
-    click.echo("\nwritten: " + ", ".join(map(str, paths)))
+    click.echo("\nwritten: " + ", ".join(str(path) for pair in paths for path in pair))
 
 
 def _tell_classes(job: Job, e: Explanation) -> None:

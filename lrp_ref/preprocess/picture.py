@@ -51,7 +51,7 @@ def read_image(path: str | Path, sidecar: Sidecar, *, dtype: str = "float32") ->
     mode = "L" if sidecar.channels == "L" else "RGB"
     pixels = _resize(_open(Path(path), mode), sidecar, path)
     shown = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
-    planes = pixels.reshape(*pixels.shape[:2], -1).astype(np.float64)
+    planes = pixels.reshape(*pixels.shape[:2], -1)
     if sidecar.channels == "BGR":
         planes = planes[:, :, ::-1]
     x = ((planes - np.array(sidecar.mean)) * np.array(sidecar.scale)).astype(dtype)
