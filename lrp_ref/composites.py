@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from . import rules, tables
 from .edits import Stabiliser, add
 from .errors import ParameterError, unknown
-from .layers import LSTM, Affine, Conv, ConvTranspose, Dense, Layer, Linear, ReLU, Unweighted
+from .layers import LSTM, Affine, Clip, Conv, ConvTranspose, Dense, Layer, Linear, ReLU, Unweighted
 from .network import Network, Node
 from .rule import Rule
 from .values import Value
@@ -286,7 +286,8 @@ def _excitation_backprop(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT)
 
 
 def _backward(name: str, relu: Any) -> Composite:
-    return Composite([(ReLU, relu), (Layer, rules.Gradient())] if relu else [(Layer, rules.Gradient())], name=name)
+    special = [((ReLU, Clip), relu)] if relu else []
+    return Composite([*special, (Layer, rules.Gradient())], name=name)
 
 
 def _preset_a(epsilon: float = 0.1, flat: bool = False) -> Composite:

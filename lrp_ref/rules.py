@@ -17,6 +17,7 @@ from .arrays import Array, namespace, sample_sum, to_numpy
 from .edits import EXACT, KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost, Const, Stabiliser, add
 from .errors import ParameterError, ShapeError
 from .layers.base import Layer, Universal
+from .layers.elementwise import Clip, Sigmoid
 from .layers.merge import PRODUCT_RULES
 from .rule import Group, Redistribution, Rule, Run
 from .values import Value
@@ -348,7 +349,7 @@ def _by_definition(received: tuple[Array, ...], relevances: tuple[Array, ...]) -
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Deconv(Universal):
-    """ReLU in a deconvolution network: R_i = R_j⁺. Source: Zeiler & Fergus 2014."""
+    """ReLU, or ReLU6, in a deconvolution network: R_i = R_j⁺. Source: Zeiler & Fergus 2014."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
         _require_one_shape(self, layer, xs, relevances)
@@ -361,13 +362,17 @@ class Deconv(Universal):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Guided(Universal):
-    """ReLU in guided backpropagation: R_i = [a_i > 0] R_j⁺. Source: Springenberg et al. 2015."""
+    """ReLU in guided backpropagation: R_i = [a_i > 0] R_j⁺; a clip (ReLU6) is open between its bounds.
+
+    Source: Springenberg et al. 2015.
+    """
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
         _require_one_shape(self, layer, xs, relevances)
-        (x,), (relevance,) = xs, relevances
-        received = namespace(x).where(x > 0, POS(relevance), scalar(0, relevance))
-        return _by_definition((received,), relevances)
+        received = POS(relevances[0])
+        if isinstance(layer, Clip):
+            return _by_definition(layer.pull(xs, received), relevances)
+        return _by_definition((namespace(received).where(xs[0] > 0, received, scalar(0, received)),), relevances)
 
     def formula(self) -> str:
         """Return the formula."""
@@ -376,7 +381,7 @@ class Guided(Universal):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BetaSmooth(Universal):
-    """ReLU with the derivative of a softplus: R_i = σ(β a_i) R_j.
+    """ReLU with the derivative of a softplus: R_i = σ(β a_i) R_j; a clip has one softplus at each bound (ReLU6).
 
     Args:
         beta: sharpness β > 0.
@@ -391,10 +396,12 @@ class BetaSmooth(Universal):
             raise ParameterError(f"BetaSmooth: beta must be > 0, got {self.beta}")
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        from .layers.elementwise import Sigmoid
-
         _require_one_shape(self, layer, xs, relevances)
-        return _by_definition((relevances[0] * Sigmoid().forward(self.beta * xs[0]),), relevances)
+        low, high = (layer.low, layer.high) if isinstance(layer, Clip) else (0, None)
+        slope: Any = 1 if low is None else Sigmoid().forward(self.beta * (xs[0] - low))
+        if high is not None:
+            slope = slope - Sigmoid().forward(self.beta * (xs[0] - high))
+        return _by_definition((relevances[0] * slope,), relevances)
 
     def formula(self) -> str:
         """Return the formula."""

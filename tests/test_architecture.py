@@ -29,6 +29,10 @@ def module_of(path: Path) -> tuple[str, ...]:
     return parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
 
 
+def is_file(module: tuple[str, ...]) -> bool:
+    return PACKAGE.joinpath(*module).with_suffix(".py").exists()
+
+
 def imports(path: Path) -> set[tuple[str, ...]]:
     """Modules of the package that a file imports, also inside functions, as paths below the package."""
     base = path.relative_to(PACKAGE).parts[:-1]
@@ -46,7 +50,9 @@ def imports(path: Path) -> set[tuple[str, ...]]:
         else:
             continue
         for name in names:
-            while name and not (PACKAGE.joinpath(*name).with_suffix(".py").exists() or PACKAGE.joinpath(*name).is_dir()):
+            while name and not (
+                PACKAGE.joinpath(*name).with_suffix(".py").exists() or PACKAGE.joinpath(*name).is_dir()
+            ):
                 name = name[:-1]
             found.add(name or ("__init__",))
     return found

@@ -397,3 +397,25 @@ def test_the_plan_as_html_is_escaped() -> None:
     html = composites.get("lrp0").plan(net)._repr_html_()
     assert "<td>&lt;script&gt;</td>" in html
     assert "<script>" not in html
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gradient", [0.0, 2.0, -3.0, 0.0]),
+        ("deconvnet", [1.0, 2.0, 0.0, 4.0]),
+        ("guided_backprop", [0.0, 2.0, 0.0, 0.0]),
+    ],
+)
+def test_a_relu6_is_a_relu_to_the_derivative_presets(name: str, expected: list[float]) -> None:
+    net = Network.sequential([lrp.layers.Clip(0, 6)])
+    x, start = np.array([[-1.0, 3.0, 5.0, 7.0]]), np.array([[1.0, 2.0, -3.0, 4.0]])
+    np.testing.assert_array_equal(lrp.explain(net, x, start=start, composite=name).relevance, [expected])
+
+
+def test_beta_smooth_has_one_softplus_at_each_bound_of_a_relu6() -> None:
+    x, start, beta = np.array([[-1.0, 3.0, 7.0]]), np.array([[1.0, 2.0, 4.0]]), 2.0
+    net = Network.sequential([lrp.layers.Clip(0, 6)])
+    got = lrp.explain(net, x, start=start, composite=lrp.composites.get("beta_smooth", beta=beta)).relevance
+    slope = 1 / (1 + np.exp(-beta * x)) - 1 / (1 + np.exp(-beta * (x - 6)))
+    np.testing.assert_allclose(got, start * slope, rtol=1e-14)

@@ -94,11 +94,7 @@ def test_all_zero_is_neutral(cmap: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8, bool, object])
 def test_dtypes_have_the_same_colours(dtype: Any) -> None:
     values = np.array([[0, 1, 1], [1, 0, 0]])
-    given = (
-        np.array([[Fraction(int(v)) for v in row] for row in values])
-        if dtype is object
-        else values.astype(dtype)
-    )
+    given = np.array([[Fraction(int(v)) for v in row] for row in values]) if dtype is object else values.astype(dtype)
     assert given.dtype == np.dtype(dtype)
     assert np.array_equal(heatmap.colorize(given), heatmap.colorize(values.astype(float)))
 
@@ -128,9 +124,7 @@ def test_limits() -> None:
     assert tuple(heatmap.colorize(values)[1, 1]) == (255, 128, 128)
 
 
-@pytest.mark.parametrize(
-    "limit", [0, -1.0, float("nan"), float("inf"), "99", "0%", "101%", "x%", "nan%", True, [1]]
-)
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf"), "99", "0%", "101%", "x%", "nan%", True, [1]])
 def test_limits_refused(limit: Any) -> None:
     with pytest.raises(ParameterError, match="limit is"):
         heatmap.colorize(random_map(2, 2), limit=limit)
@@ -323,9 +317,7 @@ def test_panel_shows_the_photo_as_it_is(layout: str) -> None:
     first, second, third = picture.info["boxes"]
     assert np.array_equal(pixels(picture, first), photo.repeat(2, axis=0).repeat(2, axis=1))
     assert np.array_equal(pixels(picture, second), pixels(heatmap.image(values, scale=2, colorbar=False)))
-    assert np.array_equal(
-        pixels(picture, third), pixels(heatmap.image(values, scale=2, colorbar=False, input=given))
-    )
+    assert np.array_equal(pixels(picture, third), pixels(heatmap.image(values, scale=2, colorbar=False, input=given)))
     assert picture.info["relevance_limit"] == repr(float(np.abs(values).max()))
 
 
@@ -419,13 +411,9 @@ def test_series_longer_than_the_picture_keeps_every_peak() -> None:
     assert np.flatnonzero((top != 255).any(axis=1)).tolist() == [12, 77]
 
 
-@pytest.mark.parametrize(
-    "signal", [[5.0], [1e-9, 1e-9], [1e9, 1e9 + 1e-6], [0.0, 0.0], [0.0, 5e-324], [1e12, -3e12]]
-)
+@pytest.mark.parametrize("signal", [[5.0], [1e-9, 1e-9], [1e9, 1e9 + 1e-6], [0.0, 0.0], [0.0, 5e-324], [1e12, -3e12]])
 def test_series_of_strange_spans(signal: list[float]) -> None:
-    picture = heatmap.series(
-        np.array(signal), np.ones(len(signal)), sample_rate=250.0, title="t", cmap="berlin"
-    )
+    picture = heatmap.series(np.array(signal), np.ones(len(signal)), sample_rate=250.0, title="t", cmap="berlin")
     assert np.any(pixels(picture, picture.info["boxes"][0]) != np.array(ENDS["berlin"][2]))
 
 

@@ -236,9 +236,7 @@ def test_deep_taylor_rules_are_first_order_terms_at_a_root() -> None:
         }
         for name, v in directions.items():
             if (w * v).sum() != 0 and matrix.forward(a)[j] != 0:
-                assert told[name].messages[:, j].tolist() == root_point_messages(a, matrix, j, v).tolist(), (
-                    name
-                )
+                assert told[name].messages[:, j].tolist() == root_point_messages(a, matrix, j, v).tolist(), name
                 checked += 1
     assert checked >= 24
 
@@ -328,9 +326,7 @@ def test_nothing_is_imported_from_the_rest_of_the_package() -> None:
                 assert node.level == 0
                 names = [str(node.module)]
             for name in names:
-                assert name.startswith("lrp_ref.literal") or name.split(".")[0] in allowed, (
-                    f"{path.name}: {name}"
-                )
+                assert name.startswith("lrp_ref.literal") or name.split(".")[0] in allowed, f"{path.name}: {name}"
 
 
 def test_inputs_are_left_alone_and_float32_stays() -> None:

@@ -38,9 +38,7 @@ def test_max_pool_ties_overlap_and_padding() -> None:
     x, relevance = exact([2, 2, 1, 1]), exact([1, 4, 16])
     pool: dict[str, Any] = {"kernel": 2, "stride": 1}
     assert nonlinear.max_pool(x, relevance, **pool).inputs[0].tolist() == [[1, 4, 16, 0]]
-    assert nonlinear.max_pool(x, relevance, ties="share", **pool).inputs[0].tolist() == [
-        [F(1, 2), F(9, 2), 8, 8]
-    ]
+    assert nonlinear.max_pool(x, relevance, ties="share", **pool).inputs[0].tolist() == [[F(1, 2), F(9, 2), 8, 8]]
     square = nonlinear.max_pool(exact([[0, 3], [3, 1]]), exact([[6]]), 2)
     assert square.inputs[0].tolist() == [[[0, 6], [0, 0]]]
     below = nonlinear.max_pool(exact([-3, -2]), exact([5, 7]), 2, padding=1)
@@ -199,9 +197,7 @@ def test_pools_are_pytorchs(
     f, axes = torch.nn.functional, len(kernel)
     settings = {"stride": stride, "ceil_mode": ceil_mode}
     pairs = [(p, p) for p in padding]
-    average = matrices.average_pool(
-        shape, kernel, padding=pairs, count_include_pad=count_include_pad, **settings
-    )
+    average = matrices.average_pool(shape, kernel, padding=pairs, count_include_pad=count_include_pad, **settings)
     agree(
         average,
         lambda x: getattr(f, f"avg_pool{axes}d")(
@@ -234,10 +230,7 @@ def test_affine_and_multiply_broadcast_as_declared() -> None:
     x = rationals(np.random.default_rng(6), 2, 3, 2)
     per_channel, full, shift = exact(2, 3), rationals(np.random.default_rng(7), 1, 3, 1), exact(5, "1/2")
     both = matrices.affine(per_channel, shift, input_shape=x.shape)
-    assert (
-        both.forward(x).tolist()
-        == (x * per_channel[:, None, None] + shift[:, None, None]).reshape(-1).tolist()
-    )
+    assert both.forward(x).tolist() == (x * per_channel[:, None, None] + shift[:, None, None]).reshape(-1).tolist()
     assert matrices.multiply(full, input_shape=x.shape).forward(x).tolist() == (x * full).reshape(-1).tolist()
     assert both.taps.sum() == 12
     assert (both.taps == np.eye(12, dtype=bool)).all()
@@ -270,8 +263,7 @@ def soft(x: Any) -> Any:
 def test_lstm_ledger_closes_exactly_and_gate_order_does_not_matter(share: Any, cell_inputs: Any) -> None:
     rng = np.random.default_rng(11)
     blocks = {
-        name: (rationals(rng, 2, 3), rationals(rng, 2, 2), rationals(rng, 2), rationals(rng, 2))
-        for name in "ifgo"
+        name: (rationals(rng, 2, 3), rationals(rng, 2, 2), rationals(rng, 2), rationals(rng, 2)) for name in "ifgo"
     }
     x, h0, c0 = rationals(rng, 3, 3), rationals(rng, 2), rationals(rng, 2)
     put_h, put_c = rationals(rng, 3, 2), rationals(rng, 2)

@@ -213,11 +213,16 @@ def test_universal_rules_follow_their_definitions(sample: Sample) -> None:
             continue
         shared, (x,), (r,) = layer.redistribute(xs, rs, rule), xs, rs
         checks.check_ledger(shared, rs)
+        low, high = (layer.low, layer.high) if isinstance(layer, layers.Clip) else (0, None)
+        above = x > (-np.inf if low is None else low)
+        below = x < (np.inf if high is None else high)
+        rise = 1 if low is None else 1 / (1 + np.exp(-2.0 * (x - low)))
+        fall = 0 if high is None else 1 / (1 + np.exp(-2.0 * (x - high)))
         expected = {
             "Pass": r,
             "Deconv": np.maximum(r, 0),
-            "Guided": np.where(x > 0, np.maximum(r, 0), 0),
-            "BetaSmooth": r / (1 + np.exp(-2.0 * x)),
+            "Guided": np.where(above & below, np.maximum(r, 0), 0),
+            "BetaSmooth": r * (rise - fall),
         }[type(rule).__name__]
         checks.close(shared.relevances[0], expected, rtol=1e-14)
 

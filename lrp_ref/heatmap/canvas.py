@@ -36,9 +36,7 @@ def font(size: int) -> FreeTypeFont:
 
     found = ImageFont.load_default(size)
     if not isinstance(found, ImageFont.FreeTypeFont):
-        raise UnsupportedError(
-            "this Pillow is built without FreeType, which writes the numbers; install a wheel"
-        )
+        raise UnsupportedError("this Pillow is built without FreeType, which writes the numbers; install a wheel")
     return found
 
 
@@ -109,9 +107,7 @@ def printable_lines(text: str) -> list[str]:
     return [printable(line) for line in str(text).split("\n")]
 
 
-def label(
-    text: str, *, size: int = NORMAL, ink: Ink = INK, width: int | None = None, align: str = "left"
-) -> Image:
+def label(text: str, *, size: int = NORMAL, ink: Ink = INK, width: int | None = None, align: str = "left") -> Image:
     """Return `text` on paper, within `width` pixels if given; `align` is left, center or right."""
     from PIL import ImageDraw
 

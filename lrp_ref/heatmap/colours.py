@@ -131,9 +131,7 @@ def resolve_limit(relevance: Any, limit: float | str | None = None) -> float:
             )
         return value
     if isinstance(limit, bool) or not isinstance(limit, (int, float, np.integer, np.floating)):
-        raise ParameterError(
-            f"limit is {limit!r}; give None, a positive number or a percentile such as '99%'"
-        )
+        raise ParameterError(f"limit is {limit!r}; give None, a positive number or a percentile such as '99%'")
     if not (np.isfinite(limit) and limit > 0):
         raise ParameterError(f"limit is {limit!r}; a limit is a positive finite number")
     return float(limit)
@@ -145,9 +143,7 @@ def _percent(limit: str) -> float:
     except ValueError:
         percent = np.nan
     if not 0 < percent <= 100:
-        raise ParameterError(
-            f"limit is {limit!r}; a percentile is written like '99%', above 0 and at most 100"
-        )
+        raise ParameterError(f"limit is {limit!r}; a percentile is written like '99%', above 0 and at most 100")
     return float(percent)
 
 

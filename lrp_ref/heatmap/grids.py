@@ -76,9 +76,7 @@ def grid(
     tiles = _tiles(maps, limits, times, interpolation, cmap)
     photos = [photo(one, wide, high) for one in inputs] if inputs is not None else None
     names = [canvas.label(name, width=_label_width(row_labels), align="right") for name in row_labels or ()]
-    heads = [
-        canvas.label(name, size=canvas.SMALL, width=wide + 2, align="center") for name in column_labels or ()
-    ]
+    heads = [canvas.label(name, size=canvas.SMALL, width=wide + 2, align="center") for name in column_labels or ()]
     bars = _bars(limits, cmap, share_limit, high + 2, len(tiles))
     sheet, boxes = _lay_out(tiles, photos, names, heads, bars, share_limit == "each")
     if share_limit == "each":

@@ -67,9 +67,7 @@ def photo(given: Any, width: int, height: int) -> Image:
     if values.ndim == 2:
         values = values[:, :, None]
     if values.ndim != 3 or values.shape[2] not in (1, 3, 4) or values.size == 0:
-        raise ShapeError(
-            f"input has shape {np.shape(given)}; a photo is (H, W), (1|3, H, W) or (H, W, 1|3|4)"
-        )
+        raise ShapeError(f"input has shape {np.shape(given)}; a photo is (H, W), (1|3, H, W) or (H, W, 1|3|4)")
     high, wide = values.shape[:2]
     if abs(high * width - wide * height) > max(width, height):
         raise ShapeError(

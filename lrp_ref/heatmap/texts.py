@@ -114,9 +114,7 @@ def text_terminal(
     colours = paint(positions(values, resolve_limit(values, limit)), cmap)
     shown = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in token) for token in tokens]
     if not color:
-        return separator.join(
-            f"{t}({number(float(v), sign=True)})" for t, v in zip(shown, values, strict=True)
-        )
+        return separator.join(f"{t}({number(float(v), sign=True)})" for t, v in zip(shown, values, strict=True))
     return separator.join(
         f"\x1b[48;2;{_semicolons(colour)}m\x1b[38;2;{_semicolons(ink_on(colour))}m{token}\x1b[0m"
         for token, colour in zip(shown, colours, strict=True)

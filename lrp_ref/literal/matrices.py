@@ -120,9 +120,7 @@ def conv_transpose(
     per_group, kernel = weight.shape[1], weight.shape[2:]
     size = tuple(
         (n - 1) * s + d * (k - 1) + 1 - before - after + e
-        for n, s, d, k, (before, after), e in zip(
-            shape[1:], strides, dilations, kernel, crops, extra, strict=True
-        )
+        for n, s, d, k, (before, after), e in zip(shape[1:], strides, dilations, kernel, crops, extra, strict=True)
     )
     if min(size, default=1) < 1:
         raise ValueError(f"conv_transpose: input {shape} and padding {crops} leave an output of size {size}")
@@ -132,8 +130,7 @@ def conv_transpose(
         channel = c // (shape[0] // groups) * per_group + m
         for p, k in itertools.product(_indices(shape[1:]), _indices(kernel)):
             o = tuple(
-                x * s + t * d - before
-                for x, s, t, d, (before, _) in zip(p, strides, k, dilations, crops, strict=True)
+                x * s + t * d - before for x, s, t, d, (before, _) in zip(p, strides, k, dilations, crops, strict=True)
             )
             if all(0 <= x < n for x, n in zip(o, size, strict=True)):
                 i, j = _flat((c, *p), shape), _flat((channel, *o), output_shape)

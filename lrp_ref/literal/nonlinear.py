@@ -55,9 +55,7 @@ def max_pool(
     if ties not in ("first", "share"):
         raise ValueError(f"ties must be 'first' or 'share', got {ties!r}")
     x, R = np.asarray(x), np.asarray(R)
-    windows = geometry(
-        x.shape[1:], kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
-    )
+    windows = geometry(x.shape[1:], kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
     if R.shape != (x.shape[0], *windows.counts):
         raise ValueError(f"R has shape {R.shape}, expected {(x.shape[0], *windows.counts)}")
     dtype = common_dtype(x=x, R=R)
@@ -90,9 +88,7 @@ def max_pool_forward(
     Raises ValueError for a window without any pixel, which has no maximum.
     """
     x = np.asarray(x)
-    windows = geometry(
-        x.shape[1:], kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
-    )
+    windows = geometry(x.shape[1:], kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
     y = np.zeros((x.shape[0], *windows.counts), common_dtype(x=x))
     for c in range(x.shape[0]):
         for o in windows.positions():

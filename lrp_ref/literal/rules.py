@@ -105,9 +105,7 @@ def epsilon(
     return told
 
 
-def gamma(
-    a: Array, matrix: Matrix, R: Array, gamma: Any, stabiliser: Stabiliser = stabilisers.exact
-) -> Messages:
+def gamma(a: Array, matrix: Matrix, R: Array, gamma: Any, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
     """Return R_{i<-j} = a_i (w_ij + gamma w_ij^+) / st(d_j) R_j.
 
     d_j = sum_i a_i (w_ij + gamma w_ij^+) + b_j + gamma b_j^+: the bias is the weight of an input a_0 = 1.

@@ -23,8 +23,7 @@ def common_dtype(**arrays: Array) -> np.dtype[Any]:
             raise TypeError(f"{name} has dtype {array.dtype}; pass floats or an object array of Fractions")
         if exact and name not in exact:
             raise TypeError(
-                f"{name} is {array.dtype} but {', '.join(sorted(exact))} exact; "
-                "convert all of them to one kind"
+                f"{name} is {array.dtype} but {', '.join(sorted(exact))} exact; convert all of them to one kind"
             )
     return np.result_type(*arrays.values())
 

@@ -37,9 +37,7 @@ class Geometry:
         span = self.dilation[axis] * (self.kernel[axis] - 1) + 1
         room = size + before + after - span
         if room < 0:
-            raise ValueError(
-                f"a window of {span} does not fit the {before} + {size} + {after} pixels of axis {axis}"
-            )
+            raise ValueError(f"a window of {span} does not fit the {before} + {size} + {after} pixels of axis {axis}")
         if not self.ceil_mode:
             return room // stride + 1
         count = -(-room // stride) + 1
@@ -54,9 +52,7 @@ class Geometry:
         for tap in itertools.product(*map(range, self.kernel)):
             pixel = tuple(
                 o * s - before + k * d
-                for o, s, (before, _), k, d in zip(
-                    window, self.stride, self.padding, tap, self.dilation, strict=True
-                )
+                for o, s, (before, _), k, d in zip(window, self.stride, self.padding, tap, self.dilation, strict=True)
             )
             if all(0 <= p < n for p, n in zip(pixel, self.size, strict=True)):
                 yield tap, pixel
@@ -64,9 +60,7 @@ class Geometry:
     def padded_area(self, window: tuple[int, ...]) -> int:
         """Return how many taps of an undilated window lie in the padded image: not its overhang."""
         area = 1
-        for o, s, (before, after), k, n in zip(
-            window, self.stride, self.padding, self.kernel, self.size, strict=True
-        ):
+        for o, s, (before, after), k, n in zip(window, self.stride, self.padding, self.kernel, self.size, strict=True):
             start = o * s - before
             area *= min(start + k, n + after) - start
         return area

@@ -73,14 +73,26 @@ def write_sidecar(path: Path, sidecar: dict[str, Any]) -> None:
 
 def image_sidecar(*, classes: list[str], composite: str, source: str, licence: str) -> dict[str, Any]:
     """Return the sidecar of a 28×28 greyscale classifier whose input is pixel / 255."""
-    picture = {"kind": "image", "size": [28, 28], "channels": "L", "layout": "NCHW",
-               "mean": 0, "scale": 1 / 255, "resize": "stretch"}
-    return {"input": picture, "classes": classes, "composite": composite, "source": source,
-            "licence": licence}
+    picture = {
+        "kind": "image",
+        "size": [28, 28],
+        "channels": "L",
+        "layout": "NCHW",
+        "mean": 0,
+        "scale": 1 / 255,
+        "resize": "stretch",
+    }
+    return {"input": picture, "classes": classes, "composite": composite, "source": source, "licence": licence}
 
 
-def export(model: nn.Module, example: Tensor, path: Path, *, input_name: str,
-           tidy: Callable[[onnx.ModelProto], None] | None = None) -> None:
+def export(
+    model: nn.Module,
+    example: Tensor,
+    path: Path,
+    *,
+    input_name: str,
+    tidy: Callable[[onnx.ModelProto], None] | None = None,
+) -> None:
     """Write a model in evaluation mode as one self-contained ONNX file: batch axis N, output `logits`.
 
     `TrainingMode.PRESERVE` keeps BatchNormalization nodes apart from the convolutions; the model itself stays
@@ -91,9 +103,17 @@ def export(model: nn.Module, example: Tensor, path: Path, *, input_name: str,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that its newer exporter exists
         torch.onnx.export(
-            model, (example,), str(temporary), input_names=[input_name], output_names=["logits"],
-            dynamic_axes={input_name: {0: "N"}, "logits": {0: "N"}}, opset_version=OPSET, dynamo=False,
-            training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=True)
+            model,
+            (example,),
+            str(temporary),
+            input_names=[input_name],
+            output_names=["logits"],
+            dynamic_axes={input_name: {0: "N"}, "logits": {0: "N"}},
+            opset_version=OPSET,
+            dynamo=False,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=True,
+        )
     graph = onnx.load(temporary)
     temporary.unlink()
     if tidy is not None:
@@ -144,7 +164,7 @@ def logits(path: Path, inputs: Float32, *, batch: int = 500) -> Float32:
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    parts = [session.run(None, {name: inputs[i:i + batch]})[0] for i in range(0, len(inputs), batch)]
+    parts = [session.run(None, {name: inputs[i : i + batch]})[0] for i in range(0, len(inputs), batch)]
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -157,13 +177,25 @@ def report(path: Path, model: nn.Module, inputs: Float32, labels: Int64) -> floa
     if gap > 1e-3 * max(1.0, float(np.abs(mine).max())):
         raise RuntimeError(f"{path.name}: onnxruntime and PyTorch differ by {gap:g}")
     right = int((out.argmax(axis=1) == labels).sum())
-    print(f"{path.name}: {right} of {len(labels)} right = {100 * right / len(labels):.2f} %, "
-          f"{path.stat().st_size} bytes, largest difference from PyTorch {gap:.1e}")
+    print(
+        f"{path.name}: {right} of {len(labels)} right = {100 * right / len(labels):.2f} %, "
+        f"{path.stat().st_size} bytes, largest difference from PyTorch {gap:.1e}"
+    )
     return right / len(labels)
 
 
-def fit(model: nn.Module, images: Tensor, labels: Tensor, *, augment: Callable[[Tensor], Tensor], epochs: int,
-        batch: int, peak: float, decay: float, smoothing: float = 0.0) -> None:
+def fit(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    augment: Callable[[Tensor], Tensor],
+    epochs: int,
+    batch: int,
+    peak: float,
+    decay: float,
+    smoothing: float = 0.0,
+) -> None:
     """Train with AdamW under a one-cycle learning rate; `augment` maps a batch to a changed copy."""
     steps = epochs * (len(images) // batch)
     optimiser = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=decay)
@@ -174,15 +206,18 @@ def fit(model: nn.Module, images: Tensor, labels: Tensor, *, augment: Callable[[
         started, total = time.monotonic(), 0.0
         order = torch.randperm(len(images))
         for i in range(0, len(images) - batch + 1, batch):
-            pick = order[i:i + batch]
+            pick = order[i : i + batch]
             optimiser.zero_grad()
             loss = lossfn(model(augment(images[pick])), labels[pick])
             loss.backward()
             optimiser.step()
             schedule.step()
             total += loss.item()
-        print(f"epoch {epoch + 1}/{epochs}: loss {total / (len(images) // batch):.4f}, "
-              f"{time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}/{epochs}: loss {total / (len(images) // batch):.4f}, "
+            f"{time.monotonic() - started:.0f} s",
+            flush=True,
+        )
 
 
 def shift(images: Tensor, *, reach: int) -> Tensor:

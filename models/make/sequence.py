@@ -66,7 +66,7 @@ def read(wheel: Path, part: str) -> tuple[Float32, Int64]:
     for i, line in enumerate(lines):
         *channels, speaker = line.split(":")
         values = np.array([channel.split(",") for channel in channels], dtype=np.float32).T
-        series[i, FRAMES - len(values):] = values
+        series[i, FRAMES - len(values) :] = values
         labels[i] = int(speaker) - 1
     return series, labels
 
@@ -116,18 +116,31 @@ def main() -> None:
     write_samples(held_out, held_out_labels)
     seed_everything(1, threads=args.threads)
     model = Speaker()
-    fit(model, torch.from_numpy(series), torch.from_numpy(labels), augment=augment, epochs=200, batch=30,
-        peak=6e-3, decay=2e-2, smoothing=0.05)
+    fit(
+        model,
+        torch.from_numpy(series),
+        torch.from_numpy(labels),
+        augment=augment,
+        epochs=200,
+        batch=30,
+        peak=6e-3,
+        decay=2e-2,
+        smoothing=0.05,
+    )
     path = MODELS / "sequence_lstm.onnx"
     export(model, torch.from_numpy(series[:2]), path, input_name="series", tidy=tidy)
     names = [f"LPC cepstrum {i + 1}" for i in range(CHANNELS)]
-    write_sidecar(path.with_suffix(".json"), {
-        "input": {"kind": "series", "layout": "NTC", "length": FRAMES, "channel_names": names},
-        "classes": [f"speaker {i + 1}" for i in range(SPEAKERS)],
-        "composite": "epsilon",
-        "source": "trained by models/make/sequence.py on JapaneseVowels (Kudo, Toyama, Shimbo 1999) from "
-                  "PyPI package sktime 1.2.0; shorter utterances have zeros in front",
-        "licence": "BSD-3-Clause (weights); sktime: BSD-3-Clause"})
+    write_sidecar(
+        path.with_suffix(".json"),
+        {
+            "input": {"kind": "series", "layout": "NTC", "length": FRAMES, "channel_names": names},
+            "classes": [f"speaker {i + 1}" for i in range(SPEAKERS)],
+            "composite": "epsilon",
+            "source": "trained by models/make/sequence.py on JapaneseVowels (Kudo, Toyama, Shimbo 1999) from "
+            "PyPI package sktime 1.2.0; shorter utterances have zeros in front",
+            "licence": "BSD-3-Clause (weights); sktime: BSD-3-Clause",
+        },
+    )
     report(path, model, held_out, held_out_labels)
 
 
