@@ -1,0 +1,1 @@
+"""Measurements of speed, memory, start-up and accuracy: ``python -m benchmarks``."""

@@ -1,0 +1,110 @@
+"""Clocks, alternating runs, medians and spread; peak memory in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def set_threads(threads: int) -> None:
+    """Fix the number of threads of every library; BLAS reads it when NumPy is imported, so call this before."""
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of every run, in the order in which they were taken."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        return min(self.seconds), max(self.seconds)
+
+
+def cpu_clock(call: Callable[[], Any]) -> float:
+    """Return the seconds that one call takes."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def device_clock(call: Callable[[], Any]) -> float:
+    """Return the seconds between two events on the null stream, on which CuPy and PyTorch both work by default."""
+    import cupy
+
+    begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+    cupy.cuda.runtime.deviceSynchronize()
+    begin.record(cupy.cuda.Stream.null)
+    call()
+    end.record(cupy.cuda.Stream.null)
+    end.synchronize()
+    return float(cupy.cuda.get_elapsed_time(begin, end)) / 1000
+
+
+def alternate(
+    calls: Mapping[str, Callable[[], Any]],
+    *,
+    repeats: int,
+    clock: Callable[[Callable[[], Any]], float] = cpu_clock,
+    limit: float = 60.0,
+    pause: float = 0.05,
+) -> dict[str, Times]:
+    """Run all calls in turn, A B C A B C …, after one round that does not count.
+
+    Args:
+        repeats: rounds that count.
+        limit: seconds after which no further round begins, once three rounds are done.
+        pause: seconds between two calls, so that one library's spinning threads have gone to sleep.
+    """
+    for call in calls.values():
+        clock(call)
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    begin = time.perf_counter()
+    for done in range(repeats):
+        if done >= 3 and time.perf_counter() - begin > limit:
+            break
+        for name, call in calls.items():
+            time.sleep(pause)
+            taken[name].append(clock(call))
+    return {name: Times(tuple(seconds)) for name, seconds in taken.items()}
+
+
+def peak_of_cell(cell: Mapping[str, Any]) -> int:
+    """Return the bytes that a first call needs beyond what was resident before it, measured in a new process."""
+    command = [sys.executable, "-m", "benchmarks.cell", json.dumps(dict(cell))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the memory of {dict(cell)} could not be measured: {done.stderr.strip()[-500:]}")
+    return int(json.loads(done.stdout.splitlines()[-1])["peak_bytes"])
+
+
+def resident() -> tuple[int, int]:
+    """Return bytes resident now, and at the most since the last ``forget_peak`` (Linux)."""
+    found = {}
+    for line in Path("/proc/self/status").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key in ("VmRSS", "VmHWM"):
+            found[key] = 1024 * int(value.split()[0])
+    return found["VmRSS"], found["VmHWM"]
+
+
+def forget_peak() -> None:
+    """Set the high-water mark of this process to what is resident now (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
