@@ -153,7 +153,7 @@ def convolve_adjoint(
     if _flips(weight, stride, pads, reach, groups, n * math.prod(out)):
         flipped = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
         flipped = flipped[(..., *(slice(None, None, -1),) * len(kernel))].reshape(-1, outs // groups, *kernel)
-        around = tuple((r - a, r - b) for r, (a, b) in zip(reach, pads, strict=True))
+        around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
         return convolve(g, flipped, stride=stride, pads=around, dilation=dilation, groups=groups, xp=xp)
     full = tuple(size + a + b for size, (a, b) in zip(spatial, pads, strict=True))
     y = xp.zeros((n, groups * inner, *full), dtype=g.dtype)

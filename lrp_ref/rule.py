@@ -287,7 +287,7 @@ def _bias_mass(
         units = message * edited
         return sample_sum(units), units
     if math.prod(edited.shape) == edited.shape[0] == message.shape[1] and message.ndim > 2 and edited.ndim > 1:
-        by_channel = message.reshape(*message.shape[:2], -1).sum(axis=2)  # one bias per channel: sum first
+        by_channel = message.sum(axis=tuple(range(2, message.ndim)))  # one bias per channel: sum first
         return sample_sum(by_channel * edited.reshape(-1)), None
     return sample_sum(message * edited), None
 

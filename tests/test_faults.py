@@ -115,8 +115,6 @@ def test_a_kernel_that_ignores_dilation_is_caught(monkeypatch: pytest.MonkeyPatc
     messages("Conv-dilation", "LRP0-exact")
     monkeypatch.setattr(kernels, "windows", lambda k, s, d, out: windows(k, s, (1,) * len(d), out))
     caught(messages, "Conv-dilation", "LRP0-exact", match="off by")
-    # The adjoint of the wrong kernel is still an adjoint: only the textbook sees this fault.
-    checks.check_adjoint(*case("Conv-dilation"))
 
 
 def test_a_wrong_strip_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +128,7 @@ def test_a_wrong_strip_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "STRIP_BYTES", 8)
     assert np.array_equal(layer.forward(*xs), whole)
     monkeypatch.setattr(kernels, "_strips", skipping)
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, 7, dtype=dtype))  # not what was there before
     assert not np.array_equal(layer.forward(*xs), whole)
 
 

@@ -22,24 +22,24 @@ from lrp_ref.rule import Group, Redistribution, Rule, Run
 class Unsigned(edits.Stabiliser):
     """z + ε: the sign forgotten."""
 
-    def __call__(self, z: Any) -> Any:
-        return z + self.epsilon
+    def offset(self, z: Any) -> Any:
+        return np.full(z.shape, self.epsilon)
 
 
 @dataclass(frozen=True)
 class SignZeroMinus(edits.Stabiliser):
     """sgn(0) = −1."""
 
-    def __call__(self, z: Any) -> Any:
-        return z + np.where(z > 0, self.epsilon, -self.epsilon)
+    def offset(self, z: Any) -> Any:
+        return np.where(z > 0, self.epsilon, -self.epsilon)
 
 
 @dataclass(frozen=True)
 class WholeBatch(edits.Stabiliser):
     """ε times the RMS over the whole batch."""
 
-    def __call__(self, z: Any) -> Any:
-        return z + np.where(z < 0, -1, 1) * self.epsilon * np.sqrt((z * z).mean())
+    def offset(self, z: Any) -> Any:
+        return np.where(z < 0, -1, 1) * self.epsilon * np.sqrt((z * z).mean())
 
 
 CANCELLING = (
@@ -147,7 +147,7 @@ SHARE_FAULTS = {
     "the bias has no relevance": (
         "_bias_mass", lambda f: lambda *args: (args[-1].zeros(len(args[1]), dtype=args[1].dtype), None),
     ),
-    "the total forgets a run": ("_total", lambda f: lambda passes, xs, z: f(passes[:1], xs, z)),
+    "the total forgets a run": ("_total", lambda f: lambda passes, z: f(passes[:1], z)),
 }  # fmt: skip
 
 
