@@ -107,7 +107,7 @@ class Machine:
         a, b = (xp.full(shape, 0.5, dtype=self.dtype) for shape in ((rows, inner), (inner, columns)))
         out = xp.empty((rows, columns), dtype=self.dtype)
         xp.matmul(a, b, out=out)
-        taken = []
+        taken: list[float] = []
         begin = time.perf_counter()
         while len(taken) < self.repeats and (len(taken) < 3 or time.perf_counter() - begin < 1):
             # Small products are timed several at a time, so that the clock's grain does not matter.

@@ -129,7 +129,9 @@ def _tensor(x: np.ndarray, device: str) -> Any:
     return torch.from_numpy(x).to(device)
 
 
-def torch_forward(graph: Graph, given: Parameters, x: np.ndarray, name: str, *, device: str = "cpu") -> Any:
+def torch_forward(
+    graph: Graph, given: Parameters, x: np.ndarray, name: str, *, device: str = "cpu"
+) -> Callable[[], Any]:
     """Return a call of PyTorch's own forward pass, BatchNorm not merged: the unit of the ratios."""
     import torch
 
@@ -203,7 +205,7 @@ def captum(graph: Graph, given: Parameters, x: np.ndarray, name: str, *, device:
         for layer in net.modules():  # captum deletes rules after each call
             if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
                 layer.rule = EpsilonRule(epsilon=EPSILON)
-        return lrp.attribute(inputs, target=TARGET).detach()
+        return lrp.attribute(inputs.detach().clone().requires_grad_(), target=TARGET).detach()
 
     return run
 
@@ -212,4 +214,4 @@ def to_numpy(value: Any) -> np.ndarray:
     """Return a NumPy, CuPy or torch array on the host."""
     if isinstance(value, np.ndarray):
         return value
-    return value.get() if hasattr(value, "get") else value.detach().cpu().numpy()
+    return np.asarray(value.get() if hasattr(value, "get") else value.detach().cpu().numpy())

@@ -23,39 +23,25 @@ class Table:
     rows: list[list[Cell]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, **cells: Cell) -> None:
-        """Append a row by column name; columns that are not given stay empty."""
-        unknown = set(cells) - {key(c) for c in self.columns}
-        if unknown:
-            raise KeyError(f"table '{self.name}' has no column {', '.join(sorted(unknown))}")
-        self.rows.append([cells.get(key(column)) for column in self.columns])
-
-    def column(self, name: str) -> list[Any]:
-        at = [key(c) for c in self.columns].index(name)
-        return [row[at] for row in self.rows]
-
     def show(self) -> None:
         """Print the table."""
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table as Drawn
+        from rich.text import Text
 
-        drawn = Drawn(title=self.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        drawn = Drawn(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for k, column in enumerate(self.columns):
             numbers = any(isinstance(row[k], int | float) for row in self.rows)
-            drawn.add_column(column, justify="right" if numbers else "left", no_wrap=True)
+            drawn.add_column(Text(column), justify="right" if numbers else "left", no_wrap=True)
         for row in self.rows:
-            drawn.add_row(*(shown(c, column) for c, column in zip(row, self.columns, strict=True)))
+            drawn.add_row(*(Text(shown(c, column)) for c, column in zip(row, self.columns, strict=True)))
         console = Console(width=None if os.isatty(1) else 200, highlight=False)
+        console.print(Text(self.title))
         console.print(drawn)
         for note in self.notes:
             console.print(f"  · {note}", markup=False)
         console.print()
-
-
-def key(column: str) -> str:
-    """Return a column's keyword: its title without unit, words joined by underscores."""
-    return column.partition(" [")[0].replace(" ", "_").replace("/", "_per_").replace("×", "times")
 
 
 def shown(value: Cell, column: str) -> str:
@@ -101,4 +87,4 @@ def write(path: Path, about: dict[str, Any], tables: list[Table]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".json")
     os.close(handle)
     Path(temporary).write_text(text + "\n")
-    os.replace(temporary, path)  # noqa: PTH105 - the house writes files this way
+    Path(temporary).replace(path)

@@ -59,7 +59,7 @@ def ours(weights: Model, x: np.ndarray) -> Callable[[], np.ndarray]:
     """Return a call of lrp_ref on all sentences at once."""
     net = network(weights)
     composite = lrp.composites.get("epsilon", epsilon=EPSILON)
-    return lambda: lrp.explain(net, x, composite=composite, target=TARGET, trace=False).relevance
+    return lambda: np.asarray(lrp.explain(net, x, composite=composite, target=TARGET, trace=False).relevance)
 
 
 # One word at a time ----------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def _back(weights: Model, k: int, steps: list[dict[str, Any]], relevance_h: np.n
 def _shares(a: np.ndarray, w: np.ndarray, z: np.ndarray, relevance: np.ndarray) -> np.ndarray:
     """Return R_i = Σ_j a_i w_ij / (z_j + ε sgn z_j) · R_j by way of all its messages (inputs, outputs)."""
     messages = a.reshape(-1, 1) * w / (z + np.where(z >= 0, EPSILON, -EPSILON)) * relevance
-    return messages.sum(axis=1)
+    return np.asarray(messages.sum(axis=1))
 
 
 # LRP_for_LSTM ----------------------------------------------------------------------------------------------------
@@ -157,7 +157,8 @@ def _class_of(checkout: Path) -> Any:
 
 
 def _write_model(folder: Path, weights: Model, x: np.ndarray) -> None:
-    order, arrays = [0, 2, 1, 3], {}  # theirs is i, g, f, o
+    order = [0, 2, 1, 3]  # theirs is i, g, f, o
+    arrays: dict[str, np.ndarray] = {}
     hidden = weights.bias.shape[2]
     for k, name in ((FORWARD, "Left"), (REVERSE, "Right")):
         arrays[f"Wxh_{name}"] = weights.weight_input[k, order].reshape(4 * hidden, -1)

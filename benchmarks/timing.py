@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .load import QUIET, Patience, Watch
+
 ROOT = Path(__file__).parent.parent
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+# OpenBLAS' threads keep spinning for about 0.1 s after a product; on two cores that halves the speed of what follows.
+PAUSE = 0.3
 
 
 def set_threads(threads: int) -> None:
@@ -25,9 +30,10 @@ def set_threads(threads: int) -> None:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of every run, in the order in which they were taken."""
+    """Seconds of every run, in the order in which they were taken, and the cores that others used meanwhile."""
 
     seconds: tuple[float, ...]
+    others: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -36,6 +42,11 @@ class Times:
     @property
     def spread(self) -> tuple[float, float]:
         return min(self.seconds), max(self.seconds)
+
+    @property
+    def busy(self) -> float:
+        """Cores that others used in the median of the runs."""
+        return statistics.median(self.others) if self.others else 0.0
 
 
 def cpu_clock(call: Callable[[], Any]) -> float:
@@ -64,26 +75,43 @@ def alternate(
     repeats: int,
     clock: Callable[[Callable[[], Any]], float] = cpu_clock,
     limit: float = 60.0,
-    pause: float = 0.05,
+    pause: float = PAUSE,
+    patience: Patience | None = None,
 ) -> dict[str, Times]:
     """Run all calls in turn, A B C A B C …, after one round that does not count.
 
     Args:
         repeats: rounds that count.
         limit: seconds after which no further round begins, once three rounds are done.
-        pause: seconds between two calls, so that one library's spinning threads have gone to sleep.
+        pause: seconds between two calls.
+        patience: while it lasts, wait for other processes, and repeat a run that they disturbed.
     """
+    patience = patience or Patience(0)
     for call in calls.values():
         clock(call)
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    begin = time.perf_counter()
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    spent = 0.0
     for done in range(repeats):
-        if done >= 3 and time.perf_counter() - begin > limit:
+        if done >= 3 and spent > limit:
             break
         for name, call in calls.items():
-            time.sleep(pause)
-            taken[name].append(clock(call))
-    return {name: Times(tuple(seconds)) for name, seconds in taken.items()}
+            taken[name].append(_undisturbed(call, clock, pause, patience))
+            spent += taken[name][-1][0]
+    return {name: Times(*map(tuple, zip(*runs, strict=True))) for name, runs in taken.items()}
+
+
+def _undisturbed(
+    call: Callable[[], Any], clock: Callable[[Callable[[], Any]], float], pause: float, patience: Patience
+) -> tuple[float, float]:
+    """Return the seconds of one run, and the cores that others used meanwhile and just before."""
+    while True:
+        patience.wait()
+        watch = Watch()
+        time.sleep(pause)
+        seconds, others = clock(call), watch.others()
+        if others < QUIET or not patience.left:
+            return seconds, others
+        patience.seconds -= seconds
 
 
 def peak_of_cell(cell: Mapping[str, Any]) -> int:

@@ -1,0 +1,362 @@
+"""The questions, each answered by one table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import ours, peers, timing
+from .floor import Machine, multiply_adds, products, shape_of
+from .load import Patience
+from .networks import NETWORKS, Graph, Parameters, cast, parameters, pictures
+from .report import Cell, Table
+from .sides import UNIT, make, sides_of
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured and how often."""
+
+    repeats: int = 7
+    batches: tuple[int, ...] = (1, 8)
+    networks: tuple[str, ...] = ("vgg16", "resnet50")
+    composites: tuple[str, ...] = ours.COMPOSITES
+    threads: int = 2
+    backend: str = "numpy"
+    size: int = 224
+    width: float = 1.0
+    limit: float = 60.0
+    pause: float = timing.PAUSE
+    memory: bool = True
+    lstm_peer: Path | None = None
+    patience: Patience = field(default_factory=lambda: Patience(0))
+
+    @property
+    def clock(self) -> Callable[[Callable[[], Any]], float]:
+        return timing.device_clock if self.backend == "cupy" else timing.cpu_clock
+
+    def graph(self, name: str) -> Graph:
+        return NETWORKS[name](size=self.size, width=self.width)
+
+    def time(self, calls: dict[str, Callable[[], Any]]) -> dict[str, timing.Times]:
+        return self.alternate(calls, clock=self.clock)
+
+    def alternate(self, calls: dict[str, Callable[[], Any]], **changes: Any) -> dict[str, timing.Times]:
+        given = {"repeats": self.repeats, "limit": self.limit, "pause": self.pause, "patience": self.patience}
+        return timing.alternate(calls, **{**given, **changes})
+
+
+def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Return max |a − b| / max |b|."""
+    return float(np.abs(a - b).max() / np.abs(b).max())
+
+
+def progress(text: str) -> None:
+    sys.stderr.write(f"  {text}\n")
+
+
+# Floor -----------------------------------------------------------------------------------------------------------
+
+
+def floor(options: Options) -> list[Table]:
+    """How fast does this machine multiply the matrices of these layers, and what do the rules need of it?"""
+    computer = Machine(backend=options.backend)
+    shapes = Table(
+        "gemm",
+        f"Rate of float32 matrix products at the networks' shapes ({options.backend})",
+        ["network", "layer", "count", "rows", "inner", "columns", "multiply-adds", "seconds [s]", "GFLOP/s"],
+        notes=["convolution: (outs) × (ins·kernel²) · (positions) per sample; dense: (batch) × (ins) · (outs)"],
+    )
+    totals = Table(
+        "floor",
+        "Floor: multiply-adds that the rules need ÷ that rate",
+        ["network", "batch", "composite", "forward multiply-adds", "needed", "floor [s]", "GFLOP/s"],
+        notes=["how many products per layer each rule needs is written at the top of benchmarks/floor.py"],
+    )
+    for name in options.networks:
+        graph = options.graph(name)
+        _shape_rows(shapes, graph, computer)
+        macs = multiply_adds(graph)
+        for batch in options.batches:
+            for composite in options.composites:
+                needed = batch * sum(macs[k] * n for k, n in products(graph, composite).items())
+                seconds = computer.floor(graph, composite, batch)
+                totals.rows.append(
+                    [name, batch, composite, batch * sum(macs.values()), needed, seconds, 2e-9 * needed / seconds]
+                )
+    return [shapes, totals]
+
+
+def _shape_rows(table: Table, graph: Graph, computer: Machine) -> None:
+    found: dict[tuple[int, int, int], list[str]] = {}
+    for op in graph.ops:
+        if op.kind in ("conv", "dense"):
+            *shape, _ = shape_of(graph, op, 1)
+            found.setdefault((shape[0], shape[1], shape[2]), []).append(op.name)
+    for (rows, inner, columns), names in found.items():
+        seconds, work = computer.seconds(rows, inner, columns), rows * inner * columns
+        table.rows.append(
+            [graph.name, names[0], len(names), rows, inner, columns, work, seconds, 2e-9 * work / seconds]
+        )
+
+
+# Images ----------------------------------------------------------------------------------------------------------
+
+AGREEMENT = (
+    "zennit's z⁺ has b⁺ in its denominator; lrp_ref is run (and timed) with αβ(1, 0), which is the same rule, instead "
+    "of its own z⁺, so that all sides compute the same numbers"
+)
+SETUP = (
+    "the same He-scaled random weights on every side, biases not zero; target 3; everything is built, canonized and "
+    "registered before the clock starts; torch forward: inference mode, BatchNorm not merged"
+)
+MERGED = (
+    "ResNet-50: lrp_ref merges BatchNorm (canonize), zennit too (SequentialMergeBatchNorm) except in the row that says "
+    "'passed', whose numbers are others; additions are zennit's Sum; BatchNorm's eps is 0 on every side"
+)
+
+
+def images(options: Options) -> list[Table]:
+    """How long does an explanation of an image take, next to the peers, the forward pass and the floor?"""
+    tables = []
+    for label in tensor_float_modes(options.backend):
+        columns = [
+            "network", "batch", "composite", "side", "median [s]", "min [s]", "max [s]", "÷ forward [×]",
+            "÷ lrp_ref [×]", "floor [s]", "÷ floor [×]", "peak [MB]", "difference", "others",
+        ]  # fmt: skip
+        where = f"{options.threads} threads" if options.backend == "numpy" else f"{options.backend}, {label}"
+        table = Table("images" + label.replace(" ", "_"), f"Images, float32, {where}", columns)
+        table.notes += [SETUP, AGREEMENT, MERGED]
+        table.notes.append(
+            "÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. peak: bytes of the first call beyond those "
+            "resident before it, each in a process of its own. difference: max |R − R of lrp_ref| / max |R| in float32 "
+            "as timed. others: cores that other processes used in the median of the runs"
+        )
+        computer = Machine(backend=options.backend)
+        for name in options.networks:
+            _network_rows(table, options, name, computer)
+        tables.append(table)
+    return tables
+
+
+def tensor_float_modes(backend: str) -> Iterator[str]:
+    """Set TF32 off, then on, for CuPy and PyTorch; on the CPU there is one mode."""
+    if backend != "cupy":
+        yield ""
+        return
+    import cupy
+    import torch
+
+    for on in (False, True):
+        kind = cupy._core.COMPUTE_TYPE_TF32 if on else cupy._core.COMPUTE_TYPE_FP32
+        cupy._core.set_compute_type(np.float32, kind)
+        torch.backends.cuda.matmul.allow_tf32 = on
+        torch.backends.cudnn.allow_tf32 = on
+        yield f"TF32 {'on' if on else 'off'}"
+
+
+def _network_rows(table: Table, options: Options, name: str, computer: Machine) -> None:
+    graph = options.graph(name)
+    given = parameters(graph)
+    for batch in options.batches:
+        x = pictures(graph, batch)
+        for composite in options.composites:
+            progress(f"{name}, batch {batch}, {composite}")
+            calls = {s: make(s, graph, given, x, composite, backend=options.backend) for s in sides_of(name, composite)}
+            relevance = {s: peers.to_numpy(call()) for s, call in calls.items() if s != UNIT}
+            times = options.time(calls)
+            least = computer.floor(graph, composite, batch)
+            for side, taken in times.items():
+                row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]
+                row.append(taken.median / times[UNIT].median if UNIT in times else None)
+                row.append(taken.median / times["lrp_ref"].median)
+                row += [least, taken.median / least] if side != UNIT else [None, None]
+                row.append(_peak(options, name, batch, composite, side, calls[side]))
+                differs = side in relevance and side != "lrp_ref"
+                row.append(largest_difference(relevance[side], relevance["lrp_ref"]) if differs else None)
+                row.append(round(taken.busy, 2))
+                table.rows.append(row)
+
+
+def _peak(options: Options, network: str, batch: int, composite: str, side: str, call: Callable[[], Any]) -> int | None:
+    if not options.memory:
+        return None
+    if options.backend == "cupy":
+        return _device_peak(side, call)
+    cell = {"network": network, "batch": batch, "composite": composite, "side": side}
+    return timing.peak_of_cell({**cell, "size": options.size, "width": options.width, "threads": options.threads})
+
+
+def _device_peak(side: str, call: Callable[[], Any]) -> int:
+    """Return the most bytes that the library's pool holds in a call, less those held before."""
+    if side != "lrp_ref":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return int(torch.cuda.max_memory_allocated() - before)
+    import cupy
+
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    before = pool.total_bytes()
+    call()
+    return int(pool.total_bytes() - before)
+
+
+# Accuracy --------------------------------------------------------------------------------------------------------
+
+
+def accuracy(options: Options) -> list[Table]:
+    """How far is a float32 relevance from the float64 one?"""
+    table = Table(
+        "accuracy",
+        "Accuracy: float32 relevance against float64, one image",
+        ["network", "composite", "side", "max error", "L1 error", "float64 difference"],
+        notes=[
+            "max error: max |R32 − R64| / max |R64|; L1 error: Σ |R32 − R64| / Σ |R64|; R64 is the side's own run",
+            "float64 difference: max |R64 − R64 of lrp_ref| / max |R64|: whether the sides compute the same thing",
+            AGREEMENT,
+        ],
+    )
+    for name in options.networks:
+        graph = options.graph(name)
+        single = parameters(graph)
+        double = cast(single, "float64")
+        for composite in options.composites:
+            progress(f"{name}, {composite}, float64")
+            reference = None
+            for side in sides_of(name, composite):
+                if side == UNIT or side.endswith("passed"):
+                    continue
+                r64 = _relevance(side, graph, double, composite, "float64")
+                r32 = _relevance(side, graph, single, composite, "float32")
+                reference = r64 if reference is None else reference
+                error = np.abs(r32 - r64)
+                row: list[Cell] = [
+                    name,
+                    composite,
+                    side,
+                    largest_difference(r32, r64),
+                    float(error.sum() / np.abs(r64).sum()),
+                ]
+                table.rows.append([*row, None if side == "lrp_ref" else largest_difference(r64, reference)])
+    return [table]
+
+
+def _relevance(side: str, graph: Graph, given: Parameters, composite: str, dtype: str) -> np.ndarray:
+    return peers.to_numpy(make(side, graph, given, pictures(graph, 1, dtype), composite)())
+
+
+# Sentences -------------------------------------------------------------------------------------------------------
+
+
+def lstm(options: Options) -> list[Table]:
+    """How long does an explanation of a sentence take, next to a loop over words?"""
+    from . import sentences
+
+    weights = sentences.model()
+    table = Table(
+        "lstm",
+        "Sentences of 50 words, bidirectional LSTM, 60 embeddings, 60 hidden units, float64",
+        ["sentences", "side", "median [s]", "min [s]", "max [s]", "÷ lrp_ref [×]", "difference", "others"],
+        notes=[
+            "one word at a time: our own plain NumPy loop, identity matrices and messages in memory "
+            "(benchmarks/sentences.py); LRP_for_LSTM: its own class, unmodified, from --lstm-peer",
+            "difference: max |R − R of lrp_ref| / max |R|",
+        ],
+    )
+    for count in (1, 64):
+        progress(f"lstm, batch {count}")
+        x = sentences.sentences(count)
+        calls = {"lrp_ref": sentences.ours(weights, x), "one word at a time": sentences.one_word_at_a_time(weights, x)}
+        if options.lstm_peer is not None:
+            calls["LRP_for_LSTM"] = sentences.from_checkout(weights, x, options.lstm_peer)
+        relevance = {side: call() for side, call in calls.items()}
+        times = options.alternate(calls)
+        for side, taken in times.items():
+            difference = None if side == "lrp_ref" else largest_difference(relevance[side], relevance["lrp_ref"])
+            ratio = taken.median / times["lrp_ref"].median
+            table.rows.append([count, side, taken.median, *taken.spread, ratio, difference, round(taken.busy, 2)])
+    return [table]
+
+
+# Start-up --------------------------------------------------------------------------------------------------------
+
+
+def startup(options: Options) -> list[Table]:
+    """How long do the import and the command's help take, next to NumPy's import?"""
+    import subprocess
+
+    statements = {
+        "import numpy": "import numpy",
+        "import lrp_ref": "import lrp_ref",
+        "lrp-ref --help": "import sys; from lrp_ref.cli import main; sys.argv = ['lrp-ref', '--help']; main()",
+    }
+    if peers.available("torch"):
+        statements["import torch"] = "import torch"
+
+    def started(statement: str) -> Callable[[], Any]:
+        command = [sys.executable, "-c", statement]
+        return lambda: subprocess.run(command, cwd=timing.ROOT, check=True, stdout=subprocess.DEVNULL)
+
+    table = Table(
+        "startup",
+        "Start-up: wall time of new processes, in turn",
+        ["process", "median [s]", "min [s]", "max [s]", "÷ import numpy [×]"],
+    )
+    times = options.alternate({k: started(v) for k, v in statements.items()}, repeats=2 * options.repeats, pause=0)
+    for name, taken in times.items():
+        table.rows.append([name, taken.median, *taken.spread, taken.median / times["import numpy"].median])
+    return [table]
+
+
+# Growth ----------------------------------------------------------------------------------------------------------
+
+AXES: dict[str, tuple[int, ...]] = {
+    "batch": (1, 2, 4, 8, 16, 32),
+    "depth": (2, 4, 8, 16, 32),
+    "size": (32, 64, 128, 256),
+}
+MIDDLE = {"batch": 2, "depth": 8, "size": 64}
+
+
+def growth(options: Options) -> list[Table]:
+    """How do the times grow with batch, depth and input size?"""
+    table = Table(
+        "growth",
+        "Growth: a chain of 3×3 convolutions with 32 channels, epsilon_plus, float32",
+        ["axis", "value", "side", "median [s]", "min [s]", "max [s]", "÷ lrp_ref [×]"],
+        notes=["what is not on the axis: " + ", ".join(f"{k} {v}" for k, v in MIDDLE.items()), AGREEMENT],
+    )
+    for axis, values in AXES.items():
+        for value in values:
+            progress(f"{axis} {value}")
+            at = {**MIDDLE, axis: value}
+            graph = NETWORKS["chain"](depth=at["depth"], size=at["size"], width=options.width)
+            given, x = parameters(graph), pictures(graph, at["batch"])
+            calls = {
+                side: make(side, graph, given, x, "epsilon_plus", backend=options.backend)
+                for side in sides_of("chain", "epsilon_plus")
+            }
+            times = options.time(calls)
+            for side, taken in times.items():
+                ratio = taken.median / times["lrp_ref"].median
+                table.rows.append([axis, value, side, taken.median, *taken.spread, ratio])
+    return [table]
+
+
+QUESTIONS: dict[str, Callable[[Options], list[Table]]] = {
+    "floor": floor,
+    "images": images,
+    "accuracy": accuracy,
+    "lstm": lstm,
+    "startup": startup,
+    "growth": growth,
+}
