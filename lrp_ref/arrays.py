@@ -21,9 +21,9 @@ Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtyp
 Namespace = Any
 
 ARRAY_FUNCTIONS = (
-    "abs", "arange", "asarray", "broadcast_to", "concatenate", "copysign", "empty", "exp", "expm1", "isfinite", "log", "log1p",
-    "logical_and", "matmul", "maximum", "minimum", "moveaxis", "ones", "sqrt", "stack", "sum", "take", "tanh", "where",
-    "zeros",
+    "abs", "add", "arange", "asarray", "broadcast_to", "concatenate", "copysign", "empty", "exp", "expm1",
+    "isfinite", "log", "log1p", "logical_and", "matmul", "maximum", "minimum", "moveaxis", "multiply", "ones",
+    "sqrt", "stack", "sum", "take", "tanh", "where", "zeros",
 )  # fmt: skip
 
 
@@ -168,8 +168,13 @@ def unwarned() -> Any:
     return np.errstate(all="ignore")
 
 
-def require_finite(array: Array, what: str) -> None:
+def require_finite(array: Array, what: str, *, total: Array | None = None) -> None:
     """Raise if ``array`` holds NaN or infinity.
+
+    Args:
+        array: what is looked at.
+        what: how the message calls it.
+        total: a sum over the array, where one is known: if it is finite, so is every summand.
 
     Raises:
         NonFiniteError: with ``what``, how many values, and the index of the first.
@@ -177,7 +182,11 @@ def require_finite(array: Array, what: str) -> None:
     if array.dtype.kind != "f":
         return
     xp = namespace(array)
-    finite = xp.isfinite(array)
+    with unwarned():
+        total = array.sum() if total is None else total
+    if bool(xp.isfinite(total).all()):
+        return
+    finite = xp.isfinite(array)  # the sum alone may overflow
     if bool(finite.all()):
         return
     bad = ~to_numpy(finite)

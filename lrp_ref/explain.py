@@ -1,4 +1,4 @@
-"""The two loops: forward through the nodes, back with the relevance; errors get the node's name here."""
+"""One call, one value: explain a batch, look at the result, save it, load it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from . import composites
-from .arrays import Array, by_name, convert, is_float, namespace, require_finite, sample_sum, to_numpy, unwarned
-from .canonize import canonize as canonize_network
-from .errors import BackendError, GraphError, LrpError, ModelFormatError
-from .network import Network, value_name
+from .arrays import Array, by_name, convert, is_float, namespace, sample_sum, to_numpy
+from .errors import BackendError, GraphError, ModelFormatError, ParameterError
+from .network import Network
 from .start import start_relevance
 from .tables import number
-from .trace import Ledger, Row, Trace, read_npz, write_npz
+from .trace import COLUMNS, Ledger, Row, Trace, read_npz, write_npz
+from .walk import Walk, ready, walk_back
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """The arguments of an explanation, so that its trace can be made later."""
+
+    net: Network
+    x: Any
+    target: Any
+    composite: Any
+    start: Any
+    output: str | None
+    canonize: bool
+    host: bool = False
+
+    def trace(self) -> Trace:
+        """Walk again and keep everything."""
+        target = None if hasattr(self.start, "shape") else self.target
+        e = explain(
+            self.net, self.x, target=target, composite=self.composite, start=self.start, output=self.output,
+            canonize=self.canonize, trace=True,
+        )  # fmt: skip
+        return e.trace.to_numpy() if self.host else e.trace
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,23 +49,34 @@ class Explanation:
         relevance: of the input, with its shape (N, ...), in the unit of the start relevance; a dict by name for
             several inputs.
         ledger: where the relevance of every node went.
-        trace: values and relevances of every node (empty if ``trace=False`` was asked for).
         target: the explained outputs (N, T); None if the start relevance was an array.
         start: how the start relevance was chosen.
         composite: name of the composite.
         plan: the rule of every node.
         start_relevance: what started at the output, with its shape.
+        kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
+        again: the question, so that the walk can be repeated.
     """
 
     output: Array
     relevance: Any
     ledger: Ledger
-    trace: Trace
     target: Array | None
     start: str
     composite: str
     plan: composites.Plan
     start_relevance: Array
+    kept: Trace | None = None
+    again: Request | None = None
+
+    @property
+    def trace(self) -> Trace:
+        """Values and relevances of every node, by name; a walk that did not keep them is repeated once."""
+        if self.kept is None:
+            repeated = Trace() if self.again is None else self.again.trace()
+            object.__setattr__(self, "kept", repeated)
+        assert self.kept is not None
+        return self.kept
 
     def __repr__(self) -> str:
         target = "" if self.target is None else f", target {to_numpy(self.target)[:4].tolist()}"
@@ -84,7 +118,8 @@ class Explanation:
             output=to_numpy(self.output),
             relevance=relevance if isinstance(self.relevance, Mapping) else relevance["relevance"],
             ledger=self.ledger.to_numpy(),
-            trace=self.trace.to_numpy(),
+            kept=None if self.kept is None else self.kept.to_numpy(),
+            again=None if self.again is None else replace(self.again, host=True),
             target=None if self.target is None else to_numpy(self.target),
             plan=plan,
             start_relevance=to_numpy(self.start_relevance),
@@ -112,8 +147,11 @@ class Explanation:
             "ledger": self.ledger.residual <= tolerance,
         }
 
-    def save(self, path: str | Path) -> Path:
-        """Write relevance, output, target and trace as .npz (readable by ``Trace.load`` too); return the path."""
+    def save(self, path: str | Path, *, trace: bool = True) -> Path:
+        """Write relevance, output, target and, unless ``trace`` is False, the trace as .npz; return the path.
+
+        ``Trace.load`` reads the file too.
+        """
         extra: dict[str, Any] = {"output": self.output, "start_relevance": self.start_relevance}
         names = list(self._parts())
         extra |= {f"input_relevance/{name}": array for name, array in self._parts().items()}
@@ -121,7 +159,7 @@ class Explanation:
             extra["target"] = self.target
         extra |= {"start": self.start, "composite": self.composite, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
-        return write_npz(path, extra, self.trace)
+        return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
@@ -153,7 +191,7 @@ def explain(
     output: str | None = None,
     canonize: bool = True,
     xp: Any = None,
-    trace: bool = True,
+    trace: bool = False,
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
@@ -168,7 +206,8 @@ def explain(
         output: which output to explain, where the network has several; the first by default.
         canonize: merge BatchNorm and drop a final softmax first.
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
-        trace: keep all values and relevances; without it they are freed on the way.
+        trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
+            walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
 
     Raises:
         LrpError: any of its kinds, with the node's name where one is involved.
@@ -197,19 +236,29 @@ def explain(
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
-    net = net.like_input(fed)
-    if canonize:
-        # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
-        sized = tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs)
-        net = canonize_network(replace(net, inputs=sized))
-    name, chosen = net.outputs[which], composites.resolve(composite)
-    chosen.check_names(net)
-    net = net.until(name)
-    plan = chosen.plan(net, check_names=False)
-    values = net.values({i.name: fed[i.name] for i in net.inputs})
+    walk = ready(net, fed, composite, output=which, canonize=canonize)
+    n = len(next(iter(fed.values())))
+    count = n if trace else walk.samples(fed)
+    parts = []
+    for first in range(0, max(n, 1), max(count, 1)):
+        cut = slice(first, first + count)
+        few = fed if count == n else {name: a[cut] for name, a in fed.items()}
+        parts.append(_explain_few(walk, few, _cut(target, n, cut), _cut_start(start, n, cut), trace))
+    whole = parts[0] if len(parts) == 1 else _joined(parts)
+    again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
+    return replace(
+        whole, again=again, relevance=whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values()))
+    )
+
+
+def _explain_few(walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, keep: bool) -> Explanation:
+    """Explain samples that fit into memory together; the relevance is a dict by input name."""
+    name = walk.net.outputs[0]
+    wanted = {i.name: fed[i.name] for i in walk.net.inputs}
+    values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped)
     out = values[name]
     begin, targets, described = start_relevance(out, target, start)
-    relevance, rows = _walk_back(net, plan, values, {name: begin}, keep=trace)
+    relevance, rows = walk_back(walk, values, {name: begin}, keep=keep)
     received = {
         key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
         for key, array in fed.items()
@@ -217,57 +266,50 @@ def explain(
     }
     return Explanation(
         output=out,
-        relevance=received if len(fed) > 1 else next(iter(received.values())),
+        relevance=received,
         ledger=Ledger(rows),
-        trace=Trace(values, relevance) if trace else Trace(),
+        kept=Trace(values, relevance) if keep else None,
         target=targets,
         start=described,
-        composite=chosen.name,
-        plan=plan,
+        composite=walk.composite,
+        plan=walk.plan,
         start_relevance=begin,
     )
 
 
-def _walk_back(
-    net: Network, plan: composites.Plan, values: dict[str, Array], relevance: dict[str, Array], *, keep: bool
-) -> tuple[dict[str, Array], list[Row]]:
-    """Hand the relevance from node to node, last to first; returns it by name, and the ledger's rows."""
+def _cut(target: Any, n: int, cut: slice) -> Any:
+    """Return the targets of some samples; what holds for all samples stays as it is."""
+    if target is None or n == 1 or not hasattr(target, "__len__"):
+        return target
+    if len(target) == n:
+        return target[cut]
+    if len(target) != 1 or not hasattr(target[0], "__len__"):
+        raise ParameterError(f"{len(target)} targets for {n} samples: give one number, one per sample, or (N, T)")
+    return target
+
+
+def _cut_start(start: Any, n: int, cut: slice) -> Any:
+    """Return the start relevance of some samples; an array of one sample's shape holds for all."""
+    return start[cut] if hasattr(start, "ndim") and start.ndim > 1 and len(start) == n else start
+
+
+def _joined(parts: list[Explanation]) -> Explanation:
+    """Join explanations of consecutive samples."""
+    xp, first = namespace(parts[0].output), parts[0]
+
+    def join(arrays: Any) -> Array:
+        return xp.concatenate(tuple(arrays), axis=0)
+
     rows = []
-    for node, planned in zip(reversed(net.nodes), reversed(plan), strict=True):
-        names = [node.name]
-        while (more := value_name(node.name, len(names))) in values:
-            names.append(more)
-        if not any(n in relevance for n in names):
-            continue
-        outputs = tuple(values[n] for n in names)
-        arrived = tuple(
-            relevance[n] if n in relevance else namespace(v).zeros(v.shape, dtype=v.dtype)
-            for n, v in zip(names, outputs, strict=True)
-        )
-        xs = tuple(values[n] for n in node.inputs)
-        try:
-            with unwarned():
-                z = outputs if len(outputs) > 1 else outputs[0]
-                shared = node.layer.redistribute(xs, arrived, planned.rule, z=z)
-            for received in shared.relevances:
-                require_finite(received, "the relevance of its input")
-        except LrpError as error:
-            raise error.at(node.name) from error
-        rows.append(_row(node.name, planned.label, arrived, shared))
-        for source, received in zip(node.inputs, shared.relevances, strict=True):
-            if is_float(values[source]):
-                relevance[source] = relevance[source] + received if source in relevance else received
-        if not keep:
-            for n in names:
-                values.pop(n)
-                relevance.pop(n, None)
-    # A value that several nodes read is complete only after the last of them: the order is that of the walk.
-    return {n: relevance[n] for n in reversed(values) if n in relevance}, rows
-
-
-def _row(node: str, rule: str, arrived: tuple[Array, ...], shared: Any) -> Row:
-    out = sum(sample_sum(r) for r in arrived)
-    received = sum(sample_sum(r) for r in shared.relevances)
-    residual = out - received - shared.bias - shared.stabiliser - shared.dropped
-    size = sum(sample_sum(abs(r)) for r in arrived)
-    return Row(node, rule, out, received, shared.bias, shared.stabiliser, shared.dropped, residual, size)
+    for same in zip(*(p.ledger for p in parts), strict=True):
+        columns = {c: join(getattr(r, c) for r in same) for c in COLUMNS}
+        size = None if same[0].size is None else join(r.size for r in same)
+        rows.append(Row(same[0].node, same[0].rule, **columns, size=size))
+    return replace(
+        first,
+        output=join(p.output for p in parts),
+        relevance={k: join(p.relevance[k] for p in parts) for k in first.relevance},
+        ledger=Ledger(rows),
+        target=None if first.target is None else join(p.target for p in parts),
+        start_relevance=join(p.start_relevance for p in parts),
+    )

@@ -120,7 +120,7 @@ def convolve(
 
 
 def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
-    """Write the matrix product into ``out`` (a view with contiguous rows), without a temporary where that is possible."""
+    """Write the matrix product into ``out`` (a view with contiguous rows), if possible without a temporary."""
     if xp.__name__ == "numpy":
         xp.matmul(a, b, out=out)
     else:
@@ -165,9 +165,7 @@ def convolve_adjoint(
     return pad_spatial(y, crop, 0, xp)
 
 
-def _flips(
-    weight: Array, stride: Sequence[int], pads: Pads, reach: Sequence[int], groups: int, positions: int
-) -> bool:
+def _flips(weight: Array, stride: Sequence[int], pads: Pads, reach: Sequence[int], groups: int, positions: int) -> bool:
     """Whether the adjoint is cheaper as a convolution with the flipped kernel; only a stride of 1 allows it.
 
     Gathering the windows of g costs one write per tap and output channel, scattering back one read and one write per
@@ -181,7 +179,7 @@ def _flips(
 def _scatter(
     g: Array, weight: Array, y: Array, stride: Sequence[int], dilation: Sequence[int], groups: int, xp: Namespace
 ) -> None:
-    """Add the unrolled products W^T g of each strip to the windows of y (N, groups, C/groups, *padded) they belong to."""
+    """Add the unrolled products W^T g of each strip to its windows of y (N, groups, C/groups, *padded)."""
     kernel, inner = weight.shape[2:], weight.shape[1]
     n, outs, out, taps = g.shape[0], weight.shape[0], g.shape[2:], math.prod(weight.shape[2:])
     matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
@@ -212,9 +210,7 @@ def _output_sizes(
     return out
 
 
-def _strips(
-    n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namespace
-) -> Iterator[tuple[slice, slice]]:
+def _strips(n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namespace) -> Iterator[tuple[slice, slice]]:
     """Yield (output rows, samples) so that the unrolled windows of one strip stay small."""
     budget = STRIP_BYTES if xp.__name__ == "numpy" else DEVICE_STRIP_BYTES
     row = max(unrolled * math.prod(out[1:]) * itemsize, 1)

@@ -41,17 +41,16 @@ def facts(net: Network, plan: Plan, start_vanishes: bool = False) -> tuple[Facts
     for node in net.nodes:
         positive[node.name] = node.layer.nonnegative(tuple(positive.get(name, False) for name in node.inputs))
     # Walk back: does the relevance of a value vanish where the value is 0 (or below), at every use of it?
-    vanishes = {name: start_vanishes for name in net.outputs}
+    vanishes = dict.fromkeys(net.outputs, start_vanishes)
     active: dict[str, bool] = {}
     for node, planned in zip(reversed(net.nodes), reversed(plan), strict=True):
         above = vanishes.get(node.name, True)
         active[node.name] = above
         for name in node.inputs:
-            here = _vanishes(node.layer, planned.rule, above, positive.get(owner(name), False))
-            vanishes[owner(name)] = vanishes.get(owner(name), True) and here
-    return tuple(
-        Facts(all(positive.get(n, False) for n in node.inputs), active[node.name]) for node in net.nodes
-    )
+            source = owner(name, positive)
+            here = _vanishes(node.layer, planned.rule, above, positive.get(source, False))
+            vanishes[source] = vanishes.get(source, True) and here
+    return tuple(Facts(all(positive.get(n, False) for n in node.inputs), active[node.name]) for node in net.nodes)
 
 
 def _vanishes(layer: Layer, rule: Any, above: bool, positive: bool) -> bool:

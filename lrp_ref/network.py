@@ -144,19 +144,44 @@ class Network(Value):
     @property
     def parameters(self) -> tuple[Array, ...]:
         """All float arrays of all layers."""
-        found: list[Array] = []
+        if "parameters" not in self.memory:
+            found: list[Array] = []
 
-        def collect(array: Array) -> Array:
-            found.append(array)
-            return array
+            def collect(array: Array) -> Array:
+                found.append(array)
+                return array
 
-        self.map_arrays(collect)
-        return tuple(a for a in found if is_float(a))
+            self.map_arrays(collect)
+            self.memory["parameters"] = tuple(a for a in found if is_float(a))
+        parameters: tuple[Array, ...] = self.memory["parameters"]
+        return parameters
 
     @property
     def dtype(self) -> Any:
         """The dtype of the parameters, or None for a network without any."""
         return self.parameters[0].dtype if self.parameters else None
+
+    @property
+    def memory(self) -> dict[Any, Any]:
+        """Work that is made once for this network (canonized copies, edited weights); no part of its value.
+
+        It ends with the network, is not saved or copied with it, and holds for as long as nobody writes into the
+        network's arrays: a changed network is a new one.
+        """
+        found: dict[Any, Any] | None = self.__dict__.get("_memory")
+        if found is None:
+            object.__setattr__(self, "_memory", found := {})
+        return found
+
+    def remember(self, key: Any, value: Any, *, most: int) -> None:
+        """Put a value into the memory as the newest of its kind, and forget the oldest beyond ``most``."""
+        self.memory[key] = value
+        same = [k for k, v in list(self.memory.items()) if type(v) is type(value)]
+        for old in same[:-most]:
+            self.memory.pop(old, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_memory"}
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read the value ``name``."""
@@ -167,6 +192,8 @@ class Network(Value):
     def to(self, xp: Any) -> Network:
         """Return the network with its arrays in another array module ("numpy", "cupy", or a module)."""
         module = by_name(xp)
+        if all(namespace(p) is module for p in self.parameters):
+            return self
         return self.map_arrays(lambda a: convert(a, module))
 
     def astype(self, dtype: Any) -> Network:

@@ -16,6 +16,8 @@ FLOORS = [
     ["rule", "layers"],
     ["rules", "network"],
     ["composites", "canonize", "trace", "start"],
+    ["knowledge"],
+    ["walk"],
     ["explain"],
     ["loaders", "literal", "messages", "preprocess"],
     ["cli", "__init__"],

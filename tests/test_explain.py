@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from fractions import Fraction
 from typing import Any
 
@@ -11,10 +12,10 @@ from strict import STRICT, StrictArray
 from textbook_nets import BOUNDS, LITERAL, RNG, book, conv_net, draw, literal_walk, residual_net, seed
 
 import lrp_ref as lrp
-from lrp_ref import composites, rules
+from lrp_ref import composites, rules, walk
 from lrp_ref.arithmetic import rational, to_float
 from lrp_ref.edits import add
-from lrp_ref.errors import BackendError
+from lrp_ref.errors import BackendError, ParameterError
 from lrp_ref.layers import Add, Dense, MaxPool, ReLU
 from lrp_ref.network import Input, Network, Node
 
@@ -122,7 +123,7 @@ def test_the_ledger_closes_for_every_preset(name: str, build: Any, start: str) -
     e = lrp.explain(net, x, target=[0, 1, 2], start=start, composite=composites.get(name, **BOUNDS.get(name, {})))
     assert e.ledger.residual < 1e-12
     accounted = e.relevance.reshape(3, -1).sum(axis=1) + sum(e.ledger.total().values())
-    size = max(np.abs(r.size).max() for r in e.ledger)
+    size = max(np.abs(r).reshape(3, -1).sum(axis=1).max() for r in e.trace.relevance.values())
     np.testing.assert_allclose(accounted, e.start_relevance.sum(axis=1), rtol=0, atol=1e-12 * size)
 
 
@@ -189,8 +190,9 @@ def test_samples_are_independent(name: str, build: Any) -> None:
         alone = lrp.explain(net, x[n : n + 1], target=1, composite=composite)
         size = np.abs(alone.relevance).max()
         np.testing.assert_allclose(whole.relevance[n : n + 1], alone.relevance, rtol=0, atol=1e-11 * size)
+        scale = {name: np.abs(r).sum() for name, r in alone.trace.relevance.items()}
         for a, b in zip(whole.ledger, alone.ledger, strict=True):
-            np.testing.assert_allclose(a.relevance_in[n], b.relevance_in[0], rtol=0, atol=1e-11 * b.size[0])
+            np.testing.assert_allclose(a.relevance_in[n], b.relevance_in[0], rtol=0, atol=1e-11 * scale[b.node])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -211,7 +213,45 @@ def test_without_a_trace_the_result_is_the_same(build: Any) -> None:
     assert np.array_equal(full.relevance, lean.relevance)
     assert np.array_equal(full.output, lean.output)
     assert full.ledger.table() == lean.ledger.table()
-    assert (len(lean.trace.values), len(lean.trace.relevance)) == (0, 0)
+    assert lean.kept is None
+    assert list(lean.trace.values) == list(full.trace.values)
+    assert list(lean.trace.relevance) == list(full.trace.relevance)
+    assert full.trace.diff(lean.trace, tolerance=0).equal
+    assert lean.trace is lean.kept
+
+
+def test_micro_batches_are_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, shape = residual_net()
+    x, start = draw(5, *shape), draw(5, 3)
+    asked = [{"target": 1}, {"target": [0, 1, 2, 0, 1]}, {"target": [[0, 2]], "start": "logit"}, {"start": start}]
+    whole = [lrp.explain(net, x, composite="epsilon_plus", **how) for how in asked]
+    taken = []
+    monkeypatch.setattr(walk, "WORKING_BYTES", 1)
+    monkeypatch.setattr(Network, "values", lambda *a, f=Network.values, **k: (taken.append(a), f(*a, **k))[1])
+    for how, expected in zip(asked, whole, strict=True):
+        e = lrp.explain(net, x, composite="epsilon_plus", **how)
+        np.testing.assert_allclose(e.relevance, expected.relevance, rtol=1e-12, atol=1e-14)
+        assert np.array_equal(e.start_relevance, expected.start_relevance)
+        assert e.ledger.residual < 1e-13
+        assert [len(r.bias) for r in e.ledger] == [5] * len(e.ledger)
+    assert {len(next(iter(a[1].values()))) for a in taken} <= {0, 1}
+    with pytest.raises(ParameterError, match="4 targets for 5 samples"):
+        lrp.explain(net, x, target=[0, 1, 2, 0])
+
+
+def test_work_is_remembered_with_the_network_and_not_part_of_it() -> None:
+    net, shape = residual_net()
+    x = draw(2, *shape)
+    first = lrp.explain(net, x, composite="epsilon_plus").relevance
+    made = [v for v in net.memory.values() if isinstance(v, walk.Walk)]
+    assert np.array_equal(lrp.explain(net, x, composite="epsilon_plus").relevance, first)
+    assert [v for v in net.memory.values() if isinstance(v, walk.Walk)] == made
+    for k in range(6):
+        lrp.explain(net, x, composite=rules.Epsilon(0.1 * k))
+    assert len([v for v in net.memory.values() if isinstance(v, walk.Walk)]) == 4
+    assert not pickle.loads(pickle.dumps(net)).memory  # noqa: S301 - our own value
+    assert not net.astype("float32").memory
+    assert pickle.loads(pickle.dumps(net)) == net  # noqa: S301 - our own value
 
 
 def test_inputs_are_not_changed() -> None:
@@ -242,7 +282,7 @@ def test_another_array_module_gives_the_same_and_only_its_own_arrays() -> None:
         e, there = (lrp.explain(net, x, composite=composite, target=2, xp=xp) for xp in (None, STRICT))
         found = [there.output, there.relevance, there.start_relevance, there.target, *there.trace.values.values()]
         assert {type(a) for a in (*found, *there.trace.relevance.values())} == {StrictArray}
-        columns = ("relevance_in", "residual", "size")
+        columns = ("relevance_in", "residual", "bias")
         assert {type(getattr(r, c)) for r in there.ledger for c in columns} == {StrictArray}
         host = there.to_numpy()
         np.testing.assert_allclose(host.relevance, e.relevance, rtol=1e-13, atol=1e-13 * np.abs(e.relevance).max())

@@ -330,8 +330,8 @@ def test_save_and_load(tmp_path: Path) -> None:
 
 def test_save_and_load_several_inputs_without_target_or_trace(tmp_path: Path) -> None:
     x = {"a": draw(2, 3), "b": draw(2, 4)}
-    e = lrp.explain(two_inputs(), x, start=np.ones(2), trace=False)
-    found = lrp.load_relevance(e.save(tmp_path / "e.npz"))
+    e = lrp.explain(two_inputs(), x, start=np.ones(2))
+    found = lrp.load_relevance(e.save(tmp_path / "e.npz", trace=False))
     assert list(found["relevance"]) == ["a", "b"]
     assert all(np.array_equal(found["relevance"][k], e.relevance[k]) for k in x)
     assert "target" not in found

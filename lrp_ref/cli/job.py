@@ -14,7 +14,7 @@ from ..explain import Explanation
 from ..explain import explain as explain_network
 from ..network import Network
 from ..preprocess import Sidecar
-from ..trace import Ledger, Row
+from ..trace import Ledger, Row, Trace
 from .options import make_start
 
 
@@ -87,6 +87,11 @@ class Job:
         return [first, *(self.explain(x, order[:, k]) for k in range(1, self.top))]
 
 
+def _cut_trace(trace: Trace, cut: slice) -> Trace:
+    values, relevance = ({n: a[cut] for n, a in part.items()} for part in (trace.values, trace.relevance))
+    return Trace(values, relevance)
+
+
 def single(e: Explanation, k: int) -> Explanation:
     """Return the explanation of the k-th sample of a batch."""
     if len(e.output) == 1:
@@ -98,11 +103,8 @@ def single(e: Explanation, k: int) -> Explanation:
         output=e.output[cut],
         relevance={n: r[cut] for n, r in e.relevance.items()} if isinstance(e.relevance, dict) else e.relevance[cut],
         ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
-        trace=replace(
-            e.trace,
-            values={n: a[cut] for n, a in e.trace.values.items()},
-            relevance={n: a[cut] for n, a in e.trace.relevance.items()},
-        ),
+        kept=None if e.kept is None else _cut_trace(e.kept, cut),
+        again=None,
         target=None if e.target is None else e.target[cut],
         start_relevance=e.start_relevance[cut],
     )

@@ -183,7 +183,7 @@ def write(job: Job, results: Results, sample: Sample, found: list[Explanation]) 
             paths[-1].append(heatmap.save(image, results.path(f"{name}.png")))
             if job.options["view"]:
                 image.show()
-        paths[-1].append(e.save(results.path(f"{name}.npz")))
+        paths[-1].append(e.save(results.path(f"{name}.npz"), trace=e.kept is not None))
     return paths
 
 

@@ -103,7 +103,7 @@ class Layer(Value):
         return self._redistribute(xs, relevances, rule, z)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
-        """Return whether the output is ≥ 0 everywhere, given which inputs are; known from the layer, not from values."""
+        """Return whether the output is ≥ 0 everywhere, given which inputs are, by the layer and not by values."""
         return False
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:

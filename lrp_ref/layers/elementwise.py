@@ -241,7 +241,7 @@ class Clip(Elementwise):
             raise ParameterError(f"Clip: low {self.low} is above high {self.high}")
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
-        return (self.low is not None and self.low >= 0) or (self.high is None or self.high >= 0) and all(inputs)
+        return (self.low is not None and self.low >= 0) or ((self.high is None or self.high >= 0) and all(inputs))
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""

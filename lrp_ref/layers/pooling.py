@@ -236,7 +236,9 @@ class MaxPool(Layer):
             for tap, view in zip(geometry.taps(), views, strict=True):
                 received[(slice(None), slice(None), *tap)] += xp.where(view == best, g, zero)
             return (geometry.crop(received),)
-        apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(geometry.stride, geometry.kernel, geometry.dilation, strict=True))
+        apart = all(
+            s >= d * (k - 1) + 1 for s, k, d in zip(geometry.stride, geometry.kernel, geometry.dilation, strict=True)
+        )
         remaining = g
         for tap, view in zip(geometry.taps(), views, strict=True):
             won = view == best

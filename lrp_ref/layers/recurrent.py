@@ -1,56 +1,20 @@
-"""LSTM: the cell's equations once, and two walks back over the time steps (derivative, relevance)."""
+"""LSTM: its inputs and outputs, and the order in which each direction reads; the loops are in ``recurrence``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..arithmetic import no_exact_value, scalar
+from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace, require_dtype, sample_sum
 from ..edits import ZERO
 from ..errors import ParameterError, ShapeError
-from ..rule import Known, Redistribution, Rule, share
+from ..rule import Redistribution, Rule
 from .base import Layer, same_shape
-from .dense import Dense
-from .elementwise import Sigmoid
-from .merge import Add
+from .recurrence import Arriving, DerivativeBack, Tape, Weights, relevance_back, run, walk_back
 
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 RETURNS = ("sequence", "last", "all")
-INPUT, FORGET, CELL, OUTPUT = range(4)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one time step of one direction computed; arrays (N, hidden) unless said otherwise."""
-
-    x: Array  # (N, features)
-    h_before: Array
-    c_before: Array
-    gates: tuple[Array, Array, Array, Array]  # i, f, g, o
-    c: Array
-    active: Array  # (N, 1) bool: the sample still has this step
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class _CellSum(Add):
-    """c_t = i⊙g + f⊙c_{t−1}, whose even spread runs over all 2·hidden units, as in a dense layer (I, I)."""
-
-    def evenly(self) -> Any:
-        return _Everything()
-
-
-class _Everything(Add):
-    """The dense layer of ones over all units of all operands."""
-
-    def forward(self, *xs: Array) -> Array:
-        total = sum(x.sum(axis=1, keepdims=True) for x in xs)
-        return namespace(*xs).broadcast_to(total, xs[0].shape)
-
-    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
-        spread = namespace(g).broadcast_to(g.sum(axis=1, keepdims=True), g.shape)
-        return (spread,) * len(xs)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,175 +95,155 @@ class LSTM(Layer):
         if lengths is not None and lengths.shape != (x.shape[0],):
             raise ShapeError(f"LSTM: lengths of shape {lengths.shape} for {x.shape[0]} samples")
         h, c = xs[-2:] if self.state else (None, None)
+        for state in () if h is None else (h, c):
+            require_dtype(state, self.weight_hidden, "LSTM")
+            if state.shape != (x.shape[0], self.weight_input.shape[0], self.hidden):
+                raise ShapeError(
+                    f"LSTM: initial state of shape {state.shape} is not (N, directions, hidden) = "
+                    f"{(x.shape[0], self.weight_input.shape[0], self.hidden)}"
+                )
         return x, lengths, h, c
 
-    def _order(self, x: Array, lengths: Array | None, reverse: bool, xp: Namespace) -> Array:
-        """Return (N, T) positions in the order in which the direction reads them."""
-        n, steps = x.shape[0], x.shape[1]
-        order = xp.broadcast_to(xp.arange(steps), (n, steps))
+    def _run(self, xs: tuple[Array, ...], keep: str) -> Tape:
+        """Run all directions over the inputs."""
+        x, lengths, h, c = self._unpack(xs)
+        xp = namespace(*xs, self.weight_input)
+        (n, steps, features), directions = x.shape, DIRECTIONS[self.direction]
+        along = x.transpose(1, 0, 2)
+        if lengths is not None:  # what lies after the end is not read
+            along = xp.where(self._active(lengths, steps, xp), along, scalar(0, x))
+        read = xp.empty((len(directions), steps, n, features), dtype=x.dtype)
+        for k, reverse in enumerate(directions):
+            read[k] = self._turn(along, reverse, lengths, xp)
+        zero = xp.zeros((len(directions), n, self.hidden), dtype=x.dtype) if h is None else None
+        start = (zero, zero) if h is None or c is None else (h.transpose(1, 0, 2), c.transpose(1, 0, 2))
+        return run(self._weights(), read.reshape(len(directions), steps * n, features), start, steps, keep=keep)
+
+    def _weights(self) -> Weights:
+        return Weights(self.weight_input, self.weight_hidden, self.bias)
+
+    def _active(self, lengths: Array, steps: int, xp: Namespace) -> Array:
+        """Return (T, N, 1) bool: the sample has this step."""
+        return (xp.arange(steps).reshape(-1, 1) < lengths).reshape(steps, -1, 1)
+
+    def _turn(self, along: Array, reverse: bool, lengths: Array | None, xp: Namespace) -> Array:
+        """Bring (T, N, ...) from the order of time into that of reading, or back: turning twice changes nothing."""
         if not reverse:
-            return order
+            return along
         if lengths is None:
-            return steps - 1 - order
-        last = lengths.reshape(-1, 1)
-        return xp.where(order < last, last - 1 - order, order)
+            return along[::-1]
+        time = xp.arange(along.shape[0]).reshape(-1, 1)
+        return along[xp.where(time < lengths, lengths - 1 - time, time), xp.arange(along.shape[1])]
 
     # -- forward ------------------------------------------------------------------------------------------------
 
-    def _steps(self, xs: tuple[Array, ...], k: int, reverse: bool) -> tuple[list[Step], Array, Array, Array]:
-        """Run direction k; return its steps in reading order, the order (N, T), and the last h and c."""
-        x, lengths, h0, c0 = self._unpack(xs)
-        xp = namespace(x, self.weight_input)
-        n, steps, _ = x.shape
-        order = self._order(x, lengths, reverse, xp)
-        rows = xp.arange(n).reshape(-1, 1)
-        read = x[rows, order]
-        drive = xp.matmul(read, self._flat(self.weight_input, k).T) + self.bias[k].reshape(-1)
-        zero = xp.zeros((n, self.hidden), dtype=x.dtype)
-        h = zero if h0 is None else h0[:, k]
-        c = zero if c0 is None else c0[:, k]
-        recurrent, done = self._flat(self.weight_hidden, k).T, []
-        for t in range(steps):
-            z = drive[:, t] + xp.matmul(h, recurrent)
-            i, f, g, o = (z[:, j * self.hidden : (j + 1) * self.hidden] for j in range(4))
-            i, f, o = _sigmoid(i), _sigmoid(f), _sigmoid(o)
-            g = _tanh(g)
-            c_next = f * c + i * g
-            active = xp.ones((n, 1), dtype=bool) if lengths is None else (t < lengths).reshape(-1, 1)
-            done.append(Step(read[:, t], h, c, (i, f, g, o), c_next, active))
-            h_next = o * _tanh(c_next)
-            h, c = (h_next, c_next) if lengths is None else (xp.where(active, h_next, h), xp.where(active, c_next, c))
-        return done, order, h, c
-
-    def _flat(self, weight: Array, k: int) -> Array:
-        return weight[k].reshape(4 * self.hidden, -1)
-
     def forward(self, *xs: Array) -> Any:
         """Return the outputs that ``returns`` names."""
-        xp = namespace(xs[0], self.weight_input)
-        sequences, hs, cs = [], [], []
-        for k, reverse in enumerate(DIRECTIONS[self.direction]):
-            steps, order, h, c = self._steps(xs, k, reverse)
-            hs.append(h)
-            cs.append(c)
-            if self.returns != "last":
-                sequences.append(self._sequence(steps, order, xs[0], xp))
-        if self.returns == "last":
-            return xp.concatenate(hs, axis=1)
-        sequence = xp.concatenate(sequences, axis=2)
-        return sequence if self.returns == "sequence" else (sequence, xp.stack(hs, axis=1), xp.stack(cs, axis=1))
+        return self._outputs(self._run(xs, "cell" if self.returns == "all" else "nothing"), xs)
 
-    def _sequence(self, steps: Sequence[Step], order: Array, x: Array, xp: Namespace) -> Array:
-        """Return the outputs (N, T, hidden) in the order of time."""
-        out = xp.zeros((x.shape[0], x.shape[1], self.hidden), dtype=x.dtype)
-        rows = xp.arange(x.shape[0])
-        for t, step in enumerate(steps):
-            h = step.gates[OUTPUT] * _tanh(step.c)
-            out[rows, order[:, t]] = xp.where(step.active, h, scalar(0, h))
-        return out
+    def _outputs(self, tape: Tape, xs: tuple[Array, ...]) -> Any:
+        xp, (n, steps, _), count = namespace(tape.h), xs[0].shape, len(DIRECTIONS[self.direction])
+        lengths = xs[1] if self.lengths else None
+        if self.returns == "last":
+            return self._last(tape.h, lengths, xp).reshape(n, count * self.hidden)
+        sequence = xp.empty((n, steps, count * self.hidden), dtype=tape.h.dtype)
+        for k, reverse in enumerate(DIRECTIONS[self.direction]):
+            turned = self._turn(tape.h[1:, k], reverse, lengths, xp)
+            sequence[:, :, k * self.hidden : (k + 1) * self.hidden] = turned.transpose(1, 0, 2)
+        if lengths is not None:
+            active = self._active(lengths, steps, xp).transpose(1, 0, 2)
+            sequence = xp.where(active, sequence, scalar(0, sequence))
+        if self.returns == "sequence":
+            return sequence
+        cells = xp.empty(tape.h.shape, dtype=tape.h.dtype)
+        cells[0] = xs[-1].transpose(1, 0, 2) if self.state else 0.0
+        cells[1:] = tape.parts[:, 0] + tape.parts[:, 1]
+        return sequence, self._last(tape.h, lengths, xp), self._last(cells, lengths, xp)
+
+    def _last(self, states: Array, lengths: Array | None, xp: Namespace) -> Array:
+        """Return (N, D, hidden), the states (T + 1, D, N, hidden) after each sample's last step."""
+        if lengths is None:
+            return states[-1].transpose(1, 0, 2)
+        return states.transpose(0, 2, 1, 3)[lengths, xp.arange(states.shape[2])]
 
     # -- backward -----------------------------------------------------------------------------------------------
 
-    def _incoming(self, g: Any, k: int, x: Array, xp: Namespace) -> tuple[Array | None, Array, Array]:
-        """Split what arrives at the outputs into direction k's sequence part and last h and c parts."""
-        part = slice(k * self.hidden, (k + 1) * self.hidden)
-        zero = xp.zeros((x.shape[0], self.hidden), dtype=x.dtype)
-        if self.returns == "last":
-            return None, g[:, part], zero
-        if self.returns == "sequence":
-            return g[:, :, part], zero, zero
-        return g[0][:, :, part], g[1][:, k], g[2][:, k]
-
-    def _walk_back(self, xs: tuple[Array, ...], g: Any, step_back: Any) -> tuple[Array, ...]:
-        """Walk every direction back in time with ``step_back(k, step, dh, dc) -> (dx, dh, dc)``.
+    def _walk_back(self, xs: tuple[Array, ...], g: Any, tape: Tape, back: Any) -> tuple[Array, ...]:
+        """Walk back from what arrives at the outputs, ``g``.
 
         Returns:
             What arrives at each operand (lengths receive zeros), then at the initial h and c, (N, directions, hidden).
         """
-        x = xs[0]
-        xp = namespace(x, self.weight_input)
-        dx = xp.zeros(x.shape, dtype=x.dtype)
-        rows, first_h, first_c = xp.arange(x.shape[0]), [], []
-        for k, reverse in enumerate(DIRECTIONS[self.direction]):
-            steps, order, _, _ = self._steps(xs, k, reverse)
-            sequence, dh, dc = self._incoming(g, k, x, xp)
-            for t in reversed(range(len(steps))):
-                step, at = steps[t], order[:, t]
-                here = dh if sequence is None else dh + sequence[rows, at]
-                zero = scalar(0, here)
-                new_x, new_h, new_c = step_back(
-                    k, step, xp.where(step.active, here, zero), xp.where(step.active, dc, zero)
-                )
-                dx[rows, at] += new_x
-                dh, dc = xp.where(step.active, new_h, dh), xp.where(step.active, new_c, dc)
-            first_h.append(dh)
-            first_c.append(dc)
-        middle = (xp.zeros(xs[1].shape, dtype=x.dtype),) if self.lengths else ()
-        return (dx, *middle, xp.stack(first_h, axis=1), xp.stack(first_c, axis=1))
+        x, xp = xs[0], namespace(xs[0], self.weight_input)
+        (n, steps, features), count = x.shape, len(DIRECTIONS[self.direction])
+        lengths = xs[1] if self.lengths else None
+        arriving, beyond = self._arriving(g, lengths, n, steps, xp)
+        first = walk_back(tape, arriving, back)
+        if beyond is not None:  # a sample without a step hands everything to its initial states
+            first = (first[0] + beyond[0], first[1] + beyond[1])
+        turned = back.x.reshape(count, steps, n, features)
+        parts = [self._turn(turned[k], reverse, lengths, xp) for k, reverse in enumerate(DIRECTIONS[self.direction])]
+        received = xp.empty(x.shape, dtype=x.dtype)
+        received[...] = (parts[0] if count == 1 else parts[0] + parts[1]).transpose(1, 0, 2)
+        middle = (xp.zeros(lengths.shape, dtype=x.dtype),) if lengths is not None else ()
+        return (received, *middle, *(a.transpose(1, 0, 2) for a in first))
+
+    def _arriving(
+        self, g: Any, lengths: Array | None, n: int, steps: int, xp: Namespace
+    ) -> tuple[Arriving, tuple[Array, Array] | None]:
+        """Sort what arrives at the outputs by steps; the second part is for samples without any step."""
+        count, hidden = len(DIRECTIONS[self.direction]), self.hidden
+        sequence = None if self.returns == "last" else g[0] if self.returns == "all" else g
+        given = g if sequence is None else sequence
+        zero = xp.zeros((count, n, hidden), dtype=given.dtype)
+        last_h, last_c, steps_h = zero, zero, None
+        if self.returns == "last":
+            last_h = g.reshape(n, count, hidden).transpose(1, 0, 2)
+        elif self.returns == "all":
+            last_h, last_c = (a.transpose(1, 0, 2) for a in g[1:])
+        if sequence is not None:
+            steps_h = xp.empty((steps, count, n, hidden), dtype=given.dtype)
+            for k, reverse in enumerate(DIRECTIONS[self.direction]):
+                part = sequence[:, :, k * hidden : (k + 1) * hidden].transpose(1, 0, 2)
+                steps_h[:, k] = self._turn(part, reverse, lengths, xp)
+        if lengths is None:
+            return Arriving(steps_h, None, last_h, last_c), None
+        nothing = scalar(0, given)
+        here = (xp.arange(1, steps + 1).reshape(-1, 1) == lengths).reshape(steps, 1, n, 1)
+        ends_h, ends_c = (xp.where(here, a, nothing) for a in (last_h, last_c))
+        if steps_h is not None:
+            active = self._active(lengths, steps, xp).reshape(steps, 1, n, 1)
+            ends_h = ends_h + xp.where(active, steps_h, nothing)
+        never = (lengths == 0).reshape(-1, 1)
+        beyond = (xp.where(never, last_h, nothing), xp.where(never, last_c, nothing))
+        return Arriving(ends_h, ends_c if self.returns == "all" else None, zero, zero), beyond
 
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the derivative: back-propagation through time."""
-        xp = namespace(xs[0], self.weight_input)
-
-        def step_back(k: int, step: Step, dh: Array, dc: Array) -> tuple[Array, Array, Array]:
-            i, f, c_in, o = step.gates
-            squashed = _tanh(step.c)
-            dc = dc + dh * o * (1 - squashed * squashed)
-            dz = xp.concatenate(
-                (
-                    dc * c_in * i * (1 - i),
-                    dc * step.c_before * f * (1 - f),
-                    dc * i * (1 - c_in * c_in),
-                    dh * squashed * o * (1 - o),
-                ),
-                axis=1,
-            )
-            wx, wh = self._flat(self.weight_input, k), self._flat(self.weight_hidden, k)
-            return xp.matmul(dz, wx), xp.matmul(dz, wh), dc * f
-
-        pulled = self._walk_back(xs, g, step_back)
+        tape = self._run(xs, "gates")
+        pulled = self._walk_back(xs, g, tape, DerivativeBack(self._weights(), tape))
         return pulled if self.state else pulled[:-2]
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
-        dense_rule, state_rule = self._rules(rule)
-        z = self.forward(*xs) if z is None else z
+        dense, state = self._rules(rule)
+        tape = self._run(xs, "cell")
+        z = self._outputs(tape, xs) if z is None else z
         for relevance, output in zip(relevances, z if isinstance(z, tuple) else (z,), strict=True):
             same_shape(self, relevance, output)
-        xp = namespace(*relevances)
-        columns = [xp.zeros(xs[0].shape[0], dtype=relevances[0].dtype)] * 3
-        dense = [self._cell_input(k, xp) for k in range(len(DIRECTIONS[self.direction]))]
-        features = xs[0].shape[2]
-
-        def step_back(k: int, step: Step, r_h: Array, r_c: Array) -> tuple[Array, Array, Array]:
-            i, f, g, _ = step.gates
-            parts = (i * g, f * step.c_before)
-            cell = share(_CellSum(), parts, r_h + r_c, state_rule, known=Known(z=step.c))
-            joint = xp.concatenate((step.x, step.h_before), axis=1)
-            below = share(dense[k], (joint,), cell.relevances[0], dense_rule)
-            for account in (cell, below):
-                columns[0] = columns[0] + account.bias
-                columns[1] = columns[1] + account.stabiliser
-                columns[2] = columns[2] + account.dropped
-            (received,) = below.relevances
-            return received[:, :features], received[:, features:], cell.relevances[1]
-
-        received = self._walk_back(xs, relevances if self.returns == "all" else relevances[0], step_back)
+        back = relevance_back(self._weights(), tape, dense, state)
+        received = self._walk_back(xs, relevances if self.returns == "all" else relevances[0], tape, back)
+        dropped = back.dropped
         if self.lengths and self.returns != "last":
-            columns[2] = columns[2] + self._after_the_end(xs, relevances[0], xp)
+            dropped = dropped + self._after_the_end(xs, relevances[0], namespace(*relevances))
         if not self.state:
-            columns[2] = columns[2] + sample_sum(received[-2]) + sample_sum(received[-1])
+            dropped = dropped + sample_sum(received[-2]) + sample_sum(received[-1])
             received = received[:-2]
-        return Redistribution(received, *columns)
+        return Redistribution(received, back.bias, back.stabiliser, dropped)
 
     def _after_the_end(self, xs: tuple[Array, ...], sequence: Array, xp: Namespace) -> Array:
         """Relevance (N,) of sequence outputs after each sample's end: they are constants."""
         ended = xp.arange(sequence.shape[1]) >= xs[1].reshape(-1, 1)
         return sample_sum(xp.where(ended.reshape(*ended.shape, 1), sequence, scalar(0, sequence)))
-
-    def _cell_input(self, k: int, xp: Namespace) -> Dense:
-        """The dense layer from (x_t, h_{t−1}) to the pre-activation of g."""
-        weight = xp.concatenate((self.weight_input[k, CELL].T, self.weight_hidden[k, CELL].T), axis=0)
-        return Dense(weight, self.bias[k, CELL])
 
     def _rules(self, rule: Any) -> tuple[Rule, Rule]:
         """Return the rules of the cell-input layer and of the cell's sum."""
@@ -315,11 +259,3 @@ class LSTM(Layer):
         if dense is None or state is None:
             raise self._refuse(rule)
         return dense, state
-
-
-def _tanh(x: Array) -> Array:
-    no_exact_value(x, "tanh")
-    return namespace(x).tanh(x)
-
-
-_sigmoid = Sigmoid().forward

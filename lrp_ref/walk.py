@@ -1,0 +1,197 @@
+"""The walk: forward through the nodes, back with the relevance, a few samples at a time.
+
+What depends on the network and the composite alone (canonizing, the plan, edited weights, what is known from the
+graph) is made once by :func:`ready` and remembered with the network; nothing of it is global.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import composites
+from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
+from .canonize import canonize as canonize_network
+from .errors import LrpError
+from .knowledge import facts
+from .layers import Clip, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
+from .network import Network, Node, value_name
+from .rule import Known, Rule, prepare
+from .trace import Row
+
+REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights that a network may remember
+WORKING_BYTES = 128 << 20  # of activations that one micro-batch keeps on the CPU; a GPU takes the whole batch
+CHEAP = (ReLU, Clip, LeakyReLU, Identity, Flatten, Reshape)  # run again on the way back rather than kept
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A network made ready for one composite.
+
+    Attributes:
+        net: canonized, up to the output that is explained.
+        plan: the rule of every node.
+        composite: the composite's name.
+        known: what the graph tells about every node, and its edited layers.
+    """
+
+    net: Network
+    plan: composites.Plan
+    composite: str
+    known: tuple[Known, ...]
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Values that are not kept for the way back: one cheap layer makes them again from a value that is kept."""
+        cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in self.net.outputs}
+        return frozenset(n.name for n in self.net.nodes if n.name in cheap and n.inputs[0] not in cheap)
+
+    def samples(self, fed: Mapping[str, Array]) -> int:
+        """Return how many samples of ``fed`` to take at a time."""
+        n = len(next(iter(fed.values())))
+        like = next(a for a in fed.values() if is_float(a))
+        if n <= 1 or namespace(like).__name__ == "cupy":
+            return max(n, 1)
+        shapes = tuple((name, tuple(a.shape[1:])) for name, a in fed.items())
+        size = self.net.memory.get(shapes)
+        if size is None:
+            values = self.net.values({name: a[:0] for name, a in fed.items()}, check=False)
+            size = sum(math.prod(v.shape[1:]) for k, v in values.items() if k not in self.dropped)
+            self.net.memory[shapes] = size
+        return max(1, min(n, int(WORKING_BYTES // max(size * like.dtype.itemsize, 1))))
+
+
+def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool) -> Walk:
+    """Return the walk for a network, its checked inputs and a composite, if possible from an earlier call."""
+    chosen = composites.resolve(composite)
+    shapes = tuple((name, str(a.dtype), tuple(a.shape[1:])) for name, a in fed.items())
+    key = (chosen, output, canonize, shapes)
+    if key in net.memory:
+        walk: Walk = net.memory.pop(key)
+    else:
+        walk = _make(net, fed, chosen, output, canonize)
+        known = {id(p) for p in net.parameters}
+        made = {id(p): p.nbytes for p in (*walk.net.parameters, *_edited(walk)) if id(p) not in known}
+        if sum(made.values()) > REMEMBERED_BYTES:
+            return replace(walk, known=tuple(replace(k, edited=None) for k in walk.known))
+    net.remember(key, walk, most=4)
+    return walk
+
+
+def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, output: int, canonize: bool) -> Walk:
+    net = net.like_input(fed)
+    if canonize:
+        # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
+        sized = tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs)
+        net = canonize_network(replace(net, inputs=sized))
+    chosen.check_names(net)
+    net = net.until(net.outputs[output])
+    plan = chosen.plan(net, check_names=False)
+    known = []
+    for node, planned, fact in zip(net.nodes, plan, facts(net, plan), strict=True):
+        made = None
+        if isinstance(node.layer, Linear) and isinstance(planned.rule, Rule):
+            made = prepare(node.layer, planned.rule, nonnegative=fact.nonnegative, active=fact.active)
+        known.append(Known(nonnegative=fact.nonnegative, active=fact.active, edited=made))
+    return Walk(net, plan, chosen.name, tuple(known))
+
+
+def _edited(walk: Walk) -> list[Array]:
+    found: list[Array] = []
+
+    def collect(array: Array) -> Array:
+        found.append(array)
+        return array
+
+    for known in walk.known:
+        for layer in (known.edited or {}).values():
+            if isinstance(layer, Linear):
+                layer.map_arrays(collect)
+    return found
+
+
+def walk_back(
+    walk: Walk, values: dict[str, Array], relevance: dict[str, Array], *, keep: bool
+) -> tuple[dict[str, Array], list[Row]]:
+    """Hand the relevance from node to node, last to first.
+
+    Args:
+        walk: the network made ready.
+        values: of the forward pass, by name.
+        relevance: what starts, by name of the value.
+        keep: whether values and relevances stay until the end; otherwise they are freed on the way.
+
+    Returns:
+        The relevance by name, in the order of the walk, and the rows of the ledger.
+    """
+    rows: list[Row] = []
+    net, nodes = walk.net, {n.name: n for n in walk.net.nodes}
+    inputs = {i.name for i in net.inputs}
+
+    def value(name: str) -> Array:
+        if name not in values:
+            node = nodes[name]
+            values[name] = node.layer.forward(*(value(n) for n in node.inputs))
+        return values[name]
+
+    sums = {name: sample_sum(r) for name, r in relevance.items()}
+    for node, planned, known in zip(reversed(net.nodes), reversed(walk.plan), reversed(walk.known), strict=True):
+        names = [node.name]
+        while (more := value_name(node.name, len(names))) in values:
+            names.append(more)
+        if any(n in relevance for n in names):
+            rows.append(_step(node, planned, known, names, value, values, relevance, sums, first=not rows))
+        if not keep:
+            for n in names:
+                values.pop(n, None)
+                relevance.pop(n, None)
+    if keep:
+        # A value that several nodes read is complete only after the last of them: the order is that of the walk.
+        return {n: relevance[n] for n in reversed(values) if n in relevance}, rows
+    return {n: r for n, r in relevance.items() if n in inputs}, rows
+
+
+def _step(
+    node: Node,
+    planned: composites.Planned,
+    known: Known,
+    names: list[str],
+    value: Any,
+    values: Mapping[str, Array],
+    relevance: dict[str, Array],
+    sums: dict[str, Array],
+    *,
+    first: bool,
+) -> Row:
+    """Redistribute the relevance of one node's outputs, add it to its inputs, and return the ledger's row."""
+    xs = tuple(value(name) for name in node.inputs)
+    outputs: tuple[Any, ...] = tuple(values.get(n) for n in names)  # None for what was not kept
+    arrived = tuple(
+        relevance[n] if n in relevance else namespace(v).zeros(v.shape, dtype=v.dtype)
+        for n, v in zip(names, outputs, strict=True)
+    )
+    try:
+        with unwarned():
+            z = outputs if len(outputs) > 1 else outputs[0]
+            shared = node.layer.redistribute(
+                xs if len(xs) > 1 else xs[0],
+                arrived if len(arrived) > 1 else arrived[0],
+                planned.rule,
+                z=z,
+                known=known,
+            )
+            received = [sample_sum(r) for r in shared.relevances]
+        for part, total in zip(shared.relevances, received, strict=True):
+            require_finite(part, "the relevance of its input", total=total)
+    except LrpError as error:
+        raise error.at(node.name) from error
+    for source, part, total in zip(node.inputs, shared.relevances, received, strict=True):
+        if is_float(values[source]):
+            relevance[source] = relevance[source] + part if source in relevance else part
+            sums[source] = sums[source] + total if source in sums else total
+    out, whole = sum(sums[n] for n in names if n in sums), sum(received)
+    residual = out - whole - shared.bias - shared.stabiliser - shared.dropped
+    size = sum(sample_sum(abs(r)) for r in arrived) if first else None
+    return Row(node.name, planned.label, out, whole, shared.bias, shared.stabiliser, shared.dropped, residual, size)
