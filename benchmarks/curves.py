@@ -20,8 +20,8 @@ def draw(table: Table, folder: Path) -> list[Path]:
     found = []
     for axis in dict.fromkeys(row["axis"] for row in rows):
         figure, axes = pyplot.subplots(figsize=(6, 4), constrained_layout=True)
-        _curves(axes, [row for row in rows if row["axis"] == axis])
         axes.set(xscale="log", yscale="log", xlabel=str(axis), ylabel="seconds (median; band: min to max)")
+        _curves(axes, [row for row in rows if row["axis"] == axis])
         axes.legend()
         axes.grid(visible=True, which="both", alpha=0.3)
         path = folder / f"growth_{axis}.png"
@@ -40,4 +40,4 @@ def _curves(axes: Any, rows: list[dict[str, Any]]) -> None:
         low, high = ([row[f"{name} [s]"] for row in mine] for name in ("min", "max"))
         axes.fill_between(values, low, high, color=line.get_color(), alpha=0.2)
     axes.set_xticks(values, [str(v) for v in values])
-    axes.minorticks_off()
+    axes.set_xticks([], minor=True)

@@ -64,4 +64,4 @@ def call(graph: Graph, given: Parameters, x: np.ndarray, name: str, *, backend: 
         import cupy
 
         net, inputs = net.to("cupy"), cupy.asarray(x)
-    return lambda: lrp.explain(net, inputs, composite=chosen, target=TARGET, trace=False).relevance
+    return lambda: lrp.explain(net, inputs, composite=chosen, target=TARGET).relevance

@@ -59,7 +59,7 @@ def ours(weights: Model, x: np.ndarray) -> Callable[[], np.ndarray]:
     """Return a call of lrp_ref on all sentences at once."""
     net = network(weights)
     composite = lrp.composites.get("epsilon", epsilon=EPSILON)
-    return lambda: np.asarray(lrp.explain(net, x, composite=composite, target=TARGET, trace=False).relevance)
+    return lambda: np.asarray(lrp.explain(net, x, composite=composite, target=TARGET).relevance)
 
 
 # One word at a time ----------------------------------------------------------------------------------------------
