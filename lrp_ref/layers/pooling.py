@@ -239,15 +239,14 @@ class MaxPool(Layer):
         apart = all(
             s >= d * (k - 1) + 1 for s, k, d in zip(geometry.stride, geometry.kernel, geometry.dilation, strict=True)
         )
-        remaining = g
+        unclaimed = xp.ones(best.shape, dtype=bool)
         for tap, view in zip(geometry.taps(), views, strict=True):
-            won = view == best
-            share = xp.where(won, remaining, zero)
-            remaining = xp.where(won, zero, remaining)  # the first winner takes it, a tie that follows finds nothing
+            won = xp.logical_and(view == best, unclaimed)
+            unclaimed = unclaimed != won  # the first winner takes it all, a tie that follows finds it claimed
             if apart:
-                received[(slice(None), slice(None), *tap)] = share
+                received[(slice(None), slice(None), *tap)] = xp.where(won, g, zero)
             else:
-                received[(slice(None), slice(None), *tap)] += share
+                received[(slice(None), slice(None), *tap)] += xp.where(won, g, zero)
         return (geometry.crop(received),)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
@@ -255,6 +254,8 @@ class MaxPool(Layer):
             raise self._refuse(rule)
         (relevance,), z = relevances, self.forward(*xs) if z is None else z
         same_shape(self, relevance, z)
+        if not any(map(any, _geometry(self, xs[0]).pads)):
+            return Redistribution.routed(self.pull(xs, relevance), relevance)
         # A window whose taps all lie in the padding has no winner: its maximum is −∞, its relevance is dropped.
         no_winner = namespace(relevance).where(z == -math.inf, relevance, scalar(0, relevance))
         return Redistribution.routed(self.pull(xs, relevance), relevance, dropped=sample_sum(no_winner))
