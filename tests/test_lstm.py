@@ -14,10 +14,12 @@ from walks import walk
 
 from lrp_ref import edits, layers, rules
 from lrp_ref.errors import LrpError
+from lrp_ref.layers import recurrence, stepback
 from lrp_ref.layers.recurrent import DIRECTIONS
 from lrp_ref.literal import lstm as literal_lstm
 from lrp_ref.literal import rules as textbook
 from lrp_ref.network import Input, Network, Node
+from lrp_ref.rule import Group, Rule, Run
 
 # LSTM --------------------------------------------------------------------------------------------------------
 
@@ -88,6 +90,104 @@ def lstm_by_hand(layer: Any, xs: Any, rs: Any, n: int, options: Any) -> Any:
         account += [told.bias.sum(), told.stabiliser.sum(), told.dropped.sum()]
         firsts.append((told.h0, told.c0))
     return x_said, *(np.array(v) for v in zip(*firsts, strict=True)), account, beyond
+
+
+SHARES = [
+    rules.LRP0(),
+    rules.Epsilon(1e-3),
+    rules.Epsilon(0.25, 1),
+    rules.Epsilon(0.25, 0.5),
+    rules.LRP0(edits.clip(0.25)),
+    rules.LRP0(edits.relative(0.25)),
+    Rule((Group((Run(),), stabiliser=edits.relative(0.25), bias_share=0.25, stabiliser_share=0.75),)),
+    Rule((Group((Run(),), bias_share=0.5),)),
+]
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.kind == "LSTM"], ids=lambda s: s.name)
+@pytest.mark.parametrize("kind", ["normal", "grid"])
+def test_quotients_made_beforehand_are_those_of_every_step(
+    sample: Sample, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rules through the general step, with blocks of one step, of a few, and of all."""
+    layer, xs, rs = sample.layer(kind), sample.inputs(5, kind), sample.relevances(5, kind)
+    for dense, state in itertools.product(SHARES, SHARES):
+        rule = rules.Recurrent(dense, state)
+        with monkeypatch.context() as patch:
+            patch.setattr(stepback, "plain", lambda rule: None)
+            expected = checks.columns(layer.redistribute(xs, rs, rule))
+        for walked in (1, 30, 2**16):
+            monkeypatch.setattr(recurrence, "WALKED", walked)
+            monkeypatch.setattr(recurrence, "DRIVEN", walked)
+            found = checks.columns(layer.redistribute(xs, rs, rule))
+            size = max(np.abs(e).max() for e in expected)
+            for a, b in zip(found, expected, strict=True):
+                checks.close(a, b, rtol=1e-13, scale=size, what=f"{dense} {state} {walked}")
+
+
+@pytest.mark.parametrize("blocks", [1, 100])
+def test_blocks_of_steps_change_nothing(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = BY_NAME["LSTM-everything"]
+    layer, xs, rs = sample.layer("normal"), sample.inputs(5, "normal"), sample.relevances(5, "normal")
+    expected = (*layer.forward(*xs), *layer.vjp(xs, rs))
+    monkeypatch.setattr(recurrence, "DRIVEN", blocks)
+    monkeypatch.setattr(recurrence, "WALKED", blocks)
+    for a, b in zip((*layer.forward(*xs), *layer.vjp(xs, rs)), expected, strict=True):
+        checks.close(a, b, rtol=1e-14)
+
+
+def test_units_without_a_denominator_are_dropped() -> None:
+    """Weights and biases are 0, so every z and every c_t is: nothing arrives, and the ledger says so."""
+    layer = layers.LSTM(np.zeros((1, 4, 2, 3)), np.zeros((1, 4, 2, 2)), np.zeros((1, 4, 2)), returns="last")
+    x, r = np.ones((2, 3, 3)), np.array([[1.0, -3.0], [0.5, 0.25]])
+    for rule in (rules.LRP0(), rules.LRP0(edits.relative(0.5))):
+        told = layer.redistribute(x, r, rule)
+        assert not told.relevances[0].any()
+        assert not told.bias.any()
+        assert not told.stabiliser.any()
+        np.testing.assert_array_equal(told.dropped, r.sum(axis=1))
+
+
+def test_what_lies_after_the_end_is_not_read() -> None:
+    sample = BY_NAME["LSTM-everything"]
+    layer, xs, rs = sample.layer("normal"), sample.inputs(5, "normal"), sample.relevances(5, "normal")
+    beyond = np.arange(xs[0].shape[1]) >= xs[1][:, None]
+    assert beyond.any()
+    spoilt = (np.where(beyond[..., None], np.nan, xs[0]), *xs[1:])
+    for rule in (rules.Epsilon(0.25, 0.5), rules.Recurrent(rules.Gamma(0.25), rules.LRP0())):
+        for a, b in zip(layer.forward(*spoilt), layer.forward(*xs), strict=True):
+            assert np.array_equal(a, b)
+        told = [checks.columns(layer.redistribute(some, rs, rule)) for some in (spoilt, xs)]
+        for a, b in zip(*told, strict=True):
+            assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("returns", ["last", "sequence", "all"])
+@pytest.mark.parametrize(("n", "steps"), [(0, 4), (3, 0), (0, 0)])
+def test_no_samples_and_no_steps(returns: str, n: int, steps: int) -> None:
+    draw = Draw("empty", "normal")
+    layer = layers.LSTM(draw(2, 4, 2, 3), draw(2, 4, 2, 2), draw(2, 4, 2), "bidirectional", returns, state=True)
+    x, h, c = np.zeros((n, steps, 3)), draw(n, 2, 2), draw(n, 2, 2)
+    out = layer.forward(x, h, c)
+    last = {"last": lambda: out.reshape(n, 2, 2), "all": lambda: out[1], "sequence": lambda: h}[returns]()
+    rs = tuple(draw(*o.shape) for o in checks.outputs(out))
+    for rule in (rules.Epsilon(0.25, 0.5), rules.Recurrent(rules.Gamma(0.25), rules.LRP0())):
+        told = layer.redistribute((x, h, c), rs, rule)
+        assert [r.shape for r in told.relevances] == [x.shape, h.shape, c.shape]
+        if not steps:
+            assert np.array_equal(last, h)
+            given = {"last": lambda: rs[0].reshape(n, 2, 2), "all": lambda: rs[1], "sequence": lambda: 0 * h}[returns]()
+            assert np.array_equal(told.relevances[1], given)
+    assert [g.shape for g in layer.vjp((x, h, c), rs if returns == "all" else rs[0])] == [x.shape, h.shape, c.shape]
+
+
+def test_initial_states_have_to_fit() -> None:
+    layer = layers.LSTM(np.ones((1, 4, 2, 3)), np.ones((1, 4, 2, 2)), np.ones((1, 4, 2)), state=True)
+    x, h = np.ones((5, 4, 3)), np.ones((5, 1, 2))
+    with pytest.raises(LrpError, match=r"initial state of shape \(5, 2\) is not .* \(5, 1, 2\)"):
+        layer.forward(x, h, h[:, 0])
+    with pytest.raises(LrpError, match="float32"):
+        layer.forward(x, h, h.astype(np.float32))
 
 
 def test_lstm_refuses_rules_that_say_nothing_about_its_sum() -> None:

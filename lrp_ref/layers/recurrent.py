@@ -11,7 +11,8 @@ from ..edits import ZERO
 from ..errors import ParameterError, ShapeError
 from ..rule import Redistribution, Rule
 from .base import Layer, same_shape
-from .recurrence import Arriving, DerivativeBack, Tape, Weights, relevance_back, run, walk_back
+from .recurrence import Arriving, Tape, Weights, run, walk_back
+from .stepback import DerivativeBack, relevance_back
 
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 RETURNS = ("sequence", "last", "all")
@@ -117,7 +118,7 @@ class LSTM(Layer):
             read[k] = self._turn(along, reverse, lengths, xp)
         zero = xp.zeros((len(directions), n, self.hidden), dtype=x.dtype) if h is None else None
         start = (zero, zero) if h is None or c is None else (h.transpose(1, 0, 2), c.transpose(1, 0, 2))
-        return run(self._weights(), read.reshape(len(directions), steps * n, features), start, steps, keep=keep)
+        return run(self._weights(), read.reshape(len(directions), steps * n, features), start, steps, keep)
 
     def _weights(self) -> Weights:
         return Weights(self.weight_input, self.weight_hidden, self.bias)
@@ -139,7 +140,8 @@ class LSTM(Layer):
 
     def forward(self, *xs: Array) -> Any:
         """Return the outputs that ``returns`` names."""
-        return self._outputs(self._run(xs, "cell" if self.returns == "all" else "nothing"), xs)
+        keep = {"last": "states" if self.lengths else "last", "sequence": "states", "all": "cell"}[self.returns]
+        return self._outputs(self._run(xs, keep), xs)
 
     def _outputs(self, tape: Tape, xs: tuple[Array, ...]) -> Any:
         xp, (n, steps, _), count = namespace(tape.h), xs[0].shape, len(DIRECTIONS[self.direction])
@@ -182,9 +184,9 @@ class LSTM(Layer):
         if beyond is not None:  # a sample without a step hands everything to its initial states
             first = (first[0] + beyond[0], first[1] + beyond[1])
         turned = back.x.reshape(count, steps, n, features)
-        parts = [self._turn(turned[k], reverse, lengths, xp) for k, reverse in enumerate(DIRECTIONS[self.direction])]
-        received = xp.empty(x.shape, dtype=x.dtype)
-        received[...] = (parts[0] if count == 1 else parts[0] + parts[1]).transpose(1, 0, 2)
+        received = xp.zeros(x.shape, dtype=x.dtype)
+        for k, reverse in enumerate(DIRECTIONS[self.direction]):
+            received += self._turn(turned[k], reverse, lengths, xp).transpose(1, 0, 2)
         middle = (xp.zeros(lengths.shape, dtype=x.dtype),) if lengths is not None else ()
         return (received, *middle, *(a.transpose(1, 0, 2) for a in first))
 
