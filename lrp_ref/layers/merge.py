@@ -63,7 +63,7 @@ class Add(Unweighted):
             return replace(self, coefficients=tuple(weights.number(c) for c in self.coefficients))
         if weights.number(1) == 1:
             return self
-        return _Uniform(weights.number(1))
+        return _Uniform(common=weights.number(1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,10 +71,6 @@ class _Uniform(Add):
     """Sum whose operands, however many, all have one edited coefficient."""
 
     common: Any = 1
-
-    def __init__(self, common: Any) -> None:
-        object.__setattr__(self, "common", common)
-        object.__setattr__(self, "coefficients", ())
 
     def _coefficients(self, xs: tuple[Array, ...]) -> tuple[Any, ...]:
         return (self.common,) * len(xs)
