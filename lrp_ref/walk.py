@@ -22,6 +22,7 @@ from .rule import Known, Rule, prepare
 from .trace import Row
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights that a network may remember
+WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of date if somebody writes into an array
 WORKING_BYTES = 128 << 20  # of activations that one micro-batch keeps on the CPU; a GPU takes the whole batch
 CHEAP = (ReLU, Clip, LeakyReLU, Identity, Flatten, Reshape)  # run again on the way back rather than kept
 
@@ -74,8 +75,11 @@ def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int
         walk = _make(net, fed, chosen, output, canonize)
         known = {id(p) for p in net.parameters}
         made = {id(p): p.nbytes for p in (*walk.net.parameters, *_edited(walk)) if id(p) not in known}
-        if sum(made.values()) > REMEMBERED_BYTES:
+        size = sum(made.values())
+        if size > REMEMBERED_BYTES:
             return replace(walk, known=tuple(replace(k, edited=None) for k in walk.known))
+        if 0 < size < WORTH_BYTES:
+            return walk
     net.remember(key, walk, most=4)
     return walk
 

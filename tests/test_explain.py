@@ -239,19 +239,39 @@ def test_micro_batches_are_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> 
         lrp.explain(net, x, target=[0, 1, 2, 0])
 
 
-def test_work_is_remembered_with_the_network_and_not_part_of_it() -> None:
+def remembered(net: Network) -> list[Any]:
+    return [v for v in net.memory.values() if isinstance(v, walk.Walk)]
+
+
+def test_work_is_remembered_with_the_network_and_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "WORTH_BYTES", 0)
     net, shape = residual_net()
     x = draw(2, *shape)
     first = lrp.explain(net, x, composite="epsilon_plus").relevance
-    made = [v for v in net.memory.values() if isinstance(v, walk.Walk)]
+    made = remembered(net)
     assert np.array_equal(lrp.explain(net, x, composite="epsilon_plus").relevance, first)
-    assert [v for v in net.memory.values() if isinstance(v, walk.Walk)] == made
+    assert remembered(net) == made
     for k in range(6):
         lrp.explain(net, x, composite=rules.Epsilon(0.1 * k))
-    assert len([v for v in net.memory.values() if isinstance(v, walk.Walk)]) == 4
+    assert len(remembered(net)) == 4
     assert not pickle.loads(pickle.dumps(net)).memory  # noqa: S301 - our own value
     assert not net.astype("float32").memory
     assert pickle.loads(pickle.dumps(net)) == net  # noqa: S301 - our own value
+    monkeypatch.setattr(walk, "REMEMBERED_BYTES", 1)
+    assert np.array_equal(lrp.explain(net, x, composite="epsilon_plus_flat").relevance.shape, x.shape)
+    assert len(remembered(net)) == 4
+
+
+def test_edited_weights_of_a_small_network_are_never_out_of_date() -> None:
+    net, shape = residual_net()
+    x = draw(2, *shape)
+    first = lrp.explain(net, x, composite="epsilon_plus").relevance
+    for parameter in net.parameters:
+        parameter *= -1
+    fresh = net.map_arrays(lambda a: a.copy())
+    again = lrp.explain(net, x, composite="epsilon_plus").relevance
+    assert np.array_equal(again, lrp.explain(fresh, x, composite="epsilon_plus").relevance)
+    assert not np.allclose(again, first)
 
 
 def test_inputs_are_not_changed() -> None:
