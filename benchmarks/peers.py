@@ -180,7 +180,7 @@ def zennit(
     composite = _zennit_composite(name, x.shape, inputs.dtype, device, canonizers)
     composite.register(net)
 
-    def run() -> Any:
+    def run(registered: Any = composite) -> Any:  # held as long as this call is
         leaf = inputs.detach().clone().requires_grad_()
         out = net(leaf)
         start = torch.zeros_like(out)
@@ -188,7 +188,6 @@ def zennit(
         (relevance,) = torch.autograd.grad(out, leaf, start)
         return relevance
 
-    KEEP_ALIVE.append(composite)
     return run
 
 

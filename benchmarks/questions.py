@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -167,6 +168,7 @@ def _network_rows(table: Table, options: Options, name: str, computer: Machine) 
         x = pictures(graph, batch)
         for composite in options.composites:
             progress(f"{name}, batch {batch}, {composite}")
+            gc.collect()  # what the last cell's modules and hooks held
             calls = {s: make(s, graph, given, x, composite, backend=options.backend) for s in sides_of(name, composite)}
             relevance = {s: peers.to_numpy(call()) for s, call in calls.items() if s != UNIT}
             times = options.time(calls)
