@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic
-from .errors import BackendError, NonFiniteError, require
+from .errors import BackendError, NonFiniteError, ParameterError, require
 
 Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtype and shape are in the docstrings
 Namespace = Any
@@ -193,6 +193,21 @@ def require_finite(array: Array, what: str, *, total: Array | None = None) -> No
     first = tuple(int(k) for k in np.argwhere(bad)[0])
     value = float(to_numpy(array)[first])
     raise NonFiniteError(f"{what} has {int(bad.sum())} values that are not finite; the first is {value} at {first}")
+
+
+def require_indices(array: Array, stop: int, what: str) -> None:
+    """Raise unless ``array`` holds integers in 0 … stop − 1.
+
+    On a device only the dtype is looked at: its values are not known without waiting for it.
+
+    Raises:
+        ParameterError: with ``what`` and the first value that is out of range, or the dtype.
+    """
+    if array.dtype.kind not in "iu":
+        raise ParameterError(f"{what} must be integers, got {array.dtype}")
+    if isinstance(array, np.ndarray) and array.size and not (array.min() >= 0 and array.max() < stop):
+        wrong = array[(array < 0) | (array >= stop)].flat[0]
+        raise ParameterError(f"{what} must be 0 to {stop - 1}, got {wrong}")
 
 
 def require_dtype(x: Array, parameter: Array, layer: str) -> None:

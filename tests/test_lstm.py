@@ -13,7 +13,7 @@ from textbook import LINEAR_RULES, lstm_cell
 from walks import walk
 
 from lrp_ref import edits, layers, rules
-from lrp_ref.errors import LrpError
+from lrp_ref.errors import LrpError, ParameterError
 from lrp_ref.layers import recurrence, stepback
 from lrp_ref.layers.recurrent import DIRECTIONS
 from lrp_ref.literal import lstm as literal_lstm
@@ -302,3 +302,21 @@ def test_fused_lstm_is_the_unrolled_graph(dense: Any) -> None:
         for column, value in totals.items():
             size = np.abs(value).max() + np.abs(found["x"]).max()
             np.testing.assert_allclose(getattr(fused, column), value, rtol=1e-9, atol=1e-10 * size)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([4, 2], "LSTM: lengths must be 0 to 3, got 4"),
+        ([1, -1], "LSTM: lengths must be 0 to 3, got -1"),
+        ([1.0, 2.0], "LSTM: lengths must be integers, got float64"),
+    ],
+)
+def test_lengths_that_do_not_exist_are_refused(lengths: list[float], message: str) -> None:
+    ones = np.ones
+    layer = layers.LSTM(
+        ones((2, 4, 1, 1)), ones((2, 4, 1, 1)), ones((2, 4, 1)), direction="bidirectional", lengths=True
+    )
+    layer.forward(ones((2, 3, 1)), np.array([3, 0]))
+    with pytest.raises(ParameterError, match=message):
+        layer.forward(ones((2, 3, 1)), np.array(lengths))

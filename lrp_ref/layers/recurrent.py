@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..arithmetic import scalar
-from ..arrays import Array, Namespace, namespace, require_dtype, sample_sum
+from ..arrays import Array, Namespace, namespace, require_dtype, require_indices, sample_sum
 from ..edits import ZERO
 from ..errors import ParameterError, ShapeError
 from ..rule import Redistribution, Rule
@@ -95,6 +95,8 @@ class LSTM(Layer):
         lengths = xs[1] if self.lengths else None
         if lengths is not None and lengths.shape != (x.shape[0],):
             raise ShapeError(f"LSTM: lengths of shape {lengths.shape} for {x.shape[0]} samples")
+        if lengths is not None:
+            require_indices(lengths, x.shape[1] + 1, "LSTM: lengths")
         h, c = xs[-2:] if self.state else (None, None)
         for state in () if h is None else (h, c):
             require_dtype(state, self.weight_hidden, "LSTM")
