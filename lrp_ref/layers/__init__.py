@@ -28,8 +28,9 @@ from .elementwise import (
     Tanh,
 )
 from .merge import Add, Concat, Multiply
-from .pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Mean, Sum, SumPool
+from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent import LSTM
+from .reduction import GlobalAveragePool, GlobalMaxPool, Mean, Sum
 from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
 from .softmax import Softmax
 
