@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from . import composites
-from .arrays import Array, by_name, convert, is_float, namespace, sample_sum, to_numpy
+from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError, ParameterError
 from .network import Network
-from .start import start_relevance
+from .start import Start, start_relevance
 from .tables import number
 from .trace import COLUMNS, Ledger, Row, Trace, read_npz, write_npz
 from .walk import Walk, ready, walk_back
@@ -32,9 +32,8 @@ class Request:
 
     def trace(self) -> Trace:
         """Walk again and keep everything."""
-        target = None if hasattr(self.start, "shape") else self.target
         e = explain(
-            self.net, self.x, target=target, composite=self.composite, start=self.start, output=self.output,
+            self.net, self.x, target=self.target, composite=self.composite, start=self.start, output=self.output,
             canonize=self.canonize, trace=True,
         )  # fmt: skip
         return e.trace.to_numpy() if self.host else e.trace
@@ -243,7 +242,7 @@ def explain(
     for first in range(0, max(n, 1), max(count, 1)):
         cut = slice(first, first + count)
         few = fed if count == n else {name: a[cut] for name, a in fed.items()}
-        parts.append(_explain_few(walk, few, _cut(target, n, cut), _cut_start(start, n, cut), trace))
+        parts.append(_explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace))
     whole = parts[0] if len(parts) == 1 else _joined(parts)
     again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
     return replace(
@@ -251,12 +250,17 @@ def explain(
     )
 
 
-def _explain_few(walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, keep: bool) -> Explanation:
-    """Explain samples that fit into memory together; the relevance is a dict by input name."""
+def _explain_few(
+    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, *, keep: bool
+) -> Explanation:
+    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name."""
     name = walk.net.outputs[0]
     wanted = {i.name: fed[i.name] for i in walk.net.inputs}
     values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped)
     out = values[name]
+    if not isinstance(start, str | Start):
+        start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
+        start = start[cut] if start.shape == (n, *out.shape[1:]) else start
     begin, targets, described = start_relevance(out, target, start)
     relevance, rows = walk_back(walk, values, {name: begin}, keep=keep)
     received = {
@@ -286,11 +290,6 @@ def _cut(target: Any, n: int, cut: slice) -> Any:
     if len(target) != 1 or not hasattr(target[0], "__len__"):
         raise ParameterError(f"{len(target)} targets for {n} samples: give one number, one per sample, or (N, T)")
     return target
-
-
-def _cut_start(start: Any, n: int, cut: slice) -> Any:
-    """Return the start relevance of some samples; an array of one sample's shape holds for all."""
-    return start[cut] if hasattr(start, "ndim") and start.ndim > 1 and len(start) == n else start
 
 
 def _joined(parts: list[Explanation]) -> Explanation:

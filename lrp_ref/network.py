@@ -145,14 +145,7 @@ class Network(Value):
     def parameters(self) -> tuple[Array, ...]:
         """All float arrays of all layers."""
         if "parameters" not in self.memory:
-            found: list[Array] = []
-
-            def collect(array: Array) -> Array:
-                found.append(array)
-                return array
-
-            self.map_arrays(collect)
-            self.memory["parameters"] = tuple(a for a in found if is_float(a))
+            self.memory["parameters"] = tuple(a for a in self.arrays() if is_float(a))
         parameters: tuple[Array, ...] = self.memory["parameters"]
         return parameters
 

@@ -40,6 +40,17 @@ class Value:
             shown.append(f"{field.name}={_short(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def arrays(self) -> list[Array]:
+        """Return every array that :meth:`map_arrays` would map, in its order."""
+        found: list[Array] = []
+
+        def collect(array: Array) -> Array:
+            found.append(array)
+            return array
+
+        self.map_arrays(collect)
+        return found
+
     def map_arrays(self: V, function: Callable[[Array], Array]) -> V:
         """Return a copy in which every array field, also in nested values and tuples, is ``function(array)``."""
         fields = [f for f in dataclasses.fields(self) if f.init]  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from . import composites
@@ -43,7 +44,7 @@ class Walk:
     composite: str
     known: tuple[Known, ...]
 
-    @property
+    @cached_property
     def dropped(self) -> frozenset[str]:
         """Values that are not kept for the way back: one cheap layer makes them again from a value that is kept."""
         cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in self.net.outputs}
@@ -69,9 +70,8 @@ def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int
     chosen = composites.resolve(composite)
     shapes = tuple((name, str(a.dtype), tuple(a.shape[1:])) for name, a in fed.items())
     key = (chosen, output, canonize, shapes)
-    if key in net.memory:
-        walk: Walk = net.memory.pop(key)
-    else:
+    walk: Walk | None = net.memory.pop(key, None)
+    if walk is None:
         walk = _make(net, fed, chosen, output, canonize)
         known = {id(p) for p in net.parameters}
         made = {id(p): p.nbytes for p in (*walk.net.parameters, *_edited(walk)) if id(p) not in known}
@@ -103,17 +103,9 @@ def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, 
 
 
 def _edited(walk: Walk) -> list[Array]:
-    found: list[Array] = []
-
-    def collect(array: Array) -> Array:
-        found.append(array)
-        return array
-
-    for known in walk.known:
-        for layer in (known.edited or {}).values():
-            if isinstance(layer, Linear):
-                layer.map_arrays(collect)
-    return found
+    """Return the parameters of all edited layers."""
+    layers = [layer for known in walk.known for layer in (known.edited or {}).values()]
+    return [a for layer in layers if isinstance(layer, Linear) for a in layer.arrays()]
 
 
 def walk_back(

@@ -223,7 +223,8 @@ def test_without_a_trace_the_result_is_the_same(build: Any) -> None:
 def test_micro_batches_are_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     net, shape = residual_net()
     x, start = draw(5, *shape), draw(5, 3)
-    asked = [{"target": 1}, {"target": [0, 1, 2, 0, 1]}, {"target": [[0, 2]], "start": "logit"}, {"start": start}]
+    asked = [{"target": 1}, {"target": [0, 1, 2, 0, 1]}, {"target": [[0, 2]], "start": "logit"}]
+    asked += [{"start": s} for s in (start, start.tolist(), start[0])]
     whole = [lrp.explain(net, x, composite="epsilon_plus", **how) for how in asked]
     taken = []
     monkeypatch.setattr(walk, "WORKING_BYTES", 1)
