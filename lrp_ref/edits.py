@@ -163,10 +163,9 @@ class Stabiliser:
         if not self.epsilon >= 0:
             raise ParameterError(f"stabiliser {self.kind}: epsilon must be ≥ 0, got {self.epsilon}")
 
-    @property
-    def never_zero(self) -> bool:
-        """Whether a stabilised denominator cannot be 0, whatever z is."""
-        return self.kind in ("add", "clip") and self.epsilon > 0
+    def never_zero(self, z: Array) -> bool:
+        """Whether a stabilised denominator of the dtype of ``z`` cannot be 0; an ε that rounds to 0 is none."""
+        return self.kind in ("add", "clip") and z.dtype.kind == "f" and bool(z.dtype.type(self.epsilon) > 0)
 
     def __call__(self, z: Array) -> Array:
         """Return the stabilised denominators, same shape as ``z`` (N, ...)."""

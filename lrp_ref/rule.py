@@ -205,7 +205,7 @@ def share(
         total = _total(passes, known.z)
         offset = group.stabiliser.offset(total)
         stable = total if offset is None else total + offset
-        if group.stabiliser.never_zero and total.dtype.kind == "f":
+        if group.stabiliser.never_zero(total):
             message = mass / stable
         else:
             message, dead = divide(mass, stable, xp)

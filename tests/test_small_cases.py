@@ -261,3 +261,13 @@ class Copied(layers.Universal):
 
     def run(self, layer: Any, xs: Any, relevances: Any) -> Any:
         return lrp.rule.Redistribution.routed([relevances[0] for _ in xs], relevances[0])
+
+
+@pytest.mark.parametrize("kind", ["add", "clip"])
+def test_an_epsilon_that_the_dtype_cannot_hold_leaves_a_dead_unit_dropped(kind: str) -> None:
+    layer = layers.Dense(np.array([[1], [-1]], np.float32))
+    rule = rules.LRP0(edits.Stabiliser(kind, 1e-60))
+    a, r = np.array([[2, 2]], np.float32), np.array([[3]], np.float32)
+    told = layer.redistribute(a, r, rule)
+    assert told.relevances[0].tolist() == [[0, 0]]
+    assert (told.bias.tolist(), told.stabiliser.tolist(), told.dropped.tolist()) == ([0], [0], [3])

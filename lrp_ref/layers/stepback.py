@@ -237,7 +237,7 @@ def _stable(z: Array, stabiliser: Stabiliser, xp: Namespace) -> tuple[Array, Arr
     offset = stabiliser.offset(z.reshape(-1, z.shape[3]))
     offset = None if offset is None else offset.reshape(z.shape)
     stable = z if offset is None else z + offset
-    if stabiliser.never_zero:
+    if stabiliser.never_zero(z):
         return stable, offset, None
     dead = stable == 0
     return xp.where(dead, scalar(1, z), stable), offset, dead
