@@ -114,7 +114,7 @@ def like(value: Any, x: Array) -> Array:
     """Return numbers ``value`` (scalar, list or array) as an array of the library and number system of ``x``."""
     if x.dtype == object:
         host = to_numpy(value) if hasattr(value, "dtype") else np.asarray(value, dtype=object)
-        return arithmetic.rational(host)
+        return arithmetic.cast_like(host, x)
     xp = namespace(x)
     if hasattr(value, "dtype"):
         return convert(value, xp).astype(x.dtype)
@@ -227,6 +227,10 @@ def erf(x: Array) -> Array:
     """Return the error function of every element."""
     arithmetic.no_exact_value(x, "erf")
     xp = namespace(x)
+    if x.dtype == object:
+        values = np.empty(x.shape, dtype=object)
+        values.ravel()[...] = [v.erf() for v in x.flat]
+        return values
     if xp is np:
         from scipy.special import erf as host_erf
 

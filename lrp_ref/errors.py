@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import itertools
 from collections.abc import Iterable
 from types import ModuleType
+from typing import Any
 
 
 class LrpError(Exception):
@@ -62,6 +64,36 @@ class ParameterError(LrpError, ValueError):
 
 class NonFiniteError(LrpError, ArithmeticError):
     """NaN or infinity in an input, an activation or a relevance."""
+
+
+class UndecidedError(LrpError, ArithmeticError):
+    """A comparison that a number system cannot decide: two balls overlap, or a symbol has no value.
+
+    Args:
+        message: as in every error.
+        operands: the two numbers, so that the unit they came from can be found.
+    """
+
+    def __init__(self, message: str, operands: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.operands = operands
+
+    def among(self, what: str, array: Any) -> UndecidedError:
+        """Return this error with the index of the unit, if one of the operands is an element of ``array`` (N, ...).
+
+        Elements are compared by identity, as their values are what cannot be compared.
+        """
+        if not self.operands or getattr(getattr(array, "dtype", None), "kind", None) != "O":
+            return self
+        operands = {id(o) for o in self.operands}
+        for index, element in zip(_indices(array.shape), array.flat, strict=True):
+            if id(element) in operands:
+                return UndecidedError(f"{what} of unit {index}: {self}")
+        return self
+
+
+def _indices(shape: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
+    return itertools.product(*(range(n) for n in shape))
 
 
 class MissingExtraError(LrpError, ImportError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import composites
+from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError, ParameterError
 from .network import Network
@@ -242,7 +243,8 @@ def explain(
     for first in range(0, max(n, 1), max(count, 1)):
         cut = slice(first, first + count)
         few = fed if count == n else {name: a[cut] for name, a in fed.items()}
-        parts.append(_explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace))
+        with settled(*few.values()):
+            parts.append(_explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace))
     whole = parts[0] if len(parts) == 1 else _joined(parts)
     again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
     return replace(

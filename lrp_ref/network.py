@@ -7,8 +7,9 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, namespace, require_finite, unwarned
-from .errors import GraphError, LrpError, ShapeError
+from .errors import GraphError, LrpError, ShapeError, UndecidedError
 from .layers.base import Layer
 from .values import Value
 
@@ -280,6 +281,8 @@ class Network(Value):
                     values[value_name(node.name, j)] = array
                     if check:
                         require_finite(array, "the output")
+            except UndecidedError as error:
+                raise located(error, node, values) from error
             except LrpError as error:
                 raise error.at(node.name) from error
             if keep is not None:
@@ -298,9 +301,17 @@ class Network(Value):
             An array, or a dict name → array for several outputs.
         """
         fed = self.feed(x)
-        values = self.like_input(fed).values(fed, keep=lambda name: False)
+        with settled(*fed.values()):
+            values = self.like_input(fed).values(fed, keep=lambda name: False)
         outputs = {name: _value(values, name) for name in self.outputs}
         return outputs if len(outputs) > 1 else outputs[self.outputs[0]]
+
+
+def located(error: UndecidedError, node: Node, values: Mapping[str, Array]) -> LrpError:
+    """Return the error of a comparison with the node's name and, if it is a unit of a value, with its index."""
+    for name in (*node.inputs, node.name):
+        error = error.among(f"'{name}'", values.get(name))
+    return error.at(node.name)
 
 
 def value_name(node: str, output: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 from .arithmetic import scalar
 from .arrays import Array, Namespace, namespace, sample_dot, sample_sum
 from .edits import EXACT, KEEP, NEG, ONES, POS, ZERO, Const, Edit, Stabiliser
+from .errors import UndecidedError
 from .values import Value
 
 
@@ -203,13 +204,16 @@ def share(
             mass = xp.where(z > 0 if group.gate == "positive" else z < 0, mass, scalar(0, relevance))
         passes = _passes(layer, xs, group, known)
         total = _total(passes, known.z)
-        offset = group.stabiliser.offset(total)
-        stable = total if offset is None else total + offset
-        if group.stabiliser.never_zero(total):
-            message = mass / stable
-        else:
-            message, dead = divide(mass, stable, xp)
-            mass = xp.where(dead, scalar(0, mass), mass)
+        try:
+            offset = group.stabiliser.offset(total)
+            stable = total if offset is None else total + offset
+            if group.stabiliser.never_zero(total):
+                message = mass / stable
+            else:
+                message, dead = divide(mass, stable, xp)
+                mass = xp.where(dead, scalar(0, mass), mass)
+        except UndecidedError as error:
+            raise error.among("the denominator", total) from error
         left = None if left is mass else -mass if left is None else left - mass
         for run, edited, inputs in passes:
             for k, (x, g) in enumerate(zip(inputs, edited.pull(xs, message), strict=True)):

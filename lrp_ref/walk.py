@@ -15,10 +15,10 @@ from typing import Any
 from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
 from .canonize import canonize as canonize_network
-from .errors import LrpError
+from .errors import LrpError, UndecidedError
 from .knowledge import facts
 from .layers import Clip, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
-from .network import Network, Node, value_name
+from .network import Network, Node, located, value_name
 from .rule import Known, Rule, prepare
 from .trace import Row
 
@@ -181,6 +181,8 @@ def _step(
             received = [sample_sum(r) for r in shared.relevances]
         for part, total in zip(shared.relevances, received, strict=True):
             require_finite(part, "the relevance of its input", total=total)
+    except UndecidedError as error:
+        raise located(error, node, values) from error
     except LrpError as error:
         raise error.at(node.name) from error
     for source, part, total in zip(node.inputs, shared.relevances, received, strict=True):
