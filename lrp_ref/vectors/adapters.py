@@ -1,0 +1,206 @@
+"""Adapters: how an implementation is asked. Here: a Python function; ``jsonlines`` has the programs."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from ..errors import LrpError
+
+Function = Callable[[dict[str, Any]], Any]
+FORMS = "return an array, a list of arrays or a dict of arrays by name"
+
+
+class Unsupported(LrpError):  # noqa: N818 - no error: the implementation says what it is not
+    """Raised by an adapter for a case that its implementation has no means for.
+
+    Example:
+        >>> raise Unsupported("no LSTM")
+        Traceback (most recent call last):
+        lrp_ref.vectors.adapters.Unsupported: no LSTM
+    """
+
+
+class AdapterError(LrpError):
+    """An adapter that cannot be used: it is not there, dies, hangs, or answers what no answer can be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an implementation says to a question.
+
+    Attributes:
+        kind: "relevance", "unsupported" or "refused".
+        reason: in words, where there is no relevance.
+        arrays: by operand number ("0", "1", ...) or by the network's names.
+        named: whether the names are the network's.
+    """
+
+    kind: str
+    reason: str = ""
+    arrays: Mapping[str, np.ndarray[Any, Any] | None] | None = None
+    named: bool = False
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """Something that answers questions."""
+
+    def ask(self, question: dict[str, Any]) -> Answer:
+        """Return the answer to the question of one case."""
+
+    def close(self) -> None:
+        """End what was started."""
+
+
+def within(seconds: float, work: Callable[[], Any], what: str) -> Any:
+    """Return ``work()``, done in a thread of its own.
+
+    Raises:
+        AdapterError: it took longer than ``seconds``.
+    """
+    done: list[tuple[bool, Any]] = []
+    context = contextvars.copy_context()  # NumPy's error state goes along
+
+    def target() -> None:
+        try:
+            done.append((True, context.run(work)))
+        except BaseException as error:
+            done.append((False, error))
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not done:
+        raise AdapterError(f"{what}: no answer within {seconds:g} s (--timeout)")
+    holds, value = done[0]
+    if not holds:
+        raise value
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class PythonAdapter:
+    """A function of one case.
+
+    Attributes:
+        function: called with the question.
+        timeout: seconds per answer.
+    """
+
+    function: Function
+    timeout: float = 60.0
+
+    def ask(self, question: dict[str, Any]) -> Answer:
+        """Return the function's answer; an exception is a refusal.
+
+        Raises:
+            AdapterError: it hangs, ends the program, or returns what no answer can be.
+        """
+        where = f"the adapter, on {question['id']}"
+        try:
+            raw = within(self.timeout, partial(self.function, question), where)
+        except Unsupported as error:
+            return Answer("unsupported", str(error))
+        except AdapterError:
+            raise
+        except Exception as error:
+            return Answer("refused", f"{type(error).__name__}: {error}")
+        except SystemExit as error:
+            raise AdapterError(f"{where}: it ended the program (SystemExit: {error})") from None
+        return read_answer(raw, where)
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+def read_answer(raw: Any, where: str) -> Answer:
+    """Return what a Python adapter returned as an answer.
+
+    Raises:
+        AdapterError: it is no answer.
+
+    Example:
+        >>> read_answer({"refused": "negative epsilon"}, "x")
+        Answer(kind='refused', reason='negative epsilon', arrays=None, named=False)
+    """
+    if isinstance(raw, Mapping):
+        for kind, key in (("refused", "refused"), ("refused", "error"), ("unsupported", "unsupported")):
+            if isinstance(raw.get(key), str):
+                return Answer(kind, raw[key])
+        return Answer("relevance", arrays={str(k): _array(v, f"{where}: '{k}'") for k, v in raw.items()}, named=True)
+    parts = list(raw) if isinstance(raw, list | tuple) else [raw]
+    return Answer("relevance", arrays={str(k): _array(v, where, one=False) for k, v in enumerate(parts)})
+
+
+def _array(value: Any, where: str, *, one: bool = True) -> np.ndarray[Any, Any] | None:
+    if value is None and not one:
+        return None
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiubO":
+            raise ValueError(f"it holds {array.dtype}, not real numbers")
+        return array.astype(np.float64)
+    except Exception as error:  # arrays of other libraries raise what they like
+        raise AdapterError(f"{where}: its answer is a {type(value).__name__}: {FORMS} ({error})") from error
+
+
+def load_function(name: str) -> Function:
+    """Import ``module:function`` or ``file.py:function``; modules of the working directory are found.
+
+    Raises:
+        AdapterError: no such module or function, or an import that fails.
+
+    Example:
+        >>> load_function("math:fsum")([0.5, 0.25])
+        0.75
+    """
+    module, colon, attribute = name.rpartition(":")
+    if not colon or not module or not attribute:
+        raise AdapterError(f"adapter '{name}': write module:function or file.py:function")
+    try:
+        found = _import_file(Path(module)) if module.endswith(".py") else _import(module)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, AdapterError):
+            raise
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
+            raise AdapterError(f"adapter '{name}': no module '{error.name}' here or installed") from error
+        raise AdapterError(f"adapter '{name}': its import fails: {type(error).__name__}: {error}") from error
+    try:
+        function = attrgetter(attribute)(found)
+    except AttributeError as error:
+        raise AdapterError(f"adapter '{name}': '{module}' has no '{attribute}'") from error
+    if not callable(function):
+        raise AdapterError(f"adapter '{name}': it is a {type(function).__name__}, not a function")
+    return function  # type: ignore[no-any-return]
+
+
+def _import(module: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:  # a console script does not look where it is called
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    return importlib.import_module(module)
+
+
+def _import_file(path: Path) -> Any:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    if not path.is_file():
+        raise AdapterError(f"adapter '{path}': there is no such file")
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,146 @@
+"""One answer against the exact one: the result of a case, in multiples of its tolerance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .adapters import Answer
+from .cases import Case
+
+PASS, FAIL, UNSUPPORTED, XFAIL, XPASS, OTHER = "pass", "fail", "unsupported", "xfail", "xpass", "other"
+STATUSES = (PASS, FAIL, XFAIL, XPASS, UNSUPPORTED, OTHER)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What became of one case.
+
+    Attributes:
+        case: the case.
+        status: pass; fail; unsupported; xfail (fails as listed); xpass (listed, but passes: counts as a failure);
+            other (an alternative that the implementation has not chosen).
+        reason: in words, where there are no numbers to compare, or why a failure is expected.
+        times: the largest abs(difference) / tolerance, where numbers were compared; 1 is allowed.
+        where: which number that is, such as ``input 0 [1, 2]``.
+        expected, got: that number.
+        seconds: that the answer took.
+    """
+
+    case: Case
+    status: str
+    reason: str = ""
+    times: float | None = None
+    where: str = ""
+    expected: float = 0.0
+    got: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def differs(self) -> bool:
+        """Whether numbers of the right shape were answered, and they are wrong."""
+        return self.times is not None and not self.times <= 1
+
+    @property
+    def difference(self) -> str:
+        """What is wrong, in words; "" where nothing is."""
+        if self.differs:
+            return (
+                f"{self.where}: expected {self.expected:.9g}, got {self.got:.9g}; "
+                f"difference / tolerance = {self.times:.3g}"
+            )
+        return self.reason
+
+    def become(self, status: str, reason: str = "") -> Result:
+        """Return the result with another status."""
+        return replace(self, status=status, reason=reason or self.reason)
+
+
+def judge(case: Case, answer: Answer, dtype: str) -> Result:
+    """Return the result of ``case``.
+
+    Formula: abs(r − expected) ≤ ulp·eps(dtype)·scale + tiny(dtype), for every number.
+
+    Args:
+        case: the case.
+        answer: to its question.
+        dtype: the run's: float64 or float32.
+
+    Example:
+        >>> from lrp_ref import vectors
+        >>> case = vectors.load(groups=["core"])[0]
+        >>> judge(case, Answer("unsupported", "no such layer"), "float64").status
+        'unsupported'
+    """
+    if answer.kind == "unsupported":
+        return Result(case, UNSUPPORTED, answer.reason)
+    if case.refuse:
+        if answer.kind == "refused":
+            return Result(case, PASS, f"refused: {answer.reason}")
+        return Result(case, FAIL, "answered instead of refusing")
+    if answer.kind == "refused":
+        return Result(case, FAIL, f"refused: {answer.reason}")
+    got = _by_name(case, answer)
+    expected = case.expected()
+    wrong = _misfit(case, got, {name: value.shape for name, (value, _) in expected.items()})
+    if wrong:
+        return Result(case, FAIL, wrong)
+    worst = Result(case, PASS, times=0.0)
+    for name, (value, scale) in expected.items():
+        array = got.get(name)
+        if array is None:
+            continue
+        found = _farthest(case, name, value, array, case.ulp * scale, dtype)
+        if found.times > 1:  # type: ignore[operator]  # of a network, the first departure of the walk back
+            return found
+        worst = max(worst, found, key=lambda r: r.times or 0.0)
+    return worst
+
+
+def _by_name(case: Case, answer: Answer) -> dict[str, Any]:
+    """Return the arrays by the names of the case; a network with one input may be answered with one array."""
+    arrays = dict(answer.arrays or {})
+    if not answer.named and "network" in case.body and len(case.inputs) == len(arrays) == 1:
+        return dict(zip(case.inputs, arrays.values(), strict=True))
+    return arrays
+
+
+def _misfit(case: Case, got: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> str:
+    """Return what is wrong with names and shapes, or ""."""
+    network = "network" in case.body
+    missing = [name for name in case.inputs if got.get(name) is None]
+    count = len(case.body.get("relevance_in", ()))
+    if missing or (not network and len(got) != count):
+        if network:
+            return f"no relevance for input {', '.join(missing)}; answered: {', '.join(got)}"
+        return f"{len(got)} arrays for {count} operands" if len(got) != count else f"no relevance {', '.join(missing)}"
+    for name, shape in shapes.items():
+        array = got.get(name)
+        if array is not None and array.shape != shape:
+            return f"{_place(case, name)}: expected shape {shape}, got {array.shape}"
+    return ""
+
+
+def _place(case: Case, name: str) -> str:
+    return f"'{name}'" if "network" in case.body else f"input {name}"
+
+
+def _farthest(case: Case, name: str, value: Any, got: Any, bound: Any, dtype: str) -> Result:
+    """Return the result of the number that is farthest from its expected one, in multiples of its tolerance."""
+    if not value.size:
+        return Result(case, PASS, times=0.0)
+    limits = np.finfo(dtype)
+    with np.errstate(all="ignore"):
+        times = np.abs(got - value) / (bound * float(limits.eps) + float(limits.tiny))
+    times = np.where(np.isnan(times), np.inf, times)
+    at = np.unravel_index(int(times.argmax()), times.shape)
+    return Result(
+        case,
+        PASS if times[at] <= 1 else FAIL,
+        times=float(times[at]),
+        where=f"{_place(case, name)} [{', '.join(str(int(k)) for k in at)}]",
+        expected=float(value[at]),
+        got=float(got[at]),
+    )

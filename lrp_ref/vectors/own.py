@@ -1,0 +1,102 @@
+"""lrp_ref as an implementation among others: the adapter that the vectors are run with where none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..composites import Composite
+from ..edits import Stabiliser
+from ..errors import ParameterError, unknown
+from ..explain import explain
+from ..layers import LAYERS, Layer
+from ..network import Input, Network, Node
+from ..rules import RULES
+
+
+def relevance(case: Mapping[str, Any]) -> Any:
+    """Return lrp_ref's relevance for the question of a case.
+
+    Args:
+        case: see ``Case.question``.
+
+    Returns:
+        One array per operand, or for a network a dict by name.
+
+    Raises:
+        LrpError: lrp_ref refuses the case.
+
+    Example:
+        >>> dense = {"type": "Dense", "weight": np.array([[1.0], [1.0]]), "bias": None}
+        >>> case = {"layer": dense, "inputs": [np.array([[1.0, 3.0]])], "rule": {"name": "LRP0"}}
+        >>> relevance({**case, "relevance_out": np.array([[1.0]])})
+        [array([[0.25, 0.75]])]
+    """
+    if "network" in case:
+        return _network(case)
+    layer, rule = make_layer(case["layer"], case.get("rule")), make_rule(case.get("rule"))
+    xs = tuple(case["inputs"])
+    received = layer.relevance_backward(xs, case["relevance_out"], rule)
+    for array in received:
+        if not np.isfinite(array).all():
+            raise ParameterError("the relevance is not finite")
+    return list(received)
+
+
+def make_layer(spec: Mapping[str, Any], rule: Mapping[str, Any] | None = None) -> Layer:
+    """Return the layer of a case; options of a layer's own way that the rule holds belong to the layer.
+
+    Raises:
+        ParameterError: a layer that is not known, or parameters that are not its.
+    """
+    parameters = {k: _tuples(v) for k, v in spec.items() if k != "type"}
+    if rule is not None and rule.get("name") == "own":
+        parameters |= {k: _tuples(v) for k, v in rule.items() if k != "name"}
+    return _build("layer", LAYERS, str(spec["type"]), parameters)  # type: ignore[no-any-return]
+
+
+def make_rule(spec: Mapping[str, Any] | None) -> Any:
+    """Return the rule of a case; None for a layer's own way.
+
+    Raises:
+        ParameterError: a rule that is not known, or parameters that are not its.
+    """
+    if spec is None or spec["name"] == "own":
+        return None
+    parameters = {k: _parameter(v) for k, v in spec.items() if k != "name"}
+    return _build("rule", RULES, str(spec["name"]), parameters)
+
+
+def _build(kind: str, known: Mapping[str, Any], name: str, parameters: dict[str, Any]) -> Any:
+    if name not in known:
+        raise unknown(kind, name, known)
+    try:
+        return known[name](**parameters)
+    except TypeError as error:
+        raise ParameterError(f"{kind} {name}: {error}") from error
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return make_rule(value) if "name" in value else Stabiliser(**value)
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _network(case: Mapping[str, Any]) -> dict[str, Any]:
+    spec, rules = case["network"], case["rules"]
+    nodes = tuple(
+        Node(n["name"], make_layer(n["layer"], rules.get(n["name"])), tuple(n["inputs"])) for n in spec["nodes"]
+    )
+    net = Network(nodes, tuple(Input(name) for name in spec["inputs"]), (spec["output"],))
+    named = [(name, make_rule(rule)) for name, rule in rules.items()]
+    composite = Composite([(name, rule) for name, rule in named if rule is not None])
+    fed = {name: case["inputs"][name] for name in spec["inputs"]}
+    e = explain(net, fed, composite=composite, start=case["start"], canonize=False, trace=True)
+    received = e.relevance if isinstance(e.relevance, Mapping) else {spec["inputs"][0]: e.relevance}
+    return {**e.trace.relevance, **received}

@@ -1,0 +1,264 @@
+"""Run the vectors against an implementation; what fails is set against the list of expected failures and named."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ..errors import ModelFormatError, ParameterError, unknown
+from .adapters import Adapter, Function, PythonAdapter, load_function
+from .cases import DTYPES, Case, load
+from .compare import FAIL, OTHER, PASS, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
+
+FAILURES = (FAIL, XPASS)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A named reason of failures: all cases that a fault or dialect changes fail.
+
+    Attributes:
+        names: ids of the faults and dialects that change just these cases.
+        cases: how many these are.
+        failing: how many cases fail altogether.
+    """
+
+    names: tuple[str, ...]
+    cases: int
+    failing: int
+
+    def __str__(self) -> str:
+        name = " or ".join(self.names)
+        if self.cases == self.failing:
+            these = f"all {self.failing} failing cases are" if self.failing > 1 else "the failing case is"
+            return f"{these} flagged {name}; all cases flagged {name} fail"
+        some = f"{self.cases} of the {self.failing} failing cases are"
+        return f"{some} flagged {name}; all cases flagged {name} fail"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The results of a run.
+
+    Attributes:
+        results: one per case, in the order of the files.
+        dtype: of the run.
+        options: the option that was met, by topic of the alternatives.
+    """
+
+    results: tuple[Result, ...]
+    dtype: str
+    options: Mapping[str, str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of cases by status."""
+        found = Counter(r.status for r in self.results)
+        return {status: found[status] for status in STATUSES}
+
+    @property
+    def failures(self) -> tuple[Result, ...]:
+        """What fails, and what passes though it is listed as an expected failure."""
+        return tuple(r for r in self.results if r.status in FAILURES)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing fails and something was checked."""
+        return not self.failures and any(r.status in (PASS, XFAIL) for r in self.results)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The named reasons of wrong numbers, see :func:`find_reasons`."""
+        return find_reasons(self.results)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {status}" for status, n in self.counts.items() if n)
+        return f"Report({len(self.results)} cases in {self.dtype}: {counts})"
+
+
+def run(
+    adapter: str | Function | Adapter | None = None,
+    *,
+    cases: Sequence[Case] | None = None,
+    dtype: str = "float64",
+    xfails: Mapping[str, str] | Iterable[str] = (),
+    choose: Mapping[str, str] | None = None,
+    timeout: float = 60.0,
+    step: Callable[[], None] = lambda: None,
+) -> Report:
+    """Ask an implementation all cases, and compare its answers with the exact ones.
+
+    Args:
+        adapter: a function of one case, its name ``module:function``, or an ``Adapter``; None for lrp_ref itself.
+            The function returns an array, a list of them (one per operand), for a network a dict by name; it raises
+            ``Unsupported`` for what the implementation does not have.
+        cases: of :func:`load`; None for all.
+        dtype: float64 or float32: of the arrays that are handed out, and of the tolerance.
+        xfails: ids or globs of cases that are expected to fail; a mapping gives the reasons.
+        choose: the option that is asked for, by topic of the alternatives; else the one that is met.
+        timeout: seconds per answer.
+        step: called after every case.
+
+    Raises:
+        AdapterError: the adapter cannot be used.
+        ParameterError: an unknown dtype, topic or option, or an expected failure that names no case.
+
+    Example:
+        >>> from lrp_ref import vectors
+        >>> some = vectors.load(only=["core/dense/*"])
+        >>> vectors.run(cases=some).holds
+        True
+        >>> wrong = vectors.run(lambda case: [0 * x for x in case["inputs"]], cases=some)
+        >>> wrong.holds, wrong.counts["pass"] < len(some)
+        (False, True)
+    """
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    cases = load() if cases is None else tuple(cases)
+    reasons = dict(xfails) if isinstance(xfails, Mapping) else dict.fromkeys(xfails, "")
+    choose = dict(choose or {})
+    check_choices(choose, cases)
+    asked = adapter_of(adapter, timeout)
+    try:
+        results = []
+        for case in cases:
+            begin = time.perf_counter()
+            result = judge(case, asked.ask(case.question(dtype)), dtype)
+            results.append(replace(result, seconds=time.perf_counter() - begin))
+            step()
+    finally:
+        asked.close()
+    options = choose_options(results, choose)
+    settled = [_settle(r, options) for r in results]
+    return Report(tuple(_expect(r, reasons) for r in settled), dtype, options)
+
+
+def adapter_of(adapter: str | Function | Adapter | None, timeout: float) -> Adapter:
+    """Return something that can be asked."""
+    if adapter is None:
+        from .own import relevance
+
+        return PythonAdapter(relevance, timeout)
+    if isinstance(adapter, str):
+        return PythonAdapter(load_function(adapter), timeout)
+    return adapter if isinstance(adapter, Adapter) else PythonAdapter(adapter, timeout)
+
+
+# Alternatives ----------------------------------------------------------------------------------------------------
+
+
+def check_choices(choose: Mapping[str, str], cases: Iterable[Case]) -> None:
+    """Raise unless topics and options are those of the cases.
+
+    Raises:
+        ParameterError: with the ones there are.
+    """
+    known: dict[str, set[str]] = {}
+    for case in cases:
+        if case.topic:
+            known.setdefault(case.topic, set()).add(case.option)
+    for topic, option in choose.items():
+        if topic not in known:
+            raise unknown("topic", topic, known)
+        if option not in known[topic]:
+            raise unknown(f"option of {topic}", option, known[topic])
+
+
+def choose_options(results: Iterable[Result], choose: Mapping[str, str]) -> dict[str, str]:
+    """Return the option per topic: the given one, else the one whose cases all pass, else the one with most passes.
+
+    Several options whose cases all pass (an implementation that honours the ``choice``) are joined by " and ".
+    """
+    topics: dict[str, dict[str, list[str]]] = {}
+    for r in results:
+        if r.case.topic:
+            topics.setdefault(r.case.topic, {}).setdefault(r.case.option, []).append(r.status)
+    chosen = {}
+    for topic, options in topics.items():
+        met = [name for name, found in options.items() if PASS in found and FAIL not in found]
+        nearest = max(options, key=lambda name: (options[name].count(PASS), options[name].count(UNSUPPORTED)))
+        chosen[topic] = choose.get(topic) or " and ".join(met) or nearest
+    return chosen
+
+
+def _settle(result: Result, options: Mapping[str, str]) -> Result:
+    """Set aside the options that were not chosen."""
+    case = result.case
+    if not case.topic or result.status == UNSUPPORTED or case.option in options[case.topic].split(" and "):
+        return result
+    return result.become(OTHER, f"the option is {options[case.topic]}")
+
+
+# Expected failures -----------------------------------------------------------------------------------------------
+
+
+def read_xfails(path: str | Path, cases: Iterable[Case] | None = None) -> dict[str, str]:
+    """Return the reason of each id or glob of a file: one a line, the reason behind ``#``.
+
+    Args:
+        path: of the file.
+        cases: all cases there are; None for those of this package.
+
+    Raises:
+        ModelFormatError: no readable file.
+        ParameterError: a line that names no case.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFormatError(f"{path}: not readable as text ({error})") from error
+    ids = [c.id for c in (load() if cases is None else cases)]
+    found = {}
+    for number, line in enumerate(lines, start=1):
+        pattern, _, reason = (part.strip() for part in line.partition("#"))
+        if not pattern:
+            continue
+        if not any(fnmatchcase(name, pattern) for name in ids):
+            raise ParameterError(f"{path}, line {number}: no case fits '{pattern}'")
+        found[pattern] = reason
+    return found
+
+
+def _expect(result: Result, xfails: Mapping[str, str]) -> Result:
+    """Set a failure or pass against the expected failures: a listed case that passes is a failure too."""
+    pattern = next((p for p in xfails if fnmatchcase(result.case.id, p)), None)
+    if pattern is None or result.status not in (PASS, FAIL):
+        return result
+    if result.status == FAIL:
+        return result.become(XFAIL, xfails[pattern])
+    return result.become(XPASS, f"it passes, but '{pattern}' lists it as an expected failure: take the line out")
+
+
+# Named reasons ---------------------------------------------------------------------------------------------------
+
+
+def find_reasons(results: Iterable[Result]) -> tuple[Reason, ...]:
+    """Return the faults and dialects that explain wrong numbers: every case that one changes is wrong.
+
+    A flag says that a fault's exact result differs in this case, so an implementation with the fault fails in all
+    cases with the flag. Flags that explain most come first, and each explains something the ones before did not.
+    Where nothing passes, every flag would fit and none is named.
+    """
+    compared = [r for r in results if r.times is not None and r.status != OTHER]
+    wrong = {r.case.id for r in compared if r.differs}
+    if len(wrong) == len(compared):
+        return ()
+    flagged: dict[str, set[str]] = {}
+    for r in compared:
+        for flag in r.case.catches:
+            flagged.setdefault(flag, set()).add(r.case.id)
+    fitting = {flag: ids for flag, ids in flagged.items() if ids <= wrong}
+    reasons, left = [], set(wrong)
+    while fitting:
+        best = max(fitting.values(), key=lambda ids: len(ids & left))
+        if not best & left:
+            break
+        names = tuple(sorted(flag for flag, ids in fitting.items() if ids == best))
+        reasons.append(Reason(names, len(best), len(wrong)))
+        left -= best
+    return tuple(reasons)
