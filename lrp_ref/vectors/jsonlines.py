@@ -41,6 +41,7 @@ class CommandAdapter:
         if not words:
             raise AdapterError("command: it is empty; give a program and its arguments")
         self.name, self.timeout = words[0], timeout
+        self._pending = False  # whether an answer is waited for
         pipe = subprocess.PIPE
         try:  # the words are the user's own command line; stderr stays the program's
             self._process = subprocess.Popen(  # noqa: S603
@@ -74,9 +75,13 @@ class CommandAdapter:
     def _exchange(self, request: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(request + "\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline(LINE_LIMIT)
+        self._pending = True
+        try:
+            self._process.stdin.write(request + "\n")
+            self._process.stdin.flush()
+            return self._process.stdout.readline(LINE_LIMIT)
+        finally:
+            self._pending = False
 
     def _end(self) -> str:
         import subprocess
@@ -88,22 +93,22 @@ class CommandAdapter:
         return f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
 
     def close(self) -> None:
-        """End the program: its input ends, and if it does not follow, it is killed."""
+        """End the program: its input ends, and if it does not follow, it is killed with what it started."""
         import subprocess
 
-        if self._process.poll() is None and self._process.stdin is not None:
-            closer = threading.Thread(target=self._close_input, daemon=True)
-            closer.start()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(min(GRACE, self.timeout))
-        self._kill()
+        if self._process.poll() is None:
+            if not self._pending:
+                threading.Thread(target=self._close_input, daemon=True).start()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(GRACE)
+            if self._process.poll() is None:
+                self._kill()
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
+            if stream is not None and not self._pending:  # a thread that still reads would make this wait
                 with contextlib.suppress(OSError, ValueError):
                     stream.close()
 
     def _kill(self) -> None:
-        """Kill what is left of the program, and what it started: that would keep the pipes open."""
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

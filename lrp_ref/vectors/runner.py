@@ -121,9 +121,9 @@ def run(
     cases = load() if cases is None else tuple(cases)
     reasons = dict(xfails) if isinstance(xfails, Mapping) else dict.fromkeys(xfails, "")
     choose = dict(choose or {})
-    check_choices(choose, cases)
     asked = adapter_of(adapter, timeout)
     try:
+        check_choices(choose, cases)
         results = []
         for case in cases:
             begin = time.perf_counter()
