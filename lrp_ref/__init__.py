@@ -8,7 +8,7 @@
 Importing it loads NumPy and no other third-party package.
 """
 
-from . import arithmetic, composites, edits, errors, heatmap, layers, rules, start
+from . import arithmetic, composites, edits, errors, heatmap, layers, rules, start, taylor
 from .canonize import canonize
 from .composites import Composite, first, order
 from .errors import LrpError
@@ -17,13 +17,14 @@ from .loaders import load, save
 from .messages import MessageTable, messages
 from .network import Input, Network, Node
 from .rule import Group, Redistribution, Rule, Run
+from .taylor import RootPoint, root_point
 from .trace import Ledger, Row, Trace, TraceDiff
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Composite", "Explanation", "Group", "Input", "Ledger", "LrpError", "MessageTable", "Network", "Node",
-    "Redistribution", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "canonize", "composites",
+    "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "canonize", "composites",
     "edits", "errors", "explain", "first", "heatmap", "layers", "load", "load_relevance", "messages", "order",
-    "rules", "save", "start",
+    "root_point", "rules", "save", "start", "taylor",
 ]  # fmt: skip

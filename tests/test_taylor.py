@@ -1,0 +1,267 @@
+"""Deep Taylor: every rule is the first-order term at its root, exactly, for every linear layer with one operand."""
+
+from __future__ import annotations
+
+import zlib
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from samples import LINEAR, Sample, exactly
+from strategies import arrays, exact, few, fractions, positives, unit
+
+import lrp_ref as lrp
+from lrp_ref import layers, taylor
+from lrp_ref.arithmetic import rational
+from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
+from lrp_ref.literal import rules as textbook
+
+F = Fraction
+GAMMA = F(1, 4)
+ONE_OPERAND = [s for s in LINEAR if len(s.inputs()) == 1]
+DOMAINS = ["real", "positive", "box", "gamma"]
+MOST = 12  # outputs of one layer that are looked at
+
+
+def draw(rng: np.random.Generator, *shape: int) -> Any:
+    """Multiples of 1/4 of both signs, about one in five 0, as rationals."""
+    return rational(np.where(rng.random(shape) < 0.2, 0.0, rng.integers(-12, 13, size=shape) / 4))
+
+
+def case(sample: Sample, name: str, rng: np.random.Generator) -> tuple[Any, Any, taylor.Domain]:
+    """Return exact layer, inputs in the domain (2, ...) and the domain."""
+    layer = exactly(sample.layer())
+    a = exactly(sample.inputs(2)[0])
+    if name == "box":
+        low, high = a.min(axis=0) - abs(draw(rng, *a.shape[1:])), a.max(axis=0) + abs(draw(rng, *a.shape[1:]))
+        return layer, a, taylor.Box(low, high)
+    if name == "gamma":
+        return layer, a, taylor.GammaDirection(GAMMA)
+    return (layer, a, taylor.Real()) if name == "real" else (layer, abs(a), taylor.Positive())
+
+
+def told_by_the_textbook(domain: taylor.Domain, a: Any, matrix: Any, relevance: Any) -> textbook.Messages:
+    match domain:
+        case taylor.Real():
+            return textbook.wsquare(a, matrix, relevance)
+        case taylor.Positive():
+            return textbook.zplus(a, matrix, relevance)
+        case taylor.Box():
+            return textbook.zbox(a, matrix, relevance, domain.low, domain.high)
+    return textbook.gamma(a, matrix, relevance, GAMMA)
+
+
+def direction_of_the_papers(domain: taylor.Domain, a: Any, w: Any) -> Any:
+    """Return v as the papers' table has it, by hand, one number at a time."""
+    found = []
+    lows = domain.low.reshape(-1) if isinstance(domain, taylor.Box) else a
+    highs = domain.high.reshape(-1) if isinstance(domain, taylor.Box) else a
+    for a_i, w_i, low, high in zip(a, w, lows, highs, strict=True):
+        positive = 1 if w_i > 0 else 0
+        match domain:
+            case taylor.Real():
+                found.append(w_i)
+            case taylor.Positive():
+                found.append(a_i * positive)
+            case taylor.Box():
+                found.append(a_i - low * positive - high * (1 if w_i < 0 else 0))
+            case _:
+                found.append(a_i * (1 + GAMMA * positive))
+    return np.array(found, object)
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("sample", ONE_OPERAND, ids=lambda s: s.name)
+def test_messages_are_first_order_terms_at_the_root(sample: Sample, name: str) -> None:
+    rng = np.random.default_rng(zlib.crc32(f"{sample.name} {name}".encode()))
+    layer, inputs, domain = case(sample, name, rng)
+    matrix = sample.matrix(layer, exact=True)
+    outputs = matrix.weight.shape[1]
+    for a in (inputs[:1], inputs[1:]):
+        flat, relevance = a.reshape(-1), draw(rng, outputs)
+        told = told_by_the_textbook(domain, flat, matrix, relevance)
+        for j in range(min(outputs, MOST)):
+            w, z, r = matrix.weight[:, j], matrix.forward(flat)[j], relevance[j]
+            along = (w * direction_of_the_papers(domain, flat, w)).sum()
+            if along == 0 and z != 0:
+                with pytest.raises(taylor.NoRootError, match=f"unit {j}: no root"):
+                    lrp.root_point(layer, a, j, domain)
+                assert name == "gamma" or told.dropped[j] == r
+                continue
+            root = lrp.root_point(layer, a, j, domain)
+            assert root.point.shape == a.shape
+            assert all(isinstance(v, F) for part in (root.point, root.t, root.terms) for v in part.flat), "a float"
+            assert matrix.forward(root.point.reshape(-1))[j] == 0
+            assert root.z[0] == z
+            terms = w * (flat - root.point.reshape(-1))
+            assert root.terms.reshape(-1).tolist() == terms.tolist()
+            assert terms.sum() == z
+            messages = root.messages(relevance[j : j + 1]).reshape(-1)
+            if along == 0:
+                assert not messages.any()
+            elif name == "gamma":  # the bias of this rule is a weight, so its relevance is no input's
+                left = r - told.bias[j] if told.dropped[j] == 0 else None
+                assert left is None or (messages * left).tolist() == (told.messages[:, j] * r).tolist()
+            else:
+                assert messages.tolist() == told.messages[:, j].tolist()
+                assert (told.messages[:, j] * z).tolist() == (r * terms).tolist()
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("kind", ["dense", "conv1", "conv2", "conv3"])
+def test_the_fast_rules_add_up_the_terms_of_all_units(kind: str, name: str) -> None:
+    rng = np.random.default_rng(zlib.crc32(f"{kind} {name}".encode()))
+    axes = {"dense": 0, "conv1": 1, "conv2": 2, "conv3": 3}[kind]
+    layer: Any
+    if axes:
+        layer = layers.Conv(draw(rng, 2, 2, *(2,) * axes), draw(rng, 2), stride=2, padding=((1, 0),) * axes)
+        a = draw(rng, 3, 2, *(3,) * axes)
+    else:
+        layer, a = layers.Dense(draw(rng, 6, 5), draw(rng, 5)), draw(rng, 3, 6)
+    chosen = {"box": taylor.Box(-4, 5), "gamma": taylor.GammaDirection(GAMMA), "real": taylor.Real()}
+    domain = chosen.get(name, taylor.Positive())
+    a = abs(a) if name == "positive" else a
+    z = layer.forward(a)
+    relevance, rule = draw(rng, *z.shape), domain.rule().without_bias()
+    total, seen = 0 * a, 0
+    for k, j in np.ndindex(len(a), z[0].size):
+        r = relevance[k].reshape(-1)  # a view
+        try:
+            total[k] += lrp.root_point(layer, a[k : k + 1], j, domain).messages(r[j : j + 1])[0]
+            seen += 1
+        except taylor.NoRootError:
+            r[j] = 0
+    assert seen > z.size // 4
+    assert (layer.relevance_backward(a, relevance, rule) == total).all()
+    assert total.any()
+
+
+def test_small_cases_by_hand() -> None:
+    layer = unit([2, -1], -1)
+    root = lrp.root_point(layer, exact(1, F(1, 2)), 0, "positive")
+    assert (root.point.tolist(), root.t.tolist()) == ([[F(3, 4), F(1, 2)]], [F(1, 4)])
+    assert root.terms.tolist() == [[F(1, 2), 0]]
+    root = lrp.root_point(layer, exact(1, F(1, 2)), 0, "real")
+    assert root.point.tolist() == [[F(4, 5), F(3, 5)]]
+    assert root.squared_distance.tolist() == [F(1, 20)]
+    root = lrp.root_point(layer, exact(1, F(1, 2)), 0, "box", low=-1, high=2)  # v = (2, -3/2), w·v = 11/2, t = 1/11
+    assert root.point.tolist() == [[F(9, 11), F(7, 11)]]
+    assert root.inside.tolist() == [True]
+    root = lrp.root_point(layer, exact(1, F(1, 2)), 0, "gamma", gamma=1)  # v = (2, 1/2), w·v = 7/2, t = 1/7
+    assert root.point.tolist() == [[F(5, 7), F(3, 7)]]
+    tied = lrp.root_point(unit([1, 1], -3), exact(1, 2), 0, "positive")  # z = 0: the point is its own root
+    assert tied.point.tolist() == [[1, 2]]
+    assert tied.terms.tolist() == [[0, 0]]
+    assert tied.messages(exact(6)[0]).tolist() == [[2, 4]]
+    dead = lrp.root_point(unit([0, 0], 0), exact(1, 2), 0, "real")
+    assert (dead.point.tolist(), dead.shares.tolist()) == ([[1, 2]], [[0, 0]])
+
+
+# --- where the root is ----------------------------------------------------------------------------
+
+biases = st.builds(Fraction, st.integers(-6, 0), st.integers(1, 4))
+
+
+@few
+@given(arrays((1, 4), positives), arrays((4,)), fractions)
+def test_a_positive_root_is_inside_exactly_if_the_far_end_is_not_active(a: Any, w: Any, b: Fraction) -> None:
+    """The end of the segment keeps only inputs with w ≤ 0, where z = b + Σ z_ij⁻."""
+    contributions = (a[0] * w).tolist()
+    assume(any(c > 0 for c in contributions))
+    root = lrp.root_point(unit(w, b), a, 0, "positive")
+    assert root.inside.tolist() == [b + sum(min(c, F(0)) for c in contributions) <= 0]
+
+
+@few
+@given(arrays((1, 4), positives), arrays((4,)), biases, st.sampled_from(["positive", "gamma"]))
+def test_roots_for_no_positive_bias_are_positive(a: Any, w: Any, b: Fraction, name: str) -> None:
+    total = (a[0] * w).sum() + GAMMA * sum(max(c, F(0)) for c in a[0] * w)
+    assume(any(a[0] * w > 0) and total > 0)
+    parameters = {"gamma": GAMMA} if name == "gamma" else {}
+    root = lrp.root_point(unit(w, b), a, 0, name, **parameters)
+    assert root.inside.tolist() == [True]
+    assert (root.point >= 0).all()
+    assert root.t[0] <= 1
+
+
+@few
+@given(arrays((4,), positives), arrays((4,), positives), arrays((4,), positives), arrays((4,)), fractions)
+def test_a_box_root_is_inside_exactly_if_the_corner_is_not_active(x: Any, y: Any, p: Any, w: Any, b: Any) -> None:
+    low, high = x - y - 1, x - y + p
+    a = (low + (high - low) * F(2, 3))[None]
+    z = (a[0] * w).sum() + b
+    corner = sum(lo * v if v > 0 else hi * v for lo, hi, v in zip(low, high, w, strict=True)) + b
+    assume(z > 0 and z != corner)
+    root = lrp.root_point(unit(w, b), a, 0, taylor.Box(low, high))
+    assert root.inside.tolist() == [corner <= 0]
+    assert (0 < root.t[0] <= 1) == (corner <= 0)
+
+
+@few
+@given(arrays((1, 4)), arrays((4,)), biases)
+def test_a_box_around_0_and_no_positive_bias_keep_active_roots_inside(a: Any, w: Any, b: Fraction) -> None:
+    assume((a[0] * w).sum() + b > 0)
+    root = lrp.root_point(unit(w, b), a, 0, "box", low=-7, high=7)
+    assert root.inside.tolist() == [True]
+
+
+@few
+@given(arrays((1, 4)), arrays((1, 4)), arrays((4,)), fractions)
+def test_no_root_is_nearer_than_that_of_the_square_rule(a: Any, other: Any, w: Any, b: Fraction) -> None:
+    assume(w.any())
+    layer = unit(w, b)
+    root = lrp.root_point(layer, a, 0, "real")
+    elsewhere = lrp.root_point(layer, other, 0, "real").point  # some other root
+    assert layer.forward(elsewhere).tolist() == [[0]]
+    assert ((a - elsewhere) ** 2).sum() >= root.squared_distance[0]
+    assert root.squared_distance[0] == root.z[0] ** 2 / (w * w).sum()
+
+
+# --- arguments ------------------------------------------------------------------------------------
+
+
+def test_batches_units_and_dtypes() -> None:
+    rng = np.random.default_rng(4)
+    layer = layers.Conv(rng.normal(size=(3, 2, 2, 2)), rng.normal(size=3), padding=1)
+    x = rng.random((4, 2, 3, 3))
+    whole = lrp.root_point(layer, x, (1, 2, 0), "positive")
+    assert whole.unit == 1 * 16 + 2 * 4 + 0 == lrp.root_point(layer, x, 24 - 48, "positive").unit
+    for k in range(4):
+        one = lrp.root_point(layer, x[k : k + 1], 24, "positive")
+        np.testing.assert_allclose(one.point[0], whole.point[k], rtol=1e-13)
+    np.testing.assert_allclose(layer.forward(whole.point)[:, 1, 2, 0], 0, atol=1e-12)
+    small = lrp.root_point(
+        layer.map_arrays(lambda v: v.astype("float32")), x.astype("float32"), 24, "box", low=0, high=1
+    )
+    assert {v.dtype for v in (small.point, small.t, small.terms, small.shares)} == {np.dtype("float32")}
+    pixels = taylor.Box((0, -1), (1, 2))  # one bound per channel
+    assert lrp.root_point(layer, x, 0, pixels).domain == pixels
+    integers = layers.Dense(np.array([[1], [2]], object))
+    assert lrp.root_point(integers, np.array([[1, 1]], object), 0).point.tolist() == [[F(2, 5), F(-1, 5)]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), 1), ParameterError, r"no output unit 1.*\(1,\)"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), (0, 0)), ParameterError, "no output unit"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), 0, "reel"), ParameterError, "did you mean 'real'"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), 0, "box"), ParameterError, "low= and high="),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), 0, "box", low=2, high=1), ParameterError, "low"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), 0, "gamma", gamma=-1), ParameterError, "gamma"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2), 0, taylor.Real(), gamma=1), ParameterError, "ignored"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, -2), 0, "positive"), ParameterError, "sample 0 lies outside"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 3), 0, "box", low=0, high=2), ParameterError, "outside"),
+        (lambda: lrp.root_point(unit([1, -1]), exact(1, 2, 3), 0), ShapeError, "features"),
+        (lambda: lrp.root_point(unit([-1, -1]), exact(1, 2), 0, "positive"), taylor.NoRootError, "z_j = -3"),
+        (lambda: lrp.root_point(unit([0, 0], 1), exact(1, 2), 0), taylor.NoRootError, "no input contributes"),
+        (lambda: lrp.root_point(layers.ReLU(), exact(1, 2), 0), UnsupportedError, "linear layer"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_has_no_root_is_refused_in_one_line(call: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
