@@ -16,8 +16,10 @@ from .casts import cast_like, no_exact_value, number_of, scalar, to_float
 from .modular import PRIMES, Modular, error_probability, modular, random_primes
 from .numbers import Number
 from .rationals import Rational, rational
+from .symbols import Symbol, symbols
 
 __all__ = [
-    "PRIMES", "Ball", "Modular", "Number", "Rational", "ball", "cast_like", "error_probability", "modular",
-    "no_exact_value", "number_of", "precision", "random_primes", "rational", "scalar", "settled", "to_float",
+    "PRIMES", "Ball", "Modular", "Number", "Rational", "Symbol", "ball", "cast_like", "error_probability", "modular",
+    "no_exact_value", "number_of", "precision", "random_primes", "rational", "scalar", "settled", "symbols",
+    "to_float",
 ]  # fmt: skip
