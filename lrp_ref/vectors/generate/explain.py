@@ -1,0 +1,128 @@
+"""The expected answer of one layer: value, relevance of every operand, ledger and scale, sample by sample."""
+
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lrp_ref.literal import nonlinear
+
+from . import formulas
+from .formulas import Rule
+from .layers import MATRIX_LAYERS, ROUTES, WINDOW, Layer, forward, geometry, matrix_of, route
+from .values import Array, zeros
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Relevance and scale of every operand (its shape, with batch), and the three columns of the ledger (N,)."""
+
+    relevance: list[Array]
+    scale: list[Array]
+    bias: Array
+    stabiliser: Array
+    dropped: Array
+
+
+def value(layer: Layer, inputs: list[Array]) -> Array:
+    """Return the output of a layer for a batch."""
+    return np.stack([forward(layer, [x[n] for x in inputs]) for n in range(len(inputs[0]))])
+
+
+def explain(layer: Layer, rule: Rule, inputs: list[Array], R: Array, R_scale: Array | None = None) -> Answer:
+    """Return the answer for a batch; R_scale is the scale of R itself (|R| where it is given exactly)."""
+    samples = []
+    for n in range(len(R)):
+        inherited = abs(R[n]) if R_scale is None else R_scale[n]
+        samples.append(_sample(layer, rule, [x[n] for x in inputs], R[n], inherited))
+    count = len(inputs)
+    answer = Answer(
+        [np.stack([s.relevance[k] for s in samples]) for k in range(count)],
+        [np.stack([s.scale[k] for s in samples]) for k in range(count)],
+        *(zeros(len(R)) + [getattr(s, name) for s in samples] for name in ("bias", "stabiliser", "dropped")),
+    )
+    arrived = sum(r.reshape(len(R), -1).sum(axis=1) for r in answer.relevance)
+    told = arrived + answer.bias + answer.stabiliser + answer.dropped
+    if (told != R.reshape(len(R), -1).sum(axis=1)).any():
+        raise ArithmeticError(f"the ledger of {layer['type']} under {rule['name']} does not close")
+    return answer
+
+
+def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
+    kind = layer["type"]
+    if kind in MATRIX_LAYERS:
+        return _linear(layer, rule, operands, R, inherited)
+    if kind in ROUTES:
+        return _route(layer, operands, R, inherited)
+    if kind == "MaxPool":
+        window = {**geometry(layer, *WINDOW), "ties": layer.get("ties", "first")}
+        told, scale = (nonlinear.max_pool(operands[0], v, layer["kernel"], **window) for v in (R, inherited))
+        return Answer(list(told.inputs), list(scale.inputs), _zero(), _zero(), told.dropped.sum())
+    if kind == "ReLU":
+        return Answer([R], [inherited], _zero(), _zero(), _zero())
+    if kind == "Multiply":
+        return _product(layer, rule, operands, R, inherited)
+    raise ValueError(f"no relevance formula for {kind}")
+
+
+def _zero() -> Any:
+    return zeros(())[()]
+
+
+def _linear(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
+    shape = operands[0].shape
+    matrix = matrix_of(layer, [v.shape for v in operands])
+    a, flat = np.concatenate([v.reshape(-1) for v in operands]), R.reshape(-1)
+    told = formulas.messages(rule, matrix, a, flat, shape)
+    if (told.relevance != formulas.relevance(rule, matrix, a, flat, shape)).any():
+        raise ArithmeticError(f"two formulas of {rule['name']} differ on {layer['type']}")
+    scale = formulas.scale(rule, matrix, a, inherited.reshape(-1), shape)
+    return Answer(
+        split(told.relevance, operands), split(scale, operands), told.bias.sum(), told.stabiliser.sum(), told.dropped.sum()
+    )
+
+
+def split(flat: Array, operands: list[Array]) -> list[Array]:
+    """Cut a vector over all operands in a row into one array per operand."""
+    ends = np.cumsum([v.size for v in operands])
+    return [flat[end - v.size : end].reshape(v.shape) for end, v in zip(ends, operands, strict=True)]
+
+
+def _route(layer: Layer, operands: list[Array], R: Array, inherited: Array) -> Answer:
+    positions, start = [], 0
+    for v in operands:
+        positions.append(np.arange(start, start + v.size).reshape(v.shape))
+        start += v.size
+    sources = route({**layer, "value": -1}, positions).reshape(-1)  # -1: constant padding, from nowhere
+    received, scale, dropped = zeros(start), zeros(start), _zero()
+    for j, i in enumerate(sources):
+        if i < 0:
+            dropped = dropped + R.reshape(-1)[j]
+        else:
+            received[i] += R.reshape(-1)[j]
+            scale[i] += inherited.reshape(-1)[j]
+    return Answer(split(received, operands), split(scale, operands), _zero(), _zero(), dropped)
+
+
+def _product(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
+    gate = layer["gate"] if layer["gate"] is not None else 0
+    ordered = [operands[gate], operands[1 - gate]]
+    told = nonlinear.product(*ordered, R, rule["product"])
+    scales = list(nonlinear.product(*ordered, inherited, rule["product"]).inputs)
+    if rule["product"] in ("prop", "abs"):
+        whole = sum(ordered) if rule["product"] == "prop" else sum(abs(v) for v in ordered)
+        terms = sum(abs(v) for v in ordered)
+        for k, v in enumerate(ordered):
+            scales[k] = zeros(R.shape)
+            for index in np.ndindex(*R.shape):
+                if whole[index] != 0:
+                    ratio = terms[index] / abs(whole[index])
+                    scales[k][index] = abs(v[index]) / abs(whole[index]) * inherited[index] * (1 + ratio)
+    back = slice(None, None, -1 if gate == 1 else 1)
+    return Answer(
+        [np.asarray(r) for r in told.inputs][back], scales[back], _zero(), told.stabiliser.sum(), told.dropped.sum()
+    )

@@ -1,0 +1,48 @@
+"""Write the files: one case a line, so that a difference between two versions can be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from . import alternatives, core, faulty, networks
+
+FORMAT, VERSION = "lrp-vectors", "1.0.0"
+FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
+    **core.GROUPS,
+    **alternatives.GROUPS,
+    **networks.GROUPS,
+    **faulty.GROUPS,
+}
+
+
+def text_of(name: str) -> tuple[str, int]:
+    """Return the text of one file and its number of cases."""
+    cases = list(FILES[name]())
+    lines = ",\n".join(json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in cases)
+    head = json.dumps({"format": FORMAT, "version": VERSION, "group": name.partition("/")[0]})[:-1]
+    return f'{head}, "cases": [\n{lines}\n]}}\n', len(cases)
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then move it to its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def generate(directory: Path) -> dict[str, int]:
+    """Write all case files and manifest.json into a directory; return the number of cases of each file."""
+    listed = {}
+    for name in FILES:
+        text, count = text_of(name)
+        put(directory / name, text)
+        listed[name] = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "cases": count}
+    manifest = {"format": FORMAT, "version": VERSION, "files": listed}
+    put(directory / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    return {name: entry["cases"] for name, entry in listed.items()}
