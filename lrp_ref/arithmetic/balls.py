@@ -5,7 +5,6 @@ A comparison that a ball cannot decide raises ``UndecidedError``; it never guess
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
@@ -99,6 +98,9 @@ class Ball(Number):
         """Return a ball that holds the exact value of a plain number; floats and integers have radius 0."""
         if isinstance(value, Ball):
             return Ball(value.value, self.bits, self.context)
+        if isinstance(value, Fraction) and self.context.prec != self.bits:
+            with precision(self.bits):
+                return Ball(enclosed(value, type(self.value)), self.bits, self.context)
         return Ball(enclosed(value, type(self.value)), self.bits, self.context)
 
     def apply(self, operation: Operation, other: Ball) -> Ball:
@@ -193,11 +195,9 @@ class Ball(Number):
 
 
 def enclosed(value: Any, arb: Any) -> Any:
-    """Return the ball of a plain number: a point for integers and floats."""
+    """Return the ball of a plain number: a point for integers and floats, at flint's precision for a fraction."""
     if isinstance(value, Fraction):
         return arb(value.numerator) / value.denominator
-    if isinstance(value, float) and math.isinf(value):
-        return arb.pos_inf() if value > 0 else arb.neg_inf()
     return arb(value if isinstance(value, int | float) else value.item())
 
 

@@ -80,7 +80,7 @@ def no_exact_value(x: Any, function: str) -> None:
     Raises:
         UnsupportedError: with the function, and which number systems have a value.
     """
-    if x.dtype == object:
+    if x.dtype == object and x.size:
         number = number_of(x)
         if number is None or not number.transcendental:
             kind = "rationals" if number is None else f"numbers of type {type(number).__name__}"

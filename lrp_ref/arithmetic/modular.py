@@ -127,16 +127,16 @@ class Modular(Number):
         self.residue, self.value, self.field = residue, value, field
 
     def convert(self, value: Any) -> Modular:
-        """Return a plain number with its exact residue; ±∞ (padding of a max pool) has none and is only compared."""
-        if isinstance(value, float) and value in (float("inf"), float("-inf")):
-            return Modular(-1, enclosed(value, self.field.arb), self.field)
-        return self.field.number(value.item() if hasattr(value, "item") else value)
+        """Return a plain number with its exact residue."""
+        value = value.item() if hasattr(value, "item") else value
+        if isinstance(value, Fraction) and self.field.context.prec != self.field.bits:
+            with precision(self.field.bits):
+                return self.field.number(value)
+        return self.field.number(value)
 
     def apply(self, operation: Operation, other: Modular) -> Modular:
         """Return the operation's residue and ball."""
         field = self.field
-        if self.residue < 0 or other.residue < 0:
-            raise ParameterError("an infinite value entered an operation in the prime field")
         if operation.__name__ == "truediv":
             residue = field.quotient(self.residue, other.residue)
         else:

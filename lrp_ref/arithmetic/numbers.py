@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from abc import abstractmethod
 from collections.abc import Callable
@@ -32,6 +33,11 @@ def _reflected(operation: Operation) -> Any:
         return self.convert(other).apply(operation, self)
 
     return method
+
+
+def _infinite(value: Any) -> bool:
+    """Whether a value is ±∞, which max pools pad with: no operand, but larger or smaller than every number."""
+    return isinstance(value, float) and math.isinf(value)
 
 
 class Number:
@@ -84,10 +90,10 @@ class Number:
         return result
 
     def __lt__(self, other: Any) -> bool:
-        return self.less(self._own(other))
+        return other > 0 if _infinite(other) else self.less(self._own(other))
 
     def __gt__(self, other: Any) -> bool:
-        return bool(self._own(other).less(self))
+        return other < 0 if _infinite(other) else bool(self._own(other).less(self))
 
     def __le__(self, other: Any) -> bool:
         return not self > other
@@ -100,7 +106,7 @@ class Number:
             return True
         if type(other) is not type(self) and not isinstance(other, PLAIN):
             return NotImplemented
-        return self.equal(self._own(other))
+        return False if _infinite(other) else self.equal(self._own(other))
 
     def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
