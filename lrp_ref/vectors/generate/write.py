@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import alternatives, core, faulty, networks
+from . import alternatives, core, faulty, layer_cases, networks
 
 FORMAT, VERSION = "lrp-vectors", "1.0.0"
 FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **core.GROUPS,
+    **layer_cases.GROUPS,
     **alternatives.GROUPS,
     **networks.GROUPS,
     **faulty.GROUPS,

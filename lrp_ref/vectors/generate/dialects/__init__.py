@@ -1,0 +1,13 @@
+"""What wrong or differing programs compute, each as a literal formula: the flags in ``catches`` come from here.
+
+=============  ========================================================
+``rules``      rules that public programs compute otherwise
+``faults``     faults that any program may have on a linear layer
+``layers``     faults of pools, merges, routes, BatchNorm
+=============  ========================================================
+"""
+
+from . import faults, layers, rules
+from .base import DIALECTS, NONFINITE, Call, caught, differs
+
+__all__ = ["DIALECTS", "NONFINITE", "Call", "caught", "differs", "faults", "layers", "rules"]

@@ -1,0 +1,261 @@
+"""Faults of whole layers, linear or not: pools, merges, routes, BatchNorm."""
+
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lrp_ref.literal import nonlinear
+from lrp_ref.literal.scalars import positive
+from lrp_ref.literal.windows import geometry as windows_of
+
+from ..explain import explain
+from ..layers import MATRIX_LAYERS, ROUTES, WINDOW, geometry, root
+from ..values import Array, zeros
+from .base import Call, dialect
+
+# Any layer -------------------------------------------------------------------------------------------------------
+
+
+@dialect("relevance-uniform")
+def _relevance_uniform(call: Call) -> Any:
+    size = sum(x[0].size for x in call.inputs)
+    each = call.R.reshape(len(call.R), -1).sum(axis=1) / Fraction(size)
+    return [zeros(x.shape) + each.reshape(-1, *(1,) * (x.ndim - 1)) for x in call.inputs]
+
+
+@dialect("relevance-clipped")
+def _relevance_clipped(call: Call) -> Any:
+    """Relevance below 0 is taken for 0, as if it passed a ReLU."""
+    return explain(call.layer, call.rule, call.inputs, positive(call.R)).relevance
+
+
+@dialect("operand-swapped")
+def _operand_swapped(call: Call) -> Any:
+    if len(call.inputs) != 2 or call.inputs[0].shape != call.inputs[1].shape:
+        return None
+    return explain(call.layer, call.rule, call.inputs, call.R).relevance[::-1]
+
+
+@dialect("residual-forgotten")
+def _residual_forgotten(call: Call) -> Any:
+    """Every operand of a sum gets the whole relevance."""
+    return [call.R for _ in call.inputs] if call.layer["type"] == "Add" else None
+
+
+@dialect("rule-ignored")
+def _rule_ignored(call: Call) -> Any:
+    """Every rule computed as LRP-0."""
+    if call.layer["type"] not in MATRIX_LAYERS or call.name == "LRP0":
+        return None
+    return explain(call.layer, {"name": "LRP0"}, call.inputs, call.R).relevance
+
+
+@dialect("layer-skipped")
+def _layer_skipped(call: Call) -> Any:
+    """Relevance is handed on as it is, without a look at the layer."""
+    if len(call.inputs) != 1 or call.inputs[0].size != call.R.size:
+        return None
+    return [call.R.reshape(call.inputs[0].shape)]
+
+
+@dialect("route-proportional")
+def _route_proportional(call: Call) -> Any:
+    """A layer that only moves numbers divides relevance by the value and multiplies by it: lost where it is 0."""
+    if call.layer["type"] not in (*ROUTES, "ReLU"):
+        return None
+    right = explain(call.layer, call.rule, call.inputs, call.R).relevance
+    return [np.where(x == 0, Fraction(0), r) for x, r in zip(call.inputs, right, strict=True)]
+
+
+@dialect("copies-overwritten")
+def _copies_overwritten(call: Call) -> Any:
+    """Where a number was copied to several places, only the last copy's relevance arrives."""
+    if call.layer["type"] not in ("Upsample", "Pad"):
+        return None
+    found = zeros(call.inputs[0].shape)
+    for index in np.ndindex(*call.R.shape):
+        only = zeros(call.R.shape)
+        only[index] = call.R[index]
+        received = explain(call.layer, call.rule, call.inputs, only).relevance[0]
+        found = np.where(received != 0, received, found)
+    return [found]
+
+
+# Pools -----------------------------------------------------------------------------------------------------------
+
+
+def _over_windows(call: Call, share: Any) -> list[Array]:
+    """Return the relevance of a max pool under share(values of the window's pixels, R) -> parts."""
+    x, how = call.inputs[0], geometry(call.layer, *WINDOW)
+    windows, received = windows_of(x.shape[2:], call.layer["kernel"], **how), zeros(x.shape)
+    for n, c in np.ndindex(*x.shape[:2]):
+        for o in windows.positions():
+            pixels = [(n, c, *pixel) for _, pixel in windows.pixels(o)]
+            for pixel, part in zip(pixels, share([x[p] for p in pixels], call.R[(n, c, *o)]), strict=True):
+                received[pixel] += part
+    return [received]
+
+
+@dialect("maxpool-flat")
+def _maxpool_flat(call: Call) -> Any:
+    if call.layer["type"] != "MaxPool":
+        return None
+    return _over_windows(call, lambda values, r: [r / len(values) for _ in values])
+
+
+@dialect("maxpool-zero")
+def _maxpool_zero(call: Call) -> Any:
+    """Relevance is multiplied by a / (a ± ε): lost where the maximum is 0."""
+    if call.layer["type"] != "MaxPool":
+        return None
+    return _over_windows(call, lambda values, r: _winner(values, r if max(values) != 0 else Fraction(0)))
+
+
+@dialect("maxpool-last")
+def _maxpool_last(call: Call) -> Any:
+    """Among equal winners the last one in row-major order."""
+    if call.layer["type"] != "MaxPool":
+        return None
+    return _over_windows(call, lambda values, r: _winner(values[::-1], r)[::-1])
+
+
+@dialect("maxpool-proportional")
+def _maxpool_proportional(call: Call) -> Any:
+    """A max pool treated as an average: in proportion to the values of the window."""
+    if call.layer["type"] != "MaxPool":
+        return None
+    return _over_windows(call, lambda v, r: [Fraction(x) * r / sum(v) if sum(v) else Fraction(0) for x in v])
+
+
+@dialect("maxpool-ties")
+def _maxpool_ties(call: Call) -> Any:
+    """The other treatment of ties: shared in place of the first, the first in place of shared."""
+    if call.layer["type"] != "MaxPool":
+        return None
+    other = "first" if call.layer.get("ties") == "share" else "share"
+    return explain({**call.layer, "ties": other}, call.rule, call.inputs, call.R).relevance
+
+
+@dialect("maxpool-overlap")
+def _maxpool_overlap(call: Call) -> Any:
+    """A pixel that wins several windows keeps the relevance of the last of them."""
+    if call.layer["type"] != "MaxPool":
+        return None
+    found = zeros(call.inputs[0].shape)
+    for index in np.ndindex(*call.R.shape):
+        only = zeros(call.R.shape)
+        only[index] = call.R[index]
+        received = explain(call.layer, call.rule, call.inputs, only).relevance[0]
+        found = np.where(received != 0, received, found)
+    return [found]
+
+
+@dialect("maxpool-padding-wins")
+def _maxpool_padding_wins(call: Call) -> Any:
+    """Padding is 0 and takes the relevance of windows without a positive value."""
+    if call.layer["type"] != "MaxPool" or not any(map(any, call.layer["padding"])):
+        return None
+    pads = [(0, 0), *map(tuple, call.layer["padding"])]
+    found = []
+    for x, r in zip(call.inputs[0], call.R, strict=True):
+        inside, how = np.pad(x, pads, constant_values=Fraction(0)), {**geometry(call.layer, *WINDOW), "padding": 0}
+        whole = nonlinear.max_pool(inside, r, call.layer["kernel"], **how).inputs[0]
+        found.append(whole[tuple(slice(a, whole.shape[k] - b) for k, (a, b) in enumerate(pads))])
+    return [np.stack(found)]
+
+
+def _winner(values: list[Any], r: Any) -> list[Any]:
+    best = values.index(max(values))
+    return [r if k == best else Fraction(0) for k in range(len(values))]
+
+
+@dialect("avgpool-uniform")
+def _avgpool_uniform(call: Call) -> Any:
+    if call.layer["type"] not in ("AveragePool", "SumPool", "GlobalAveragePool") or call.name == "Flat":
+        return None
+    return explain(call.layer, {"name": "Flat"}, call.inputs, call.R).relevance
+
+
+@dialect("sumpool-scale")
+def _sumpool_scale(call: Call) -> Any:
+    """The sum of a window of n pixels is divided by sqrt(n), which ε feels."""
+    if call.layer["type"] != "SumPool" or call.name != "Epsilon":
+        return None
+    size = int(np.prod(call.layer["kernel"]))
+    try:
+        factor = root(Fraction(size))
+    except ValueError:
+        return None
+    rule = {**call.rule, "epsilon": call.rule["epsilon"] * factor}
+    return explain(call.layer, rule, call.inputs, call.R).relevance
+
+
+@dialect("toolbox-sumpool-ab")
+def _toolbox_sumpool_ab(call: Call) -> Any:
+    """The negative part of a sum pool is multiplied by R a second time."""
+    if call.layer["type"] != "SumPool" or call.name != "AlphaBeta" or call.rule["beta"] == 0:
+        return None
+    once, twice = (explain(call.layer, call.rule, call.inputs, r).relevance[0] for r in (call.R, call.R * call.R))
+    return [np.where(call.inputs[0] < 0, twice, once)]
+
+
+# BatchNorm -------------------------------------------------------------------------------------------------------
+
+
+@dialect("bn-fused")
+def _bn_fused(call: Call) -> Any:
+    """scale γ/sqrt(var² + eps), shift β − μ/sqrt(var² + eps)."""
+    layer = call.layer
+    if layer["type"] != "BatchNorm" or call.name == "Pass" or layer["epsilon"] != 0:
+        return None
+    wrong = {"type": "Affine", "scale": layer["gamma"] / layer["variance"], "shift": layer["beta"] - layer["mean"] / layer["variance"]}
+    return explain(wrong, call.rule, call.inputs, call.R).relevance
+
+
+@dialect("bn-kind")
+def _bn_kind(call: Call) -> Any:
+    """The other treatment: pass in place of the z-rule, the z-rule in place of pass."""
+    if call.layer["type"] not in ("BatchNorm", "Affine"):
+        return None
+    other = {"name": "LRP0" if call.name == "Pass" else "Pass"}
+    return explain(call.layer, other, call.inputs, call.R).relevance
+
+
+# Products --------------------------------------------------------------------------------------------------------
+
+
+@dialect("product-to-both")
+def _product_to_both(call: Call) -> Any:
+    """Both factors of a product get the whole relevance, as gradient x input gives it."""
+    return [call.R, call.R] if call.layer["type"] == "Multiply" else None
+
+
+@dialect("product-rule")
+def _product_rule(call: Call) -> Any:
+    """Half to each factor, whatever the rule, or all to the signal where the rule is half."""
+    if call.layer["type"] != "Multiply":
+        return None
+    other = {"name": "Product", "product": "signal" if call.rule["product"] == "half" else "half"}
+    return explain(call.layer, other, call.inputs, call.R).relevance
+
+
+@dialect("gate-takes-signal")
+def _gate_takes_signal(call: Call) -> Any:
+    """Gate and signal of a product are confused."""
+    if call.layer["type"] != "Multiply" or call.layer["gate"] is None:
+        return None
+    return explain({**call.layer, "gate": 1 - call.layer["gate"]}, call.rule, call.inputs, call.R).relevance
+
+
+@dialect("product-unsigned")
+def _product_unsigned(call: Call) -> Any:
+    """Shares by |value| where the rule says by value, or the other way round."""
+    if call.layer["type"] != "Multiply" or call.rule["product"] not in ("prop", "abs"):
+        return None
+    other = {"name": "Product", "product": "abs" if call.rule["product"] == "prop" else "prop"}
+    return explain(call.layer, other, call.inputs, call.R).relevance
