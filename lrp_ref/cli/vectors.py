@@ -58,12 +58,12 @@ def check_vectors(folder: Path | None) -> None:
     from ..vectors.files import check, check_schema
 
     rows, wrong = check(folder)
-    possible, against = check_schema(folder)
+    obstacle, against = check_schema(folder)
     print_table(("file", "cases", "bytes", ""), rows, right=(1, 2))
     for line in wrong + against:
         click.echo(f"FAILS {line}")
-    if not possible:
-        click.echo("schema: not checked, jsonschema is not installed")
+    if obstacle:
+        click.echo(f"schema: not checked, {obstacle}")
     if wrong or against:
         click.echo(f"{len(wrong + against)} faults")
         raise click.exceptions.Exit(1)

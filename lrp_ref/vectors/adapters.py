@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import LrpError
 
 Function = Callable[[dict[str, Any]], Any]
+LONG = 200  # characters of a message
 FORMS = "return an array, a list of arrays or a dict of arrays by name"
 
 
@@ -111,17 +112,28 @@ class PythonAdapter:
         try:
             raw = within(self.timeout, partial(self.function, question), where)
         except Unsupported as error:
-            return Answer("unsupported", str(error))
+            return Answer("unsupported", short(str(error)))
         except AdapterError:
             raise
         except Exception as error:
-            return Answer("refused", f"{type(error).__name__}: {error}")
+            return Answer("refused", short(f"{type(error).__name__}: {error}"))
         except SystemExit as error:
             raise AdapterError(f"{where}: it ended the program (SystemExit: {error})") from None
         return read_answer(raw, where)
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+def short(text: str) -> str:
+    """Return a message as one line of at most 200 characters.
+
+    Example:
+        >>> short("two\\nlines")
+        'two lines'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= LONG else f"{line[:LONG]}…"
 
 
 def read_answer(raw: Any, where: str) -> Answer:
@@ -137,16 +149,18 @@ def read_answer(raw: Any, where: str) -> Answer:
     if isinstance(raw, Mapping):
         for kind, key in (("refused", "refused"), ("refused", "error"), ("unsupported", "unsupported")):
             if isinstance(raw.get(key), str):
-                return Answer(kind, raw[key])
+                return Answer(kind, short(raw[key]))
         return Answer("relevance", arrays={str(k): _array(v, f"{where}: '{k}'") for k, v in raw.items()}, named=True)
-    parts = list(raw) if isinstance(raw, list | tuple) else [raw]
-    return Answer("relevance", arrays={str(k): _array(v, where, one=False) for k, v in enumerate(parts)})
+    if isinstance(raw, list | tuple):  # None stands for an operand without relevance, such as indices
+        parts = {str(k): None if v is None else _array(v, where) for k, v in enumerate(raw)}
+        return Answer("relevance", arrays=parts)
+    return Answer("relevance", arrays={"0": _array(raw, where)})
 
 
-def _array(value: Any, where: str, *, one: bool = True) -> np.ndarray[Any, Any] | None:
-    if value is None and not one:
-        return None
+def _array(value: Any, where: str) -> np.ndarray[Any, Any]:
     try:
+        if value is None:
+            raise ValueError("nothing was returned; raise Unsupported for what there is not")
         array = np.asarray(value)
         if array.dtype.kind not in "fiubO":
             raise ValueError(f"it holds {array.dtype}, not real numbers")

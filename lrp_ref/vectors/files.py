@@ -114,10 +114,14 @@ def _not_exact(value: Any, where: str) -> Iterator[str]:
             yield from _not_exact(entry, f"{where}: {key}")
 
 
-def check_schema(folder: str | Path | None = None) -> tuple[bool, list[str]]:
-    """Check every file against schema.json; return whether that was possible, and what is wrong.
+def check_schema(folder: str | Path | None = None) -> tuple[str, list[str]]:
+    """Check every file against schema.json.
 
-    It is not possible where the package jsonschema is not installed.
+    Args:
+        folder: with manifest.json; None for the vectors of this package.
+
+    Returns:
+        Why that is not possible, or "", and what is wrong, a line each.
     """
     import importlib
     import json
@@ -126,9 +130,9 @@ def check_schema(folder: str | Path | None = None) -> tuple[bool, list[str]]:
     try:
         jsonschema: Any = importlib.import_module("jsonschema")
     except ImportError:
-        return False, []
+        return "jsonschema is not installed", []
     if not (folder / "schema.json").is_file():
-        return True, ["schema.json: missing"]
+        return f"there is no {folder / 'schema.json'}", []
     checker = jsonschema.Draft202012Validator(json.loads((folder / "schema.json").read_bytes()))
     wrong = []
     for name in read_manifest(folder)["files"]:
@@ -136,7 +140,7 @@ def check_schema(folder: str | Path | None = None) -> tuple[bool, list[str]]:
             found = next(checker.iter_errors(json.loads((folder / name).read_bytes())), None)
             if found is not None:
                 wrong.append(f"{name}: {'/'.join(map(str, found.absolute_path))}: {found.message[:200]}")
-    return True, wrong
+    return "", wrong
 
 
 def by_file(cases: Iterable[Case]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .adapters import AdapterError, Answer, within
+from .adapters import AdapterError, Answer, short, within
 
 LINE_LIMIT = 256 << 20  # characters of one answer
 GRACE = 5.0  # seconds for a program to end after its input has ended
@@ -150,7 +150,7 @@ def from_json(found: Any, name: str, where: str) -> Answer:
     if relevance is None:
         for kind, key in (("unsupported", "unsupported"), ("refused", "refused"), ("refused", "error")):
             if key in found:
-                return Answer(kind, str(found[key]))
+                return Answer(kind, short(str(found[key])))
         raise AdapterError(f"{where}: its answer has none of relevance, unsupported, refused, error")
     if isinstance(relevance, dict) and not {"shape", "data"} <= set(relevance):
         named = {str(k): _json_array(v, f"{where}: '{k}'") for k, v in relevance.items()}

@@ -11,7 +11,7 @@ from ..composites import Composite
 from ..edits import Stabiliser
 from ..errors import ParameterError, unknown
 from ..explain import explain
-from ..layers import LAYERS, Layer
+from ..layers import LAYERS, Affine, Layer
 from ..network import Input, Network, Node
 from ..rules import RULES
 
@@ -54,6 +54,8 @@ def make_layer(spec: Mapping[str, Any], rule: Mapping[str, Any] | None = None) -
     parameters = {k: _tuples(v) for k, v in spec.items() if k != "type"}
     if rule is not None and rule.get("name") == "own":
         parameters |= {k: _tuples(v) for k, v in rule.items() if k != "name"}
+    if spec["type"] == "BatchNorm":  # which is a scale and a shift
+        return Affine.batch_norm(**parameters)
     return _build("layer", LAYERS, str(spec["type"]), parameters)  # type: ignore[no-any-return]
 
 
