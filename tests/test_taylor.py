@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -265,3 +266,173 @@ def test_what_has_no_root_is_refused_in_one_line(call: Any, error: type[Exceptio
     with pytest.raises(error, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+# --- a whole network at one root ------------------------------------------------------------------
+
+
+def small_net(seed: int, *sizes: int, biases: bool = True) -> Any:
+    """A ReLU network of rationals; the last size is the number of outputs."""
+    rng = np.random.default_rng(seed)
+    found: list[Any] = []
+    for inputs, outputs in pairwise(sizes):
+        found += [layers.Dense(draw(rng, inputs, outputs), draw(rng, outputs) if biases else None), layers.ReLU()]
+    return lrp.Network.sequential(found[:-1])
+
+
+def derivative(net: Any, x: Any, direction: Any) -> Fraction:
+    """The one-sided derivative of output 0 along a direction, as an exact difference quotient at a tiny step."""
+    step = F(1, 10**12)
+    return (net.forward(x + step * direction)[0, 0] - net.forward(x)[0, 0]) / step
+
+
+@pytest.mark.parametrize("search", ["nearest", "gradient", "point"])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 6, 8])  # of these networks f has both signs
+def test_the_root_of_a_network_is_exact_and_the_first_on_its_line(seed: int, search: str) -> None:
+    net = small_net(seed, 3, 5, 4, 1)
+    rng = np.random.default_rng(100 + seed)
+    x = draw(rng, 1, 3)
+    f = net.forward(x)[0, 0]
+    others = (draw(rng, 1, 3) * 4 for _ in range(100))
+    opposite = next(p for p in others if (net.forward(p)[0, 0] > 0) != (f > 0))
+    try:
+        d = taylor.decompose(net, x, 0, search=opposite if search == "point" else search)
+    except taylor.NoRootError:
+        # Between a positive and a negative value there is a root; down a gradient there need not be one.
+        assert (search, seed) in {(s, k) for s in ("nearest", "gradient") for k in (3, 8)}
+        return
+    assert net.forward(d.point).tolist() == [[0]]
+    assert (d.at_root.tolist(), d.output.tolist()) == ([0], [f])
+    assert d.relevance.tolist() == (d.gradient * (x - d.point)).tolist()
+    assert d.residual[0] == f - d.relevance.sum()
+    # The gradient is that of the piece in which the segment ends: its slope is the one-sided derivative there.
+    assert d.relevance.sum() == derivative(net, d.point, x - d.point)
+    for k in range(200):  # no earlier root
+        assert (net.forward(x + F(k, 200) * (d.point - x))[0, 0] > 0) == (f > 0)
+    if all(net.forward(x + F(k, 99) * (d.point - x))[0, 0] == f * (1 - F(k, 99)) for k in range(99)):
+        assert d.residual.tolist() == [0]
+    assert d.pieces[0] > 1 or d.residual[0] == 0
+
+
+def test_the_residual_by_hand() -> None:
+    """f = relu(x) + relu(x − 1), 5 at x = 3: at the root 0 the slope is 1, so 2 is left over, in two pieces."""
+    one = layers.Dense(exact(1, 1), exact(0, -1)[0])
+    net = lrp.Network.sequential([one, layers.ReLU(), unit([1, 1])])
+    d = taylor.decompose(net, exact(3), 0, search="origin")
+    assert (d.output.tolist(), d.point.tolist(), d.relevance.tolist()) == ([5], [[0]], [[3]])
+    assert (d.residual.tolist(), d.pieces.tolist(), d.distance.tolist()) == ([2], [2], [3.0])
+    assert d.norm.tolist() == [3.0]
+    linear = taylor.decompose(lrp.Network.sequential([unit([3, 4], -5)]), exact(3, 4), 0)
+    assert linear.relevance.tolist() == lrp.root_point(unit([3, 4], -5), exact(3, 4), 0).terms.tolist()
+    assert linear.distance.tolist() == [4.0]  # 20 / |(3, 4)|
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_without_biases_the_expansion_at_the_origin_is_lrp_0(seed: int) -> None:
+    net = small_net(seed, 4, 6, 5, 1, biases=False)
+    x = draw(np.random.default_rng(seed), 3, 4) + F(1, 3)
+    assert net.forward(x).any()
+    d = taylor.decompose(net, x, 0, search="origin")
+    live = net.forward(x)[:, 0] != 0
+    assert d.residual.tolist() == [0, 0, 0]
+    assert not d.point[live].any()
+    e = lrp.explain(net, x, target=0, composite=lrp.rules.LRP0())
+    assert d.relevance[live].tolist() == e.relevance[live].tolist()
+
+
+def test_floats_find_the_roots_of_the_rationals() -> None:
+    net = small_net(6, 4, 8, 8, 2)
+    x = draw(np.random.default_rng(9), 3, 4)
+    for search in ("nearest", "gradient"):
+        whole = taylor.decompose(net, x, search=search)
+        same = taylor.decompose(lrp.arithmetic.to_float(net), x.astype(float), search=search)
+        assert whole.target.tolist() == same.target.tolist()
+        assert whole.pieces.tolist() == same.pieces.tolist()
+        for name in ("point", "relevance", "gradient", "residual"):
+            np.testing.assert_allclose(getattr(same, name), getattr(whole, name).astype(float), rtol=1e-9, atol=1e-9)
+
+
+def test_convolutions_pools_and_sums_are_walked_too() -> None:
+    rng = np.random.default_rng(1)
+    nodes = [
+        lrp.Node("conv", layers.Conv(draw(rng, 2, 1, 2), draw(rng, 2), padding=((1, 0),)), ("input",)),
+        lrp.Node("relu", layers.ReLU(), ("conv",)),
+        lrp.Node("again", layers.Conv(draw(rng, 2, 2, 1)), ("relu",)),
+        lrp.Node("sum", layers.Add(), ("relu", "again")),
+        lrp.Node("pad", layers.Pad(((0, 0), (1, 0)), value=2), ("sum",)),
+        lrp.Node("pool", layers.AveragePool(2), ("pad",)),
+        lrp.Node("flat", layers.Flatten(), ("pool",)),
+        lrp.Node("out", layers.Dense(draw(rng, 4, 1), exact(-1)[0]), ("flat",)),
+    ]
+    net = lrp.Network(tuple(nodes), (lrp.Input("input"),), ("out",))
+    x = draw(rng, 1, 1, 4)
+    d = taylor.decompose(net, x, 0)
+    assert net.forward(d.point).tolist() == [[0]]
+    assert d.relevance.sum() == derivative(net, d.point, x - d.point)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda net, x: taylor.decompose(net, x, 3), ParameterError, "target 3"),
+        (lambda net, x: taylor.decompose(net, x, 0, search="far"), ParameterError, "'far'.*nearest, gradient, origin"),
+        (lambda net, x: taylor.decompose(net, x, 0, search=exact(1, 2, 3)), ShapeError, r"\(1, 3\)"),
+        (lambda net, x: taylor.decompose(net, x, 0, search=x), taylor.NoRootError, "sample 0"),
+        (
+            lambda net, x: taylor.decompose(lrp.Network.sequential([layers.Sigmoid()]), x.astype(float), 0),
+            UnsupportedError,
+            "node 'sigmoid1'",
+        ),
+        (
+            lambda net, x: taylor.decompose(lrp.Network.sequential([unit([0, 0], 1)]), x, 0),
+            taylor.NoRootError,
+            "sample 0: Newton's steps",
+        ),
+        (
+            lambda net, x: taylor.decompose(lrp.Network.sequential([unit([1, 1], 9)]), x, 0, search="origin"),
+            taylor.NoRootError,
+            "before f has a root",
+        ),
+        (lambda net, x: taylor.random_network(0), ParameterError, "at least 1"),
+        (lambda net, x: taylor.autocorrelation(x, 1), ShapeError, "lag 1"),
+    ],
+)
+def test_a_decomposition_that_is_not_possible_says_why(call: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words) as caught:
+        call(small_net(0, 2, 3, 1), exact(1, 2))
+    assert "\n" not in str(caught.value)
+
+
+# --- shattering -----------------------------------------------------------------------------------
+
+
+def test_gradient_is_the_difference_quotient_per_input() -> None:
+    net = small_net(5, 3, 6, 6, 2)
+    x = draw(np.random.default_rng(2), 4, 3) + F(1, 7)  # away from the borders of the pieces
+    found = taylor.gradient(net, x, 1)
+    step = F(1, 10**12)
+    for i in range(3):
+        moved = x.copy()
+        moved[:, i] += step
+        assert found[:, i].tolist() == ((net.forward(moved) - net.forward(x))[:, 1] / step).tolist()
+
+
+def test_autocorrelation_tells_a_wave_from_noise() -> None:
+    wave = np.sin(np.linspace(0, 2 * np.pi, 201))
+    assert taylor.autocorrelation(wave, 1) > 0.999
+    assert taylor.autocorrelation(wave, 100) < -0.9
+    assert abs(taylor.autocorrelation(np.random.default_rng(0).normal(size=(4000, 3)), 1)) < 0.03
+    assert taylor.autocorrelation(np.ones((5, 2)), 1) == 0
+    shifted = np.stack([wave, wave + 9], axis=1)
+    assert abs(taylor.autocorrelation(shifted, 7) - taylor.autocorrelation(wave, 7)) < 1e-12
+
+
+def test_gradients_shatter_with_depth_and_deep_taylor_does_not() -> None:
+    shallow, deep = taylor.study((1, 16), networks=5)
+    assert shallow.autocorrelation["gradient"] > 0.8 > 0.75 > deep.autocorrelation["gradient"]
+    for measured in (shallow, deep):
+        assert measured.autocorrelation["deep Taylor"] > 0.9
+        assert measured.missed["deep Taylor"] < 1e-12
+    assert deep.without_root >= shallow.without_root == 0
+    assert deep.missed["Taylor"] > shallow.missed["Taylor"]
+    assert shallow.targets["deep Taylor"] < deep.targets["deep Taylor"]  # the price: maps that tell outputs apart less

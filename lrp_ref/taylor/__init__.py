@@ -4,17 +4,28 @@
 """
 
 from .domains import DOMAINS, Box, Domain, GammaDirection, Positive, Real, domain
+from .expansion import TaylorDecomposition, decompose, newton_root
 from .root import NoRootError, RootPoint, root_point
+from .shattering import Measured, autocorrelation, gradient, line, random_network, study
 
 __all__ = [
     "DOMAINS",
     "Box",
     "Domain",
     "GammaDirection",
+    "Measured",
     "NoRootError",
     "Positive",
     "Real",
     "RootPoint",
+    "TaylorDecomposition",
+    "autocorrelation",
+    "decompose",
     "domain",
+    "gradient",
+    "line",
+    "newton_root",
+    "random_network",
     "root_point",
+    "study",
 ]
