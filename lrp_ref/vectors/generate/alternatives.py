@@ -4,44 +4,145 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction as F
+from typing import Any
 
 from .cases import Case, layer_case
-from .core import RULES, one_unit
+from .core import RULES, dense, one_unit
+from .explain import value
+from .formulas import Rule
+from .layer_cases import OWN, pool
 from .layers import Layer
-from .values import array
+from .values import Array, Draw, array
 
 
 def gamma_cases() -> Iterator[Case]:
     """Yield inputs of both signs under the plain and the generalised γ-rule."""
     for option, rule in (("plain", "Gamma"), ("generalized", "GeneralizedGamma")):
         note = "A negative input: the γ-rule of 2019 is stated for a ≥ 0 only, the generalised form is of 2021."
-        choice, told = ("gamma-negative-inputs", option), {"name": rule, "gamma": F(1, 4)}
+        choice, told = ("gamma-signs", option), {"name": rule, "gamma": F(1, 4)}
         yield one_unit(f"alternatives/gamma/G-2/{option}", [1, -1], [1, 1], F(1, 2), told, 1, note, choice)
+        layer, inputs = dense(Draw("alternatives/gamma/mixed"))
+        R = array([[1, -2, 3], [2, 1, -1]])
+        yield layer_case(f"alternatives/gamma/mixed/{option}", layer, told, inputs, R, "Inputs of both signs.", choice)
+        layer = {"type": "Dense", "weight": array([[-2, 1], [1, -1]]), "bias": array([-1, "-1/2"])}
+        note = "Positive inputs, negative pre-activations: plain γ favours what is against the sign of z."
+        x, R = array([[2, 1], [1, 3]]), array([[3, -2], [1, 4]])
+        yield layer_case(f"alternatives/gamma/negative-z/{option}", layer, told, [x], R, note, choice)
+
+
+def _zero_sign_answer(option: str) -> Rule:
+    return {"name": "Epsilon", "epsilon": F(1, 4), "_zero": option}
+
+
+def zero_sign_cases() -> Iterator[Case]:
+    """Yield E-1: a pre-activation of exactly 0 under the ε-rule."""
+    note = "z = 0 and the two contributions cancel: the denominator is +ε, −ε, or the unit is dropped."
+    layer: Layer = {"type": "Dense", "weight": array([[1, 2], [-1, 1]]), "bias": array([0, 1])}
+    for option in ("plus", "minus", "dropped"):
+        rule, choice = _zero_sign_answer(option), ("sign-of-zero", option)
+        yield one_unit(f"alternatives/zero-sign/E-1/{option}", [1, 1], [1, -1], 0, rule, 1, note, choice)
+        x, R = array([[2, 2], [1, 3]]), array([[3, -1], [2, 1]])
+        two = "One unit of one sample has z = 0."
+        yield layer_case(f"alternatives/zero-sign/two-units/{option}", layer, rule, [x], R, two, choice)
+
+
+def bias_cases() -> Iterator[Case]:
+    """Yield what becomes of the relevance of a bias and of ε."""
+    options: dict[str, Rule] = {
+        "column": {},
+        "shared": {"bias_share": F(1)},
+        "epsilon-shared": {"bias_share": F(0), "stabiliser_share": F(1)},
+        "ignored": {"_without_bias": True},
+    }
+    note = "The bias keeps its share, shares it among the inputs (with ε, or ε alone), or is not seen at all."
+    for option, extra in options.items():
+        rule, choice = {"name": "Epsilon", "epsilon": F(1, 2), **extra}, ("bias", option)
+        yield one_unit(f"alternatives/bias/one-unit/{option}", [1, 2], [1, -1], 2, rule, 3, note, choice)
+        layer, inputs = dense(Draw("alternatives/bias/dense"))
+        R = array([[1, -2, 3], [2, 1, -1]])
+        yield layer_case(f"alternatives/bias/dense/{option}", layer, rule, inputs, R, note, choice)
 
 
 def pooling_cases() -> Iterator[Case]:
     """Yield ties in a max pool."""
-    for ties in ("first", "share"):
-        layer: Layer = {"type": "MaxPool", "kernel": [2], "stride": [1], "padding": [[0, 0]], "ties": ties}
-        x, r = array([[[3, 3, 1, 3, 3]], [[0, 0, 0, 2, 1]]]), array([[[2, 1, -3, 5]], [[1, 2, 3, -1]]])
-        note = "Windows in which the maximum occurs twice."
-        yield layer_case(
-            f"alternatives/max-pool-ties/overlap/{ties}", layer, {"name": "own"}, [x], r, note, ("max-pool-ties", ties)
-        )
+    both = {"padding": [[0, 0]], "dilation": [1], "ceil_mode": False}
+    inputs: dict[str, tuple[Layer, Any, Any, str]] = {
+        "overlap": (
+            {"type": "MaxPool", "kernel": [2], "stride": [1], **both},
+            [[[3, 3, 1, 3, 3]], [[0, 0, 0, 2, 1]]],
+            [[[2, 1, -3, 5]], [[1, 2, 3, -1]]],
+            "Windows in which the maximum occurs twice.",
+        ),
+        "dead": (
+            {"type": "MaxPool", "kernel": [3], "stride": [3], **both},
+            [[[0, 0, 0, 1, 2, 2]]],
+            [[[3, -2]]],
+            "A window of zeros, as behind a ReLU.",
+        ),
+    }
+    for name, (layer, x, R, note) in inputs.items():
+        for ties in ("first", "share"):
+            case = f"alternatives/max-pool-ties/{name}/{ties}"
+            yield layer_case(case, {**layer, "ties": ties}, OWN, [array(x)], array(R), note, ("max-pool-ties", ties))
+
+
+def padding_cases() -> Iterator[Case]:
+    """Yield a max pool over negative inputs: padding never wins, or is a 0 that wins and takes the relevance away."""
+    layer: Layer = {"type": "MaxPool", "kernel": [2], "stride": [2], "padding": [[1, 1]], "dilation": [1], "ceil_mode": False}
+    x, R = array([[[-1, -2, 3, -3]], [[2, -1, -2, -1]]]), array([[[2, 3, -1]], [[1, -2, 4]]])
+    note = "Negative inputs at the border: padding is no input and never wins, or it is a zero that wins."
+    for option in ("never", "zero"):
+        told = {**layer, "_padding_wins": option == "zero"}
+        case = f"alternatives/max-pool-padding/border/{option}"
+        yield layer_case(case, told, OWN, [x], R, note, ("max-pool-padding", option))
+
+
+def average_cases() -> Iterator[Case]:
+    """Yield average pools, shared by value or evenly."""
+    for config, kind, shape, kernel in (
+        ("average", "AveragePool", (2, 4), [2]),
+        ("average-2d", "AveragePool", (1, 4, 4), [2, 2]),
+        ("global", "GlobalAveragePool", (2, 2, 3), []),
+    ):
+        draw = Draw(f"alternatives/average-pool/{config}")
+        layer, inputs = pool(kind, shape, kernel, positive=True)(draw)
+        layer = {"type": kind} if not kernel else layer
+        R = draw(*value(layer, inputs).shape, nonzero=True)
+        for option, rule in (("proportional", RULES["lrp0"]), ("uniform", RULES["flat"])):
+            note = "Relevance of a mean in proportion to the values, or evenly."
+            case = f"alternatives/average-pool/{config}/{option}"
+            yield layer_case(case, layer, rule, inputs, R, note, ("average-pool", option))
+
+
+def _batch_norm(draw: Draw, channels: int) -> Layer:
+    squares = array([[1, 4, "9/4"][draw.integer(0, 2)] for _ in range(channels)])
+    names: dict[str, Array] = {"gamma": draw(channels, nonzero=True), "beta": draw(channels, nonzero=True)}
+    return {"type": "BatchNorm", **names, "mean": draw(channels), "variance": squares, "epsilon": F(0)}
 
 
 def batch_norm_cases() -> Iterator[Case]:
     """Yield a BatchNorm in inference, explained on its own."""
     parameters = {"gamma": 2, "beta": 1, "mean": F(1, 2), "variance": 4}
-    layer: Layer = {"type": "BatchNorm", **{k: array([v]) for k, v in parameters.items()}, "epsilon": F(0)}
+    one: Layer = {"type": "BatchNorm", **{k: array([v]) for k, v in parameters.items()}, "epsilon": F(0)}
+    draw = Draw("alternatives/batch-norm/image")
+    image, x, R = _batch_norm(draw, 2), draw(2, 2, 2, 2, nonzero=True, parts=8), draw(2, 2, 2, 2, nonzero=True)
+    shifted = {**one, "variance": array(["15/4"]), "epsilon": F(1, 4)}
     for option, rule in (("z-rule", RULES["lrp0"]), ("pass", {"name": "Pass"})):
-        note = "A BatchNorm on its own: its shift is a bias, or relevance passes."
-        choice = ("batch-norm", option)
-        yield layer_case(f"alternatives/batch-norm/BN-1/{option}", layer, rule, [array([["3/2"]])], array([[1]]), note, choice)
+        note, choice = "A BatchNorm on its own: its shift is a bias, or relevance passes.", ("batch-norm", option)
+        single = [array([["3/2"]])]
+        yield layer_case(f"alternatives/batch-norm/BN-1/{option}", one, rule, single, array([[1]]), note, choice)
+        note = "epsilon is added to the variance, below the root."
+        yield layer_case(f"alternatives/batch-norm/epsilon/{option}", shifted, rule, single, array([[1]]), note, choice)
+        note = "Two channels of an image."
+        yield layer_case(f"alternatives/batch-norm/image/{option}", image, rule, [x], R, note, choice)
 
 
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
     "alternatives/gamma.json": gamma_cases,
+    "alternatives/sign-of-zero.json": zero_sign_cases,
+    "alternatives/bias.json": bias_cases,
     "alternatives/max-pool-ties.json": pooling_cases,
+    "alternatives/max-pool-padding.json": padding_cases,
+    "alternatives/average-pool.json": average_cases,
     "alternatives/batch-norm.json": batch_norm_cases,
 }

@@ -20,9 +20,12 @@ Case = dict[str, Any]
 
 
 def to_json(entry: Any) -> Any:
-    """Return a layer, a rule or a part of one with its numbers as NUMBER and NUMBERS; integers and words stay."""
+    """Return a layer, a rule or a part of one with its numbers as NUMBER and NUMBERS; integers and words stay.
+
+    Names with a leading underscore are the generator's own: which option of a topic it follows.
+    """
     if isinstance(entry, dict):
-        return {name: to_json(part) for name, part in entry.items()}
+        return {name: to_json(part) for name, part in entry.items() if not name.startswith("_")}
     if isinstance(entry, Fraction):
         return number_to_json(entry)
     if isinstance(entry, np.ndarray):

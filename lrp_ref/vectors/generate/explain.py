@@ -58,6 +58,9 @@ def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited
         return _linear(layer, rule, operands, R, inherited)
     if kind in ROUTES:
         return _route(layer, operands, R, inherited)
+    if kind == "MaxPool" and layer.get("_padding_wins"):
+        received, scale = (zero_padding_wins(layer, operands[0], v) for v in (R, inherited))
+        return Answer([received], [scale], _zero(), _zero(), R.sum() - received.sum())
     if kind == "MaxPool":
         window = {**geometry(layer, *WINDOW), "ties": layer.get("ties", "first")}
         told, scale = (nonlinear.max_pool(operands[0], v, layer["kernel"], **window) for v in (R, inherited))
@@ -67,6 +70,15 @@ def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited
     if kind == "Multiply":
         return _product(layer, rule, operands, R, inherited)
     raise ValueError(f"no relevance formula for {kind}")
+
+
+def zero_padding_wins(layer: Layer, x: Array, R: Array) -> Array:
+    """Return the relevance of a max pool whose padding is 0 and takes the relevance where it wins."""
+    pads = [(0, 0), *map(tuple, layer["padding"])]
+    padded = np.pad(x, pads, constant_values=zeros(())[()])
+    window = {**geometry(layer, *WINDOW), "padding": 0}
+    whole = nonlinear.max_pool(padded, R, layer["kernel"], **window).inputs[0]
+    return np.asarray(whole[tuple(slice(a, n - b) for n, (a, b) in zip(whole.shape, pads, strict=True))])
 
 
 def _zero() -> Any:

@@ -12,6 +12,8 @@ from .formulas import Rule
 from .layers import Layer
 from .values import Array, Draw, array_to_json
 
+OWN: Rule = {"name": "own"}
+
 
 def faulty(name: str, layer: Layer, rule: Rule, inputs: list[Array], R: Array, note: str) -> Case:
     """Return a case of the group faulty."""
@@ -26,21 +28,96 @@ def faulty(name: str, layer: Layer, rule: Rule, inputs: list[Array], R: Array, n
     }
 
 
+def spoiled(case: Case, where: str, word: str) -> Case:
+    """Return a case with its second number of inputs, weight or relevance replaced by NaN, Infinity or -Infinity."""
+    place = {"input": lambda: case["inputs"][0], "weight": lambda: case["layer"]["weight"]}
+    numbers = place.get(where, lambda: case["relevance_out"])()
+    numbers["decimal"][1] = numbers["exact"][1] = word
+    return case
+
+
 def dense_cases() -> Iterator[Case]:
-    """Yield dense layers with a wrong shape or parameter."""
+    """Yield dense layers with a wrong shape, or a number that is none."""
     draw = Draw("faulty/dense")
+    layer: Layer = {"type": "Dense", "weight": draw(3, 2, nonzero=True), "bias": draw(2)}
+    x, R, rule = draw(2, 3, nonzero=True), draw(2, 2, nonzero=True), RULES["epsilon"]
+    yield faulty("dense/relevance-units", layer, rule, [x], draw(2, 3), "The relevance has three units, the layer two.")
+    yield faulty("dense/relevance-batch", layer, rule, [x], draw(1, 2), "The relevance has one sample, the input two.")
+    yield faulty("dense/relevance-axes", layer, rule, [x], draw(2, 2, 1), "The relevance has an axis too many.")
+    yield faulty("dense/input-units", layer, rule, [draw(2, 4)], R, "The input has four units, the weight three rows.")
+    wrong = {**layer, "bias": draw(3)}
+    yield faulty("dense/bias-length", wrong, rule, [x], R, "The bias has three numbers for two units.")
+    for where in ("input", "weight", "relevance"):
+        for word in ("NaN", "Infinity"):
+            case = faulty(f"dense/{where}-{word.lower()}", layer, rule, [x], R, f"A number of the {where} is {word}.")
+            yield spoiled(case, where, word)
+
+
+def rule_cases() -> Iterator[Case]:
+    """Yield parameters of rules out of their range."""
+    draw = Draw("faulty/rule")
     layer: Layer = {"type": "Dense", "weight": draw(3, 2), "bias": draw(2)}
-    x, R = draw(2, 3), draw(2, 2)
-    yield faulty("dense/relevance-shape", layer, RULES["epsilon"], [x], draw(2, 3), "The relevance has three units, the layer two.")
-    yield faulty("dense/relevance-batch", layer, RULES["epsilon"], [x], draw(1, 2), "The relevance has one sample, the input two.")
-    yield faulty("dense/input-units", layer, RULES["epsilon"], [draw(2, 4)], R, "The input has four units, the weight three rows.")
-    rules: dict[str, tuple[Any, str]] = {
+    rules: dict[str, tuple[Rule, str]] = {
         "epsilon-negative": ({"name": "Epsilon", "epsilon": F(-1, 4)}, "A negative epsilon."),
+        "stabiliser-negative": (
+            {"name": "LRP0", "stabiliser": {"kind": "add", "epsilon": F(-1, 4)}},
+            "A negative epsilon of a stabiliser.",
+        ),
+        "gamma-negative": ({"name": "Gamma", "gamma": F(-1, 4)}, "A negative gamma."),
+        "generalized-gamma-negative": ({"name": "GeneralizedGamma", "gamma": F(-1)}, "A negative gamma."),
         "alpha-beta-two": ({"name": "AlphaBeta", "alpha": F(2), "beta": F(2)}, "alpha - beta is 0, not 1."),
+        "beta-negative": ({"name": "AlphaBeta", "alpha": F(1, 2), "beta": F(-1, 2)}, "beta is negative."),
         "zbox-low-high": ({"name": "ZBox", "low": F(1), "high": F(-1)}, "The lower bound is above the upper one."),
+        "bias-share": ({"name": "Epsilon", "epsilon": F(1, 4), "bias_share": F(2)}, "A share above 1."),
+        "unknown": ({"name": "NoSuchRule"}, "A rule that does not exist."),
+        "pass-shape": ({"name": "Pass"}, "Relevance of two units cannot pass to three."),
     }
+    x, R = draw(2, 3), draw(2, 2)
     for name, (rule, note) in rules.items():
         yield faulty(f"rule/{name}", layer, rule, [x], R, note)
 
 
-GROUPS: dict[str, Callable[[], Iterator[Case]]] = {"faulty/dense.json": dense_cases}
+def window_cases() -> Iterator[Case]:
+    """Yield convolutions and pools whose shapes do not fit."""
+    draw = Draw("faulty/window")
+    base: dict[str, Any] = {"type": "Conv", "bias": None, "stride": [1], "padding": [[0, 0]], "dilation": [1], "groups": 1}
+    layer, x, R = {**base, "weight": draw(2, 2, 3)}, draw(1, 2, 5), draw(1, 2, 3)
+    rule = RULES["epsilon"]
+    yield faulty("conv/channels", layer, rule, [draw(1, 3, 5)], R, "Three channels for a weight of two.")
+    yield faulty("conv/relevance-size", layer, rule, [x], draw(1, 2, 4), "Four positions where the output has three.")
+    yield faulty("conv/axes", layer, rule, [draw(1, 2, 5, 5)], R, "An image for a convolution of signals.")
+    yield faulty("conv/kernel-larger", layer, rule, [draw(1, 2, 2)], draw(1, 2, 1), "The kernel is larger than the input.")
+    wrong: Layer = {**base, "weight": draw(3, 1, 3), "groups": 2}
+    yield faulty("conv/groups", wrong, rule, [x], draw(1, 3, 3), "Three outputs in two groups.")
+    wrong = {**layer, "stride": [0]}
+    yield faulty("conv/stride-zero", wrong, rule, [x], R, "A stride of 0.")
+    wrong = {**layer, "padding": [[-1, 0]]}
+    yield faulty("conv/padding-negative", wrong, rule, [x], draw(1, 2, 2), "Negative padding.")
+    pool: Layer = {"type": "MaxPool", "kernel": [2], "stride": [2], "padding": [[0, 0]], "dilation": [1], "ceil_mode": False}
+    yield faulty("max-pool/relevance-size", pool, OWN, [x], draw(1, 2, 3), "Three windows where there are two.")
+    wrong = {**pool, "kernel": [0]}
+    yield faulty("max-pool/kernel-zero", wrong, OWN, [x], draw(1, 2, 2), "A kernel of 0.")
+
+
+def merge_cases() -> Iterator[Case]:
+    """Yield sums, products and concatenations whose operands do not fit."""
+    draw = Draw("faulty/merge")
+    x, y = draw(2, 3), draw(2, 4)
+    yield faulty("add/shapes", {"type": "Add"}, RULES["epsilon"], [x, y], draw(2, 3), "Operands of three and four units.")
+    yield faulty("add/relevance", {"type": "Add"}, RULES["epsilon"], [x, x], draw(2, 4), "Relevance of four units for three.")
+    product = {"name": "Product", "product": "half"}
+    yield faulty("multiply/shapes", {"type": "Multiply", "gate": None}, product, [x, y], draw(2, 4), "Three units times four.")
+    note = "'signal' without a declared gate."
+    rule = {"name": "Product", "product": "signal"}
+    yield faulty("multiply/no-gate", {"type": "Multiply", "gate": None}, rule, [x, x], draw(2, 3), note)
+    layer = {"type": "Concat", "axis": 1}
+    yield faulty("concat/batch", layer, OWN, [x, draw(1, 2)], draw(2, 5), "Operands of two samples and of one.")
+    yield faulty("concat/relevance", layer, OWN, [x, y], draw(2, 6), "Relevance of six units for seven.")
+
+
+GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
+    "faulty/dense.json": dense_cases,
+    "faulty/rule.json": rule_cases,
+    "faulty/window.json": window_cases,
+    "faulty/merge.json": merge_cases,
+}

@@ -40,6 +40,16 @@ def stabiliser_of(rule: Rule) -> Stabiliser:
     return {"add": stabilisers.add, "clip": stabilisers.clip}[told["kind"]](told["epsilon"])
 
 
+def other_sign_of_zero(rule: Rule) -> Stabiliser:
+    """Return d + ε sgn d with sgn 0 = −1 ("minus") or 0 ("dropped")."""
+    zero = -1 if rule["_zero"] == "minus" else 0
+
+    def stabilise(d: Array) -> Array:
+        return d + rule["epsilon"] * ((d > 0).astype(int) - (d < 0).astype(int) + zero * (d == 0).astype(int))
+
+    return stabilise
+
+
 def bound(value: Any, shape: tuple[int, ...]) -> Array:
     """Return a bound of z^B, a number or one per channel, for every input of a sample in C order."""
     value = np.asarray(value, dtype=object)
@@ -51,8 +61,10 @@ def bound(value: Any, shape: tuple[int, ...]) -> Array:
 def messages(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]) -> Messages:
     """Return the literal messages of a rule on one sample; shape is that of the first operand without batch."""
     name = rule["name"]
-    if rule.get("without_bias"):
+    if rule.get("_without_bias"):
         matrix = replace(matrix, bias=matrix.bias * 0)
+    if name == "Epsilon" and rule.get("_zero", "plus") != "plus":
+        return rules.lrp0(a, matrix, R, other_sign_of_zero(rule))
     if name == "Epsilon":
         share = rule.get("bias_share", 0)
         return rules.epsilon(a, matrix, R, rule["epsilon"], share, rule.get("stabiliser_share", share))
@@ -75,10 +87,12 @@ def messages(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, .
 def parts(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]) -> list[Part]:
     """Return the parts of a rule on one sample, written a second time, independent of the literal messages."""
     name, st, none = rule["name"], stabiliser_of(rule), zeros(matrix.bias.shape)
-    w, b = matrix.weight, none if rule.get("without_bias") else matrix.bias
+    w, b = matrix.weight, none if rule.get("_without_bias") else matrix.bias
     z = a[:, None] * w
     if name in ("LRP0", "Epsilon"):
-        st = stabilisers.add(rule["epsilon"]) if name == "Epsilon" else st
+        if name == "Epsilon":
+            plus = rule.get("_zero", "plus") == "plus"
+            st = stabilisers.add(rule["epsilon"]) if plus else other_sign_of_zero(rule)
         return [Part(z, b, R, st, abs(z))]
     if name == "Gamma":
         q = z + rule["gamma"] * a[:, None] * positive(w)

@@ -108,6 +108,9 @@ def forward(layer: Layer, operands: list[Array]) -> Array:
         return route(layer, operands)
     if kind == "ReLU":
         return np.asarray(np.maximum(x, 0))
+    if kind == "MaxPool" and layer.get("_padding_wins"):
+        padded = np.pad(x, [(0, 0), *layer["padding"]], constant_values=Fraction(0))
+        return nonlinear.max_pool_forward(padded, layer["kernel"], **{**geometry(layer, *WINDOW), "padding": 0})
     if kind == "MaxPool":
         return nonlinear.max_pool_forward(x, layer["kernel"], **geometry(layer, *WINDOW))
     if kind == "Multiply":

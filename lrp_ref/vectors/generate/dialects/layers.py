@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lrp_ref.literal import nonlinear
 from lrp_ref.literal.scalars import positive
 from lrp_ref.literal.windows import geometry as windows_of
 
-from ..explain import explain
+from ..explain import explain, zero_padding_wins
 from ..layers import MATRIX_LAYERS, ROUTES, WINDOW, geometry, root
 from ..values import Array, zeros
 from .base import Call, dialect
@@ -160,13 +159,7 @@ def _maxpool_padding_wins(call: Call) -> Any:
     """Padding is 0 and takes the relevance of windows without a positive value."""
     if call.layer["type"] != "MaxPool" or not any(map(any, call.layer["padding"])):
         return None
-    pads = [(0, 0), *map(tuple, call.layer["padding"])]
-    found = []
-    for x, r in zip(call.inputs[0], call.R, strict=True):
-        inside, how = np.pad(x, pads, constant_values=Fraction(0)), {**geometry(call.layer, *WINDOW), "padding": 0}
-        whole = nonlinear.max_pool(inside, r, call.layer["kernel"], **how).inputs[0]
-        found.append(whole[tuple(slice(a, whole.shape[k] - b) for k, (a, b) in enumerate(pads))])
-    return [np.stack(found)]
+    return [np.stack([zero_padding_wins(call.layer, x, r) for x, r in zip(call.inputs[0], call.R, strict=True)])]
 
 
 def _winner(values: list[Any], r: Any) -> list[Any]:
