@@ -19,7 +19,7 @@ FLOORS = [
     ["knowledge"],
     ["walk"],
     ["explain"],
-    ["loaders", "literal", "messages", "preprocess", "taylor"],
+    ["certificate", "loaders", "literal", "formulas", "messages", "preprocess", "taylor"],
     ["vectors"],
     ["cli", "__init__"],
 ]
