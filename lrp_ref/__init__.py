@@ -44,4 +44,5 @@ __all__ = [
     "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
     "canonize", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers", "load",
     "load_relevance", "messages", "order", "root_point", "rules", "save", "start", "symbolic", "taylor",
+    "vectors",
 ]  # fmt: skip
