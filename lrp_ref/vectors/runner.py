@@ -179,6 +179,8 @@ def choose_options(results: Iterable[Result], choose: Mapping[str, str]) -> dict
             topics.setdefault(r.case.topic, {}).setdefault(r.case.option, []).append(r.status)
     chosen = {}
     for topic, options in topics.items():
+        if not any(PASS in found or FAIL in found for found in options.values()):
+            continue  # nothing of the topic is supported
         met = [name for name, found in options.items() if PASS in found and FAIL not in found]
         nearest = max(options, key=lambda name: (options[name].count(PASS), options[name].count(UNSUPPORTED)))
         chosen[topic] = choose.get(topic) or " and ".join(met) or nearest
@@ -188,9 +190,10 @@ def choose_options(results: Iterable[Result], choose: Mapping[str, str]) -> dict
 def _settle(result: Result, options: Mapping[str, str]) -> Result:
     """Set aside the options that were not chosen."""
     case = result.case
-    if not case.topic or result.status == UNSUPPORTED or case.option in options[case.topic].split(" and "):
+    if not case.topic or result.status == UNSUPPORTED:
         return result
-    return result.become(OTHER, f"the option is {options[case.topic]}")
+    chosen = options[case.topic]
+    return result if case.option in chosen.split(" and ") else result.become(OTHER, f"the option is {chosen}")
 
 
 # Expected failures -----------------------------------------------------------------------------------------------
