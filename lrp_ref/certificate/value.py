@@ -49,6 +49,7 @@ class Request:
         chosen: whether the target was the largest output rather than given.
         start, output, canonize: as in ``explain``.
         model, input: paths, if there are any.
+        sample: which sample of the input file; None for its only one.
     """
 
     composite: str
@@ -61,6 +62,7 @@ class Request:
     canonize: bool = True
     model: str | None = None
     input: str | None = None
+    sample: int | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import LrpError
-from . import check, diff, explain, show, vectors
+from . import certify, check, diff, explain, show, vectors
 
 UNUSABLE = 2
 INTERRUPTED = 130
@@ -60,5 +60,6 @@ def main() -> None:
 
 for _command in (
     explain.explain, check.check, diff.diff, show.show, show.list_rules, show.list_composites, vectors.vectors,
+    certify.certify, certify.verify_file,
 ):  # fmt: skip
     main.add_command(_command)

@@ -38,7 +38,14 @@ def composite_options(command: F) -> F:
 
 
 def make_composite(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> composites.Composite:
-    """Return the composite that was asked for, or the sidecar's; bounds of the input come from the sidecar.
+    """Return the composite that was asked for, or the sidecar's; arguments and errors as in :func:`find_preset`."""
+    preset, parameters = find_preset(name, sidecar, given)
+    return composites.get(preset, **parameters)
+
+
+def find_preset(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the preset that was asked for, or the sidecar's, and its parameters; bounds of the input come from the
+    sidecar.
 
     Raises:
         ParameterError: an unknown name, a parameter that the composite does not take, or one out of its range.
@@ -56,7 +63,7 @@ def make_composite(name: str | None, sidecar: Sidecar | None, given: dict[str, A
                 f"composite '{name}' needs --low and --high, the bounds of the network's input, or a sidecar of an "
                 "image model, from which they follow"
             )
-    return composites.get(name, **parameters)
+    return name, parameters
 
 
 def _numbers(option: str, text: str) -> Any:
