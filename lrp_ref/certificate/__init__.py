@@ -7,12 +7,12 @@
 ==============  ==============================================================================================
 """
 
+from .checking import Verification, verify
 from .exact import Identities, identities
 from .hashes import array_hash, file_hash, network_hash
 from .make import certify
 from .rows import Decision, NodeReport
 from .value import Certificate
-from .verify import Verification, verify
 
 __all__ = [
     "Certificate", "Decision", "Identities", "NodeReport", "Verification", "array_hash", "certify", "file_hash",

@@ -16,7 +16,7 @@ from .enclosure import Enclosure
 from .hashes import array_hash, network_hash
 from .make import certify
 from .rows import at
-from .value import LEAST, ROOM, Certificate
+from .value import ROOM, Certificate
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _bounds(certificate: Certificate, fresh: Certificate) -> Check:
     for stated, found in zip(certificate.nodes, fresh.nodes, strict=False):
         for kind in ("value_ulp", "relevance_ulp"):
             says, is_ = getattr(stated, kind), getattr(found, kind)
-            if not is_ <= max(LEAST, ROOM * says):
+            if not is_ <= ROOM * says + 1:
                 return Check("bounds", f"{kind} of '{found.node}' is {number(is_)}, stated as {number(says)}", False)
     return Check("bounds", "not understated", True)
 
