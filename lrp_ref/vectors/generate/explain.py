@@ -52,6 +52,18 @@ def explain(layer: Layer, rule: Rule, inputs: list[Array], R: Array, R_scale: Ar
     return answer
 
 
+def received(layer: Layer, rule: Rule, inputs: list[Array], R: Array) -> list[Array]:
+    """Return the relevance alone, by the second formula where the layer is linear: quicker than :func:`explain`."""
+    if layer["type"] not in MATRIX_LAYERS:
+        return explain(layer, rule, inputs, R).relevance
+    matrix, samples = matrix_of(layer, [x.shape[1:] for x in inputs]), []
+    for n in range(len(R)):
+        a = np.concatenate([x[n].reshape(-1) for x in inputs])
+        flat = formulas.relevance(rule, matrix, a, R[n].reshape(-1), inputs[0].shape[1:])
+        samples.append(split(flat, [x[n] for x in inputs]))
+    return [np.stack([s[k] for s in samples]) for k in range(len(inputs))]
+
+
 def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
     kind = layer["type"]
     if kind in MATRIX_LAYERS:

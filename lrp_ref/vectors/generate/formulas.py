@@ -132,6 +132,8 @@ def spread(part: Part) -> Array:
 def shares_of_bias(rule: Rule, matrix: Matrix, a: Array, R: Array) -> Array:
     """Return the (I, J) messages that the epsilon rule adds where it shares the bias or epsilon itself."""
     share = rule.get("bias_share", 0)
+    if not share and not rule.get("stabiliser_share"):
+        return zeros(matrix.weight.shape)
     extra, b = zeros(matrix.weight.shape), matrix.bias
     d = (a[:, None] * matrix.weight).sum(axis=0) + b
     for j in range(len(R)):

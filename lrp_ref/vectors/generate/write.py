@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import alternatives, core, faulty, layer_cases, networks
+from . import alternatives, core, faulty, layer_cases, networks, recurrent
 
 FORMAT, VERSION = "lrp-vectors", "1.0.0"
 FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **core.GROUPS,
     **layer_cases.GROUPS,
+    **recurrent.GROUPS,
     **alternatives.GROUPS,
     **networks.GROUPS,
     **faulty.GROUPS,

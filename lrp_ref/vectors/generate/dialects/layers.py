@@ -12,7 +12,7 @@ import numpy as np
 from lrp_ref.literal.scalars import positive
 from lrp_ref.literal.windows import geometry as windows_of
 
-from ..explain import explain, zero_padding_wins
+from ..explain import received, zero_padding_wins
 from ..layers import MATRIX_LAYERS, ROUTES, WINDOW, geometry, root
 from ..values import Array, zeros
 from .base import Call, dialect
@@ -30,14 +30,14 @@ def _relevance_uniform(call: Call) -> Any:
 @dialect("relevance-clipped")
 def _relevance_clipped(call: Call) -> Any:
     """Relevance below 0 is taken for 0, as if it passed a ReLU."""
-    return explain(call.layer, call.rule, call.inputs, positive(call.R)).relevance
+    return received(call.layer, call.rule, call.inputs, positive(call.R))
 
 
 @dialect("operand-swapped")
 def _operand_swapped(call: Call) -> Any:
     if len(call.inputs) != 2 or call.inputs[0].shape != call.inputs[1].shape:
         return None
-    return explain(call.layer, call.rule, call.inputs, call.R).relevance[::-1]
+    return received(call.layer, call.rule, call.inputs, call.R)[::-1]
 
 
 @dialect("residual-forgotten")
@@ -51,7 +51,7 @@ def _rule_ignored(call: Call) -> Any:
     """Every rule computed as LRP-0."""
     if call.layer["type"] not in MATRIX_LAYERS or call.name == "LRP0":
         return None
-    return explain(call.layer, {"name": "LRP0"}, call.inputs, call.R).relevance
+    return received(call.layer, {"name": "LRP0"}, call.inputs, call.R)
 
 
 @dialect("layer-skipped")
@@ -67,7 +67,7 @@ def _route_proportional(call: Call) -> Any:
     """A layer that only moves numbers divides relevance by the value and multiplies by it: lost where it is 0."""
     if call.layer["type"] not in (*ROUTES, "ReLU"):
         return None
-    right = explain(call.layer, call.rule, call.inputs, call.R).relevance
+    right = received(call.layer, call.rule, call.inputs, call.R)
     return [np.where(x == 0, Fraction(0), r) for x, r in zip(call.inputs, right, strict=True)]
 
 
@@ -80,8 +80,8 @@ def _copies_overwritten(call: Call) -> Any:
     for index in np.ndindex(*call.R.shape):
         only = zeros(call.R.shape)
         only[index] = call.R[index]
-        received = explain(call.layer, call.rule, call.inputs, only).relevance[0]
-        found = np.where(received != 0, received, found)
+        arrived = received(call.layer, call.rule, call.inputs, only)[0]
+        found = np.where(arrived != 0, arrived, found)
     return [found]
 
 
@@ -91,13 +91,13 @@ def _copies_overwritten(call: Call) -> Any:
 def _over_windows(call: Call, share: Any) -> list[Array]:
     """Return the relevance of a max pool under share(values of the window's pixels, R) -> parts."""
     x, how = call.inputs[0], geometry(call.layer, *WINDOW)
-    windows, received = windows_of(x.shape[2:], call.layer["kernel"], **how), zeros(x.shape)
+    windows, found = windows_of(x.shape[2:], call.layer["kernel"], **how), zeros(x.shape)
     for n, c in np.ndindex(*x.shape[:2]):
         for o in windows.positions():
             pixels = [(n, c, *pixel) for _, pixel in windows.pixels(o)]
             for pixel, part in zip(pixels, share([x[p] for p in pixels], call.R[(n, c, *o)]), strict=True):
-                received[pixel] += part
-    return [received]
+                found[pixel] += part
+    return [found]
 
 
 @dialect("maxpool-flat")
@@ -137,7 +137,7 @@ def _maxpool_ties(call: Call) -> Any:
     if call.layer["type"] != "MaxPool":
         return None
     other = "first" if call.layer.get("ties") == "share" else "share"
-    return explain({**call.layer, "ties": other}, call.rule, call.inputs, call.R).relevance
+    return received({**call.layer, "ties": other}, call.rule, call.inputs, call.R)
 
 
 @dialect("maxpool-overlap")
@@ -149,8 +149,8 @@ def _maxpool_overlap(call: Call) -> Any:
     for index in np.ndindex(*call.R.shape):
         only = zeros(call.R.shape)
         only[index] = call.R[index]
-        received = explain(call.layer, call.rule, call.inputs, only).relevance[0]
-        found = np.where(received != 0, received, found)
+        arrived = received(call.layer, call.rule, call.inputs, only)[0]
+        found = np.where(arrived != 0, arrived, found)
     return [found]
 
 
@@ -171,7 +171,7 @@ def _winner(values: list[Any], r: Any) -> list[Any]:
 def _avgpool_uniform(call: Call) -> Any:
     if call.layer["type"] not in ("AveragePool", "SumPool", "GlobalAveragePool") or call.name == "Flat":
         return None
-    return explain(call.layer, {"name": "Flat"}, call.inputs, call.R).relevance
+    return received(call.layer, {"name": "Flat"}, call.inputs, call.R)
 
 
 @dialect("sumpool-scale")
@@ -185,7 +185,7 @@ def _sumpool_scale(call: Call) -> Any:
     except ValueError:
         return None
     rule = {**call.rule, "epsilon": call.rule["epsilon"] * factor}
-    return explain(call.layer, rule, call.inputs, call.R).relevance
+    return received(call.layer, rule, call.inputs, call.R)
 
 
 @dialect("toolbox-sumpool-ab")
@@ -193,7 +193,7 @@ def _toolbox_sumpool_ab(call: Call) -> Any:
     """The negative part of a sum pool is multiplied by R a second time."""
     if call.layer["type"] != "SumPool" or call.name != "AlphaBeta" or call.rule["beta"] == 0:
         return None
-    once, twice = (explain(call.layer, call.rule, call.inputs, r).relevance[0] for r in (call.R, call.R * call.R))
+    once, twice = (received(call.layer, call.rule, call.inputs, r)[0] for r in (call.R, call.R * call.R))
     return [np.where(call.inputs[0] < 0, twice, once)]
 
 
@@ -207,7 +207,7 @@ def _bn_fused(call: Call) -> Any:
     if layer["type"] != "BatchNorm" or call.name == "Pass" or layer["epsilon"] != 0:
         return None
     wrong = {"type": "Affine", "scale": layer["gamma"] / layer["variance"], "shift": layer["beta"] - layer["mean"] / layer["variance"]}
-    return explain(wrong, call.rule, call.inputs, call.R).relevance
+    return received(wrong, call.rule, call.inputs, call.R)
 
 
 @dialect("bn-kind")
@@ -216,7 +216,7 @@ def _bn_kind(call: Call) -> Any:
     if call.layer["type"] not in ("BatchNorm", "Affine"):
         return None
     other = {"name": "LRP0" if call.name == "Pass" else "Pass"}
-    return explain(call.layer, other, call.inputs, call.R).relevance
+    return received(call.layer, other, call.inputs, call.R)
 
 
 # Products --------------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def _product_rule(call: Call) -> Any:
     if call.layer["type"] != "Multiply":
         return None
     other = {"name": "Product", "product": "signal" if call.rule["product"] == "half" else "half"}
-    return explain(call.layer, other, call.inputs, call.R).relevance
+    return received(call.layer, other, call.inputs, call.R)
 
 
 @dialect("gate-takes-signal")
@@ -242,7 +242,7 @@ def _gate_takes_signal(call: Call) -> Any:
     """Gate and signal of a product are confused."""
     if call.layer["type"] != "Multiply" or call.layer["gate"] is None:
         return None
-    return explain({**call.layer, "gate": 1 - call.layer["gate"]}, call.rule, call.inputs, call.R).relevance
+    return received({**call.layer, "gate": 1 - call.layer["gate"]}, call.rule, call.inputs, call.R)
 
 
 @dialect("product-unsigned")
@@ -251,4 +251,4 @@ def _product_unsigned(call: Call) -> Any:
     if call.layer["type"] != "Multiply" or call.rule["product"] not in ("prop", "abs"):
         return None
     other = {"name": "Product", "product": "abs" if call.rule["product"] == "prop" else "prop"}
-    return explain(call.layer, other, call.inputs, call.R).relevance
+    return received(call.layer, other, call.inputs, call.R)
