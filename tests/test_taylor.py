@@ -5,20 +5,26 @@ from __future__ import annotations
 import zlib
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from PIL import Image
 from samples import LINEAR, Sample, exactly
 from strategies import arrays, exact, few, fractions, positives, unit
+from test_documentation import python_blocks, statements
 
 import lrp_ref as lrp
 from lrp_ref import layers, taylor
 from lrp_ref.arithmetic import rational
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.literal import rules as textbook
+from lrp_ref.taylor.__main__ import main as command
+from lrp_ref.taylor.figure import BLUE, GREEN, GREY, RED, figure
 
 F = Fraction
 GAMMA = F(1, 4)
@@ -436,3 +442,40 @@ def test_gradients_shatter_with_depth_and_deep_taylor_does_not() -> None:
     assert deep.without_root >= shallow.without_root == 0
     assert deep.missed["Taylor"] > shallow.missed["Taylor"]
     assert shallow.targets["deep Taylor"] < deep.targets["deep Taylor"]  # the price: maps that tell outputs apart less
+
+
+def test_the_command_writes_the_figure_and_the_table(tmp_path: Path) -> None:
+    goal = tmp_path / "figure.png"
+    done = CliRunner().invoke(command, [str(goal), "--networks", "2", "--depths", "1", "--depths", "3"])
+    assert done.exit_code == 0, done.output
+    shallow, deep = taylor.study((1, 3), networks=2)
+    assert [row.split()[-2:] for row in done.stdout.splitlines()[2:5]] == [
+        [f"{m.distance[k]:.3f}" for m in (shallow, deep)] for k in range(3)
+    ]
+    with Image.open(goal) as picture:
+        assert picture.width > 1000
+        colours = {c for _, c in picture.convert("RGB").getcolors(1 << 20)}
+    assert {RED, BLUE, GREEN, GREY} <= colours  # every curve is there
+    assert [p.name for p in tmp_path.iterdir()] == ["figure.png"]
+
+
+def test_a_depth_without_any_root_is_drawn_too() -> None:
+    nothing = dict.fromkeys(("gradient", "LRP-ε", "LRP-γ", "deep Taylor"), 0.5)
+    lost = taylor.Measured(4, (float("inf"),) * 3, 1.0, nothing | {"Taylor": float("nan")}, nothing, nothing)
+    assert figure([taylor.study((1,), networks=1)[0], lost]).size == figure([lost]).size
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "deep_taylor.md"
+
+
+@pytest.mark.parametrize("code", python_blocks(PAGE))
+def test_the_examples_of_the_page_run(code: str) -> None:
+    scope: dict[str, Any] = {"np": np, "lrp": lrp}
+    seen = 0
+    for statement, shown in statements(code):
+        if shown is None:
+            exec(compile(statement, str(PAGE), "exec"), scope)  # noqa: S102 - our own page
+        else:
+            assert str(eval(statement, scope)) == shown  # noqa: S307 - our own page
+            seen += 1
+    assert seen
