@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from dialects_base import LINEAR, ROUTES, Array, UnknownError, forward, kernel_of, up
+from dialects_lstm import WRONG, Ways, lstm
 from dialects_wrong import (
     CALLS,
     SAMPLES,
     Call,
-    OnCall,
-    OnSample,
     all_winners,
     first_winner,
     on_call,
@@ -185,10 +184,13 @@ def product_unsigned(c: Call) -> list[Array] | None:
 # Adapters --------------------------------------------------------------------------------------------------------
 
 
-def layer(spec: Any, rule: Any, xs: list[Array], R: Array, on: OnCall | None, sample: OnSample | None) -> list[Array]:
+def layer(spec: Any, rule: Any, xs: list[Array], R: Array, name: str) -> list[Array]:
+    """The relevance of a layer's operands by a dialect."""
     c = Call(spec, rule or {"name": "own"}, xs, R)
-    wrong = on(c) if on else None
-    return right(c, sample) if wrong is None else wrong
+    if c.kind == "LSTM":
+        return lstm(c, WRONG.get(name, Ways()))
+    wrong = CALLS[name](c) if name in CALLS else None
+    return right(c, SAMPLES.get(name)) if wrong is None else wrong
 
 
 def network(case: Mapping[str, Any], step: Callable[..., list[Array]], name: str) -> dict[str, Array]:
@@ -224,7 +226,7 @@ def chosen(case: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def answer(case: Mapping[str, Any], name: str = "") -> Any:
     """The adapter: the right answer, or that of a dialect."""
-    step = partial(layer, on=CALLS.get(name), sample=SAMPLES.get(name))
+    step = partial(layer, name=name)
     try:
         with np.errstate(all="ignore"):
             if "network" in case:
@@ -234,4 +236,4 @@ def answer(case: Mapping[str, Any], name: str = "") -> Any:
         raise Unsupported(str(reason)) from reason
 
 
-DIALECTS = {name: partial(answer, name=name) for name in (*CALLS, *SAMPLES, OVERWRITTEN)}
+DIALECTS = {name: partial(answer, name=name) for name in {**CALLS, **SAMPLES, **WRONG, OVERWRITTEN: None}}
