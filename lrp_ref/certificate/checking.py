@@ -85,7 +85,7 @@ def verify(
     Example:
         >>> from ..layers import Dense
         >>> net, x = Network.sequential([Dense(np.array([[0.1], [0.7]]))]), np.array([[0.3, 0.4]])
-        >>> made = certify(net, x)
+        >>> made = certify(net, x, composite="lrp0")
         >>> verify(made, net, x, heatmap=np.array([[0.03, 0.28]]))
         accepted: 8 checks hold
         >>> verify(made, net, x, heatmap=np.array([[0.03, 0.2801]])).accepted
