@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV = .venv
 
-.PHONY: demo test lint coverage clean
+.PHONY: demo test lint coverage mutation clean
 
 $(VENV)/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,11 @@ lint: $(VENV)/ready
 
 coverage: $(VENV)/ready
 	$(VENV)/bin/python -m pytest --cov --cov-report=term
+
+# MUTATION='--file lrp_ref/rule.py' or '--share 0.25' for less than everything.
+mutation: $(VENV)/ready
+	$(VENV)/bin/python -m pip install --quiet --editable '.[mutation]'
+	$(VENV)/bin/python tests/mutation.py $(MUTATION)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache
