@@ -91,16 +91,11 @@ def _parameters(formulas: Content, *, latex: bool) -> list[str]:
     symbols = _parameter_symbols(formulas)
     if not symbols:
         return []
-    shown = ", ".join(f"{formulas.letters[x].text(short=True)} = {_plain(formulas.letters[x].value)}" for x in symbols)
+    shown = ", ".join(f"{formulas.letters[x].text(short=True)} = {float(formulas.letters[x].value):g}" for x in symbols)
     text = f"Parameters of the rules: {shown}"
     if formulas.constraints:
         text += "; α − β = 1"
     return [text + "."]
-
-
-def _plain(value: Any) -> str:
-    short = value.limit_denominator(10**9)  # 0.1 is a long fraction as a float; a reader wants to see 0.1
-    return f"{float(short):g}" if short.denominator not in (1, 3, 7, 9) else str(short)
 
 
 def _region(region: Sequence[Condition], writer: Writer) -> str:

@@ -105,19 +105,25 @@ def _printers() -> tuple[Any, Any]:
             factors = [f for f in sorted(s.Mul.make_args(top), key=self._key) if f != 1]
             bottoms = [f for f in sorted(s.Mul.make_args(bottom), key=self._key) if f != 1]
             size = abs(number)
-            tops = [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors]  # type: ignore[attr-defined]
+            tops = [self._factor(f) for f in factors]
             if size.p != 1 or not tops:
                 tops.insert(0, str(size.p))
             return ("-" if number < 0 else ""), tops, self._bottom(size.q, bottoms)
 
+        def _factor(self, expr: Any) -> str:
+            text: str = self.parenthesize(expr, PRECEDENCE["Mul"])  # type: ignore[attr-defined]
+            # A number that stands for a symbol may have a sign or be a quotient.
+            return self.bracket(text) if expr.is_Symbol else text  # type: ignore[attr-defined]
+
         def _bottom(self, number: Any, factors: list[Any]) -> str:
-            level = PRECEDENCE["Mul"] if len(factors) + (number != 1) > 1 else 0
-            parts = [self.parenthesize(f, level) for f in factors]  # type: ignore[attr-defined]
+            alone = len(factors) == 1 and number == 1
+            parts = [self._print(f) if alone else self._factor(f) for f in factors]  # type: ignore[attr-defined]
             times: str = self.times  # type: ignore[attr-defined]
             return times.join(([str(number)] if number != 1 else []) + parts)
 
     class Text(Ordered, StrPrinter):  # type: ignore[misc]
         times = "·"
+        bracket = staticmethod(lambda text: f"({text})" if text.startswith("-") or "/" in text else text)
 
         def _print_Mul(self, expr: Any) -> str:  # noqa: N802
             sign, tops, bottom = self._parts(expr)
@@ -131,6 +137,10 @@ def _printers() -> tuple[Any, Any]:
 
     class Latex(Ordered, LatexPrinter):  # type: ignore[misc]
         times = r" \, "
+        bracket = staticmethod(lambda text: f"({text})" if text.startswith("-") else text)
+
+        def _print_Add(self, expr: Any, order: Any = None) -> str:  # noqa: N802
+            return re.sub(r"\+ -\s*", "- ", super()._print_Add(expr, order=order))
 
         def _print_Mul(self, expr: Any) -> str:  # noqa: N802
             sign, tops, bottom = self._parts(expr)
@@ -165,11 +175,13 @@ class Writer:
         }
         self.names = _printer(letters, names, latex)
         self.values = _printer(letters, {x: _number(one.value, latex) for x, one in letters.items()}, latex)
+        if latex:
+            self.values.times = r" \cdot "
         self.witness = {x: sympy().Rational(one.value.numerator, one.value.denominator) for x, one in letters.items()}
 
     def expr(self, expr: Any, *, printer: Any = None) -> str:
         """Return one expression."""
-        text = (printer or self.names).doprint(expr)
+        text: str = (printer or self.names).doprint(expr)
         return text if self.latex else _minus(text)
 
     def terms(self, line: Line, *, printer: Any = None) -> str:
@@ -187,20 +199,24 @@ class Writer:
     def _term(self, parts: tuple[Any, ...], factor: Any, printer: Any) -> str:
         if factor is None:
             return " + ".join(self.expr(p, printer=printer) for p in parts)
-        name = self.expr(factor, printer=printer)
+        name: str = (printer or self.names).doprint(factor)
         if len(parts) == 1 and parts[0] in (1, -1):
-            return name if parts[0] == 1 else ("-" if self.latex else "−") + name
+            text = name if parts[0] == 1 else f"-{self.names.bracket(name)}"
+            return text if self.latex else _minus(text)
+        name = self.names.bracket(name)
+        name = name if self.latex else _minus(name)
         inner = " + ".join(self.expr(p, printer=printer) for p in parts)
         brackets = len(parts) > 1 or parts[0].is_Add
         if self.latex:
-            return (rf"\left({inner}\right)" if brackets else inner) + r" \, " + name
+            times: str = (printer or self.names).times
+            return (rf"\left({inner}\right)" if brackets else inner) + times + name
         return (f"({inner})" if brackets else inner) + "·" + name
 
     def signed(self, top: Any, bottom: Any) -> str:
         """Return " + top/bottom" or " − top/bottom", a sum in the numerator in brackets."""
         s = sympy()
         terms = s.Add.make_args(top)
-        negative = all(t.as_coeff_Mul()[0] < 0 for t in terms)
+        negative = 2 * sum(bool(t.as_coeff_Mul()[0] < 0) for t in terms) >= len(terms)
         text = self.expr((-top if negative else top) / bottom if bottom.is_Symbol or not top.is_Add else top)
         if top.is_Add:
             inner, below = self.expr(-top if negative else top), self.expr(bottom)
@@ -229,8 +245,8 @@ class Writer:
         if numbers:
             inserted = self.terms(line, printer=self.values)
             value = _number(_fraction(line.expr.xreplace(self.witness)), self.latex)
-            value = value.strip("()")
-            text += f" = {value}" if inserted.strip("()") == value else f" = {inserted} = {value}"
+            value = value if self.latex else _minus(value)
+            text += f" = {value}" if inserted == value else f" = {inserted} = {value}"
         return text
 
 
@@ -245,7 +261,7 @@ def _fraction(value: Any) -> Fraction:
 
 
 def _number(value: Fraction, latex: bool) -> str:
-    """Return a number as a short fraction, else with six digits; in brackets below 0 and for a quotient."""
+    """Return a number as a short fraction, else with six digits."""
     size = abs(value)
     if value.denominator > 1000 or abs(value.numerator) > 1_000_000:
         text = f"{float(size):.6g}"
@@ -253,8 +269,7 @@ def _number(value: Fraction, latex: bool) -> str:
         text = rf"\tfrac{{{size.numerator}}}{{{size.denominator}}}"
     else:
         text = str(size)
-    text = ("-" if latex else "−") * (value < 0) + text
-    return f"({text})" if value < 0 or "/" in text else text
+    return f"-{text}" if value < 0 else text
 
 
 def _minus(text: str) -> str:

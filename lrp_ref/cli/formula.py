@@ -1,0 +1,43 @@
+"""``lrp-ref formula``: the relevances of a small network as formulas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ParameterError
+from ..formulas import symbolic
+from ..preprocess import load_sidecar
+from . import inputs
+from .options import FILE, composite_options, find_target, make_composite
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@click.argument("input_", metavar="[INPUT]", required=False, type=FILE)
+@click.option("-t", "--target", help="Output to explain, by number or class name. Default: the largest.")
+@click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
+@composite_options
+@click.option("--latex", "form", flag_value="latex", help="Print LaTeX: one aligned block per node.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown with math blocks.")
+@click.option("--numbers", is_flag=True, help="Show the numbers inserted, and the values.")
+def formula(model: Path, input_: Path | None, target: str | None, **options: Any) -> None:
+    """Print each relevance of a small MODEL as a formula, and the conservation identity.
+
+    INPUT (one sample, default: ones) decides which units are active; the text says for which region the formulas hold.
+    """
+    from .. import loaders
+
+    net, sidecar = loaders.load(model), load_sidecar(model)
+    x = None
+    if input_ is not None:
+        samples = list(inputs.read(input_.stem, input_, net, sidecar, model, "float64"))
+        if len(samples) != 1:
+            raise ParameterError(f"{input_}: {len(samples)} samples; formulas are written at one")
+        x = samples[0].x
+    chosen = make_composite(options["composite"], sidecar, options)
+    index = None if target is None else find_target(target, sidecar.classes if sidecar else ())
+    made = symbolic(net, x, composite=chosen, target=index, numbers=options["numbers"])
+    click.echo(getattr(made, options["form"] or "text").rstrip("\n"))
