@@ -159,6 +159,8 @@ def test_where_no_field_has_values_an_undecided_tie_is_not_certified() -> None:
     assert not certificate.certified
     assert certificate.verdict.startswith("not certified: node 'maxpool1'")
     assert certificate.nodes == ()
+    found = cert.verify(certificate, net, x, heatmap=np.zeros(x.shape))
+    assert [c.what for c in found.checks if not c.holds] == ["verdict", "heatmap"]
 
 
 def test_a_close_target_is_a_decision() -> None:

@@ -86,7 +86,7 @@ def test_the_smooth_slope_is_refused_with_the_reason(system: str) -> None:
 
 
 def test_balls_hold_the_smooth_slope_too() -> None:
-    """Here the slope at a ReLU's 0 is not 0, so windows of zeros, of which the first takes all, are ties that matter."""
+    """Here the slope at a ReLU's 0 is not 0, so windows of zeros, whose first takes all, are ties that matter."""
     net, x = small("digits8_cnn"), digits()[:2]
     certificate = lrp.certify(net, x, composite=TRANSCENDENTAL, system="none")
     assert certificate.verdict == "certified with ties"

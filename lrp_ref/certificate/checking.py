@@ -14,7 +14,7 @@ from ..network import Network
 from ..tables import number
 from .enclosure import Enclosure
 from .hashes import array_hash, network_hash
-from .make import certify
+from .make import certify, in_float64
 from .rows import at
 from .value import ROOM, Certificate
 
@@ -94,8 +94,7 @@ def verify(
     request = certificate.request
     if not request.preset and composite is None:
         raise ParameterError(f"the composite {request.composite} is no preset: give it as composite=")
-    net = net.astype("float64")
-    fed = {k: a.astype("float64") if a.dtype.kind == "f" else a for k, a in net.feed(x).items()}
+    net, fed = in_float64(net, x)
     found = model_hash or network_hash(net)
     same = {k: array_hash(a) for k, a in fed.items()}
     checks = [_same("model", certificate.hashes.model, found), _same("input", dict(certificate.hashes.inputs), same)]
@@ -107,7 +106,7 @@ def verify(
         **({} if composite is not None else _parameters(request.parameters)),
     )  # fmt: skip
     checks += [
-        _same("verdict", certificate.verdict, fresh.verdict),
+        _verdict(certificate, fresh),
         _same("explained output", request.target, fresh.request.target),
         _same("rules", [(n.node, n.rule) for n in certificate.nodes], [(n.node, n.rule) for n in fresh.nodes]),
         _same("true relevance", dict(certificate.hashes.truth), dict(fresh.hashes.truth)),
@@ -145,9 +144,15 @@ def _bounds(certificate: Certificate, fresh: Certificate) -> Check:
     return Check("bounds", "not understated", True)
 
 
+def _verdict(certificate: Certificate, fresh: Certificate) -> Check:
+    """Whether the verdict is the same, and is one to rely on."""
+    same = _same("verdict", certificate.verdict, fresh.verdict)
+    return same if fresh.certified or not same.holds else Check("verdict", fresh.verdict, False)
+
+
 def _named(heatmap: Any, fresh: Certificate) -> dict[str, Any]:
     if fresh.truth is None:
-        return {}
+        return {"": heatmap}
     parts = dict(heatmap) if isinstance(heatmap, Mapping) else {next(iter(fresh.truth)): heatmap}
     if set(parts) != set(fresh.truth):
         raise ShapeError(f"heatmaps are of {', '.join(parts)}; the inputs with relevance are {', '.join(fresh.truth)}")
@@ -155,7 +160,8 @@ def _named(heatmap: Any, fresh: Certificate) -> dict[str, Any]:
 
 
 def _inside(name: str, heatmap: Any, fresh: Certificate, ulp: float | None) -> Check:
-    assert fresh.truth is not None
+    if fresh.truth is None:
+        return Check("heatmap", "its true values are not known", False)
     true: Enclosure = fresh.truth[name]
     given = np.asarray(heatmap)
     if given.shape != true.midpoint.shape:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..composites import Plan
 from ..edits import KEEP
+from ..errors import UndecidedError
 from ..layers import ELU, Abs, Clip, GlobalMaxPool, HardSwish, LeakyReLU, Linear, MaxPool, ReLU
 from ..layers.pooling import _geometry
 from ..network import Network
@@ -80,8 +81,16 @@ def _from(enclosure: Enclosure, exact: Array, point: float) -> tuple[Floats, Boo
     tie = np.zeros(margin.shape, dtype=bool)
     for index in np.argwhere(margin == 0):
         key = tuple(index)
-        tie[key] = bool(exact[key] == point)
+        tie[key] = _equal(exact[key], point)
     return margin, tie
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two numbers are certainly equal; what cannot be decided here did not have to be on the walk."""
+    try:
+        return bool(one == other)
+    except UndecidedError:
+        return False
 
 
 def _winners(layer: Any, enclosure: Enclosure, exact: Array) -> tuple[Floats, Bools]:
@@ -110,7 +119,7 @@ def _winners(layer: Any, enclosure: Enclosure, exact: Array) -> tuple[Floats, Bo
     tie = np.zeros(margin.shape, dtype=bool)
     for index in np.argwhere(margin == 0):
         one, other = (numbers[(order[(k, *index)], *index)] for k in (0, 1))
-        tie[tuple(index)] = bool(one == other)
+        tie[tuple(index)] = _equal(one, other)
     return margin.reshape(shape), tie.reshape(shape)
 
 

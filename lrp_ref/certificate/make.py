@@ -83,8 +83,7 @@ def certify(
     if parameters and not preset:
         raise ParameterError(f"parameters {', '.join(parameters)} belong to a preset; the composite is {composite!r}")
     chosen = composites.get(composite, **parameters) if preset else composite
-    net = net.astype("float64")
-    fed = {k: to_numpy(a).astype("float64") if is_float(a) else to_numpy(a) for k, a in net.feed(x).items()}
+    net, fed = in_float64(net, x)
     arguments = {"target": target, "start": start, "output": output, "canonize": canonize}
     question = Question(net, fed, chosen, arguments)
     say("float64")
@@ -106,6 +105,12 @@ def certify(
     which = 0 if output is None else net.outputs.index(output)
     walk = ready(net, fed, chosen, output=which, canonize=canonize)
     return _made(walk, fed, floats, exact, used, proof, request, hashes, (note,) if note else ())
+
+
+def in_float64(net: Network, x: Any) -> tuple[Network, dict[str, Array]]:
+    """Return network and inputs on the host, floats as float64, after the checks of :meth:`Network.feed`."""
+    fed = {k: to_numpy(a).astype("float64") if is_float(a) else to_numpy(a) for k, a in net.feed(x).items()}
+    return net.to("numpy").astype("float64"), fed
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
