@@ -4,8 +4,6 @@ Nothing here knows the package: a layer's matrix is found by sending unit vector
 pass, and a rule is a list of groups, each with its edited inputs, weights and bias.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

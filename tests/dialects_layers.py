@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 from dialects_base import LINEAR, ROUTES, Array, UnknownError, forward, kernel_of, up
 from dialects_lstm import WRONG, Ways, lstm
-from dialects_wrong import (
-    CALLS,
-    SAMPLES,
-    Call,
-    all_winners,
-    first_winner,
-    on_call,
-    over_windows,
-    right,
-    route_back,
-)
+from dialects_right import Call, all_winners, first_winner, over_windows, right, route_back
+from dialects_wrong import CALLS, SAMPLES, on_call
 
 from lrp_ref.vectors import Unsupported
 

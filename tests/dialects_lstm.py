@@ -1,14 +1,12 @@
 """A small LSTM of its own with its relevance, and what may be wrong in it."""
 
-
-
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 from dialects_base import Array, UnknownError, sgn, up
-from dialects_wrong import Call
+from dialects_right import Call
 
 GATES = "ifgo"
 
@@ -23,18 +21,18 @@ class Ways:
     recurrence: float = 1
     clip: bool = False
     reverse_time: bool = False
-    signed: bool = True
+    epsilon_shared: bool = False
 
 
 WRONG = {
     "lstm-order-igfo": Ways(order="igfo"),
     "lstm-order-iofg": Ways(order="iofg"),
-    "lstm-order-iofg-reversed": Ways(order="ofgi"),
+    "lstm-order-ofig": Ways(order="ofig"),
     "no-bias-in-denominator": Ways(bias=0),
     "recurrence-ignored": Ways(recurrence=0),
     "epsilon-ignored": Ways(epsilon=0),
     "eps-default": Ways(epsilon=0.1),
-    "eps-unsigned": Ways(signed=False),
+    "lstm-eps-share": Ways(epsilon_shared=True),
     "relevance-clipped": Ways(clip=True),
     "lstm-time-reversed": Ways(reverse_time=True),
 }
@@ -59,7 +57,7 @@ def lstm(c: Call, ways: Ways) -> list[Array]:
     epsilon = c.rule["epsilon"] if ways.epsilon is None else ways.epsilon
 
     def st(z: Array) -> Array:
-        return z + epsilon * (sgn(z) if ways.signed else 1)
+        return z + epsilon * sgn(z)
 
     R = up(c.R) if ways.clip else c.R
     if spec["returns"] == "last":
@@ -70,8 +68,9 @@ def lstm(c: Call, ways: Ways) -> list[Array]:
         into = (Rc + Rh + R[:, t]) / st(cell[t + 1])
         Rc = parts[1] * into
         factor = parts[0] * into / st(z - b["g"] * (1 - ways.bias))
-        Rx[:, t] = x[:, t] * (factor @ W["g"])
-        Rh = ways.recurrence * h[t] * (factor @ U["g"])
+        even = (factor * epsilon * sgn(z)).sum(axis=1, keepdims=True) / (x.shape[2] + D) * ways.epsilon_shared
+        Rx[:, t] = x[:, t] * (factor @ W["g"]) + even
+        Rh = ways.recurrence * h[t] * (factor @ U["g"]) + even
     if ways.reverse_time:
         Rx = Rx[:, ::-1]
     return [Rx, Rh[:, None], Rc[:, None]][: len(c.xs)]
