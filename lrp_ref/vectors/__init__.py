@@ -11,7 +11,8 @@ from .adapters import AdapterError, PythonAdapter, Unsupported
 from .cases import Case, load
 from .compare import Result
 from .jsonlines import CommandAdapter
-from .runner import Reason, Report, read_xfails, run
+from .reasons import Reason
+from .runner import Report, read_xfails, run
 
 __all__ = [
     "AdapterError", "Case", "CommandAdapter", "PythonAdapter", "Reason", "Report", "Result", "Unsupported", "load",

@@ -63,7 +63,11 @@ def summary_lines(report: Report) -> list[str]:
     lines = [f"alternatives: {topic} is {option}" for topic, option in report.options.items()]
     missing = Counter(r.reason or "no reason given" for r in report.results if r.status == UNSUPPORTED)
     lines += [f"unsupported: {reason} ({count})" for reason, count in missing.most_common(10)]
-    lines += [f"reason: {reason}" for reason in report.reasons]
+    failed = sum(r.status in (FAIL, XFAIL) for r in report.results)
+    for reason in report.reasons:
+        rest = failed - reason.failing
+        beside = f" (beside {rest} that are alternatives, no numbers, or too slight to tell)" if rest else ""
+        lines.append(f"reason{beside}: {reason}")
     lines.append(verdict(report))
     return lines
 

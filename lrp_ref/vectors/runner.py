@@ -13,31 +13,9 @@ from ..errors import ModelFormatError, ParameterError, unknown
 from .adapters import Adapter, Function, PythonAdapter, load_function
 from .cases import DTYPES, Case, load
 from .compare import FAIL, OTHER, PASS, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
+from .reasons import Reason, find_reasons
 
 FAILURES = (FAIL, XPASS)
-
-
-@dataclass(frozen=True)
-class Reason:
-    """A named reason of failures: all cases that a fault or dialect changes fail.
-
-    Attributes:
-        names: ids of the faults and dialects that change just these cases.
-        cases: how many these are.
-        failing: how many cases fail altogether.
-    """
-
-    names: tuple[str, ...]
-    cases: int
-    failing: int
-
-    def __str__(self) -> str:
-        name = " or ".join(self.names)
-        if self.cases == self.failing:
-            these = f"all {self.failing} failing cases are" if self.failing > 1 else "the failing case is"
-            return f"{these} flagged {name}; all cases flagged {name} fail"
-        some = f"{self.cases} of the {self.failing} failing cases are"
-        return f"{some} flagged {name}; all cases flagged {name} fail"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +50,7 @@ class Report:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """The named reasons of wrong numbers, see :func:`find_reasons`."""
+        """The named reasons of wrong numbers, see ``find_reasons``."""
         return find_reasons(self.results)
 
     def __repr__(self) -> str:
@@ -235,33 +213,3 @@ def _expect(result: Result, xfails: Mapping[str, str]) -> Result:
     if result.status == FAIL:
         return result.become(XFAIL, xfails[pattern])
     return result.become(XPASS, f"it passes, but '{pattern}' lists it as an expected failure: take the line out")
-
-
-# Named reasons ---------------------------------------------------------------------------------------------------
-
-
-def find_reasons(results: Iterable[Result]) -> tuple[Reason, ...]:
-    """Return the faults and dialects that explain wrong numbers: every case that one changes is wrong.
-
-    A flag says that a fault's exact result differs in this case, so an implementation with the fault fails in all
-    cases with the flag. Flags that explain most come first, and each explains something the ones before did not.
-    Where nothing passes, every flag would fit and none is named.
-    """
-    compared = [r for r in results if r.times is not None and r.status != OTHER]
-    wrong = {r.case.id for r in compared if r.differs}
-    if len(wrong) == len(compared):
-        return ()
-    flagged: dict[str, set[str]] = {}
-    for r in compared:
-        for flag in r.case.catches:
-            flagged.setdefault(flag, set()).add(r.case.id)
-    fitting = {flag: ids for flag, ids in flagged.items() if ids <= wrong}
-    reasons, left = [], set(wrong)
-    while fitting:
-        best = max(fitting.values(), key=lambda ids: len(ids & left))
-        if not best & left:
-            break
-        names = tuple(sorted(flag for flag, ids in fitting.items() if ids == best))
-        reasons.append(Reason(names, len(best), len(wrong)))
-        left -= best
-    return tuple(reasons)
