@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction as F
+from fractions import Fraction
 from typing import Any
 
 from .cases import Case, layer_case
 from .core import RULES, dense, one_unit
 from .explain import value
 from .formulas import Rule
-from .layer_cases import OWN, pool
 from .layers import Layer
 from .values import Array, Draw, array
+from .window_cases import OWN, pool
 
 
 def gamma_cases() -> Iterator[Case]:
     """Yield inputs of both signs under the plain and the generalised γ-rule."""
     for option, rule in (("plain", "Gamma"), ("generalized", "GeneralizedGamma")):
         note = "A negative input: the γ-rule of 2019 is stated for a ≥ 0 only, the generalised form is of 2021."
-        choice, told = ("gamma-signs", option), {"name": rule, "gamma": F(1, 4)}
-        yield one_unit(f"alternatives/gamma/G-2/{option}", [1, -1], [1, 1], F(1, 2), told, 1, note, choice)
+        choice, told = ("gamma-signs", option), {"name": rule, "gamma": Fraction(1, 4)}
+        yield one_unit(f"alternatives/gamma/G-2/{option}", [1, -1], [1, 1], Fraction(1, 2), told, 1, note, choice)
         layer, inputs = dense(Draw("alternatives/gamma/mixed"))
         R = array([[1, -2, 3], [2, 1, -1]])
         yield layer_case(f"alternatives/gamma/mixed/{option}", layer, told, inputs, R, "Inputs of both signs.", choice)
@@ -31,7 +31,7 @@ def gamma_cases() -> Iterator[Case]:
 
 
 def _zero_sign_answer(option: str) -> Rule:
-    return {"name": "Epsilon", "epsilon": F(1, 4), "_zero": option}
+    return {"name": "Epsilon", "epsilon": Fraction(1, 4), "_zero": option}
 
 
 def zero_sign_cases() -> Iterator[Case]:
@@ -50,13 +50,13 @@ def bias_cases() -> Iterator[Case]:
     """Yield what becomes of the relevance of a bias and of ε."""
     options: dict[str, Rule] = {
         "column": {},
-        "shared": {"bias_share": F(1)},
-        "epsilon-shared": {"bias_share": F(0), "stabiliser_share": F(1)},
+        "shared": {"bias_share": Fraction(1)},
+        "epsilon-shared": {"bias_share": Fraction(0), "stabiliser_share": Fraction(1)},
         "ignored": {"_without_bias": True},
     }
     note = "The bias keeps its share, shares it among the inputs (with ε, or ε alone), or is not seen at all."
     for option, extra in options.items():
-        rule, choice = {"name": "Epsilon", "epsilon": F(1, 2), **extra}, ("bias", option)
+        rule, choice = {"name": "Epsilon", "epsilon": Fraction(1, 2), **extra}, ("bias", option)
         yield one_unit(f"alternatives/bias/one-unit/{option}", [1, 2], [1, -1], 2, rule, 3, note, choice)
         layer, inputs = dense(Draw("alternatives/bias/dense"))
         R = array([[1, -2, 3], [2, 1, -1]])
@@ -88,7 +88,14 @@ def pooling_cases() -> Iterator[Case]:
 
 def padding_cases() -> Iterator[Case]:
     """Yield a max pool over negative inputs: padding never wins, or is a 0 that wins and takes the relevance away."""
-    layer: Layer = {"type": "MaxPool", "kernel": [2], "stride": [2], "padding": [[1, 1]], "dilation": [1], "ceil_mode": False}
+    layer: Layer = {
+        "type": "MaxPool",
+        "kernel": [2],
+        "stride": [2],
+        "padding": [[1, 1]],
+        "dilation": [1],
+        "ceil_mode": False,
+    }
     x, R = array([[[-1, -2, 3, -3]], [[2, -1, -2, -1]]]), array([[[2, 3, -1]], [[1, -2, 4]]])
     note = "Negative inputs at the border: padding is no input and never wins, or it is a zero that wins."
     for option in ("never", "zero"):
@@ -117,16 +124,16 @@ def average_cases() -> Iterator[Case]:
 def _batch_norm(draw: Draw, channels: int) -> Layer:
     squares = array([[1, 4, "9/4"][draw.integer(0, 2)] for _ in range(channels)])
     names: dict[str, Array] = {"gamma": draw(channels, nonzero=True), "beta": draw(channels, nonzero=True)}
-    return {"type": "BatchNorm", **names, "mean": draw(channels), "variance": squares, "epsilon": F(0)}
+    return {"type": "BatchNorm", **names, "mean": draw(channels), "variance": squares, "epsilon": Fraction(0)}
 
 
 def batch_norm_cases() -> Iterator[Case]:
     """Yield a BatchNorm in inference, explained on its own."""
-    parameters = {"gamma": 2, "beta": 1, "mean": F(1, 2), "variance": 4}
-    one: Layer = {"type": "BatchNorm", **{k: array([v]) for k, v in parameters.items()}, "epsilon": F(0)}
+    parameters = {"gamma": 2, "beta": 1, "mean": Fraction(1, 2), "variance": 4}
+    one: Layer = {"type": "BatchNorm", **{k: array([v]) for k, v in parameters.items()}, "epsilon": Fraction(0)}
     draw = Draw("alternatives/batch-norm/image")
     image, x, R = _batch_norm(draw, 2), draw(2, 2, 2, 2, nonzero=True, parts=8), draw(2, 2, 2, 2, nonzero=True)
-    shifted = {**one, "variance": array(["15/4"]), "epsilon": F(1, 4)}
+    shifted = {**one, "variance": array(["15/4"]), "epsilon": Fraction(1, 4)}
     for option, rule in (("z-rule", RULES["lrp0"]), ("pass", {"name": "Pass"})):
         note, choice = "A BatchNorm on its own: its shift is a bias, or relevance passes.", ("batch-norm", option)
         single = [array([["3/2"]])]

@@ -1,9 +1,11 @@
 """The group core: what every implementation of a rule must compute, whatever its conventions."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction as F
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,23 +17,41 @@ from .formulas import Rule
 from .layers import Layer, matrix_of
 from .values import Array, Draw, array, zeros
 
-SMALL = F(1, 2**10)
+SMALL = Fraction(1, 2**10)
 RULES: dict[str, Rule] = {
     "lrp0": {"name": "LRP0"},
     "lrp0-add": {"name": "LRP0", "stabiliser": {"kind": "add", "epsilon": SMALL}},
-    "lrp0-clip": {"name": "LRP0", "stabiliser": {"kind": "clip", "epsilon": F(1, 2)}},
-    "epsilon": {"name": "Epsilon", "epsilon": F(1, 4)},
+    "lrp0-clip": {"name": "LRP0", "stabiliser": {"kind": "clip", "epsilon": Fraction(1, 2)}},
+    "epsilon": {"name": "Epsilon", "epsilon": Fraction(1, 4)},
     "epsilon-small": {"name": "Epsilon", "epsilon": SMALL},
-    "gamma": {"name": "Gamma", "gamma": F(1, 4)},
-    "generalized-gamma": {"name": "GeneralizedGamma", "gamma": F(1, 2)},
-    "alpha1-beta0": {"name": "AlphaBeta", "alpha": F(1), "beta": F(0)},
-    "alpha2-beta1": {"name": "AlphaBeta", "alpha": F(2), "beta": F(1)},
+    "gamma": {"name": "Gamma", "gamma": Fraction(1, 4)},
+    "generalized-gamma": {"name": "GeneralizedGamma", "gamma": Fraction(1, 2)},
+    "alpha1-beta0": {"name": "AlphaBeta", "alpha": Fraction(1), "beta": Fraction(0)},
+    "alpha2-beta1": {"name": "AlphaBeta", "alpha": Fraction(2), "beta": Fraction(1)},
+    "alpha2-beta1-add": {
+        "name": "AlphaBeta",
+        "alpha": Fraction(2),
+        "beta": Fraction(1),
+        "stabiliser": {"kind": "add", "epsilon": Fraction(1, 4)},
+    },
     "zplus": {"name": "ZPlus"},
+    "zplus-add": {"name": "ZPlus", "stabiliser": {"kind": "add", "epsilon": Fraction(1, 4)}},
     "wsquare": {"name": "WSquare"},
     "flat": {"name": "Flat"},
-    "zbox": {"name": "ZBox", "low": F(-2), "high": F(2)},
+    "zbox": {"name": "ZBox", "low": Fraction(-2), "high": Fraction(2)},
 }
-FEW = ("lrp0", "epsilon", "gamma", "generalized-gamma", "alpha1-beta0", "alpha2-beta1", "zplus", "wsquare", "flat", "zbox")
+FEW = (
+    "lrp0",
+    "epsilon",
+    "gamma",
+    "generalized-gamma",
+    "alpha1-beta0",
+    "alpha2-beta1",
+    "zplus",
+    "wsquare",
+    "flat",
+    "zbox",
+)
 
 
 def plain(rule: Rule, layer: Layer, inputs: list[Array]) -> bool:
@@ -59,7 +79,7 @@ def drawn(name: str, rule: Rule, make: Callable[[Draw], tuple[Layer, list[Array]
         if rule["name"] == "Gamma":
             inputs = [abs(x) for x in inputs]
             if layer.get("bias") is not None:
-                layer["bias"] = abs(layer["bias"]) + F(attempt // 20, 2)
+                layer["bias"] = abs(layer["bias"]) + Fraction(attempt // 20, 2)
         if rule["name"] == "ZBox":
             inputs = [np.clip(x, rule["low"], rule["high"]) for x in inputs]
         if plain(rule, layer, inputs):
@@ -68,10 +88,14 @@ def drawn(name: str, rule: Rule, make: Callable[[Draw], tuple[Layer, list[Array]
     raise ArithmeticError(f"no draw for {name} is free of conventions")
 
 
-def dense(draw: Draw, n: int = 2, inputs: int = 4, outputs: int = 3, bias: bool = True, **how: Any) -> tuple[Layer, list[Array]]:
+def dense(
+    draw: Draw, n: int = 2, inputs: int = 4, outputs: int = 3, bias: bool = True, **how: Any
+) -> tuple[Layer, list[Array]]:
     """Return a dense layer with mixed signs and its input."""
     b = draw(outputs, nonzero=True) if bias else None
-    return {"type": "Dense", "weight": draw(inputs, outputs, nonzero=True), "bias": b}, [draw(n, inputs, nonzero=True, **how)]
+    return {"type": "Dense", "weight": draw(inputs, outputs, nonzero=True), "bias": b}, [
+        draw(n, inputs, nonzero=True, **how)
+    ]
 
 
 def dense_cases() -> Iterator[Case]:
@@ -79,10 +103,19 @@ def dense_cases() -> Iterator[Case]:
     patterns: dict[str, tuple[str, Callable[[Draw], tuple[Layer, list[Array]]]]] = {
         "mixed-signs": ("Inputs, weights and biases of both signs.", dense),
         "positive-inputs": ("Inputs as after a ReLU: positive or zero.", lambda d: _relu_inputs(dense(d))),
-        "no-bias": ("No bias at all (null), so that nothing but the stabiliser may be lost.", lambda d: dense(d, bias=False)),
-        "square": ("As many outputs as inputs: a forgotten transpose has a shape that fits.", lambda d: dense(d, 3, 3, 3)),
+        "no-bias": (
+            "No bias at all (null), so that nothing but the stabiliser may be lost.",
+            lambda d: dense(d, bias=False),
+        ),
+        "square": (
+            "As many outputs as inputs: a forgotten transpose has a shape that fits.",
+            lambda d: dense(d, 3, 3, 3),
+        ),
         "negative-inputs": ("All inputs are negative.", lambda d: _negative_inputs(dense(d))),
-        "zero-inputs": ("Some inputs are exactly zero and must get nothing where the rule multiplies by the input.", lambda d: _zeroed(dense(d))),
+        "zero-inputs": (
+            "Some inputs are exactly zero and must get nothing where the rule multiplies by the input.",
+            lambda d: _zeroed(dense(d)),
+        ),
     }
     for pattern, (note, make) in patterns.items():
         for key in RULES if pattern == "mixed-signs" else FEW:
@@ -105,25 +138,30 @@ def _negative_inputs(made: tuple[Layer, list[Array]]) -> tuple[Layer, list[Array
 
 def _zeroed(made: tuple[Layer, list[Array]]) -> tuple[Layer, list[Array]]:
     layer, (x,) = made
-    x[:, 1] = F(0)
-    x[1:, 2] = F(0)
+    x[:, 1] = Fraction(0)
+    x[1:, 2] = Fraction(0)
     return layer, [x]
 
 
-def conv(shape: tuple[int, ...], weight: tuple[int, ...], bias: bool = True, n: int = 2, **how: Any) -> Callable[[Draw], tuple[Layer, list[Array]]]:
+def conv(
+    shape: tuple[int, ...], weight: tuple[int, ...], bias: bool = True, n: int = 2, **how: Any
+) -> Callable[[Draw], tuple[Layer, list[Array]]]:
     """Return a maker of convolutions: shape is (channels, *space), weight (out, in/groups, *kernel)."""
     axes = len(shape) - 1
     full = {"stride": [1] * axes, "padding": [[0, 0]] * axes, "dilation": [1] * axes, "groups": 1, **how}
 
     def make(draw: Draw) -> tuple[Layer, list[Array]]:
         b = draw(weight[0], nonzero=True) if bias else None
-        return {"type": "Conv", "weight": draw(*weight, nonzero=True), "bias": b, **full}, [draw(n, *shape, nonzero=True)]
+        return {"type": "Conv", "weight": draw(*weight, nonzero=True), "bias": b, **full}, [
+            draw(n, *shape, nonzero=True)
+        ]
 
     return make
 
 
 CONVS: dict[str, tuple[str, Callable[[Draw], tuple[Layer, list[Array]]]]] = {
     "1d": ("One axis, two channels in and out.", conv((2, 5), (2, 2, 3))),
+    "1d-no-bias": ("No bias (null).", conv((2, 4), (2, 2, 2), bias=False)),
     "1d-stride": ("Stride 2.", conv((2, 6), (2, 2, 3), stride=[2])),
     "1d-padding": ("Padding on both sides: padding taps do not exist.", conv((2, 4), (2, 2, 3), padding=[[1, 1]])),
     "1d-uneven-padding": ("Two positions of padding before and none after.", conv((1, 4), (2, 1, 3), padding=[[2, 0]])),
@@ -131,7 +169,10 @@ CONVS: dict[str, tuple[str, Callable[[Draw], tuple[Layer, list[Array]]]]] = {
     "1d-groups": ("Two groups: each output channel sees its own input channels.", conv((4, 3), (4, 2, 2), groups=2)),
     "1d-depthwise": ("Depth-wise: as many groups as channels, two outputs each.", conv((2, 4), (4, 1, 2), groups=2)),
     "2d": ("Two axes, a kernel that is not square.", conv((2, 3, 4), (2, 2, 2, 3), n=1)),
-    "2d-all": ("Stride, padding and dilation differ by axis.", conv((1, 4, 5), (2, 1, 2, 2), stride=[2, 1], padding=[[1, 0], [0, 1]], dilation=[1, 2], n=1)),
+    "2d-all": (
+        "Stride, padding and dilation differ by axis.",
+        conv((1, 4, 5), (2, 1, 2, 2), stride=[2, 1], padding=[[1, 0], [0, 1]], dilation=[1, 2], n=1),
+    ),
     "3d": ("Three axes.", conv((1, 2, 3, 2), (2, 1, 2, 2, 2), n=1)),
 }
 
@@ -154,25 +195,25 @@ def one_unit(name: str, a: Any, w: Any, b: Any, rule: Rule, R: Any, note: str, c
 def small_cases() -> Iterator[Case]:
     """Yield the cases that can be checked by hand, known to part implementations."""
     ab = {(1, 0): RULES["alpha1-beta0"], (2, 1): RULES["alpha2-beta1"]}
-    third, quarter = {"name": "Gamma", "gamma": F(1, 4)}, F(-1, 4)
+    third, quarter = {"name": "Gamma", "gamma": Fraction(1, 4)}, Fraction(-1, 4)
     note = "A unit with a negative pre-activation and a negative bias: the positive part has no bias."
     yield one_unit("core/small/AB-1/alpha1-beta0", [1, 1], [1, -1], -1, ab[1, 0], -1, note)
     yield one_unit("core/small/AB-1/alpha2-beta1", [1, 1], [1, -1], -1, ab[2, 1], -1, note)
     note = "A negative input meets a positive weight: only the other contribution and the bias are positive."
-    yield one_unit("core/small/AB-2", [1, -2], [1, 1], F(1, 2), ab[1, 0], F(-1, 2), note)
+    yield one_unit("core/small/AB-2", [1, -2], [1, 1], Fraction(1, 2), ab[1, 0], Fraction(-1, 2), note)
     for k, (a, part) in enumerate({(0, 1): "negative", (1, 0): "positive", (2, 4): "no"}.items()):
         note = f"The unit has {part + ' part without contributor' if part != 'no' else 'both parts'}: see dropped."
         yield one_unit(f"core/small/AB-3/{'abc'[k]}", list(a), [-1, 1], 0, ab[2, 1], 1, note)
     note = "z⁺ has no bias in its denominator, αβ(1,0) has b⁺."
-    yield one_unit("core/small/AB-4/zplus", [1, 2], [1, quarter], F(1, 2), RULES["zplus"], 1, note)
-    yield one_unit("core/small/AB-4/alpha1-beta0", [1, 2], [1, quarter], F(1, 2), ab[1, 0], 1, note)
+    yield one_unit("core/small/AB-4/zplus", [1, 2], [1, quarter], Fraction(1, 2), RULES["zplus"], 1, note)
+    yield one_unit("core/small/AB-4/alpha1-beta0", [1, 2], [1, quarter], Fraction(1, 2), ab[1, 0], 1, note)
     note = "The bias is a weight of the γ-rule: b + γb⁺."
-    yield one_unit("core/small/G-1", [1, 2], [1, quarter], F(1, 2), third, 1, note)
+    yield one_unit("core/small/G-1", [1, 2], [1, quarter], Fraction(1, 2), third, 1, note)
     note = "The bias has no part in the w²-rule."
     yield one_unit("core/small/W-1", [1, 2], [1, 2], 1, RULES["wsquare"], 1, note)
     note = "z = ε and z = −ε: the stabiliser takes half."
     for sign, word in ((1, "plus"), (-1, "minus")):
-        yield one_unit(f"core/small/E-1/{word}-epsilon", [F(1, 4)], [sign], 0, RULES["epsilon"], 1, note)
+        yield one_unit(f"core/small/E-1/{word}-epsilon", [Fraction(1, 4)], [sign], 0, RULES["epsilon"], 1, note)
     note = "Two contributions cancel to 2^-10: the condition number is two thousand."
     yield one_unit("core/small/E-2", [1, 1], [1, -1 + SMALL], 0, RULES["lrp0"], 1, note)
 

@@ -75,8 +75,9 @@ def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited
         return Answer([received], [scale], _zero(), _zero(), R.sum() - received.sum())
     if kind == "MaxPool":
         window = {**geometry(layer, *WINDOW), "ties": layer.get("ties", "first")}
-        told, scale = (nonlinear.max_pool(operands[0], v, layer["kernel"], **window) for v in (R, inherited))
-        return Answer(list(told.inputs), list(scale.inputs), _zero(), _zero(), told.dropped.sum())
+        told = nonlinear.max_pool(operands[0], R, layer["kernel"], **window)
+        carried = nonlinear.max_pool(operands[0], inherited, layer["kernel"], **window)
+        return Answer(list(told.inputs), list(carried.inputs), _zero(), _zero(), told.dropped.sum())
     if kind == "ReLU":
         return Answer([R], [inherited], _zero(), _zero(), _zero())
     if kind == "Multiply":
@@ -106,7 +107,11 @@ def _linear(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited
         raise ArithmeticError(f"two formulas of {rule['name']} differ on {layer['type']}")
     scale = formulas.scale(rule, matrix, a, inherited.reshape(-1), shape)
     return Answer(
-        split(told.relevance, operands), split(scale, operands), told.bias.sum(), told.stabiliser.sum(), told.dropped.sum()
+        split(told.relevance, operands),
+        split(scale, operands),
+        told.bias.sum(),
+        told.stabiliser.sum(),
+        told.dropped.sum(),
     )
 
 
@@ -135,11 +140,11 @@ def _route(layer: Layer, operands: list[Array], R: Array, inherited: Array) -> A
 def _product(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
     gate = layer["gate"] if layer["gate"] is not None else 0
     ordered = [operands[gate], operands[1 - gate]]
-    told = nonlinear.product(*ordered, R, rule["product"])
-    scales = list(nonlinear.product(*ordered, inherited, rule["product"]).inputs)
+    told = nonlinear.product(ordered[0], ordered[1], R, rule["product"])
+    scales = list(nonlinear.product(ordered[0], ordered[1], inherited, rule["product"]).inputs)
     if rule["product"] in ("prop", "abs"):
-        whole = sum(ordered) if rule["product"] == "prop" else sum(abs(v) for v in ordered)
-        terms = sum(abs(v) for v in ordered)
+        terms = abs(ordered[0]) + abs(ordered[1])
+        whole = ordered[0] + ordered[1] if rule["product"] == "prop" else terms
         for k, v in enumerate(ordered):
             scales[k] = zeros(R.shape)
             for index in np.ndindex(*R.shape):

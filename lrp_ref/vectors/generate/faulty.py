@@ -1,9 +1,11 @@
 """The group faulty: inputs with one thing wrong, which an implementation must refuse."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction as F
+from fractions import Fraction
 from typing import Any
 
 from .cases import Case, to_json
@@ -58,17 +60,23 @@ def rule_cases() -> Iterator[Case]:
     draw = Draw("faulty/rule")
     layer: Layer = {"type": "Dense", "weight": draw(3, 2), "bias": draw(2)}
     rules: dict[str, tuple[Rule, str]] = {
-        "epsilon-negative": ({"name": "Epsilon", "epsilon": F(-1, 4)}, "A negative epsilon."),
+        "epsilon-negative": ({"name": "Epsilon", "epsilon": Fraction(-1, 4)}, "A negative epsilon."),
         "stabiliser-negative": (
-            {"name": "LRP0", "stabiliser": {"kind": "add", "epsilon": F(-1, 4)}},
+            {"name": "LRP0", "stabiliser": {"kind": "add", "epsilon": Fraction(-1, 4)}},
             "A negative epsilon of a stabiliser.",
         ),
-        "gamma-negative": ({"name": "Gamma", "gamma": F(-1, 4)}, "A negative gamma."),
-        "generalized-gamma-negative": ({"name": "GeneralizedGamma", "gamma": F(-1)}, "A negative gamma."),
-        "alpha-beta-two": ({"name": "AlphaBeta", "alpha": F(2), "beta": F(2)}, "alpha - beta is 0, not 1."),
-        "beta-negative": ({"name": "AlphaBeta", "alpha": F(1, 2), "beta": F(-1, 2)}, "beta is negative."),
-        "zbox-low-high": ({"name": "ZBox", "low": F(1), "high": F(-1)}, "The lower bound is above the upper one."),
-        "bias-share": ({"name": "Epsilon", "epsilon": F(1, 4), "bias_share": F(2)}, "A share above 1."),
+        "gamma-negative": ({"name": "Gamma", "gamma": Fraction(-1, 4)}, "A negative gamma."),
+        "generalized-gamma-negative": ({"name": "GeneralizedGamma", "gamma": Fraction(-1)}, "A negative gamma."),
+        "alpha-beta-two": (
+            {"name": "AlphaBeta", "alpha": Fraction(2), "beta": Fraction(2)},
+            "alpha - beta is 0, not 1.",
+        ),
+        "beta-negative": ({"name": "AlphaBeta", "alpha": Fraction(1, 2), "beta": Fraction(-1, 2)}, "beta is negative."),
+        "zbox-low-high": (
+            {"name": "ZBox", "low": Fraction(1), "high": Fraction(-1)},
+            "The lower bound is above the upper one.",
+        ),
+        "bias-share": ({"name": "Epsilon", "epsilon": Fraction(1, 4), "bias_share": Fraction(2)}, "A share above 1."),
         "unknown": ({"name": "NoSuchRule"}, "A rule that does not exist."),
         "pass-shape": ({"name": "Pass"}, "Relevance of two units cannot pass to three."),
     }
@@ -80,20 +88,36 @@ def rule_cases() -> Iterator[Case]:
 def window_cases() -> Iterator[Case]:
     """Yield convolutions and pools whose shapes do not fit."""
     draw = Draw("faulty/window")
-    base: dict[str, Any] = {"type": "Conv", "bias": None, "stride": [1], "padding": [[0, 0]], "dilation": [1], "groups": 1}
+    base: dict[str, Any] = {
+        "type": "Conv",
+        "bias": None,
+        "stride": [1],
+        "padding": [[0, 0]],
+        "dilation": [1],
+        "groups": 1,
+    }
     layer, x, R = {**base, "weight": draw(2, 2, 3)}, draw(1, 2, 5), draw(1, 2, 3)
     rule = RULES["epsilon"]
     yield faulty("conv/channels", layer, rule, [draw(1, 3, 5)], R, "Three channels for a weight of two.")
     yield faulty("conv/relevance-size", layer, rule, [x], draw(1, 2, 4), "Four positions where the output has three.")
     yield faulty("conv/axes", layer, rule, [draw(1, 2, 5, 5)], R, "An image for a convolution of signals.")
-    yield faulty("conv/kernel-larger", layer, rule, [draw(1, 2, 2)], draw(1, 2, 1), "The kernel is larger than the input.")
+    yield faulty(
+        "conv/kernel-larger", layer, rule, [draw(1, 2, 2)], draw(1, 2, 1), "The kernel is larger than the input."
+    )
     wrong: Layer = {**base, "weight": draw(3, 1, 3), "groups": 2}
     yield faulty("conv/groups", wrong, rule, [x], draw(1, 3, 3), "Three outputs in two groups.")
     wrong = {**layer, "stride": [0]}
     yield faulty("conv/stride-zero", wrong, rule, [x], R, "A stride of 0.")
     wrong = {**layer, "padding": [[-1, 0]]}
     yield faulty("conv/padding-negative", wrong, rule, [x], draw(1, 2, 2), "Negative padding.")
-    pool: Layer = {"type": "MaxPool", "kernel": [2], "stride": [2], "padding": [[0, 0]], "dilation": [1], "ceil_mode": False}
+    pool: Layer = {
+        "type": "MaxPool",
+        "kernel": [2],
+        "stride": [2],
+        "padding": [[0, 0]],
+        "dilation": [1],
+        "ceil_mode": False,
+    }
     yield faulty("max-pool/relevance-size", pool, OWN, [x], draw(1, 2, 3), "Three windows where there are two.")
     wrong = {**pool, "kernel": [0]}
     yield faulty("max-pool/kernel-zero", wrong, OWN, [x], draw(1, 2, 2), "A kernel of 0.")
@@ -103,10 +127,16 @@ def merge_cases() -> Iterator[Case]:
     """Yield sums, products and concatenations whose operands do not fit."""
     draw = Draw("faulty/merge")
     x, y = draw(2, 3), draw(2, 4)
-    yield faulty("add/shapes", {"type": "Add"}, RULES["epsilon"], [x, y], draw(2, 3), "Operands of three and four units.")
-    yield faulty("add/relevance", {"type": "Add"}, RULES["epsilon"], [x, x], draw(2, 4), "Relevance of four units for three.")
+    yield faulty(
+        "add/shapes", {"type": "Add"}, RULES["epsilon"], [x, y], draw(2, 3), "Operands of three and four units."
+    )
+    yield faulty(
+        "add/relevance", {"type": "Add"}, RULES["epsilon"], [x, x], draw(2, 4), "Relevance of four units for three."
+    )
     product = {"name": "Product", "product": "half"}
-    yield faulty("multiply/shapes", {"type": "Multiply", "gate": None}, product, [x, y], draw(2, 4), "Three units times four.")
+    yield faulty(
+        "multiply/shapes", {"type": "Multiply", "gate": None}, product, [x, y], draw(2, 4), "Three units times four."
+    )
     note = "'signal' without a declared gate."
     rule = {"name": "Product", "product": "signal"}
     yield faulty("multiply/no-gate", {"type": "Multiply", "gate": None}, rule, [x, x], draw(2, 3), note)

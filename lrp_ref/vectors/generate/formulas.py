@@ -23,7 +23,7 @@ Rule = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What shares one denominator: q_ij (I, J), bias b_j, relevance R_j (its weight included), st, and sum of |terms| of q."""
+    """What shares one denominator: q_ij (I, J), bias b_j, relevance R_j with its weight, st, sum of |terms| of q_ij."""
 
     q: Array
     b: Array
@@ -45,7 +45,9 @@ def other_sign_of_zero(rule: Rule) -> Stabiliser:
     zero = -1 if rule["_zero"] == "minus" else 0
 
     def stabilise(d: Array) -> Array:
-        return d + rule["epsilon"] * ((d > 0).astype(int) - (d < 0).astype(int) + zero * (d == 0).astype(int))
+        return np.asarray(
+            d + rule["epsilon"] * ((d > 0).astype(int) - (d < 0).astype(int) + zero * (d == 0).astype(int))
+        )
 
     return stabilise
 
@@ -164,7 +166,7 @@ def scale(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]
     absolute values of the terms of q_ij and R_j includes the weight of the part.
     """
     if rule["name"] == "Pass":
-        return zeros(R.shape) + abs(R)
+        return np.asarray(abs(R))
     total = zeros(a.shape)
     for part in parts(rule, matrix, a, R, shape):
         d = part.q.sum(axis=0) + part.b

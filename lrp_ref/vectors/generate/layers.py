@@ -57,7 +57,9 @@ def matrix_of(layer: Layer, shapes: list[tuple[int, ...]]) -> Matrix:
         names = geometry(layer, "stride", "padding", "ceil_mode", "count_include_pad")
         return matrices.average_pool(shape, layer["kernel"], dtype=object, **names)
     if kind == "SumPool":
-        return matrices.sum_pool(shape, layer["kernel"], dtype=object, **geometry(layer, "stride", "padding", "ceil_mode"))
+        return matrices.sum_pool(
+            shape, layer["kernel"], dtype=object, **geometry(layer, "stride", "padding", "ceil_mode")
+        )
     if kind == "GlobalAveragePool":
         return matrices.global_average_pool(shape, dtype=object)
     if kind == "Affine":
@@ -109,7 +111,7 @@ def forward(layer: Layer, operands: list[Array]) -> Array:
     if kind == "ReLU":
         return np.asarray(np.maximum(x, 0))
     if kind == "MaxPool" and layer.get("_padding_wins"):
-        padded = np.pad(x, [(0, 0), *layer["padding"]], constant_values=Fraction(0))
+        padded = np.pad(x, [(0, 0), *layer["padding"]], constant_values=zeros(())[()])
         return nonlinear.max_pool_forward(padded, layer["kernel"], **{**geometry(layer, *WINDOW), "padding": 0})
     if kind == "MaxPool":
         return nonlinear.max_pool_forward(x, layer["kernel"], **geometry(layer, *WINDOW))

@@ -1,4 +1,4 @@
-"""First-order rounding errors of an LSTM and of its relevance, in units of the machine's epsilon: the scale of a tolerance."""
+"""First-order rounding errors of an LSTM and of its relevance in units of eps: the scale of a tolerance."""
 
 # ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
 

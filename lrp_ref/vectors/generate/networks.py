@@ -1,15 +1,10 @@
 """The group networks: small whole networks with the relevance of every node."""
 
-# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction as F
 from typing import Any
-
-import numpy as np
 
 from .cases import ULP, Case, to_json
 from .core import RULES
@@ -60,7 +55,7 @@ def walk(net: Net) -> tuple[dict[str, Array], dict[str, Array], dict[str, Answer
 
 
 def walk_wrong(net: Net, dialect: str) -> Any:
-    """Return the relevance of the input where a dialect computes every node that it applies to; None if there is none."""
+    """Return the relevance of the input where a dialect computes every node that it applies to, None if it has none."""
     relevance, applied = {net.nodes[-1]["name"]: net.start}, dialect == "branch-overwritten"
     for n in reversed(net.nodes):
         call = Call(n["layer"], net.rule(n["name"]), net.operands(n), relevance[n["name"]])
@@ -242,7 +237,10 @@ def branch_cases() -> Iterator[Case]:
         node("product", {"type": "Multiply", "gate": 0}, "gate", "signal"),
         node("o", dense_layer(draw, 3, 1), "product"),
     ]
-    rules = {**dict.fromkeys(("gate", "signal", "o"), RULES["epsilon"]), "product": {"name": "Product", "product": "signal"}}
+    rules = {
+        **dict.fromkeys(("gate", "signal", "o"), RULES["epsilon"]),
+        "product": {"name": "Product", "product": "signal"},
+    }
     note = "The signal of a product takes all, the gate's branch gets nothing."
     yield network_case("branch/gate", nodes, rules, draw(2, 3, parts=2), None, note)
     draw = Draw("networks/branch/affine")
@@ -255,7 +253,7 @@ def branch_cases() -> Iterator[Case]:
     ]
     rules = dict.fromkeys(("fc", "norm", "o"), RULES["epsilon"])
     note = "A BatchNorm as what it is in inference, an affine map, by the ε-rule."
-    yield network_case("branch/affine", nodes, rules, np.where((x := draw(2, 3, parts=2)) == 0, F(1), x), None, note)
+    yield network_case("branch/affine", nodes, rules, draw(2, 3, parts=2, nonzero=True), None, note)
 
 
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {

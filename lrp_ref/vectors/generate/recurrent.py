@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction as F
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -49,26 +49,26 @@ def balls(values: Array) -> Array:
     flint = require("flint", extra="exact", purpose="generate the LSTM vectors")
     result = np.empty(values.shape, dtype=object)
     for index in np.ndindex(*values.shape):
-        v = F(values[index])
+        v: Any = values[index]
         result[index] = flint.arb(v.numerator) / v.denominator
     return result
 
 
-def digits(ball: Any) -> tuple[str, F]:
+def digits(ball: Any) -> tuple[str, Fraction]:
     """Return the decimal of a ball and its middle; raises ArithmeticError where a digit is uncertain."""
-    middle, radius = rational(ball), F(0) if isinstance(ball, int) else rational(ball.rad())
+    middle, radius = rational(ball), Fraction(0) if isinstance(ball, int) else rational(ball.rad())
     low, high = decimal(middle - radius), decimal(middle + radius)
     if low != high:
         raise ArithmeticError(f"the digits of {ball} are not certain")
     return low, middle
 
 
-def rational(ball: Any) -> F:
+def rational(ball: Any) -> Fraction:
     """Return the middle of a ball, exactly; object arrays hold plain zeros next to balls."""
     if isinstance(ball, int):
-        return F(ball)
+        return Fraction(ball)
     mantissa, exponent = (int(part) for part in ball.mid().man_exp())
-    return F(mantissa) * F(2) ** exponent
+    return Fraction(mantissa) * Fraction(2) ** exponent
 
 
 def balls_to_json(values: Array) -> dict[str, Any]:
@@ -100,7 +100,11 @@ def run(layer: Layer, rule: Rule, inputs: list[Array], R: Array, order: str = GA
     for n in range(len(inputs[0])):
         x, state = balls(inputs[0][n]), [balls(s[n, 0]) for s in inputs[1:]]
         states = lstm.forward(cell, x, *state)
-        Rh = balls(R[n]) if layer["returns"] == "sequence" else balls(np.concatenate([zeros((len(x) - 1, R.shape[1])), R[n : n + 1]]))
+        Rh = (
+            balls(R[n])
+            if layer["returns"] == "sequence"
+            else balls(np.concatenate([zeros((len(x) - 1, R.shape[1])), R[n : n + 1]]))
+        )
         told = lstm.relevance(cell, x, states, Rh, epsilon=epsilon, input_rule=_faulty(sum_rule, wrong, x.shape[1]))
         _certain(states)
         rows.append((told, states))
@@ -139,15 +143,17 @@ def _certain(states: lstm.States) -> None:
             raise ArithmeticError(f"the sign of {z} is not certain")
 
 
-def caught(layer: Layer, rule: Rule, inputs: list[Array], R: Array, right: list[Array], scale: list[Array]) -> list[str]:
+def caught(
+    layer: Layer, rule: Rule, inputs: list[Array], R: Array, right: list[Array], scale: list[Array]
+) -> list[str]:
     """Return the ids of the faults that change the answer visibly."""
     found = []
     others: dict[str, Result] = {
         **{name: run(layer, rule, inputs, R, order=order) for name, order in ORDERS.items()},
         **{name: run(layer, rule, inputs, R, wrong=name) for name in WRONG},
-        "epsilon-ignored": run(layer, {**rule, "epsilon": F(0)}, inputs, R),
-        "eps-default": run(layer, {**rule, "epsilon": F(1, 10)}, inputs, R),
-        "relevance-clipped": run(layer, rule, inputs, np.maximum(R, F(0))),
+        "epsilon-ignored": run(layer, {**rule, "epsilon": Fraction(0)}, inputs, R),
+        "eps-default": run(layer, {**rule, "epsilon": Fraction(1, 10)}, inputs, R),
+        "relevance-clipped": run(layer, rule, inputs, np.maximum(R, zeros(R.shape))),
     }
     answer = Answer(right, scale, *(zeros(()),) * 3)
     for name, other in others.items():
@@ -170,7 +176,7 @@ def scales(layer: Layer, rule: Rule, inputs: list[Array], R: Array) -> list[Arra
     for n in range(len(inputs[0])):
         parts = error_of.scales(layer, float(rule["epsilon"]), [x[n] for x in inputs], R[n])
         for target, part in zip(found, parts, strict=False):
-            target[n] = np.array([F(float(v)) for v in part.reshape(-1)], dtype=object).reshape(part.shape)
+            target[n] = np.array([Fraction(float(v)) for v in part.reshape(-1)], dtype=object).reshape(part.shape)
     return found
 
 
@@ -211,14 +217,24 @@ def lstm_cases() -> Iterator[Case]:
         "sequence-state": (3, True, "sequence", "Three steps from a given state."),
     }
     for config, (steps, state, returns, note) in shapes.items():
-        for key, epsilon in (("epsilon", F(1, 4)), ("epsilon-small", F(1, 2**10))):
+        for key, epsilon in (("epsilon", Fraction(1, 4)), ("epsilon-small", Fraction(1, 2**10))):
             name = f"core/lstm/{key}/{config}"
             draw, units, features = Draw(name), 2, 3
             layer: Layer = {"type": "LSTM", "weight_input": draw(1, 4, units, features, low=-6, high=6, nonzero=True)}
-            layer |= {"weight_hidden": draw(1, 4, units, units, low=-6, high=6, nonzero=True), "bias": draw(1, 4, units)}
+            layer |= {
+                "weight_hidden": draw(1, 4, units, units, low=-6, high=6, nonzero=True),
+                "bias": draw(1, 4, units),
+            }
             layer |= {"direction": "forward", "returns": returns, "lengths": False, "state": state}
-            inputs = [draw(2, steps, features, nonzero=True), *(draw(2, 1, units, nonzero=True) for _ in range(2 * state))]
-            R = draw(2, steps, units, low=-7, nonzero=True) if returns == "sequence" else draw(2, units, low=-7, nonzero=True)
+            inputs = [
+                draw(2, steps, features, nonzero=True),
+                *(draw(2, 1, units, nonzero=True) for _ in range(2 * state)),
+            ]
+            R = (
+                draw(2, steps, units, low=-7, nonzero=True)
+                if returns == "sequence"
+                else draw(2, units, low=-7, nonzero=True)
+            )
             with flint.ctx.workprec(BITS):
                 case = lstm_case(name, layer, {"name": "Epsilon", "epsilon": epsilon}, inputs, R, note)
             yield case

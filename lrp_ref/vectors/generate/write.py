@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import alternatives, core, faulty, layer_cases, networks, recurrent
+from . import alternatives, core, faulty, layer_cases, networks, recurrent, window_cases
 
 FORMAT, VERSION = "lrp-vectors", "1.0.0"
 FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **core.GROUPS,
+    **window_cases.GROUPS,
     **layer_cases.GROUPS,
     **recurrent.GROUPS,
     **alternatives.GROUPS,
@@ -35,16 +35,21 @@ def put(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def generate(directory: Path) -> dict[str, int]:
-    """Write all case files and manifest.json into a directory; return the number of cases of each file."""
-    listed = {}
-    for name in FILES:
-        text, count = text_of(name)
+    """Write all case files and manifest.json into a directory; return the number of cases of each file.
+
+    Nothing is written before all cases are there.
+    """
+    texts = {name: text_of(name) for name in FILES}
+    listed = {
+        name: {"sha256": hashlib.sha256(text.encode()).hexdigest(), "cases": count}
+        for name, (text, count) in texts.items()
+    }
+    for name, (text, _) in texts.items():
         put(directory / name, text)
-        listed[name] = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "cases": count}
     manifest = {"format": FORMAT, "version": VERSION, "files": listed}
     put(directory / "manifest.json", json.dumps(manifest, indent=1) + "\n")
-    return {name: entry["cases"] for name, entry in listed.items()}
+    return {name: count for name, (_, count) in texts.items()}

@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One sample of a call on a linear layer: matrix, flat inputs a (I,), relevance R (J,), shape of the first operand."""
+    """One sample of a call on a linear layer: matrix, inputs a (I,), relevance R (J,), shape of the first operand."""
 
     call: Call
     matrix: Matrix

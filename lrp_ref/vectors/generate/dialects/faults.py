@@ -1,7 +1,5 @@
 """Faults that any program may have on a linear layer."""
 
-# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -34,7 +32,9 @@ def _no_bias(s: Sample) -> Any:
 def _bias_to_inputs(s: Sample) -> Any:
     """What belongs to the bias is spread evenly over the inputs of the unit."""
     taps = s.matrix.taps.astype(int)
-    even = np.array([[Fraction(int(t), max(int(n), 1)) for t, n in zip(row, taps.sum(axis=0), strict=True)] for row in taps])
+    even = np.array(
+        [[Fraction(int(t), max(int(n), 1)) for t, n in zip(row, taps.sum(axis=0), strict=True)] for row in taps]
+    )
     found = [replace(p, q=p.q + p.b * even, b=p.b * 0) for p in s.parts]
     return None if s.rule.get("bias_share") else total(found)
 
@@ -153,7 +153,9 @@ def _gradient_times_input(s: Sample) -> Any:
 
 @linear("input-factor-missing", "LRP0", "Epsilon")
 def _input_factor_missing(s: Sample) -> Any:
-    return total([replace(p, q=s.matrix.weight, b=p.q.sum(axis=0) + p.b - s.matrix.weight.sum(axis=0)) for p in s.parts])
+    return total(
+        [replace(p, q=s.matrix.weight, b=p.q.sum(axis=0) + p.b - s.matrix.weight.sum(axis=0)) for p in s.parts]
+    )
 
 
 @linear("absolute")

@@ -1,7 +1,5 @@
 """Faults of whole layers, linear or not: pools, merges, routes, BatchNorm."""
 
-# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
-
 from __future__ import annotations
 
 from fractions import Fraction
@@ -68,7 +66,7 @@ def _route_proportional(call: Call) -> Any:
     if call.layer["type"] not in (*ROUTES, "ReLU"):
         return None
     right = received(call.layer, call.rule, call.inputs, call.R)
-    return [np.where(x == 0, Fraction(0), r) for x, r in zip(call.inputs, right, strict=True)]
+    return [np.where(x == 0, zeros(r.shape), r) for x, r in zip(call.inputs, right, strict=True)]
 
 
 @dialect("copies-overwritten")
@@ -206,7 +204,11 @@ def _bn_fused(call: Call) -> Any:
     layer = call.layer
     if layer["type"] != "BatchNorm" or call.name == "Pass" or layer["epsilon"] != 0:
         return None
-    wrong = {"type": "Affine", "scale": layer["gamma"] / layer["variance"], "shift": layer["beta"] - layer["mean"] / layer["variance"]}
+    wrong = {
+        "type": "Affine",
+        "scale": layer["gamma"] / layer["variance"],
+        "shift": layer["beta"] - layer["mean"] / layer["variance"],
+    }
     return received(wrong, call.rule, call.inputs, call.R)
 
 

@@ -1,7 +1,5 @@
 """Rules that public programs compute otherwise under the same name."""
 
-# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -16,7 +14,7 @@ from lrp_ref.literal.scalars import negative, positive
 
 from .. import formulas
 from ..formulas import Part, parts
-from .base import DIALECTS, Sample, linear, strict, total
+from .base import Sample, linear, strict, total
 
 # αβ and z⁺ -------------------------------------------------------------------------------------------------------
 
@@ -43,14 +41,11 @@ def _ab_split(s: Sample) -> Any:
     return total([replace(p, q=p.q * side, b=p.b * k) for p in s.parts for k, side in ((1, above), (0, 1 - above))])
 
 
-@linear("ab-weights-only", "AlphaBeta", "ZPlus")
+@linear("unsplit", "AlphaBeta", "ZPlus")
 def _unsplit_parts(s: Sample) -> Any:
     """Inputs not split by sign: a·w⁺ and a·w⁻ as published for a >= 0."""
     a, w = s.a[:, None], s.matrix.weight
     return total([replace(p, q=a * half(w)) for p, half in zip(s.parts, (positive, negative), strict=False)])
-
-
-DIALECTS["unsplit"] = DIALECTS.pop("ab-weights-only")
 
 
 @linear("zplus-bias", "ZPlus")
