@@ -103,6 +103,7 @@ def test_messages_are_first_order_terms_at_the_root(sample: Sample, name: str) -
             assert all(isinstance(v, F) for part in (root.point, root.t, root.terms) for v in part.flat), "a float"
             assert matrix.forward(root.point.reshape(-1))[j] == 0
             assert root.z[0] == z
+            assert root.t[0] * along == z
             terms = w * (flat - root.point.reshape(-1))
             assert root.terms.reshape(-1).tolist() == terms.tolist()
             assert terms.sum() == z
@@ -311,6 +312,7 @@ def test_the_root_of_a_network_is_exact_and_the_first_on_its_line(seed: int, sea
     assert (d.at_root.tolist(), d.output.tolist()) == ([0], [f])
     assert d.relevance.tolist() == (d.gradient * (x - d.point)).tolist()
     assert d.residual[0] == f - d.relevance.sum()
+    np.testing.assert_allclose(d.distance**2, float(((x - d.point) ** 2).sum()), rtol=1e-12)
     # The gradient is that of the piece in which the segment ends: its slope is the one-sided derivative there.
     assert d.relevance.sum() == derivative(net, d.point, x - d.point)
     for k in range(200):  # no earlier root
@@ -439,6 +441,7 @@ def test_gradients_shatter_with_depth_and_deep_taylor_does_not() -> None:
     for measured in (shallow, deep):
         assert measured.autocorrelation["deep Taylor"] > 0.9
         assert measured.missed["deep Taylor"] < 1e-12
+        assert measured.missed["LRP-ε"] > 0.01  # what it gives to the biases
     assert deep.without_root >= shallow.without_root == 0
     assert deep.missed["Taylor"] > shallow.missed["Taylor"]
     assert shallow.targets["deep Taylor"] < deep.targets["deep Taylor"]  # the price: maps that tell outputs apart less
