@@ -61,7 +61,7 @@ def _every(found: Array) -> Array:
 class Real(Domain):
     """Inputs of any sign, x ∈ ℝᵈ: v = w, the nearest root, the w²-rule.
 
-    Source: Montavon et al. 2017, §4.1.
+    Source: Montavon et al. 2017, §4.
     """
 
     def direction(self, a: Array, weight: Array) -> Array:
@@ -78,7 +78,7 @@ class Real(Domain):
 class Positive(Domain):
     """Inputs x ≥ 0, such as those that come out of a ReLU: v_i = a_i·1[w_i > 0], the z⁺-rule.
 
-    Source: Montavon et al. 2017, §4.2.
+    Source: Montavon et al. 2017, §4.
     """
 
     def direction(self, a: Array, weight: Array) -> Array:
@@ -103,7 +103,7 @@ class Box(Domain):
     Raises:
         ParameterError: low > high somewhere.
 
-    Source: Montavon et al. 2017, §4.3.
+    Source: Montavon et al. 2017, §4.
     """
 
     low: Any

@@ -122,7 +122,7 @@ def autocorrelation(maps: Array, lag: int) -> float:
     Raises:
         ShapeError: fewer than lag + 1 maps, or a lag below 1.
 
-    Source: Balduzzi et al. 2017, §2 (autocorrelation of gradients).
+    Source: Balduzzi et al. 2017 (autocorrelation of gradients).
 
     Example:
         >>> autocorrelation(np.array([[1.0], [-1.0], [1.0], [-1.0]]), 2)
