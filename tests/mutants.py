@@ -1,6 +1,7 @@
 """Mutants of a source file: cosmic-ray's operators, less what changes only annotations or the text of an error."""
 
 import ast
+import marshal
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ BINARY = {  # cosmic-ray replaces every operator by all eleven others: nine of t
 class Mutant:
     """One changed place of one file.
 
-    ``functions`` pairs the (qualified name, first line) of every function that differs with its new code; None where
-    something outside of functions differs, so that the module has to be imported anew.
+    ``functions`` pairs the (qualified name, first line) of every function that differs with its new code, marshalled;
+    None where something outside of functions differs, so that the module has to be imported anew.
     """
 
     path: Path
@@ -33,7 +34,7 @@ class Mutant:
     was: str
     now: str
     source: str
-    functions: tuple[tuple[tuple[str, int], CodeType], ...] | None
+    functions: tuple[tuple[tuple[str, int], bytes], ...] | None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -143,17 +144,17 @@ def _difference(old: list[str], new: list[str]) -> tuple[str, str]:
     return was, now
 
 
-def _functions(old: CodeType, new: CodeType) -> tuple[tuple[tuple[str, int], CodeType], ...] | None:
+def _functions(old: CodeType, new: CodeType) -> tuple[tuple[tuple[str, int], bytes], ...] | None:
     if _own(old) != _own(new):
         return None
-    found: list[tuple[tuple[str, int], CodeType]] = []
+    found: list[tuple[tuple[str, int], bytes]] = []
     for a, b in zip(_nested(old), _nested(new), strict=True):
         if a == b:
             continue
         if a.co_flags & CO_OPTIMIZED:
             if a.co_freevars != b.co_freevars:
                 return None
-            found.append(((a.co_qualname, a.co_firstlineno), b))
+            found.append(((a.co_qualname, a.co_firstlineno), marshal.dumps(b)))
         elif (inner := _functions(a, b)) is None:
             return None
         else:

@@ -14,8 +14,10 @@ import importlib.machinery
 import importlib.util
 import itertools
 import json
+import marshal
 import os
 import pickle
+import random
 import resource
 import sys
 import tempfile
@@ -25,6 +27,7 @@ import traceback
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -42,7 +45,7 @@ from rich.table import Table
 
 FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
-    "small_cases", "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network",
+    "small_cases", "runs", "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network",
     "composites", "arithmetic", "messages", "literal_layers", "lstm", "equivalences", "properties", "rules", "explain",
 )]  # fmt: skip
 REASONS = Path("tests/surviving_mutants.toml")
@@ -104,12 +107,14 @@ def _fork(work: Callable[[Any], int], job: Any) -> int:
 class Stop:
     """Ends the process with the verdict as soon as a test fails, before anything is written about it."""
 
-    def __init__(self, seconds: dict[str, float] | None = None, limit: float = 0) -> None:
-        self.seconds, self.limit = seconds or {}, limit
+    def __init__(
+        self, seconds: dict[str, float] | None = None, ranks: dict[str, int] | None = None, limit: float = 0
+    ) -> None:
+        self.seconds, self.ranks, self.limit = seconds or {}, ranks or {}, limit
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.limit:
-            items[:] = within(quickest(items, self.seconds), self.seconds, self.limit)
+            items[:] = within(items, self.seconds, self.ranks, self.limit)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
@@ -132,20 +137,27 @@ class Collected:
         return True
 
 
-def quickest(items: list[Any], seconds: dict[str, float]) -> list[Any]:
-    """Return the tests in the order of each file's quickest in turn, so that different tests come first."""
-    turns: dict[str, int] = defaultdict(int)
-    order = []
-    for k, item in enumerate(sorted(items, key=lambda item: seconds.get(item.nodeid, 0))):
-        turns[item.path.name] += 1
-        order.append((turns[item.path.name], k, item))
-    return [item for *_, item in sorted(order, key=lambda entry: entry[:2])]
+def varied(names: list[str], seconds: dict[str, float], lines: dict[str, dict[int, list[int]]]) -> dict[str, int]:
+    """Return the rank of every test: how often quicker tests have reached the line that they reach least."""
+    reached: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for path, found in lines.items():
+        for line, tests in found.items():
+            for k in tests:
+                reached[k].append((path, line))
+    times: dict[tuple[str, int], int] = defaultdict(int)
+    ranks: dict[str, int] = {}
+    for k in sorted(range(len(names)), key=lambda k: seconds.get(names[k], 0)):
+        ranks[names[k]] = min((times[place] for place in reached[k]), default=len(names))
+        for place in reached[k]:
+            times[place] += 1
+    return ranks
 
 
-def within(items: list[Any], seconds: dict[str, float], limit: float) -> list[Any]:
-    """Return the first tests that together take no longer than ``limit`` seconds."""
-    spent = itertools.accumulate(seconds.get(item.nodeid, 0) for item in items)
-    return [item for item, total in zip(items, spent, strict=True) if total <= limit]
+def within(items: list[Any], seconds: dict[str, float], ranks: dict[str, int], limit: float) -> list[Any]:
+    """Return the tests that together take no longer than ``limit`` seconds, the most varied and quickest first."""
+    order = sorted(items, key=lambda item: (ranks.get(item.nodeid, 0), seconds.get(item.nodeid, 0)))
+    spent = itertools.accumulate(seconds.get(item.nodeid, 0) for item in order)
+    return [item for item, total in zip(order, spent, strict=True) if total <= limit]
 
 
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-s", "--assert=plain"]
@@ -203,6 +215,7 @@ def in_place(
     pending: list[Mutant],
     verdicts: dict[Mutant, bool],
     times: dict[str, float],
+    ranks: dict[str, int],
     *,
     workers: int,
     limit: float,
@@ -215,6 +228,7 @@ def in_place(
         if reach.failed:
             raise click.ClickException(f"tests fail without any mutant: {', '.join(reach.failed[:5])}")
         times.update(reach.seconds)
+        ranks.update(varied([item.nodeid for item in items], reach.seconds, reach.lines))
         alive = _functions()
         gc.freeze()
         items[0].config.pluginmanager.register(Stop())
@@ -222,8 +236,8 @@ def in_place(
         def judge(mutant: Mutant) -> int:
             for where, code in mutant.functions or ():
                 for function in alive[(str(mutant.path.resolve()), *where)]:
-                    function.__code__ = code
-            return run(within(quickest(reach.tests(mutant, items), reach.seconds), reach.seconds, limit))
+                    function.__code__ = marshal.loads(code)  # noqa: S302
+            return run(within(reach.tests(mutant, items), reach.seconds, ranks, limit))
 
         for mutant, status in say(in_forks(pending, judge, workers=workers, seconds=3 * limit + 5), len(pending)):
             verdicts[mutant] = status == KILLED
@@ -234,7 +248,7 @@ def in_place(
 def _measured(items: list[Any], workers: int) -> Reach:
     """Measure the tests in several processes, or recall what was measured of the same source and tests."""
     digest = hashlib.sha256()
-    for path in [*targets(), *sorted(Path("tests").glob("*.py"))]:
+    for path in [*targets(), *sorted(Path("tests").glob("test_*.py"))]:
         digest.update(path.read_bytes())
     store = Path(tempfile.gettempdir()) / f"mutation-{digest.hexdigest()[:24]}"
     files = [store.with_suffix(f".{k}.pickle") for k in range(workers)]
@@ -287,10 +301,10 @@ class Changed(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader
         return compile(self.source, self.path, "exec", dont_inherit=True)
 
 
-def afresh(mutant: Mutant, times: dict[str, float], limit: float) -> int:
+def afresh(mutant: Mutant, times: dict[str, float], ranks: dict[str, int], limit: float) -> int:
     """Judge a mutant in a process that imports it."""
     sys.meta_path.insert(0, Changed(mutant))
-    pytest.main([*OPTIONS, *TESTS], plugins=[Stop(times, limit)])
+    pytest.main([*OPTIONS, *TESTS], plugins=[Stop(times, ranks, limit)])
     return SURVIVED
 
 
@@ -327,18 +341,28 @@ def report(verdicts: dict[Mutant, bool], console: Console) -> list[Mutant]:
 @click.option("--seed", default=0, show_default=True, help="of the random share")
 @click.option("--workers", default=os.cpu_count(), show_default=True, help="processes at a time")
 @click.option("--limit", default=10.0, show_default=True, help="seconds of tests per mutant, as timed without it")
+@click.option("--after", multiple=True, help="verdicts of earlier runs: what they killed is not judged again")
 @click.option("--survivors", is_flag=True, help="only the mutants that are listed with a reason")
-def main(names: tuple[str, ...], share: float, seed: int, workers: int, limit: float, survivors: bool) -> None:
+def main(
+    names: tuple[str, ...], share: float, seed: int, workers: int, limit: float, after: tuple[str, ...], survivors: bool
+) -> None:
     """Report which share of the mutants the tests kill, and every survivor; fail if one has no known reason."""
     warnings.simplefilter("ignore", SyntaxWarning)
     settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate])  # a failure is enough: no shrinking
     settings.load_profile("mutation")
     console = Console(width=None if sys.stdout.isatty() else 150)
     chosen = [p for p in targets() if not names or str(p) in names]
-    pending = [m for path in chosen for m in mutants(path, share, seed)]
+    with ProcessPoolExecutor(workers) as pool:
+        made = pool.map(functools.partial(mutants, share=share, seed=seed), chosen)
+        pending = [m for found in made for m in found]
+    random.Random(seed).shuffle(pending)  # a run that is cut short has judged a random sample
     known = reasons()
     if survivors:
         pending = [m for m in pending if m.key in known]
+    before = [json.loads(line) for path in after for line in Path(path).read_text().splitlines()]
+    gone = {(d["file"], d["line"], d["operator"], d["was"], d["now"]) for d in before if d["killed"]}
+    done = [m for m in pending if (str(m.path), m.line, m.operator, m.was, m.now) in gone]
+    pending = [m for m in pending if m not in set(done)]
     verdicts: dict[Mutant, bool] = {}
     log = Path(tempfile.mkdtemp(prefix="mutation-")) / "verdicts.jsonl"
     console.print(f"{len(pending)} mutants; every verdict as it falls: {log}")
@@ -357,20 +381,21 @@ def main(names: tuple[str, ...], share: float, seed: int, workers: int, limit: f
         if not pid:
             try:
                 times: dict[str, float] = {}
-                in_place(quick, verdicts, times, workers=workers, limit=limit, say=say)
-                Path(file.name).write_bytes(pickle.dumps(([verdicts[m] for m in quick], times)))
+                ranks: dict[str, int] = {}
+                in_place(quick, verdicts, times, ranks, workers=workers, limit=limit, say=say)
+                Path(file.name).write_bytes(pickle.dumps(([verdicts[m] for m in quick], times, ranks)))
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(0)
         os.waitpid(pid, 0)
-        killed, times = pickle.loads(Path(file.name).read_bytes())  # noqa: S301
+        killed, times, ranks = pickle.loads(Path(file.name).read_bytes())  # noqa: S301
     verdicts = dict(zip(quick, killed, strict=True))
     rest = [m for m in pending if m.functions is None]
-    fresh = functools.partial(afresh, times=times, limit=limit)
+    fresh = functools.partial(afresh, times=times, ranks=ranks, limit=limit)
     for mutant, status in say(in_forks(rest, fresh, workers=workers, seconds=3 * limit + 15), len(rest)):
         verdicts[mutant] = status == KILLED
-    if report(verdicts, console):
+    if report(verdicts | dict.fromkeys(done, True), console):
         raise SystemExit(1)
 
 
