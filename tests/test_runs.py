@@ -18,6 +18,7 @@ A = [[F(2), F(-1), F(3)], [F(-1), F(4), F(1, 2)]]
 W = [[F(1), F(-2)], [F(3), F(1)], [F(-1, 3), F(5)]]
 B = [F(1, 2), F(-7)]
 R = [[F(3), F(-5)], [F(7), F(2)]]
+SINGLE_EDITS = (POS, NEG, ONES, SQUARE)
 EDITED = {
     KEEP: lambda v: v,
     POS: lambda v: v if v > 0 else F(0),
@@ -40,8 +41,8 @@ def by_hand(run: Run) -> tuple[list[list[F]], list[F]]:
     return inputs, bias
 
 
-SINGLE = [Run(), *(Run(inputs=e) for e in (POS, NEG, ONES, SQUARE)), *(Run(weights=e) for e in (POS, NEG, ONES, SQUARE)),
-          *(Run(bias=e) for e in (POS, NEG, ZERO, ONES, SQUARE)), Run(POS, SQUARE, NEG)]  # fmt: skip
+SINGLE = [Run(), *(Run(inputs=e) for e in SINGLE_EDITS), *(Run(weights=e) for e in SINGLE_EDITS),
+          *(Run(bias=e) for e in (ZERO, *SINGLE_EDITS)), Run(POS, SQUARE, NEG)]  # fmt: skip
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["z unknown", "z known"])
