@@ -73,7 +73,7 @@ def symbolic(
     made = Derivation(walk, values, relevance)
     _name_inputs(made)
     forward = [made.forward(node) for node in walk.net.nodes]
-    start = _start(made, begin)
+    start = _start(made, begin, chosen)
     steps = [made.back(k, *forward[k]) for k in reversed(range(len(walk.net)))]
     gathered: list[Line] = []
     inputs = {}
@@ -148,7 +148,7 @@ def _name_inputs(made: Derivation) -> None:
             made.named[spec.name] = names
 
 
-def _start(made: Derivation, begin: Array) -> tuple[Line, ...]:
+def _start(made: Derivation, begin: Array, chosen: int) -> tuple[Line, ...]:
     """Let the relevance of the explained output be its value, and return the definition."""
     name = made.walk.net.outputs[0]
     exprs = made.named[name].copy()
@@ -158,13 +158,13 @@ def _start(made: Derivation, begin: Array) -> tuple[Line, ...]:
     names, lines = made.fresh("R", name, exprs, begin)
     made.parts[name] = [names]
     made.readers[name] = made.readers[name] + 1
-    return tuple(line for line in lines if line.terms)
+    return (lines[chosen],)
 
 
 def _residual(start: tuple[Line, ...], steps: list[Step], inputs: dict[str, Any], gathered: list[Line]) -> Any:
     """Return the sum of all steps' identities: what is between two nodes leaves and arrives, and cancels."""
     s = sympy()
-    total = s.Add(*(line.symbol for line in start)) - s.Add(*(e for a in inputs.values() for e in a.flat))
+    total = s.Add(*(line.symbol for line in start if line.terms)) - s.Add(*(e for a in inputs.values() for e in a.flat))
     sums = {line.symbol: line.expr for line in gathered}
     for step in steps:
         arrived = s.Add(*(factor for factor, _ in step.identities))

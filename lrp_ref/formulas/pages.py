@@ -108,7 +108,7 @@ def _region(region: Sequence[Condition], writer: Writer) -> str:
         left, right = _sides(c.difference)
         relation = relations.get(c.relation, c.relation)
         parts.append(f"{writer.expr(left)} {relation} {writer.expr(right)}")
-    return "for $" + ",\\; ".join(parts) + "$" if writer.latex else "for " + ", ".join(parts)
+    return "for $`" + ",\\; ".join(parts) + "`$" if writer.latex else "for " + ", ".join(parts)
 
 
 def _sides(difference: Any) -> tuple[Any, Any]:
@@ -176,7 +176,7 @@ def _identity(step: Step, factor: Any, parts: tuple[Any, ...], writer: Writer) -
 def _whole(formulas: Content, writer: Writer) -> list[str]:
     """Return the identity of all nodes together."""
     s = sympy()
-    start = s.Add(*(line.symbol for line in formulas.start))
+    start = s.Add(*(line.symbol for line in formulas.start if line.terms))
     inputs = s.Add(*(e for a in formulas.inputs.values() for e in a.flat))
     lost = [(c, step.node) for step in reversed(formulas.steps) for c in COLUMNS if getattr(step, c).terms]
     if writer.latex:
