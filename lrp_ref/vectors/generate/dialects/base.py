@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,11 @@ def differs(theirs: list[Array], answer: Answer, ulp: int = 8) -> bool:
         if (abs(found - right) > np.maximum(ulp * FLOAT32 * scale, VISIBLE * largest)).any():
             return True
     return False
+
+
+def near_root(value: Fraction) -> Fraction:
+    """Return the square root of a rational, rounded down to 30 decimals: more than a flag can feel."""
+    return Fraction(isqrt(value.numerator * 10**60 // value.denominator), 10**30)
 
 
 def total(found: list[Part]) -> Array:

@@ -41,7 +41,9 @@ def _bias_to_inputs(s: Sample) -> Any:
 
 @linear("zero-division-nan")
 def _zero_division(s: Sample) -> Any:
-    return NONFINITE if any(isinstance(strict(part), str) for part in s.parts) else None
+    if any(isinstance(strict(part), str) for part in s.parts):
+        return NONFINITE
+    return formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape)
 
 
 @linear("dead-unit-kept")
@@ -51,7 +53,8 @@ def _dead_unit_kept(s: Sample) -> Any:
     for part in s.parts:
         d = part.stabiliser(part.q.sum(axis=0) + part.b)
         found.append(replace(part, q=np.where(d == 0, taps, part.q), b=np.where(d == 0, 0, part.b)))
-    return total(found)
+    shares = formulas.shares_of_bias(s.rule, s.matrix, s.a, s.R) if s.rule["name"] == "Epsilon" else None
+    return total(found) if shares is None else total(found) + shares.sum(axis=1)
 
 
 @linear("transpose-forgotten", "LRP0", "Epsilon", "Gamma")

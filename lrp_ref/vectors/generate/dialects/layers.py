@@ -11,9 +11,9 @@ from lrp_ref.literal.scalars import positive
 from lrp_ref.literal.windows import geometry as windows_of
 
 from ..explain import received, zero_padding_wins
-from ..layers import MATRIX_LAYERS, ROUTES, WINDOW, geometry, root
-from ..values import Array, zeros
-from .base import Call, dialect
+from ..layers import MATRIX_LAYERS, ROUTES, WINDOW, geometry
+from ..values import Array, array, zeros
+from .base import Call, dialect, near_root
 
 # Any layer -------------------------------------------------------------------------------------------------------
 
@@ -88,14 +88,17 @@ def _copies_overwritten(call: Call) -> Any:
 
 def _over_windows(call: Call, share: Any) -> list[Array]:
     """Return the relevance of a max pool under share(values of the window's pixels, R) -> parts."""
-    x, how = call.inputs[0], geometry(call.layer, *WINDOW)
+    x, how, pads = call.inputs[0], geometry(call.layer, *WINDOW), []
+    if call.layer.get("_padding_wins"):  # padding is a value like any other
+        pads = [(0, 0), (0, 0), *map(tuple, call.layer["padding"])]
+        x, how = np.pad(x, pads, constant_values=zeros(())[()]), {**how, "padding": 0}
     windows, found = windows_of(x.shape[2:], call.layer["kernel"], **how), zeros(x.shape)
     for n, c in np.ndindex(*x.shape[:2]):
         for o in windows.positions():
             pixels = [(n, c, *pixel) for _, pixel in windows.pixels(o)]
             for pixel, part in zip(pixels, share([x[p] for p in pixels], call.R[(n, c, *o)]), strict=True):
                 found[pixel] += part
-    return [found]
+    return [found[tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, pads, strict=True))] if pads else found]
 
 
 @dialect("maxpool-flat")
@@ -177,11 +180,7 @@ def _sumpool_scale(call: Call) -> Any:
     """The sum of a window of n pixels is divided by sqrt(n), which ε feels."""
     if call.layer["type"] != "SumPool" or call.name != "Epsilon":
         return None
-    size = int(np.prod(call.layer["kernel"]))
-    try:
-        factor = root(Fraction(size))
-    except ValueError:
-        return None
+    factor = near_root(Fraction(int(np.prod(call.layer["kernel"]))))
     rule = {**call.rule, "epsilon": call.rule["epsilon"] * factor}
     return received(call.layer, rule, call.inputs, call.R)
 
@@ -202,13 +201,10 @@ def _toolbox_sumpool_ab(call: Call) -> Any:
 def _bn_fused(call: Call) -> Any:
     """scale γ/sqrt(var² + eps), shift β − μ/sqrt(var² + eps)."""
     layer = call.layer
-    if layer["type"] != "BatchNorm" or call.name == "Pass" or layer["epsilon"] != 0:
+    if layer["type"] != "BatchNorm" or call.name == "Pass":
         return None
-    wrong = {
-        "type": "Affine",
-        "scale": layer["gamma"] / layer["variance"],
-        "shift": layer["beta"] - layer["mean"] / layer["variance"],
-    }
+    roots = array([near_root(v * v + layer["epsilon"]) for v in layer["variance"]])
+    wrong = {"type": "Affine", "scale": layer["gamma"] / roots, "shift": layer["beta"] - layer["mean"] / roots}
     return received(wrong, call.rule, call.inputs, call.R)
 
 

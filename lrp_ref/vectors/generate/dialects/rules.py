@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from lrp_ref.literal.scalars import negative, positive
 
 from .. import formulas
 from ..formulas import Part, parts
-from .base import Sample, linear, strict, total
+from .base import Sample, linear, near_root, strict, total
 
 # αβ and z⁺ -------------------------------------------------------------------------------------------------------
 
@@ -81,8 +80,7 @@ def _eps_sign0(s: Sample) -> Any:
 def _eps_rms(s: Sample) -> Any:
     batch = [s.matrix.forward(np.concatenate([x[n].reshape(-1) for x in s.call.inputs])) for n in range(len(s.call.R))]
     square = Fraction(sum((z * z).sum() for z in batch)) / sum(z.size for z in batch)
-    rms = Fraction(isqrt(square.numerator * 10**60 // square.denominator), 10**30)
-    return _with_stabiliser(s, stabilisers.add(rms / 4))
+    return _with_stabiliser(s, stabilisers.add(near_root(square) / 4))
 
 
 @linear("eps-default", "Epsilon")
