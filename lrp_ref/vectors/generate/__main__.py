@@ -17,4 +17,5 @@ def main(directory: Path) -> None:
         click.echo(f"{name}: {count} cases")
 
 
-main()
+if __name__ == "__main__":
+    main()
