@@ -15,12 +15,13 @@ INTRODUCTION = (
     "z_1^(node) is that of the named node."
 )
 COLUMNS = ("bias", "stabiliser", "dropped")
+PARAMETERS = "εγαβδηlh"  # letters of the parameters of rules
 
 
 def as_text(formulas: Content) -> str:
     """Return the formulas as plain text."""
     blocks = [f"Relevance of output {formulas.target + 1}, as formulas\n\n{INTRODUCTION}"]
-    blocks += _parameters(formulas, latex=False)
+    blocks += _parameters(formulas)
     forward = [_text_forward(formulas, s) for s in formulas.steps]
     blocks.append("Forward\n\n" + "\n".join(forward))
     writer = _writer(formulas, None, latex=False)
@@ -37,7 +38,7 @@ def as_text(formulas: Content) -> str:
 def as_markdown(formulas: Content) -> str:
     """Return the formulas as Markdown with one ``math`` block per node and direction."""
     parts = [INTRODUCTION]
-    parts += _parameters(formulas, latex=True)
+    parts += _parameters(formulas)
     for title, note, block in latex_blocks(formulas):
         parts.append(f"**{title}**{f', {note}' if note else ''}\n\n```math\n{block}\n```")
     return "\n\n".join(parts) + "\n"
@@ -86,16 +87,21 @@ def _parameter_symbols(formulas: Content) -> list[Any]:
     return [x for x, one in formulas.letters.items() if not one.owner]
 
 
-def _parameters(formulas: Content, *, latex: bool) -> list[str]:
-    """Return what is known of the parameters of the rules."""
-    symbols = _parameter_symbols(formulas)
-    if not symbols:
-        return []
-    shown = ", ".join(f"{formulas.letters[x].text(short=True)} = {float(formulas.letters[x].value):g}" for x in symbols)
-    text = f"Parameters of the rules: {shown}"
-    if formulas.constraints:
-        text += "; α − β = 1"
-    return [text + "."]
+def _parameters(formulas: Content) -> list[str]:
+    """Return what decided the comparisons, and what is known of the parameters of the rules."""
+    entered = ", ".join(_given(formulas, x) for x, one in formulas.letters.items() if one.letter == "x")
+    lines = [f"The comparisons below are decided by the network's own numbers, at {entered}."]
+    rules = [x for x, one in formulas.letters.items() if one.letter in PARAMETERS and not one.field]
+    if rules:
+        text = "Parameters of the rules: " + ", ".join(_given(formulas, x) for x in rules)
+        lines.append(text + ("; α − β = 1." if formulas.constraints else "."))
+    return lines
+
+
+def _given(formulas: Content, symbol: Any) -> str:
+    one = formulas.letters[symbol]
+    alone = one.letter == "x" and len(formulas.inputs) == 1
+    return f"{one.text(short=alone)} = {float(one.value):g}"
 
 
 def _region(region: Sequence[Condition], writer: Writer) -> str:
