@@ -13,6 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from . import tables
+from .arithmetic import largest
 from .arrays import Array, to_numpy, unwarned
 from .errors import ModelFormatError, ParameterError
 
@@ -79,14 +80,15 @@ class Ledger(Sequence[Row]):
     def residual(self) -> float:
         """The largest abs(residual) / max abs(relevance_out), the maximum taken over each sample's rows.
 
-        What started counts by its absolute values, because a contrastive start adds up to zero.
+        What started counts by its absolute values, because a contrastive start adds up to zero. Of balls, the
+        largest value that they may have counts.
         """
         if not self._rows or not len(self._rows[0].residual):
             return 0.0
-        residual = np.abs(np.stack([to_numpy(r.residual) for r in self._rows])).max(axis=0)
+        residual = np.stack([largest(to_numpy(r.residual)) for r in self._rows]).max(axis=0)
         first = self._rows[0]
         sizes = [r.relevance_out for r in self._rows] + ([] if first.size is None else [first.size])
-        scale = np.abs(np.stack([to_numpy(s) for s in sizes])).max(axis=0)
+        scale = np.stack([largest(to_numpy(s)) for s in sizes]).max(axis=0)
         return max(float(a / s) if s else (float("inf") if a else 0.0) for a, s in zip(residual, scale, strict=True))
 
     def to_numpy(self) -> Ledger:

@@ -25,6 +25,7 @@ units and one output:
 ```python
 import numpy as np
 import lrp_ref as lrp
+
 dense1 = lrp.layers.Dense(np.array([[1.0, -0.5], [0.5, 1.0]]), np.array([0.25, 0.5]))
 dense2 = lrp.layers.Dense(np.array([[1.0], [-0.5]]), np.array([0.5]))
 net = lrp.Network.sequential([dense1, lrp.layers.ReLU(), dense2])

@@ -316,3 +316,39 @@ def test_systems_convert_into_each_other() -> None:
         assert to_float(layer) == to_float(exact)
     assert rational(rational([0.1], library="flint"))[0] == Fraction(0.1)
     assert type(rational(rational([0.1], library="flint"))[0]) is Fraction
+
+
+# Explanations ------------------------------------------------------------------------------------------------
+
+
+@systems
+def test_an_explanation_prints_and_its_ledger_closes(system: str) -> None:
+    rng = np.random.default_rng(8)
+    net = Network.sequential(
+        [Dense(rng.normal(size=(3, 4)), rng.normal(size=4)), ReLU(), Dense(rng.normal(size=(4, 2)))]
+    )
+    x = rng.normal(size=(2, 3))
+    e = lrp.explain(SYSTEMS[system](net), SYSTEMS[system](x), composite=rules.Epsilon(0.1), target=0)
+    assert e.ledger.residual <= 1e-80 if system == "ball" else e.ledger.residual == 0
+    assert "ledger residual" in repr(e)
+    assert "relevance_out" in repr(e.ledger)
+
+
+def test_the_largest_value_of_a_ball_is_above_it() -> None:
+    third = -1 / ball([3.0, 7.0], bits=40)
+    found = arithmetic.largest(third)
+    assert found.dtype == np.float64
+    for bound, exact in zip(found, (F(1, 3), F(1, 7)), strict=True):
+        assert exact < Fraction(float(bound)) < exact + F(1, 2**38)
+
+
+def test_residues_keep_the_precision_of_their_balls() -> None:
+    rng = np.random.default_rng(9)
+    net = Network.sequential([Conv(rng.normal(size=(2, 1, 3)), rng.normal(size=2)), ReLU()])
+    e = lrp.explain(
+        modular(net, bits=300),
+        modular(rng.normal(size=(1, 1, 6)), bits=300),
+        composite=rules.Flat(),
+        start=np.ones((1, 2, 4)),
+    )
+    assert max(float(v.value.rad()) for v in e.relevance.flat if isinstance(v, Modular)) < 1e-80

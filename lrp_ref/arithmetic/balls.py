@@ -5,10 +5,13 @@ A comparison that a ball cannot decide raises ``UndecidedError``; it never guess
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from typing import Any, ClassVar
+
+import numpy as np
 
 from ..errors import ParameterError, UndecidedError, require
 from .casts import cast, number_of
@@ -59,10 +62,23 @@ def precision(bits: int) -> Iterator[None]:
 def settled(*arrays: Any) -> Any:
     """Return a context in which the precision is that of the balls in ``arrays``; none for other numbers."""
     for array in arrays:
-        number = number_of(array) if array.dtype == object else None
-        if isinstance(number, Ball):
-            return precision(number.bits)
+        bits = getattr(number_of(array), "bits", None) if array.dtype == object else None
+        if bits is not None:
+            return precision(bits)
     return nullcontext()
+
+
+def largest(x: Any) -> Any:
+    """Return the absolute values of an array as numbers that can be compared: floats above every value of a ball.
+
+    Example:
+        >>> largest(np.array([-2.0, 1.0])).tolist()
+        [2.0, 1.0]
+    """
+    if x.dtype != object or not any(isinstance(v, Ball) for v in x.flat):
+        return np.abs(x)
+    bounds = [math.nextafter(float(v.value.abs_upper()), math.inf) if isinstance(v, Ball) else abs(v) for v in x.flat]
+    return np.array(bounds, dtype=np.float64).reshape(x.shape)
 
 
 class Ball(Number):

@@ -126,6 +126,11 @@ class Modular(Number):
     def __init__(self, residue: int, value: Any, field: Field) -> None:
         self.residue, self.value, self.field = residue, value, field
 
+    @property
+    def bits(self) -> int:
+        """Precision of the ball."""
+        return self.field.bits
+
     def convert(self, value: Any) -> Modular:
         """Return a plain number with its exact residue."""
         value = value.item() if hasattr(value, "item") else value
