@@ -1,0 +1,3 @@
+"""What pytest leaves alone: the mutation command, which has an extra of its own."""
+
+collect_ignore = ["mutants.py", "mutation.py"]
