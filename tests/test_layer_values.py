@@ -12,9 +12,34 @@ from samples import SAMPLES, Sample
 
 from lrp_ref import layers
 from lrp_ref.layers import (
-    Abs, Add, AveragePool, Clip, Concat, Dense, ELU, Exp, Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid,
-    HardSwish, HardTanh, Identity, LeakyReLU, MaxPool, Mean, Multiply, Pad, Power, ReLU, Sigmoid, Softmax, Softplus,
-    Sum, SumPool, Tanh,
+    ELU,
+    Abs,
+    Add,
+    AveragePool,
+    Clip,
+    Concat,
+    Dense,
+    Exp,
+    Gather,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    HardSigmoid,
+    HardSwish,
+    HardTanh,
+    Identity,
+    LeakyReLU,
+    MaxPool,
+    Mean,
+    Multiply,
+    Pad,
+    Power,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Sum,
+    SumPool,
+    Tanh,
 )  # fmt: skip
 from lrp_ref.layers.base import Layer
 
