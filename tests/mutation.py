@@ -45,7 +45,7 @@ from rich.table import Table
 
 FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
-    "small_cases", "runs", "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge",
+    "small_cases", "runs", "layer_values", "bounds", "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge",
     "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "equivalences", "properties", "rules",
     "explain",
 )]  # fmt: skip
