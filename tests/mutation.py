@@ -45,9 +45,9 @@ from rich.table import Table
 
 FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
-    "small_cases", "runs", "layer_values", "bounds", "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge",
-    "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "equivalences", "properties", "rules",
-    "explain",
+    "small_cases", "runs", "layer_values", "bounds", "rule_data", "rule_faults", "refusals", "faults", "forward",
+    "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "equivalences",
+    "properties", "rules", "explain",
 )]  # fmt: skip
 REASONS = Path("tests/surviving_mutants.toml")
 MEMORY = 6 << 30  # bytes of address space of one test process
