@@ -15,6 +15,7 @@ import importlib.util
 import itertools
 import json
 import marshal
+import mmap
 import os
 import pickle
 import random
@@ -34,7 +35,7 @@ from typing import Any
 
 import click
 import coverage
-import numpy  # noqa: F401  (loaded before the forks, like the next ones; the package itself must not be)
+import numpy  # (loaded before the forks, like the others; the package itself must not be)
 import pytest
 import scipy.special  # noqa: F401
 from hypothesis import Phase, settings
@@ -108,14 +109,11 @@ def _fork(work: Callable[[Any], int], job: Any) -> int:
 class Stop:
     """Ends the process with the verdict as soon as a test fails, before anything is written about it."""
 
-    def __init__(
-        self, seconds: dict[str, float] | None = None, ranks: dict[str, int] | None = None, limit: float = 0
-    ) -> None:
-        self.seconds, self.ranks, self.limit = seconds or {}, ranks or {}, limit
+    def __init__(self, seconds: dict[str, float], ranks: dict[str, int], limit: float) -> None:
+        self.seconds, self.ranks, self.limit = seconds, ranks, limit
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        if self.limit:
-            items[:] = within(items, self.seconds, self.ranks, self.limit)
+        items[:] = within(items, self.seconds, self.ranks, self.limit)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
@@ -159,6 +157,30 @@ def within(items: list[Any], seconds: dict[str, float], ranks: dict[str, int], l
     order = sorted(items, key=lambda item: (ranks.get(item.nodeid, 0), seconds.get(item.nodeid, 0)))
     spent = itertools.accumulate(seconds.get(item.nodeid, 0) for item in order)
     return [item for item, total in zip(order, spent, strict=True) if total <= limit]
+
+
+class Killers:
+    """How often each test was tried and has killed, shared between the processes: the best killers run first."""
+
+    def __init__(self, items: list[Any], seconds: dict[str, float]) -> None:
+        self.place = {item.nodeid: k for k, item in enumerate(items)}
+        self.cost = numpy.array([seconds.get(item.nodeid, 0) + 0.001 for item in items])
+        memory = mmap.mmap(-1, max(1, 2 * 8 * len(items)))
+        self.tried, self.killed = numpy.frombuffer(memory, dtype=numpy.int64, count=2 * len(items)).reshape(2, -1)
+
+    def first(self, items: list[Any]) -> list[Any]:
+        """Return the tests by what they are expected to kill per second, the largest first."""
+        rate = (self.killed + 0.5) / (self.tried + 1) / self.cost
+        return sorted(items, key=lambda item: -rate[self.place[item.nodeid]])
+
+    def pytest_runtest_setup(self, item: Any) -> None:
+        self.tried[self.place[item.nodeid]] += 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        if call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
+            self.killed[self.place[item.nodeid]] += 1
+            os._exit(KILLED)
 
 
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-s", "--assert=plain"]
@@ -232,13 +254,14 @@ def in_place(
         ranks.update(varied([item.nodeid for item in items], reach.seconds, reach.lines))
         alive = _functions()
         gc.freeze()
-        items[0].config.pluginmanager.register(Stop())
+        killers = Killers(items, reach.seconds)
+        items[0].config.pluginmanager.register(killers)
 
         def judge(mutant: Mutant) -> int:
             for where, code in mutant.functions or ():
                 for function in alive[(str(mutant.path.resolve()), *where)]:
                     function.__code__ = marshal.loads(code)  # noqa: S302
-            return run(within(reach.tests(mutant, items), reach.seconds, ranks, limit))
+            return run(killers.first(within(reach.tests(mutant, items), reach.seconds, ranks, limit)))
 
         for mutant, status in say(in_forks(pending, judge, workers=workers, seconds=3 * limit + 5), len(pending)):
             verdicts[mutant] = status == KILLED
