@@ -46,11 +46,11 @@ from rich.table import Table
 
 FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
-    "small_cases", "runs", "layer_values", "bounds", "rule_data", "rule_faults", "refusals", "faults", "forward",
+    "small_cases", "declarations", "runs", "layer_values", "bounds", "rule_data", "rule_faults", "refusals", "faults", "forward",
     "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "equivalences",
     "properties", "rules", "explain",
 )]  # fmt: skip
-REASONS = Path("tests/surviving_mutants.toml")
+REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
 KILLED, SURVIVED = 1, 0
 
@@ -336,10 +336,14 @@ def afresh(mutant: Mutant, times: dict[str, float], ranks: dict[str, int], limit
 
 
 def reasons() -> dict[tuple[str, str, str], str]:
-    if not REASONS.exists():
-        return {}
-    listed = tomllib.loads(REASONS.read_text())["mutant"]
-    return {(m["file"], m["was"], m["now"]): m["reason"] for m in listed}
+    """Return the reason of every listed survivor by its key: file and text of the change."""
+    return {
+        (str(path), change["was"], now): change["reason"]
+        for path in targets()
+        if (file := REASONS / f"{'.'.join(path.with_suffix('').parts[1:])}.toml").exists()
+        for change in tomllib.loads(file.read_text())["change"]
+        for now in change["now"]
+    }
 
 
 def report(verdicts: dict[Mutant, bool], console: Console) -> list[Mutant]:
