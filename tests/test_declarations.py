@@ -1,6 +1,5 @@
 """How the package's functions and classes are declared: callable by keyword, values that are frozen."""
 
-import dataclasses
 import importlib
 import inspect
 import pkgutil
