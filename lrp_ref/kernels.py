@@ -150,7 +150,7 @@ def convolve_adjoint(
     kernel, inner = weight.shape[2:], weight.shape[1]
     n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-    if _flips(weight, stride, pads, reach, groups, n * math.prod(out)):
+    if _flips(weight, stride, groups, n * math.prod(out)):
         flipped = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
         flipped = flipped[(..., *(slice(None, None, -1),) * len(kernel))].reshape(-1, outs // groups, *kernel)
         around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
@@ -165,15 +165,14 @@ def convolve_adjoint(
     return pad_spatial(y, crop, 0, xp)
 
 
-def _flips(weight: Array, stride: Sequence[int], pads: Pads, reach: Sequence[int], groups: int, positions: int) -> bool:
+def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) -> bool:
     """Whether the adjoint is cheaper as a convolution with the flipped kernel; only a stride of 1 allows it.
 
     Gathering the windows of g costs one write per tap and output channel, scattering back one read and one write per
     tap and input channel; flipping costs one strided copy of the weights.
     """
     outs, inner = weight.shape[0] // groups, weight.shape[1]
-    inside = all(max(p) <= r for p, r in zip(pads, reach, strict=True))
-    return inside and all(s == 1 for s in stride) and 1 < outs <= inner and positions >= 4 * outs and inner > 1
+    return all(s == 1 for s in stride) and 1 < outs <= inner and positions >= 4 * outs
 
 
 def _scatter(
@@ -215,7 +214,7 @@ def _strips(n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namesp
     budget = STRIP_BYTES if xp.__name__ == "numpy" else DEVICE_STRIP_BYTES
     row = max(unrolled * math.prod(out[1:]) * itemsize, 1)
     rows = max(1, min(out[0], budget // row))
-    samples = max(1, budget // (row * out[0])) if rows == out[0] else 1
+    samples = max(1, budget // (row * out[0]))
     for first in range(0, n, samples):
         for top in range(0, out[0], rows):
             yield slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n))

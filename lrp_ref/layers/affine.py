@@ -80,7 +80,7 @@ class Affine(Linear):
         if self.scale is not None:
             return replace(self, scale=weights(self.scale), shift=shift)
         if weights.name in ("keep", "ones", "square", "pos"):
-            return replace(self, shift=shift) if shift is not None else self
+            return replace(self, shift=shift)
         assert self.shift is not None
         one = namespace(self.shift).ones((1,) * self.shift.ndim, dtype=self.shift.dtype)
         return replace(self, scale=weights(one), shift=shift)

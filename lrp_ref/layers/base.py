@@ -77,7 +77,7 @@ class Layer(Value):
             An array of the shape of ``x``, or a tuple for several operands.
 
         Raises:
-            ShapeError: ``relevance`` has not the shape of the layer's output.
+            ShapeError: ``relevance`` has not the shape of the layer's output, or not one array per output.
             ParameterError, UnsupportedError: the rule is missing, or is not one for this layer.
         """
         received = self.redistribute(x, relevance, rule).relevances
@@ -114,6 +114,11 @@ class Layer(Value):
         if not xs or (self.operands is not None and len(xs) != self.operands):
             raise ShapeError(f"{type(self).__name__} takes {self.operands or 'at least 1'} inputs, got {len(xs)}")
         return xs
+
+    def _expect(self, relevances: tuple[Array, ...], outputs: int) -> None:
+        if len(relevances) != outputs:
+            name = type(self).__name__
+            raise ShapeError(f"{name}: the number of outputs is {outputs}, that of their relevances {len(relevances)}")
 
     def _refuse(self, rule: Any) -> ParameterError | UnsupportedError:
         name = type(self).__name__
@@ -157,8 +162,10 @@ class Linear(Layer):
         rule = self.default() if rule is None else rule
         if not isinstance(rule, Rule):
             raise self._refuse(rule)
-        same_shape(self, relevances[0], known.z)
-        return share(self, xs, relevances[0], rule, known=known)
+        self._expect(relevances, 1)
+        (relevance,) = relevances
+        same_shape(self, relevance, known.z)
+        return share(self, xs, relevance, rule, known=known)
 
 
 class Unweighted(Linear):
@@ -187,13 +194,16 @@ class Elementwise(Layer):
 
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return f'(x) g."""
-        return (self.slope(xs[0]) * g,)
+        (x,) = xs
+        return (self.slope(x) * g,)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
-        same_shape(self, relevances[0], xs[0])
-        return Redistribution.routed(relevances, relevances[0])
+        self._expect(relevances, 1)
+        (x,), (relevance,) = xs, relevances
+        same_shape(self, relevance, x)
+        return Redistribution.routed(relevances, relevance)
 
 
 class Route(Layer):
@@ -213,6 +223,7 @@ class Route(Layer):
             raise self._refuse(rule)
         z = self.forward(*xs) if z is None else z
         outputs = z if isinstance(z, tuple) else (z,)
+        self._expect(relevances, len(outputs))
         for relevance, output in zip(relevances, outputs, strict=True):
             same_shape(self, relevance, output)
         received = self.pull(xs, relevances if isinstance(z, tuple) else relevances[0])

@@ -33,11 +33,12 @@ def _spatial_bias(bias: Array, z: Array) -> Array:
     return bias if bias.ndim > 1 else bias.reshape((bias.shape[0],) + (1,) * (z.ndim - 2))
 
 
-def _check(layer: Any, outs: int) -> None:
+def _check(layer: Any, *, transposed: bool) -> None:
     name, weight, groups = type(layer).__name__, layer.weight, layer.groups
     axes = weight.ndim - 2
-    if axes < 1:
-        raise ShapeError(f"{name}: weight must have at least one kernel axis, got shape {weight.shape}")
+    if axes < 1 or 0 in weight.shape[2:]:
+        raise ShapeError(f"{name}: weight must have at least one kernel axis, none empty, got shape {weight.shape}")
+    outs = weight.shape[1] * groups if transposed else weight.shape[0]
     if groups < 1 or weight.shape[0] % groups:
         raise ShapeError(f"{name}: {weight.shape[0]} first-axis channels do not split into {groups} groups")
     for key in ("stride", "dilation"):
@@ -47,7 +48,7 @@ def _check(layer: Any, outs: int) -> None:
     object.__setattr__(layer, "padding", pairs(layer.padding, axes, f"{name}: padding"))
     if min(min(p) for p in layer.padding) < 0:
         raise ParameterError(f"{name}: padding must not be negative, got {layer.padding}")
-    if layer.bias is not None and (layer.bias.shape[0] != outs or layer.bias.ndim not in (1, axes + 1)):
+    if layer.bias is not None and (layer.bias.ndim not in (1, axes + 1) or layer.bias.shape[0] != outs):
         raise ShapeError(f"{name}: bias of shape {layer.bias.shape} does not fit {outs} output channels")
 
 
@@ -90,7 +91,7 @@ class Conv(Linear):
     groups: int = 1
 
     def __post_init__(self) -> None:
-        _check(self, self.weight.shape[0])
+        _check(self, transposed=False)
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, out, *output size) for an input (N, in, *size)."""
@@ -165,7 +166,7 @@ class ConvTranspose(Linear):
     groups: int = 1
 
     def __post_init__(self) -> None:
-        _check(self, self.weight.shape[1] * self.groups)
+        _check(self, transposed=True)
         axes = self.weight.ndim - 2
         extra = per_axis(self.output_padding, axes, "ConvTranspose: output_padding")
         if any(e < 0 for e in extra):
