@@ -187,7 +187,7 @@ OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-s", "--ass
 
 
 def run(items: list[Any]) -> int:
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for item, after in zip(items, [*items[1:], None], strict=False):  # (no items: no test reaches the mutant)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
     return SURVIVED
 
