@@ -163,6 +163,10 @@ class Stabiliser:
         if not self.epsilon >= 0:
             raise ParameterError(f"stabiliser {self.kind}: epsilon must be ≥ 0, got {self.epsilon}")
 
+    @property
+    def _nothing(self) -> bool:
+        return self.kind == "exact" or self.epsilon == 0
+
     def never_zero(self, z: Array) -> bool:
         """Whether a stabilised denominator of the dtype of ``z`` cannot be 0; an ε that rounds to 0 is none."""
         return self.kind in ("add", "clip") and z.dtype.kind == "f" and bool(z.dtype.type(self.epsilon) > 0)
@@ -174,7 +178,7 @@ class Stabiliser:
 
     def offset(self, z: Array) -> Array | None:
         """Return what is added to ``z``, same shape, or None where nothing is."""
-        if self.kind == "exact" or self.epsilon == 0:
+        if self._nothing:
             return None
         xp = namespace(z)
         epsilon = scalar(self.epsilon, z)
@@ -186,12 +190,12 @@ class Stabiliser:
             return xp.where(z < 0, xp.minimum(z, -epsilon), xp.maximum(z, epsilon)).astype(z.dtype) - z
         no_exact_value(z, "the root mean square")
         mean = sample_sum(z * z) / max(math.prod(z.shape[1:]), 1)
-        size = epsilon * xp.sqrt(mean).reshape((-1,) + (1,) * (z.ndim - 1))
+        size = epsilon * xp.sqrt(mean).reshape((z.shape[0],) + (1,) * (z.ndim - 1))
         return xp.where(z < 0, -size, size)
 
     def formula(self, z: str) -> str:
         """Return how the stabilised ``z`` prints."""
-        if self.kind == "exact" or self.epsilon == 0:
+        if self._nothing:
             return z
         size = f"{self.epsilon}·RMS(z)" if self.kind == "relative" else f"{self.epsilon}"
         return f"{z} clipped to |z| ≥ {size}" if self.kind == "clip" else f"{z} + {size}·sgn(z_j)"

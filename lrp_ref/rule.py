@@ -7,15 +7,14 @@ rule   = groups
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from .arithmetic import scalar
-from .arrays import Array, Namespace, namespace, sample_dot, sample_sum
+from .arrays import Array, Namespace, namespace, sample_dot, sample_sum, unbroadcast
 from .edits import EXACT, KEEP, NEG, ONES, POS, ZERO, Const, Edit, Stabiliser
-from .errors import UndecidedError
+from .errors import ParameterError, UndecidedError
 from .values import Value
 
 
@@ -40,12 +39,24 @@ class LinearMap(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """One pass through the layer with edited inputs, weights and bias."""
+    """One pass through the layer with edited inputs, weights and bias.
+
+    Raises:
+        ParameterError: the sign is neither 1 nor -1.
+    """
 
     inputs: Edit | Const = KEEP
     weights: Edit = KEEP
     bias: Edit = KEEP
     sign: int = 1
+
+    def __post_init__(self) -> None:
+        if self.sign not in (1, -1):
+            raise ParameterError(f"Run: sign must be 1 or -1, got {self.sign}")
+
+    def signed(self, array: Array) -> Array:
+        """Return the array with the sign of this run."""
+        return array if self.sign > 0 else -array
 
     def formula(self) -> str:
         """Return the product a_i·w_ij of this run with its edits."""
@@ -63,6 +74,9 @@ class Group:
         stabiliser: of the denominator.
         bias_share: δ_b, the part of the bias' relevance that is spread evenly over the inputs of the unit.
         stabiliser_share: δ_ε, the same for the stabiliser's relevance.
+
+    Raises:
+        ParameterError: no runs, or a gate of another name.
     """
 
     runs: tuple[Run, ...]
@@ -72,13 +86,19 @@ class Group:
     bias_share: Any = 0
     stabiliser_share: Any = 0
 
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise ParameterError("Group: give at least one run; without any there is no denominator")
+        if self.gate not in (None, "positive", "negative"):
+            raise ParameterError(f"Group: gate must be None, 'positive' or 'negative', got {self.gate!r}")
+
     def formula(self) -> str:
         """Return the group's quotient, as text."""
-        signs = [("" if k == 0 and r.sign > 0 else " + " if r.sign > 0 else " − ") for k, r in enumerate(self.runs)]
-        top = "".join(s + r.formula() for s, r in zip(signs, self.runs, strict=True))
+        plus = {1: " + ", -1: " − "}
+        top = "".join(plus[r.sign] + r.formula() for r in self.runs).removeprefix(" + ").lstrip()
         many = len(self.runs) > 1
         inner = f"({top})" if many else top
-        bias = "".join((" + " if r.sign > 0 else " − ") + r.bias.symbol("b_j") for r in self.runs if r.bias != ZERO)
+        bias = "".join(plus[r.sign] + r.bias.symbol("b_j") for r in self.runs if r.bias != ZERO)
         bottom = self.stabiliser.formula(f"Σ_i {inner}{bias}")
         if self.bias_share or self.stabiliser_share:
             top = f"{inner} + ({self.bias_share}·b_j + {self.stabiliser_share}·ε_j)/N_j"
@@ -121,6 +141,9 @@ class Rule(Value):
     Args:
         own_groups: the groups; the named rules derive them from their parameters instead.
 
+    Raises:
+        ParameterError: no groups (``rules.Zero()`` drops all relevance).
+
     Example:
         >>> Rule((Group((Run(),)),)).formula()
         'R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j'
@@ -130,6 +153,10 @@ class Rule(Value):
 
     own_groups: tuple[Group, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.groups:
+            raise ParameterError("Rule: give at least one group; rules.Zero() drops all relevance")
+
     @property
     def groups(self) -> tuple[Group, ...]:
         """The groups that :func:`share` executes."""
@@ -137,9 +164,8 @@ class Rule(Value):
 
     def formula(self) -> str:
         """Return the rule's formula as text, printed from its groups."""
-        parts = [g.formula() for g in self.groups]
-        text = parts[0] if len(parts) == 1 else "(" + " + ".join(parts).replace("+ -", "− ") + ")"
-        return f"R_i = Σ_j {text}·R_j"
+        text = " + ".join(g.formula() for g in self.groups).replace("+ -", "− ")
+        return f"R_i = Σ_j {f'({text})' if len(self.groups) > 1 else text}·R_j"
 
     def without_bias(self) -> Rule:
         """Return the same rule with the bias left out of every denominator (the gate still sees it)."""
@@ -195,9 +221,7 @@ def share(
     received: list[Array | None] = [None] * len(xs)
     bias = stabiliser = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
     left: Array | None = relevance  # what no group has covered yet; None stands for nothing
-    for group in rule.groups:
-        if group.gate == "negative" and known.active:
-            continue
+    for group in _groups(rule, known.active):
         mass = relevance if group.weight == 1 else scalar(group.weight, relevance) * relevance
         if group.gate is not None and not known.active:
             z = layer.forward(*xs) if known.z is None else known.z
@@ -217,9 +241,9 @@ def share(
         left = None if left is mass else -mass if left is None else left - mass
         for run, edited, inputs in passes:
             for k, (x, g) in enumerate(zip(inputs, edited.pull(xs, message), strict=True)):
-                part = x * g if run.sign > 0 else -(x * g)
+                part = run.signed(x * g)
                 received[k] = part if received[k] is None else received[k] + part
-        to_bias, spread_bias = _bias_mass(passes, message, total, group.bias_share != 0, xp)
+        to_bias, spread_bias = _bias_mass(passes, message, total, bool(group.bias_share), xp)
         bias = bias + to_bias
         if offset is not None:
             stabiliser = stabiliser + sample_dot(message, offset)
@@ -241,13 +265,17 @@ Pass_ = tuple[Run, LinearMap, tuple[Array, ...]]
 def prepare(layer: LinearMap, rule: Rule, *, nonnegative: bool, active: bool) -> dict[tuple[Edit, Edit], LinearMap]:
     """Return the edited layers that :func:`share` will need, to be handed back to it in ``Known.edited``."""
     made: dict[tuple[Edit, Edit], LinearMap] = {}
-    for group in rule.groups:
-        if not (group.gate == "negative" and active):
-            for run in _runs(group, nonnegative):
-                key = (run.weights, run.bias)
-                if key not in made and key != (KEEP, KEEP):
-                    made[key] = layer.edited(*key)
+    for group in _groups(rule, active):
+        for run in _runs(group, nonnegative):
+            key = (run.weights, run.bias)
+            if key not in made and key != (KEEP, KEEP):
+                made[key] = layer.edited(*key)
     return made
+
+
+def _groups(rule: Rule, active: bool) -> list[Group]:
+    """Return the rule's groups without those for z_j < 0 where no such unit has relevance."""
+    return [g for g in rule.groups if not (active and g.gate == "negative")]
 
 
 def _runs(group: Group, nonnegative: bool) -> tuple[Run, ...]:
@@ -261,7 +289,7 @@ def _passes(layer: LinearMap, xs: tuple[Array, ...], group: Group, known: Known)
     for run in _runs(group, known.nonnegative):
         key = (run.weights, run.bias)
         edited = layer if key == (KEEP, KEEP) else (known.edited or {}).get(key) or layer.edited(*key)
-        same = run.inputs == KEEP or (known.nonnegative and run.inputs == POS)
+        same = known.nonnegative and run.inputs == POS
         passes.append((run, edited, xs if same else tuple(run.inputs(x) for x in xs)))
     return passes
 
@@ -269,9 +297,8 @@ def _passes(layer: LinearMap, xs: tuple[Array, ...], group: Group, known: Known)
 def _total(passes: list[Pass_], z: Array | None) -> Array:
     total = None
     for run, edited, inputs in passes:
-        unedited = run.inputs == KEEP and run.weights == KEEP and run.bias == KEEP
-        part = z if unedited and z is not None else edited.forward(*inputs)
-        part = part if run.sign > 0 else -part
+        unedited = (run.inputs, run.weights, run.bias) == (KEEP, KEEP, KEEP)
+        part = run.signed(z if unedited and z is not None else edited.forward(*inputs))
         total = part if total is None else total + part
     return total
 
@@ -284,16 +311,14 @@ def _bias_mass(
     for run, layer, _ in passes:
         b = layer.bias_map(total)
         if b is not None and run.bias != ZERO:
-            edited = (b if run.sign > 0 else -b) if edited is None else edited + run.sign * b
+            edited = run.signed(b) if edited is None else edited + run.signed(b)
     if edited is None:
         return xp.zeros(message.shape[0], dtype=message.dtype), None
     if per_unit:
         units = message * edited
         return sample_sum(units), units
-    if math.prod(edited.shape) == edited.shape[0] == message.shape[1] and message.ndim > 2 and edited.ndim > 1:
-        by_channel = message.sum(axis=tuple(range(2, message.ndim)))  # one bias per channel: sum first
-        return sample_sum(by_channel * edited.reshape(-1)), None
-    return sample_sum(message * edited), None
+    one = (1,) * (message.ndim - 1 - edited.ndim)  # units along which the bias is one number: their messages first
+    return sample_sum(unbroadcast(message, (message.shape[0], *one, *edited.shape)) * edited), None
 
 
 def _spread(

@@ -46,7 +46,8 @@ from rich.table import Table
 
 FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
-    "small_cases", "declarations", "runs", "layer_values", "bounds", "rule_data", "rule_faults", "refusals", "faults", "forward",
+    "small_cases", "declarations", "runs", "share", "edits", "layer_values", "bounds", "rule_data", "rule_faults",
+    "refusals", "faults", "forward",
     "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "equivalences",
     "properties", "rules", "explain",
 )]  # fmt: skip

@@ -61,6 +61,14 @@ def test_no_argument_is_by_position_only() -> None:
     assert named == []
 
 
+def test_functions_of_a_class_without_self_are_static() -> None:
+    """They may be called on a value, too."""
+    for cls in classes():
+        for name, member in vars(cls).items():
+            if isinstance(member, FunctionType):
+                assert next(iter(inspect.signature(member).parameters), None) == "self", f"{cls.__name__}.{name}"
+
+
 DATA = [c for c in classes() if "__dataclass_params__" in vars(c)]
 
 
