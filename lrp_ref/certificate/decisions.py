@@ -13,7 +13,7 @@ from ..composites import Plan
 from ..edits import KEEP
 from ..errors import UndecidedError
 from ..layers import ELU, Abs, Clip, GlobalMaxPool, HardSwish, LeakyReLU, Linear, MaxPool, ReLU
-from ..layers.pooling import _geometry
+from ..layers.pooling import Geometry
 from ..network import Network
 from ..rule import Rule
 from .enclosure import Enclosure, Floats
@@ -102,7 +102,7 @@ def _winners(layer: Any, enclosure: Enclosure, exact: Array) -> tuple[Floats, Bo
         )
         shape = (*exact.shape[:2], *(1,) * (exact.ndim - 2))
     else:
-        geometry = _geometry(layer, exact)
+        geometry = Geometry.of(layer, exact)
         views = geometry.views
         padded = (
             geometry.pad(a, fill, np)

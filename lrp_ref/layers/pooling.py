@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, ClassVar
 
 from .. import kernels
@@ -18,25 +19,64 @@ from .conv import pairs, per_axis
 
 @dataclass(frozen=True)
 class Geometry:
-    """Window positions of one pooling call: everything per spatial axis."""
+    """Windows of one pooling call: everything per spatial axis."""
 
-    kernel: tuple[int, ...]
     stride: tuple[int, ...]
     pads: kernels.Pads
     dilation: tuple[int, ...]
+    kernel: tuple[int, ...]
+    reach: tuple[int, ...]  # positions from the first to the last of a window
     out: tuple[int, ...]
     overhang: tuple[int, ...]  # positions beyond the padding that a last window of ceil mode reaches
 
+    @classmethod
+    def of(cls, layer: SumPool | MaxPool, x: Array) -> Geometry:
+        """Return the windows of a pool over an input (N, C, *spatial).
+
+        Raises:
+            ShapeError: x has no spatial axis, or is smaller than the kernel.
+            ParameterError: a size is less than 1, or the padding is negative or not smaller than a window.
+        """
+        name, axes = type(layer).__name__, x.ndim - 2
+        if axes < 1:
+            raise ShapeError(f"{name}: input of shape {x.shape} has no spatial axis; expected (N, C, size, ...)")
+        kernel = per_axis(layer.kernel, axes, f"{name}: kernel")
+        stride = kernel if layer.stride is None else per_axis(layer.stride, axes, f"{name}: stride")
+        dilation = per_axis(layer.dilation, axes, f"{name}: dilation")
+        pads = pairs(layer.padding, axes, f"{name}: padding")
+        if min(*kernel, *stride, *dilation) < 1:
+            raise ParameterError(f"{name}: kernel {kernel}, stride {stride}, dilation {dilation} must be at least 1")
+        reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+        if any(min(p) < 0 or max(p) >= r for p, r in zip(pads, reach, strict=True)):
+            raise ParameterError(
+                f"{name}: padding {pads} must not be negative and must be smaller than a window, {reach} positions"
+            )
+        sizes = list(zip(x.shape[2:], pads, reach, stride, strict=True))
+        out = tuple(kernels.output_size(n, r, s, p, 1, layer.ceil_mode) for n, p, r, s in sizes)
+        if 0 in out and 0 not in x.shape[2:]:
+            raise ShapeError(f"{name}: input of shape {x.shape} with padding {pads} is smaller than the kernel {kernel}")
+        ends = (s * (o - 1) + r for o, (_, _, r, s) in zip(out, sizes, strict=True))
+        overhang = tuple(max(0, end - n - sum(p)) for end, (n, p, _, _) in zip(ends, sizes, strict=True))
+        return cls(stride, pads, dilation, kernel, reach, out, overhang)
+
+    @property
+    def apart(self) -> bool:
+        """Whether no position lies in two windows."""
+        return all(s >= r for s, r in zip(self.stride, self.reach, strict=True))
+
+    @property
+    def around(self) -> kernels.Pads:
+        """Padding and overhang together."""
+        return tuple((a, b + o) for (a, b), o in zip(self.pads, self.overhang, strict=True))
+
     def pad(self, x: Array, value: object, xp: Namespace) -> Array:
         """Return x with its padding and overhang filled by ``value``."""
-        return kernels.pad_spatial(
-            x, tuple((a, b + o) for (a, b), o in zip(self.pads, self.overhang, strict=True)), value, xp
-        )
+        return kernels.pad_spatial(x, self.around, value, xp)
 
     def blank(self, x: Array, xp: Namespace) -> Array:
         """Return zeros of the padded shape of ``x``."""
-        size = zip(x.shape[2:], self.pads, self.overhang, strict=True)
-        return xp.zeros((*x.shape[:2], *(n + a + b + o for n, (a, b), o in size)), dtype=x.dtype)
+        sizes = (n + a + b for n, (a, b) in zip(x.shape[2:], self.around, strict=True))
+        return xp.zeros((*x.shape[:2], *sizes), dtype=x.dtype)
 
     def views(self, padded: Array) -> list[Array]:
         """Return one view per kernel tap, row-major, each of the output's shape."""
@@ -48,35 +88,8 @@ class Geometry:
 
     def crop(self, padded: Array) -> Array:
         """Return the part of a padded array that is the input."""
-        inner = tuple(
-            slice(a, n - b - o) for n, (a, b), o in zip(padded.shape[2:], self.pads, self.overhang, strict=True)
-        )
+        inner = (slice(a, n - b) for n, (a, b) in zip(padded.shape[2:], self.around, strict=True))
         return padded[(slice(None), slice(None), *inner)]
-
-
-def _geometry(layer: Any, x: Array) -> Geometry:
-    name, axes = type(layer).__name__, x.ndim - 2
-    if axes < 1:
-        raise ShapeError(f"{name}: input of shape {x.shape} has no spatial axis; expected (N, C, size, ...)")
-    kernel = per_axis(layer.kernel, axes, f"{name}: kernel")
-    stride = kernel if layer.stride is None else per_axis(layer.stride, axes, f"{name}: stride")
-    dilation = per_axis(layer.dilation, axes, f"{name}: dilation")
-    pads = pairs(layer.padding, axes, f"{name}: padding")
-    if min(kernel) < 1 or min(stride) < 1 or min(dilation) < 1:
-        raise ParameterError(f"{name}: kernel {kernel}, stride {stride}, dilation {dilation} must be at least 1")
-    if any(max(p) >= d * (k - 1) + 1 for p, k, d in zip(pads, kernel, dilation, strict=True) if max(p) > 0):
-        raise ParameterError(f"{name}: padding {pads} must be smaller than the kernel {kernel}")
-    out = tuple(
-        kernels.output_size(n, k, s, p, d, layer.ceil_mode)
-        for n, k, s, p, d in zip(x.shape[2:], kernel, stride, pads, dilation, strict=True)
-    )
-    if 0 in out and 0 not in x.shape[2:]:
-        raise ShapeError(f"{name}: input of shape {x.shape} with padding {pads} is smaller than the kernel {kernel}")
-    overhang = tuple(
-        max(0, (o - 1) * s + d * (k - 1) + 1 - n - sum(p))
-        for o, s, d, k, n, p in zip(out, stride, dilation, kernel, x.shape[2:], pads, strict=True)
-    )
-    return Geometry(kernel, stride, pads, dilation, out, overhang)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,7 +117,7 @@ class SumPool(Unweighted):
     factor: Any = 1
 
     def weights(self, x: Array, geometry: Geometry) -> Any:
-        """Return the weight of every output position, as a scalar or an array (*out)."""
+        """Return the weight of every output position, as a scalar or an array (1, 1, *out)."""
         return scalar(self.factor, x)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
@@ -113,7 +126,7 @@ class SumPool(Unweighted):
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, *out)."""
         (x,) = xs
-        xp, geometry = namespace(x), _geometry(self, x)
+        xp, geometry = namespace(x), Geometry.of(self, x)
         total = xp.zeros((*x.shape[:2], *geometry.out), dtype=x.dtype)
         for view in geometry.views(geometry.pad(x, 0, xp)):
             total += view
@@ -122,7 +135,7 @@ class SumPool(Unweighted):
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g spread back over the windows."""
         (x,) = xs
-        xp, geometry = namespace(x, g), _geometry(self, x)
+        xp, geometry = namespace(x, g), Geometry.of(self, x)
         padded = geometry.blank(x, xp)
         scaled = g * self.weights(x, geometry)
         for tap in geometry.taps():
@@ -155,21 +168,18 @@ class AveragePool(SumPool):
     weight_edit: Any = None
 
     def weights(self, x: Array, geometry: Geometry) -> Any:
-        """Return factor/n_p for every output position (*out)."""
+        """Return factor/n_p for every output position (1, 1, *out)."""
         xp = namespace(x)
-        ones = xp.ones((1, 1, *x.shape[2:]), dtype=x.dtype)
-        if x.dtype == object:
-            ones = ones * scalar(1, x)
+        inside = xp.ones((1, 1, *x.shape[2:]), dtype=int)
         if self.count_include_pad:
-            inside = kernels.pad_spatial(ones, geometry.pads, scalar(1, x), xp)
-            tail = tuple((0, o) for o in geometry.overhang)
-            counted = kernels.pad_spatial(inside, tail, 0, xp)
+            inside = kernels.pad_spatial(inside, geometry.pads, 1, xp)
+            inside = kernels.pad_spatial(inside, tuple((0, o) for o in geometry.overhang), 0, xp)
         else:
-            counted = geometry.pad(ones, 0, xp)
-        count = sum(geometry.views(counted))
+            inside = geometry.pad(inside, 0, xp)
         # A window that lies in the padding altogether has n = 0 and the value 0.
-        weights = scalar(self.factor, x) / xp.maximum(count, scalar(1, x))
-        return (weights if self.weight_edit is None else self.weight_edit(weights))[0, 0]
+        count = xp.maximum(sum(geometry.views(inside)), 1).astype(x.dtype)
+        weights = scalar(self.factor, x) / count
+        return weights if self.weight_edit is None else self.weight_edit(weights)
 
     def edited(self, weights: Edit, bias: Edit) -> AveragePool:
         """Return an average pool whose weights 1/n_p are edited."""
@@ -213,21 +223,16 @@ class MaxPool(Layer):
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, *out)."""
-        xp, geometry = namespace(*xs), _geometry(self, xs[0])
-        views = geometry.views(geometry.pad(xs[0], -math.inf, xp))
-        best = views[0]
-        for view in views[1:]:
-            best = xp.maximum(best, view)
-        return best
+        (x,) = xs
+        xp, geometry = namespace(x), Geometry.of(self, x)
+        return reduce(xp.maximum, geometry.views(geometry.pad(x, -math.inf, xp)))
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g at the winners (shared among ties where ``ties`` says so)."""
         (x,) = xs
-        xp, geometry = namespace(x, g), _geometry(self, x)
+        xp, geometry = namespace(x, g), Geometry.of(self, x)
         views = geometry.views(geometry.pad(x, -math.inf, xp))
-        best = views[0]
-        for view in views[1:]:
-            best = xp.maximum(best, view)
+        best = reduce(xp.maximum, views)
         received = geometry.blank(x, xp)
         zero = scalar(0, g)
         if self.ties == "share":
@@ -236,14 +241,11 @@ class MaxPool(Layer):
             for tap, view in zip(geometry.taps(), views, strict=True):
                 received[(slice(None), slice(None), *tap)] += xp.where(view == best, g, zero)
             return (geometry.crop(received),)
-        apart = all(
-            s >= d * (k - 1) + 1 for s, k, d in zip(geometry.stride, geometry.kernel, geometry.dilation, strict=True)
-        )
         unclaimed = xp.ones(best.shape, dtype=bool)
         for tap, view in zip(geometry.taps(), views, strict=True):
             won = xp.logical_and(view == best, unclaimed)
             unclaimed = unclaimed != won  # the first winner takes it all, a tie that follows finds it claimed
-            if apart:
+            if geometry.apart:
                 received[(slice(None), slice(None), *tap)] = xp.where(won, g, zero)
             else:
                 received[(slice(None), slice(None), *tap)] += xp.where(won, g, zero)
@@ -252,9 +254,10 @@ class MaxPool(Layer):
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
-        (relevance,), z = relevances, self.forward(*xs) if z is None else z
+        (x,), (relevance,) = xs, relevances
+        z = self.forward(x) if z is None else z
         same_shape(self, relevance, z)
-        if not any(map(any, _geometry(self, xs[0]).pads)):
+        if not any(map(any, Geometry.of(self, x).pads)):
             return Redistribution.routed(self.pull(xs, relevance), relevance)
         # A window whose taps all lie in the padding has no winner: its maximum is −∞, its relevance is dropped.
         no_winner = namespace(relevance).where(z == -math.inf, relevance, scalar(0, relevance))
