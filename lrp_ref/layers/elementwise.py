@@ -35,7 +35,8 @@ class Identity(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return x."""
-        return xs[0]
+        (x,) = xs
+        return x
 
     def slope(self, x: Array) -> Array:
         """Return 1."""
@@ -170,7 +171,8 @@ class Sigmoid(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
-        return _sigmoid(xs[0])
+        (x,) = xs
+        return _sigmoid(x)
 
     def slope(self, x: Array) -> Array:
         """Return y (1 − y)."""
@@ -184,7 +186,8 @@ class SiLU(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
-        return xs[0] * _sigmoid(xs[0])
+        (x,) = xs
+        return x * _sigmoid(x)
 
     def slope(self, x: Array) -> Array:
         """Return s + x s (1 − s)."""
@@ -198,8 +201,9 @@ class Tanh(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
-        no_exact_value(xs[0], "tanh")
-        return namespace(*xs).tanh(xs[0])
+        (x,) = xs
+        no_exact_value(x, "tanh")
+        return namespace(x).tanh(x)
 
     def slope(self, x: Array) -> Array:
         """Return 1 − y²."""
@@ -252,13 +256,13 @@ class Clip(Elementwise):
 
     def slope(self, x: Array) -> Array:
         """Return 1 strictly between the bounds, else 0."""
-        xp = namespace(x)
-        inside = x == x
+        xp, zero = namespace(x), scalar(0, x)
+        slope = xp.ones(x.shape, dtype=x.dtype)
         if self.low is not None:
-            inside = xp.logical_and(inside, x > scalar(self.low, x))
+            slope = _choose(xp, x > scalar(self.low, x), slope, zero, x)
         if self.high is not None:
-            inside = xp.logical_and(inside, x < scalar(self.high, x))
-        return _choose(xp, inside, scalar(1, x), scalar(0, x), x)
+            slope = _choose(xp, x < scalar(self.high, x), slope, zero, x)
+        return slope
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -313,7 +317,8 @@ class Abs(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
-        return namespace(*xs).abs(xs[0])
+        (x,) = xs
+        return namespace(x).abs(x)
 
     def slope(self, x: Array) -> Array:
         """Return the sign, 0 at 0."""
@@ -360,8 +365,9 @@ class Exp(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
-        no_exact_value(xs[0], "exp")
-        return namespace(*xs).exp(xs[0])
+        (x,) = xs
+        no_exact_value(x, "exp")
+        return namespace(x).exp(x)
 
     def slope(self, x: Array) -> Array:
         """Return exp(x)."""
@@ -374,8 +380,9 @@ class Log(Elementwise):
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
-        no_exact_value(xs[0], "log")
-        return namespace(*xs).log(xs[0])
+        (x,) = xs
+        no_exact_value(x, "log")
+        return namespace(x).log(x)
 
     def slope(self, x: Array) -> Array:
         """Return 1/x."""

@@ -41,7 +41,7 @@ class Softmax(Layer):
         """Return the probabilities, or their logarithms."""
         (x,) = xs
         no_exact_value(x, "exp")
-        if not -x.ndim <= self.axis < x.ndim or self.axis % x.ndim == 0:
+        if not -x.ndim < self.axis < x.ndim or self.axis == 0:
             raise ShapeError(f"Softmax: axis {self.axis} of shape {x.shape} is the batch, or does not exist")
         xp = namespace(x)
         shifted = x - x.max(axis=self.axis, keepdims=True)
