@@ -54,7 +54,9 @@ class Geometry:
         sizes = list(zip(x.shape[2:], pads, reach, stride, strict=True))
         out = tuple(kernels.output_size(n, r, s, p, 1, layer.ceil_mode) for n, p, r, s in sizes)
         if 0 in out and 0 not in x.shape[2:]:
-            raise ShapeError(f"{name}: input of shape {x.shape} with padding {pads} is smaller than the kernel {kernel}")
+            raise ShapeError(
+                f"{name}: input of shape {x.shape} with padding {pads} is smaller than the kernel {kernel}"
+            )
         ends = (s * (o - 1) + r for o, (_, _, r, s) in zip(out, sizes, strict=True))
         overhang = tuple(max(0, end - n - sum(p)) for end, (n, p, _, _) in zip(ends, sizes, strict=True))
         return cls(stride, pads, dilation, kernel, reach, out, overhang)
@@ -254,6 +256,7 @@ class MaxPool(Layer):
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
+        self._expect(relevances, 1)
         (x,), (relevance,) = xs, relevances
         z = self.forward(x) if z is None else z
         same_shape(self, relevance, z)

@@ -82,7 +82,7 @@ class LSTM(Layer):
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
-    def _unpack(self, xs: tuple[Array, ...]) -> tuple[Array, Array | None, Array | None, Array | None]:
+    def _unpack(self, xs: tuple[Array, ...]) -> tuple[Array, Array | None, tuple[Array, ...]]:
         expected = 1 + self.lengths + 2 * self.state
         if len(xs) != expected:
             raise ShapeError(
@@ -97,19 +97,19 @@ class LSTM(Layer):
             raise ShapeError(f"LSTM: lengths of shape {lengths.shape} for {x.shape[0]} samples")
         if lengths is not None:
             require_indices(lengths, x.shape[1] + 1, "LSTM: lengths")
-        h, c = xs[-2:] if self.state else (None, None)
-        for state in () if h is None else (h, c):
+        states = xs[-2:] if self.state else ()
+        for state in states:
             require_dtype(state, self.weight_hidden, "LSTM")
             if state.shape != (x.shape[0], self.weight_input.shape[0], self.hidden):
                 raise ShapeError(
                     f"LSTM: initial state of shape {state.shape} is not (N, directions, hidden) = "
                     f"{(x.shape[0], self.weight_input.shape[0], self.hidden)}"
                 )
-        return x, lengths, h, c
+        return x, lengths, states
 
     def _run(self, xs: tuple[Array, ...], keep: str) -> Tape:
         """Run all directions over the inputs."""
-        x, lengths, h, c = self._unpack(xs)
+        x, lengths, states = self._unpack(xs)
         xp = namespace(*xs, self.weight_input)
         (n, steps, features), directions = x.shape, DIRECTIONS[self.direction]
         along = x.transpose(1, 0, 2)
@@ -118,16 +118,16 @@ class LSTM(Layer):
         read = xp.empty((len(directions), steps, n, features), dtype=x.dtype)
         for k, reverse in enumerate(directions):
             read[k] = self._turn(along, reverse, lengths, xp)
-        zero = xp.zeros((len(directions), n, self.hidden), dtype=x.dtype) if h is None else None
-        start = (zero, zero) if h is None or c is None else (h.transpose(1, 0, 2), c.transpose(1, 0, 2))
-        return run(self._weights(), read.reshape(len(directions), steps * n, features), start, steps, keep)
+        states = states or (xp.zeros((n, len(directions), self.hidden), dtype=x.dtype),) * 2
+        h, c = (state.transpose(1, 0, 2) for state in states)
+        return run(self._weights(), read.reshape(len(directions), steps * n, features), (h, c), steps, keep)
 
     def _weights(self) -> Weights:
         return Weights(self.weight_input, self.weight_hidden, self.bias)
 
     def _active(self, lengths: Array, steps: int, xp: Namespace) -> Array:
         """Return (T, N, 1) bool: the sample has this step."""
-        return (xp.arange(steps).reshape(-1, 1) < lengths).reshape(steps, -1, 1)
+        return (xp.arange(steps)[:, None] < lengths)[..., None]
 
     def _turn(self, along: Array, reverse: bool, lengths: Array | None, xp: Namespace) -> Array:
         """Bring (T, N, ...) from the order of time into that of reading, or back: turning twice changes nothing."""
@@ -135,7 +135,7 @@ class LSTM(Layer):
             return along
         if lengths is None:
             return along[::-1]
-        time = xp.arange(along.shape[0]).reshape(-1, 1)
+        time = xp.arange(along.shape[0])[:, None]
         return along[xp.where(time < lengths, lengths - 1 - time, time), xp.arange(along.shape[1])]
 
     # -- forward ------------------------------------------------------------------------------------------------
@@ -213,12 +213,12 @@ class LSTM(Layer):
         if lengths is None:
             return Arriving(steps_h, None, last_h, last_c), None
         nothing = scalar(0, given)
-        here = (xp.arange(1, steps + 1).reshape(-1, 1) == lengths).reshape(steps, 1, n, 1)
+        here = (xp.arange(1, steps + 1)[:, None] == lengths)[:, None, :, None]
         ends_h, ends_c = (xp.where(here, a, nothing) for a in (last_h, last_c))
         if steps_h is not None:
-            active = self._active(lengths, steps, xp).reshape(steps, 1, n, 1)
+            active = self._active(lengths, steps, xp)[:, None]
             ends_h = ends_h + xp.where(active, steps_h, nothing)
-        never = (lengths == 0).reshape(-1, 1)
+        never = (lengths == 0)[:, None]
         beyond = (xp.where(never, last_h, nothing), xp.where(never, last_c, nothing))
         return Arriving(ends_h, ends_c if self.returns == "all" else None, zero, zero), beyond
 
@@ -232,7 +232,9 @@ class LSTM(Layer):
         dense, state = self._rules(rule)
         tape = self._run(xs, "cell")
         z = self._outputs(tape, xs) if z is None else z
-        for relevance, output in zip(relevances, z if isinstance(z, tuple) else (z,), strict=True):
+        outputs = z if isinstance(z, tuple) else (z,)
+        self._expect(relevances, len(outputs))
+        for relevance, output in zip(relevances, outputs, strict=True):
             same_shape(self, relevance, output)
         back = relevance_back(self._weights(), tape, dense, state)
         received = self._walk_back(xs, relevances if self.returns == "all" else relevances[0], tape, back)
@@ -246,14 +248,14 @@ class LSTM(Layer):
 
     def _after_the_end(self, xs: tuple[Array, ...], sequence: Array, xp: Namespace) -> Array:
         """Relevance (N,) of sequence outputs after each sample's end: they are constants."""
-        ended = xp.arange(sequence.shape[1]) >= xs[1].reshape(-1, 1)
-        return sample_sum(xp.where(ended.reshape(*ended.shape, 1), sequence, scalar(0, sequence)))
+        ended = xp.arange(sequence.shape[1]) >= xs[1][:, None]
+        return sample_sum(xp.where(ended[..., None], sequence, scalar(0, sequence)))
 
     def _rules(self, rule: Any) -> tuple[Rule, Rule]:
         """Return the rules of the cell-input layer and of the cell's sum."""
         if isinstance(rule, Rule):
-            groups = rule.groups
-            if len(groups) == 1 and len(groups[0].runs) == 1 and groups[0].runs[0].bias != ZERO:
+            biases = [run.bias for group in rule.groups for run in group.runs]
+            if len(biases) == 1 and ZERO not in biases:
                 return rule, rule
             raise ParameterError(
                 f"LSTM: {rule!r} holds for its dense layer only; say what the cell's sum gets: "
