@@ -61,16 +61,14 @@ class Add(Unweighted):
         """Return the sum with edited coefficients."""
         if self.coefficients:
             return replace(self, coefficients=tuple(weights.number(c) for c in self.coefficients))
-        if weights.number(1) == 1:
-            return self
         return _Uniform(common=weights.number(1))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class _Uniform(Add):
     """Sum whose operands, however many, all have one edited coefficient."""
 
-    common: Any = 1
+    common: Any
 
     def _coefficients(self, xs: tuple[Array, ...]) -> tuple[Any, ...]:
         return (self.common,) * len(xs)
@@ -138,7 +136,7 @@ class Multiply(Layer):
             if self.gate is None:
                 raise ParameterError("Multiply: the rule 'signal' needs a declared gate: Multiply(gate=0) or (gate=1)")
             nothing = xp.zeros(relevance.shape, dtype=relevance.dtype)
-            parts = (nothing, relevance) if self.gate == 0 else (relevance, nothing)
+            parts = (relevance, nothing) if self.gate else (nothing, relevance)
             return Redistribution.routed(pull_broadcast(xs, parts), relevance)
         if kind == "half":
             half = relevance / scalar(2, relevance)
@@ -172,10 +170,10 @@ class Concat(Route):
             raise ShapeError(f"Concat: shapes {[x.shape for x in xs]} differ outside axis {axis}") from error
 
     def _axis(self, xs: tuple[Array, ...]) -> int:
-        axis = self.axis % xs[0].ndim if -xs[0].ndim <= self.axis < xs[0].ndim else 0
-        if axis == 0:
+        ndim: int = xs[0].ndim
+        if not -ndim < self.axis < ndim or self.axis == 0:
             raise ShapeError(f"Concat: axis {self.axis} of shape {xs[0].shape} is the batch, or does not exist")
-        return axis
+        return self.axis % ndim
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the parts of g."""

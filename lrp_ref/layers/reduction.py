@@ -17,8 +17,8 @@ from .base import Layer, Unweighted, same_shape
 def _reduced_axes(layer: Any, x: Array) -> tuple[int, ...]:
     """Normalise the layer's axes for ``x``; None means the spatial axes."""
     given = tuple(range(2, x.ndim)) if layer.axes is None else layer.axes
-    axes = tuple(a % x.ndim for a in given if -x.ndim <= a < x.ndim)
-    if not axes or 0 in axes or len(set(axes)) != len(given):
+    axes = tuple(a % x.ndim for a in given if a and -x.ndim < a < x.ndim)
+    if not axes or len(set(axes)) < len(given):
         raise ShapeError(
             f"{type(layer).__name__}: axes {layer.axes} of shape {x.shape} must exist, differ, and not be the batch"
         )
@@ -75,7 +75,7 @@ class Sum(Unweighted):
 class Mean(Sum):
     """Mean over whole axes.
 
-    Formula: z = (1/n) Σ_{i in axes} a_i.
+    Formula: z = (1/n) Σ_{i in axes} a_i; 0 where there is none to sum.
 
     Example:
         >>> import numpy as np
@@ -135,8 +135,7 @@ class GlobalMaxPool(Layer):
         """Return z (N, C, 1, ...), or (N, C) without keepdims."""
         (x,) = xs
         self._require_spatial(x)
-        z = x.max(axis=tuple(range(2, x.ndim)), keepdims=True)
-        return z if self.keepdims else z.reshape(z.shape[:2])
+        return x.max(axis=tuple(range(2, x.ndim)), keepdims=self.keepdims)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g at the winners."""
@@ -157,5 +156,6 @@ class GlobalMaxPool(Layer):
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
-        same_shape(self, relevances[0], self.forward(*xs) if z is None else z)
-        return Redistribution.routed(self.pull(xs, relevances[0]), relevances[0])
+        (relevance,) = relevances
+        same_shape(self, relevance, self.forward(*xs) if z is None else z)
+        return Redistribution.routed(self.pull(xs, relevance), relevance)

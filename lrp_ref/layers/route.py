@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from ..arrays import Array, Namespace, namespace, sample_sum
+from ..arrays import Array, Namespace, channelwise, namespace, sample_sum
 from ..errors import ParameterError, ShapeError
 from .base import Route
 
 
 def _axis(layer: Any, axis: int, ndim: int) -> int:
     """Return a non-negative axis, and refuse the batch."""
-    if not -ndim <= axis < ndim or axis % ndim == 0:
+    if not -ndim < axis < ndim or axis == 0:
         raise ShapeError(f"{type(layer).__name__}: axis {axis} of {ndim} axes is the batch, or does not exist")
     return axis % ndim
 
@@ -26,12 +26,13 @@ class _Reshaping(Route):
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g in the input's shape."""
-        return (g.reshape(xs[0].shape),)
+        (x,) = xs
+        return (g.reshape(x.shape),)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Flatten(_Reshaping):
-    """Join all axes from ``start`` on, in C order.
+    """Join all axes from ``start`` on, in C order; where there are none, add one of size 1.
 
     Example:
         >>> import numpy as np
@@ -62,10 +63,11 @@ class Reshape(_Reshaping):
         """Return (N, *shape)."""
         (x,) = xs
         size = math.prod(x.shape[1:])
-        known = math.prod(s for s in self.shape if s != -1)
-        if self.shape.count(-1) > 1 or (known != size if -1 not in self.shape else known == 0 or size % known):
+        known = math.prod(s for s in self.shape if s >= 0)
+        fits = known and not size % known if -1 in self.shape else known == size
+        if not fits or self.shape.count(-1) > 1 or any(s < -1 for s in self.shape):
             raise ShapeError(f"Reshape: a sample of shape {x.shape[1:]} does not fit into {self.shape}")
-        return x.reshape(x.shape[0], *(size // known if s == -1 else s for s in self.shape))
+        return x.reshape(x.shape[0], *(s if s >= 0 else size // known for s in self.shape))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,7 +113,7 @@ class Transpose(Route):
     axes: tuple[int, ...] = (0, 2, 1)
 
     def __post_init__(self) -> None:
-        if sorted(self.axes) != list(range(len(self.axes))) or self.axes[0] != 0:
+        if [*self.axes[:1], *sorted(self.axes[1:])] != [0, *range(1, len(self.axes))]:
             raise ParameterError(f"Transpose: axes {self.axes} must be a permutation that keeps the batch first")
 
     def forward(self, *xs: Array) -> Array:
@@ -158,12 +160,14 @@ class Slice(Route):
 
     def forward(self, *xs: Array) -> Array:
         """Return the slice."""
-        return xs[0][self._index(xs[0].ndim)]
+        (x,) = xs
+        return x[self._index(x.ndim)]
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return zeros of the input's shape with g at the slice."""
-        received = namespace(g).zeros(xs[0].shape, dtype=g.dtype)
-        received[self._index(xs[0].ndim)] = g
+        (x,) = xs
+        received = namespace(g).zeros(x.shape, dtype=g.dtype)
+        received[self._index(x.ndim)] = g
         return (received,)
 
 
@@ -183,7 +187,7 @@ class Split(Route):
         """Return the parts."""
         (x,) = xs
         axis, start, parts = _axis(self, self.axis, x.ndim), 0, []
-        if sum(self.sizes) != x.shape[axis]:
+        if sum(self.sizes) != x.shape[axis] or any(size < 0 for size in self.sizes):
             raise ShapeError(f"Split: sizes {self.sizes} do not add up to axis {axis} of shape {x.shape}")
         for size in self.sizes:
             parts.append(x[(slice(None),) * axis + (slice(start, start + size),)])
@@ -192,8 +196,9 @@ class Split(Route):
 
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the parts joined again."""
+        (x,) = xs
         parts = g if isinstance(g, tuple) else (g,)
-        return (namespace(*parts).concatenate(parts, axis=_axis(self, self.axis, xs[0].ndim)),)
+        return (namespace(*parts).concatenate(parts, axis=_axis(self, self.axis, x.ndim)),)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -221,13 +226,14 @@ class Gather(Route):
         (x,) = xs
         xp, (axis, positions) = namespace(x), self._positions(x)
         if isinstance(self.indices, int):
-            return x[(slice(None),) * axis + (positions[0],)]
+            return x[(slice(None),) * axis + positions]
         return xp.take(x, xp.asarray(positions, dtype=int), axis=axis)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g added up where its values came from."""
-        axis, positions = self._positions(xs[0])
-        received = namespace(g).zeros(xs[0].shape, dtype=g.dtype)
+        (x,) = xs
+        axis, positions = self._positions(x)
+        received = namespace(g).zeros(x.shape, dtype=g.dtype)
         lead = (slice(None),) * axis
         for k, position in enumerate(positions):
             received[(*lead, position)] += g if isinstance(self.indices, int) else g[(*lead, k)]
@@ -261,21 +267,16 @@ class Pad(Route):
             raise ParameterError(f"Pad: mode must be constant, reflect or edge, got {self.mode!r}")
 
     def _sources(self, x: Array, axis: int) -> list[int]:
-        """Input position of every output position along ``axis``; −1 for a constant."""
-        size, (before, after) = x.shape[axis], self.amounts[axis - 1]
-        if self.mode == "reflect" and max(before, after) >= size:
-            raise ShapeError(f"Pad: reflecting {(before, after)} needs more than the {size} values of axis {axis}")
-        sources = []
-        for k in range(-before, size + after):
-            if 0 <= k < size:
-                sources.append(k)
-            elif self.mode == "edge":
-                sources.append(min(max(k, 0), size - 1))
-            elif self.mode == "reflect":
-                sources.append(-k if k < 0 else 2 * (size - 1) - k)
-            else:
-                sources.append(-1)
-        return sources
+        """Input position of every output position along ``axis``, in the modes that copy values."""
+        last, (before, after) = x.shape[axis] - 1, self.amounts[axis - 1]
+        if last < (0 if self.mode == "edge" else max(before, after)):
+            raise ShapeError(
+                f"Pad: mode {self.mode} by {(before, after)} needs more than the {last + 1} values of axis {axis}"
+            )
+        places = range(-before, x.shape[axis] + after)
+        if self.mode == "edge":
+            return [min(max(k, 0), last) for k in places]
+        return [last - abs(last - abs(k)) for k in places]
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs) and (self.mode != "constant" or (isinstance(self.value, int | float) and self.value >= 0))
@@ -283,34 +284,33 @@ class Pad(Route):
     def forward(self, *xs: Array) -> Array:
         """Return the padded array."""
         (x,) = xs
-        xp = namespace(x)
-        if len(self.amounts) != x.ndim - 1:
-            raise ShapeError(f"Pad: {len(self.amounts)} pairs for an input of shape {x.shape}; give {x.ndim - 1}")
+        xp, shape = namespace(x), self._shape(x)
         if self.mode != "constant":
             for axis in range(1, x.ndim):
                 if any(self.amounts[axis - 1]):
                     x = xp.take(x, xp.asarray(self._sources(x, axis), dtype=int), axis=axis)
             return x
-        padded = xp.zeros(self._shape(x), dtype=x.dtype)
-        from ..arrays import channelwise
-
+        padded = xp.zeros(shape, dtype=x.dtype)
         padded[...] = channelwise(self.value, x)
         inner, source = self._inner(x)
         padded[inner] = x[source]
         return padded
 
     def _shape(self, x: Array) -> tuple[int, ...]:
-        sizes = tuple(n + a + b for n, (a, b) in zip(x.shape[1:], self.amounts, strict=True))
-        if any(n < 0 for n in sizes):
+        """Shape of the output, once the amounts fit the input."""
+        if len(self.amounts) != x.ndim - 1:
+            raise ShapeError(f"Pad: {len(self.amounts)} pairs for an input of shape {x.shape}; give {x.ndim - 1}")
+        axes = list(zip(x.shape[1:], self.amounts, strict=True))
+        if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in axes):
             raise ShapeError(f"Pad: amounts {self.amounts} crop more than an input of shape {x.shape} has")
-        return (x.shape[0], *sizes)
+        return (x.shape[0], *(n + a + b for n, (a, b) in axes))
 
     def _inner(self, x: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        """Slices of the padded array and of the input that hold the same values."""
+        """Slices of the padded array and of the input that hold the same values (a slice ends at its array's end)."""
         inner, source = [slice(None)], [slice(None)]
         for n, (a, b) in zip(x.shape[1:], self.amounts, strict=True):
-            inner.append(slice(max(a, 0), max(a, 0) + n + min(a, 0) + min(b, 0)))
-            source.append(slice(max(-a, 0), n - max(-b, 0)))
+            inner.append(slice(max(a, 0), n + a))
+            source.append(slice(max(-a, 0), n + b))
         return tuple(inner), tuple(source)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
@@ -329,13 +329,12 @@ class Pad(Route):
 
     def _fold(self, x: Array, g: Array, axis: int, xp: Namespace) -> Array:
         """Add the copies along one axis back to their sources: the middle in one piece, the borders by position."""
-        before, after = self.amounts[axis - 1]
         lead = (slice(None),) * axis
+        inner, source = (slices[axis] for slices in self._inner(x))
         folded = xp.zeros((*g.shape[:axis], x.shape[axis], *g.shape[axis + 1 :]), dtype=g.dtype)
+        folded[(*lead, source)] = g[(*lead, inner)]
         sources = self._sources(x, axis)
-        first, last = max(before, 0), len(sources) - max(after, 0)
-        folded[(*lead, slice(sources[first], sources[last - 1] + 1))] += g[(*lead, slice(first, last))]
-        for k in (*range(first), *range(last, len(sources))):
+        for k in (*range(inner.start), *range(inner.stop, len(sources))):
             folded[(*lead, sources[k])] += g[(*lead, k)]
         return folded
 
@@ -347,7 +346,7 @@ class Pad(Route):
         whole = sample_sum(relevance)
         index: list[slice] = [slice(None)]
         for n, (a, b) in zip(relevance.shape[1:], self.amounts, strict=True):
-            index.append(slice(max(a, 0), n - max(b, 0)))
+            index.append(slice(max(a, 0), n - b))  # (ends at the array's end where b < 0)
         return whole - sample_sum(relevance[tuple(index)])
 
 
@@ -364,28 +363,26 @@ class Upsample(Route):
         array([[[1., 1., 2., 2.]]])
     """
 
-    operands: ClassVar[int | None] = 1
-
     factors: tuple[int, ...] = ()
 
-    def _split(self, x: Array) -> tuple[list[int], tuple[int, ...], list[int]]:
+    def _split(self, x: Array) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Shape with a repeat axis after every spatial axis, the final shape, and the repeat axes."""
         if len(self.factors) != x.ndim - 2 or any(f < 1 for f in self.factors):
             raise ShapeError(f"Upsample: factors {self.factors} do not fit the spatial axes of shape {x.shape}")
-        shape = list(x.shape[:2])
+        shape, final = x.shape[:2], x.shape[:2]
         for n, f in zip(x.shape[2:], self.factors, strict=True):
-            shape += [n, f]
-        final = (*x.shape[:2], *(n * f for n, f in zip(x.shape[2:], self.factors, strict=True)))
-        return shape, final, list(range(3, len(shape), 2))
+            shape, final = (*shape, n, f), (*final, n * f)
+        return shape, final, tuple(range(3, len(shape), 2))
 
     def forward(self, *xs: Array) -> Array:
         """Return the repeated values."""
         (x,) = xs
         shape, final, repeats = self._split(x)
-        thin = [1 if k in repeats else n for k, n in enumerate(shape)]
+        thin = tuple(1 if k in repeats else n for k, n in enumerate(shape))
         return namespace(x).broadcast_to(x.reshape(thin), shape).reshape(final)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g summed over the copies."""
-        shape, _, repeats = self._split(xs[0])
-        return (g.reshape(shape).sum(axis=tuple(repeats)),)
+        (x,) = xs
+        shape, _, repeats = self._split(x)
+        return (g.reshape(shape).sum(axis=repeats),)
