@@ -16,7 +16,7 @@ from scipy.special import erf as host_erf
 from lrp_ref.arrays import ARRAY_FUNCTIONS
 
 # What a cupy.ndarray has, as far as it is offered here (CuPy reference, "cupy.ndarray").
-METHODS = ("all", "any", "argmax", "astype", "max", "mean", "min", "reshape", "sum", "transpose")
+METHODS = ("all", "any", "argmax", "astype", "max", "mean", "min", "sum", "transpose")
 # What the module cupy has (CuPy reference, "Routines"); ARRAY_FUNCTIONS has to stay inside.
 CUPY_FUNCTIONS = frozenset((
     "abs", "add", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "broadcast_to", "ceil",
@@ -119,6 +119,13 @@ class StrictArray:
 
     def __repr__(self) -> str:
         return f"StrictArray({self._a!r})"
+
+    def reshape(self, *shape: Any) -> StrictArray:
+        """The array API knows -1 for the one length that follows from the others; NumPy takes any negative number."""
+        lengths = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        if any(n < -1 for n in lengths):
+            raise ValueError(f"negative dimensions are not allowed: {lengths}")
+        return StrictArray(self._a.reshape(lengths))
 
 
 def _method(name: str) -> Callable[..., Any]:

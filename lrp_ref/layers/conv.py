@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 from .. import kernels
@@ -14,7 +15,7 @@ from .base import Linear
 
 def per_axis(value: Any, axes: int, what: str) -> tuple[int, ...]:
     """Return one integer per spatial axis from an integer or a sequence."""
-    values = (value,) * axes if isinstance(value, int) else tuple(int(v) for v in value)
+    values = (int(value),) * axes if isinstance(value, Integral) else tuple(int(v) for v in value)
     if len(values) != axes:
         raise ShapeError(f"{what} {value} does not have one number for each of {axes} spatial axes")
     return values
@@ -22,10 +23,11 @@ def per_axis(value: Any, axes: int, what: str) -> tuple[int, ...]:
 
 def pairs(value: Any, axes: int, what: str) -> kernels.Pads:
     """Return (before, after) per spatial axis from an integer, one integer per axis, or pairs."""
-    values: tuple[Any, ...] = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(values) != axes:
+    values = (value,) * axes if isinstance(value, Integral) else tuple(value)
+    found = tuple((v, v) if isinstance(v, Integral) else tuple(v) for v in values)
+    if len(found) != axes or any(len(pair) != 2 for pair in found):
         raise ShapeError(f"{what} {value} does not have one entry for each of {axes} spatial axes")
-    return tuple((v, v) if isinstance(v, int) else (int(v[0]), int(v[1])) for v in values)
+    return tuple((int(before), int(after)) for before, after in found)
 
 
 def _spatial_bias(bias: Array, z: Array) -> Array:
@@ -186,7 +188,8 @@ class ConvTranspose(Linear):
             )
         )
         spatial = tuple(n - a - b for n, (a, b) in zip(full, self.padding, strict=True))
-        if min(spatial) < 1 and 0 not in x.shape[2:]:
+        least = 0 if 0 in x.shape[2:] else 1
+        if min(spatial) < least:
             raise ShapeError(f"ConvTranspose: padding {self.padding} crops the whole output of size {full}")
         z = kernels.convolve_adjoint(
             x,

@@ -1,0 +1,171 @@
+"""What a convolution takes beside its result: one strip of unrolled windows that fills the budget, and no more."""
+
+from __future__ import annotations
+
+import gc
+import math
+import tracemalloc
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lrp_ref import kernels
+
+
+class Recorder:
+    """An array module that is NumPy and notes how many bytes it is asked for, results of matmul included."""
+
+    def __init__(self, name: str = "numpy") -> None:
+        self.asked: list[int] = []
+        self.module = SimpleNamespace(**{**vars(np), "__name__": name, "empty": self.empty, "matmul": self.matmul})
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        self.asked.append(math.prod(shape) * np.dtype(dtype).itemsize)
+        return np.empty(shape, dtype)
+
+    def matmul(self, a: Any, b: Any, out: Any = None) -> Any:
+        if out is None:
+            self.asked.append(
+                math.prod(np.broadcast_shapes(a.shape[:-2], b.shape[:-2])) * a.shape[-2] * b.shape[-1] * 8
+            )
+        return np.matmul(a, b, out=out)
+
+
+class Shapes(Recorder):
+    """The same without numbers: every element of an array is one place in memory, so that size costs nothing."""
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        self.asked.append(math.prod(shape) * np.dtype(dtype).itemsize)
+        return hollow(*shape)
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        return hollow(*a.shape[:-1], b.shape[-1])
+
+
+def hollow(*shape: int) -> Any:
+    return np.lib.stride_tricks.as_strided(np.zeros(1), shape, (0,) * len(shape))
+
+
+def asked(
+    images: tuple[int, ...],
+    bank: tuple[int, ...],
+    recorder: type[Recorder] = Recorder,
+    name: str = "numpy",
+    groups: int = 1,
+) -> tuple[list[int], list[int]]:
+    """Return what a convolution asks for beside its result, and what its transpose does."""
+    axes, found = len(images) - 2, []
+    steps: dict[str, Any] = {"stride": (1,) * axes, "pads": ((0, 0),) * axes, "dilation": (1,) * axes, "groups": groups}
+    make = hollow if recorder is Shapes else lambda *shape: np.ones(shape)
+    out = tuple(n - k + 1 for n, k in zip(images[2:], bank[2:], strict=True))
+    for size, work in (
+        (images[0] * bank[0] * math.prod(out), lambda xp: kernels.convolve(make(*images), make(*bank), xp=xp, **steps)),
+        (math.prod(images), lambda xp: kernels.convolve_adjoint(
+            make(images[0], bank[0], *out), make(*bank), spatial=images[2:], xp=xp, **steps)),
+    ):  # fmt: skip
+        record = recorder(name)
+        work(record.module)
+        if size * 8 in record.asked:
+            record.asked.remove(size * 8)
+        found.append(record.asked)
+    return found[0], found[1]
+
+
+# name, images, kernel bank (more outputs than inputs: the transpose unrolls the inputs too), groups, bytes of one row
+# of windows (or of all windows of a sample, where several fit)
+STRIPS = [
+    ("rows", (1, 3, 60, 18), (4, 3, 3, 3), 1, 3 * 9 * 16 * 8),
+    ("rows of groups", (1, 15, 60, 18), (18, 5, 3, 3), 3, 15 * 9 * 16 * 8),
+    ("rows of samples", (3, 2, 50, 18), (3, 2, 3, 3), 1, 2 * 9 * 16 * 8),
+    ("samples", (80, 2, 5, 6), (3, 2, 2, 2), 1, 2 * 4 * 4 * 5 * 8),
+    ("lines", (3, 4, 90), (6, 2, 3), 2, 4 * 3 * 8),
+]  # fmt: skip
+strips = pytest.mark.parametrize(
+    ("images", "bank", "groups", "step"), [s[1:] for s in STRIPS], ids=[s[0] for s in STRIPS]
+)
+
+
+@strips
+@pytest.mark.parametrize("whole", [1, 2, 7])
+def test_a_strip_fills_its_budget(
+    images: tuple[int, ...], bank: tuple[int, ...], groups: int, step: int, whole: int, monkeypatch: Any
+) -> None:
+    """As many rows or samples as fit: neither more than the budget, nor less than it by a whole row or sample."""
+    monkeypatch.setattr(kernels, "DEVICE_STRIP_BYTES", 1)
+    for budget in (whole * step, (whole + 1) * step - 1):
+        monkeypatch.setattr(kernels, "STRIP_BYTES", budget)
+        for buffers in asked(images, bank, groups=groups):
+            assert max(buffers) == whole * step
+            if images[0] == 1:
+                assert sum(buffers) < 2 * max(buffers), "one buffer for all strips, and one for the rest"
+
+
+@pytest.mark.parametrize("bytes_", [1, 0])
+def test_a_strip_is_at_least_a_row(bytes_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "STRIP_BYTES", bytes_)
+    for buffers in asked((3, 4, 5, 6), (5, 4, 3, 3)):
+        assert buffers == [4 * 9 * 4 * 8], "the same buffer for every row of every sample"
+    for buffers in asked((3, 4, 1, 6), (5, 4, 1, 3)):
+        assert buffers == [4 * 3 * 4 * 8]
+
+
+def test_few_and_small_windows_are_one_strip() -> None:
+    for buffers in asked((3, 4, 5, 6), (5, 4, 3, 3)):
+        assert buffers == [3 * 4 * 9 * 3 * 4 * 8]
+
+
+def test_a_strip_stays_in_the_cache() -> None:
+    """2 MiB on a CPU, 256 MiB on a GPU, where a launch costs more than memory."""
+    for buffers in asked((1, 16, 66, 66), (17, 16, 3, 3)):  # a row of windows is 72 KiB
+        assert (2 << 20) - 144 * 64 * 8 < max(buffers) <= 2 << 20
+    for buffers in asked((1, 32, 222, 602), (33, 32, 3, 3), Shapes, "device"):  # a row is 1350 KiB
+        assert (256 << 20) - 288 * 600 * 8 < max(buffers) <= 256 << 20
+
+
+# What needs no unrolled windows -----------------------------------------------------------------------------------
+
+
+def test_a_pointwise_convolution_is_a_matrix_product_in_place() -> None:
+    forward, _ = asked((2, 8, 6, 6), (4, 8, 1, 1))
+    assert forward == []
+
+
+@pytest.mark.parametrize(("outs", "inner", "fewer"), [(2, 8, 2), (3, 3, 3), (8, 2, 2), (1, 8, 8), (4, 7, 4)])
+def test_the_transpose_unrolls_the_side_with_fewer_channels(outs: int, inner: int, fewer: int) -> None:
+    """One output channel apart, which would make it a depthwise convolution of its own."""
+    _, back = asked((2, inner, 8, 8), (outs, inner, 3, 3))
+    padded = {2 * fewer * 9 * 6 * 6 * 8, 2 * fewer * 9 * 8 * 8 * 8}  # windows over the output, or over the padded input
+    assert len(back) == 1
+    assert back[0] in padded
+
+
+def beside(work: Callable[[], Any]) -> float:
+    """Return how much memory ``work`` holds at most beside its result, in units of its result."""
+    work()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        result = work()
+        return tracemalloc.get_traced_memory()[1] / int(result.nbytes) - 1
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_depthwise_convolution_unrolls_no_windows() -> None:
+    """25 taps: what it takes is the product with one of them at a time."""
+    x, weight = np.ones((2, 16, 20, 20)), np.ones((16, 1, 5, 5))
+    steps: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 16, "xp": np}
+    g = kernels.convolve(x, weight, **steps)
+    assert beside(lambda: kernels.convolve(x, weight, **steps)) < 6
+    assert beside(lambda: kernels.convolve_adjoint(g, weight, spatial=(20, 20), **steps)) < 6
+
+
+def test_weights_are_not_copied_for_few_positions() -> None:
+    """Turning the kernel round copies it, which is worth it only where it meets many windows."""
+    weight, g = np.ones((64, 64, 3, 3)), np.ones((1, 64, 1, 1))
+    steps: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 1, "xp": np}
+    work = lambda: kernels.convolve_adjoint(g, weight, spatial=(3, 3), **steps)  # noqa: E731
+    assert beside(work) * 64 * 9 * 8 < weight.nbytes / 4
