@@ -48,7 +48,8 @@ FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
     "small_cases", "declarations", "runs", "share", "edits", "activations", "layer_values", "bounds", "rule_data", "rule_faults",
     "refusals", "faults", "forward",
-    "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "pooling", "equivalences",
+    "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "recurrent",
+    "equivalences",
     "properties", "rules", "explain", "convolution", "convolution_memory", "layer_kinds",
 )]  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
