@@ -36,10 +36,6 @@ class _Named(Rule):
 
     own_groups: tuple[Group, ...] = field(default=(), init=False, repr=False)
 
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LRP0(_Named):
@@ -294,21 +290,30 @@ class Pass(Universal):
     """R_i = R_j: relevance passes unchanged through a layer whose input and output have one shape."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        _require_one_shape(self, layer, xs, relevances)
-        return Redistribution.routed(relevances, relevances[0])
+        _, r = _one_shape(self, layer, xs, relevances)
+        return Redistribution.routed((r,), r)
 
     def formula(self) -> str:
         """Return the formula."""
         return "R_i = R_j"
 
 
-def _require_one_shape(rule: Universal, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> None:
-    """Raise unless the layer has one input and one output of one shape."""
-    if len(xs) != 1 or len(relevances) != 1 or xs[0].shape != relevances[0].shape:
-        shapes = [x.shape for x in xs], [r.shape for r in relevances]
+def _one_shape(
+    rule: Universal, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]
+) -> tuple[Array, Array]:
+    """Return the layer's only input and its relevance; raise unless they are one each, and of one shape."""
+    shapes = [x.shape for x in xs], [r.shape for r in relevances]
+    if len(xs) != 1 or shapes[0] != shapes[1]:
         raise ShapeError(
             f"{type(rule).__name__} on {type(layer).__name__}: input and output shapes differ: {shapes[0]}, {shapes[1]}"
         )
+    (x,), (r,) = xs, relevances
+    return x, r
+
+
+def _nothing(xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> list[Array]:
+    """Return zeros for every input, of the relevances' dtype."""
+    return [namespace(*relevances).zeros(x.shape, dtype=relevances[0].dtype) for x in xs]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -316,9 +321,8 @@ class Zero(Universal):
     """R_i = 0: all relevance is dropped, and counted."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        xp = namespace(*relevances)
-        nothing = [xp.zeros(x.shape, dtype=relevances[0].dtype) for x in xs]
-        return Redistribution.routed(nothing, relevances[0], dropped=sum(sample_sum(r) for r in relevances))
+        dropped = sum(sample_sum(r) for r in relevances)
+        return Redistribution.routed(_nothing(xs, relevances), relevances[0], dropped=dropped)
 
     def formula(self) -> str:
         """Return the formula."""
@@ -352,8 +356,8 @@ class Deconv(Universal):
     """ReLU, or ReLU6, in a deconvolution network: R_i = R_j⁺. Source: Zeiler & Fergus 2014."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        _require_one_shape(self, layer, xs, relevances)
-        return _by_definition((POS(relevances[0]),), relevances)
+        _, r = _one_shape(self, layer, xs, relevances)
+        return _by_definition((POS(r),), relevances)
 
     def formula(self) -> str:
         """Return the formula."""
@@ -368,11 +372,10 @@ class Guided(Universal):
     """
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        _require_one_shape(self, layer, xs, relevances)
-        received = POS(relevances[0])
+        x, r = _one_shape(self, layer, xs, relevances)
         if isinstance(layer, Clip):
-            return _by_definition(layer.pull(xs, received), relevances)
-        return _by_definition((namespace(received).where(xs[0] > 0, received, scalar(0, received)),), relevances)
+            return _by_definition(layer.pull(xs, POS(r)), relevances)
+        return _by_definition((namespace(r).where(x > 0, POS(r), scalar(0, r)),), relevances)
 
     def formula(self) -> str:
         """Return the formula."""
@@ -396,12 +399,12 @@ class BetaSmooth(Universal):
             raise ParameterError(f"BetaSmooth: beta must be > 0, got {self.beta}")
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        _require_one_shape(self, layer, xs, relevances)
+        x, r = _one_shape(self, layer, xs, relevances)
         low, high = (layer.low, layer.high) if isinstance(layer, Clip) else (0, None)
-        slope: Any = 1 if low is None else Sigmoid().forward(self.beta * (xs[0] - low))
+        slope: Any = 1 if low is None else Sigmoid().forward(self.beta * (x - low))
         if high is not None:
-            slope = slope - Sigmoid().forward(self.beta * (xs[0] - high))
-        return _by_definition((relevances[0] * slope,), relevances)
+            slope = slope - Sigmoid().forward(self.beta * (x - high))
+        return _by_definition((r * slope,), relevances)
 
     def formula(self) -> str:
         """Return the formula."""
@@ -419,8 +422,8 @@ class Uniform(Universal):
         whole, xp = sum(sample_sum(r) for r in relevances), namespace(*xs)
         size = sum(math.prod(x.shape[1:]) for x in xs)
         each = whole / scalar(max(size, 1), whole)
-        received = [xp.zeros(x.shape, dtype=each.dtype) + each.reshape((-1,) + (1,) * (x.ndim - 1)) for x in xs]
-        return Redistribution.routed(received, relevances[0])
+        received = [xp.zeros(x.shape, dtype=each.dtype) + each.reshape(x.shape[:1] + (1,) * (x.ndim - 1)) for x in xs]
+        return Redistribution.routed(received, relevances[0], dropped=None if size else whole)
 
     def formula(self) -> str:
         """Return the formula."""
@@ -438,13 +441,13 @@ class AllToOne(Universal):
     index: int = 0
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        xp, size = namespace(*xs), math.prod(xs[0].shape[1:])
+        size = math.prod(xs[0].shape[1:])
         if not -size <= self.index < size:
             raise ParameterError(f"AllToOne: index {self.index} does not exist in a sample of shape {xs[0].shape[1:]}")
-        received = [xp.zeros(x.shape, dtype=relevances[0].dtype) for x in xs]
-        flat = received[0].reshape(xs[0].shape[0], size)
+        first, *others = _nothing(xs, relevances)
+        flat = first.reshape(first.shape[0], size)
         flat[:, self.index] = sum(sample_sum(r) for r in relevances)
-        return Redistribution.routed([flat.reshape(xs[0].shape), *received[1:]], relevances[0])
+        return Redistribution.routed([flat.reshape(first.shape), *others], relevances[0])
 
     def formula(self) -> str:
         """Return the formula."""

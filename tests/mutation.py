@@ -46,7 +46,7 @@ from rich.table import Table
 
 FILES = ["rules", "rule", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
-    "small_cases", "declarations", "runs", "share", "edits", "activations", "layer_values", "bounds", "rule_data", "rule_faults",
+    "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds", "rule_data", "rule_faults",
     "refusals", "faults", "forward",
     "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "recurrent",
     "equivalences",

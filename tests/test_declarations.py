@@ -1,5 +1,6 @@
 """How the package's functions and classes are declared: callable by keyword, values that are frozen."""
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 import lrp_ref
+from lrp_ref.layers import LAYERS
+from lrp_ref.rules import RULES
 from lrp_ref.values import Value
 
 MODULES = sorted(
@@ -75,6 +78,13 @@ DATA = [c for c in classes() if "__dataclass_params__" in vars(c)]
 @pytest.mark.parametrize("cls", DATA, ids=lambda c: c.__name__)
 def test_values_are_frozen(cls: Any) -> None:
     assert cls.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("cls", [*RULES.values(), *LAYERS.values()], ids=lambda c: c.__name__)
+def test_nothing_can_be_added_to_a_rule_or_layer(cls: Any) -> None:
+    """A subclass that is not declared frozen would take new attributes, and forget them in a copy."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(cls).remark = "new"
 
 
 @pytest.mark.parametrize("cls", [c for c in classes() if issubclass(c, Value)], ids=lambda c: c.__name__)

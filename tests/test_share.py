@@ -172,6 +172,26 @@ def test_what_the_groups_do_not_cover_is_dropped(weights: tuple[Any, ...]) -> No
         assert found.dropped[n] == (1 - whole) * sum(r)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weights", [(1,), (1, 1), (1, 1, 1), (1, 2), (2, 1), (1, 0.5, 1)])
+def test_what_is_covered_more_than_once_is_dropped_with_its_sign(weights: tuple[float, ...], dtype: Any) -> None:
+    """The same in floats with z + ε sgn z, where no unit is dead and a group of weight 1 covers everything."""
+    layer, a = Dense(np.array([[1.0, -2.0], [0.5, 4.0]], dtype)), np.array([[2.0, -1.0], [3.0, 1.0]], dtype)
+    r = np.array([[3.0, -0.5], [7.0, 2.0]], dtype)
+    found = share(layer, (a,), r, Rule(tuple(Group((Run(),), weight=w, stabiliser=edits.add(0.25)) for w in weights)))
+    assert found.dropped.tolist() == [(1 - sum(weights)) * 2.5, (1 - sum(weights)) * 9.0]
+    assert found.dropped.dtype == dtype
+
+
+def test_gates_open_at_zero_exactly() -> None:
+    """z = (1/2, −1/2, 0): each gate keeps one unit and drops the relevance of the two others."""
+    layer, r = Dense(exact([1, 1, 1]), exact("1/4", "-3/4", "-1/4")), exact([2, 3, 5])
+    for gate, kept in (("positive", 2), ("negative", 3)):
+        found = share(layer, (exact(["1/4"]),), r, Rule((Group((Run(ONES, SQUARE, ZERO),), gate=gate),)))
+        assert found.relevances[0].tolist() == [[kept]]
+        assert found.dropped.tolist() == [10 - kept]
+
+
 # What the bias receives --------------------------------------------------------------------------------------
 
 
@@ -308,5 +328,6 @@ class Loses(Forgetful):
 @pytest.mark.parametrize("layer", [Forgetful(), Loses()], ids=lambda v: type(v).__name__)
 def test_a_transpose_that_forgets_an_operand_is_an_error(layer: Any) -> None:
     xs = exact([1, 2]), exact([3, -5])
-    with pytest.raises(ValueError, match="zip"):
-        share(layer, xs, exact([1, 1]), rules.Epsilon(F(1, 2), bias_share=1))
+    rule = rules.Epsilon(F(1, 2), bias_share=1) if isinstance(layer, Loses) else rules.LRP0()
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        share(layer, xs, exact([1, 1]), rule)

@@ -1,0 +1,158 @@
+"""Small points of the named rules: their defaults, the borders of their parameters, samples of one or no input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from exact_numbers import F, exact
+
+from lrp_ref import edits, layers, rules
+from lrp_ref.errors import ParameterError, ShapeError
+from lrp_ref.layers.base import Layer
+from lrp_ref.rule import Rule
+
+# Typed from the rules' documentation: what a rule is without parameters.
+DEFAULTS: dict[str, str] = {
+    "LRP0": "LRP0(stabiliser=exact)",
+    "Epsilon": "Epsilon(epsilon=1e-06, bias_share=0)",
+    "Gamma": "Gamma(gamma=0.25, stabiliser=exact)",
+    "GeneralizedGamma": "GeneralizedGamma(gamma=0.25, stabiliser=exact)",
+    "AlphaBeta": "AlphaBeta(alpha=2, beta=1, stabiliser=exact)",
+    "ZPlus": "ZPlus(stabiliser=exact)",
+    "WSquare": "WSquare(stabiliser=exact)",
+    "Flat": "Flat(stabiliser=exact)",
+    "Natural": "Natural(stabiliser=exact)",
+    "Pass": "Pass()",
+    "Zero": "Zero()",
+    "Gradient": "Gradient()",
+    "Deconv": "Deconv()",
+    "Guided": "Guided()",
+    "BetaSmooth": "BetaSmooth(beta=10.0)",
+    "Uniform": "Uniform()",
+    "AllToOne": "AllToOne(index=0)",
+    "Product": "Product(product='signal')",
+    "Recurrent": ("Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0))"),
+}
+
+
+@pytest.mark.parametrize("name", rules.RULES)
+def test_defaults(name: str) -> None:
+    if name == "ZBox":
+        with pytest.raises(TypeError, match="low"):
+            rules.RULES[name]()
+    else:
+        assert repr(rules.RULES[name]()) == DEFAULTS[name]
+
+
+FORMULAS: dict[Any, str] = {
+    rules.Zero(): "R_i = 0",
+    rules.Gradient(): "R_i = Σ_j ∂z_j/∂a_i·R_j",
+    rules.Deconv(): "R_i = R_j⁺",
+    rules.Guided(): "R_i = [a_i > 0]·R_j⁺",
+    rules.BetaSmooth(3.0): "R_i = σ(3.0·a_i)·R_j",
+    rules.Uniform(): "R_i = Σ_j R_j / d",
+    rules.Product("signal"): "R_signal = R, R_gate = 0",
+    rules.Product("prop"): "R_k = x_k/(x_0 + x_1)·R",
+    rules.Product("abs"): "R_k = |x_k|/(|x_0| + |x_1|)·R",
+    rules.Recurrent(rules.LRP0(), rules.Epsilon(0.5)): (
+        "cell input: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
+        "c_t: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", FORMULAS, ids=repr)
+def test_formulas(rule: Any) -> None:
+    assert rule.formula() == FORMULAS[rule]
+
+
+# Borders of parameters ---------------------------------------------------------------------------------------
+
+
+def test_parameters_at_their_borders_are_taken() -> None:
+    for zero in (0, 0.0, F(0)):
+        assert rules.Epsilon(zero, zero, zero).groups[0].stabiliser == edits.add(0)
+        assert rules.Gamma(zero).gamma == rules.GeneralizedGamma(zero).gamma == 0
+        assert len(rules.AlphaBeta(1, zero).groups) == 1
+    assert rules.Epsilon(1, 1, 1).groups[0].bias_share == 1
+    assert rules.BetaSmooth(0.5).beta == 0.5
+    assert rules.BetaSmooth(1e-9).beta == 1e-9
+
+
+def test_alpha_and_beta_may_be_off_by_rounding() -> None:
+    step = F(1e-12)  # the tolerance itself
+    for alpha in (2, 2 + step, 2 - step, 1.1 + 0.9, 2 + 4e-16):
+        assert rules.AlphaBeta(alpha, 1).alpha == alpha
+    for alpha in (2 + step * F(11, 10), 2 - step * F(11, 10), 2.001, 1, 3, float("nan")):
+        with pytest.raises(ParameterError, match="α − β must be 1"):
+            rules.AlphaBeta(alpha, 1)
+
+
+def test_a_box_may_be_a_point_and_lists_are_values() -> None:
+    for low, high in ((1, 1), (0.0, -0.0), ([0, 1], [0, 2]), (np.array([0.0, 1.0]), 1.0)):
+        rules.ZBox(low, high)
+    listed, tupled = rules.ZBox([0, 1], [2, 3]), rules.ZBox((0, 1), (2, 3))
+    assert listed == tupled
+    assert hash(listed) == hash(tupled)
+    assert repr(listed) == "ZBox(low=(0, 1), high=(2, 3), stabiliser=exact)"
+
+
+def test_a_named_rule_without_groups_is_none() -> None:
+    class Forgotten(rules._Named):
+        pass
+
+    with pytest.raises(ParameterError, match="at least one group"):
+        Forgotten()
+
+
+# Samples of one or no input ----------------------------------------------------------------------------------
+
+
+def test_uniform_shares_over_what_there_is() -> None:
+    one = layers.Dense(exact([1, 2]))
+    assert one.redistribute(exact([5], [6]), exact([3, 4], [-1, 0]), rules.Uniform()).relevances[0].tolist() == [
+        [7],
+        [-1],
+    ]
+    shared = layers.Sum(axes=(1,)).redistribute(np.ones((2, 0)), np.array([3.0, -4.0]), rules.Uniform())
+    assert shared.relevances[0].shape == (2, 0)
+    assert shared.dropped.tolist() == [3, -4], "no input: all of it is dropped, and counted"
+    whole = layers.Sum(axes=(1,)).redistribute(np.ones((2, 2)), np.array([3.0, -4.0]), rules.Uniform())
+    assert whole.dropped.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("index", range(-6, 6))
+def test_all_to_one_of_every_position(index: int) -> None:
+    layer, r = layers.Dense(np.ones((3, 2))), np.array([[[1.0, 2.0], [4.0, 8.0]], [[0.0, 0.0], [-1.0, 0.0]]])
+    (found,) = layer.redistribute(np.ones((2, 2, 3)), r, rules.AllToOne(index)).relevances
+    wanted = np.zeros((2, 6))
+    wanted[:, index] = 15, -1
+    assert found.tolist() == wanted.reshape(2, 2, 3).tolist()
+
+
+class Through(Layer):
+    """Any number of inputs, as many outputs, unchanged."""
+
+    operands = None
+
+    def forward(self, *xs: Any) -> Any:
+        return xs
+
+
+@pytest.mark.parametrize("rule", [rules.Pass(), rules.Deconv(), rules.Guided(), rules.BetaSmooth()], ids=repr)
+def test_rules_for_one_input_of_the_output_s_shape(rule: Any) -> None:
+    one, two, long = np.ones((1, 2)), np.ones((1, 2)), np.ones((1, 3))
+    rule.run(Through(), (one,), (two,))
+    for xs, rs in (((one, two), (one, two)), ((one,), (long,)), ((long,), (one,)), ((one,), (one, two)),
+                   ((one, two), (one,)), ((), ())):  # fmt: skip
+        with pytest.raises(ShapeError, match="shapes differ"):
+            rule.run(Through(), xs, rs)
+
+
+def test_a_bare_rule_keeps_weights_and_stabilisers() -> None:
+    bare = rules.AlphaBeta(2, 1, edits.add(0.5)).without_bias()
+    assert type(bare) is Rule
+    assert [(g.weight, g.stabiliser) for g in bare.groups] == [(2, edits.add(0.5)), (-1, edits.add(0.5))]
+    assert bare.without_bias() == bare
