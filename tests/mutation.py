@@ -49,7 +49,7 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds", "rule_data", "rule_faults",
     "refusals", "faults", "forward",
     "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "recurrent",
-    "equivalences",
+    "pooling", "equivalences",
     "properties", "rules", "explain", "convolution", "convolution_memory", "layer_kinds",
 )]  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
