@@ -148,7 +148,7 @@ def varied(names: list[str], seconds: dict[str, float], lines: dict[str, dict[in
     times: dict[tuple[str, int], int] = defaultdict(int)
     ranks: dict[str, int] = {}
     for k in sorted(range(len(names)), key=lambda k: seconds.get(names[k], 0)):
-        ranks[names[k]] = min((times[place] for place in reached[k]), default=len(names))
+        ranks[names[k]] = min((times[place] for place in reached[k]), default=0)  # 0: it may look at declarations
         for place in reached[k]:
             times[place] += 1
     return ranks

@@ -171,6 +171,9 @@ def test_a_broadcast_operand_receives_the_sum() -> None:
     g = np.arange(6.0).reshape(2, 3)
     found = pull_broadcast((a, b), (g, 10 * g))
     assert [f.tolist() for f in found] == [[[3.0], [12.0]], [[30.0, 50.0, 70.0]]]
+    for gs in ((g,), (g, g, g)):
+        with pytest.raises(ValueError, match="zip"):
+            pull_broadcast((a, b), gs)
 
 
 def test_cropped_values_receive_nothing() -> None:
@@ -253,6 +256,7 @@ def test_batch_norm_by_hand() -> None:
     assert layer.scale.tolist() == [2.0, -0.5]
     assert layer.shift.tolist() == [-5.0, 4.0]
     assert layer.scale.dtype == layer.shift.dtype == np.float32
+    assert layer.batch_norm(*given, epsilon=1.0) == layer, "it belongs to the class, not to one layer"
 
 
 @pytest.mark.parametrize("edit", ["KEEP", "POS", "NEG", "ZERO", "ONES", "SQUARE"])

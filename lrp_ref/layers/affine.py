@@ -49,8 +49,8 @@ class Affine(Linear):
         return Affine(scale.astype(gamma.dtype), (beta - mean * scale).astype(gamma.dtype))
 
     def _fit(self, parameter: Array, x: Array) -> Array:
-        if parameter.ndim == 1 and x.ndim > 2:
-            parameter = parameter.reshape((parameter.shape[0],) + (1,) * (x.ndim - 2))
+        if parameter.ndim == 1:
+            parameter = parameter.reshape(parameter.shape + (1,) * (x.ndim - 2))
         if parameter.ndim >= x.ndim:
             raise ShapeError(f"Affine: parameter of shape {parameter.shape} has more axes than a sample of {x.shape}")
         return parameter
