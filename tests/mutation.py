@@ -51,6 +51,7 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "layers", "knowledge", "network", "composites", "arithmetic", "messages", "literal_layers", "lstm", "recurrent",
     "pooling", "equivalences",
     "properties", "rules", "explain", "convolution", "convolution_memory", "layer_kinds",
+    "operands", "reductions", "routes",
 )]  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process

@@ -59,6 +59,8 @@ def test_layers_are_equal_by_their_arrays_and_frozen(sample: Sample) -> None:
     for field in dataclasses.fields(layer):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(layer, field.name, None)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        layer.note = 1  # type: ignore[attr-defined]
 
 
 @battery
