@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+from types import SimpleNamespace
 from typing import Any
 
 import checks
@@ -238,6 +239,9 @@ def test_one_rule_for_both_layers() -> None:
             layer.redistribute(xs, r, rule)
     with pytest.raises(LrpError, match="has no rule of its own"):
         layer.redistribute(xs, r)
+    for half in (SimpleNamespace(dense=alone), SimpleNamespace(state=alone)):
+        with pytest.raises(LrpError, match="is not a rule for LSTM"):
+            layer.redistribute(xs, r, half)
 
 
 # Many steps --------------------------------------------------------------------------------------------------

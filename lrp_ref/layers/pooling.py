@@ -246,7 +246,7 @@ class MaxPool(Layer):
         unclaimed = xp.ones(best.shape, dtype=bool)
         for tap, view in zip(geometry.taps(), views, strict=True):
             won = xp.logical_and(view == best, unclaimed)
-            unclaimed = unclaimed != won  # the first winner takes it all, a tie that follows finds it claimed
+            unclaimed ^= won  # the first winner takes it all, a tie that follows finds it claimed
             if geometry.apart:
                 received[(slice(None), slice(None), *tap)] = xp.where(won, g, zero)
             else:

@@ -135,8 +135,8 @@ class LSTM(Layer):
             return along
         if lengths is None:
             return along[::-1]
-        time = xp.arange(along.shape[0])[:, None]
-        return along[xp.where(time < lengths, lengths - 1 - time, time), xp.arange(along.shape[1])]
+        # Positions less than 0 count from the end: they turn the steps after a sample's end among themselves.
+        return along[lengths - 1 - xp.arange(along.shape[0])[:, None], xp.arange(along.shape[1])]
 
     # -- forward ------------------------------------------------------------------------------------------------
 
