@@ -41,9 +41,7 @@ def pad_spatial(x: Array, pads: Pads, value: object, xp: Namespace) -> Array:
     padded = xp.zeros(shape, dtype=x.dtype)
     if value != 0:
         padded[...] = value
-    inner = tuple(
-        slice(max(a, 0), max(a, 0) + n + min(a, 0) + min(b, 0)) for n, (a, b) in zip(x.shape[2:], pads, strict=True)
-    )
+    inner = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape[2:], pads, strict=True))
     source = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[2:], pads, strict=True))
     padded[(slice(None), slice(None), *inner)] = x[(slice(None), slice(None), *source)]
     return padded
@@ -93,8 +91,8 @@ def convolve(
     if inner == 1:
         _depthwise(padded, weight, z, groups, stride, dilation)
         return z if bias is None else _add_bias(z, bias)
-    matrix = weight.reshape(groups, outs // groups, -1)
     taps, plain = math.prod(kernel), all(s == 1 for s in stride)
+    matrix = weight.reshape(groups, outs // groups, inner * taps)
     grouped = padded.reshape(n, groups, inner, *padded.shape[2:])
     result = z.reshape(n, groups, outs // groups, -1)
     shift = None if bias is None else bias.reshape(groups, outs // groups, 1)
@@ -113,7 +111,7 @@ def convolve(
             for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
                 columns[:, :, :, k] = block[(..., *tap)]
         target = result[samples, :, :, rows.start * row : rows.stop * row]
-        matmul_into(matrix, unrolled.reshape(count, groups, inner * taps, -1), target, xp)
+        matmul_into(matrix, unrolled.reshape(count, groups, inner * taps, target.shape[3]), target, xp)
         if shift is not None:
             target += shift
     return z

@@ -12,6 +12,7 @@ import pytest
 from convolutions import GEOMETRIES, Geometry
 
 from lrp_ref import kernels
+from lrp_ref.edits import NEG, POS
 from lrp_ref.errors import LrpError, ParameterError, ShapeError
 from lrp_ref.layers import Conv, ConvTranspose
 
@@ -200,6 +201,20 @@ def test_biases_have_one_entry_per_output() -> None:
                 kind(weight, np.ones(wrong), groups=2)
 
 
+@pytest.mark.parametrize("kind", [Conv, ConvTranspose])
+def test_edits_take_weight_and_bias_apart(kind: Any) -> None:
+    w, b, z = np.array([[[1.0, -2.0]], [[-3.0, 4.0]]]), np.array([-5.0, 6.0]), np.zeros((3, 2, 7))
+    found = kind(w, b, groups=2).edited(POS, NEG)
+    assert found.weight.tolist() == [[[1.0, 0.0]], [[0.0, 4.0]]]
+    assert found.bias.tolist() == [-5.0, 0.0]
+    assert found.bias_map(z).tolist() == [[-5.0], [0.0]]
+    each = np.arange(14.0).reshape(2, 7)
+    assert kind(w, each, groups=2).bias_map(z).tolist() == each.tolist()
+    bare = kind(w, groups=2)
+    assert bare.edited(POS, NEG).bias is None
+    assert bare.bias_map(z) is None
+
+
 def test_inputs_have_the_weights_channels() -> None:
     for layer, channels in ((Conv(np.ones((4, 3, 2)), groups=2), 6), (ConvTranspose(np.ones((4, 3, 2)), groups=2), 4)):
         assert layer.forward(np.ones((1, channels, 3))).shape[0] == 1
@@ -235,6 +250,11 @@ def test_nothing_comes_of_nothing(inner: int) -> None:
     with pytest.raises(ShapeError, match="crops the whole output"):
         back.forward(np.ones((3, 2, 3, 0)))  # (0 − 1)·2 + 1 < 0
     assert ConvTranspose(np.ones((2, 0, 3))).forward(np.ones((1, 2, 4))).shape == (1, 0, 6)
+    assert Conv(np.ones((2, 0, 3)), np.array([1.0, 2.0])).forward(np.ones((1, 0, 4))).tolist() == [[[1, 1], [2, 2]]]
+    assert Conv(np.ones((2, 0, 3))).vjp(np.ones((1, 0, 4)), np.ones((1, 2, 2))).shape == (1, 0, 4)
+    assert not Conv(np.ones((0, 2, 3))).vjp(np.ones((1, 2, 4)), np.ones((1, 0, 2))).any()
+    with pytest.raises(ShapeError, match="crops the whole output"):
+        ConvTranspose(np.ones((0, 1, 2)), padding=1).forward(np.ones((1, 0, 1)))
 
 
 def test_a_crop_leaves_something() -> None:

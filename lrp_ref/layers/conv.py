@@ -32,7 +32,7 @@ def pairs(value: Any, axes: int, what: str) -> kernels.Pads:
 
 def _spatial_bias(bias: Array, z: Array) -> Array:
     """Shape a bias (out,) or (out, *spatial) so that it broadcasts against z (N, out, *spatial)."""
-    return bias if bias.ndim > 1 else bias.reshape((bias.shape[0],) + (1,) * (z.ndim - 2))
+    return bias if bias.ndim > 1 else bias.reshape(bias.shape + (1,) * (z.ndim - 2))
 
 
 def _check(layer: Any, *, transposed: bool) -> None:
@@ -117,11 +117,12 @@ class Conv(Linear):
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the transposed convolution of g, of the input's shape."""
+        (x,) = xs
         return (
             kernels.convolve_adjoint(
                 g,
                 self.weight,
-                spatial=xs[0].shape[2:],
+                spatial=x.shape[2:],
                 stride=self.stride,
                 pads=self.padding,
                 dilation=self.dilation,
@@ -205,9 +206,15 @@ class ConvTranspose(Linear):
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the convolution of g, of the input's shape."""
-        x, xp = xs[0], namespace(g, self.weight)
+        (x,) = xs
         pulled = kernels.convolve(
-            g, self.weight, stride=self.stride, pads=self.padding, dilation=self.dilation, groups=self.groups, xp=xp
+            g,
+            self.weight,
+            stride=self.stride,
+            pads=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            xp=namespace(g, self.weight),
         )
         inner = tuple(slice(0, n) for n in x.shape[2:])
         return (pulled[(slice(None), slice(None), *inner)],)
