@@ -161,7 +161,7 @@ for _name in METHODS:
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
     setattr(StrictArray, f"__{_name}__", _binary(_name))
     setattr(StrictArray, f"__r{_name}__", _binary(_name, swapped=True))
-for _name in ("add", "sub", "mul", "truediv"):
+for _name in ("add", "sub", "mul", "truediv", "xor"):
     setattr(StrictArray, f"__i{_name}__", _binary(f"i{_name}", in_place=True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne", "and_", "or_"):
     setattr(StrictArray, f"__{_name.rstrip('_')}__", _binary(_name))
