@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -125,11 +126,79 @@ def test_uniform_shares_over_what_there_is() -> None:
 
 @pytest.mark.parametrize("index", range(-6, 6))
 def test_all_to_one_of_every_position(index: int) -> None:
-    layer, r = layers.Dense(np.ones((3, 2))), np.array([[[1.0, 2.0], [4.0, 8.0]], [[0.0, 0.0], [-1.0, 0.0]]])
-    (found,) = layer.redistribute(np.ones((2, 2, 3)), r, rules.AllToOne(index)).relevances
+    layer, r = layers.Dense(np.ones((2, 1))), np.array([[[1.0], [2.0], [12.0]], [[0.0], [0.0], [-1.0]]])
+    (found,) = layer.redistribute(np.ones((2, 3, 2)), r, rules.AllToOne(index)).relevances
     wanted = np.zeros((2, 6))
     wanted[:, index] = 15, -1
-    assert found.tolist() == wanted.reshape(2, 2, 3).tolist()
+    assert found.tolist() == wanted.reshape(2, 3, 2).tolist()
+
+
+def test_all_to_one_is_of_the_first_operand() -> None:
+    xs, r = (exact([1, 2, 3], [4, 5, 6]), exact([1], [2])), exact([1, 2, 4], [0, -3, 1])
+    for index, wanted in ((-1, [[0, 0, 7], [0, 0, -2]]), (1, [[0, 7, 0], [0, -2, 0]])):
+        found = layers.Add().redistribute(xs, r, rules.AllToOne(index))
+        assert [x.tolist() for x in found.relevances] == [wanted, [[0], [0]]]
+    for index in (3, -4):
+        with pytest.raises(ParameterError, match="does not exist"):
+            layers.Add().redistribute(xs, r, rules.AllToOne(index))
+
+
+# Rules for any layer, by their formulas ----------------------------------------------------------------------
+
+X = [F(-2), F(-1, 2), F(0), F(1, 2), F(1), F(2)]
+
+
+def told(found: Any, r: Any) -> list[Any]:
+    """The relevance of one operand, after a look at the ledger: what the inputs miss was dropped."""
+    assert found.bias.tolist() == found.stabiliser.tolist() == [0]
+    assert found.dropped[0] == pytest.approx(sum(r[0]) - sum(found.relevances[0][0]), rel=1e-15)
+    return found.relevances[0][0].tolist()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rules_of_a_relu(sign: int) -> None:
+    r = exact([sign * F(k + 1, 3) for k in range(6)])
+    plus = [max(v, 0) for v in r[0]]
+    relu, clip = layers.ReLU(), layers.Clip(F(-1, 2), F(1))
+    assert told(relu.redistribute(exact(X), r, rules.Deconv()), r) == plus
+    assert told(clip.redistribute(exact(X), r, rules.Deconv()), r) == plus
+    assert told(relu.redistribute(exact(X), r, rules.Guided()), r) == [0, 0, 0, *plus[3:]]
+    assert told(clip.redistribute(exact(X), r, rules.Guided()), r) == [0, 0, *plus[2:4], 0, 0]
+    assert told(relu.redistribute(exact(X), r, rules.Pass()), r) == r[0].tolist()
+    assert told(relu.redistribute(exact(X), r, rules.Zero()), r) == [0] * 6
+
+
+@pytest.mark.parametrize("bounds", [None, (0, 6), (-1, 2), (None, 1.5), (-0.5, None), (None, None)], ids=str)
+def test_the_smoothed_relu_has_a_softplus_at_each_bound(bounds: Any) -> None:
+    """R_i = (σ(β(a_i − low)) − σ(β(a_i − high))) R_j; a bound that does not exist counts 1 or 0."""
+    x, r, beta = np.array([X], dtype=float), np.array([[3.0, -5.0, 7.0, 1.0, -2.0, 4.0]]), 3.0
+    low, high = (0, None) if bounds is None else bounds
+
+    def sigma(v: float) -> float:
+        return 1 / (1 + math.exp(-beta * v))
+
+    layer = layers.ReLU() if bounds is None else layers.Clip(*bounds)
+    found = told(layer.redistribute(x, r, rules.BetaSmooth(beta)), r)
+    for a, rj, ri in zip(x[0], r[0], found, strict=True):
+        up, down = 1 if low is None else sigma(a - low), 0 if high is None else sigma(a - high)
+        assert ri == pytest.approx((up - down) * rj, rel=1e-13, abs=1e-15)
+
+
+def test_the_gradient_of_one_output_and_of_several() -> None:
+    dense = layers.Dense(exact([2, -1], [0, 3]), exact(1, 5))
+    found = dense.redistribute(exact([4, 7]), exact([10, 1]), rules.Gradient())
+    assert found.relevances[0].tolist() == [[19, 3]]
+    assert found.dropped.tolist() == [10 + 1 - 19 - 3]
+    split, r = layers.Split((1, 2)), (exact([10]), exact([3, 4]))
+    found = split.redistribute(exact([1, 2, 3]), r, rules.Gradient())
+    assert found.relevances[0].tolist() == [[10, 3, 4]]
+    assert found.dropped.tolist() == [0]
+    found = split.redistribute(exact([1, 2, 3]), r, rules.Zero())
+    assert (found.relevances[0].tolist(), found.dropped.tolist()) == ([[0, 0, 0]], [17])
+    found = split.redistribute(exact([1, 2, 3]), r, rules.Uniform())
+    assert (found.relevances[0].tolist(), found.dropped.tolist()) == ([[F(17, 3)] * 3], [0])
+    found = layers.Split((3,)).redistribute(exact([1, 2, 3]), (exact([3, 4, 5]),), rules.Gradient())
+    assert found.relevances[0].tolist() == [[3, 4, 5]]
 
 
 class Through(Layer):
