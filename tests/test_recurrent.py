@@ -247,7 +247,7 @@ def test_one_rule_for_both_layers() -> None:
 # Many steps --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 9])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 7, 8, 9])
 @pytest.mark.parametrize("returns", ["last", "sequence", "all"])
 def test_blocks_of_any_number_of_steps(size: int, returns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven steps in blocks that divide them or do not, and as one."""
@@ -272,7 +272,6 @@ def test_blocks_of_any_number_of_steps(size: int, returns: str, monkeypatch: pyt
 
 def peak(work: Any) -> int:
     """Return the most bytes that ``work`` holds at a time."""
-    work()
     tracemalloc.start()
     try:
         work()
@@ -281,24 +280,61 @@ def peak(work: Any) -> int:
         tracemalloc.stop()
 
 
-def test_memory_of_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_of_many_steps() -> None:
     """The last state takes no memory per step; a way back takes that of the tape and of one block of steps."""
-    draw, steps, hidden = Draw("long", "normal"), 400, 64
-    states = steps * hidden * 8  # bytes
+    draw, n, steps, hidden = Draw("long", "normal"), 16, 400, 64
+    states = n * steps * hidden * 8  # bytes
     weights = draw(1, 4, hidden, 1), draw(1, 4, hidden, hidden) / 8, draw(1, 4, hidden)
     last, sequence, every = (LSTM(*weights, returns=returns) for returns in ("last", "sequence", "all"))
-    x = draw(1, steps, 1)
-    monkeypatch.setattr(recurrence, "DRIVEN", 2**11)
-    monkeypatch.setattr(recurrence, "WALKED", 2**9)
+    x, r = draw(n, steps, 1), draw(n, hidden)
     found = {
         "last": peak(lambda: last.forward(x)) / states,
         "sequence": peak(lambda: sequence.forward(x)) / states,
         "all": peak(lambda: every.forward(x)) / states,
-        "relevance": peak(lambda: last.redistribute(x, draw(1, hidden), rules.Epsilon(0.25))) / states,
-        "derivative": peak(lambda: last.vjp(x, draw(1, hidden))) / states,
+        "relevance": peak(lambda: last.redistribute(x, r, rules.Epsilon(0.25))) / states,
+        "derivative": peak(lambda: last.vjp(x, r)) / states,
     }
     assert found["last"] < 1  # no state but the last
     assert found["sequence"] < 3  # every h, and the same as the output
     assert found["all"] < 9  # every h, both parts of every c, their sums and the output
-    assert found["relevance"] < 6  # every h, both parts of every c, z of g, and a block
-    assert found["derivative"] < 9  # those, and z of all gates
+    assert found["relevance"] < 8  # every h, both parts of every c, z of g, and a block
+    assert found["derivative"] < 11  # those, and z of all gates
+
+
+def test_what_no_step_waits_for_is_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One product per step and direction of time; those of all inputs, and of all that arrives at them, are one."""
+    draw, steps, calls = Draw("calls", "normal"), 100, []
+    layer, x = LSTM(draw(2, 4, 2, 3), draw(2, 4, 2, 2), draw(2, 4, 2), "bidirectional", "last"), draw(1, steps, 3)
+    matmul = np.matmul
+    monkeypatch.setattr(np, "matmul", lambda *args, **options: calls.append(1) or matmul(*args, **options))
+    layer.forward(x)
+    assert 0 < len(calls) <= steps + 1
+    calls.clear()
+    layer.vjp(x, draw(1, 4))
+    assert 0 < len(calls) <= 2 * steps + 2
+    calls.clear()
+    layer.redistribute(x, draw(1, 4), rules.Epsilon(0.25))
+    assert 0 < len(calls) <= 2 * steps + 2
+
+
+@pytest.mark.parametrize(("keep", "gates"), [("last", 0), ("states", 0), ("cell", 1), ("gates", 4)])
+def test_what_the_tape_keeps(keep: str, gates: int) -> None:
+    draw, count, n, steps = Draw("tape", "normal"), 2, 3, 5
+    weights = recurrence.Weights(draw(count, 4, HIDDEN, 1), draw(count, 4, HIDDEN, HIDDEN), draw(count, 4, HIDDEN))
+    start = draw(count, n, HIDDEN), draw(count, n, HIDDEN)
+    tape = recurrence.run(weights, draw(count, steps * n, 1), start, steps, keep)
+    assert tape.h.shape == (1 if keep == "last" else steps + 1, count, n, HIDDEN)
+    assert tape.z.shape[1] == gates
+    assert tape.parts.shape[1] == (2 if gates else 0)
+    if gates:
+        assert tape.z.shape == (steps, gates, count, n, HIDDEN)
+        assert tape.parts.shape == (steps, 2, count, n, HIDDEN)
+
+
+@pytest.mark.parametrize("kind", [recurrence.Weights, recurrence.Tape, recurrence.Arriving])
+def test_bundles_of_arrays_are_equal_only_to_themselves(kind: type) -> None:
+    """Comparing their arrays would have no truth value."""
+    one, two = (kind(*np.ones((len(kind.__dataclass_fields__), 2))) for _ in range(2))
+    assert one == one
+    assert one != two
+    assert len({one, two}) == 2

@@ -6,6 +6,7 @@ that the numbers of one step lie together. What does not depend on the step befo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -117,7 +118,8 @@ def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep
 
 def _columns(weight: Array) -> Array:
     """Return (directions, 4, hidden, in) as matrices (directions, in, 4·hidden)."""
-    return weight.reshape(weight.shape[0], -1, weight.shape[3]).transpose(0, 2, 1)
+    count, gates, hidden, inner = weight.shape
+    return weight.reshape(count, gates * hidden, inner).transpose(0, 2, 1)
 
 
 # -- back ---------------------------------------------------------------------------------------------------------
@@ -183,6 +185,6 @@ def rows(x: Array, steps: slice, tape: Tape) -> Array:
 
 def by_direction(array: Array) -> Array:
     """Return (steps, D, N, ...) as rows (D, steps·N, units)."""
-    steps, count, n = array.shape[:3]
-    array = array.reshape(steps, count, n, -1)
-    return array.transpose(1, 0, 2, 3).reshape(count, steps * n, array.shape[3])
+    steps, count, n, *units = array.shape
+    size = math.prod(units)
+    return array.reshape(steps, count, n, size).transpose(1, 0, 2, 3).reshape(count, steps * n, size)
