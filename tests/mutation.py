@@ -49,7 +49,7 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds",
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "pooling", "equivalences", "properties", "rules",
-    "explain", "convolution", "convolution_memory", "layer_kinds", "operands", "reductions", "routes",
+    "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands", "reductions", "routes",
 )]  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
@@ -272,7 +272,7 @@ def in_place(
 
 def _measured(items: list[Any], workers: int) -> Reach:
     """Measure the tests in several processes, or recall what was measured of the same source and tests."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr((TESTS, workers)).encode())
     for path in [*targets(), *sorted(Path("tests").glob("test_*.py"))]:
         digest.update(path.read_bytes())
     store = Path(tempfile.gettempdir()) / f"mutation-{digest.hexdigest()[:24]}"
