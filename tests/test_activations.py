@@ -41,7 +41,8 @@ F = Fraction
 POINTS: list[tuple[Any, Any, Any, Any]] = [
     (Identity(), -2, -2, 1), (Identity(), 0, 0, 1), (Identity(), 3, 3, 1),
     (ReLU(), -2, 0, 0), (ReLU(), 0, 0, 0), (ReLU(), 0.25, 0.25, 1), (ReLU(), 3, 3, 1),
-    (LeakyReLU(0.25), -2, -0.5, 0.25), (LeakyReLU(0.25), 0, 0, 0.25), (LeakyReLU(0.25), 0.5, 0.5, 1),
+    (LeakyReLU(0.25), -2, -0.5, 0.25), (LeakyReLU(0.25), -0.5, -0.125, 0.25), (LeakyReLU(0.25), 0, 0, 0.25),
+    (LeakyReLU(0.25), 0.5, 0.5, 1),
     (Clip(-1, 2), -3, -1, 0), (Clip(-1, 2), -1, -1, 0), (Clip(-1, 2), -0.75, -0.75, 1), (Clip(-1, 2), 1.75, 1.75, 1),
     (Clip(-1, 2), 2, 2, 0), (Clip(-1, 2), 2.5, 2, 0), (Clip(-1, 2), 0, 0, 1),
     (Clip(low=-1), -1.5, -1, 0), (Clip(low=-1), -1, -1, 0), (Clip(low=-1), 9, 9, 1),
@@ -236,16 +237,15 @@ def test_every_activation_is_here() -> None:
 
 def test_softmax_and_its_jacobian_by_hand() -> None:
     """exp(x) = (1, 3, 4): y = (1, 3, 4)/8, ∂y_i/∂x_k = y_i (δ_ik − y_k), ∂log y_i/∂x_k = δ_ik − y_k."""
-    x = np.log(np.array([[1.0, 3.0, 4.0]]))
-    y, g = np.array([1.0, 3.0, 4.0]) / 8, np.array([2.0, -1.0, 5.0])
-    plain = np.diag(y) - np.outer(y, y)
-    logs = np.eye(3) - y[None, :]
-    for stack, axis in ((x, 1), (x, -1), (x[:, None, :], 2), (x[:, :, None], 1), (x[:, :, None], -2)):
-        given = g.reshape(stack.shape)
-        np.testing.assert_allclose(Softmax(axis).forward(stack).ravel(), y, rtol=1e-14)
-        np.testing.assert_allclose(Softmax(axis, log=True).forward(stack).ravel(), np.log(y), rtol=1e-14)
-        np.testing.assert_allclose(Softmax(axis).vjp(stack, given).ravel(), g @ plain, rtol=1e-13)
-        np.testing.assert_allclose(Softmax(axis, log=True).vjp(stack, given).ravel(), g @ logs, rtol=1e-13)
+    powers, g = np.array([[1.0, 3.0, 4.0], [5.0, 2.0, 1.0]]), np.array([[2.0, -1.0, 5.0], [1.0, 4.0, -3.0]])
+    y = powers / 8
+    plain = np.stack([gn @ (np.diag(yn) - np.outer(yn, yn)) for yn, gn in zip(y, g, strict=True)])
+    logs = np.stack([gn @ (np.eye(3) - yn[None, :]) for yn, gn in zip(y, g, strict=True)])
+    for shape, axis in (((2, 3), 1), ((2, 3), -1), ((2, 1, 3), 2), ((2, 3, 1), 1), ((2, 3, 1), -2)):
+        x, given = np.log(powers).reshape(shape), g.reshape(shape)
+        for layer, out, pulled in ((Softmax(axis), y, plain), (Softmax(axis, log=True), np.log(y), logs)):
+            np.testing.assert_allclose(layer.forward(x).reshape(2, 3), out, rtol=1e-14)
+            np.testing.assert_allclose(layer.vjp(x, given).reshape(2, 3), pulled, rtol=1e-13)
 
 
 def test_softmax_is_shifted_by_the_largest() -> None:

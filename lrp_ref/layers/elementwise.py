@@ -1,6 +1,7 @@
 """Activations: y_i = f(x_i), each with its derivative. Relevance passes unchanged: R_i = R_j.
 
-At a kink the derivative is that of the right side, except ReLU and its kin, where f'(0) = 0 as in every framework.
+At a kink the derivative is that of the left side for ReLU and its kin (f'(0) = 0, as in every framework), that of the
+piece outside the bounds where something is clipped, and 0 for Abs.
 """
 
 from __future__ import annotations
@@ -322,9 +323,8 @@ class Abs(Elementwise):
 
     def slope(self, x: Array) -> Array:
         """Return the sign, 0 at 0."""
-        xp = namespace(x)
-        one, zero = scalar(1, x), scalar(0, x)
-        return _choose(xp, x > 0, one, xp.where(x < 0, -one, zero), x)
+        xp, one, zero = namespace(x), scalar(1, x), scalar(0, x)
+        return _choose(xp, x > 0, one, zero, x) - _choose(xp, x < 0, one, zero, x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace
-from ..edits import KEEP, Stabiliser
-from ..rule import Group, Known, Rule, share
+from ..edits import Stabiliser
+from ..rule import Group, Known, Rule, Run, share
 from .dense import Dense
 from .merge import Add
 from .recurrence import CELL, OUTPUT, Tape, Weights, by_direction, halves, rows
@@ -90,15 +90,17 @@ class SharedBack(RelevanceBack):
         for k, layer in enumerate(self.layers):
             kept, new = tape.parts[at, 0, k], tape.parts[at, 1, k]
             cell = share(_CellSum(), (new, kept), h[k] + c[k], self.state, known=Known(z=new + kept))
+            to_new, to_kept = cell.relevances
             joint = self.xp.concatenate((x[k], tape.h[at, k]), axis=1)
-            below = share(layer, (joint,), cell.relevances[0], self.dense)
+            below = share(layer, (joint,), to_new, self.dense)
+            (received,) = below.relevances
             for account in (cell, below):
                 self.bias = self.bias + account.bias
                 self.stabiliser = self.stabiliser + account.stabiliser
                 self.dropped = self.dropped + account.dropped
-            x[k] = below.relevances[0][:, :features]
-            to_h.append(below.relevances[0][:, features:])
-            to_c.append(cell.relevances[1])
+            x[k] = received[:, :features]
+            to_h.append(received[:, features:])
+            to_c.append(to_kept)
         return self.xp.stack(to_h), self.xp.stack(to_c)
 
     def leave(self, steps: slice) -> None:
@@ -127,12 +129,10 @@ class _Everything(Add):
 
 def plain(rule: Rule) -> Group | None:
     """Return the group of a rule that is a·w·R/stabilise(z) and nothing else, or None."""
-    if len(rule.groups) != 1 or len(rule.groups[0].runs) != 1:
+    if [group.runs for group in rule.groups] != [(Run(),)]:
         return None
     (group,) = rule.groups
-    (run,) = group.runs
-    unedited = (run.inputs, run.weights, run.bias) == (KEEP, KEEP, KEEP) and run.sign > 0
-    return group if unedited and group.weight == 1 and group.gate is None else None
+    return group if group.weight == 1 and group.gate is None else None
 
 
 class PlainBack(RelevanceBack):
@@ -148,7 +148,9 @@ class PlainBack(RelevanceBack):
         assert below is not None
         assert cell is not None
         self.below, self.cell = below, cell
-        self.to_x, self.to_h, self.b = weights.input[:, CELL], weights.hidden[:, CELL], weights.bias[:, CELL]
+        count, _, hidden, _ = weights.input.shape
+        self.to_x, self.to_h = weights.input[:, CELL], weights.hidden[:, CELL]
+        self.b = weights.bias[:, CELL].reshape(count, 1, hidden)
         self.spreads = bool(cell.stabiliser_share or below.stabiliser_share or below.bias_share)
 
     def enter(self, steps: slice) -> None:
@@ -160,14 +162,12 @@ class PlainBack(RelevanceBack):
         self.carry, self.to_g = _over(kept, stable_c, dead_c, xp), _over(new, stable_c, dead_c, xp)
         self.to_z = _over(self.to_g, stable_z, dead_z, xp)
         self.offset_c = None if offset_c is None else _over(offset_c, stable_c, dead_c, xp)
-        self.lost: Array | None = None
-        if dead_c is not None or dead_z is not None:
-            zero = scalar(0, c)
-            lost = zero if dead_z is None else xp.where(dead_z, self.to_g, zero)
-            self.lost = lost if dead_c is None else xp.where(dead_c, scalar(1, c), lost)
+        # What a dead c_t was to hand on is lost. A dead z is 0, so that g and what it gets in proportion are: there
+        # only a share that was spread evenly is lost.
+        self.dead_c, self.dead_z = dead_c, dead_z
         self.arrived, self.sent = (xp.empty(c.shape, dtype=c.dtype) for _ in range(2))
         if self.spreads:
-            self._prepare_spread(stable_z, dead_z)
+            self._prepare_spread(stable_z)
 
     def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
         xp, arrived, sent = self.xp, self.arrived[t], self.sent[t]
@@ -186,7 +186,7 @@ class PlainBack(RelevanceBack):
         if self.spreads:
             received += by_direction(self.even_z)
         dense, cell = self.below, self.cell
-        bias = (self.sent.sum(axis=0) * self.b.reshape(-1, 1, self.b.shape[1])).sum(axis=(0, 2))
+        bias = (self.sent.sum(axis=0) * self.b).sum(axis=(0, 2))
         self.bias = self.bias + bias * (1 - scalar(dense.bias_share, bias))
         for factor, mass, part in (
             (self.offset_c, self.arrived, cell.stabiliser_share),
@@ -194,23 +194,23 @@ class PlainBack(RelevanceBack):
         ):
             if factor is not None:
                 self.stabiliser = self.stabiliser + _per_sample(factor * mass) * (1 - scalar(part, bias))
-        if self.lost is not None:
-            self.dropped = self.dropped + _per_sample(self.lost * self.arrived)
-            if self.spreads and self.dead_z is not None:
-                self.dropped = self.dropped + _per_sample(self.even_c * self.dead_z)
+        if self.dead_c is not None:
+            self.dropped = self.dropped + _per_sample(self.arrived * self.dead_c)
+        if self.spreads and self.dead_z is not None:
+            self.dropped = self.dropped + _per_sample(self.even_c * self.dead_z)
 
     # Shares of stabilisers and biases that are spread evenly: over 2·hidden units of c_t's sum, and over the
     # features and the hidden units below z.
 
-    def _prepare_spread(self, stable_z: Array, dead_z: Array | None) -> None:
+    def _prepare_spread(self, stable_z: Array) -> None:
         xp, below, cell = self.xp, self.below, self.cell
         hidden, features = self.to_x.shape[1:]
-        self.through_z, self.dead_z = _over(scalar(1, stable_z), stable_z, dead_z, xp), dead_z
+        self.through_z = _over(scalar(1, stable_z), stable_z, self.dead_z, xp)
         self.share_c = None
         if self.offset_c is not None and cell.stabiliser_share:
             self.share_c = self.offset_c * (scalar(cell.stabiliser_share, stable_z) / (2 * hidden))
         fan_in = features + hidden
-        spread = self.b.reshape(-1, 1, hidden) * (scalar(below.bias_share, stable_z) / fan_in)
+        spread = self.b * (scalar(below.bias_share, stable_z) / fan_in)
         if self.offset_z is not None:
             spread = spread + self.offset_z * (scalar(below.stabiliser_share, stable_z) / fan_in)
         self.share_z = xp.broadcast_to(spread, stable_z.shape)
@@ -234,7 +234,8 @@ def _per_sample(mass: Array) -> Array:
 
 def _stable(z: Array, stabiliser: Stabiliser, xp: Namespace) -> tuple[Array, Array | None, Array | None]:
     """Return stabilised denominators (steps, D, N, hidden), what was added, and where they are 0 if they can be."""
-    offset = stabiliser.offset(z.reshape(-1, z.shape[3]))
+    steps, count, n, hidden = z.shape
+    offset = stabiliser.offset(z.reshape(steps * count * n, hidden))
     offset = None if offset is None else offset.reshape(z.shape)
     stable = z if offset is None else z + offset
     if stabiliser.never_zero(z):
