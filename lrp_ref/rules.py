@@ -259,9 +259,7 @@ class ZBox(_Named):
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+            object.__setattr__(self, name, _tuples(getattr(self, name)))
         try:
             below = (to_numpy(_array(self.low)) <= to_numpy(_array(self.high))).all()
         except ValueError as error:
@@ -274,6 +272,11 @@ class ZBox(_Named):
         low, high = Const(self.low, "l_i"), Const(self.high, "h_i")
         runs = (Run(KEEP, KEEP, ZERO), Run(low, POS, ZERO, -1), Run(high, NEG, ZERO, -1))
         return (Group(runs, stabiliser=self.stabiliser),)
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists, and lists in lists, as tuples, so that a rule has a hash."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _array(value: Any) -> Any:

@@ -94,10 +94,14 @@ def test_alpha_and_beta_may_be_off_by_rounding() -> None:
 def test_a_box_may_be_a_point_and_lists_are_values() -> None:
     for low, high in ((1, 1), (0.0, -0.0), ([0, 1], [0, 2]), (np.array([0.0, 1.0]), 1.0)):
         rules.ZBox(low, high)
-    listed, tupled = rules.ZBox([0, 1], [2, 3]), rules.ZBox((0, 1), (2, 3))
-    assert listed == tupled
-    assert hash(listed) == hash(tupled)
-    assert repr(listed) == "ZBox(low=(0, 1), high=(2, 3), stabiliser=exact)"
+    for listed, tupled in (
+        (rules.ZBox([0, 1], [2, 3]), rules.ZBox((0, 1), (2, 3))),
+        (rules.ZBox([[0, 1], [-1, -2]], 3), rules.ZBox(((0, 1), (-1, -2)), 3)),
+    ):
+        assert listed == tupled
+        assert hash(listed) == hash(tupled)
+        assert repr(listed) == repr(tupled)
+    assert repr(rules.ZBox([0, 1], [2, 3])) == "ZBox(low=(0, 1), high=(2, 3), stabiliser=exact)"
 
 
 def test_a_named_rule_without_groups_is_none() -> None:
