@@ -51,6 +51,10 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences", "properties",
     "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands", "reductions", "routes",
 )]  # fmt: skip
+ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
+    "kernels": ("convolution", "convolution_memory"), "conv": ("convolution",),
+    "base": ("layer_kinds",), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
+}  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
 KILLED, SURVIVED = 1, 0
@@ -110,11 +114,11 @@ def _fork(work: Callable[[Any], int], job: Any) -> int:
 class Stop:
     """Ends the process with the verdict as soon as a test fails, before anything is written about it."""
 
-    def __init__(self, seconds: dict[str, float], ranks: dict[str, int], limit: float) -> None:
-        self.seconds, self.ranks, self.limit = seconds, ranks, limit
+    def __init__(self, path: Path, seconds: dict[str, float], ranks: dict[str, int], limit: float) -> None:
+        self.path, self.seconds, self.ranks, self.limit = path, seconds, ranks, limit
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = within(items, self.seconds, self.ranks, self.limit)
+        items[:] = chosen(items, self.path, self.seconds, self.ranks, self.limit)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
@@ -158,6 +162,13 @@ def within(items: list[Any], seconds: dict[str, float], ranks: dict[str, int], l
     order = sorted(items, key=lambda item: (ranks.get(item.nodeid, 0), seconds.get(item.nodeid, 0)))
     spent = itertools.accumulate(seconds.get(item.nodeid, 0) for item in order)
     return [item for item, total in zip(order, spent, strict=True) if total <= limit]
+
+
+def chosen(items: list[Any], path: Path, seconds: dict[str, float], ranks: dict[str, int], limit: float) -> list[Any]:
+    """Return the tests about a file, all of them, and of the others as many as the limit allows."""
+    own = [item for item in items if item.path.stem.removeprefix("test_") in ABOUT.get(path.stem, ())]
+    names = {item.nodeid for item in own}
+    return own + within([item for item in items if item.nodeid not in names], seconds, ranks, limit)
 
 
 class Killers:
@@ -262,9 +273,10 @@ def in_place(
             for where, code in mutant.functions or ():
                 for function in alive[(str(mutant.path.resolve()), *where)]:
                     function.__code__ = marshal.loads(code)  # noqa: S302
-            return run(killers.first(within(reach.tests(mutant, items), reach.seconds, ranks, limit)))
+            tests = chosen(reach.tests(mutant, items), mutant.path, reach.seconds, ranks, limit)
+            return run(killers.first(tests))
 
-        for mutant, status in say(in_forks(pending, judge, workers=workers, seconds=3 * limit + 5), len(pending)):
+        for mutant, status in say(in_forks(pending, judge, workers=workers, seconds=5 * limit + 15), len(pending)):
             verdicts[mutant] = status == KILLED
 
     pytest.main([*OPTIONS, *TESTS], plugins=[Collected(work)])
@@ -329,7 +341,7 @@ class Changed(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader
 def afresh(mutant: Mutant, times: dict[str, float], ranks: dict[str, int], limit: float) -> int:
     """Judge a mutant in a process that imports it."""
     sys.meta_path.insert(0, Changed(mutant))
-    pytest.main([*OPTIONS, *TESTS], plugins=[Stop(times, ranks, limit)])
+    pytest.main([*OPTIONS, *TESTS], plugins=[Stop(mutant.path, times, ranks, limit)])
     return SURVIVED
 
 
@@ -422,7 +434,7 @@ def main(
     verdicts = dict(zip(quick, killed, strict=True))
     rest = [m for m in pending if m.functions is None]
     fresh = functools.partial(afresh, times=times, ranks=ranks, limit=limit)
-    for mutant, status in say(in_forks(rest, fresh, workers=workers, seconds=3 * limit + 15), len(rest)):
+    for mutant, status in say(in_forks(rest, fresh, workers=workers, seconds=5 * limit + 25), len(rest)):
         verdicts[mutant] = status == KILLED
     if report(verdicts | dict.fromkeys(done, True), console):
         raise SystemExit(1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from convolutions import GEOMETRIES, Geometry
+from strict import STRICT
 
 from lrp_ref import kernels
 from lrp_ref.edits import NEG, POS
@@ -61,6 +62,16 @@ def test_another_array_module_has_its_own_strips(geometry: Geometry, monkeypatch
     monkeypatch.setattr(kernels, "DEVICE_STRIP_BYTES", 700)
     assert np.array_equal(kernels.convolve(x, w, xp=OTHER, bias=b, **geometry.options), z)
     assert np.array_equal(kernels.convolve_adjoint(g, w, spatial=x.shape[2:], xp=OTHER, **geometry.options), y)
+
+
+@each_geometry
+def test_an_array_module_that_only_has_what_is_asked_of_it_is_enough(geometry: Geometry) -> None:
+    x, w, b, g, z, y = definition(geometry)
+    strict = [STRICT.asarray(a) for a in (x, w, b, g)]
+    found = kernels.convolve(*strict[:2], xp=STRICT, bias=strict[2], **geometry.options)
+    assert np.array_equal(found.get(), z)
+    back = kernels.convolve_adjoint(strict[3], strict[1], spatial=x.shape[2:], xp=STRICT, **geometry.options)
+    assert np.array_equal(back.get(), y)
 
 
 @each_geometry
