@@ -18,7 +18,7 @@ from lrp_ref.rule import Group, Rule, Run, share
 
 # The formulas, in loops -----------------------------------------------------------------------------------------
 
-FEATURES, HIDDEN, STEPS, SAMPLES = 2, 3, 4, 2
+FEATURES, HIDDEN, STEPS, SAMPLES = 2, 5, 4, 3
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Told:
     dropped: float = 0.0
 
 
-def dense_back(inputs: list[Any], weights: Any, bias: Any, mass: Any, part: Part, told: Told) -> Any:
+def dense_back(inputs: Any, weights: Any, bias: Any, mass: Any, part: Part, told: Told) -> Any:
     """Return what each input gets from the units z_j = Σ_i inputs_i w_ij + b_j; all inputs share what is even."""
-    zs = [sum(a * w[j] for a, w in zip(inputs, weights, strict=True)) + bias[j] for j in range(len(bias))]
+    zs = [(inputs * weights[:, j]).sum() + bias[j] for j in range(len(bias))]
     size = math.sqrt(sum(z * z for z in zs) / len(zs)) if part.relative else 1.0
     got = np.zeros(len(inputs))
     for j, z in enumerate(zs):
@@ -58,8 +58,7 @@ def dense_back(inputs: list[Any], weights: Any, bias: Any, mass: Any, part: Part
             continue
         quotient = mass[j] / (z + added)
         even = part.bias * bias[j] * quotient + part.stabiliser * added * quotient
-        for i, a in enumerate(inputs):
-            got[i] += a * weights[i][j] * quotient + even / len(inputs)
+        got += inputs * weights[:, j] * quotient + even / len(inputs)
         told.bias += (1 - part.bias) * bias[j] * quotient
         told.stabiliser += (1 - part.stabiliser) * added * quotient
     return got
@@ -98,8 +97,8 @@ class Case:
         for t in reversed(range(STEPS)):
             below, new, kept = self.states[t]
             mass = told.h + self.rs[t] + told.c
-            cell = dense_back([*new, *kept], ones, np.zeros(HIDDEN), mass, state, told)
-            got = dense_back([*below], joint, self.layer.bias[self.k, 2], cell[:HIDDEN], dense, told)
+            cell = dense_back(np.concatenate((new, kept)), ones, np.zeros(HIDDEN), mass, state, told)
+            got = dense_back(below, joint, self.layer.bias[self.k, 2], cell[:HIDDEN], dense, told)
             told.x[t], told.h, told.c = got[:FEATURES], got[FEATURES:], cell[HIDDEN:]
         return told
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ..arithmetic import scalar
@@ -107,7 +106,6 @@ class SharedBack(RelevanceBack):
         pass
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class _CellSum(Add):
     """c_t = i⊙g + f⊙c_{t−1}, whose even spread runs over all 2·hidden units, as in a dense layer (I, I)."""
 
@@ -119,8 +117,9 @@ class _Everything(Add):
     """The dense layer of ones over all units of all operands."""
 
     def forward(self, *xs: Array) -> Array:
-        total = sum(x.sum(axis=1, keepdims=True) for x in xs)
-        return namespace(*xs).broadcast_to(total, xs[0].shape)
+        new, kept = xs
+        total = (new + kept).sum(axis=1, keepdims=True)
+        return namespace(new, kept).broadcast_to(total, new.shape)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         spread = namespace(g).broadcast_to(g.sum(axis=1, keepdims=True), g.shape)
@@ -229,7 +228,7 @@ class PlainBack(RelevanceBack):
 
 def _per_sample(mass: Array) -> Array:
     """Sum (steps, D, N, units) to (N,)."""
-    return mass.sum(axis=0).sum(axis=(0, 2))
+    return mass.sum(axis=(0, 1)).sum(axis=1)
 
 
 def _stable(z: Array, stabiliser: Stabiliser, xp: Namespace) -> tuple[Array, Array | None, Array | None]:
