@@ -38,6 +38,13 @@ def test_blocks_of_any_number_of_steps(size: int, returns: str, monkeypatch: pyt
         checks.close(a, b, rtol=1e-13)
 
 
+@pytest.mark.parametrize(("returns", "shape"), [("last", (0, 2)), ("sequence", (0, 4, 2))])
+def test_no_samples(returns: str, shape: tuple[int, ...]) -> None:
+    layer = LSTM(np.ones((1, 4, 2, 3)), np.ones((1, 4, 2, 2)), np.ones((1, 4, 2)), returns=returns)
+    assert layer.forward(np.ones((0, 4, 3))).shape == shape
+    assert layer.vjp(np.ones((0, 4, 3)), np.ones(shape)).shape == (0, 4, 3)
+
+
 def peak(work: Any) -> int:
     """Return the most bytes that ``work`` holds at a time."""
     tracemalloc.start()

@@ -195,6 +195,14 @@ def test_lengths_of_other_shapes(shape: tuple[int, ...]) -> None:
         layer.forward(xs[0], np.ones(shape, dtype=int))
 
 
+@pytest.mark.parametrize("wrong", [STEPS + 1, STEPS + 2, -1])
+def test_lengths_that_are_none(wrong: int) -> None:
+    layer, (x, _) = make("forward", "sequence", True, False)
+    assert layer.forward(x, np.array([0, 1, 2, STEPS])).shape == (N, STEPS, HIDDEN)
+    with pytest.raises(ParameterError, match=f"lengths must be 0 to 3, got {wrong}"):
+        layer.forward(x, np.array([0, 1, 2, wrong]))
+
+
 @pytest.mark.parametrize(
     "shape", [(3, 1, 2), (5, 1, 2), (4, 2, 2), (4, 1, 1), (4, 1, 3), (4, 2), (1, 4, 2), (4, 1, 2, 1)]
 )
