@@ -166,6 +166,14 @@ def test_the_first_of_equal_values_wins_unless_told_otherwise() -> None:
     assert GlobalMaxPool().relevance_backward(np.ones((1, 1, 3)), r).tolist() == [[[6.0, 0.0, 0.0]]]
 
 
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("ties", ["first", "share"])
+def test_a_single_winner_at_any_place(place: int, ties: str) -> None:
+    x, expected = np.zeros((1, 1, 5)), np.zeros((1, 1, 5))
+    x[0, 0, place], expected[0, 0, place] = 1.0, 7.0
+    assert np.array_equal(GlobalMaxPool(ties=ties).relevance_backward(x, np.full((1, 1, 1), 7.0)), expected)
+
+
 def test_a_known_maximum_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     z, calls = GlobalMaxPool().forward(TIED), []
     real = GlobalMaxPool.forward

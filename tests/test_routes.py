@@ -243,6 +243,21 @@ def test_a_pair_for_every_axis(pairs: int, mode: str) -> None:
         Pad(((0, 0),) * pairs, mode=mode).forward(X)
 
 
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge"])
+def test_a_gradient_of_another_shape(mode: str) -> None:
+    layer = Pad(((0, 0), (1, 2)), mode=mode)
+    for shape in ((2, 3, 6), (2, 3, 8), (2, 2, 7), (3, 3, 7), (2, 3)):
+        with pytest.raises(ShapeError, match=r"the output has shape \(2, 3, 7\), its gradient has shape"):
+            layer.vjp(X, np.ones(shape))
+    with pytest.raises(ShapeError, match="2 pairs for an input of shape"):
+        layer.vjp(np.ones((2, 7)), np.ones((2, 7)))
+
+
+def test_one_value_is_its_own_border() -> None:
+    x = RNG.normal(size=(2, 1, 1))
+    goes_to(Pad(((2, 0), (1, 3)), mode="edge"), x, np.broadcast_to(at(x), (2, 3, 5)))
+
+
 def test_borders_that_have_nothing_to_copy() -> None:
     empty = np.zeros((2, 3, 0))
     for mode in ("reflect", "edge"):
