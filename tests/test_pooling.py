@@ -166,11 +166,11 @@ def test_a_mean_by_hand(include: bool, exact: bool) -> None:
         assert {type(v) for v in (*z.flat, *back.flat)} == {type(x.flat[0])}
 
 
-@pytest.mark.parametrize(("include", "count"), [(False, 1), (True, 3)])
-def test_a_mean_over_one_position(include: bool, count: int) -> None:
-    """The window from −2 to 0 meets one position, that from 1 to 3 one and two beyond the end, which never count."""
-    layer = AveragePool(3, padding=((2, 0),), ceil_mode=True, count_include_pad=include)
-    assert layer.forward(line(6.0, 9.0)).tolist() == [[[6.0 / count, 9.0]]]
+@pytest.mark.parametrize(("include", "count"), [(False, 2), (True, 3)])
+def test_a_mean_over_part_of_a_window(include: bool, count: int) -> None:
+    """The window from −1 to 1 meets two positions, that from 2 to 4 two and one beyond the end, which never counts."""
+    layer = AveragePool(3, padding=((1, 0),), ceil_mode=True, count_include_pad=include)
+    assert layer.forward(line(6.0, 9.0, 4.0, 8.0)).tolist() == [[[15.0 / count, 6.0]]]
 
 
 def test_thirds_are_exact() -> None:
