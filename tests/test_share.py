@@ -10,7 +10,7 @@ from exact_numbers import F, exact
 
 from lrp_ref import edits, rules
 from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO
-from lrp_ref.errors import ParameterError
+from lrp_ref.errors import ParameterError, UndecidedError
 from lrp_ref.layers import Add, Affine, Conv, Dense
 from lrp_ref.rule import Group, Known, Redistribution, Rule, Run, prepare, share
 
@@ -306,6 +306,18 @@ def test_runs_and_groups_that_mean_nothing_are_refused() -> None:
         Group((Run(),), gate="zero")
     with pytest.raises(ParameterError, match="at least one group"):
         Rule()
+
+
+class Unsure(edits.Stabiliser):
+    """A stabiliser that cannot tell the sign of the second sample's first denominator."""
+
+    def offset(self, z: Any) -> Any:
+        raise UndecidedError("on which side of 0 is not known", (z[1, 0],))
+
+
+def test_a_denominator_without_a_sign_is_named_by_its_unit() -> None:
+    with pytest.raises(UndecidedError, match=r"^the denominator of unit \(1, 0\): on which side of 0 is not known$"):
+        share(dense(), (SIGNED,), R, rules.LRP0(Unsure("add", F(1, 2))))
 
 
 class Forgetful(Add):
