@@ -11,7 +11,22 @@ from exact_numbers import exact
 
 from lrp_ref import edits, rules
 from lrp_ref.errors import BackendError, ParameterError, ShapeError, UnsupportedError
-from lrp_ref.layers import LSTM, Add, Affine, Concat, Conv, Dense, Flatten, Multiply, ReLU, Slice, Split, SumPool
+from lrp_ref.layers import (
+    LSTM,
+    Add,
+    Affine,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    Multiply,
+    Power,
+    ReLU,
+    Slice,
+    Split,
+    SumPool,
+)  # fmt: skip
 from lrp_ref.layers.base import Elementwise, Layer, Linear, Route, Universal, Unweighted, pull_broadcast
 from lrp_ref.rule import Redistribution
 
@@ -166,6 +181,12 @@ def test_bases_compute_nothing(kind: Any) -> None:
             base._redistribute((X,), (R,), None, None)
 
 
+def test_an_activation_hands_on_its_slope_times_g() -> None:
+    x, g = np.array([[-2.0, 3.0]]), np.array([[5.0, 7.0]])
+    assert LeakyReLU(0.25).vjp(x, g).tolist() == [[1.25, 7.0]]
+    assert Power(3).vjp(x, g).tolist() == [[60.0, 189.0]]
+
+
 def test_a_broadcast_operand_receives_the_sum() -> None:
     a, b = np.ones((2, 1)), np.ones((1, 3))
     g = np.arange(6.0).reshape(2, 3)
@@ -234,6 +255,12 @@ def test_affine_parameters_have_fewer_axes_than_a_batch() -> None:
                 layer.forward(x)
     with pytest.raises(ShapeError, match="more axes than a sample"):
         Affine(np.ones(3)).forward(np.ones(3))
+
+
+def test_affine_parameters_have_the_inputs_dtype() -> None:
+    for layer in (Affine(np.ones(4)), Affine(shift=np.ones(4)), Affine(np.ones(4, np.float32), np.ones(4))):
+        with pytest.raises(BackendError, match="float32"):
+            layer.forward(X.astype(np.float32))
 
 
 def test_a_number_scales_everything() -> None:
