@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from .arithmetic import no_exact_value, scalar
-from .arrays import Array, channelwise, fits, namespace, sample_sum
+from .arrays import Array, channelwise, fits, namespace, sample_sum, with_sign
 from .errors import ParameterError, ShapeError
 from .values import Value
 
@@ -183,9 +183,7 @@ class Stabiliser:
         xp = namespace(z)
         epsilon = scalar(self.epsilon, z)
         if self.kind == "add":
-            if z.dtype.kind == "f":
-                return xp.copysign(epsilon, z + 0.0).astype(z.dtype, copy=False)  # −0.0 + 0.0 is +0.0: sgn(−0.0) = +1
-            return xp.where(z < 0, -epsilon, epsilon).astype(z.dtype)
+            return with_sign(epsilon, z)
         if self.kind == "clip":
             return xp.where(z < 0, xp.minimum(z, -epsilon), xp.maximum(z, epsilon)).astype(z.dtype) - z
         no_exact_value(z, "the root mean square")

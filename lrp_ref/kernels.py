@@ -10,11 +10,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
+from . import buffers
 from .arrays import Array, Namespace
 from .errors import ShapeError
 
 Pads = tuple[tuple[int, int], ...]
-STRIP_BYTES = 2 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
+STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
@@ -38,7 +39,7 @@ def pad_spatial(x: Array, pads: Pads, value: object, xp: Namespace) -> Array:
     if not any(before or after for before, after in pads):
         return x
     shape = x.shape[:2] + tuple(n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))
-    padded = xp.zeros(shape, dtype=x.dtype)
+    padded = buffers.zeros(shape, x.dtype, xp)
     if value != 0:
         padded[...] = value
     inner = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape[2:], pads, strict=True))
@@ -55,6 +56,46 @@ def windows(
         yield tuple(
             slice(t * d, t * d + s * (n - 1) + 1, s) for t, d, s, n in zip(tap, dilation, stride, out, strict=True)
         )
+
+
+class Windows:
+    """Where the taps of a kernel meet an input: per tap, output positions and the input positions that they read.
+
+    Positions in the padding are left out, so nothing has to be padded.
+    """
+
+    def __init__(
+        self, spatial: Sequence[int], out: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pads: Pads,
+        dilation: Sequence[int],
+    ) -> None:  # fmt: skip
+        self.axes = [
+            (size, s, [t * d - before for t in range(k)])
+            for size, s, d, k, (before, _) in zip(spatial, stride, dilation, kernel, pads, strict=True)
+        ]
+        self.others = list(
+            itertools.product(*(_meetings(axis, 0, n) for axis, n in zip(self.axes[1:], out[1:], strict=True)))
+        )
+
+    def taps(self, rows: slice) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+        """Yield per tap, row-major, the slices of the output ``rows`` (counted from their start) and of the input."""
+        for first in _meetings(self.axes[0], rows.start, rows.stop):
+            for others in self.others:
+                out, source = zip(first, *others, strict=True)
+                yield out, source
+
+
+def _meetings(axis: tuple[int, int, list[int]], start: int, stop: int) -> list[tuple[slice, slice]]:
+    """Return, per tap of one axis, the positions in [start, stop) that meet the input, and where."""
+    size, stride, shifts = axis
+    found = []
+    for shift in shifts:
+        low, high = max(start, -(shift // stride)), min(stop, (size - 1 - shift) // stride + 1)
+        if low < high:
+            source = slice(low * stride + shift, (high - 1) * stride + shift + 1, stride)
+            found.append((slice(low - start, high - start), source))
+        else:
+            found.append((slice(0, 0), slice(0, 0)))
+    return found
 
 
 def convolve(
@@ -81,40 +122,50 @@ def convolve(
     Raises:
         ShapeError: the (padded) input is smaller than the kernel.
     """
-    kernel = weight.shape[2:]
-    out = _output_sizes(x.shape[2:], kernel, stride, pads, dilation)
-    padded = pad_spatial(x, pads, 0, xp)
+    kernel, spatial = weight.shape[2:], x.shape[2:]
+    out = _output_sizes(spatial, kernel, stride, pads, dilation)
     n, outs, inner = x.shape[0], weight.shape[0], weight.shape[1]
-    z = xp.empty((n, outs, *out), dtype=x.dtype)
+    z = buffers.empty((n, outs, *out), x.dtype, xp)
     if z.size == 0:
         return z
+    meets = Windows(spatial, out, kernel, stride, pads, dilation)
     if inner == 1:
-        _depthwise(padded, weight, z, groups, stride, dilation)
+        _depthwise(x, weight, z, groups, meets)
         return z if bias is None else _add_bias(z, bias)
-    taps, plain = math.prod(kernel), all(s == 1 for s in stride)
+    taps = math.prod(kernel)
     matrix = weight.reshape(groups, outs // groups, inner * taps)
-    grouped = padded.reshape(n, groups, inner, *padded.shape[2:])
+    direct = taps == 1 and out == spatial and not any(map(any, pads))
+    grouped = x.reshape(n, groups, inner, *spatial)
     result = z.reshape(n, groups, outs // groups, -1)
     shift = None if bias is None else bias.reshape(groups, outs // groups, 1)
     columns, row = None, math.prod(out[1:])
     for rows, samples in _strips(n, out, groups * inner * taps, x.dtype.itemsize, xp):
-        strip = (rows.stop - rows.start, *out[1:])
-        block = _rows(grouped[samples], rows, kernel, stride, dilation)
-        count = block.shape[0]
-        if taps == 1 and plain:
-            unrolled = block
+        count = samples.stop - samples.start
+        if direct:
+            unrolled = grouped[samples, :, :, rows]
         else:
-            shape = (count, groups, inner, taps, *strip)
+            shape = (count, groups, inner, taps, rows.stop - rows.start, *out[1:])
             if columns is None or columns.shape != shape:
-                columns = xp.empty(shape, dtype=x.dtype)
+                columns = buffers.zeros(shape, x.dtype, xp)
             unrolled = columns
-            for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
-                columns[:, :, :, k] = block[(..., *tap)]
+            _gather(grouped[samples], meets, rows, columns)
         target = result[samples, :, :, rows.start * row : rows.stop * row]
         matmul_into(matrix, unrolled.reshape(count, groups, inner * taps, target.shape[3]), target, xp)
         if shift is not None:
             target += shift
     return z
+
+
+def _gather(x: Array, meets: Windows, rows: slice, columns: Array) -> None:
+    """Write the windows of the output ``rows`` into ``columns`` (N, groups, C/groups, taps, *strip).
+
+    What lies in the padding stays 0 there: other strips of the same size write the same columns; only rows differ.
+    """
+    for k, (out, source) in enumerate(meets.taps(rows)):
+        column = columns[:, :, :, k]
+        column[(..., *out)] = x[(..., *source)]
+        column[(slice(None),) * 3 + (slice(0, out[0].start),)] = 0
+        column[(slice(None),) * 3 + (slice(out[0].stop, None),)] = 0
 
 
 def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
@@ -153,14 +204,13 @@ def convolve_adjoint(
         flipped = flipped[(..., *(slice(None, None, -1),) * len(kernel))].reshape(-1, outs // groups, *kernel)
         around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
         return convolve(g, flipped, stride=stride, pads=around, dilation=dilation, groups=groups, xp=xp)
-    full = tuple(size + a + b for size, (a, b) in zip(spatial, pads, strict=True))
-    y = xp.zeros((n, groups * inner, *full), dtype=g.dtype)
+    y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
+    meets = Windows(spatial, out, kernel, stride, pads, dilation)
     if g.size and inner == 1:
-        _depthwise_adjoint(g, weight, y, groups, stride, dilation, xp)
+        _depthwise_adjoint(g, weight, y, groups, meets, xp)
     elif g.size:
-        _scatter(g, weight, y.reshape(n, groups, inner, *full), stride, dilation, groups, xp)
-    crop = tuple((-a, -b) for a, b in pads)
-    return pad_spatial(y, crop, 0, xp)
+        _scatter(g, weight, y.reshape(n, groups, inner, *spatial), groups, meets, xp)
+    return y
 
 
 def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) -> bool:
@@ -173,26 +223,23 @@ def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) ->
     return all(s == 1 for s in stride) and 1 < outs <= inner and positions >= 4 * outs
 
 
-def _scatter(
-    g: Array, weight: Array, y: Array, stride: Sequence[int], dilation: Sequence[int], groups: int, xp: Namespace
-) -> None:
-    """Add the unrolled products W^T g of each strip to its windows of y (N, groups, C/groups, *padded)."""
+def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
+    """Add the unrolled products W^T g of each strip to its windows of y (N, groups, C/groups, *spatial)."""
     kernel, inner = weight.shape[2:], weight.shape[1]
-    n, outs, out, taps = g.shape[0], weight.shape[0], g.shape[2:], math.prod(weight.shape[2:])
+    n, outs, out, taps = g.shape[0], weight.shape[0], g.shape[2:], math.prod(kernel)
     matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
     source = g.reshape(n, groups, outs // groups, -1)
     columns, row = None, math.prod(out[1:])
     for rows, samples in _strips(n, out, groups * inner * taps, g.dtype.itemsize, xp):
-        strip = (rows.stop - rows.start, *out[1:])
         part = source[samples, :, :, rows.start * row : rows.stop * row]
         shape = (part.shape[0], groups, inner * taps, part.shape[3])
         if columns is None or columns.shape != shape:
-            columns = xp.empty(shape, dtype=g.dtype)
+            columns = buffers.empty(shape, g.dtype, xp)
         matmul_into(matrix, part, columns, xp)
-        unrolled = columns.reshape(part.shape[0], groups, inner, taps, *strip)
-        block = _rows(y[samples], rows, kernel, stride, dilation)
-        for k, tap in enumerate(windows(kernel, stride, dilation, strip)):
-            block[(..., *tap)] += unrolled[:, :, :, k]
+        unrolled = columns.reshape(part.shape[0], groups, inner, taps, rows.stop - rows.start, *out[1:])
+        block = y[samples]
+        for k, (there, here) in enumerate(meets.taps(rows)):
+            block[(..., *here)] += unrolled[(slice(None),) * 3 + (k, *there)]
 
 
 def _output_sizes(
@@ -218,17 +265,7 @@ def _strips(n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namesp
             yield slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n))
 
 
-def _rows(x: Array, rows: slice, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
-    """View of the input rows (first spatial axis, after two or three leading axes) that output ``rows`` meet."""
-    lead = x.ndim - len(kernel)
-    top = rows.start * stride[0]
-    bottom = (rows.stop - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
-    return x[(slice(None),) * lead + (slice(top, bottom),)]
-
-
-def _depthwise(
-    padded: Array, weight: Array, z: Array, groups: int, stride: Sequence[int], dilation: Sequence[int]
-) -> None:
+def _depthwise(x: Array, weight: Array, z: Array, groups: int, meets: Windows) -> None:
     """One input channel per group: a weighted sum of shifted views, no matrix product."""
     n, out = z.shape[0], z.shape[2:]
     many = weight.shape[0] // groups
@@ -236,18 +273,17 @@ def _depthwise(
     result[...] = 0
     factors = weight.reshape(groups, many, -1)
     ones = (1,) * len(out)
-    for k, tap in enumerate(windows(weight.shape[2:], stride, dilation, out)):
-        view = padded[(slice(None), slice(None), None, *tap)]
-        result += view * factors[:, :, k].reshape(groups, many, *ones)
+    for k, (here, there) in enumerate(meets.taps(slice(0, out[0]))):
+        view = x[(slice(None), slice(None), None, *there)]
+        result[(..., *here)] += view * factors[:, :, k].reshape(groups, many, *ones)
 
 
-def _depthwise_adjoint(
-    g: Array, weight: Array, y: Array, groups: int, stride: Sequence[int], dilation: Sequence[int], xp: Namespace
-) -> None:
+def _depthwise_adjoint(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
     n, out = g.shape[0], g.shape[2:]
     many = weight.shape[0] // groups
     source = g.reshape(n, groups, many, *out)
     factors = weight.reshape(groups, many, -1)
     ones = (1,) * len(out)
-    for k, tap in enumerate(windows(weight.shape[2:], stride, dilation, out)):
-        y[(slice(None), slice(None), *tap)] += xp.sum(source * factors[:, :, k].reshape(groups, many, *ones), axis=2)
+    for k, (here, there) in enumerate(meets.taps(slice(0, out[0]))):
+        part = source[(..., *here)] * factors[:, :, k].reshape(groups, many, *ones)
+        y[(slice(None), slice(None), *there)] += xp.sum(part, axis=2)

@@ -7,12 +7,14 @@ rule   = groups
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
+from . import blocks, buffers
 from .arithmetic import scalar
-from .arrays import Array, Namespace, namespace, sample_dot, sample_sum, unbroadcast
+from .arrays import Array, Namespace, namespace, only, sample_dot, sample_sum, unbroadcast
 from .edits import EXACT, KEEP, NEG, ONES, POS, ZERO, Const, Edit, Stabiliser
 from .errors import ParameterError, UndecidedError
 from .values import Value
@@ -198,7 +200,7 @@ def divide(numerator: Array, denominator: Array, xp: Namespace) -> tuple[Array, 
     """Return numerator / denominator with 0 where the denominator is 0, and the mask of those dead units."""
     dead = denominator == 0
     quotient = numerator / xp.where(dead, scalar(1, denominator), denominator)
-    return xp.where(dead, scalar(0, denominator), quotient), dead
+    return only(quotient, ~dead), dead
 
 
 def share(
@@ -222,33 +224,25 @@ def share(
     bias = stabiliser = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
     left: Array | None = relevance  # what no group has covered yet; None stands for nothing
     for group in _groups(rule, known.active):
-        mass = relevance if group.weight == 1 else scalar(group.weight, relevance) * relevance
-        if group.gate is not None and not known.active:
-            z = layer.forward(*xs) if known.z is None else known.z
-            mass = xp.where(z > 0 if group.gate == "positive" else z < 0, mass, scalar(0, relevance))
         passes = _passes(layer, xs, group, known)
         total = _total(passes, known.z)
-        try:
-            offset = group.stabiliser.offset(total)
-            stable = total if offset is None else total + offset
-            if group.stabiliser.never_zero(total):
-                message = mass / stable
-            else:
-                message, dead = divide(mass, stable, xp)
-                mass = xp.where(dead, scalar(0, mass), mass)
-        except UndecidedError as error:
-            raise error.among("the denominator", total) from error
+        z = None
+        if group.gate is not None and not known.active:
+            z = layer.forward(*xs) if known.z is None else known.z
+        sent = _messages(group, relevance, z, total, xp)
+        message, mass = sent.message, sent.mass
         left = None if left is mass else -mass if left is None else left - mass
         for run, edited, inputs in passes:
-            for k, (x, g) in enumerate(zip(inputs, edited.pull(xs, message), strict=True)):
-                part = run.signed(x * g)
+            pulled = edited.pull(xs, message)
+            last = len(pulled) == 1 and run is passes[-1][0]  # nobody reads g after it
+            for k, (x, g) in enumerate(zip(inputs, pulled, strict=True)):
+                part = run.signed(buffers.times(x, g, keep=message if last else g))
                 received[k] = part if received[k] is None else received[k] + part
         to_bias, spread_bias = _bias_mass(passes, message, total, bool(group.bias_share), xp)
         bias = bias + to_bias
-        if offset is not None:
-            stabiliser = stabiliser + sample_dot(message, offset)
+        stabiliser = stabiliser + sent.taken
         if group.bias_share or group.stabiliser_share:
-            taken = None if offset is None else message * offset
+            taken = None if sent.offset is None else message * sent.offset
             extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, taken, message, xp)
             received = [r + e for r, e in zip(received, extra, strict=True)]
             bias, stabiliser = bias - from_bias, stabiliser - from_stabiliser
@@ -257,6 +251,68 @@ def share(
     )
     dropped = xp.zeros(relevance.shape[0], dtype=relevance.dtype) if left is None else sample_sum(left)
     return Redistribution(relevances, bias, stabiliser, dropped)
+
+
+@dataclass(frozen=True)
+class _Messages:
+    """What the units of a layer send down for one group.
+
+    Attributes:
+        message: m_j, per unit.
+        mass: the part of R_j that the group covers; the relevance itself where it covers all of it.
+        offset: what the stabiliser adds to the denominators, per unit, or None where nobody needs it per unit.
+        taken: the stabiliser's relevance Σ_j m_j offset_j, per sample (N,).
+    """
+
+    message: Array
+    mass: Array
+    offset: Array | None
+    taken: Array
+
+
+def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp: Namespace) -> _Messages:
+    """Return the messages of a group with the denominators ``total``; ``z`` is what its gate looks at, if it does.
+
+    Several elementwise passes: large arrays are taken block by block, so that all but the first find the numbers in
+    the cache.
+    """
+    n, stabiliser = relevance.shape[0], group.stabiliser
+    spread = group.bias_share or group.stabiliser_share  # it looks at the offset of every unit
+    if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or stabiliser.kind == "relative" or spread:
+        message, mass, offset = _quotients(group, relevance, z, total, xp)
+        taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else sample_dot(message, offset)
+        return _Messages(message, mass, offset, taken)
+    whole = group.weight == 1 and z is None and stabiliser.never_zero(total)
+    message, taken = buffers.empty(total.shape, total.dtype, xp), xp.zeros(n, dtype=relevance.dtype)
+    mass = relevance if whole else buffers.empty(total.shape, total.dtype, xp)
+    flat = [None if a is None else a.reshape(n, -1) for a in (relevance, z, total, message, mass)]
+    for part in blocks.tiles(n, math.prod(total.shape[1:]), total.dtype.itemsize, xp):
+        views: list[Any] = [None if a is None else a[part] for a in flat]
+        r, gate, t, m, kept = views
+        m[...], covered, offset = _quotients(group, r, gate, t, xp)
+        if not whole:
+            kept[...] = covered
+        if offset is not None:
+            taken[part[0]] += sample_dot(m, offset)
+    return _Messages(message, mass, None, taken)
+
+
+def _quotients(
+    group: Group, relevance: Array, z: Array | None, total: Array, xp: Namespace
+) -> tuple[Array, Array, Array | None]:
+    """Return message, mass and offset of every unit."""
+    mass = relevance if group.weight == 1 else scalar(group.weight, relevance) * relevance
+    try:
+        if z is not None:
+            mass = only(mass, z > 0 if group.gate == "positive" else z < 0)
+        offset = group.stabiliser.offset(total)
+        stable = total if offset is None else total + offset
+        if group.stabiliser.never_zero(total):
+            return mass / stable, mass, offset
+        message, dead = divide(mass, stable, xp)
+    except UndecidedError as error:
+        raise error.among("the denominator", total) from error
+    return message, only(mass, ~dead), offset
 
 
 Pass_ = tuple[Run, LinearMap, tuple[Array, ...]]

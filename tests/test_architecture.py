@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "lrp_ref"
 
 FLOORS = [
     ["errors", "arithmetic", "arrays", "values", "tables"],
+    ["blocks", "buffers"],
     ["kernels", "edits", "heatmap"],
     ["rule", "layers"],
     ["rules", "network"],

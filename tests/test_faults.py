@@ -37,6 +37,9 @@ def test_a_wrong_transpose_fails_the_adjoint_check() -> None:
             return g[(slice(None),) * axis + (slice(max(before, 0), g.shape[axis] - max(after, 0)),)]
 
     class NotSummed(layers.Add):
+        def edited(self, weights: Any, bias: Any) -> Any:
+            return self
+
         def pull(self, xs: Any, g: Any) -> Any:
             return (g, g)
 
@@ -106,9 +109,13 @@ def test_a_dropped_bias_is_caught() -> None:
 
 
 def test_a_kernel_that_ignores_dilation_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    windows = kernels.windows
     messages("Conv-dilation", "LRP0-exact")
-    monkeypatch.setattr(kernels, "windows", lambda k, s, d, out: windows(k, s, (1,) * len(d), out))
+
+    class Undilated(kernels.Windows):
+        def __init__(self, *geometry: Any) -> None:
+            super().__init__(*geometry[:-1], (1,) * len(geometry[-1]))
+
+    monkeypatch.setattr(kernels, "Windows", Undilated)
     caught(messages, "Conv-dilation", "LRP0-exact", match="off by")
 
 
@@ -139,15 +146,15 @@ def test_wrong_tie_handling_is_caught() -> None:
     from test_forward import test_max_pool_is_the_textbooks as textbook
 
     class Last(layers.MaxPool):
-        def pull(self, xs: Any, g: Any) -> Any:
+        def _hand_back(self, x: Any, z: Any, g: Any) -> Any:
             back = slice(None, None, -1)
             reversed_ = layers.MaxPool(self.kernel, self.stride)
-            return (reversed_.pull((xs[0][:, :, back],), g[:, :, back])[0][:, :, back],)
+            return reversed_.pull((x[:, :, back],), g[:, :, back])[0][:, :, back]
 
     class Everybody(layers.MaxPool):
-        def pull(self, xs: Any, g: Any) -> Any:
-            spread = np.repeat(self.forward(*xs), self.kernel, axis=2)
-            return (np.where(xs[0] == spread, np.repeat(g, self.kernel, axis=2), 0),)
+        def _hand_back(self, x: Any, z: Any, g: Any) -> Any:
+            spread = np.repeat(z, self.kernel, axis=2)
+            return np.where(x == spread, np.repeat(g, self.kernel, axis=2), 0)
 
     sample = BY_NAME["MaxPool-1d"]
     tied = replace(sample, name="MaxPool-tied", build=lambda d: layers.MaxPool(2))

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from .. import buffers
 from ..arithmetic import no_exact_value, scalar
 from ..arrays import Array, Namespace, erf, namespace
 from ..errors import ParameterError
@@ -62,7 +63,7 @@ class ReLU(Elementwise):
     def forward(self, *xs: Array) -> Array:
         """Return max(x, 0)."""
         (x,) = xs
-        return namespace(x).maximum(x, scalar(0, x))
+        return buffers.computed(namespace(x).maximum, x, scalar(0, x))
 
     def slope(self, x: Array) -> Array:
         """Return 1 for x > 0, else 0."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, ClassVar
 
-from .. import kernels
+from .. import blocks, buffers, kernels
 from ..arithmetic import scalar
-from ..arrays import Array, Namespace, namespace, sample_sum
+from ..arrays import Array, Namespace, namespace, only, sample_sum
 from ..edits import Edit
 from ..errors import ParameterError, ShapeError
 from ..rule import Redistribution
@@ -78,7 +79,7 @@ class Geometry:
     def blank(self, x: Array, xp: Namespace) -> Array:
         """Return zeros of the padded shape of ``x``."""
         sizes = (n + a + b for n, (a, b) in zip(x.shape[2:], self.around, strict=True))
-        return xp.zeros((*x.shape[:2], *sizes), dtype=x.dtype)
+        return buffers.zeros((*x.shape[:2], *sizes), x.dtype, xp)
 
     def views(self, padded: Array) -> list[Array]:
         """Return one view per kernel tap, row-major, each of the output's shape."""
@@ -188,6 +189,13 @@ class AveragePool(SumPool):
         return replace(self, weight_edit=weights)
 
 
+def _maps(first: Array, *others: Array, xp: Namespace) -> Iterator[list[Array]]:
+    """Yield views (1, maps, ...) of arrays (N, C, ...), as many maps at a time as several passes find in the cache."""
+    maps = [a.reshape(1, math.prod(a.shape[:2]), *a.shape[2:]) for a in (first, *others)]
+    for some in blocks.blocks(maps[0].shape[1], math.prod(first.shape[2:]) * first.dtype.itemsize, xp):
+        yield [a[:, some] for a in maps]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class MaxPool(Layer):
     """Maximum over windows; the winner takes all the relevance, padding never wins.
@@ -227,31 +235,45 @@ class MaxPool(Layer):
         """Return z (N, C, *out)."""
         (x,) = xs
         xp, geometry = namespace(x), Geometry.of(self, x)
-        return reduce(xp.maximum, geometry.views(geometry.pad(x, -math.inf, xp)))
+        padded = geometry.pad(x, -math.inf, xp)
+        if x.dtype == object:
+            return reduce(xp.maximum, geometry.views(padded))
+        z = buffers.empty((*x.shape[:2], *geometry.out), x.dtype, xp)
+        for inside, here in _maps(padded, z, xp=xp):
+            here[...] = reduce(xp.maximum, geometry.views(inside))
+        return z
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g at the winners (shared among ties where ``ties`` says so)."""
-        (x,) = xs
+        return (self._hand_back(xs[0], self.forward(*xs), g),)
+
+    def _hand_back(self, x: Array, z: Array, g: Array) -> Array:
         xp, geometry = namespace(x, g), Geometry.of(self, x)
-        views = geometry.views(geometry.pad(x, -math.inf, xp))
-        best = reduce(xp.maximum, views)
-        received = geometry.blank(x, xp)
-        zero = scalar(0, g)
-        if self.ties == "share":
-            winners = sum(xp.where(view == best, scalar(1, g), zero) for view in views)
-            g = g / winners.astype(g.dtype)
-            for tap, view in zip(geometry.taps(), views, strict=True):
-                received[(slice(None), slice(None), *tap)] += xp.where(view == best, g, zero)
-            return (geometry.crop(received),)
+        padded, taps = geometry.pad(x, -math.inf, xp), geometry.taps()
+        received = buffers.empty(padded.shape, g.dtype, xp)
+        divide = self._shared if self.ties == "share" else self._first
+        for inside, best, relevance, here in _maps(padded, z, g, received, xp=xp):
+            here[...] = scalar(0, g)
+            for tap, part in zip(taps, divide(geometry.views(inside), best, relevance, xp), strict=True):
+                if geometry.apart:
+                    here[(slice(None), slice(None), *tap)] = part
+                else:
+                    here[(slice(None), slice(None), *tap)] += part
+        return geometry.crop(received)
+
+    def _first(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> Iterator[Array]:
+        """Yield what each tap receives: the first winner takes it all, a tie that follows finds it claimed."""
         unclaimed = xp.ones(best.shape, dtype=bool)
-        for tap, view in zip(geometry.taps(), views, strict=True):
+        for view in views:
             won = xp.logical_and(view == best, unclaimed)
-            unclaimed ^= won  # the first winner takes it all, a tie that follows finds it claimed
-            if geometry.apart:
-                received[(slice(None), slice(None), *tap)] = xp.where(won, g, zero)
-            else:
-                received[(slice(None), slice(None), *tap)] += xp.where(won, g, zero)
-        return (geometry.crop(received),)
+            unclaimed = unclaimed != won
+            yield only(g, won)
+
+    def _shared(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> Iterator[Array]:
+        winners = sum(xp.where(view == best, scalar(1, g), scalar(0, g)) for view in views)
+        g = g / winners.astype(g.dtype)
+        for view in views:
+            yield only(g, view == best)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:
@@ -261,7 +283,7 @@ class MaxPool(Layer):
         z = self.forward(x) if z is None else z
         same_shape(self, relevance, z)
         if not any(map(any, Geometry.of(self, x).pads)):
-            return Redistribution.routed(self.pull(xs, relevance), relevance)
+            return Redistribution.routed((self._hand_back(x, z, relevance),), relevance)
         # A window whose taps all lie in the padding has no winner: its maximum is −∞, its relevance is dropped.
         no_winner = namespace(relevance).where(z == -math.inf, relevance, scalar(0, relevance))
-        return Redistribution.routed(self.pull(xs, relevance), relevance, dropped=sample_sum(no_winner))
+        return Redistribution.routed((self._hand_back(x, z, relevance),), relevance, dropped=sample_sum(no_winner))
