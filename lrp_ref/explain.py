@@ -258,13 +258,14 @@ def _explain_few(
     """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name."""
     name = walk.net.outputs[0]
     wanted = {i.name: fed[i.name] for i in walk.net.inputs}
-    values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped)
+    memories = dict.fromkeys(walk.remembering)
+    values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped, memories=memories)
     out = values[name]
     if not isinstance(start, str | Start):
         start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
         start = start[cut] if start.shape == (n, *out.shape[1:]) else start
     begin, targets, described = start_relevance(out, target, start)
-    relevance, rows = walk_back(walk, values, {name: begin}, keep=keep)
+    relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)
     received = {
         key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
         for key, array in fed.items()

@@ -262,7 +262,12 @@ class Network(Value):
         return self.astype(dtype)
 
     def values(
-        self, x: Mapping[str, Array], *, check: bool = True, keep: Callable[[str], bool] | None = None
+        self,
+        x: Mapping[str, Array],
+        *,
+        check: bool = True,
+        keep: Callable[[str], bool] | None = None,
+        memories: dict[str, Any] | None = None,
     ) -> dict[str, Array]:
         """Run the nodes and return every value by name (several outputs as ``name``, ``name:1``, ...).
 
@@ -270,13 +275,18 @@ class Network(Value):
             x: checked inputs by name.
             check: whether to look for NaN and infinity after each node.
             keep: which values to keep until the end; None for all. Others are freed after their last use.
+            memories: where to put what each layer remembers for the way back, by the names it holds already.
         """
         values = dict(x)
         last = {name: k for k, node in enumerate(self.nodes) for name in node.inputs}
         for k, node in enumerate(self.nodes):
             try:
                 with unwarned():
-                    out = node.layer.forward(*(_value(values, name) for name in node.inputs))
+                    xs = tuple(_value(values, name) for name in node.inputs)
+                    if memories is not None and node.name in memories:
+                        out, memories[node.name] = node.layer.remembering(*xs)
+                    else:
+                        out = node.layer.forward(*xs)
                 for j, array in enumerate(out if isinstance(out, tuple) else (out,)):
                     values[value_name(node.name, j)] = array
                     if check:

@@ -185,12 +185,14 @@ class Known:
         active: the relevance of an output is 0 wherever the output is ≤ 0 (a ReLU above took it), so groups for
             z_j < 0 are empty.
         edited: layers with edited weights that were made before, by (edit of weights, edit of bias).
+        memory: what :meth:`Layer.remembering` left for this one way back.
     """
 
     z: Any = None
     nonnegative: bool = False
     active: bool = False
     edited: Mapping[tuple[Edit, Edit], LinearMap] | None = None
+    memory: Any = None
 
 
 UNKNOWN = Known()

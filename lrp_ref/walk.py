@@ -18,6 +18,7 @@ from .canonize import canonize as canonize_network
 from .errors import LrpError, UndecidedError
 from .knowledge import facts
 from .layers import Clip, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
+from .layers.base import Universal
 from .network import Network, Node, located, value_name
 from .rule import Known, Rule, prepare
 from .trace import Row
@@ -49,6 +50,12 @@ class Walk:
         """Values that are not kept for the way back: one cheap layer makes them again from a value that is kept."""
         cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in self.net.outputs}
         return frozenset(n.name for n in self.net.nodes if n.name in cheap and n.inputs[0] not in cheap)
+
+    @cached_property
+    def remembering(self) -> tuple[str, ...]:
+        """Nodes whose way back can make use of what their forward pass leaves."""
+        planned = zip(self.net.nodes, self.plan, strict=True)
+        return tuple(node.name for node, p in planned if not isinstance(p.rule, Universal))
 
     def samples(self, fed: Mapping[str, Array]) -> int:
         """Return how many samples of ``fed`` to take at a time."""
@@ -109,7 +116,7 @@ def _edited(walk: Walk) -> list[Array]:
 
 
 def walk_back(
-    walk: Walk, values: dict[str, Array], relevance: dict[str, Array], *, keep: bool
+    walk: Walk, values: dict[str, Array], relevance: dict[str, Array], memories: dict[str, Any], *, keep: bool
 ) -> tuple[dict[str, Array], list[Row]]:
     """Hand the relevance from node to node, last to first.
 
@@ -117,6 +124,7 @@ def walk_back(
         walk: the network made ready.
         values: of the forward pass, by name.
         relevance: what starts, by name of the value.
+        memories: what the forward pass left, by name of the node; it is used up.
         keep: whether values and relevances stay until the end; otherwise they are freed on the way.
 
     Returns:
@@ -138,6 +146,7 @@ def walk_back(
         while (more := value_name(node.name, len(names))) in values:
             names.append(more)
         if any(n in relevance for n in names):
+            known = replace(known, memory=memories.pop(node.name, None))
             rows.append(_step(node, planned, known, names, value, values, relevance, sums, first=not rows))
         if not keep:
             for n in names:

@@ -69,7 +69,7 @@ def symbolic(
     _small_enough(net, fed)
     exact, fed = rational(net), {k: rational(v) if is_float(v) else v for k, v in fed.items()}
     walk, values, begin, chosen = _walked(exact, fed, composite, target, canonize)
-    relevance, _ = walk_back(walk, dict(values), {walk.net.outputs[0]: begin}, keep=True)
+    relevance, _ = walk_back(walk, dict(values), {walk.net.outputs[0]: begin}, {}, keep=True)
     made = Derivation(walk, values, relevance)
     _name_inputs(made)
     forward = [made.forward(node) for node in walk.net.nodes]

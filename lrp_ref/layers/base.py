@@ -47,6 +47,10 @@ class Layer(Value):
         """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""
         raise NotImplementedError
 
+    def remembering(self, *xs: Array) -> tuple[Any, Any]:
+        """Return the output, and what :meth:`redistribute` can make use of once, as ``known.memory``, or None."""
+        return self.forward(*xs), None
+
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the transposed Jacobian at ``xs`` applied to ``g``, one array per operand."""
         raise NotImplementedError
@@ -91,7 +95,7 @@ class Layer(Value):
         Args:
             x, relevance, rule: as in :meth:`relevance_backward`.
             z: the layer's output for ``x`` where it is known already (saves a forward pass).
-            known: what else is known of the arrays; only linear layers make use of it.
+            known: what else is known of the arrays; linear and recurrent layers make use of it.
         """
         xs = self._operands(x)
         relevances = relevance if isinstance(relevance, tuple) else (relevance,)
@@ -100,6 +104,8 @@ class Layer(Value):
             return rule.run(self, xs, relevances)
         if isinstance(self, Linear):
             return self.shared(xs, relevances, rule, replace(known, z=self.forward(*xs) if z is None else z))
+        if known.memory is not None:
+            return self._recall(xs, relevances, rule, z, known.memory)
         return self._redistribute(xs, relevances, rule, z)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
@@ -107,6 +113,11 @@ class Layer(Value):
         return False
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        raise NotImplementedError
+
+    def _recall(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, memory: Any
+    ) -> Redistribution:
         raise NotImplementedError
 
     def _operands(self, x: Any) -> tuple[Array, ...]:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from .. import buffers
 from ..arithmetic import no_exact_value
 from ..arrays import Array, Namespace, namespace
 
@@ -66,24 +67,24 @@ def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep
     no_exact_value(x, "tanh")
     xp = namespace(x, weights.input)
     count, n, hidden = start[0].shape
-    half = halves(x, hidden, xp)
-    driving, pushing = _columns(weights.input), _columns(weights.hidden)
-    bias = weights.bias.reshape(count, 1, 4 * hidden)
-    # Of full size, as arrays of one shape multiply fastest; the weights stay as they are, since copies cost more.
-    shrink = xp.ones((count, n, 4, hidden), dtype=x.dtype) * half
-    half = xp.ones((4, count, n, hidden), dtype=x.dtype) * half.reshape(4, 1, 1, hidden)
+    # σ(z) = ½ tanh(½ z) + ½, gate by gate: (4, D, in, hidden), scaled once rather than at every step.
+    factors = halves(x, hidden, xp)
+    driving, pushing = (_by_gate(w, factors) for w in (weights.input, weights.hidden))
+    bias = (weights.bias * factors).transpose(1, 0, 2).reshape(4, count, 1, hidden)
+    # Of full size, as arrays of one shape multiply fastest.
+    half = xp.ones((4, count, n, hidden), dtype=x.dtype) * factors.reshape(4, 1, 1, hidden)
     rest = 1 - half
 
     def empty(*shape: int) -> Array:
         return xp.empty(shape, dtype=x.dtype)
 
-    # One array, as memory that is new costs more than the arithmetic: h, the two parts, and the pre-activations.
+    # One array: h, the two parts, and the pre-activations.
     last, gates_kept = keep == "last", KEEP[keep]
-    kept = empty(1 if last else steps + 1, 1 if gates_kept is None else 3 + len(range(4)[gates_kept]), count, n, hidden)
+    planes_kept = 1 if gates_kept is None else 3 + len(range(4)[gates_kept])
+    kept = buffers.empty((1 if last else steps + 1, planes_kept, count, n, hidden), x.dtype, xp)
     # c and i stand next to each other, and so do f and g: both parts of c_t are one product.
-    planes, pushed, squashed = empty(5, count, n, hidden), empty(count, n, 4, hidden), empty(count, n, hidden)
+    planes, pushed, squashed = empty(5, count, n, hidden), empty(4, count, n, hidden), empty(count, n, hidden)
     c, gates, output, left, right = planes[0], planes[1:], planes[4], planes[0:2], planes[2:4]
-    gates_by_sample, pushed_rows = gates.transpose(1, 2, 0, 3), pushed.reshape(count, n, 4 * hidden)
     kept[0, 0] = start[0]
     c[...] = start[1]
     h, part = kept[0, 0], empty(2, count, n, hidden)
@@ -91,17 +92,13 @@ def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep
     size = max(DRIVEN // max(pushed.size, 1), 1)
     for first in range(0, steps, size):
         many = min(size, steps - first)
-        drive = matmul(x[:, first * n : (first + many) * n], driving)
+        drive = matmul(x[None, :, first * n : (first + many) * n], driving)
         drive += bias
-        drive = drive.reshape(count, many, n, 4, hidden).transpose(1, 0, 2, 3, 4)
-        if many > 1:  # bring together what belongs to one step
-            drive, drive[...] = empty(*drive.shape), drive
         for t in range(many):
-            here = drive[t]
-            matmul(h, pushing, pushed_rows)
+            here = drive[:, :, t * n : (t + 1) * n]
+            matmul(h[None], pushing, pushed)
             here += pushed
-            here *= shrink
-            tanh(here, gates_by_sample)
+            tanh(here, gates)
             gates *= half
             gates += rest
             if gates_kept is not None:
@@ -112,14 +109,15 @@ def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep
             h = h if last else kept[first + t + 1, 0]
             multiply(output, squashed, h)
         if gates_kept is not None:
-            kept[first : first + many, 3:] = drive[:, :, :, gates_kept].transpose(0, 3, 1, 2, 4)
+            z = drive[gates_kept].reshape(planes_kept - 3, count, many, n, hidden)
+            kept[first : first + many, 3:] = z.transpose(2, 0, 1, 3, 4)
     return Tape(x, kept[:, 0], kept[:-1, 1:3], kept[:-1, 3:])
 
 
-def _columns(weight: Array) -> Array:
-    """Return (directions, 4, hidden, in) as matrices (directions, in, 4·hidden)."""
-    count, gates, hidden, inner = weight.shape
-    return weight.reshape(count, gates * hidden, inner).transpose(0, 2, 1)
+def _by_gate(weight: Array, factors: Array) -> Array:
+    """Return (directions, 4, hidden, in) times (4, hidden) as matrices (4, directions, in, hidden)."""
+    scaled = weight * factors[..., None]
+    return scaled.transpose(1, 0, 3, 2).copy()
 
 
 # -- back ---------------------------------------------------------------------------------------------------------

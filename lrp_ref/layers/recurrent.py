@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .. import buffers
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace, require_dtype, require_indices, sample_sum
 from ..edits import ZERO
@@ -115,7 +116,7 @@ class LSTM(Layer):
         along = x.transpose(1, 0, 2)
         if lengths is not None:  # what lies after the end is not read
             along = xp.where(self._active(lengths, steps, xp), along, scalar(0, x))
-        read = xp.empty((len(directions), steps, n, features), dtype=x.dtype)
+        read = buffers.empty((len(directions), steps, n, features), x.dtype, xp)
         for k, reverse in enumerate(directions):
             read[k] = self._turn(along, reverse, lengths, xp)
         states = states or (xp.zeros((n, len(directions), self.hidden), dtype=x.dtype),) * 2
@@ -144,6 +145,11 @@ class LSTM(Layer):
         """Return the outputs that ``returns`` names."""
         keep = {"last": "states" if self.lengths else "last", "sequence": "states", "all": "cell"}[self.returns]
         return self._outputs(self._run(xs, keep), xs)
+
+    def remembering(self, *xs: Array) -> tuple[Any, Tape]:
+        """Return the outputs and the tape of the run, which the way back uses up."""
+        tape = self._run(xs, "cell")
+        return self._outputs(tape, xs), tape
 
     def _outputs(self, tape: Tape, xs: tuple[Array, ...]) -> Any:
         xp, (n, steps, _), count = namespace(tape.h), xs[0].shape, len(DIRECTIONS[self.direction])
@@ -229,8 +235,13 @@ class LSTM(Layer):
         return pulled if self.state else pulled[:-2]
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+        return self._recall(xs, relevances, rule, z, self._run(xs, "cell"))
+
+    def _recall(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, memory: Tape
+    ) -> Redistribution:
         dense, state = self._rules(rule)
-        tape = self._run(xs, "cell")
+        tape = memory
         z = self._outputs(tape, xs) if z is None else z
         outputs = z if isinstance(z, tuple) else (z,)
         self._expect(relevances, len(outputs))
