@@ -69,7 +69,7 @@ def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep
     count, n, hidden = start[0].shape
     # σ(z) = ½ tanh(½ z) + ½, gate by gate: (4, D, in, hidden), scaled once rather than at every step.
     factors = halves(x, hidden, xp)
-    driving, pushing = (_by_gate(w, factors) for w in (weights.input, weights.hidden))
+    driving, pushing = (_by_gate(w, factors, xp) for w in (weights.input, weights.hidden))
     bias = (weights.bias * factors).transpose(1, 0, 2).reshape(4, count, 1, hidden)
     # Of full size, as arrays of one shape multiply fastest.
     half = xp.ones((4, count, n, hidden), dtype=x.dtype) * factors.reshape(4, 1, 1, hidden)
@@ -114,10 +114,12 @@ def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep
     return Tape(x, kept[:, 0], kept[:-1, 1:3], kept[:-1, 3:])
 
 
-def _by_gate(weight: Array, factors: Array) -> Array:
+def _by_gate(weight: Array, factors: Array, xp: Namespace) -> Array:
     """Return (directions, 4, hidden, in) times (4, hidden) as matrices (4, directions, in, hidden)."""
-    scaled = weight * factors[..., None]
-    return scaled.transpose(1, 0, 3, 2).copy()
+    count, _, hidden, inner = weight.shape
+    made = xp.empty((4, count, inner, hidden), dtype=weight.dtype)
+    made[...] = (weight * factors[..., None]).transpose(1, 0, 3, 2)
+    return made
 
 
 # -- back ---------------------------------------------------------------------------------------------------------
