@@ -78,7 +78,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ELU": {"alpha": 1.0}, "Power": {"exponent": 2}, "Concat": {"axis": 1}, "Add": {"coefficients": ()},
     "Conv": {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1},
     "ConvTranspose": {"bias": None, "stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1},
-    "Dense": {"bias": None}, "Gather": {"indices": (), "axis": 1},
+    "Dense": {"bias": None}, "Gather": {"indices": (), "axis": 1}, "Flatten": {"start": 1}, "Reshape": {"shape": (-1,)},
+    "Pad": {"amounts": (), "mode": "constant", "value": 0}, "Transpose": {"axes": (0, 2, 1)},
+    "Split": {"sizes": (), "axis": 1}, "Squeeze": {"axes": ()}, "Unsqueeze": {"axes": ()}, "Upsample": {"factors": ()},
+    "Slice": {"axes": (), "starts": (), "stops": (), "steps": ()}, "Multiply": {"gate": None},
+    "Sum": {"axes": None, "keepdims": True, "factor": 1}, "Mean": {"axes": None, "keepdims": True, "factor": 1},
+    "GlobalAveragePool": {"axes": None, "keepdims": True}, "GlobalMaxPool": {"keepdims": True, "ties": "first"},
     "MaxPool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "ties": "first"},
     "AveragePool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True},
 }  # fmt: skip
