@@ -56,6 +56,7 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "kernels": ("convolution", "convolution_memory"), "conv": ("convolution",),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
     "base": ("layer_kinds",), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
+    "merge": ("operands",), "reduction": ("reductions",), "route": ("routes",),
 }  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
