@@ -7,6 +7,7 @@ Large arrays that the kernels make lie in buffers which come back when the last 
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ class _Store:
     """Waiting buffers by size, shared by all threads."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
         self.waiting: defaultdict[int, list[np.ndarray]] = defaultdict(list)
         self.kept = 0
         self.lock = threading.RLock()  # a buffer may come back while its own thread is taking another
@@ -37,28 +41,33 @@ class _Store:
 
     def give(self, buffer: np.ndarray) -> None:
         with self.lock:
-            if self.kept + buffer.nbytes <= KEPT_BYTES:
+            if self.kept + buffer.nbytes > KEPT_BYTES:  # other sizes are in use now: forget the ones that wait
+                self.waiting.clear()
+                self.kept = 0
+            if buffer.nbytes <= KEPT_BYTES:
                 self.kept += buffer.nbytes
                 self.waiting[buffer.nbytes].append(buffer)
 
 
 _STORE = _Store()
+if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
+    os.register_at_fork(after_in_child=_STORE.begin)
 
 
 class _Loan:
     """Owner of one buffer: the base of every view of it."""
 
     def __init__(self, buffer: np.ndarray) -> None:
-        self.buffer = buffer
+        self.buffer, self.give = buffer, _STORE.give  # found again even while the interpreter ends
         self.__array_interface__ = buffer.__array_interface__
 
     def __del__(self) -> None:
-        _STORE.give(self.buffer)
+        self.give(self.buffer)
 
 
 def empty(shape: Sequence[int], dtype: Any, xp: Namespace) -> Array:
     """Return an array whose values are arbitrary, in a used buffer if one waits."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    size = int(math.prod(shape)) * np.dtype(dtype).itemsize
     if xp is not np or size < LARGE_BYTES or np.dtype(dtype).hasobject:
         return xp.empty(tuple(shape), dtype=dtype)
     step = 1 << (size.bit_length() - 3)  # buffers of sizes 1, 1¼, 1½ and 1¾ times a power of 2

@@ -1,0 +1,228 @@
+"""Work buffers and blocks: used again, bounded, and invisible in the numbers."""
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import BY_NAME
+
+import lrp_ref as lrp
+from lrp_ref import arrays, blocks, buffers, kernels, layers, rules
+
+LARGE = (3, buffers.LARGE_BYTES // 8)
+
+
+@pytest.fixture(autouse=True)
+def store(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A store of the test's own."""
+    own = buffers._Store()
+    monkeypatch.setattr(buffers, "_STORE", own)
+    return own
+
+
+def address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def test_a_buffer_is_used_again_when_its_last_view_is_gone(store: Any) -> None:
+    first = buffers.empty(LARGE, np.float64, np)
+    where, view = address(first), first[1:, ::2]
+    del first
+    assert store.kept == 0
+    assert address(buffers.empty(LARGE, np.float64, np)) != where
+    del view
+    assert store.kept >= 3 * buffers.LARGE_BYTES
+    assert address(buffers.empty(LARGE, np.float64, np)) in {where, *(address(b) for b in store.waiting[store.kept])}
+
+
+def test_what_is_in_use_is_never_handed_out_twice() -> None:
+    rng = np.random.default_rng(0)
+    alive: list[tuple[float, np.ndarray]] = []
+    for k in range(200):
+        array = buffers.empty((rng.integers(2, 5) * buffers.LARGE_BYTES // 8,), np.float64, np)
+        array[...] = k
+        alive.append((k, array))
+        if rng.random() < 0.6:
+            alive.pop(rng.integers(len(alive)))
+        assert all((a == v).all() for v, a in alive)
+
+
+def test_an_array_is_an_ordinary_one() -> None:
+    array = buffers.zeros(LARGE, np.float32, np)
+    assert type(array) is np.ndarray
+    assert array.dtype == np.float32
+    assert array.shape == LARGE
+    assert array.flags.writeable
+    assert array.flags.c_contiguous
+    assert not array.any()
+    array[...] = 7
+    del array
+    assert not buffers.zeros(LARGE, np.float32, np).any()  # in the same buffer
+
+
+def test_what_waits_is_bounded(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "KEPT_BYTES", 5 * buffers.LARGE_BYTES)
+    made = [buffers.empty((n * buffers.LARGE_BYTES // 8,), np.float64, np) for n in (1, 2, 4, 16)]
+    sizes = []
+    while made:
+        made.pop(0)
+        sizes.append(store.kept)
+        assert store.kept == sum(b.nbytes for waiting in store.waiting.values() for b in waiting)
+    # 1, then 1 + 2, then 4 alone, as the others would be too much, and 16 never
+    assert [s / buffers.LARGE_BYTES for s in sizes] == [1, 3, 4, 0]
+
+
+def test_small_arrays_exact_numbers_and_devices_have_no_buffer(store: Any) -> None:
+    assert buffers.empty((buffers.LARGE_BYTES // 8 - 1,), np.float64, np).flags.owndata
+    assert not buffers.empty((buffers.LARGE_BYTES // 8,), np.float64, np).flags.owndata
+    assert buffers.empty((buffers.LARGE_BYTES // 8,), object, np).flags.owndata
+
+
+def test_threads_share_the_buffers() -> None:
+    wrong: list[int] = []
+
+    def work(k: int) -> None:
+        for _ in range(50):
+            array = buffers.empty(LARGE, np.float64, np)
+            array[...] = k
+            if not (array == k).all():
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_of_a_fork_does_not_wait_for_a_lock_of_its_parent() -> None:
+    original = buffers._STORE
+    os.register_at_fork(after_in_child=original.begin)  # as the module does for its own
+    held = threading.Event()
+    done = threading.Event()
+
+    def hold() -> None:
+        with original.lock:
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    pid = os.fork()
+    if not pid:
+        buffers.empty(LARGE, np.float64, np)
+        os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+# Elementwise passes ------------------------------------------------------------------------------------------------
+
+
+def test_a_product_takes_the_place_of_what_nobody_reads_again() -> None:
+    x, g, other = np.array([[2.0, 3.0]]), np.array([[5.0, 7.0]]), np.zeros((1, 2))
+    assert buffers.times(x, g, keep=g) is not g
+    assert g.tolist() == [[5, 7]]
+    assert buffers.times(x, g[:, ::-1], keep=g).tolist() == [[14, 15]]
+    assert g.tolist() == [[5, 7]]
+    assert buffers.times(x, g, keep=other) is g
+    assert g.tolist() == [[10, 21]]
+    for kept in (np.broadcast_to(np.float64(2), (1, 2)), np.float32([[2, 2]]), np.array([2.0, 2.0])):
+        before = kept.copy()
+        assert buffers.times(x, kept, keep=other).tolist() == [[4, 6]]
+        assert np.array_equal(kept, before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_masks_and_signs(dtype: Any) -> None:
+    x = np.array([3, -4, 0, -0.0, np.inf, -np.inf], dtype=dtype)
+    assert arrays.with_sign(0.25, x).tolist() == [0.25, -0.25, 0.25, 0.25, 0.25, -0.25]
+    assert arrays.with_sign(0.25, x).dtype == dtype
+    kept = arrays.only(x[:4], np.array([True, False, True, False]))
+    assert kept.tolist() == [3, 0, 0, 0]
+    assert not np.signbit(kept).any()
+    assert kept.dtype == dtype
+
+
+@pytest.mark.parametrize("bytes_", [1, 64, 200, 1 << 20])
+def test_blocks_cover_everything_once(bytes_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", bytes_)
+    for n, size in ((1, 100), (7, 3), (3, 40), (0, 5), (2, 1)):
+        seen = np.zeros((n, size), dtype=int)
+        for tile in blocks.tiles(n, size, 8, np):
+            assert seen[tile].size <= max(bytes_ // 8, 1)
+            seen[tile] += 1
+        assert (seen == 1).all()
+
+
+RULES = {
+    "epsilon": rules.Epsilon(1e-2),
+    "exact": rules.LRP0(),
+    "clip": rules.LRP0(lrp.edits.clip(0.3)),
+    "relative": rules.LRP0(lrp.edits.relative(0.1)),
+    "gates": rules.GeneralizedGamma(0.25),
+    "alphabeta": rules.AlphaBeta(2, 1),
+    "shares": rules.Epsilon(1e-2, bias_share=1),
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("name", ["Conv-2d", "Dense", "AveragePool-valid-padding"])
+def test_blocks_do_not_change_a_redistribution(name: str, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = BY_NAME[name]
+    layer, xs = sample.layer(), sample.inputs(3)
+    layer, xs = layer.map_arrays(lambda a: a.astype(float)), tuple(x.astype(float) for x in xs)
+    relevance = np.random.default_rng(1).standard_normal(layer.forward(*xs).shape)
+    whole = layer.redistribute(xs[0], relevance, rule)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(buffers, "LARGE_BYTES", 64)
+    apart = layer.redistribute(xs[0], relevance, rule)
+    for a, b in zip(whole.relevances, apart.relevances, strict=True):
+        np.testing.assert_array_equal(a, b)  # unit by unit the same operations
+    for column in ("bias", "stabiliser", "dropped"):
+        np.testing.assert_allclose(getattr(apart, column), getattr(whole, column), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("ties", ["first", "share"])
+def test_blocks_do_not_change_a_maximum(ties: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    x, g = rng.integers(-1, 2, (2, 5, 8, 6)).astype(float), rng.standard_normal((2, 5, 4, 3))
+    layer = layers.MaxPool(2, ties=ties)
+    whole = layer.redistribute(x, g)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 3 * 48 * 8)
+    monkeypatch.setattr(buffers, "LARGE_BYTES", 64)
+    np.testing.assert_array_equal(layer.redistribute(x, g).relevances[0], whole.relevances[0])
+    np.testing.assert_array_equal(layer.forward(x), x.reshape(2, 5, 4, 2, 3, 2).max(axis=(3, 5)))
+
+
+def test_an_explanation_with_used_buffers_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a buffer held before shows nowhere: every buffer is full of NaN."""
+    rng = np.random.default_rng(3)
+    net = lrp.Network.sequential([
+        layers.Conv(rng.standard_normal((4, 3, 3, 3)), rng.standard_normal(4), padding=1), layers.ReLU(),
+        layers.MaxPool(2), layers.Conv(rng.standard_normal((4, 4, 2, 2)), None, stride=2, padding=1), layers.ReLU(),
+        layers.Flatten(), layers.Dense(rng.standard_normal((36, 2)), rng.standard_normal(2)),
+    ])  # fmt: skip
+    x = rng.standard_normal((2, 3, 8, 8))
+    expected = [lrp.explain(net, x, composite=c, target=1).relevance for c in ("epsilon", "epsilon_alpha2_beta1")]
+    monkeypatch.setattr(buffers, "LARGE_BYTES", 8)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 128)
+    monkeypatch.setattr(kernels, "STRIP_BYTES", 2048)
+    take = buffers._Store.take
+
+    def dirty(self: Any, size: int) -> np.ndarray:
+        buffer = take(self, size)
+        buffer[...] = 255  # NaN in every float format
+        return buffer
+
+    monkeypatch.setattr(buffers._Store, "take", dirty)
+    for composite, right in zip(("epsilon", "epsilon_alpha2_beta1"), expected, strict=True):
+        found = lrp.explain(net, x, composite=composite, target=1).relevance
+        np.testing.assert_allclose(found, right, rtol=0, atol=1e-12 * abs(right).max())
