@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrp_ref import edits, rules
+from lrp_ref import blocks, edits, rules
 from lrp_ref.arithmetic import rational
 from lrp_ref.errors import ParameterError, ShapeError
 from lrp_ref.layers import AveragePool, MaxPool, SumPool
@@ -195,9 +195,10 @@ def test_a_window_in_the_padding_has_the_mean_zero(include: bool) -> None:
     x, r = np.array([[[5.0]], [[-2.0]]]), np.array([[[3.0]], [[4.0]]])
     assert layer.forward(x).tolist() == [[[0.0]], [[0.0]]]
     assert layer.vjp(x, r).tolist() == [[[0.0]], [[0.0]]]
-    maximum = MaxPool(2, 2, 2, 3).redistribute(x, r)
-    assert maximum.relevances[0].tolist() == [[[0.0]], [[0.0]]]
-    assert maximum.dropped.tolist() == [3.0, 4.0]
+    for ties in ("first", "share"):
+        maximum = MaxPool(2, 2, 2, 3, ties=ties).redistribute(x, r)
+        assert maximum.relevances[0].tolist() == [[[0.0]], [[0.0]]]
+        assert maximum.dropped.tolist() == [3.0, 4.0]
 
 
 def test_edited_weights_of_a_mean() -> None:
@@ -231,6 +232,26 @@ def test_negative_inputs_win_against_padding(stride: int, ties: str) -> None:
     told = layer.redistribute(x, r)
     assert told.relevances[0].tolist() == [[[float(best.index(k) + 1) if k in best else 0.0 for k in range(4)]]]
     assert not told.dropped.any()
+
+
+@pytest.mark.parametrize("ties", ["first", "share"])
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
+def test_padding_ties_with_nothing(ties: str, value: float) -> None:
+    layer, r = MaxPool(2, padding=1, ties=ties), line(3.0, 5.0)
+    told = layer.redistribute(line(value, value), r)
+    assert told.relevances[0].tolist() == [[[3.0, 5.0]]]
+    assert not told.dropped.any()
+
+
+def test_maps_are_cut_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many maps at a time as fit into the cache: 2·3 maps of 4·5 floats; exact numbers have no bytes to count."""
+    calls, whole = [], blocks.blocks
+    monkeypatch.setattr(blocks, "blocks", lambda *args: calls.append(args[:2]) or whole(*args))
+    x = np.arange(120.0).reshape(2, 3, 4, 5)
+    z = MaxPool(2).forward(x)
+    assert calls == [(6, 160)]
+    assert np.array_equal(MaxPool(2).forward(rational(x)), z)
+    assert calls == [(6, 160)]
 
 
 def test_ties_within_and_between_windows() -> None:
