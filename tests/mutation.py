@@ -50,13 +50,13 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
-    "reductions", "routes",
+    "reductions", "routes", "buffers",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
     "kernels": ("convolution", "convolution_memory"), "conv": ("convolution",),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
     "base": ("layer_kinds",), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
-    "merge": ("operands",), "reduction": ("reductions",), "route": ("routes",),
+    "rule": ("buffers",), "merge": ("operands",), "reduction": ("reductions",), "route": ("routes",),
 }  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
