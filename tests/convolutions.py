@@ -96,6 +96,7 @@ GEOMETRIES = [
     _one("pointwise", (5, 4), (1, 1), groups=2, outs=3),
     _one("pointwise, strided", (7, 4), (1, 1), (3, 1), pads=1),
     _one("pointwise, strided, nothing around", (7, 4), (1, 1), (3, 2), inner=3),
+    _one("strips in the padding", (8, 2), (2, 1), (3, 1), ((6, 3), (0, 0))),
     _one("windows in the padding", (3, 3), (1, 2), pads=((2, 3), (3, 1))),
     _one("depthwise", (6, 5), (3, 2), (1, 2), ((1, 0), (0, 2)), (2, 1), groups=4, inner=1, outs=1),
     _one("depthwise, two outputs each", (6, 5), (2, 2), (2, 1), groups=3, inner=1, outs=2, samples=4),
