@@ -236,9 +236,9 @@ def share(
         left = None if left is mass else -mass if left is None else left - mass
         for run, edited, inputs in passes:
             pulled = edited.pull(xs, message)
-            last = len(pulled) == 1 and run is passes[-1][0]  # nobody reads g after it
+            alone = len(pulled) == 1  # else another operand may have the same g
             for k, (x, g) in enumerate(zip(inputs, pulled, strict=True)):
-                part = run.signed(buffers.times(x, g, keep=message if last else g))
+                part = run.signed(buffers.times(x, g, keep=message if alone else g))
                 received[k] = part if received[k] is None else received[k] + part
         to_bias, spread_bias = _bias_mass(passes, message, total, bool(group.bias_share), xp)
         bias = bias + to_bias
@@ -279,8 +279,8 @@ def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp:
     the cache.
     """
     n, stabiliser = relevance.shape[0], group.stabiliser
-    spread = group.bias_share or group.stabiliser_share  # it looks at the offset of every unit
-    if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or stabiliser.kind == "relative" or spread:
+    entire = stabiliser.kind == "relative" or group.stabiliser_share  # what looks at all units, or at each offset later
+    if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or entire:
         message, mass, offset = _quotients(group, relevance, z, total, xp)
         taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else sample_dot(message, offset)
         return _Messages(message, mass, offset, taken)
