@@ -113,7 +113,7 @@ def _say_what_is_missing(peers: Any) -> None:
 def _say_where(about: dict[str, Any]) -> None:
     versions = ", ".join(f"{k} {v}" for k, v in about["versions"].items())
     click.echo(f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, Python {about['python']}")
-    click.echo(f"{versions}; load of the last minute {about['load_1min']:.2f}\n")
+    click.echo(f"{about['blas']}; {versions}; load of the last minute {about['load_1min']:.2f}\n")
 
 
 def _draw(table: Any, folder: Path) -> None:

@@ -270,14 +270,18 @@ def lstm(options: Options) -> list[Table]:
         ["sentences", "side", "median [s]", "min [s]", "max [s]", "÷ lrp_ref [×]", "difference", "others"],
         notes=[
             "one word at a time: our own plain NumPy loop, identity matrices and messages in memory "
-            "(benchmarks/sentences.py); LRP_for_LSTM: its own class, unmodified, from --lstm-peer",
+            "(benchmarks/sentences.py); LRP_for_LSTM: its own class, unmodified, from --lstm-peer; in float64",
             "difference: max |R − R of lrp_ref| / max |R|",
         ],
     )
     for count in (1, 64):
         progress(f"lstm, batch {count}")
         x = sentences.sentences(count)
-        calls = {"lrp_ref": sentences.ours(weights, x), "one word at a time": sentences.one_word_at_a_time(weights, x)}
+        calls = {
+            "lrp_ref": sentences.ours(weights, x),
+            "lrp_ref, float32": sentences.ours(weights.astype("float32"), x.astype("float32")),
+            "one word at a time": sentences.one_word_at_a_time(weights, x),
+        }
         if options.lstm_peer is not None:
             calls["LRP_for_LSTM"] = sentences.from_checkout(weights, x, options.lstm_peer)
         relevance = {side: call() for side, call in calls.items()}

@@ -68,10 +68,23 @@ def machine(threads: int) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": threads,
+        "blas": _blas(),
         "load_1min": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": {name: found for name in names if (found := peers.version(name))},
     }
+
+
+def _blas() -> str:
+    """Return which library multiplies NumPy's matrices, and the kernels that it chose for this processor."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ModuleNotFoundError:
+        return "BLAS unknown (threadpoolctl is not installed)"
+    found = {f"{d['internal_api']} {d['version']} ({d.get('architecture', '?')})" for d in threadpool_info()
+             if d["user_api"] == "blas" and "numpy" in d["filepath"]}  # fmt: skip
+    told = os.environ.get("OPENBLAS_CORETYPE")
+    return ", ".join(sorted(found) or ["BLAS unknown"]) + (f", told by OPENBLAS_CORETYPE={told}" if told else "")
 
 
 def _processor() -> str:

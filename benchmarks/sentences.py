@@ -7,7 +7,7 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ class Model:
     weight_hidden: np.ndarray
     bias: np.ndarray
     out: np.ndarray
+
+    def astype(self, dtype: str) -> Model:
+        """Return the same parameters in another precision."""
+        return Model(*(getattr(self, f.name).astype(dtype) for f in fields(self)))
 
 
 def model(features: int = 60, hidden: int = 60, classes: int = 5, seed: int = 0) -> Model:
@@ -83,7 +87,8 @@ def _one_sentence(weights: Model, sentence: np.ndarray) -> np.ndarray:
     both = _shares(last, weights.out, scores, start)
     hidden = len(last) // 2
     there = _back(weights, FORWARD, runs[FORWARD], both[:hidden])
-    return there + _back(weights, REVERSE, runs[REVERSE], both[hidden:])[::-1]
+    back: np.ndarray = _back(weights, REVERSE, runs[REVERSE], both[hidden:])[::-1]
+    return np.asarray(there + back)
 
 
 def _read(weights: Model, k: int, words: np.ndarray) -> list[dict[str, Any]]:

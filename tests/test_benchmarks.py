@@ -160,7 +160,7 @@ def test_the_floor_alone_needs_no_peer_and_writes_json(tmp_path: Path) -> None:
     assert "not installed" not in done.stderr
     written = json.loads((tmp_path / "floor.json").read_text())
     assert set(written) == {"machine", "tables"}
-    assert {"processor", "cores", "threads", "load_1min", "python", "versions"} == set(written["machine"])
+    assert {"processor", "cores", "threads", "blas", "load_1min", "python", "versions"} == set(written["machine"])
     shapes, totals = written["tables"]
     assert [shapes["name"], totals["name"]] == ["gemm", "floor"]
     for table in (shapes, totals):
