@@ -44,19 +44,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-FILES = ["rules", "rule", "edits", "kernels"]
+FILES = ["rules", "rule", "groups", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds",
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
-    "reductions", "routes", "buffers",
+    "reductions", "routes", "buffers", "blocks", "remembering",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
     "kernels": ("convolution", "convolution_memory"), "conv": ("convolution",),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
-    "base": ("layer_kinds",), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
-    "rule": ("buffers",), "merge": ("operands",), "reduction": ("reductions",), "route": ("routes",),
+    "base": ("layer_kinds", "remembering"), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
+    "rule": ("blocks", "buffers"), "merge": ("operands",), "reduction": ("reductions",), "route": ("routes",),
 }  # fmt: skip
 REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
