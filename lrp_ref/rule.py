@@ -154,7 +154,8 @@ def share(
     xp = namespace(*xs, relevance)
     received: list[Array | None] = [None] * len(xs)
     bias = stabiliser = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
-    left: Array | None = relevance  # what no group has covered yet; None stands for nothing
+    everywhere: Any = 0  # weights of the groups that every unit's relevance goes to, and what the other groups cover
+    covered: Array | None = None
     for group in _groups(rule, known.active):
         passes = _passes(layer, xs, group, known)
         total = _total(passes, known.z)
@@ -162,8 +163,11 @@ def share(
         if group.gate is not None and not known.active:
             z = layer.forward(*xs) if known.z is None else known.z
         sent = _messages(group, relevance, z, total, xp)
-        message, mass = sent.message, sent.mass
-        left = None if left is mass else -mass if left is None else left - mass
+        message = sent.message
+        if sent.mass is None:
+            everywhere = everywhere + group.weight
+        else:
+            covered = sent.mass if covered is None else covered + sent.mass
         for run, edited, inputs in passes:
             pulled = edited.pull(xs, message)
             alone = len(pulled) == 1  # else another operand may have the same g
@@ -181,8 +185,15 @@ def share(
     relevances = tuple(
         r if r is not None else xp.zeros(x.shape, dtype=x.dtype) for r, x in zip(received, xs, strict=True)
     )
-    dropped = xp.zeros(relevance.shape[0], dtype=relevance.dtype) if left is None else sample_sum(left)
-    return Redistribution(relevances, bias, stabiliser, dropped)
+    return Redistribution(relevances, bias, stabiliser, _dropped(relevance, 1 - everywhere, covered, xp))
+
+
+def _dropped(relevance: Array, part: Any, covered: Array | None, xp: Namespace) -> Array:
+    """Return Σ_j (part R_j − covered_j) per sample (N,): what no group took."""
+    if part == 0:
+        return xp.zeros(relevance.shape[0], dtype=relevance.dtype) if covered is None else -sample_sum(covered)
+    left = relevance if part == 1 else scalar(part, relevance) * relevance
+    return sample_sum(left if covered is None else left - covered)
 
 
 @dataclass(frozen=True)
@@ -191,13 +202,13 @@ class _Messages:
 
     Attributes:
         message: m_j, per unit.
-        mass: the part of R_j that the group covers; the relevance itself where it covers all of it.
+        mass: the part of R_j that the group covers; None where that is its weight times all of it.
         offset: what the stabiliser adds to the denominators, per unit, or None where nobody needs it per unit.
         taken: the stabiliser's relevance Σ_j m_j offset_j, per sample (N,).
     """
 
     message: Array
-    mass: Array
+    mass: Array | None
     offset: Array | None
     taken: Array
 
@@ -209,14 +220,14 @@ def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp:
     the cache.
     """
     n, stabiliser = relevance.shape[0], group.stabiliser
+    whole = z is None and stabiliser.never_zero(total)  # no unit is left out
     entire = stabiliser.kind == "relative" or group.stabiliser_share  # what looks at all units, or at each offset later
     if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or entire:
         message, mass, offset = _quotients(group, relevance, z, total, xp)
         taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else sample_dot(message, offset)
-        return _Messages(message, mass, offset, taken)
-    whole = group.weight == 1 and z is None and stabiliser.never_zero(total)
+        return _Messages(message, None if whole else mass, offset, taken)
     message, taken = buffers.empty(total.shape, total.dtype, xp), xp.zeros(n, dtype=relevance.dtype)
-    mass = relevance if whole else buffers.empty(total.shape, total.dtype, xp)
+    mass = None if whole else buffers.empty(total.shape, total.dtype, xp)
     flat = [None if a is None else a.reshape(n, -1) for a in (relevance, z, total, message, mass)]
     for part in blocks.tiles(n, math.prod(total.shape[1:]), total.dtype.itemsize, xp):
         views: list[Any] = [None if a is None else a[part] for a in flat]
