@@ -228,8 +228,9 @@ def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp:
         return _Messages(message, None if whole else mass, offset, taken)
     message, taken = buffers.empty(total.shape, total.dtype, xp), xp.zeros(n, dtype=relevance.dtype)
     mass = None if whole else buffers.empty(total.shape, total.dtype, xp)
-    flat = [None if a is None else a.reshape(n, -1) for a in (relevance, z, total, message, mass)]
-    for part in blocks.tiles(n, math.prod(total.shape[1:]), total.dtype.itemsize, xp):
+    size = math.prod(total.shape[1:])
+    flat = [None if a is None else a.reshape(n, size) for a in (relevance, z, total, message, mass)]
+    for part in blocks.tiles(n, size, total.dtype.itemsize, xp):
         views: list[Any] = [None if a is None else a[part] for a in flat]
         r, gate, t, m, kept = views
         m[...], covered, offset = _quotients(group, r, gate, t, xp)

@@ -68,7 +68,7 @@ def block(request: Any, monkeypatch: pytest.MonkeyPatch) -> int:
     return int(request.param)
 
 
-@pytest.mark.parametrize("weights", [(1,), (2,), (0,), (1, 1), (2, -1), (0.5, 1)])
+@pytest.mark.parametrize("weights", [(1,), (2,), (0,), (-1,), (0.5,), (1, 1), (2, -1), (0.5, 1)])
 @pytest.mark.parametrize("kind", STABILISERS)
 @pytest.mark.usefixtures("block")
 def test_groups_of_every_weight_and_stabiliser(kind: str, weights: tuple[float, ...]) -> None:
@@ -80,6 +80,17 @@ def test_groups_of_every_weight_and_stabiliser(kind: str, weights: tuple[float, 
 @pytest.mark.usefixtures("block")
 def test_gates_of_every_stabiliser(kind: str, gates: tuple[str | None, ...]) -> None:
     check(tuple(Group((Run(),), gate=gate, stabiliser=STABILISERS[kind][0]) for gate in gates))
+
+
+@pytest.mark.parametrize("weight", [1, 2, -1, 0.5])
+@pytest.mark.usefixtures("block")
+def test_groups_of_every_unit_beside_groups_of_some(weight: float) -> None:
+    """What every unit hands on whole, and what only those with an open gate or a denominator do, add up."""
+    every, some = STABILISERS["add"][0], STABILISERS["exact"][0]
+    check((
+        Group((Run(),), weight=weight, stabiliser=every), Group((Run(),), weight=3, gate="positive", stabiliser=some),
+        Group((Run(),), weight=0.25, stabiliser=every), Group((Run(),), weight=-2, gate="negative", stabiliser=every),
+    ))  # fmt: skip
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0), (0, 0.5), (1, 1), (0, 1), (1, 0)])
@@ -129,6 +140,7 @@ def test_no_block_is_larger_than_allowed(block: int) -> None:
     layer, a = Dense(exact(*W).astype(float), exact(*B).astype(float)), exact(*A).astype(float)
     assert shapes(plain, layer, a) == shapes(plain, layer, a, "clip") == BLOCKS[block]
     assert shapes(lambda s: Group((Run(),), bias_share=1, stabiliser=s), layer, a) == BLOCKS[block]
+    assert shapes(plain, layer, a[:, None]) == ([(N, 1, UNITS)] if block == WHOLE else BLOCKS[block])
     single = layer.map_arrays(lambda v: v.astype(np.float32)), a.astype(np.float32)
     assert all(n * m * 4 <= block for n, m in shapes(plain, *single))
 
