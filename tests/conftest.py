@@ -1,3 +1,3 @@
 """What pytest leaves alone: the mutation command, which has an extra of its own."""
 
-collect_ignore = ["mutants.py", "mutation.py"]
+collect_ignore = ["mutants.py", "mutation.py", "mutation_report.py"]

@@ -23,7 +23,6 @@ import resource
 import sys
 import tempfile
 import time
-import tomllib
 import traceback
 import warnings
 from collections import defaultdict
@@ -40,9 +39,9 @@ import pytest
 import scipy.special  # noqa: F401
 from hypothesis import Phase, settings
 from mutants import Mutant, mutants
+from mutation_report import reasons, report, write_page
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 FILES = ["rules", "rule", "groups", "edits", "kernels"]
 TESTS = [f"tests/test_{name}.py" for name in (
@@ -56,9 +55,9 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "kernels": ("convolution", "convolution_memory"), "conv": ("convolution",),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
     "base": ("layer_kinds", "remembering"), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
-    "rule": ("blocks", "buffers"), "merge": ("operands",), "reduction": ("reductions",), "route": ("routes",),
+    "rule": ("blocks", "buffers", "runs", "share"), "merge": ("operands",), "reduction": ("reductions",),
+    "route": ("routes",),
 }  # fmt: skip
-REASONS = Path("tests/surviving_mutants")  # one file for each file of the package
 MEMORY = 6 << 30  # bytes of address space of one test process
 KILLED, SURVIVED = 1, 0
 
@@ -348,35 +347,7 @@ def afresh(mutant: Mutant, times: dict[str, float], ranks: dict[str, int], limit
     return SURVIVED
 
 
-# Report ----------------------------------------------------------------------------------------------------------
-
-
-def reasons() -> dict[tuple[str, str, str], str]:
-    """Return the reason of every listed survivor by its key: file and text of the change."""
-    return {
-        (str(path), change["was"], now): change["reason"]
-        for path in targets()
-        if (file := REASONS / f"{'.'.join(path.with_suffix('').parts[1:])}.toml").exists()
-        for change in tomllib.loads(file.read_text())["change"]
-        for now in change["now"]
-    }
-
-
-def report(verdicts: dict[Mutant, bool], console: Console) -> list[Mutant]:
-    """Print the score of each file and every survivor, and return the survivors without a reason."""
-    known = reasons()
-    table = Table("file", "mutants", "killed", "survived", "share killed", title="Mutation score")
-    for path in [*targets(), None]:
-        own = [killed for mutant, killed in verdicts.items() if path is None or mutant.path == path]
-        if own:
-            share = f"{100 * sum(own) / len(own):.1f} %"
-            table.add_row(str(path or "all"), str(len(own)), str(sum(own)), str(len(own) - sum(own)), share)
-    console.print(table)
-    survivors = sorted((m for m, killed in verdicts.items() if not killed), key=lambda m: (str(m.path), m.line))
-    for m in survivors:
-        console.print(f"{m.path}:{m.line} {m.operator}\n  - {m.was}\n  + {m.now}", markup=False, highlight=False)
-        console.print(f"  {known.get(m.key, 'no reason known: a gap in the tests?')}", markup=False, highlight=False)
-    return [m for m in survivors if m.key not in known]
+# Command ---------------------------------------------------------------------------------------------------------
 
 
 @click.command()
@@ -387,8 +358,16 @@ def report(verdicts: dict[Mutant, bool], console: Console) -> list[Mutant]:
 @click.option("--limit", default=10.0, show_default=True, help="seconds of tests per mutant, as timed without it")
 @click.option("--after", multiple=True, help="verdicts of earlier runs: what they killed is not judged again")
 @click.option("--survivors", is_flag=True, help="only the mutants that are listed with a reason")
+@click.option("--page", is_flag=True, help="write the result into docs/mutation.md")
 def main(
-    names: tuple[str, ...], share: float, seed: int, workers: int, limit: float, after: tuple[str, ...], survivors: bool
+    names: tuple[str, ...],
+    share: float,
+    seed: int,
+    workers: int,
+    limit: float,
+    after: tuple[str, ...],
+    survivors: bool,
+    page: bool,
 ) -> None:
     """Report which share of the mutants the tests kill, and every survivor; fail if one has no known reason."""
     warnings.simplefilter("ignore", SyntaxWarning)
@@ -400,7 +379,7 @@ def main(
         made = pool.map(functools.partial(mutants, share=share, seed=seed), chosen)
         pending = [m for found in made for m in found]
     random.Random(seed).shuffle(pending)  # a run that is cut short has judged a random sample
-    known = reasons()
+    known = reasons(targets())
     if survivors:
         pending = [m for m in pending if m.key in known]
     before = [json.loads(line) for path in after for line in Path(path).read_text().splitlines()]
@@ -439,7 +418,13 @@ def main(
     fresh = functools.partial(afresh, times=times, ranks=ranks, limit=limit)
     for mutant, status in say(in_forks(rest, fresh, workers=workers, seconds=5 * limit + 25), len(rest)):
         verdicts[mutant] = status == KILLED
-    if report(verdicts | dict.fromkeys(done, True), console):
+    verdicts |= dict.fromkeys(done, True)
+    gaps = report(verdicts, known, console)
+    if not names and share == 1 and (stale := set(known) - {m.key for m in verdicts}):
+        console.print(f"listed, but no such mutant: {sorted(stale)}", markup=False)
+    if page:
+        write_page(verdicts, known)
+    if gaps:
         raise SystemExit(1)
 
 
