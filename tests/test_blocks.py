@@ -55,6 +55,7 @@ def check(groups: tuple[Group, ...]) -> None:
     before = relevance.copy()
     found = share(layer, (exact(*A).astype(float),), relevance, Rule(groups))
     assert np.array_equal(relevance, before)
+    assert found.bias.shape == found.stabiliser.shape == found.dropped.shape == (N,)
     for n in range(N):
         received, *columns = by_hand(groups, n)
         got = [*found.relevances[0][n], found.bias[n], found.stabiliser[n], found.dropped[n]]
