@@ -15,10 +15,11 @@ LARGE = (3, buffers.LARGE_BYTES // 8)
 
 
 @pytest.fixture(autouse=True)
-def store(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A store of the test's own."""
-    own = buffers._Store()
-    monkeypatch.setattr(buffers, "_STORE", own)
+def region(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A small region of the test's own."""
+    monkeypatch.setattr(buffers, "REGION_BYTES", 64 * buffers.LARGE_BYTES)
+    own = buffers._Region()
+    monkeypatch.setattr(buffers, "_REGION", own)
     return own
 
 
@@ -26,25 +27,67 @@ def address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def test_a_buffer_is_used_again_when_its_last_view_is_gone(store: Any) -> None:
+def places(region: Any) -> list[tuple[float, float]]:
+    """Free intervals in units of a large array."""
+    return [(start / buffers.LARGE_BYTES, stop / buffers.LARGE_BYTES) for start, stop in region.free]
+
+
+def large(count: float) -> np.ndarray:
+    return buffers.empty((int(count * buffers.LARGE_BYTES / 8),), np.float64, np)
+
+
+def test_a_place_is_used_again_when_its_last_view_is_gone(region: Any) -> None:
     first = buffers.empty(LARGE, np.float64, np)
     where, view = address(first), first[1:, ::2]
     del first
-    assert store.kept == 0
-    assert address(buffers.empty(LARGE, np.float64, np)) != where
+    assert places(region) == [(3, 64)]
+    second = large(3)
+    assert address(second) == where + 3 * buffers.LARGE_BYTES
     del view
-    assert store.kept >= 3 * buffers.LARGE_BYTES
-    assert address(buffers.empty(LARGE, np.float64, np)) in {where, *(address(b) for b in store.waiting[store.kept])}
+    assert places(region) == [(0, 3), (6, 64)]
+    assert address(large(2)) == where
+
+
+def test_free_places_that_touch_are_one(region: Any) -> None:
+    arrays_ = [large(1) for _ in range(6)]
+    assert places(region) == [(6, 64)]
+    expected = {
+        1: [(1, 2), (6, 64)], 3: [(1, 2), (3, 4), (6, 64)], 2: [(1, 4), (6, 64)], 0: [(0, 4), (6, 64)],
+        5: [(0, 4), (5, 64)], 4: [(0, 64)],
+    }  # fmt: skip
+    for k, free in expected.items():
+        arrays_[k] = np.empty(0)
+        assert places(region) == free
+
+
+def test_the_lowest_place_that_is_large_enough_is_taken(region: Any) -> None:
+    arrays_ = [large(n) for n in (2, 1, 4, 1, 56)]
+    assert places(region) == []
+    start = address(arrays_[0])
+    arrays_[0] = arrays_[2] = np.empty(0)
+    assert address(large(3)) == start + 3 * buffers.LARGE_BYTES
+    assert address(large(2)) == start
+    assert address(large(1.5)) == start
+
+
+def test_what_does_not_fit_comes_from_the_allocator(region: Any) -> None:
+    kept = large(60)
+    assert large(5).flags.owndata
+    assert not large(4).flags.owndata
+    del kept
+    assert large(65).flags.owndata
+    assert not large(64).flags.owndata
+    assert places(region) == [(0, 64)]
 
 
 def test_what_is_in_use_is_never_handed_out_twice() -> None:
     rng = np.random.default_rng(0)
     alive: list[tuple[float, np.ndarray]] = []
-    for k in range(200):
-        array = buffers.empty((rng.integers(2, 5) * buffers.LARGE_BYTES // 8,), np.float64, np)
+    for k in range(300):
+        array = buffers.empty((rng.integers(2, 5) * buffers.LARGE_BYTES // 8 + rng.integers(9),), np.float64, np)
         array[...] = k
         alive.append((k, array))
-        if rng.random() < 0.6:
+        if rng.random() < 0.7:
             alive.pop(rng.integers(len(alive)))
         assert all((a == v).all() for v, a in alive)
 
@@ -59,22 +102,15 @@ def test_an_array_is_an_ordinary_one() -> None:
     assert not array.any()
     array[...] = 7
     del array
-    assert not buffers.zeros(LARGE, np.float32, np).any()  # in the same buffer
+    assert not buffers.zeros(LARGE, np.float32, np).any()  # in the same place
 
 
-def test_what_waits_is_bounded(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffers, "KEPT_BYTES", 5 * buffers.LARGE_BYTES)
-    made = [buffers.empty((n * buffers.LARGE_BYTES // 8,), np.float64, np) for n in (1, 2, 4, 16)]
-    sizes = []
-    while made:
-        made.pop(0)
-        sizes.append(store.kept)
-        assert store.kept == sum(b.nbytes for waiting in store.waiting.values() for b in waiting)
-    # 1, then 1 + 2, then 4 alone, as the others would be too much, and 16 never
-    assert [s / buffers.LARGE_BYTES for s in sizes] == [1, 3, 4, 0]
+def test_only_touched_memory_is_there() -> None:
+    """A region is made with the first large array, and takes up what is written to."""
+    assert buffers._Region().memory is None
 
 
-def test_small_arrays_exact_numbers_and_devices_have_no_buffer(store: Any) -> None:
+def test_small_arrays_and_exact_numbers_have_memory_of_their_own() -> None:
     assert buffers.empty((buffers.LARGE_BYTES // 8 - 1,), np.float64, np).flags.owndata
     assert not buffers.empty((buffers.LARGE_BYTES // 8,), np.float64, np).flags.owndata
     assert buffers.empty((buffers.LARGE_BYTES // 8,), object, np).flags.owndata
@@ -101,8 +137,8 @@ def test_threads_share_the_buffers() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_child_of_a_fork_does_not_wait_for_a_lock_of_its_parent() -> None:
-    original = buffers._STORE
-    os.register_at_fork(after_in_child=original.begin)  # as the module does for its own
+    original = buffers._REGION
+    os.register_at_fork(after_in_child=original.after_fork)  # as the module does for its own
     held = threading.Event()
     done = threading.Event()
 
@@ -215,14 +251,14 @@ def test_an_explanation_with_used_buffers_is_the_same(monkeypatch: pytest.Monkey
     monkeypatch.setattr(buffers, "LARGE_BYTES", 8)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 128)
     monkeypatch.setattr(kernels, "STRIP_BYTES", 2048)
-    take = buffers._Store.take
+    view = buffers._Region.view
 
-    def dirty(self: Any, size: int) -> np.ndarray:
-        buffer = take(self, size)
-        buffer[...] = 255  # NaN in every float format
-        return buffer
+    def dirty(self: Any, start: int, size: int) -> np.ndarray:
+        place = view(self, start, size)
+        place[...] = 255  # NaN in every float format
+        return place
 
-    monkeypatch.setattr(buffers._Store, "take", dirty)
+    monkeypatch.setattr(buffers._Region, "view", dirty)
     for composite, right in zip(("epsilon", "epsilon_alpha2_beta1"), expected, strict=True):
         found = lrp.explain(net, x, composite=composite, target=1).relevance
         np.testing.assert_allclose(found, right, rtol=0, atol=1e-12 * abs(right).max())
