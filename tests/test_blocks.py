@@ -62,9 +62,9 @@ def check(groups: tuple[Group, ...]) -> None:
         np.testing.assert_allclose(got, [float(v) for v in (*received, *columns)], rtol=1e-12, atol=1e-12)
 
 
-@pytest.fixture(params=[8, 16, 39, 40, 80, WHOLE - 1, WHOLE], ids=lambda v: f"{v} bytes")
+@pytest.fixture(params=[8, 16, 39, 40, 80, WHOLE - 1, WHOLE, 4 * WHOLE], ids=lambda v: f"{v} bytes")
 def block(request: Any, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Blocks of one unit, of several, of one sample, of two, and of all but the whole."""
+    """Blocks of one unit, of several, of one sample, of two, of all but the whole, and of more."""
     monkeypatch.setattr(blocks, "BLOCK_BYTES", request.param)
     return int(request.param)
 
@@ -134,6 +134,7 @@ BLOCKS = {
     80: [(2, 5), (1, 5)],
     WHOLE - 1: [(2, 5), (1, 5)],
     WHOLE: [(3, 5)],
+    4 * WHOLE: [(3, 5)],
 }
 
 
@@ -141,7 +142,7 @@ def test_no_block_is_larger_than_allowed(block: int) -> None:
     layer, a = Dense(exact(*W).astype(float), exact(*B).astype(float)), exact(*A).astype(float)
     assert shapes(plain, layer, a) == shapes(plain, layer, a, "clip") == BLOCKS[block]
     assert shapes(lambda s: Group((Run(),), bias_share=1, stabiliser=s), layer, a) == BLOCKS[block]
-    assert shapes(plain, layer, a[:, None]) == ([(N, 1, UNITS)] if block == WHOLE else BLOCKS[block])
+    assert shapes(plain, layer, a[:, None]) == ([(N, 1, UNITS)] if block >= WHOLE else BLOCKS[block])
     single = layer.map_arrays(lambda v: v.astype(np.float32)), a.astype(np.float32)
     assert all(n * m * 4 <= block for n, m in shapes(plain, *single))
 
