@@ -172,6 +172,15 @@ def test_a_depthwise_convolution_unrolls_no_windows() -> None:
     assert beside(lambda: kernels.convolve_adjoint(g, weight, spatial=(20, 20), **steps)) < 6
 
 
+def test_the_transpose_of_a_depthwise_convolution_has_no_matrix_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    products: list[Any] = []
+    monkeypatch.setattr(kernels, "matmul_into", lambda *arrays: products.append(arrays))
+    steps: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 3, "xp": np}
+    back = kernels.convolve_adjoint(np.ones((1, 3, 2, 2)), np.ones((3, 1, 2, 2)), spatial=(3, 3), **steps)
+    assert products == []
+    assert back[0, 1].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+
+
 def test_weights_are_not_copied_for_few_positions() -> None:
     """Turning the kernel round copies it, which is worth it only where it meets many windows."""
     weight, g = np.ones((64, 64, 3, 3)), np.ones((1, 64, 1, 1))
