@@ -355,7 +355,7 @@ def afresh(mutant: Mutant, times: dict[str, float], ranks: dict[str, int], limit
 @click.option("--share", default=1.0, show_default=True, help="random share of the mutants of each file")
 @click.option("--seed", default=0, show_default=True, help="of the random share")
 @click.option("--workers", default=os.cpu_count(), show_default=True, help="processes at a time")
-@click.option("--limit", default=10.0, show_default=True, help="seconds of tests per mutant, as timed without it")
+@click.option("--limit", default=8.0, show_default=True, help="seconds of tests per mutant, as timed without it")
 @click.option("--after", multiple=True, help="verdicts of earlier runs: what they killed is not judged again")
 @click.option("--survivors", is_flag=True, help="only the mutants that are listed with a reason")
 @click.option("--page", is_flag=True, help="write the result into docs/mutation.md")
