@@ -10,31 +10,39 @@ Importing it loads NumPy and no other third-party package.
 
 from typing import TYPE_CHECKING, Any
 
-from . import arithmetic, composites, edits, errors, heatmap, layers, rules, start, taylor
+from . import arithmetic, composites, edits, errors, layers, rules, start
 from .canonize import canonize
-from .certificate import Certificate, certify
 from .composites import Composite, first, order
 from .errors import LrpError
 from .explain import Explanation, explain, load_relevance
-from .formulas import Formulas, symbolic
 from .loaders import load, save
 from .messages import MessageTable, messages
 from .network import Input, Network, Node
 from .rule import Group, Redistribution, Rule, Run
-from .taylor import RootPoint, root_point
 from .trace import Ledger, Row, Trace, TraceDiff
 
 if TYPE_CHECKING:
-    from . import vectors
+    from . import heatmap, taylor, vectors
+    from .certificate import Certificate, certify
+    from .formulas import Formulas, symbolic
+    from .taylor import RootPoint, root_point
 else:
+    _LATER = {  # what few programs need is imported when it is asked for: name → module
+        "heatmap": "heatmap", "taylor": "taylor", "vectors": "vectors",
+        "Certificate": "certificate", "certify": "certificate", "Formulas": "formulas", "symbolic": "formulas",
+        "RootPoint": "taylor", "root_point": "taylor",
+    }  # fmt: skip
 
     def __getattr__(name: str) -> Any:
-        """Import the conformance vectors when they are asked for, so that they cost nothing else."""
         import importlib
 
-        if name != "vectors":
+        if name not in _LATER:
             raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-        return importlib.import_module(f"{__name__}.vectors")
+        module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+        return module if name == _LATER[name] else getattr(module, name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
 
 
 __version__ = "0.1.0"

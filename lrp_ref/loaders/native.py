@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -64,6 +63,8 @@ def save(network: Network, path: Path) -> None:
 
 
 def _replace(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    import tempfile  # it loads a tenth of what the whole package takes
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
