@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost
+
 F = Fraction
+EDITED = [  # an edit, and what it makes of one number
+    (KEEP, lambda c: c),
+    (POS, lambda c: max(c, 0)),
+    (NEG, lambda c: min(c, 0)),
+    (ZERO, lambda c: 0),
+    (ONES, lambda c: 1),
+    (SQUARE, lambda c: c * c),
+    (Boost(F(1, 4), "pos"), lambda c: c + F(1, 4) * max(c, 0)),
+    (Boost(F(1, 4), "neg"), lambda c: c + F(1, 4) * min(c, 0)),
+]
 
 
 def exact(*values: Any) -> Any:

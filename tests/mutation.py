@@ -373,6 +373,8 @@ def main(
     warnings.simplefilter("ignore", SyntaxWarning)
     settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate])  # a failure is enough: no shrinking
     settings.load_profile("mutation")
+    if page and (names or survivors or share != 1):
+        raise click.UsageError("--page is about all mutants: leave out --file, --share and --survivors")
     console = Console(width=None if sys.stdout.isatty() else 150)
     chosen = [p for p in targets() if not names or str(p) in names]
     with ProcessPoolExecutor(workers) as pool:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exact_numbers import F, exact
+from exact_numbers import EDITED, F, exact
 
-from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost
+from lrp_ref.edits import ZERO
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import Add, Concat, Multiply
 from lrp_ref.rules import AlphaBeta, Epsilon, Flat, Gamma, Product
@@ -44,18 +44,6 @@ def test_lrp0_on_a_sum(weights: tuple[Any, ...]) -> None:
         expected = [c * x[k] / y * G[k] if y else 0 for c, x in zip(cs, XS, strict=True)]
         assert [part[k] for part in told.relevances] == expected
     assert told.dropped.tolist() == [sum(G[n, j] for j in range(3) if total(cs, (n, j)) == 0) for n in range(2)]
-
-
-EDITED = [
-    (KEEP, lambda c: c),
-    (POS, lambda c: max(c, 0)),
-    (NEG, lambda c: min(c, 0)),
-    (ZERO, lambda c: 0),
-    (ONES, lambda c: 1),
-    (SQUARE, lambda c: c * c),
-    (Boost(F(1, 4), "pos"), lambda c: c + F(1, 4) * max(c, 0)),
-    (Boost(F(1, 4), "neg"), lambda c: c + F(1, 4) * min(c, 0)),
-]
 
 
 @pytest.mark.parametrize(("edit", "changed"), EDITED, ids=lambda e: getattr(e, "name", ""))

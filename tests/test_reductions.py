@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exact_numbers import F, exact, rationals
+from exact_numbers import EDITED, F, exact, rationals
 
 from lrp_ref.arithmetic import ball
-from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost
+from lrp_ref.edits import ZERO
 from lrp_ref.errors import ParameterError, ShapeError, UndecidedError, UnsupportedError
 from lrp_ref.layers import GlobalAveragePool, GlobalMaxPool, Mean, Sum
 from lrp_ref.rules import Epsilon, Flat
@@ -79,17 +79,6 @@ def test_lrp0_epsilon_and_flat(kind: Any, axes: tuple[int, ...]) -> None:
             assert damped.relevances[0][i] == X[i] / (whole + scale * F(1 if whole >= 0 else -1, 8)) * r[k]
             assert even.relevances[0][i] == r[k] / size
     assert own.dropped.tolist() == lost
-
-
-EDITED = [
-    (KEEP, lambda c: c),
-    (POS, lambda c: max(c, 0)),
-    (NEG, lambda c: min(c, 0)),
-    (ZERO, lambda c: 0),
-    (ONES, lambda c: 1),
-    (SQUARE, lambda c: c * c),
-    (Boost(F(1, 4), "pos"), lambda c: c + F(1, 4) * max(c, 0)),
-]
 
 
 @pytest.mark.parametrize(("edit", "changed"), EDITED, ids=lambda e: getattr(e, "name", ""))

@@ -69,20 +69,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What :class:`Formulas` holds.
-
-    Attributes:
-        steps: one per node, in execution order.
-        start: the relevance that starts, R of the explained outputs.
-        gathered: where several nodes read an input of the network: the sum of what they sent.
-        inputs: the relevances of each input: object arrays (1, ...) of SymPy expressions, symbols of the last lines.
-        letters: what each symbol stands for, with its witness.
-        constraints: what is known of parameters, α = 1 + β.
-        target: index of the explained output in C order.
-        residual: of the whole: R of the outputs − ΣR of the inputs − bias − stabiliser − dropped, simplified.
-        numbers: whether the text also shows the numbers inserted.
-        refill: from (net, x) to the values of all symbols of the network; used by :meth:`evaluate`.
-    """
+    """What :class:`Formulas` holds; its attributes are described there."""
 
     steps: tuple[Step, ...]
     start: tuple[Line, ...]

@@ -69,11 +69,8 @@ def _route_proportional(call: Call) -> Any:
     return [np.where(x == 0, zeros(r.shape), r) for x, r in zip(call.inputs, right, strict=True)]
 
 
-@dialect("copies-overwritten")
-def _copies_overwritten(call: Call) -> Any:
-    """Where a number was copied to several places, only the last copy's relevance arrives."""
-    if call.layer["type"] not in ("Upsample", "Pad"):
-        return None
+def _last_arrival(call: Call) -> list[Array]:
+    """Return what each input keeps if every output's relevance overwrites what arrived before."""
     found = zeros(call.inputs[0].shape)
     for index in np.ndindex(*call.R.shape):
         only = zeros(call.R.shape)
@@ -81,6 +78,14 @@ def _copies_overwritten(call: Call) -> Any:
         arrived = received(call.layer, call.rule, call.inputs, only)[0]
         found = np.where(arrived != 0, arrived, found)
     return [found]
+
+
+@dialect("copies-overwritten")
+def _copies_overwritten(call: Call) -> Any:
+    """Where a number was copied to several places, only the last copy's relevance arrives."""
+    if call.layer["type"] not in ("Upsample", "Pad"):
+        return None
+    return _last_arrival(call)
 
 
 # Pools -----------------------------------------------------------------------------------------------------------
@@ -146,13 +151,7 @@ def _maxpool_overlap(call: Call) -> Any:
     """A pixel that wins several windows keeps the relevance of the last of them."""
     if call.layer["type"] != "MaxPool":
         return None
-    found = zeros(call.inputs[0].shape)
-    for index in np.ndindex(*call.R.shape):
-        only = zeros(call.R.shape)
-        only[index] = call.R[index]
-        arrived = received(call.layer, call.rule, call.inputs, only)[0]
-        found = np.where(arrived != 0, arrived, found)
-    return [found]
+    return _last_arrival(call)
 
 
 @dialect("maxpool-padding-wins")
