@@ -238,10 +238,9 @@ class LSTM(Layer):
         return self._recall(xs, relevances, rule, z, self._run(xs, "cell"))
 
     def _recall(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, memory: Tape
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, tape: Tape
     ) -> Redistribution:
         dense, state = self._rules(rule)
-        tape = memory
         z = self._outputs(tape, xs) if z is None else z
         outputs = z if isinstance(z, tuple) else (z,)
         self._expect(relevances, len(outputs))
