@@ -440,6 +440,20 @@ def test_a_program_that_dies_hangs_or_answers_nonsense_is_one_line(
     assert said in one_line(run("run", "--vectors", small, "--timeout", wait, "--command", program(change)))
 
 
+def test_a_program_that_was_given_up_leaves_no_open_stream() -> None:
+    from lrp_ref.vectors.adapters import AdapterError
+    from lrp_ref.vectors.jsonlines import CommandAdapter
+
+    adapter = CommandAdapter(f"{sys.executable} -c 'import time; time.sleep(30)'", timeout=0.3)
+    with pytest.raises(AdapterError, match="no answer within"):
+        adapter.ask({"id": "any"})
+    adapter.close()
+    assert adapter._process.stdin is not None
+    assert adapter._process.stdout is not None
+    assert adapter._process.stdin.closed
+    assert adapter._process.stdout.closed
+
+
 def test_a_program_that_is_not_there_is_one_line(small: Path, tmp_path: Path) -> None:
     only = ["run", "--vectors", small, "--command"]
     assert one_line(run(*only, "no-such-program --flag")) == "command 'no-such-program': not found"

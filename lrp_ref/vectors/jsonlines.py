@@ -41,7 +41,8 @@ class CommandAdapter:
         if not words:
             raise AdapterError("command: it is empty; give a program and its arguments")
         self.name, self.timeout = words[0], timeout
-        self._pending = False  # whether an answer is waited for
+        self._idle, self._over = threading.Event(), False  # no answer is waited for; none will be
+        self._idle.set()
         pipe = subprocess.PIPE
         try:  # the words are the user's own command line; stderr stays the program's
             self._process = subprocess.Popen(  # noqa: S603
@@ -75,13 +76,15 @@ class CommandAdapter:
     def _exchange(self, request: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._pending = True
+        self._idle.clear()
         try:
             self._process.stdin.write(request + "\n")
             self._process.stdin.flush()
             return self._process.stdout.readline(LINE_LIMIT)
         finally:
-            self._pending = False
+            self._idle.set()
+            if self._over:  # the program was given up in the meantime
+                self._close_streams()
 
     def _end(self) -> str:
         import subprocess
@@ -97,14 +100,19 @@ class CommandAdapter:
         import subprocess
 
         if self._process.poll() is None:
-            if not self._pending:
+            if self._idle.is_set():
                 threading.Thread(target=self._close_input, daemon=True).start()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(GRACE)
             if self._process.poll() is None:
                 self._kill()
+        self._over = True
+        if self._idle.wait(GRACE):  # a thread that still reads would make closing wait; it closes when it is through
+            self._close_streams()
+
+    def _close_streams(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None and not self._pending:  # a thread that still reads would make this wait
+            if stream is not None:
                 with contextlib.suppress(OSError, ValueError):
                     stream.close()
 
