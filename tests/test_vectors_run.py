@@ -440,18 +440,23 @@ def test_a_program_that_dies_hangs_or_answers_nonsense_is_one_line(
     assert said in one_line(run("run", "--vectors", small, "--timeout", wait, "--command", program(change)))
 
 
-def test_a_program_that_was_given_up_leaves_no_open_stream() -> None:
-    from lrp_ref.vectors.adapters import AdapterError
-    from lrp_ref.vectors.jsonlines import CommandAdapter
+def test_a_program_that_was_given_up_leaves_no_open_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even one whose output somebody else keeps open for a while after it was killed."""
+    from lrp_ref.vectors import jsonlines
 
-    adapter = CommandAdapter(f"{sys.executable} -c 'import time; time.sleep(30)'", timeout=0.3)
-    with pytest.raises(AdapterError, match="no answer within"):
+    monkeypatch.setattr(jsonlines, "GRACE", 0.2)
+    script = tmp_path / "hangs.py"
+    other = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(2)'], start_new_session=True)"
+    script.write_text(f"import subprocess, sys, time\n{other}\ntime.sleep(30)\n")
+    adapter = jsonlines.CommandAdapter(f"{sys.executable} {script}", timeout=0.7)
+    with pytest.raises(jsonlines.AdapterError, match="no answer within"):
         adapter.ask({"id": "any"})
     adapter.close()
-    assert adapter._process.stdin is not None
-    assert adapter._process.stdout is not None
-    assert adapter._process.stdin.closed
-    assert adapter._process.stdout.closed
+    streams = [stream for stream in (adapter._process.stdin, adapter._process.stdout) if stream is not None]
+    end = time.monotonic() + 20
+    while not all(stream.closed for stream in streams) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [stream.closed for stream in streams] == [True, True]
 
 
 def test_a_program_that_is_not_there_is_one_line(small: Path, tmp_path: Path) -> None:
