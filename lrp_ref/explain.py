@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import composites
+from . import composites, threads
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError, ParameterError
@@ -238,13 +239,15 @@ def explain(
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
     walk = ready(net, fed, composite, output=which, canonize=canonize)
     n = len(next(iter(fed.values())))
-    count = n if trace else walk.samples(fed)
-    parts = []
-    for first in range(0, max(n, 1), max(count, 1)):
-        cut = slice(first, first + count)
-        few = fed if count == n else {name: a[cut] for name, a in fed.items()}
+
+    def some(cut: slice) -> Explanation:
+        few = {name: a[cut] for name, a in fed.items()}
         with settled(*few.values()):
-            parts.append(_explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace))
+            return _explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace)
+
+    with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
+        count = max(n, 1) if trace else walk.samples(fed, threads.members())
+        parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
     whole = parts[0] if len(parts) == 1 else _joined(parts)
     again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
     return replace(

@@ -10,12 +10,13 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from . import buffers
+from . import buffers, threads
 from .arrays import Array, Namespace
 from .errors import ShapeError
 
 Pads = tuple[tuple[int, int], ...]
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
+SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
@@ -138,21 +139,27 @@ def convolve(
     grouped = x.reshape(n, groups, inner, *spatial)
     result = z.reshape(n, groups, outs // groups, -1)
     shift = None if bias is None else bias.reshape(groups, outs // groups, 1)
-    columns, row = None, math.prod(out[1:])
-    for rows, samples in _strips(n, out, groups * inner * taps, x.dtype.itemsize, xp):
-        count = samples.stop - samples.start
-        if direct:
-            unrolled = grouped[samples, :, :, rows]
-        else:
-            shape = (count, groups, inner, taps, rows.stop - rows.start, *out[1:])
-            if columns is None or columns.shape != shape:
-                columns = buffers.zeros(shape, x.dtype, xp)
-            unrolled = columns
-            _gather(grouped[samples], meets, rows, columns)
-        target = result[samples, :, :, rows.start * row : rows.stop * row]
-        matmul_into(matrix, unrolled.reshape(count, groups, inner * taps, target.shape[3]), target, xp)
-        if shift is not None:
-            target += shift
+    row = math.prod(out[1:])
+
+    def work(strips: Iterator[tuple[slice, slice]]) -> None:
+        columns = None
+        for rows, samples in strips:
+            count = samples.stop - samples.start
+            if direct:
+                unrolled = grouped[samples, :, :, rows]
+            else:
+                shape = (count, groups, inner, taps, rows.stop - rows.start, *out[1:])
+                if columns is None or columns.shape != shape:
+                    columns = buffers.zeros(shape, x.dtype, xp)
+                unrolled = columns
+                _gather(grouped[samples], meets, rows, columns)
+            target = result[samples, :, :, rows.start * row : rows.stop * row]
+            matmul_into(matrix, unrolled.reshape(count, groups, inner * taps, target.shape[3]), target, xp)
+            if shift is not None:
+                target += shift
+
+    unrolls = groups * inner * taps
+    threads.each(_strips(n, out, unrolls, x.dtype.itemsize, xp, members=threads.members()), work)
     return z
 
 
@@ -229,17 +236,25 @@ def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp:
     n, outs, out, taps = g.shape[0], weight.shape[0], g.shape[2:], math.prod(kernel)
     matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
     source = g.reshape(n, groups, outs // groups, -1)
-    columns, row = None, math.prod(out[1:])
-    for rows, samples in _strips(n, out, groups * inner * taps, g.dtype.itemsize, xp):
-        part = source[samples, :, :, rows.start * row : rows.stop * row]
-        shape = (part.shape[0], groups, inner * taps, part.shape[3])
-        if columns is None or columns.shape != shape:
-            columns = buffers.empty(shape, g.dtype, xp)
-        matmul_into(matrix, part, columns, xp)
-        unrolled = columns.reshape(part.shape[0], groups, inner, taps, rows.stop - rows.start, *out[1:])
-        block = y[samples]
-        for k, (there, here) in enumerate(meets.taps(rows)):
-            block[(..., *here)] += unrolled[(slice(None),) * 3 + (k, *there)]
+    row = math.prod(out[1:])
+
+    def work(parts: Iterator[slice]) -> None:
+        for channels in parts:  # nobody else adds to them
+            many = channels.stop - channels.start
+            rows_of = matrix[:, channels.start * taps : channels.stop * taps]
+            columns = None
+            for rows, samples in _strips(n, out, groups * many * taps, g.dtype.itemsize, xp, members=1):
+                part = source[samples, :, :, rows.start * row : rows.stop * row]
+                shape = (part.shape[0], groups, many * taps, part.shape[3])
+                if columns is None or columns.shape != shape:
+                    columns = buffers.empty(shape, g.dtype, xp)
+                matmul_into(rows_of, part, columns, xp)
+                unrolled = columns.reshape(part.shape[0], groups, many, taps, rows.stop - rows.start, *out[1:])
+                block = y[samples, :, channels]
+                for k, (there, here) in enumerate(meets.taps(rows)):
+                    block[(..., *here)] += unrolled[(slice(None),) * 3 + (k, *there)]
+
+    threads.each(_portions(inner), work)
 
 
 def _output_sizes(
@@ -254,15 +269,46 @@ def _output_sizes(
     return out
 
 
-def _strips(n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namespace) -> Iterator[tuple[slice, slice]]:
-    """Yield (output rows, samples) so that the unrolled windows of one strip stay small."""
+def _strips(
+    n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namespace, *, members: int
+) -> list[tuple[slice, slice]]:
+    """Return (output rows, samples) so that the unrolled windows of one strip stay small, and all have some to do."""
     budget = STRIP_BYTES if xp.__name__ == "numpy" else DEVICE_STRIP_BYTES
-    row = max(unrolled * math.prod(out[1:]) * itemsize, 1)
-    rows = max(1, min(out[0], budget // row))
-    samples = max(1, budget // (row * out[0]))
-    for first in range(0, n, samples):
-        for top in range(0, out[0], rows):
-            yield slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n))
+    most = max(1, budget // max(unrolled * math.prod(out) * itemsize, 1))  # samples
+    samples = _evenly(n, most, members if n >= members else 1)
+    fit = max(1, budget // max(unrolled * math.prod(out[1:]) * itemsize, 1))  # rows
+    rows = _evenly(out[0], fit, 1 if n >= members else members)
+    return [
+        (slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n)))
+        for first in range(0, n, samples)
+        for top in range(0, out[0], rows)
+    ]
+
+
+def _evenly(total: int, most: int, members: int) -> int:
+    """Return the size of pieces of ``total``: at most ``most``, and equally many for all members."""
+    pieces = -(-total // most)
+    return -(-total // (-(-pieces // members) * members))
+
+
+def product(a: Array, b: Array, xp: Namespace) -> Array:
+    """Return the product of (..., in) and a matrix (in, out); several threads share the columns of a large one."""
+    if threads.members() == 1 or xp.__name__ != "numpy" or b.nbytes < SHARED_BYTES:
+        return xp.matmul(a, b)
+    z = xp.empty((*a.shape[:-1], b.shape[1]), dtype=a.dtype)
+
+    def work(parts: Iterator[slice]) -> None:
+        for part in parts:
+            matmul_into(a, b[:, part], z[..., part], xp)
+
+    threads.each(_portions(b.shape[1]), work)
+    return z
+
+
+def _portions(total: int) -> list[slice]:
+    """Return one piece of ``total`` for each thread."""
+    share = max(1, -(-total // threads.members()))
+    return [slice(first, min(first + share, total)) for first in range(0, total, share)]
 
 
 def _depthwise(x: Array, weight: Array, z: Array, groups: int, meets: Windows) -> None:

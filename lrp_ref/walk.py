@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
 from .canonize import canonize as canonize_network
 from .errors import LrpError, UndecidedError
 from .knowledge import facts
-from .layers import Clip, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
+from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
 from .layers.base import Universal
 from .network import Network, Node, located, value_name
 from .rule import Known, Rule, prepare
@@ -25,8 +27,23 @@ from .trace import Row
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights that a network may remember
 WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of date if somebody writes into an array
-WORKING_BYTES = 128 << 20  # of activations that one micro-batch keeps on the CPU; a GPU takes the whole batch
+WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
+SHARED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
+SHARED_PRODUCTS = 1 << 28  # of a convolution, from which on threads share it: waking them takes some 0.1 ms
 CHEAP = (ReLU, Clip, LeakyReLU, Identity, Flatten, Reshape)  # run again on the way back rather than kept
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much one sample takes.
+
+    Attributes:
+        numbers: that the walk keeps for the way back.
+        products: multiplications of a convolution, on average.
+    """
+
+    numbers: int
+    products: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +74,44 @@ class Walk:
         planned = zip(self.net.nodes, self.plan, strict=True)
         return tuple(node.name for node, p in planned if not isinstance(p.rule, Universal))
 
-    def samples(self, fed: Mapping[str, Array]) -> int:
-        """Return how many samples of ``fed`` to take at a time."""
-        n = len(next(iter(fed.values())))
-        like = next(a for a in fed.values() if is_float(a))
+    def extent(self, fed: Mapping[str, Array]) -> Extent:
+        """Return how much one sample of ``fed`` takes, from a pass without samples."""
+        shapes = tuple((name, tuple(a.shape[1:])) for name, a in fed.items())
+        found: Extent | None = self.net.memory.get(shapes)
+        if found is None:
+            values = self.net.values({name: a[:0] for name, a in fed.items()}, check=False)
+            kept = sum(math.prod(v.shape[1:]) for k, v in values.items() if k not in self.dropped)
+            products = [
+                node.layer.weight.size * math.prod(values[node.name].shape[2:])
+                for node in self.net.nodes
+                if isinstance(node.layer, Conv)
+            ]
+            found = Extent(kept, sum(products) // max(len(products), 1))
+            self.net.memory[shapes] = found
+        return found
+
+    def worth_sharing(self, fed: Mapping[str, Array], *, whole: bool) -> bool:
+        """Whether several threads should explain ``fed``: samples of their own, or the convolutions of the whole."""
+        n, like = _batch(fed)
+        if not isinstance(like, np.ndarray) or like.dtype == object or n == 0:
+            return False
+        if n > 1 and not whole:
+            return n * self.extent(fed).numbers * like.itemsize >= SHARED_BYTES
+        large = sum(p.nbytes for p in self.net.parameters) >= WORTH_BYTES
+        return large and n * self.extent(fed).products >= SHARED_PRODUCTS
+
+    def samples(self, fed: Mapping[str, Array], threads: int) -> int:
+        """Return how many samples of ``fed`` each thread takes at a time."""
+        n, like = _batch(fed)
         if n <= 1 or namespace(like).__name__ == "cupy":
             return max(n, 1)
-        shapes = tuple((name, tuple(a.shape[1:])) for name, a in fed.items())
-        size = self.net.memory.get(shapes)
-        if size is None:
-            values = self.net.values({name: a[:0] for name, a in fed.items()}, check=False)
-            size = sum(math.prod(v.shape[1:]) for k, v in values.items() if k not in self.dropped)
-            self.net.memory[shapes] = size
-        return max(1, min(n, int(WORKING_BYTES // max(size * like.dtype.itemsize, 1))))
+        fit = WORKING_BYTES // max(threads * self.extent(fed).numbers * like.dtype.itemsize, 1)
+        return int(max(1, min(-(-n // threads), fit)))
+
+
+def _batch(fed: Mapping[str, Array]) -> tuple[int, Array]:
+    """Return the number of samples and an array of their number system."""
+    return len(next(iter(fed.values()))), next(a for a in fed.values() if is_float(a))
 
 
 def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool) -> Walk:

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "lrp_ref"
 
 FLOORS = [
-    ["errors", "arithmetic", "arrays", "values", "tables"],
+    ["errors", "arithmetic", "arrays", "values", "tables", "threads"],
     ["blocks", "buffers"],
     ["kernels", "edits", "heatmap"],
     ["groups", "rule", "layers"],

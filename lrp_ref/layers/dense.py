@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .. import kernels
 from ..arrays import Array, namespace, require_dtype
 from ..edits import Edit
 from ..errors import ShapeError
@@ -50,12 +51,12 @@ class Dense(Linear):
         if x.ndim < 2 or x.shape[-1] != self.weight.shape[0]:
             raise ShapeError(f"Dense: input of shape {x.shape} does not end in {self.weight.shape[0]} features")
         require_dtype(x, self.weight, "Dense")
-        z = xp.matmul(x, self.weight)
+        z = kernels.product(x, self.weight, xp)
         return z if self.bias is None else z + self.bias
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return Σ_j w_ij g_j."""
-        return (namespace(g, self.weight).matmul(g, self.weight.T),)
+        return (kernels.product(g, self.weight.T, namespace(g, self.weight)),)
 
     def edited(self, weights: Edit, bias: Edit) -> Dense:
         """Return the layer with edited weight and bias."""
