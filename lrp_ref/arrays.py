@@ -155,9 +155,23 @@ def only(x: Array, mask: Array) -> Array:
     xp = namespace(x)
     if xp is np and x.dtype.kind == "f":
         kept = x * mask
-        kept += 0  # −0.0 becomes 0.0
+        no_minus(kept)
         return kept
     return xp.where(mask, x, arithmetic.scalar(0, x))
+
+
+def no_minus(x: Array) -> None:
+    """Make every −0.0 a 0.0."""
+    if x.dtype.kind == "f":
+        x += 0
+
+
+def write_only(out: Array, x: Array, mask: Array) -> None:
+    """Write ``x`` where ``mask`` holds and 0 (or −0.0) elsewhere into ``out``."""
+    if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        np.multiply(x, mask, out=out)
+    else:
+        out[...] = only(x, mask)
 
 
 def with_sign(size: Any, z: Array) -> Array:
@@ -165,8 +179,12 @@ def with_sign(size: Any, z: Array) -> Array:
     xp = namespace(z)
     if z.dtype.kind != "f":
         return xp.where(z < 0, -size, size).astype(z.dtype)
-    if xp is np:  # faster than copysign
-        return (2 * (z >= 0).view(np.int8) - 1) * z.dtype.type(size)
+    if xp is np:  # bit by bit is faster than copysign
+        signed = z + z.dtype.type(0)  # −0.0 + 0.0 is 0.0
+        bits = signed.view(f"u{z.itemsize}")
+        bits &= bits.dtype.type(1 << (8 * z.itemsize - 1))
+        bits |= z.dtype.type(size).view(bits.dtype)
+        return signed
     return xp.copysign(size, z + 0.0).astype(z.dtype, copy=False)  # −0.0 + 0.0 is 0.0
 
 

@@ -150,7 +150,8 @@ def convolve(
             else:
                 shape = (count, groups, inner, taps, rows.stop - rows.start, *out[1:])
                 if columns is None or columns.shape != shape:
-                    columns = buffers.zeros(shape, x.dtype, xp)
+                    columns = buffers.empty(shape, x.dtype, xp)
+                    _clear(columns, meets, rows)
                 unrolled = columns
                 _gather(grouped[samples], meets, rows, columns)
             target = result[samples, :, :, rows.start * row : rows.stop * row]
@@ -173,6 +174,16 @@ def _gather(x: Array, meets: Windows, rows: slice, columns: Array) -> None:
         column[(..., *out)] = x[(..., *source)]
         column[(slice(None),) * 3 + (slice(0, out[0].start),)] = 0
         column[(slice(None),) * 3 + (slice(out[0].stop, None),)] = 0
+
+
+def _clear(columns: Array, meets: Windows, rows: slice) -> None:
+    """Write 0 where taps lie in the padding of any axis but the first, which is so in all rows alike."""
+    for k, (out, _) in enumerate(meets.taps(rows)):
+        column = columns[:, :, :, k]
+        for axis, inside in enumerate(out[1:], start=4):
+            before = (slice(None),) * axis
+            column[(*before, slice(0, inside.start))] = 0
+            column[(*before, slice(inside.stop, None))] = 0
 
 
 def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:

@@ -279,26 +279,30 @@ class Network(Value):
         """
         values = dict(x)
         last = {name: k for k, node in enumerate(self.nodes) for name in node.inputs}
+        uses = Counter(name for node in self.nodes for name in node.inputs)
+        alone = {node.name for node in self.nodes if node.layer.makes_new and uses[node.name] == 1}
         for k, node in enumerate(self.nodes):
+            done = {name for name in node.inputs if last[name] == k and name not in self.outputs}
+            done = set() if keep is None else {name for name in done if not keep(name)}
             try:
                 with unwarned():
                     xs = tuple(_value(values, name) for name in node.inputs)
                     if memories is not None and node.name in memories:
                         out, memories[node.name] = node.layer.remembering(*xs)
+                    elif all(name in done and name in alone for name in node.inputs):
+                        out = node.layer.forward_over(*xs)
                     else:
                         out = node.layer.forward(*xs)
                 for j, array in enumerate(out if isinstance(out, tuple) else (out,)):
                     values[value_name(node.name, j)] = array
-                    if check:
+                    if check and not node.layer.stays_finite:
                         require_finite(array, "the output")
             except UndecidedError as error:
                 raise located(error, node, values) from error
             except LrpError as error:
                 raise error.at(node.name) from error
-            if keep is not None:
-                for name in set(node.inputs):
-                    if last[name] == k and name not in self.outputs and not keep(name):
-                        values.pop(name)
+            for name in done:
+                values.pop(name)
         return values
 
     def forward(self, x: Any) -> Any:

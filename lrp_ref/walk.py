@@ -63,10 +63,36 @@ class Walk:
     known: tuple[Known, ...]
 
     @cached_property
+    def stand_ins(self) -> dict[str, str]:
+        """Values z of linear layers for which max(z, 0) does on the way back, and the ReLU that makes it.
+
+        Only that ReLU reads z, and no relevance arrives where z ≤ 0: a denominator that is 0 there as well, and a
+        gate that is closed, change nothing.
+        """
+        readers: dict[str, list[tuple[Node, Any]]] = {}
+        for node, planned in zip(self.net.nodes, self.plan, strict=True):
+            for name in node.inputs:
+                readers.setdefault(name, []).append((node, planned.rule))
+        found = {}
+        for node, planned, known in zip(self.net.nodes, self.plan, self.known, strict=True):
+            read, layer = readers.get(node.name, []), node.layer
+            if len(read) != 1 or not known.active or node.name in self.net.outputs or not isinstance(layer, Linear):
+                continue
+            rule = layer.default() if planned.rule is None else planned.rule
+            reader, passes = read[0]
+            if type(reader.layer) is not ReLU or passes is not None or not isinstance(rule, Rule):
+                continue
+            if all(group.stabiliser.kind != "relative" for group in rule.groups):  # that looks at all z of a sample
+                found[node.name] = reader.name
+        return found
+
+    @cached_property
     def dropped(self) -> frozenset[str]:
-        """Values that are not kept for the way back: one cheap layer makes them again from a value that is kept."""
-        cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in self.net.outputs}
-        return frozenset(n.name for n in self.net.nodes if n.name in cheap and n.inputs[0] not in cheap)
+        """Values that are not kept for the way back: another stands in, or one cheap layer makes them again."""
+        kept = {*self.net.outputs, *self.stand_ins.values()}
+        cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in kept}
+        again = {n.name for n in self.net.nodes if n.name in cheap and n.inputs[0] not in cheap}
+        return frozenset(again | self.stand_ins.keys())
 
     @cached_property
     def remembering(self) -> tuple[str, ...]:
@@ -175,8 +201,11 @@ def walk_back(
     rows: list[Row] = []
     net, nodes = walk.net, {n.name: n for n in walk.net.nodes}
     inputs = {i.name for i in net.inputs}
+    stand_ins: dict[str, str] = {} if keep else walk.stand_ins
+    needed = set(stand_ins.values())
 
     def value(name: str) -> Array:
+        name = stand_ins.get(name, name)
         if name not in values:
             node = nodes[name]
             values[name] = node.layer.forward(*(value(n) for n in node.inputs))
@@ -189,11 +218,12 @@ def walk_back(
             names.append(more)
         if any(n in relevance for n in names):
             known = replace(known, memory=memories.pop(node.name, None))
-            rows.append(_step(node, planned, known, names, value, values, relevance, sums, first=not rows))
+            rows.append(_step(node, planned, known, names, value, values, stand_ins, relevance, sums, first=not rows))
         if not keep:
             for n in names:
-                values.pop(n, None)
                 relevance.pop(n, None)
+                if n not in needed:
+                    values.pop(stand_ins.get(n, n), None)
     if keep:
         # A value that several nodes read is complete only after the last of them: the order is that of the walk.
         return {n: relevance[n] for n in reversed(values) if n in relevance}, rows
@@ -207,6 +237,7 @@ def _step(
     names: list[str],
     value: Any,
     values: Mapping[str, Array],
+    stand_ins: Mapping[str, str],
     relevance: dict[str, Array],
     sums: dict[str, Array],
     *,
@@ -214,7 +245,7 @@ def _step(
 ) -> Row:
     """Redistribute the relevance of one node's outputs, add it to its inputs, and return the ledger's row."""
     xs = tuple(value(name) for name in node.inputs)
-    outputs: tuple[Any, ...] = tuple(values.get(n) for n in names)  # None for what was not kept
+    outputs: tuple[Any, ...] = tuple(values.get(stand_ins.get(n, n)) for n in names)  # None for what was not kept
     arrived = tuple(
         relevance[n] if n in relevance else namespace(v).zeros(v.shape, dtype=v.dtype)
         for n, v in zip(names, outputs, strict=True)
@@ -229,15 +260,17 @@ def _step(
                 z=z,
                 known=known,
             )
-            received = [sample_sum(r) for r in shared.relevances]
+            # Relevance that passes unchanged has been added up before.
+            before = {id(relevance[n]): sums[n] for n in names if n in relevance}
+            received = [before[id(r)] if id(r) in before else sample_sum(r) for r in shared.relevances]
         for part, total in zip(shared.relevances, received, strict=True):
             require_finite(part, "the relevance of its input", total=total)
     except UndecidedError as error:
         raise located(error, node, values) from error
     except LrpError as error:
         raise error.at(node.name) from error
-    for source, part, total in zip(node.inputs, shared.relevances, received, strict=True):
-        if is_float(values[source]):
+    for source, x, part, total in zip(node.inputs, xs, shared.relevances, received, strict=True):
+        if is_float(x):
             relevance[source] = relevance[source] + part if source in relevance else part
             sums[source] = sums[source] + total if source in sums else total
     out, whole = sum(sums[n] for n in names if n in sums), sum(received)

@@ -60,7 +60,7 @@ def test_the_steps_run_once_for_both_ways(runs: list[Any], trace: bool) -> None:
 def test_the_steps_run_once_for_every_part_of_the_samples(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     right = expected()
     runs.clear()
-    monkeypatch.setattr(walk.Walk, "samples", lambda self, fed: 2)
+    monkeypatch.setattr(walk.Walk, "samples", lambda self, fed, threads: 2)
     found = lrp.explain(NET, X, composite=EPSILON, target=1)
     assert [(keep, n) for keep, n, _ in runs] == [("cell", 2), ("cell", 2), ("cell", 1)]
     np.testing.assert_allclose(found.relevance, right, rtol=1e-12)

@@ -134,7 +134,7 @@ def test_there_are_no_more_threads_than_pieces(blas: Blas) -> None:
             calls.clear()
             threads.each(range(count), lambda pieces: calls.append(list(pieces)))
             assert 1 <= len(calls) <= max(count, 1)
-            assert sorted(sum(calls, [])) == list(range(count))
+            assert sorted(piece for call in calls for piece in call) == list(range(count))
 
 
 def test_the_callers_error_state_holds_in_all_threads(blas: Blas) -> None:
@@ -198,7 +198,7 @@ def test_the_first_error_is_raised_however_late_it_comes(blas: Blas) -> None:
         time.sleep(0.05 * (piece == 0))
         raise ValueError(piece)
 
-    with threads.together(FLOATS), pytest.raises(ValueError, match="^0$"):
+    with threads.together(FLOATS), pytest.raises(ValueError, match=r"^0$"):
         threads.collect(range(6), fail)
 
 

@@ -38,14 +38,22 @@ class Layer(Value):
     Class attributes:
         operands: number of inputs, or None for any number from 1.
         own_rule: what ``rule=None`` does, in words, or None where a rule has to be named.
+        stays_finite: whether finite inputs always give finite outputs, so that nobody need look at them.
+        makes_new: whether the output is an array of its own, of which neither the inputs nor anyone else hold a part.
     """
 
     operands: ClassVar[int | None] = 1
     own_rule: ClassVar[str | None] = None
+    stays_finite: ClassVar[bool] = False
+    makes_new: ClassVar[bool] = False
 
     def forward(self, *xs: Array) -> Any:
         """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""
         raise NotImplementedError
+
+    def forward_over(self, *xs: Array) -> Any:
+        """Return the output of :meth:`forward`; it may lie where the inputs, which nobody needs any more, lay."""
+        return self.forward(*xs)
 
     def remembering(self, *xs: Array) -> tuple[Any, Any]:
         """Return the output, and what :meth:`redistribute` can make use of once, as ``known.memory``, or None."""

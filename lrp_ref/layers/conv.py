@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import kernels
 from ..arrays import Array, namespace, require_dtype
@@ -85,6 +85,8 @@ class Conv(Linear):
         array([[[3., 7.]]])
     """
 
+    makes_new: ClassVar[bool] = True
+
     weight: Array
     bias: Array | None = None
     stride: Any = 1
@@ -159,6 +161,8 @@ class ConvTranspose(Linear):
         >>> ConvTranspose(np.ones((1, 1, 2)), stride=2).forward(np.array([[[1.0, 2.0]]]))
         array([[[1., 1., 2., 2.]]])
     """
+
+    makes_new: ClassVar[bool] = True
 
     weight: Array
     bias: Array | None = None

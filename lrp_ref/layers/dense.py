@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from .. import kernels
 from ..arrays import Array, namespace, require_dtype
@@ -34,6 +35,8 @@ class Dense(Linear):
         >>> layer.relevance_backward(a, np.array([[1.0]]), rules.LRP0())
         array([[ 1. , -0.5]])
     """
+
+    makes_new: ClassVar[bool] = True
 
     weight: Array
     bias: Array | None = None

@@ -57,6 +57,8 @@ class ReLU(Elementwise):
         array([[3., 4.]])
     """
 
+    stays_finite = True
+
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True
 
@@ -64,6 +66,11 @@ class ReLU(Elementwise):
         """Return max(x, 0)."""
         (x,) = xs
         return buffers.computed(namespace(x).maximum, x, scalar(0, x))
+
+    def forward_over(self, *xs: Array) -> Array:
+        """Return max(x, 0), written over x."""
+        (x,) = xs
+        return namespace(x).maximum(x, scalar(0, x), out=x) if x.dtype.kind == "f" else self.forward(x)
 
     def slope(self, x: Array) -> Array:
         """Return 1 for x > 0, else 0."""

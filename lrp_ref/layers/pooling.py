@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from .. import blocks, buffers, kernels
 from ..arithmetic import scalar
-from ..arrays import Array, Namespace, namespace, only, sample_sum
+from ..arrays import Array, Namespace, namespace, no_minus, only, sample_sum, write_only
 from ..edits import Edit
 from ..errors import ParameterError, ShapeError
 from ..rule import Redistribution
@@ -251,29 +251,35 @@ class MaxPool(Layer):
         xp, geometry = namespace(x, g), Geometry.of(self, x)
         padded, taps = geometry.pad(x, -math.inf, xp), geometry.taps()
         received = buffers.empty(padded.shape, g.dtype, xp)
-        divide = self._shared if self.ties == "share" else self._first
+        won = self._shared if self.ties == "share" else self._first
         for inside, best, relevance, here in _maps(padded, z, g, received, xp=xp):
             here[...] = scalar(0, g)
-            for tap, part in zip(taps, divide(geometry.views(inside), best, relevance, xp), strict=True):
+            masks, part = won(geometry.views(inside), best, relevance, xp)
+            for tap, mask in zip(taps, masks, strict=True):
+                view = here[(slice(None), slice(None), *tap)]
                 if geometry.apart:
-                    here[(slice(None), slice(None), *tap)] = part
+                    write_only(view, part, mask)
                 else:
-                    here[(slice(None), slice(None), *tap)] += part
+                    view += only(part, mask)
+            if geometry.apart:
+                no_minus(here)
         return geometry.crop(received)
 
-    def _first(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> Iterator[Array]:
-        """Yield what each tap receives: the first winner takes it all, a tie that follows finds it claimed."""
-        unclaimed = xp.ones(best.shape, dtype=bool)
-        for view in views:
-            won = xp.logical_and(view == best, unclaimed)
-            unclaimed = unclaimed != won
-            yield only(g, won)
+    def _first(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> tuple[Iterator[Array], Array]:
+        """Return the winner of each tap, and what it gets: the first takes all, a tie that follows finds it taken."""
 
-    def _shared(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> Iterator[Array]:
+        def masks() -> Iterator[Array]:
+            unclaimed = xp.ones(best.shape, dtype=bool)
+            for view in views:
+                won = xp.logical_and(view == best, unclaimed)
+                unclaimed = unclaimed != won
+                yield won
+
+        return masks(), g
+
+    def _shared(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> tuple[Iterator[Array], Array]:
         winners = sum(xp.where(view == best, scalar(1, g), scalar(0, g)) for view in views)
-        g = g / winners.astype(g.dtype)
-        for view in views:
-            yield only(g, view == best)
+        return (view == best for view in views), g / winners.astype(g.dtype)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
         if rule is not None:

@@ -24,6 +24,8 @@ def _axis(layer: Any, axis: int, ndim: int) -> int:
 class _Reshaping(Route):
     """A route that keeps the order of values: its transpose is the reshape back."""
 
+    stays_finite = True
+
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g in the input's shape."""
         (x,) = xs
