@@ -56,6 +56,17 @@ def cpu_clock(call: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
+def in_a_row(call: Callable[[], Any], least: float = 0.02) -> float:
+    """Return the seconds of one call, from as many in a row as take ``least`` seconds: short ones wake the machine."""
+    begin, count = time.perf_counter(), 0
+    while True:
+        call()
+        count += 1
+        taken = time.perf_counter() - begin
+        if taken >= least:
+            return taken / count
+
+
 def device_clock(call: Callable[[], Any]) -> float:
     """Return the seconds between two events on the null stream, on which CuPy and PyTorch both work by default."""
     import cupy

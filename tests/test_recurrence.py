@@ -32,8 +32,7 @@ def test_blocks_of_any_number_of_steps(size: int, returns: str, monkeypatch: pyt
         return found
 
     whole = everything()
-    monkeypatch.setattr(recurrence, "DRIVEN", size * 2 * 2 * 4 * 3)
-    monkeypatch.setattr(recurrence, "WALKED", size * 2 * 2 * 3)
+    monkeypatch.setattr(recurrence, "WALKED", size * 2 * 2 * 3)  # on the way back; forward it is what a step reads
     for a, b in zip(everything(), whole, strict=True):
         checks.close(a, b, rtol=1e-13)
 
@@ -77,34 +76,65 @@ def test_memory_of_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["derivative"] < 13  # those, and z of all gates
 
 
-def test_what_no_step_waits_for_is_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One product per step and direction of time; those of all inputs, and of all that arrives at them, are one."""
+@pytest.mark.parametrize("n", [1, 40])
+def test_a_step_is_one_product(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all samples, directions, gates, inputs, states and biases in it."""
     draw, steps, calls = Draw("calls", "normal"), 100, []
-    layer, x = LSTM(draw(2, 4, 2, 3), draw(2, 4, 2, 2), draw(2, 4, 2), "bidirectional", "last"), draw(1, steps, 3)
+    layer, x = LSTM(draw(2, 4, 2, 3), draw(2, 4, 2, 2), draw(2, 4, 2), "bidirectional", "last"), draw(n, steps, 3)
     matmul = np.matmul
     monkeypatch.setattr(np, "matmul", lambda *args, **options: calls.append(1) or matmul(*args, **options))
     layer.forward(x)
-    assert 0 < len(calls) <= steps + 1
+    assert len(calls) == steps
     calls.clear()
-    layer.vjp(x, draw(1, 4))
-    assert 0 < len(calls) <= 2 * steps + 2
+    layer.vjp(x, draw(n, 4))
+    assert len(calls) == 2 * steps
     calls.clear()
-    layer.redistribute(x, draw(1, 4), rules.Epsilon(0.25))
-    assert 0 < len(calls) <= 2 * steps + 2
+    layer.redistribute(x, draw(n, 4), rules.Epsilon(0.25))
+    assert len(calls) == 2 * steps
+
+
+@pytest.mark.parametrize("returns", ["last", "sequence", "all"])
+@pytest.mark.parametrize("few", [0, 3, 4])
+def test_gates_apart_or_together(few: int, returns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, n = Draw("few", "normal"), 4
+    layer = LSTM(draw(2, 4, 3, 2), draw(2, 4, 3, 3), draw(2, 4, 3), "bidirectional", returns)
+    x = draw(n, 5, 2)
+    alone = [checks.outputs(layer.forward(x[k : k + 1])) for k in range(n)]
+    monkeypatch.setattr(recurrence, "FEW", few)
+    for k, out in enumerate(checks.outputs(layer.forward(x))):
+        checks.close(out, np.concatenate([a[k] for a in alone]), rtol=1e-13)
 
 
 @pytest.mark.parametrize(("keep", "gates"), [("last", 0), ("states", 0), ("cell", 1), ("gates", 4)])
 def test_what_the_tape_keeps(keep: str, gates: int) -> None:
-    draw, count, n, steps = Draw("tape", "normal"), 2, 3, 5
-    weights = recurrence.Weights(draw(count, 4, 2, 1), draw(count, 4, 2, 2), draw(count, 4, 2))
-    start = draw(count, n, 2), draw(count, n, 2)
-    tape = recurrence.run(weights, draw(count, steps * n, 1), start, steps, keep)
-    assert tape.h.shape == (1 if keep == "last" else steps + 1, count, n, 2)
-    assert tape.z.shape[1] == gates
-    assert tape.parts.shape[1] == (2 if gates else 0)
-    if gates:
-        assert tape.z.shape == (steps, gates, count, n, 2)
-        assert tape.parts.shape == (steps, 2, count, n, 2)
+    draw, count, n, steps, features, hidden = Draw("tape", "normal"), 2, 3, 5, 1, 4
+    w, u, b = draw(count, 4, hidden, features), draw(count, 4, hidden, hidden), draw(count, 4, hidden)
+    start, xs = (draw(count, hidden, n), draw(count, hidden, n)), [draw(steps, n, features) for _ in range(count)]
+    tape = recurrence.run(recurrence.Weights(w, u, b), xs, start, keep)
+    assert tape.h.shape == (steps + 1, count, hidden, n)
+    assert tape.parts.shape == (steps if gates else 0, 2, count, hidden, n)
+    assert tape.z.shape == (steps if gates else 0, gates, count, hidden, n)
+    assert np.array_equal(tape.h[0], start[0])
+    assert np.array_equal(tape.x, np.stack(xs, axis=1).transpose(0, 1, 3, 2))
+    assert (tape.read[:, :, features] == 1).all()
+    for k in range(gates):  # what is kept is what a step computes, gate by gate
+        gate = (2, 1, 0, 3)[k]
+        for t in range(steps):
+            for d in range(count):
+                z = w[d, gate] @ xs[d][t].T + u[d, gate] @ tape.h[t, d] + b[d, gate][:, None]
+                checks.close(tape.z[t, k, d], z if k == 0 else z / 2, rtol=1e-12)
+
+
+def test_the_last_state_alone_keeps_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, count, n, steps = Draw("ends", "normal"), 2, 3, 7
+    weights = recurrence.Weights(draw(count, 4, 4, 1), draw(count, 4, 4, 4), draw(count, 4, 4))
+    start, xs = (draw(count, 4, n), draw(count, 4, n)), [draw(steps, n, 1) for _ in range(count)]
+    whole = recurrence.run(weights, xs, start, "states").h[-1]
+    for numbers, kept in ((0, 1), (36, 1), (71, 1), (72, 1), (108, 1), (144, 3), (180, 2), (252, 7), (1 << 20, 7)):
+        monkeypatch.setattr(recurrence, "WALKED", numbers)
+        tape = recurrence.run(weights, xs, start, "last")
+        assert len(tape.h) == kept + 1
+        checks.close(tape.h[-1], whole, rtol=1e-13)
 
 
 @pytest.mark.parametrize("kind", [recurrence.Weights, recurrence.Tape, recurrence.Arriving])
@@ -145,7 +175,7 @@ def test_blocks_of_the_way_back(numbers: int, blocks: list[Any], monkeypatch: py
     """Six steps of six numbers each in blocks of at most so many numbers, or of one step; none is empty."""
     monkeypatch.setattr(recurrence, "WALKED", numbers)
     states, steps = np.zeros((7, 1, 2, 3)), np.arange(36.0).reshape(6, 1, 2, 3)
-    tape, recorder = recurrence.Tape(states, states, states, states), Recorder()
+    tape, recorder = recurrence.Tape(states, states, states, 0), Recorder()
     start = np.ones((1, 2, 3))
     h, c = recurrence.walk_back(tape, recurrence.Arriving(steps, 2 * steps, start, -start), recorder)
     assert recorder.blocks == blocks

@@ -1,24 +1,26 @@
 """The loops of an LSTM over its time steps, one forward and one back; what a step back does is in ``stepback``.
 
-Arrays hold all directions D at once, step by step in the order in which each direction reads: (T, D, N, units), so
-that the numbers of one step lie together. What does not depend on the step before is computed for many steps at once.
+Arrays hold all directions D at once, step by step in the order in which each direction reads: (T, D, units, N), so
+that the numbers of one step lie together, and in it those of one gate. What a step reads stands in one column,
+(x_t, 1, h_{t−1}): a step forward is one product with the weights (W, b, U), a step back one with their transpose, and
+what arrives at the 1 is the bias' part.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from .. import buffers
 from ..arithmetic import no_exact_value
-from ..arrays import Array, Namespace, namespace
+from ..arrays import Array, namespace
 
-CELL, OUTPUT = 2, 3  # of the gates i, f, g, o
-DRIVEN = 2**13  # numbers of a block of pre-activations: it stays in the cache until its steps have been made
-WALKED = 2**16  # numbers of each array of a block of steps back
-# What the forward loop keeps: the last h, every h, and with that the parts of c_t and z of g or of all gates.
-KEEP = {"last": None, "states": None, "cell": slice(CELL, CELL + 1), "gates": slice(0, 4)}
+CELL, FORGET, INPUT, OUTPUT = 2, 1, 0, 3  # gates of the parameters: i, f, g, o
+GATES = (CELL, FORGET, INPUT, OUTPUT)  # in the order of the loops
+FEW = 16  # samples, for which one small product per gate is as fast as one for all gates, and other passes are faster
+WALKED = 2**16  # numbers of each array of a block of steps
+KEEP = {"last": 0, "states": 0, "cell": 1, "gates": 4}  # how many gates' z the forward loop keeps
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,97 +31,96 @@ class Weights:
     hidden: Array
     bias: Array
 
+    def rows(self, gates: Sequence[int]) -> Array:
+        """Return (W, b, U) of some gates: (gates, directions, hidden, features + 1 + hidden)."""
+        xp = namespace(self.input)
+        return xp.stack([
+            xp.concatenate((self.input[:, k], self.bias[:, k, :, None], self.hidden[:, k]), axis=2) for k in gates
+        ])  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Tape:
     """What the forward loop leaves for the way back, in reading order.
 
     Attributes:
-        x: (D, T·N, features).
-        h: (T + 1, D, N, hidden), the states before each step, and the last; (1, D, N, hidden) if only that was kept.
-        parts: (T, 2, D, N, hidden), f⊙c_{t−1} and i⊙g, whose sum is c_t.
-        z: pre-activations (T, gates, D, N, hidden) of g, or of all gates, those of i, f and o halved.
+        read: (T + 1, D, features + 1 + hidden, N), x_t, 1 and h_{t−1} of every step; after the last only h. Of fewer
+            steps, the last ones, if no more was kept.
+        parts: (T, 2, D, hidden, N), f⊙c_{t−1} and i⊙g, whose sum is c_t.
+        z: pre-activations (T, gates, D, hidden, N) of g, or of g, f, i and o, those of f, i and o halved.
+        features: number of them.
     """
 
-    x: Array
-    h: Array
+    read: Array
     parts: Array
     z: Array
+    features: int
+
+    @property
+    def x(self) -> Array:
+        """(T, D, features, N)."""
+        return self.read[:-1, :, : self.features]
+
+    @property
+    def h(self) -> Array:
+        """(T + 1, D, hidden, N), the states before each step, and the last."""
+        return self.read[:, :, self.features + 1 :]
 
 
-def halves(like: Array, hidden: int, xp: Namespace) -> Array:
-    """Return (4, hidden) factors p: a gate is p·tanh(p·z) + (1 − p), with p = ½ for σ and p = 1 for tanh."""
-    half = xp.ones((4, hidden), dtype=like.dtype) * 0.5
-    half[CELL] = 1.0
-    return half
-
-
-def run(weights: Weights, x: Array, start: tuple[Array, Array], steps: int, keep: str) -> Tape:
+def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep: str) -> Tape:
     """Run through the time steps: c_t = f⊙c_{t−1} + i⊙g, h_t = o⊙tanh(c_t).
 
     Args:
         weights: parameters of all directions.
-        x: (D, steps·N, features), in reading order.
-        start: h and c before the first step, (D, N, hidden).
-        steps: T.
-        keep: a key of ``KEEP``.
+        xs: what each direction reads, (T, N, features), in its order.
+        start: h and c before the first step, (D, hidden, N).
+        keep: a key of ``KEEP``: the last h, every h, and with that the parts of c_t and z of g or of all gates.
     """
-    no_exact_value(x, "tanh")
-    xp = namespace(x, weights.input)
-    count, n, hidden = start[0].shape
-    # σ(z) = ½ tanh(½ z) + ½, gate by gate: (4, D, in, hidden), scaled once rather than at every step.
-    factors = halves(x, hidden, xp)
-    driving, pushing = (_by_gate(w, factors, xp) for w in (weights.input, weights.hidden))
-    bias = (weights.bias * factors).transpose(1, 0, 2).reshape(4, count, 1, hidden)
-    # Of full size, as arrays of one shape multiply fastest.
-    half = xp.ones((4, count, n, hidden), dtype=x.dtype) * factors.reshape(4, 1, 1, hidden)
-    rest = 1 - half
-
-    def empty(*shape: int) -> Array:
-        return xp.empty(shape, dtype=x.dtype)
-
-    # One array: h, the two parts, and the pre-activations.
-    last, gates_kept = keep == "last", KEEP[keep]
-    planes_kept = 1 if gates_kept is None else 3 + len(range(4)[gates_kept])
-    kept = buffers.empty((1 if last else steps + 1, planes_kept, count, n, hidden), x.dtype, xp)
-    # c and i stand next to each other, and so do f and g: both parts of c_t are one product.
-    planes, pushed, squashed = empty(5, count, n, hidden), empty(4, count, n, hidden), empty(count, n, hidden)
-    c, gates, output, left, right = planes[0], planes[1:], planes[4], planes[0:2], planes[2:4]
-    kept[0, 0] = start[0]
+    no_exact_value(xs[0], "tanh")
+    xp, dtype = namespace(*xs, weights.input), xs[0].dtype
+    (count, hidden, n), (steps, _, features) = start[0].shape, xs[0].shape
+    # σ(z) = ½ tanh(½ z) + ½: the weights of f, i and o are halved once rather than z at every step.
+    matrix = weights.rows(GATES)
+    matrix[1:] *= 0.5
+    gates, fit = KEEP[keep], WALKED // max(count * n * (features + 1 + hidden), 1)
+    size = max(1, min(steps, fit) if keep == "last" else steps)
+    read = buffers.empty((size + 1, count, features + 1 + hidden, n), dtype, xp)
+    parts = buffers.empty((steps if gates else 0, 2, count, hidden, n), dtype, xp)
+    kept = buffers.empty((steps if gates else 0, max(gates, 1), count, hidden, n), dtype, xp)
+    states = read[:, :, features + 1 :]
+    read[:, :, features] = 1.0
+    states[0] = start[0]
+    # c and g stand next to each other, and so do f and i: both parts of c_t are one product.
+    planes, squashed = xp.empty((5, count, hidden, n), dtype=dtype), xp.empty((count, hidden, n), dtype=dtype)
+    c, activated, sigmoids, output, left, right = planes[0], planes[1:], planes[2:], planes[4], planes[:2], planes[2:4]
     c[...] = start[1]
-    h, part = kept[0, 0], empty(2, count, n, hidden)
+    part, half = xp.empty((2, count, hidden, n), dtype=dtype), 0.5 * xp.ones(sigmoids.shape, dtype=dtype)
+    z = product = xp.empty((4, count, hidden, n), dtype=dtype)
+    if n > FEW:  # one product for all gates of a direction, which leaves them next to each other
+        matrix = matrix.transpose(1, 0, 2, 3).reshape(count, 4 * hidden, features + 1 + hidden)
+        product = xp.empty((count, 4 * hidden, n), dtype=dtype)
+        z = product.reshape(count, 4, hidden, n).transpose(1, 0, 2, 3)
     add, multiply, tanh, matmul = xp.add, xp.multiply, xp.tanh, xp.matmul
-    size = max(DRIVEN // max(pushed.size, 1), 1)
+    many = 0
     for first in range(0, steps, size):
+        if first:
+            states[0] = states[many]
         many = min(size, steps - first)
-        drive = matmul(x[None, :, first * n : (first + many) * n], driving)
-        drive += bias
+        for k, x in enumerate(xs):
+            read[:many, k, :features] = x[first : first + many].transpose(0, 2, 1)
         for t in range(many):
-            here = drive[:, :, t * n : (t + 1) * n]
-            matmul(h[None], pushing, pushed)
-            here += pushed
-            tanh(here, gates)
-            gates *= half
-            gates += rest
-            if gates_kept is not None:
-                part = kept[first + t, 1:3]
+            matmul(matrix, read[t], product)
+            if gates:
+                kept[t] = z[:gates]
+                part = parts[t]
+            tanh(z, activated)
+            multiply(sigmoids, half, sigmoids)  # arrays of one shape are faster than a number
+            add(sigmoids, half, sigmoids)
             multiply(left, right, part)
             add(part[0], part[1], c)
             tanh(c, squashed)
-            h = h if last else kept[first + t + 1, 0]
-            multiply(output, squashed, h)
-        if gates_kept is not None:
-            z = drive[gates_kept].reshape(planes_kept - 3, count, many, n, hidden)
-            kept[first : first + many, 3:] = z.transpose(2, 0, 1, 3, 4)
-    return Tape(x, kept[:, 0], kept[:-1, 1:3], kept[:-1, 3:])
-
-
-def _by_gate(weight: Array, factors: Array, xp: Namespace) -> Array:
-    """Return (directions, 4, hidden, in) times (4, hidden) as matrices (4, directions, in, hidden)."""
-    count, _, hidden, inner = weight.shape
-    made = xp.empty((4, count, inner, hidden), dtype=weight.dtype)
-    made[...] = (weight * factors[..., None]).transpose(1, 0, 3, 2)
-    return made
+            multiply(output, squashed, states[t + 1])
+    return Tape(read[: many + 1], parts, kept[:, :gates], features)
 
 
 # -- back ---------------------------------------------------------------------------------------------------------
@@ -128,13 +129,11 @@ def _by_gate(weight: Array, factors: Array, xp: Namespace) -> Array:
 class StepsBack(Protocol):
     """What :func:`walk_back` needs: steps of a block, which it enters at its end and leaves at its beginning."""
 
-    x: Array
-
     def enter(self, steps: slice) -> None:
         """Prepare the block of these steps."""
 
     def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        """Return what arrives at h_{t−1} and c_{t−1} from what arrives at h_t and c_t, (D, N, hidden) each.
+        """Return what arrives at h_{t−1} and c_{t−1} from what arrives at h_t and c_t, (D, hidden, N) each.
 
         ``t`` counts from the block's beginning.
         """
@@ -148,8 +147,8 @@ class Arriving:
     """What arrives from outside at the states.
 
     Attributes:
-        steps_h, steps_c: at h_t and c_t of each step (T, D, N, hidden), or None for nothing.
-        last_h, last_c: at the states after the last step, (D, N, hidden).
+        steps_h, steps_c: at h_t and c_t of each step (T, D, hidden, N), or None for nothing.
+        last_h, last_c: at the states after the last step, (D, hidden, N).
     """
 
     steps_h: Array | None
@@ -159,7 +158,7 @@ class Arriving:
 
 
 def walk_back(tape: Tape, arriving: Arriving, back: StepsBack) -> tuple[Array, Array]:
-    """Walk back through the steps; return what arrives at the h and c before the first, (D, N, hidden) each."""
+    """Walk back through the steps; return what arrives at the h and c before the first, (D, hidden, N) each."""
     h, c = arriving.last_h, arriving.last_c
     if not h.size:
         return h, c
@@ -175,16 +174,3 @@ def walk_back(tape: Tape, arriving: Arriving, back: StepsBack) -> tuple[Array, A
             h, c = back.step(t - first, h, c)
         back.leave(slice(first, stop))
     return h, c
-
-
-def rows(x: Array, steps: slice, tape: Tape) -> Array:
-    """Return the rows (D, steps·N, features) of some steps."""
-    n = tape.h.shape[2]
-    return x[:, steps.start * n : steps.stop * n]
-
-
-def by_direction(array: Array) -> Array:
-    """Return (steps, D, N, ...) as rows (D, steps·N, units)."""
-    steps, count, n, *units = array.shape
-    size = math.prod(units)
-    return array.reshape(steps, count, n, size).transpose(1, 0, 2, 3).reshape(count, steps * n, size)

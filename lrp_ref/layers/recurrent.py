@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .. import buffers
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace, require_dtype, require_indices, sample_sum
 from ..edits import ZERO
@@ -112,16 +111,14 @@ class LSTM(Layer):
         """Run all directions over the inputs."""
         x, lengths, states = self._unpack(xs)
         xp = namespace(*xs, self.weight_input)
-        (n, steps, features), directions = x.shape, DIRECTIONS[self.direction]
+        (n, steps, _), directions = x.shape, DIRECTIONS[self.direction]
         along = x.transpose(1, 0, 2)
         if lengths is not None:  # what lies after the end is not read
             along = xp.where(self._active(lengths, steps, xp), along, scalar(0, x))
-        read = buffers.empty((len(directions), steps, n, features), x.dtype, xp)
-        for k, reverse in enumerate(directions):
-            read[k] = self._turn(along, reverse, lengths, xp)
+        read = [self._turn(along, reverse, lengths, xp) for reverse in directions]
         states = states or (xp.zeros((n, len(directions), self.hidden), dtype=x.dtype),) * 2
-        h, c = (state.transpose(1, 0, 2) for state in states)
-        return run(self._weights(), read.reshape(len(directions), steps * n, features), (h, c), steps, keep)
+        h, c = (state.transpose(1, 2, 0) for state in states)
+        return run(self._weights(), read, (h, c), keep)
 
     def _weights(self) -> Weights:
         return Weights(self.weight_input, self.weight_hidden, self.bias)
@@ -152,13 +149,13 @@ class LSTM(Layer):
         return self._outputs(tape, xs), tape
 
     def _outputs(self, tape: Tape, xs: tuple[Array, ...]) -> Any:
-        xp, (n, steps, _), count = namespace(tape.h), xs[0].shape, len(DIRECTIONS[self.direction])
+        xp, (n, steps, _), count = namespace(tape.read), xs[0].shape, len(DIRECTIONS[self.direction])
         lengths = xs[1] if self.lengths else None
         if self.returns == "last":
             return self._last(tape.h, lengths, xp).reshape(n, count * self.hidden)
         sequence = xp.empty((n, steps, count * self.hidden), dtype=tape.h.dtype)
         for k, reverse in enumerate(DIRECTIONS[self.direction]):
-            turned = self._turn(tape.h[1:, k], reverse, lengths, xp)
+            turned = self._turn(tape.h[1:, k].transpose(0, 2, 1), reverse, lengths, xp)
             sequence[:, :, k * self.hidden : (k + 1) * self.hidden] = turned.transpose(1, 0, 2)
         if lengths is not None:
             active = self._active(lengths, steps, xp).transpose(1, 0, 2)
@@ -166,15 +163,15 @@ class LSTM(Layer):
         if self.returns == "sequence":
             return sequence
         cells = xp.empty(tape.h.shape, dtype=tape.h.dtype)
-        cells[0] = xs[-1].transpose(1, 0, 2) if self.state else 0.0
+        cells[0] = xs[-1].transpose(1, 2, 0) if self.state else 0.0
         cells[1:] = tape.parts[:, 0] + tape.parts[:, 1]
         return sequence, self._last(tape.h, lengths, xp), self._last(cells, lengths, xp)
 
     def _last(self, states: Array, lengths: Array | None, xp: Namespace) -> Array:
-        """Return (N, D, hidden), the states (T + 1, D, N, hidden) after each sample's last step."""
+        """Return (N, D, hidden), the states (T + 1, D, hidden, N) after each sample's last step."""
         if lengths is None:
-            return states[-1].transpose(1, 0, 2)
-        return states.transpose(0, 2, 1, 3)[lengths, xp.arange(states.shape[2])]
+            return states[-1].transpose(2, 0, 1)
+        return states.transpose(0, 3, 1, 2)[lengths, xp.arange(states.shape[3])]
 
     # -- backward -----------------------------------------------------------------------------------------------
 
@@ -185,18 +182,17 @@ class LSTM(Layer):
             What arrives at each operand (lengths receive zeros), then at the initial h and c, (N, directions, hidden).
         """
         x, xp = xs[0], namespace(xs[0], self.weight_input)
-        (n, steps, features), count = x.shape, len(DIRECTIONS[self.direction])
+        n, steps, _ = x.shape
         lengths = xs[1] if self.lengths else None
         arriving, beyond = self._arriving(g, lengths, n, steps, xp)
         first = walk_back(tape, arriving, back)
         if beyond is not None:  # a sample without a step hands everything to its initial states
             first = (first[0] + beyond[0], first[1] + beyond[1])
-        turned = back.x.reshape(count, steps, n, features)
         received = xp.zeros(x.shape, dtype=x.dtype)
         for k, reverse in enumerate(DIRECTIONS[self.direction]):
-            received += self._turn(turned[k], reverse, lengths, xp).transpose(1, 0, 2)
+            received += self._turn(tape.x[:, k].transpose(0, 2, 1), reverse, lengths, xp).transpose(1, 0, 2)
         middle = (xp.zeros(lengths.shape, dtype=x.dtype),) if lengths is not None else ()
-        return (received, *middle, *(a.transpose(1, 0, 2) for a in first))
+        return (received, *middle, *(a.transpose(2, 0, 1) for a in first))
 
     def _arriving(
         self, g: Any, lengths: Array | None, n: int, steps: int, xp: Namespace
@@ -205,26 +201,26 @@ class LSTM(Layer):
         count, hidden = len(DIRECTIONS[self.direction]), self.hidden
         sequence = None if self.returns == "last" else g[0] if self.returns == "all" else g
         given = g if sequence is None else sequence
-        zero = xp.zeros((count, n, hidden), dtype=given.dtype)
+        zero = xp.zeros((count, hidden, n), dtype=given.dtype)
         last_h, last_c, steps_h = zero, zero, None
         if self.returns == "last":
-            last_h = g.reshape(n, count, hidden).transpose(1, 0, 2)
+            last_h = g.reshape(n, count, hidden).transpose(1, 2, 0)
         elif self.returns == "all":
-            last_h, last_c = (a.transpose(1, 0, 2) for a in g[1:])
+            last_h, last_c = (a.transpose(1, 2, 0) for a in g[1:])
         if sequence is not None:
-            steps_h = xp.empty((steps, count, n, hidden), dtype=given.dtype)
+            steps_h = xp.empty((steps, count, hidden, n), dtype=given.dtype)
             for k, reverse in enumerate(DIRECTIONS[self.direction]):
                 part = sequence[:, :, k * hidden : (k + 1) * hidden].transpose(1, 0, 2)
-                steps_h[:, k] = self._turn(part, reverse, lengths, xp)
+                steps_h[:, k] = self._turn(part, reverse, lengths, xp).transpose(0, 2, 1)
         if lengths is None:
             return Arriving(steps_h, None, last_h, last_c), None
         nothing = scalar(0, given)
-        here = (xp.arange(1, steps + 1)[:, None] == lengths)[:, None, :, None]
+        here = (xp.arange(1, steps + 1)[:, None] == lengths)[:, None, None]
         ends_h, ends_c = (xp.where(here, a, nothing) for a in (last_h, last_c))
         if steps_h is not None:
-            active = self._active(lengths, steps, xp)[:, None]
+            active = self._active(lengths, steps, xp)[:, None, None, :, 0]
             ends_h = ends_h + xp.where(active, steps_h, nothing)
-        never = (lengths == 0)[:, None]
+        never = lengths == 0
         beyond = (xp.where(never, last_h, nothing), xp.where(never, last_c, nothing))
         return Arriving(ends_h, ends_c if self.returns == "all" else None, zero, zero), beyond
 

@@ -10,54 +10,54 @@ from ..edits import Stabiliser
 from ..rule import Group, Known, Rule, Run, share
 from .dense import Dense
 from .merge import Add
-from .recurrence import CELL, OUTPUT, Tape, Weights, by_direction, halves, rows
+from .recurrence import CELL, GATES, Tape, Weights
 
 
 class DerivativeBack:
-    """Back-propagation through time. What arrives at the inputs takes their place in the tape, ``x``."""
+    """Back-propagation through time. What arrives at x_t, 1 and h_{t−1} takes their place in the tape."""
 
     def __init__(self, weights: Weights, tape: Tape) -> None:
-        self.xp, self.tape = namespace(tape.x), tape
-        count, _, self.hidden, features = weights.input.shape
-        self.to_x = weights.input.reshape(count, 4 * self.hidden, features)
-        self.to_h = weights.hidden.reshape(count, 4 * self.hidden, self.hidden)
-        self.x = tape.x
+        self.xp, self.tape = namespace(tape.read), tape
+        rows = weights.rows(GATES)
+        gates, count, hidden, inner = rows.shape
+        self.weights = rows.transpose(1, 3, 0, 2).reshape(count, inner, gates * hidden)
 
     def enter(self, steps: slice) -> None:
         xp, tape = self.xp, self.tape
-        half = halves(tape.x, self.hidden, xp)
-        half = half.reshape(4, 1, 1, self.hidden)
-        gates = xp.tanh(tape.z[steps]) * half + (1 - half)
-        i, f, g, o = (gates[:, k] for k in range(4))
         kept, new = tape.parts[steps, 0], tape.parts[steps, 1]
+        gates = xp.tanh(tape.z[steps])
+        gates[:, 1:] *= 0.5
+        gates[:, 1:] += 0.5
+        g, f, i, o = (gates[:, k] for k in range(4))
         squashed = xp.tanh(kept + new)
         self.to_c, self.carry, self.to_output = o * (1 - squashed * squashed), f, squashed * o * (1 - o)
-        self.to_gates = xp.stack((new * (1 - i), kept * (1 - f), i * (1 - g * g)), axis=3)
-        self.dz = xp.empty((*f.shape[:3], 4, self.hidden), dtype=f.dtype)
+        self.to_gates = xp.stack((i * (1 - g * g), kept * (1 - f), new * (1 - i)), axis=2)
+        self.read = tape.read[steps]
 
     def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        dz = self.dz[t]
-        count, n, hidden = h.shape
+        xp = self.xp
+        count, hidden, n = h.shape
         c = c + h * self.to_c[t]
-        dz[:, :, :OUTPUT] = c.reshape(count, n, 1, hidden) * self.to_gates[t]
-        dz[:, :, OUTPUT] = h * self.to_output[t]
-        return self.xp.matmul(dz.reshape(count, n, 4 * hidden), self.to_h), c * self.carry[t]
+        dz = xp.empty((count, 4, hidden, n), dtype=h.dtype)
+        dz[:, :3] = c[:, None] * self.to_gates[t]
+        dz[:, 3] = h * self.to_output[t]
+        self.read[t] = xp.matmul(self.weights, dz.reshape(count, 4 * hidden, n))
+        return self.read[t, :, self.tape.features + 1 :], c * self.carry[t]
 
     def leave(self, steps: slice) -> None:
-        rows(self.x, steps, self.tape)[...] = self.xp.matmul(by_direction(self.dz), self.to_x)
+        pass
 
 
 class RelevanceBack:
-    """Base of the two ways to redistribute: relevance takes the place of the inputs in the tape, ``x``.
+    """Base of the two ways to redistribute: relevance takes the place of x_t in the tape.
 
     ``bias``, ``stabiliser`` and ``dropped`` (N,) are the columns of the ledger.
     """
 
     def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        self.xp, self.tape, self.weights = namespace(tape.x), tape, weights
+        self.xp, self.tape, self.weights = namespace(tape.read), tape, weights
         self.dense, self.state = dense, state
-        self.x = tape.x
-        zero = self.xp.zeros(tape.h.shape[2], dtype=tape.x.dtype)
+        zero = self.xp.zeros(tape.read.shape[3], dtype=tape.read.dtype)
         self.bias, self.stabiliser, self.dropped = zero, zero, zero
 
     def enter(self, steps: slice) -> None:
@@ -84,22 +84,21 @@ class SharedBack(RelevanceBack):
 
     def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
         tape, at = self.tape, self.start + t
-        x = rows(self.x, slice(at, at + 1), tape)
-        features, to_h, to_c = x.shape[2], [], []
+        features, to_h, to_c = tape.features, [], []
         for k, layer in enumerate(self.layers):
-            kept, new = tape.parts[at, 0, k], tape.parts[at, 1, k]
-            cell = share(_CellSum(), (new, kept), h[k] + c[k], self.state, known=Known(z=new + kept))
+            kept, new = tape.parts[at, 0, k].T, tape.parts[at, 1, k].T
+            cell = share(_CellSum(), (new, kept), h[k].T + c[k].T, self.state, known=Known(z=new + kept))
             to_new, to_kept = cell.relevances
-            joint = self.xp.concatenate((x[k], tape.h[at, k]), axis=1)
+            joint = self.xp.concatenate((tape.x[at, k], tape.h[at, k]), axis=0).T
             below = share(layer, (joint,), to_new, self.dense)
             (received,) = below.relevances
             for account in (cell, below):
                 self.bias = self.bias + account.bias
                 self.stabiliser = self.stabiliser + account.stabiliser
                 self.dropped = self.dropped + account.dropped
-            x[k] = received[:, :features]
-            to_h.append(received[:, features:])
-            to_c.append(to_kept)
+            tape.x[at, k] = received[:, :features].T
+            to_h.append(received[:, features:].T)
+            to_c.append(to_kept.T)
         return self.xp.stack(to_h), self.xp.stack(to_c)
 
     def leave(self, steps: slice) -> None:
@@ -147,45 +146,43 @@ class PlainBack(RelevanceBack):
         assert below is not None
         assert cell is not None
         self.below, self.cell = below, cell
-        count, _, hidden, _ = weights.input.shape
-        self.to_x, self.to_h = weights.input[:, CELL], weights.hidden[:, CELL]
-        self.b = weights.bias[:, CELL].reshape(count, 1, hidden)
+        self.below_weights = weights.rows((CELL,))[0].transpose(0, 2, 1)
+        self.b = weights.bias[:, CELL, :, None]
         self.spreads = bool(cell.stabiliser_share or below.stabiliser_share or below.bias_share)
+        self.room: Array | None = None
 
     def enter(self, steps: slice) -> None:
         xp, tape = self.xp, self.tape
-        kept, new = tape.parts[steps, 0], tape.parts[steps, 1]
-        c, z, self.h = kept + new, tape.z[steps, 0], tape.h[steps]
+        kept, new, z, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.z[steps, 0], tape.read[steps]
+        if self.room is None:  # the first block is the largest, and its memory serves all
+            self.room = xp.empty((7, *z.shape), dtype=z.dtype)
+        self.carry, self.to_g, self.to_z, self.arrived, self.sent, c, self.left = self.room[:, : z.shape[0]]
+        xp.add(kept, new, c)
         stable_c, offset_c, dead_c = _stable(c, self.cell.stabiliser, xp)
+        _divide(kept, stable_c, dead_c, self.carry, xp)
+        _divide(new, stable_c, dead_c, self.to_g, xp)
+        self.offset_c = None if offset_c is None else _divide(offset_c, stable_c, dead_c, offset_c, xp)
         stable_z, self.offset_z, dead_z = _stable(z, self.below.stabiliser, xp)
-        self.carry, self.to_g = _over(kept, stable_c, dead_c, xp), _over(new, stable_c, dead_c, xp)
-        self.to_z = _over(self.to_g, stable_z, dead_z, xp)
-        self.offset_c = None if offset_c is None else _over(offset_c, stable_c, dead_c, xp)
+        _divide(self.to_g, stable_z, dead_z, self.to_z, xp)
         # What a dead c_t was to hand on is lost. A dead z is 0, so that g and what it gets in proportion are: there
         # only a share that was spread evenly is lost.
         self.dead_c, self.dead_z = dead_c, dead_z
-        self.arrived, self.sent = (xp.empty(c.shape, dtype=c.dtype) for _ in range(2))
         if self.spreads:
             self._prepare_spread(stable_z)
 
     def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        xp, arrived, sent = self.xp, self.arrived[t], self.sent[t]
+        xp, arrived, sent, left, read = self.xp, self.arrived[t], self.sent[t], self.left[t], self.read[t]
         xp.add(h, c, arrived)
         xp.multiply(arrived, self.to_z[t], sent)
-        c = arrived * self.carry[t]
+        xp.multiply(arrived, self.carry[t], left)
         if self.spreads:
-            return self._step_spread(t, arrived, sent, c)
-        h = xp.matmul(sent, self.to_h)
-        h *= self.h[t]
-        return h, c
+            return self._step_spread(t, arrived, sent, left)
+        read *= xp.matmul(self.below_weights, sent)
+        return read[:, self.tape.features + 1 :], left
 
     def leave(self, steps: slice) -> None:
-        received = rows(self.x, steps, self.tape)
-        received *= self.xp.matmul(by_direction(self.sent), self.to_x)
-        if self.spreads:
-            received += by_direction(self.even_z)
-        dense, cell = self.below, self.cell
-        bias = (self.sent.sum(axis=0) * self.b).sum(axis=(0, 2))
+        dense, cell, features = self.below, self.cell, self.tape.features
+        bias = self.read[:, :, features].sum(axis=(0, 1))
         self.bias = self.bias + bias * (1 - scalar(dense.bias_share, bias))
         for factor, mass, part in (
             (self.offset_c, self.arrived, cell.stabiliser_share),
@@ -203,39 +200,46 @@ class PlainBack(RelevanceBack):
 
     def _prepare_spread(self, stable_z: Array) -> None:
         xp, below, cell = self.xp, self.below, self.cell
-        hidden, features = self.to_x.shape[1:]
-        self.through_z = _over(scalar(1, stable_z), stable_z, self.dead_z, xp)
+        hidden, fan_in = stable_z.shape[2], self.read.shape[2] - 1
+        self.through_z = _divide(
+            scalar(1, stable_z), stable_z, self.dead_z, xp.empty(stable_z.shape, dtype=stable_z.dtype), xp
+        )
         self.share_c = None
         if self.offset_c is not None and cell.stabiliser_share:
             self.share_c = self.offset_c * (scalar(cell.stabiliser_share, stable_z) / (2 * hidden))
-        fan_in = features + hidden
         spread = self.b * (scalar(below.bias_share, stable_z) / fan_in)
         if self.offset_z is not None:
             spread = spread + self.offset_z * (scalar(below.stabiliser_share, stable_z) / fan_in)
         self.share_z = xp.broadcast_to(spread, stable_z.shape)
-        self.even_c, self.even_z = (xp.zeros((*stable_z.shape[:3], 1), dtype=stable_z.dtype) for _ in range(2))
+        self.even_c = xp.zeros((*stable_z.shape[:2], 1, stable_z.shape[3]), dtype=stable_z.dtype)
 
     def _step_spread(self, t: int, arrived: Array, sent: Array, c: Array) -> tuple[Array, Array]:
+        features, read = self.tape.features, self.read[t]
         if self.share_c is not None:
-            even = (arrived * self.share_c[t]).sum(axis=2, keepdims=True)
+            even = (arrived * self.share_c[t]).sum(axis=1, keepdims=True)
             self.even_c[t] = even
             sent += even * self.through_z[t]
             c += even
-        even = (sent * self.share_z[t]).sum(axis=2, keepdims=True)
-        self.even_z[t] = even
-        return self.xp.matmul(sent, self.to_h) * self.h[t] + even, c
+        even = (sent * self.share_z[t]).sum(axis=1, keepdims=True)
+        read *= self.xp.matmul(self.below_weights, sent)
+        read[:, :features] += even
+        read[:, features + 1 :] += even
+        return read[:, features + 1 :], c
 
 
 def _per_sample(mass: Array) -> Array:
-    """Sum (steps, D, N, units) to (N,)."""
-    return mass.sum(axis=(0, 1)).sum(axis=1)
+    """Sum (steps, D, units, N) to (N,)."""
+    return mass.sum(axis=0).sum(axis=(0, 1))
 
 
 def _stable(z: Array, stabiliser: Stabiliser, xp: Namespace) -> tuple[Array, Array | None, Array | None]:
-    """Return stabilised denominators (steps, D, N, hidden), what was added, and where they are 0 if they can be."""
-    steps, count, n, hidden = z.shape
-    offset = stabiliser.offset(z.reshape(steps * count * n, hidden))
-    offset = None if offset is None else offset.reshape(z.shape)
+    """Return stabilised denominators (steps, D, hidden, N), what was added, and where they are 0 if they can be."""
+    steps, count, hidden, n = z.shape
+    if stabiliser.kind == "relative":  # to the units of each sample
+        size = stabiliser.offset(z.transpose(0, 1, 3, 2).reshape(steps * count * n, hidden))
+        offset = None if size is None else size.reshape(steps, count, n, hidden).transpose(0, 1, 3, 2)
+    else:
+        offset = stabiliser.offset(z)
     stable = z if offset is None else z + offset
     if stabiliser.never_zero(z):
         return stable, offset, None
@@ -243,10 +247,12 @@ def _stable(z: Array, stabiliser: Stabiliser, xp: Namespace) -> tuple[Array, Arr
     return xp.where(dead, scalar(1, z), stable), offset, dead
 
 
-def _over(numerator: Array, stable: Array, dead: Array | None, xp: Namespace) -> Array:
-    """Return numerator / stable, 0 for dead units."""
-    quotient = numerator / stable
-    return quotient if dead is None else xp.where(dead, scalar(0, quotient), quotient)
+def _divide(numerator: Array, stable: Array, dead: Array | None, out: Array, xp: Namespace) -> Array:
+    """Write numerator / stable, 0 for dead units, into ``out``."""
+    xp.divide(numerator, stable, out)
+    if dead is not None:
+        out[...] = xp.where(dead, scalar(0, out), out)
+    return out
 
 
 def relevance_back(weights: Weights, tape: Tape, dense: Rule, state: Rule) -> RelevanceBack:
