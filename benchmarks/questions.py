@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -308,9 +309,11 @@ def startup(options: Options) -> list[Table]:
     if peers.available("torch"):
         statements["import torch"] = "import torch"
 
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # as after an installation
+
     def started(statement: str) -> Callable[[], Any]:
         command = [sys.executable, "-c", statement]
-        return lambda: subprocess.run(command, cwd=timing.ROOT, check=True, stdout=subprocess.DEVNULL)
+        return lambda: subprocess.run(command, cwd=timing.ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 
     table = Table(
         "startup",

@@ -16,7 +16,6 @@ from .composites import Composite, first, order
 from .errors import LrpError
 from .explain import Explanation, explain, load_relevance
 from .loaders import load, save
-from .messages import MessageTable, messages
 from .network import Input, Network, Node
 from .rule import Group, Redistribution, Rule, Run
 from .trace import Ledger, Row, Trace, TraceDiff
@@ -25,12 +24,14 @@ if TYPE_CHECKING:
     from . import heatmap, taylor, vectors
     from .certificate import Certificate, certify
     from .formulas import Formulas, symbolic
+    from .message_tables import MessageTable, messages
     from .taylor import RootPoint, root_point
 else:
     _LATER = {  # what few programs need is imported when it is asked for: name → module
         "heatmap": "heatmap", "taylor": "taylor", "vectors": "vectors",
         "Certificate": "certificate", "certify": "certificate", "Formulas": "formulas", "symbolic": "formulas",
-        "RootPoint": "taylor", "root_point": "taylor",
+        "MessageTable": "message_tables", "messages": "message_tables", "RootPoint": "taylor",
+        "root_point": "taylor",
     }  # fmt: skip
 
     def __getattr__(name: str) -> Any:

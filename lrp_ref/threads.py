@@ -13,10 +13,12 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -44,6 +46,8 @@ class _Team:
                 self.members = min(found, MOST)
                 self.limit = self.blas.limit(limits=1)
             if self.members > 1 and self.pool is None:
+                from concurrent.futures import ThreadPoolExecutor
+
                 self.pool = ThreadPoolExecutor(MOST - 1, thread_name_prefix="lrp_ref")
             self.inside += 1
             return self.members

@@ -20,7 +20,7 @@ FLOORS = [
     ["knowledge"],
     ["walk"],
     ["explain"],
-    ["certificate", "loaders", "literal", "formulas", "messages", "preprocess", "taylor"],
+    ["certificate", "loaders", "literal", "formulas", "message_tables", "preprocess", "taylor"],
     ["vectors"],
     ["cli", "__init__"],
 ]

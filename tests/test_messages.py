@@ -28,7 +28,7 @@ from lrp_ref.layers import (
     Sum,
     SumPool,
 )
-from lrp_ref.messages import LARGEST, matrix_of
+from lrp_ref.message_tables import LARGEST, matrix_of
 
 RNG = np.random.default_rng(2)
 
