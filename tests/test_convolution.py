@@ -279,3 +279,30 @@ def test_a_crop_leaves_something() -> None:
             ConvTranspose(np.ones((1, 1, 2)), padding=padding).forward(np.ones((1, 1, size)))
     with pytest.raises(ShapeError, match="crops the whole output"):
         ConvTranspose(np.ones((1, 1, 2, 2)), padding=((1, 1), (0, 0))).forward(np.ones((1, 1, 1, 5)))
+
+
+# Sums in parts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 3), (3, 3)])
+@pytest.mark.parametrize("summands", [1, 9, 17, 18, 24, 1000])
+def test_sums_in_parts_are_the_same_sums(
+    summands: int, kernel: tuple[int, int], groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of integers, whose sums are exact in every order; with padding, and channels that the parts do not divide."""
+    random = np.random.default_rng(summands)
+    weight = random.integers(-3, 4, size=(4, 7, *kernel)).astype(float)
+    layer = Conv(weight, random.integers(-3, 4, size=4).astype(float), padding=kernel[0] - 1, groups=groups)
+    x = random.integers(-3, 4, size=(3, 7 * groups, 5, 4)).astype(float)
+    whole = layer.forward(x)
+    monkeypatch.setattr(kernels, "SUMMANDS", summands)
+    inner, matmul = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b, **how: inner.append(a.shape[-1]) or matmul(a, b, **how))
+    for strip in (4 << 20, 512):
+        monkeypatch.setattr(kernels, "STRIP_BYTES", strip)
+        inner.clear()
+        assert np.array_equal(layer.forward(x), whole)
+        taps = kernel[0] * kernel[1]
+        assert max(inner) <= max(summands, taps)
+        assert sum(inner) % (7 * taps) == 0

@@ -156,7 +156,8 @@ class PlainBack(RelevanceBack):
         kept, new, z, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.z[steps, 0], tape.read[steps]
         if self.room is None:  # the first block is the largest, and its memory serves all
             self.room = xp.empty((7, *z.shape), dtype=z.dtype)
-        self.carry, self.to_g, self.to_z, self.arrived, self.sent, c, self.left = self.room[:, : z.shape[0]]
+        room = [self.room[k, : z.shape[0]] for k in range(7)]
+        self.carry, self.to_g, self.to_z, self.arrived, self.sent, self.left, c = room
         xp.add(kept, new, c)
         stable_c, offset_c, dead_c = _stable(c, self.cell.stabiliser, xp)
         _divide(kept, stable_c, dead_c, self.carry, xp)
