@@ -49,12 +49,13 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
-    "reductions", "routes", "buffers", "blocks", "remembering",
+    "reductions", "routes", "buffers", "blocks", "remembering", "walk", "threads",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
-    "kernels": ("convolution", "convolution_memory"), "conv": ("convolution",),
+    "kernels": ("convolution", "convolution_memory", "threads"), "conv": ("convolution",),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
-    "base": ("layer_kinds", "remembering"), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
+    "stepback": ("lstm_steps", "recurrence"),
+    "base": ("layer_kinds", "remembering", "walk"), "elementwise": ("walk",), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
     "rule": ("blocks", "buffers", "runs", "share"), "merge": ("operands",), "reduction": ("reductions",),
     "route": ("routes",),
 }  # fmt: skip
