@@ -55,7 +55,8 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "kernels": ("convolution", "convolution_memory", "threads"), "conv": ("convolution",),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
     "stepback": ("lstm_steps", "recurrence"),
-    "base": ("layer_kinds", "remembering", "walk"), "elementwise": ("walk",), "dense": ("layer_kinds",), "affine": ("layer_kinds",),
+    "base": ("layer_kinds", "remembering", "walk"), "elementwise": ("walk",), "dense": ("layer_kinds",),
+    "affine": ("layer_kinds",),
     "rule": ("blocks", "buffers", "runs", "share"), "merge": ("operands",), "reduction": ("reductions",),
     "route": ("routes",),
 }  # fmt: skip
