@@ -196,6 +196,9 @@ def explain(
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
+    Batches and large networks on the CPU are shared by as many threads as NumPy's BLAS may use (``OMP_NUM_THREADS``,
+    ``threadpoolctl.threadpool_limits``); meanwhile the BLAS itself takes one thread, in the whole process.
+
     Args:
         net: the network.
         x: inputs (N, ...), or a dict by name; float64 in, float64 out; float32 in, float32 out.
