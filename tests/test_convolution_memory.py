@@ -189,3 +189,71 @@ def test_weights_are_not_copied_for_few_positions() -> None:
     steps: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 1, "xp": np}
     work = lambda: kernels.convolve_adjoint(g, weight, spatial=(3, 3), **steps)  # noqa: E731
     assert beside(work) * 64 * 9 * 8 < weight.nbytes / 4
+
+
+# How strips and pieces are cut -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("total", "most", "members", "size"),
+    [(12, 12, 1, 12), (12, 11, 1, 6), (12, 4, 1, 4), (13, 4, 1, 4), (13, 12, 1, 7), (12, 12, 2, 6), (12, 4, 2, 3),
+     (12, 12, 3, 4), (13, 5, 3, 5), (2, 9, 3, 1), (1, 1, 1, 1), (1, 1, 4, 1)],
+)  # fmt: skip
+def test_pieces_are_about_as_large_and_there_is_one_for_everybody(
+    total: int, most: int, members: int, size: int
+) -> None:
+    assert kernels._evenly(total, most, members) == size
+
+
+def cut(n: int, out: tuple[int, ...], numbers: int, members: int) -> list[tuple[int, int, int, int]]:
+    strips = kernels._strips(n, out, numbers, 8, np, members=members)
+    return [(samples.start, samples.stop, rows.start, rows.stop) for rows, samples in strips]
+
+
+def test_threads_take_samples_or_the_rows_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "STRIP_BYTES", 8 * 24)  # 24 numbers: with two for a position, 12 positions
+    assert cut(1, (4, 3), 2, 1) == [(0, 1, 0, 4)]
+    assert cut(1, (4, 3), 2, 2) == [(0, 1, 0, 2), (0, 1, 2, 4)]
+    assert cut(1, (5, 3), 2, 1) == [(0, 1, 0, 3), (0, 1, 3, 5)]
+    assert cut(2, (2, 3), 2, 1) == [(0, 2, 0, 2)]
+    assert cut(2, (2, 3), 2, 2) == [(0, 1, 0, 2), (1, 2, 0, 2)]
+    assert cut(2, (2, 3), 2, 3) == [(0, 2, 0, 1), (0, 2, 1, 2)]
+    assert cut(3, (2, 3), 2, 2) == [(0, 2, 0, 2), (2, 3, 0, 2)]
+    assert cut(2, (8, 3), 2, 2) == [(0, 1, 0, 4), (0, 1, 4, 8), (1, 2, 0, 4), (1, 2, 4, 8)]
+    assert cut(1, (2, 1), 12, 1) == [(0, 1, 0, 2)]
+    assert cut(1, (2, 1), 13, 1) == [(0, 1, 0, 1), (0, 1, 1, 2)]
+    monkeypatch.setattr(kernels, "STRIP_BYTES", 1)
+    assert kernels._strips(3, (2, 1), 1, 1, np, members=1) == [
+        (slice(row, row + 1), slice(k, k + 1)) for k in range(3) for row in range(2)
+    ]
+    monkeypatch.setattr(kernels, "STRIP_BYTES", 5)
+    assert kernels._strips(7, (1, 1), 1, 1, np, members=1) == [(slice(0, 1), slice(0, 4)), (slice(0, 1), slice(4, 7))]
+    assert kernels._strips(1, (7, 1), 1, 1, np, members=1) == [(slice(0, 4), slice(0, 1)), (slice(4, 7), slice(0, 1))]
+
+
+@pytest.mark.parametrize(
+    ("inner", "taps", "parts"),
+    [(0, 9, [0]), (1, 9, [1]), (2, 9, [2]), (3, 9, [2, 1]), (4, 9, [2, 2]), (5, 9, [2, 2, 1]), (18, 1, [18]),
+     (19, 1, [10, 9]), (40, 1, [14, 14, 12]), (3, 18, [1, 1, 1]), (3, 19, [1, 1, 1]), (2, 49, [1, 1])],
+)  # fmt: skip
+def test_channels_whose_products_are_added_up_at_once(
+    inner: int, taps: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "SUMMANDS", 18)
+    pieces = kernels._pieces(inner, taps, np.dtype(float), np)
+    assert [p.stop - p.start for p in pieces] == parts
+    assert [p.start for p in pieces] == [sum(parts[:k]) for k in range(len(parts))]
+    for dtype, xp in ((np.dtype(object), np), (np.dtype(float), SimpleNamespace(__name__="device"))):
+        assert kernels._pieces(inner, taps, dtype, xp) == [slice(0, inner)]
+
+
+@pytest.mark.parametrize(("summands", "numbers"), [(1000, 2 * 7 * 9), (27, 2 * 3 * 9 + 2 * 4), (36, 2 * 4 * 9 + 2 * 4)])
+def test_what_a_position_of_a_strip_takes(summands: int, numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows of one piece, and of several pieces the sum and its next part too."""
+    monkeypatch.setattr(kernels, "SUMMANDS", summands)
+    asked_for, strips = [], kernels._strips
+    monkeypatch.setattr(kernels, "_strips", lambda *a, **k: asked_for.append(a[2]) or strips(*a, **k))
+    x, weight = np.ones((1, 14, 4, 4)), np.ones((4, 7, 3, 3))
+    geometry = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 2}
+    assert (kernels.convolve(x, weight, xp=np, **geometry) == 63).all()
+    assert asked_for == [numbers]

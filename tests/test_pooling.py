@@ -271,3 +271,15 @@ def test_rules_for_each_kind(pool: Any) -> None:
     if pool is MaxPool:
         with pytest.raises(Exception, match="is not a rule for MaxPool"):
             pool(2).relevance_backward(x, r, rules.Flat())
+
+
+@pytest.mark.parametrize("ties", ["first", "share"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_losers_get_a_zero_without_a_sign(ties: str, stride: int) -> None:
+    """Also where the winner's relevance is negative."""
+    layer = MaxPool(2, stride=stride, ties=ties)
+    x = np.arange(1.0, 8.0).reshape(1, 1, 7)
+    (relevance,) = layer.redistribute(x, -layer.forward(x)).relevances
+    assert (relevance <= 0).all()
+    assert not np.signbit(relevance[relevance == 0]).any()
+    assert (relevance == 0).any()

@@ -256,6 +256,38 @@ def test_shared_dense_layers_are_those_of_one_thread(
         assert np.array_equal(layer.pull((x,), g)[0], back)
 
 
+@pytest.mark.parametrize(
+    ("total", "parts"),
+    [(0, []), (1, [(0, 1)]), (2, [(0, 1), (1, 2)]), (3, [(0, 1), (1, 2), (2, 3)]), (4, [(0, 2), (2, 4)]),
+     (7, [(0, 3), (3, 6), (6, 7)]), (9, [(0, 3), (3, 6), (6, 9)])],
+)  # fmt: skip
+def test_a_portion_for_each_thread(blas: Blas, total: int, parts: list[tuple[int, int]]) -> None:
+    assert [(p.start, p.stop) for p in kernels._portions(total)] == [(0, total)] * bool(total)
+    with threads.together(FLOATS):
+        assert [(p.start, p.stop) for p in kernels._portions(total)] == parts
+
+
+def test_large_matrices_are_shared_on_the_cpu(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[Any] = []
+    matmul = np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b, **how: shapes.append(b.shape) or matmul(a, b, **how))
+    device = SimpleNamespace(__name__="device", matmul=np.matmul, empty=np.empty)
+    a, b = np.ones((1, 2)), np.ones((2, 6))
+    for xp, nbytes, inside, expected in (
+        (np, 96, True, [(2, 2)] * 3), (np, 95, True, [(2, 2)] * 3), (np, 97, True, [(2, 6)]),
+        (np, 96, False, [(2, 6)]), (device, 96, True, [(2, 6)]), (device, 96, False, [(2, 6)]),
+    ):  # fmt: skip
+        monkeypatch.setattr(kernels, "SHARED_BYTES", nbytes)
+        shapes.clear()
+        if inside:
+            with threads.together(a):
+                found = kernels.product(a, b, xp)
+        else:
+            found = kernels.product(a, b, xp)
+        assert shapes == expected
+        assert found.tolist() == [[2.0] * 6]
+
+
 # -- what an explanation shares -----------------------------------------------------------------------------------
 
 

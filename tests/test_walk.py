@@ -199,6 +199,13 @@ def test_layers_that_say_so_make_a_new_array(layer: Any) -> None:
     assert not layers.ReLU.makes_new
 
 
+def test_a_transposed_convolution_makes_a_new_array() -> None:
+    assert layers.ConvTranspose.makes_new
+    x, weight = np.ones((2, 1, 3)), np.ones((1, 1, 2))
+    for layer in (layers.ConvTranspose(weight), layers.ConvTranspose(weight, np.zeros(1))):
+        assert not any(np.may_share_memory(layer.forward(x), a) for a in (x, weight))
+
+
 # -- what need not be looked at -----------------------------------------------------------------------------------
 
 

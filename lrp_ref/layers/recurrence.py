@@ -86,7 +86,7 @@ def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep:
     size = max(1, min(steps, fit) if keep == "last" else steps)
     read = buffers.empty((size + 1, count, features + 1 + hidden, n), dtype, xp)
     parts = buffers.empty((steps if gates else 0, 2, count, hidden, n), dtype, xp)
-    kept = buffers.empty((steps if gates else 0, max(gates, 1), count, hidden, n), dtype, xp)
+    kept = buffers.empty((steps if gates else 0, gates, count, hidden, n), dtype, xp)
     states = read[:, :, features + 1 :]
     read[:, :, features] = 1.0
     states[0] = start[0]
@@ -120,7 +120,7 @@ def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep:
             add(part[0], part[1], c)
             tanh(c, squashed)
             multiply(output, squashed, states[t + 1])
-    return Tape(read[: many + 1], parts, kept[:, :gates], features)
+    return Tape(read[: many + 1], parts, kept, features)
 
 
 # -- back ---------------------------------------------------------------------------------------------------------

@@ -149,14 +149,14 @@ class PlainBack(RelevanceBack):
         self.below_weights = weights.rows((CELL,))[0].transpose(0, 2, 1)
         self.b = weights.bias[:, CELL, :, None]
         self.spreads = bool(cell.stabiliser_share or below.stabiliser_share or below.bias_share)
-        self.room: Array | None = None
+        self.room: list[Array] = []
 
     def enter(self, steps: slice) -> None:
         xp, tape = self.xp, self.tape
         kept, new, z, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.z[steps, 0], tape.read[steps]
-        if self.room is None:  # the first block is the largest, and its memory serves all
-            self.room = xp.empty((7, *z.shape), dtype=z.dtype)
-        room = [self.room[k, : z.shape[0]] for k in range(7)]
+        if not self.room:  # the first block is the largest, and its memory serves all
+            self.room = [xp.empty(z.shape, dtype=z.dtype) for _ in range(7)]
+        room = (array[: z.shape[0]] for array in self.room)
         self.carry, self.to_g, self.to_z, self.arrived, self.sent, self.left, c = room
         xp.add(kept, new, c)
         stable_c, offset_c, dead_c = _stable(c, self.cell.stabiliser, xp)
