@@ -52,13 +52,13 @@ TESTS = [f"tests/test_{name}.py" for name in (
     "reductions", "routes", "buffers", "blocks", "remembering", "walk", "threads",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
-    "kernels": ("convolution", "convolution_memory", "threads"), "conv": ("convolution",),
+    "kernels": ("convolution", "convolution_memory", "threads"), "conv": ("convolution", "walk"),
     "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
     "stepback": ("lstm_steps", "recurrence"),
     "base": ("layer_kinds", "remembering", "walk"), "elementwise": ("walk",), "dense": ("layer_kinds",),
     "affine": ("layer_kinds",),
     "rule": ("blocks", "buffers", "runs", "share"), "merge": ("operands",), "reduction": ("reductions",),
-    "route": ("routes",),
+    "route": ("routes", "walk"),
 }  # fmt: skip
 MEMORY = 6 << 30  # bytes of address space of one test process
 KILLED, SURVIVED = 1, 0

@@ -123,7 +123,7 @@ def test_a_strip_stays_in_the_cache() -> None:
     for rows, most in ((64, 64), (65, 33), (73, 37), (128, 64), (129, 43)):
         for buffers in asked((1, 16, rows + 1, 129), (17, 16, 2, 2)):  # a row of windows is 64 KiB
             assert max(buffers) == most << 16
-    for rows, most in ((256, 256), (258, 129)):
+    for rows, most in ((256, 256), (257, 129)):
         for buffers in asked((1, 32, rows + 1, 1025), (33, 32, 2, 2), Shapes, "device"):  # 1 MiB
             assert max(buffers) == most << 20
 
@@ -245,6 +245,11 @@ def test_channels_whose_products_are_added_up_at_once(
     assert [p.start for p in pieces] == [sum(parts[:k]) for k in range(len(parts))]
     for dtype, xp in ((np.dtype(object), np), (np.dtype(float), SimpleNamespace(__name__="device"))):
         assert kernels._pieces(inner, taps, dtype, xp) == [slice(0, inner)]
+
+
+def test_144_products_are_added_up_at_once() -> None:
+    for inner, taps, pieces in ((16, 9, 1), (17, 9, 2), (144, 1, 1), (145, 1, 2)):
+        assert len(kernels._pieces(inner, taps, np.dtype("float32"), np)) == pieces
 
 
 @pytest.mark.parametrize(("summands", "numbers"), [(1000, 2 * 7 * 9), (27, 2 * 3 * 9 + 2 * 4), (36, 2 * 4 * 9 + 2 * 4)])

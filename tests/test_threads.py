@@ -288,6 +288,17 @@ def test_large_matrices_are_shared_on_the_cpu(blas: Blas, monkeypatch: pytest.Mo
         assert found.tolist() == [[2.0] * 6]
 
 
+def test_matrices_of_a_mebibyte_are_large(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    matmul = np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b, **how: calls.append(1) or matmul(a, b, **how))
+    with threads.together(FLOATS):
+        for columns, many in ((1 << 17, 3), ((1 << 17) - 1, 1)):
+            calls.clear()
+            kernels.product(np.ones((1, 1)), np.ones((1, columns)), np)
+            assert len(calls) == many
+
+
 # -- what an explanation shares -----------------------------------------------------------------------------------
 
 
