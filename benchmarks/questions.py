@@ -262,7 +262,11 @@ def _geometric_mean(numbers: np.ndarray) -> float:
 
 
 def _relevance(side: str, graph: Graph, given: Parameters, composite: str, dtype: str) -> np.ndarray:
-    return peers.to_numpy(make(side, graph, given, pictures(graph, IMAGES, dtype), composite)())
+    """Return the relevance of the images, one at a time: in double precision some sides take gigabytes for each."""
+    images = pictures(graph, IMAGES, dtype)
+    return np.concatenate([
+        peers.to_numpy(make(side, graph, given, images[k : k + 1], composite)()) for k in range(IMAGES)
+    ])  # fmt: skip
 
 
 # Sentences -------------------------------------------------------------------------------------------------------
