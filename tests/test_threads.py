@@ -270,19 +270,18 @@ def test_a_portion_for_each_thread(blas: Blas, total: int, parts: list[tuple[int
 def test_large_matrices_are_shared_on_the_cpu(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[Any] = []
     matmul = np.matmul
-    monkeypatch.setattr(np, "matmul", lambda a, b, **how: shapes.append(b.shape) or matmul(a, b, **how))
+    monkeypatch.setattr(np, "matmul", lambda a, b, **how: shapes.append((*b.shape, *how)) or matmul(a, b, **how))
     device = SimpleNamespace(__name__="device", matmul=np.matmul, empty=np.empty)
     a, b = np.ones((1, 2)), np.ones((2, 6))
-    for xp, nbytes, inside, expected in (
-        (np, 96, True, [(2, 2)] * 3), (np, 95, True, [(2, 2)] * 3), (np, 97, True, [(2, 6)]),
-        (np, 96, False, [(2, 6)]), (device, 96, True, [(2, 6)]), (device, 96, False, [(2, 6)]),
+    for xp, nbytes, members, expected in (
+        (np, 96, 3, [(2, 2, "out")] * 3), (np, 95, 3, [(2, 2, "out")] * 3), (np, 97, 3, [(2, 6)]),
+        (np, 96, 2, [(2, 3, "out")] * 2), (np, 96, 1, [(2, 6)]),
+        (device, 96, 3, [(2, 6)]), (device, 96, 1, [(2, 6)]),
     ):  # fmt: skip
+        blas.threads = (members,)
         monkeypatch.setattr(kernels, "SHARED_BYTES", nbytes)
         shapes.clear()
-        if inside:
-            with threads.together(a):
-                found = kernels.product(a, b, xp)
-        else:
+        with threads.together(a):
             found = kernels.product(a, b, xp)
         assert shapes == expected
         assert found.tolist() == [[2.0] * 6]
