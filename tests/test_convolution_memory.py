@@ -235,7 +235,8 @@ def test_threads_take_samples_or_the_rows_of_one(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("inner", "taps", "parts"),
     [(0, 9, [0]), (1, 9, [1]), (2, 9, [2]), (3, 9, [2, 1]), (4, 9, [2, 2]), (5, 9, [2, 2, 1]), (18, 1, [18]),
-     (19, 1, [10, 9]), (36, 1, [18, 18]), (40, 1, [14, 14, 12]), (3, 18, [1, 1, 1]), (3, 19, [1, 1, 1]), (2, 49, [1, 1])],
+     (19, 1, [10, 9]), (36, 1, [18, 18]), (40, 1, [14, 14, 12]), (3, 18, [1, 1, 1]), (3, 19, [1, 1, 1]),
+     (2, 49, [1, 1])],
 )  # fmt: skip
 def test_channels_whose_products_are_added_up_at_once(
     inner: int, taps: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
