@@ -188,6 +188,22 @@ def with_sign(size: Any, z: Array) -> Array:
     return xp.copysign(size, z + 0.0).astype(z.dtype, copy=False)  # −0.0 + 0.0 is 0.0
 
 
+def sliding(x: Array, reach: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array | None:
+    """Return the windows over the last axes as one view (..., *kernel, *positions), or None but for NumPy."""
+    if not isinstance(x, np.ndarray):
+        return None
+    axes = tuple(range(x.ndim - len(reach), x.ndim))
+    found = np.lib.stride_tricks.sliding_window_view(x, tuple(reach), axis=axes)
+    steps: Any = (..., *(slice(None, None, step) for step in (*stride, *dilation)))
+    found = found[steps]
+    return np.moveaxis(found, axes, tuple(a + len(axes) for a in axes))
+
+
+def none_negative(x: Array) -> bool:
+    """Return whether an array of floats is known to hold no negative number and no NaN; only NumPy's is looked at."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.size > 0 and bool(x.min() >= 0)
+
+
 def unbroadcast(x: Array, shape: Sequence[int]) -> Array:
     """Sum ``x`` over the axes that broadcasting ``shape`` to ``x.shape`` had repeated (its adjoint)."""
     extra = x.ndim - len(shape)

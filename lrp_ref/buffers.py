@@ -105,9 +105,3 @@ def computed(function: Callable[..., Array], x: Array, number: Any) -> Array:
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
         return function(x, number, out=empty(x.shape, x.dtype, np))
     return function(x, number)
-
-
-def times(x: Array, g: Array, *, keep: Array) -> Array:
-    """Return x·g, written into ``g`` if it can hold the product and shares no memory with ``keep``."""
-    own = isinstance(g, np.ndarray) and g.flags.writeable and (g.dtype, g.shape) == (x.dtype, x.shape)
-    return np.multiply(x, g, out=g) if own and not np.may_share_memory(g, keep) else x * g

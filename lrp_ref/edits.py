@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from .arithmetic import no_exact_value, scalar
-from .arrays import Array, channelwise, fits, namespace, sample_sum, with_sign
+from .arrays import Array, channelwise, fits, namespace, none_negative, sample_sum, with_sign
 from .errors import ParameterError, ShapeError
 from .values import Value
 
@@ -190,6 +190,11 @@ class Stabiliser:
         mean = sample_sum(z * z) / max(math.prod(z.shape[1:]), 1)
         size = epsilon * xp.sqrt(mean).reshape((z.shape[0],) + (1,) * (z.ndim - 1))
         return xp.where(z < 0, -size, size)
+
+    def constant(self, z: Array) -> Any:
+        """Return the number that is added to every z, or None where it may differ: ε if none of them is negative."""
+        alike = self.kind == "add" and not self._nothing and none_negative(z)
+        return z.dtype.type(self.epsilon) if alike else None
 
     def formula(self, z: str) -> str:
         """Return how the stabilised ``z`` prints."""

@@ -1,104 +1,24 @@
-"""The few heavy primitives, written once for every array module: windows, convolution and its adjoint.
+"""The few heavy primitives, written once for every array module: convolution and its adjoint.
 
-Nothing loops over pixels or units: the loops run over kernel taps and over strips of the output that keep the
+Nothing loops over pixels or units: the loops run over pieces of the channels and strips of the output that keep the
 unrolled windows small, so memory grows with the activations and not with windows x activations.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import buffers, threads
 from .arrays import Array, Namespace
 from .errors import ShapeError
+from .windows import Columns, Pads, Windows, output_size
 
-Pads = tuple[tuple[int, int], ...]
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
 SUMMANDS = 144  # of one product on the CPU: rounding errors no larger than those of other libraries, 5 % of the time
 SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
-
-
-def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int, ceil: bool = False) -> int:
-    """Number of window positions along one axis.
-
-    Formula: floor or ceil of (size + pads - dilation (kernel - 1) - 1) / stride, plus 1. In ceil mode a last
-    window that would start in the padding after the input does not count.
-    """
-    span = size + sum(pads) - dilation * (kernel - 1) - 1
-    if span < 0:
-        return 0
-    count = (-(-span // stride) if ceil else span // stride) + 1
-    if ceil and (count - 1) * stride >= size + pads[0]:
-        count -= 1
-    return count
-
-
-def pad_spatial(x: Array, pads: Pads, value: object, xp: Namespace) -> Array:
-    """Return ``x`` (N, C, *spatial) with ``value`` around its spatial axes; negative amounts crop."""
-    if not any(before or after for before, after in pads):
-        return x
-    shape = x.shape[:2] + tuple(n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))
-    padded = buffers.zeros(shape, x.dtype, xp)
-    if value != 0:
-        padded[...] = value
-    inner = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape[2:], pads, strict=True))
-    source = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[2:], pads, strict=True))
-    padded[(slice(None), slice(None), *inner)] = x[(slice(None), slice(None), *source)]
-    return padded
-
-
-def windows(
-    kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], out: Sequence[int]
-) -> Iterator[tuple[slice, ...]]:
-    """Yield, tap by tap in row-major order, the slices of a padded input that the tap meets in every window."""
-    for tap in itertools.product(*(range(k) for k in kernel)):
-        yield tuple(
-            slice(t * d, t * d + s * (n - 1) + 1, s) for t, d, s, n in zip(tap, dilation, stride, out, strict=True)
-        )
-
-
-class Windows:
-    """Where the taps of a kernel meet an input: per tap, output positions and the input positions that they read.
-
-    Positions in the padding are left out, so nothing has to be padded.
-    """
-
-    def __init__(
-        self, spatial: Sequence[int], out: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pads: Pads,
-        dilation: Sequence[int],
-    ) -> None:  # fmt: skip
-        self.axes = [
-            (size, s, [t * d - before for t in range(k)])
-            for size, s, d, k, (before, _) in zip(spatial, stride, dilation, kernel, pads, strict=True)
-        ]
-        self.others = list(
-            itertools.product(*(_meetings(axis, 0, n) for axis, n in zip(self.axes[1:], out[1:], strict=True)))
-        )
-
-    def taps(self, rows: slice) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-        """Yield per tap, row-major, the slices of the output ``rows`` (counted from their start) and of the input."""
-        for first in _meetings(self.axes[0], rows.start, rows.stop):
-            for others in self.others:
-                out, source = zip(first, *others, strict=True)
-                yield out, source
-
-
-def _meetings(axis: tuple[int, int, list[int]], start: int, stop: int) -> list[tuple[slice, slice]]:
-    """Return, per tap of one axis, the positions in [start, stop) that meet the input, and where."""
-    size, stride, shifts = axis
-    found = []
-    for shift in shifts:
-        low, high = max(start, -(shift // stride)), min(stop, (size - 1 - shift) // stride + 1)
-        if low < high:
-            source = slice(low * stride + shift, (high - 1) * stride + shift + 1, stride)
-            found.append((slice(low - start, high - start), source))
-        else:
-            found.append((slice(0, 0), slice(0, 0)))
-    return found
 
 
 def convolve(
@@ -111,6 +31,7 @@ def convolve(
     groups: int,
     xp: Namespace,
     bias: Array | None = None,
+    finish: Callable[[Array], object] = lambda part: None,
 ) -> Array:
     """Correlate (N, C, *spatial) with a kernel bank (O, C/groups, *kernel) to (N, O, *out).
 
@@ -121,6 +42,7 @@ def convolve(
         stride, pads, dilation, groups: the geometry, per spatial axis.
         xp: the array module of x and weight.
         bias: (O,), added while a strip is still in the cache.
+        finish: called on every part of the result, once, while it is still in the cache; it may write into it.
 
     Raises:
         ShapeError: the (padded) input is smaller than the kernel.
@@ -131,48 +53,92 @@ def convolve(
     z = buffers.empty((n, outs, *out), x.dtype, xp)
     if z.size == 0:
         return z
-    meets = Windows(spatial, out, kernel, stride, pads, dilation)
+    meets, taps = Windows(spatial, out, kernel, stride, pads, dilation), math.prod(kernel)
     if inner == 1:
         _depthwise(x, weight, z, groups, meets)
-        return z if bias is None else _add_bias(z, bias)
-    taps = math.prod(kernel)
+        finish(z if bias is None else _add_bias(z, bias))
+        return z
     matrix = weight.reshape(groups, outs // groups, inner * taps)
-    direct = taps == 1 and out == spatial and not any(map(any, pads))
     grouped = x.reshape(n, groups, inner, *spatial)
-    result = z.reshape(n, groups, outs // groups, -1)
-    shift = None if bias is None else bias.reshape(groups, outs // groups, 1)
-    row, pieces = math.prod(out[1:]), _pieces(inner, taps, x.dtype, xp)
-
-    def work(strips: Iterator[tuple[slice, slice]]) -> None:
-        rooms: dict[tuple[int, ...], Array] = {}
-        for rows, samples in strips:
-            target = result[samples, :, :, rows.start * row : rows.stop * row]
-            for channels in pieces:
-                unrolled = grouped[samples, :, channels]
-                if direct:
-                    unrolled = unrolled[:, :, :, rows]
-                else:
-                    shape = (*unrolled.shape[:3], taps, rows.stop - rows.start, *out[1:])
-                    if shape not in rooms:
-                        rooms[shape] = buffers.empty(shape, x.dtype, xp)
-                        _clear(rooms[shape], meets, rows)
-                    _gather(unrolled, meets, rows, rooms[shape])
-                    unrolled = rooms[shape]
-                terms = slice(channels.start * taps, channels.stop * taps)
-                unrolled = unrolled.reshape(*unrolled.shape[:2], terms.stop - terms.start, target.shape[3])
-                if channels.start == 0:
-                    matmul_into(matrix[:, :, terms], unrolled, target, xp)
-                    continue
-                if target.shape not in rooms:
-                    rooms[target.shape] = buffers.empty(target.shape, x.dtype, xp)
-                matmul_into(matrix[:, :, terms], unrolled, rooms[target.shape], xp)
-                target += rooms[target.shape]
-            if shift is not None:
-                target += shift
-
+    pieces = _pieces(inner, taps, x.dtype, xp)
     numbers = groups * pieces[0].stop * taps + (2 * outs if len(pieces) > 1 else 0)
-    threads.each(_strips(n, out, numbers, x.dtype.itemsize, xp, members=threads.members()), work)
+    parts = _parts(pieces, numbers * math.prod(out) * x.dtype.itemsize)
+    sums = [z, *(buffers.empty(z.shape, z.dtype, xp) for _ in parts[1:])]
+    strips = _strips(n, out, numbers, x.dtype.itemsize, xp, members=-(-threads.members() // len(parts)))
+    row = math.prod(out[1:])
+
+    def work(tasks: Iterator[tuple[int, tuple[slice, slice]]]) -> None:
+        rooms: dict[Any, Any] = {}
+        for k, (rows, samples) in tasks:
+            target = sums[k].reshape(n, groups, outs // groups, -1)[samples, :, :, rows.start * row : rows.stop * row]
+            strip = target  # added up where its rows lie side by side: in the midst of z that takes 10 % longer
+            if len(parts[k]) > 1 and rows.stop - rows.start < out[0]:
+                strip = _room(rooms, "strip", target.shape, x.dtype, xp)
+            _correlate(grouped[samples], matrix, parts[k], rows, meets, rooms, strip, xp)
+            if len(parts) == 1:
+                finish(strip if bias is None else _add_bias(strip, bias.reshape(groups, -1)))
+            if strip is not target:
+                target[...] = strip
+
+    threads.each([(k, strip) for k in range(len(parts)) for strip in strips], work)
+    if len(parts) > 1:
+        z += sums[1]
+        finish(z if bias is None else _add_bias(z, bias))
     return z
+
+
+def _correlate(
+    x: Array,
+    matrix: Array,
+    pieces: list[slice],
+    rows: slice,
+    meets: Windows,
+    rooms: dict[Any, Any],
+    target: Array,
+    xp: Namespace,
+) -> None:
+    """Write the products of a strip's windows into ``target`` (N, groups, O/groups, positions), summed over pieces.
+
+    Args:
+        x: (N, groups, C/groups, *spatial).
+        matrix: the weights (groups, O/groups, C/groups·taps).
+        pieces: of the channels.
+        rows: of the output that are the strip.
+        rooms: work memory of the calling thread, by purpose and shape.
+    """
+    taps = math.prod(meets.kernel)
+    for channels in pieces:
+        piece = x[:, :, channels]
+        if meets.pointwise and meets.out == meets.spatial:
+            columns = piece[:, :, :, rows].reshape(*piece.shape[:3], target.shape[3])
+        else:
+            key = (*piece.shape[:3], rows.stop - rows.start)
+            if key not in rooms:
+                rooms[key] = Columns(meets, key[:3], key[3], x.dtype, xp)
+            columns = rooms[key].of(piece, rows)
+        weights = matrix[:, :, channels.start * taps : channels.stop * taps]
+        if channels is pieces[0]:
+            matmul_into(weights, columns, target, xp)
+            continue
+        part = _room(rooms, "part", target.shape, x.dtype, xp)
+        matmul_into(weights, columns, part, xp)
+        target += part
+
+
+def _room(rooms: dict[Any, Any], purpose: str, shape: tuple[int, ...], dtype: Any, xp: Namespace) -> Array:
+    """Return work memory of this shape, the same at every call."""
+    if (purpose, shape) not in rooms:
+        rooms[purpose, shape] = buffers.empty(shape, dtype, xp)
+    return rooms[purpose, shape]
+
+
+def _parts(pieces: list[slice], size: int) -> list[list[slice]]:
+    """Return the pieces that are added up apart from the others: two halves where a sample's map is one strip.
+
+    Threads that share it by rows would have narrow matrices each; and sums of fewer have smaller rounding errors.
+    """
+    half = -(-len(pieces) // 2)
+    return [pieces[:half], pieces[half:]] if len(pieces) > 1 and size <= STRIP_BYTES else [pieces]
 
 
 def _pieces(inner: int, taps: int, dtype: Any, xp: Namespace) -> list[slice]:
@@ -188,28 +154,6 @@ def _pieces(inner: int, taps: int, dtype: Any, xp: Namespace) -> list[slice]:
     return [slice(first, min(first + size, inner)) for first in range(0, inner, size)]
 
 
-def _gather(x: Array, meets: Windows, rows: slice, columns: Array) -> None:
-    """Write the windows of the output ``rows`` into ``columns`` (N, groups, C/groups, taps, *strip).
-
-    What lies in the padding stays 0 there: other strips of the same size write the same columns; only rows differ.
-    """
-    for k, (out, source) in enumerate(meets.taps(rows)):
-        column = columns[:, :, :, k]
-        column[(..., *out)] = x[(..., *source)]
-        column[(slice(None),) * 3 + (slice(0, out[0].start),)] = 0
-        column[(slice(None),) * 3 + (slice(out[0].stop, None),)] = 0
-
-
-def _clear(columns: Array, meets: Windows, rows: slice) -> None:
-    """Write 0 where taps lie in the padding of any axis but the first, which is so in all rows alike."""
-    for k, (out, _) in enumerate(meets.taps(rows)):
-        column = columns[:, :, :, k]
-        for axis, inside in enumerate(out[1:], start=4):
-            before = (slice(None),) * axis
-            column[(*before, slice(0, inside.start))] = 0
-            column[(*before, slice(inside.stop, None))] = 0
-
-
 def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
     """Write the matrix product into ``out`` (a view with contiguous rows), if possible without a temporary."""
     if xp.__name__ == "numpy":
@@ -219,7 +163,8 @@ def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
 
 
 def _add_bias(z: Array, bias: Array) -> Array:
-    z += bias.reshape((-1,) + (1,) * (z.ndim - 2))
+    """Add a bias (C,) or (groups, C/groups) to z (N, C, ...) or (N, groups, C/groups, ...)."""
+    z += bias.reshape(bias.shape + (1,) * (z.ndim - 1 - bias.ndim))
     return z
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -279,23 +280,25 @@ class Network(Value):
         """
         values = dict(x)
         last = {name: k for k, node in enumerate(self.nodes) for name in node.inputs}
-        uses = Counter(name for node in self.nodes for name in node.inputs)
-        alone = {node.name for node in self.nodes if node.layer.makes_new and uses[node.name] == 1}
+        over = {} if any(a.dtype == object for a in x.values()) else self._written_over(keep)
         for k, node in enumerate(self.nodes):
             done = {name for name in node.inputs if last[name] == k and name not in self.outputs}
             done = set() if keep is None else {name for name in done if not keep(name)}
+            look = check and not node.layer.stays_finite
             try:
                 with unwarned():
                     xs = tuple(_value(values, name) for name in node.inputs)
-                    if memories is not None and node.name in memories:
+                    if node.name in over:
+                        out, look = _then(node.layer, over[node.name], xs, look), False
+                    elif node.inputs[0] in over:
+                        (out,) = xs
+                    elif memories is not None and node.name in memories:
                         out, memories[node.name] = node.layer.remembering(*xs)
-                    elif all(name in done and name in alone for name in node.inputs):
-                        out = node.layer.forward_over(*xs)
                     else:
                         out = node.layer.forward(*xs)
                 for j, array in enumerate(out if isinstance(out, tuple) else (out,)):
                     values[value_name(node.name, j)] = array
-                    if check and not node.layer.stays_finite:
+                    if look:
                         require_finite(array, "the output")
             except UndecidedError as error:
                 raise located(error, node, values) from error
@@ -304,6 +307,15 @@ class Network(Value):
             for name in done:
                 values.pop(name)
         return values
+
+    def _written_over(self, keep: Callable[[str], bool] | None) -> dict[str, Layer]:
+        """Return the values that are needed once more only, by a layer that can write its output over them."""
+        if keep is None:
+            return {}
+        uses = Counter(name for node in self.nodes for name in node.inputs)
+        made = {n.name for n in self.nodes if n.layer.makes_new and uses[n.name] == 1 and n.name not in self.outputs}
+        readers = [n for n in self.nodes if n.layer.writes_over and n.inputs[0] in made and not keep(n.inputs[0])]
+        return {n.inputs[0]: n.layer for n in readers}
 
     def forward(self, x: Any) -> Any:
         """Return the outputs for a batch of inputs.
@@ -319,6 +331,21 @@ class Network(Value):
             values = self.like_input(fed).values(fed, keep=lambda name: False)
         outputs = {name: _value(values, name) for name in self.outputs}
         return outputs if len(outputs) > 1 else outputs[self.outputs[0]]
+
+
+def _then(layer: Layer, reader: Layer, xs: tuple[Array, ...], check: bool) -> Array:
+    """Return the output of ``reader``, which reads that of ``layer`` and writes over it, part by part as it is made."""
+    totals = []
+
+    def finish(part: Array) -> None:
+        if check:
+            totals.append(part.sum())
+        reader.forward_over(part)
+
+    out: Array = layer.forward_then(finish, *xs)
+    if not math.isfinite(sum(totals)):
+        require_finite(layer.forward(*xs), "the output")  # the sum alone may overflow
+    return out
 
 
 def located(error: UndecidedError, node: Node, values: Mapping[str, Array]) -> LrpError:

@@ -8,14 +8,14 @@ rule   = groups
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
-from . import blocks, buffers
+from . import blocks, buffers, threads
 from .arithmetic import scalar
 from .arrays import Array, Namespace, namespace, only, sample_dot, sample_sum, unbroadcast
-from .edits import KEEP, NEG, ONES, POS, ZERO, Edit
+from .edits import KEEP, NEG, ONES, POS, ZERO, Const, Edit
 from .errors import ParameterError, UndecidedError
 from .groups import Group as Group
 from .groups import Run as Run
@@ -50,12 +50,14 @@ class Redistribution:
         bias: what the rule assigned to the bias, per sample (N,).
         stabiliser: what the stabiliser took, per sample (N,).
         dropped: units with denominator 0, groups without contributor, cropped borders, ..., per sample (N,).
+        totals: the sums (N,) of the relevances that were formed on the way, else None; () where none was.
     """
 
     relevances: tuple[Array, ...]
     bias: Array
     stabiliser: Array
     dropped: Array
+    totals: tuple[Array | None, ...] = ()
 
     @staticmethod
     def routed(relevances: Sequence[Array], out: Array, *, dropped: Array | None = None) -> Redistribution:
@@ -115,6 +117,7 @@ class Known:
         active: the relevance of an output is 0 wherever the output is ≤ 0 (a ReLU above took it), so groups for
             z_j < 0 are empty.
         edited: layers with edited weights that were made before, by (edit of weights, edit of bias).
+        constants: the signed sum z (1, ...) of the runs over constants, for groups that have such, by group.
         memory: what :meth:`Layer.remembering` left for this one way back.
     """
 
@@ -122,6 +125,7 @@ class Known:
     nonnegative: bool = False
     active: bool = False
     edited: Mapping[tuple[Edit, Edit], LinearMap] | None = None
+    constants: Mapping[Group, Array] | None = None
     memory: Any = None
 
 
@@ -153,39 +157,63 @@ def share(
     """
     xp = namespace(*xs, relevance)
     received: list[Array | None] = [None] * len(xs)
+    totals: list[Array | None] = [None] * len(xs)
     bias = stabiliser = xp.zeros(relevance.shape[0], dtype=relevance.dtype)
     everywhere: Any = 0  # weights of the groups that every unit's relevance goes to, and what the other groups cover
     covered: Array | None = None
     for group in _groups(rule, known.active):
-        passes = _passes(layer, xs, group, known)
-        total = _total(passes, known.z)
-        z = None
-        if group.gate is not None and not known.active:
-            z = layer.forward(*xs) if known.z is None else known.z
-        sent = _messages(group, relevance, z, total, xp)
-        message = sent.message
-        if sent.mass is None:
+        to_bias, taken, mass = _give(layer, xs, relevance, group, known, received, totals, xp)
+        bias, stabiliser = bias + to_bias, stabiliser + taken
+        if mass is None:
             everywhere = everywhere + group.weight
         else:
-            covered = sent.mass if covered is None else covered + sent.mass
-        for run, edited, inputs in passes:
-            pulled = edited.pull(xs, message)
-            alone = len(pulled) == 1  # else another operand may have the same g
-            for k, (x, g) in enumerate(zip(inputs, pulled, strict=True)):
-                part = run.signed(buffers.times(x, g, keep=message if alone else g))
-                received[k] = part if received[k] is None else received[k] + part
-        to_bias, spread_bias = _bias_mass(passes, message, total, bool(group.bias_share), xp)
-        bias = bias + to_bias
-        stabiliser = stabiliser + sent.taken
-        if group.bias_share or group.stabiliser_share:
-            taken = None if sent.offset is None else message * sent.offset
-            extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, taken, message, xp)
-            received = [r + e for r, e in zip(received, extra, strict=True)]
-            bias, stabiliser = bias - from_bias, stabiliser - from_stabiliser
+            covered = mass if covered is None else covered + mass
     relevances = tuple(
         r if r is not None else xp.zeros(x.shape, dtype=x.dtype) for r, x in zip(received, xs, strict=True)
     )
-    return Redistribution(relevances, bias, stabiliser, _dropped(relevance, 1 - everywhere, covered, xp))
+    dropped = _dropped(relevance, 1 - everywhere, covered, xp)
+    return Redistribution(relevances, bias, stabiliser, dropped, tuple(totals))
+
+
+def _give(
+    layer: LinearMap,
+    xs: tuple[Array, ...],
+    relevance: Array,
+    group: Group,
+    known: Known,
+    received: list[Array | None],
+    totals: list[Array | None],
+    xp: Namespace,
+) -> tuple[Array, Array, Array | None]:
+    """Add what a group gives to the operands to ``received``, and its sums to ``totals``.
+
+    Its arrays are as large as the layer's, and gone before the next group needs room for its own.
+
+    Returns:
+        What goes to bias and stabiliser, (N,) each, and what of R_j the group covers, see :class:`_Messages`.
+    """
+    passes = _passes(layer, xs, group, known)
+    total = _total(passes, known.z, known.constants.get(group) if known.constants else None)
+    z = None
+    if group.gate is not None and not known.active:
+        z = layer.forward(*xs) if known.z is None else known.z
+    sent = _messages(group, relevance, z, total, xp)
+    message = sent.message
+    for run, edited, inputs in passes:
+        pulled = edited.pull(xs, message)
+        alone = len(pulled) == 1  # else another operand may have the same g
+        for k, (x, g) in enumerate(zip(inputs, pulled, strict=True)):
+            keep = message if alone else g
+            received[k], totals[k] = blocks.add_product(x, g, received[k], sign=run.sign, keep=keep)
+    bias, spread_bias = _bias_mass(passes, message, sent.sums, total, bool(group.bias_share), xp)
+    stabiliser = sent.taken
+    if group.bias_share or group.stabiliser_share:
+        taken = None if sent.offset is None else message * sent.offset
+        extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, taken, message, xp)
+        received[:] = [r + e for r, e in zip(received, extra, strict=True)]
+        totals[:] = [None] * len(totals)
+        bias, stabiliser = bias - from_bias, stabiliser - from_stabiliser
+    return bias, stabiliser, sent.mass
 
 
 def _dropped(relevance: Array, part: Any, covered: Array | None, xp: Namespace) -> Array:
@@ -205,12 +233,14 @@ class _Messages:
         mass: the part of R_j that the group covers; None where that is its weight times all of it.
         offset: what the stabiliser adds to the denominators, per unit, or None where nobody needs it per unit.
         taken: the stabiliser's relevance Σ_j m_j offset_j, per sample (N,).
+        sums: Σ m_j over the units of a channel (N, C), or None where nobody formed them on the way.
     """
 
     message: Array
     mass: Array | None
     offset: Array | None
     taken: Array
+    sums: Array | None = None
 
 
 def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp: Namespace) -> _Messages:
@@ -224,53 +254,68 @@ def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp:
     entire = stabiliser.kind == "relative" or group.stabiliser_share  # what looks at all units, or at each offset later
     if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or entire:
         message, mass, offset = _quotients(group, relevance, z, total, xp)
-        taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else sample_dot(message, offset)
+        taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else _taken(message, offset)
         return _Messages(message, None if whole else mass, offset, taken)
-    message, taken = buffers.empty(total.shape, total.dtype, xp), xp.zeros(n, dtype=relevance.dtype)
+    message = buffers.empty(total.shape, total.dtype, xp)
     mass = None if whole else buffers.empty(total.shape, total.dtype, xp)
-    size = math.prod(total.shape[1:])
-    flat = [None if a is None else a.reshape(n, size) for a in (relevance, z, total, message, mass)]
-    for part in blocks.tiles(n, size, total.dtype.itemsize, xp):
-        views: list[Any] = [None if a is None else a[part] for a in flat]
-        r, gate, t, m, kept = views
-        m[...], covered, offset = _quotients(group, r, gate, t, xp)
-        if not whole:
-            kept[...] = covered
-        if offset is not None:
-            taken[part[0]] += sample_dot(m, offset)
-    return _Messages(message, mass, None, taken)
+    channels = total.shape[1] if total.ndim > 2 else 1
+    rows, size = n * channels, math.prod(total.shape[1:]) // max(channels, 1)
+    flat = [None if a is None else a.reshape(rows, size) for a in (relevance, z, total, message, mass)]
+    sums, taken = (xp.zeros(rows, dtype=total.dtype) for _ in range(2))
+
+    def fill(parts: Iterator[slice]) -> None:
+        for part in parts:
+            views: list[Any] = [None if a is None else a[part] for a in flat]
+            r, gate, t, m, kept = views
+            _, covered, offset = _quotients(group, r, gate, t, xp, out=m)
+            if not whole:
+                kept[...] = covered
+            sums[part] = sample_sum(m)
+            if offset is not None:
+                taken[part] = _taken(m, offset, sums[part])
+
+    threads.each(blocks.blocks(rows, size * total.dtype.itemsize, xp), fill)
+    return _Messages(message, mass, None, sample_sum(taken.reshape(n, channels)), sums.reshape(n, channels))
+
+
+def _taken(message: Array, offset: Any, total: Array | None = None) -> Array:
+    """Return Σ_j m_j offset_j per sample (N,); the offset may be one number for all units, and Σ_j m_j be known."""
+    if offset.shape:
+        return sample_dot(message, offset)
+    return (sample_sum(message) if total is None else total) * offset
 
 
 def _quotients(
-    group: Group, relevance: Array, z: Array | None, total: Array, xp: Namespace
-) -> tuple[Array, Array, Array | None]:
-    """Return message, mass and offset of every unit."""
+    group: Group, relevance: Array, z: Array | None, total: Array, xp: Namespace, *, out: Array | None = None
+) -> tuple[Array, Array, Any]:
+    """Return message (in ``out`` if that is given), mass and offset of every unit, or one offset for all."""
     mass = relevance if group.weight == 1 else scalar(group.weight, relevance) * relevance
     try:
         if z is not None:
             mass = only(mass, z > 0 if group.gate == "positive" else z < 0)
-        offset = group.stabiliser.offset(total)
-        stable = total if offset is None else total + offset
+        offset = group.stabiliser.constant(total)
+        offset = group.stabiliser.offset(total) if offset is None else offset
+        stable = total if offset is None else xp.add(total, offset, out=out)
         if group.stabiliser.never_zero(total):
-            return mass / stable, mass, offset
+            return xp.divide(mass, stable, out=out), mass, offset
         message, dead = divide(mass, stable, xp)
     except UndecidedError as error:
         raise error.among("the denominator", total) from error
+    if out is not None:
+        out[...] = message
     return message, only(mass, ~dead), offset
 
 
 Pass_ = tuple[Run, LinearMap, tuple[Array, ...]]
 
 
-def prepare(layer: LinearMap, rule: Rule, *, nonnegative: bool, active: bool) -> dict[tuple[Edit, Edit], LinearMap]:
-    """Return the edited layers that :func:`share` will need, to be handed back to it in ``Known.edited``."""
-    made: dict[tuple[Edit, Edit], LinearMap] = {}
-    for group in _groups(rule, active):
-        for run in _runs(group, nonnegative):
-            key = (run.weights, run.bias)
-            if key not in made and key != (KEEP, KEEP):
-                made[key] = layer.edited(*key)
-    return made
+def edits_of(rule: Rule, *, nonnegative: bool, active: bool) -> list[tuple[Edit, Edit]]:
+    """Return the edits of weights and bias that :func:`share` will need.
+
+    The layers with these edits, made once, can be handed to it in ``Known.edited``.
+    """
+    keys = [(run.weights, run.bias) for group in _groups(rule, active) for run in _runs(group, nonnegative)]
+    return [key for key in dict.fromkeys(keys) if key != (KEEP, KEEP)]
 
 
 def _groups(rule: Rule, active: bool) -> list[Group]:
@@ -294,9 +339,25 @@ def _passes(layer: LinearMap, xs: tuple[Array, ...], group: Group, known: Known)
     return passes
 
 
-def _total(passes: list[Pass_], z: Array | None) -> Array:
-    total = None
+def constants(layer: LinearMap, rule: Rule, xs: tuple[Array, ...], known: Known) -> dict[Group, Array]:
+    """Return what the runs over constants add to the denominators of one sample ``xs`` (1, ...), by group.
+
+    It is the same for every sample, and can be handed to :func:`share` in ``Known.constants``.
+    """
+    found = {}
+    for group in _groups(rule, known.active):
+        passes = [p for p in _passes(layer, xs, group, known) if isinstance(p[0].inputs, Const)]
+        if passes:
+            found[group] = _total(passes, None, None)
+    return found
+
+
+def _total(passes: list[Pass_], z: Array | None, constant: Array | None) -> Array:
+    """Return the denominators: the signed sum of the runs, of which those over constants may be known."""
+    total = constant
     for run, edited, inputs in passes:
+        if constant is not None and isinstance(run.inputs, Const):
+            continue
         unedited = (run.inputs, run.weights, run.bias) == (KEEP, KEEP, KEEP)
         part = run.signed(z if unedited and z is not None else edited.forward(*inputs))
         total = part if total is None else total + part
@@ -304,7 +365,7 @@ def _total(passes: list[Pass_], z: Array | None) -> Array:
 
 
 def _bias_mass(
-    passes: list[Pass_], message: Array, total: Array, per_unit: bool, xp: Namespace
+    passes: list[Pass_], message: Array, sums: Array | None, total: Array, per_unit: bool, xp: Namespace
 ) -> tuple[Array, Array | None]:
     """Relevance of the edited biases, per sample, and on request per unit."""
     edited = None
@@ -317,6 +378,8 @@ def _bias_mass(
     if per_unit:
         units = message * edited
         return sample_sum(units), units
+    if sums is not None and edited.shape == (sums.shape[1], *(1,) * (message.ndim - 2)):
+        return sample_sum(sums * edited.reshape(-1)), None
     one = (1,) * (message.ndim - 1 - edited.ndim)  # units along which the bias is one number: their messages first
     return sample_sum(unbroadcast(message, (message.shape[0], *one, *edited.shape)) * edited), None
 

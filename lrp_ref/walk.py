@@ -18,14 +18,15 @@ from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
 from .canonize import canonize as canonize_network
 from .errors import LrpError, UndecidedError
-from .knowledge import facts
+from .knowledge import Facts, facts
 from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
 from .layers.base import Universal
 from .network import Network, Node, located, value_name
-from .rule import Known, Rule, prepare
+from .rule import Known, Rule, constants, edits_of
 from .trace import Row
 
-REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights that a network may remember
+REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember
+EDITED_SHARE = 0.75  # of the network's own size that edited layers may take; others are made anew: a few % of the time
 WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of date if somebody writes into an array
 WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
 SHARED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
@@ -149,10 +150,10 @@ def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int
     if walk is None:
         walk = _make(net, fed, chosen, output, canonize)
         known = {id(p) for p in net.parameters}
-        made = {id(p): p.nbytes for p in (*walk.net.parameters, *_edited(walk)) if id(p) not in known}
+        made = {id(p): p.nbytes for p in (*walk.net.parameters, *_remembered(walk)) if id(p) not in known}
         size = sum(made.values())
         if size > REMEMBERED_BYTES:
-            return replace(walk, known=tuple(replace(k, edited=None) for k in walk.known))
+            return replace(walk, known=tuple(replace(k, edited=None, constants=None) for k in walk.known))
         if 0 < size < WORTH_BYTES:
             return walk
     net.remember(key, walk, most=4)
@@ -168,19 +169,44 @@ def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, 
     chosen.check_names(net)
     net = net.until(net.outputs[output])
     plan = chosen.plan(net, check_names=False)
-    known = []
+    known: list[Known] = []
+    left = min(REMEMBERED_BYTES, int(EDITED_SHARE * sum(p.nbytes for p in net.parameters)))
     for node, planned, fact in zip(net.nodes, plan, facts(net, plan), strict=True):
-        made = None
-        if isinstance(node.layer, Linear) and isinstance(planned.rule, Rule):
-            made = prepare(node.layer, planned.rule, nonnegative=fact.nonnegative, active=fact.active)
-        known.append(Known(nonnegative=fact.nonnegative, active=fact.active, edited=made))
+        try:
+            known.append(_known(node, planned.rule, fact, fed, left))
+        except LrpError as error:
+            raise error.at(node.name) from error
+        left -= sum(_bytes(layer) for layer in (known[-1].edited or {}).values())
     return Walk(net, plan, chosen.name, tuple(known))
 
 
-def _edited(walk: Walk) -> list[Array]:
-    """Return the parameters of all edited layers."""
+def _known(node: Node, rule: Any, fact: Facts, fed: Mapping[str, Array], left: int) -> Known:
+    """Return what the graph tells about a node, what is constant in its denominators, and its edited layers.
+
+    Edited layers beyond ``left`` bytes are made anew on each way back, one at a time.
+    """
+    known = Known(nonnegative=fact.nonnegative, active=fact.active)
+    if not (isinstance(node.layer, Linear) and isinstance(rule, Rule)):
+        return known
+    edits = edits_of(rule, nonnegative=fact.nonnegative, active=fact.active)
+    fit = left // max(_bytes(node.layer), 1)
+    known = replace(known, edited={edit: node.layer.edited(*edit) for edit in edits[:fit]})
+    xs = tuple(fed[name] for name in node.inputs if name in fed)
+    if len(xs) < len(node.inputs) or any(x.dtype.kind != "f" for x in xs):
+        return known  # the shapes of other values are not known yet
+    one = tuple(namespace(x).zeros((1, *x.shape[1:]), dtype=x.dtype) for x in xs)
+    return replace(known, constants=constants(node.layer, rule, one, known))
+
+
+def _bytes(layer: Any) -> int:
+    return sum(a.nbytes for a in layer.arrays())
+
+
+def _remembered(walk: Walk) -> list[Array]:
+    """Return the parameters of all edited layers, and what is constant in denominators."""
     layers = [layer for known in walk.known for layer in (known.edited or {}).values()]
-    return [a for layer in layers if isinstance(layer, Linear) for a in layer.arrays()]
+    parameters = [a for layer in layers if isinstance(layer, Linear) for a in layer.arrays()]
+    return parameters + [a for known in walk.known for a in (known.constants or {}).values()]
 
 
 def walk_back(
@@ -260,9 +286,11 @@ def _step(
                 z=z,
                 known=known,
             )
-            # Relevance that passes unchanged has been added up before.
-            before = {id(relevance[n]): sums[n] for n in names if n in relevance}
-            received = [before[id(r)] if id(r) in before else sample_sum(r) for r in shared.relevances]
+            # Relevance that passes unchanged has been added up before, and some while it was made.
+            formed = {id(relevance[n]): sums[n] for n in names if n in relevance}
+            made = zip(shared.relevances, shared.totals, strict=False)
+            formed.update({id(r): total for r, total in made if total is not None})
+            received = [formed[id(r)] if id(r) in formed else sample_sum(r) for r in shared.relevances]
         for part, total in zip(shared.relevances, received, strict=True):
             require_finite(part, "the relevance of its input", total=total)
     except UndecidedError as error:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "lrp_ref"
 FLOORS = [
     ["errors", "arithmetic", "arrays", "values", "tables", "threads"],
     ["blocks", "buffers"],
-    ["kernels", "edits", "heatmap"],
+    ["kernels", "windows", "edits", "heatmap"],
     ["groups", "rule", "layers"],
     ["rules", "network"],
     ["composites", "canonize", "trace", "start"],

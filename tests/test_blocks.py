@@ -11,7 +11,7 @@ from exact_numbers import F, exact
 
 from lrp_ref import blocks, edits, rules
 from lrp_ref.errors import UndecidedError
-from lrp_ref.layers import Dense
+from lrp_ref.layers import Conv, Dense
 from lrp_ref.rule import Group, Rule, Run, share
 
 A = [[F(2), F(-1), F(3)], [F(-1), F(4), F(1, 2)], [F(1), F(1), F(2)]]
@@ -111,6 +111,9 @@ class Watching(edits.Stabiliser):
 
     seen: list[Any] = field(default_factory=list)
 
+    def constant(self, z: Any) -> None:
+        """It may differ."""
+
     def offset(self, z: Any) -> Any:
         self.seen.append(z)
         return super().offset(z)
@@ -126,25 +129,24 @@ def plain(stabiliser: edits.Stabiliser) -> Group:
     return Group((Run(),), stabiliser=stabiliser)
 
 
-BLOCKS = {
-    8: [(1, 1)] * 15,
-    16: [(1, 2), (1, 2), (1, 1)] * 3,
-    39: [(1, 4), (1, 1)] * 3,
-    40: [(1, 5)] * 3,
-    80: [(2, 5), (1, 5)],
-    WHOLE - 1: [(2, 5), (1, 5)],
-    WHOLE: [(3, 5)],
-    4 * WHOLE: [(3, 5)],
-}
+ROWS = {8: [1, 1, 1], 16: [1, 1, 1], 39: [1, 1, 1], 40: [1, 1, 1], 80: [2, 1], WHOLE - 1: [2, 1], WHOLE: [3]}
+ROWS[4 * WHOLE] = ROWS[WHOLE]
 
 
-def test_no_block_is_larger_than_allowed(block: int) -> None:
+def test_as_many_samples_at_a_time_as_fit_into_a_block(block: int) -> None:
     layer, a = Dense(exact(*W).astype(float), exact(*B).astype(float)), exact(*A).astype(float)
-    assert shapes(plain, layer, a) == shapes(plain, layer, a, "clip") == BLOCKS[block]
-    assert shapes(lambda s: Group((Run(),), bias_share=1, stabiliser=s), layer, a) == BLOCKS[block]
-    assert shapes(plain, layer, a[:, None]) == ([(N, 1, UNITS)] if block >= WHOLE else BLOCKS[block])
-    single = layer.map_arrays(lambda v: v.astype(np.float32)), a.astype(np.float32)
-    assert all(n * m * 4 <= block for n, m in shapes(plain, *single))
+    expected = [(rows, UNITS) for rows in ROWS[block]]
+    assert shapes(plain, layer, a) == shapes(plain, layer, a, "clip") == expected
+    assert shapes(lambda s: Group((Run(),), bias_share=1, stabiliser=s), layer, a) == expected
+    assert shapes(plain, layer, a[:, None]) == ([(N, 1, UNITS)] if block >= WHOLE else expected)
+
+
+def test_channels_of_maps_are_rows(block: int) -> None:
+    """Two samples of three channels with four positions each: a block holds whole channels."""
+    layer, x = Conv(np.ones((3, 1, 1)), np.arange(3.0)), np.arange(1.0, 9.0).reshape(2, 1, 4)
+    channels = {8: 1, 16: 1, 39: 1, 40: 1, 80: 2, WHOLE - 1: 3, WHOLE: 3}.get(block)
+    expected = [(channels, 4)] * (6 // channels) if channels else [(2, 3, 4)]
+    assert shapes(plain, layer, x) == expected
 
 
 @pytest.mark.usefixtures("block")
@@ -153,6 +155,31 @@ def test_what_looks_at_whole_samples_is_not_taken_apart() -> None:
     assert shapes(plain, layer, a, "relative") == [(N, UNITS)]
     assert shapes(lambda s: Group((Run(),), stabiliser_share=1, stabiliser=s), layer, a) == [(N, UNITS)]
     assert shapes(plain, Dense(exact(*W), exact(*B)), exact(*A)) == [(N, UNITS)]
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, -1)], ids=["positive", "both", "negative"])
+@pytest.mark.parametrize("bias", [None, (3,), (3, 1), (3, 4)], ids=str)
+@pytest.mark.parametrize("stabiliser", [edits.add(0.5), edits.add(0), edits.clip(40.0), edits.EXACT], ids=str)
+@pytest.mark.usefixtures("block")
+def test_columns_of_maps_are_those_of_the_formula(signs: Any, bias: Any, stabiliser: Any) -> None:
+    """Σ_j m_j b_j and Σ_j m_j (stabilise(z_j) − z_j), with denominators of one sign and of both."""
+    rng = np.random.default_rng(4)
+    weight = np.array([signs[0], signs[1], signs[0]]) * rng.integers(1, 5, 3).astype(float)
+    shift = None if bias is None else signs[1] * rng.integers(1, 4, bias).astype(float)
+    layer = Conv(weight.reshape(3, 1, 1), shift)
+    x, r = rng.integers(1, 6, (2, 1, 4)).astype(float), rng.integers(-9, 9, (2, 3, 4)).astype(float)
+    each = np.zeros((3, 4)) + (0 if shift is None else shift.reshape(3, -1))
+    z = weight[:, None] * x + each
+    offset = {
+        "add": np.where(z < 0, -1, 1) * float(stabiliser.epsilon),
+        "clip": np.where(z < 0, np.minimum(z, -40), np.maximum(z, 40)) - z,
+        "exact": 0 * z,
+    }[stabiliser.kind]
+    message = np.where(z + offset == 0, 0, r / np.where(z + offset == 0, 1, z + offset))
+    found = share(layer, (x,), r, Rule((Group((Run(),), stabiliser=stabiliser),)))
+    np.testing.assert_allclose(found.relevances[0][:, 0], x[:, 0] * (message * weight[:, None]).sum(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(found.bias, (message * each).sum(axis=(1, 2)), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(found.stabiliser, (message * offset).sum(axis=(1, 2)), rtol=1e-13, atol=1e-13)
 
 
 class Unsure(edits.Stabiliser):

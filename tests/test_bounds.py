@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lrp_ref.errors import LrpError, ParameterError, ShapeError
-from lrp_ref.kernels import output_size, pad_spatial
 from lrp_ref.layers import (
     LSTM,
     AveragePool,
@@ -28,6 +27,7 @@ from lrp_ref.layers import (
     Transpose,
     Upsample,
 )  # fmt: skip
+from lrp_ref.windows import output_size, pad_spatial
 
 X = np.arange(1.0, 25.0).reshape(2, 3, 4)
 AXES = {1: 1, 2: 2, -1: 2, -2: 1}  # what each number means on three axes

@@ -1,5 +1,6 @@
 """Work buffers and blocks: used again, bounded, and invisible in the numbers."""
 
+import functools
 import os
 import threading
 from typing import Any
@@ -10,6 +11,7 @@ from samples import BY_NAME
 
 import lrp_ref as lrp
 from lrp_ref import arrays, blocks, buffers, kernels, layers, rules
+from lrp_ref.arithmetic import rational
 
 LARGE = (3, buffers.LARGE_BYTES // 8)
 
@@ -164,16 +166,53 @@ def test_a_child_of_a_fork_does_not_wait_for_a_lock_of_its_parent() -> None:
 
 def test_a_product_takes_the_place_of_what_nobody_reads_again() -> None:
     x, g, other = np.array([[2.0, 3.0]]), np.array([[5.0, 7.0]]), np.zeros((1, 2))
-    assert buffers.times(x, g, keep=g) is not g
+    product = functools.partial(blocks.add_product, into=None, sign=1)
+    assert product(x, g, keep=g)[0] is not g
     assert g.tolist() == [[5, 7]]
-    assert buffers.times(x, g[:, ::-1], keep=g).tolist() == [[14, 15]]
+    assert product(x, g[:, ::-1], keep=g)[0].tolist() == [[14, 15]]
     assert g.tolist() == [[5, 7]]
-    assert buffers.times(x, g, keep=other) is g
+    assert product(x, g, keep=other)[0] is g
     assert g.tolist() == [[10, 21]]
     for kept in (np.broadcast_to(np.float64(2), (1, 2)), np.float32([[2, 2]]), np.array([2.0, 2.0])):
         before = kept.copy()
-        assert buffers.times(x, kept, keep=other).tolist() == [[4, 6]]
+        assert product(x, kept, keep=other)[0].tolist() == [[4, 6]]
         assert np.array_equal(kept, before)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 8), (1, 24), (2, 3, 2, 2), (4, 6, 1)], ids=str)
+@pytest.mark.parametrize("bytes_", [8, 40, 191, 192])
+def test_products_are_added_block_by_block(
+    sign: int, first: bool, shape: tuple[int, ...], bytes_: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Integers: all sums are exact. 192 bytes hold the whole, which is then no work for blocks."""
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", bytes_)
+    rng = np.random.default_rng(5)
+    x, g, kept = (rng.integers(-5, 6, shape).astype(float) for _ in range(3))
+    before = g.copy()
+    into = None if first else kept.copy()
+    found, total = blocks.add_product(x, g, into, sign=sign, keep=np.zeros(1))
+    expected = sign * x * before + (0 if first else kept)
+    assert np.array_equal(found, expected)
+    whole = bytes_ >= g.nbytes
+    assert (total is None) == whole
+    if total is not None:
+        assert total.tolist() == expected.reshape(shape[0], -1).sum(axis=1).tolist()
+        assert found is (g if first else into), "no memory of its own"
+
+
+def test_products_of_other_orders_and_kinds_are_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 8)
+    x = np.arange(12.0).reshape(3, 4)
+    for a, b, c in (
+        (x.T, np.ones((4, 3)), None), (x, np.ones((4, 3)).T, None), (x, np.ones((3, 4)), np.ones((4, 3)).T),
+        (rational(x), rational(np.ones((3, 4))), None), (x.astype(np.float32), np.ones((3, 4)), None),
+        (x, np.broadcast_to(1.0, (3, 4)), None),
+    ):  # fmt: skip
+        found, total = blocks.add_product(a, b, c, sign=-1, keep=np.zeros(1))
+        assert np.array_equal(found, -a if c is None else 1 - a)
+        assert total is None
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -190,11 +229,11 @@ def test_masks_and_signs(dtype: Any) -> None:
 @pytest.mark.parametrize("bytes_", [1, 64, 200, 1 << 20])
 def test_blocks_cover_everything_once(bytes_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", bytes_)
-    for n, size in ((1, 100), (7, 3), (3, 40), (0, 5), (2, 1)):
-        seen = np.zeros((n, size), dtype=int)
-        for tile in blocks.tiles(n, size, 8, np):
-            assert seen[tile].size <= max(bytes_ // 8, 1)
-            seen[tile] += 1
+    for rows, row in ((1, 800), (7, 24), (3, 64), (0, 40), (2, 8), (5, 0)):
+        seen = np.zeros(rows, dtype=int)
+        for block in blocks.blocks(rows, row, np):
+            assert len(seen[block]) == 1 or len(seen[block]) * row <= bytes_
+            seen[block] += 1
         assert (seen == 1).all()
 
 

@@ -12,7 +12,7 @@ import pytest
 from convolutions import GEOMETRIES, Geometry
 from strict import STRICT
 
-from lrp_ref import kernels
+from lrp_ref import kernels, windows
 from lrp_ref.edits import NEG, POS
 from lrp_ref.errors import LrpError, ParameterError, ShapeError
 from lrp_ref.layers import Conv, ConvTranspose
@@ -116,16 +116,16 @@ def test_window_positions_are_counted(ceil: bool) -> None:
                 whole = start + reach < end
                 counts = whole or (ceil and start < size + pads[0] and start - stride + reach < end - 1)
                 count += counts and reach < end
-            found = kernels.output_size(size, kernel, stride, pads, dilation, ceil)
+            found = windows.output_size(size, kernel, stride, pads, dilation, ceil)
             assert found == count, (size, kernel, stride, pads, dilation)
 
 
 def test_windows_take_one_number_per_axis() -> None:
-    found = list(kernels.windows((2, 1), (3, 2), (2, 5), (3, 4)))
+    found = list(windows.windows((2, 1), (3, 2), (2, 5), (3, 4)))
     assert found == [(slice(0, 7, 3), slice(0, 7, 2)), (slice(2, 9, 3), slice(0, 7, 2))]
     for wrong in (((2,), (1, 1), (1,), (1,)), ((2,), (1,), (1, 1), (1,)), ((2,), (1,), (1,), (1, 1))):
         with pytest.raises(ValueError, match="zip"):
-            list(kernels.windows(*wrong))
+            list(windows.windows(*wrong))
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, 2.5, -np.inf])
@@ -136,11 +136,11 @@ def test_padding_and_cropping(value: float) -> None:
         sides = ((0, 0), (0, 0), first, second)
         expected = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in sides], constant_values=value)
         cut = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(expected.shape, sides, strict=True))
-        found = kernels.pad_spatial(x, (first, second), value, np)
+        found = windows.pad_spatial(x, (first, second), value, np)
         assert np.array_equal(found, expected[cut]), sides
-    assert kernels.pad_spatial(x, ((0, 0), (0, 0)), value, np) is x
+    assert windows.pad_spatial(x, ((0, 0), (0, 0)), value, np) is x
     with pytest.raises(ValueError, match="zip"):
-        kernels.pad_spatial(x, ((0, 1),), value, np)
+        windows.pad_spatial(x, ((0, 1),), value, np)
 
 
 # Borders -----------------------------------------------------------------------------------------------------

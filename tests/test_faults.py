@@ -14,7 +14,7 @@ import pytest
 from faults import BY_RULE, case, caught, messages, turned
 from samples import BY_NAME, Draw, exactly
 
-from lrp_ref import kernels, layers, rules
+from lrp_ref import kernels, layers, rules, windows
 from lrp_ref.arrays import namespace
 from lrp_ref.layers import elementwise, stepback
 from lrp_ref.rule import Redistribution
@@ -111,7 +111,7 @@ def test_a_dropped_bias_is_caught() -> None:
 def test_a_kernel_that_ignores_dilation_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     messages("Conv-dilation", "LRP0-exact")
 
-    class Undilated(kernels.Windows):
+    class Undilated(windows.Windows):
         def __init__(self, *geometry: Any) -> None:
             super().__init__(*geometry[:-1], (1,) * len(geometry[-1]))
 

@@ -147,7 +147,7 @@ SHARE_FAULTS = {
     "the bias has no relevance": (
         "_bias_mass", lambda f: lambda *args: (args[-1].zeros(len(args[1]), dtype=args[1].dtype), None),
     ),
-    "the total forgets a run": ("_total", lambda f: lambda passes, z: f(passes[:1], z)),
+    "the total forgets a run": ("_total", lambda f: lambda passes, *known: f(passes[:1], *known)),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ Several operands are passed as a tuple; several outputs come back as a tuple.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -40,20 +40,33 @@ class Layer(Value):
         own_rule: what ``rule=None`` does, in words, or None where a rule has to be named.
         stays_finite: whether finite inputs always give finite outputs, so that nobody need look at them.
         makes_new: whether the output is an array of its own, of which neither the inputs nor anyone else hold a part.
+        writes_over: whether :meth:`forward_over` can put the output where the input lay.
     """
 
     operands: ClassVar[int | None] = 1
     own_rule: ClassVar[str | None] = None
     stays_finite: ClassVar[bool] = False
     makes_new: ClassVar[bool] = False
+    writes_over: ClassVar[bool] = False
 
     def forward(self, *xs: Array) -> Any:
         """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""
         raise NotImplementedError
 
-    def forward_over(self, *xs: Array) -> Any:
-        """Return the output of :meth:`forward`; it may lie where the inputs, which nobody needs any more, lay."""
-        return self.forward(*xs)
+    def forward_over(self, x: Array) -> None:
+        """Write the output of :meth:`forward` over its only input x, of floats; for layers that ``writes_over``."""
+        raise NotImplementedError
+
+    def forward_then(self, finish: Callable[[Array], object], *xs: Array) -> Any:
+        """Return the output of :meth:`forward` after ``finish`` was called on all of it, or on each of its parts.
+
+        Args:
+            finish: takes a part of the output that may still be in the cache, and may write into it.
+            xs: as for :meth:`forward`.
+        """
+        out = self.forward(*xs)
+        finish(out)
+        return out
 
     def remembering(self, *xs: Array) -> tuple[Any, Any]:
         """Return the output, and what :meth:`redistribute` can make use of once, as ``known.memory``, or None."""

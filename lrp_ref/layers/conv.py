@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from .. import kernels
 from ..arrays import Array, namespace, require_dtype
 from ..edits import Edit
 from ..errors import ParameterError, ShapeError
+from ..windows import Pads
 from .base import Linear
 
 
@@ -21,7 +23,7 @@ def per_axis(value: Any, axes: int, what: str) -> tuple[int, ...]:
     return values
 
 
-def pairs(value: Any, axes: int, what: str) -> kernels.Pads:
+def pairs(value: Any, axes: int, what: str) -> Pads:
     """Return (before, after) per spatial axis from an integer, one integer per axis, or pairs."""
     values = (value,) * axes if isinstance(value, Integral) else tuple(value)
     found = tuple((v, v) if isinstance(v, Integral) else tuple(v) for v in values)
@@ -99,10 +101,14 @@ class Conv(Linear):
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, out, *output size) for an input (N, in, *size)."""
+        return self.forward_then(lambda part: None, *xs)
+
+    def forward_then(self, finish: Callable[[Array], object], *xs: Array) -> Array:
+        """Return z after ``finish`` was called on each part of it."""
         (x,) = xs
         _check_input(self, x, self.weight.shape[1] * self.groups)
         xp = namespace(x, self.weight)
-        one_each = self.bias is not None and self.bias.ndim == 1
+        one_each = self.bias is None or self.bias.ndim == 1
         z = kernels.convolve(
             x,
             self.weight,
@@ -112,9 +118,11 @@ class Conv(Linear):
             groups=self.groups,
             xp=xp,
             bias=self.bias if one_each else None,
+            finish=finish if one_each else lambda part: None,
         )
-        if self.bias is not None and not one_each:
+        if not one_each:
             z += self.bias
+            finish(z)
         return z
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:

@@ -58,6 +58,7 @@ class ReLU(Elementwise):
     """
 
     stays_finite = True
+    writes_over = True
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True
@@ -67,10 +68,9 @@ class ReLU(Elementwise):
         (x,) = xs
         return buffers.computed(namespace(x).maximum, x, scalar(0, x))
 
-    def forward_over(self, *xs: Array) -> Array:
-        """Return max(x, 0), written over x."""
-        (x,) = xs
-        return namespace(x).maximum(x, scalar(0, x), out=x) if x.dtype.kind == "f" else self.forward(x)
+    def forward_over(self, x: Array) -> None:
+        """Write max(x, 0) over x."""
+        namespace(x).maximum(x, scalar(0, x), out=x)
 
     def slope(self, x: Array) -> Array:
         """Return 1 for x > 0, else 0."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, ClassVar
 
-from .. import blocks, buffers, kernels
+from .. import blocks, buffers, threads, windows
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace, no_minus, only, sample_sum, write_only
 from ..edits import Edit
@@ -23,7 +23,7 @@ class Geometry:
     """Windows of one pooling call: everything per spatial axis."""
 
     stride: tuple[int, ...]
-    pads: kernels.Pads
+    pads: windows.Pads
     dilation: tuple[int, ...]
     kernel: tuple[int, ...]
     reach: tuple[int, ...]  # positions from the first to the last of a window
@@ -53,7 +53,7 @@ class Geometry:
                 f"{name}: padding {pads} must not be negative and must be smaller than a window, {reach} positions"
             )
         sizes = list(zip(x.shape[2:], pads, reach, stride, strict=True))
-        out = tuple(kernels.output_size(n, r, s, p, 1, layer.ceil_mode) for n, p, r, s in sizes)
+        out = tuple(windows.output_size(n, r, s, p, 1, layer.ceil_mode) for n, p, r, s in sizes)
         if 0 in out and 0 not in x.shape[2:]:
             raise ShapeError(
                 f"{name}: input of shape {x.shape} with padding {pads} is smaller than the kernel {kernel}"
@@ -68,13 +68,13 @@ class Geometry:
         return all(s >= r for s, r in zip(self.stride, self.reach, strict=True))
 
     @property
-    def around(self) -> kernels.Pads:
+    def around(self) -> windows.Pads:
         """Padding and overhang together."""
         return tuple((a, b + o) for (a, b), o in zip(self.pads, self.overhang, strict=True))
 
     def pad(self, x: Array, value: object, xp: Namespace) -> Array:
         """Return x with its padding and overhang filled by ``value``."""
-        return kernels.pad_spatial(x, self.around, value, xp)
+        return windows.pad_spatial(x, self.around, value, xp)
 
     def blank(self, x: Array, xp: Namespace) -> Array:
         """Return zeros of the padded shape of ``x``."""
@@ -87,7 +87,24 @@ class Geometry:
 
     def taps(self) -> list[tuple[slice, ...]]:
         """Return the slices of the padded input that each tap meets."""
-        return list(kernels.windows(self.kernel, self.stride, self.dilation, self.out))
+        return list(windows.windows(self.kernel, self.stride, self.dilation, self.out))
+
+    def greatest(self, padded: Array, out: Array, xp: Namespace) -> None:
+        """Write the maxima of all windows into ``out``: along one axis after the other, which gives the same."""
+        last = len(self.kernel) - 1
+        for axis, size in enumerate(self.kernel):
+            taps = windows.windows((size,), (self.stride[axis],), (self.dilation[axis],), (self.out[axis],))
+            first, *others = [padded[(slice(None),) * (2 + axis) + tap] for tap in taps]
+            padded = out if axis == last else buffers.empty(first.shape, out.dtype, xp)
+            if not others:
+                padded[...] = first
+            for k, view in enumerate(others):
+                xp.maximum(padded if k else first, view, out=padded)
+
+    def covers(self, padded: Array) -> bool:
+        """Whether every position lies in exactly one window."""
+        whole = all(s * o == n for s, o, n in zip(self.stride, self.out, padded.shape[2:], strict=True))
+        return whole and self.stride == self.kernel and max(self.dilation) == 1
 
     def crop(self, padded: Array) -> Array:
         """Return the part of a padded array that is the input."""
@@ -175,8 +192,8 @@ class AveragePool(SumPool):
         xp = namespace(x)
         inside = xp.ones((1, 1, *x.shape[2:]), dtype=int)
         if self.count_include_pad:
-            inside = kernels.pad_spatial(inside, geometry.pads, 1, xp)
-            inside = kernels.pad_spatial(inside, tuple((0, o) for o in geometry.overhang), 0, xp)
+            inside = windows.pad_spatial(inside, geometry.pads, 1, xp)
+            inside = windows.pad_spatial(inside, tuple((0, o) for o in geometry.overhang), 0, xp)
         else:
             inside = geometry.pad(inside, 0, xp)
         # A window that lies in the padding altogether has n = 0 and the value 0.
@@ -239,8 +256,12 @@ class MaxPool(Layer):
         if x.dtype == object:
             return reduce(xp.maximum, geometry.views(padded))
         z = buffers.empty((*x.shape[:2], *geometry.out), x.dtype, xp)
-        for inside, here in _maps(padded, z, xp=xp):
-            here[...] = reduce(xp.maximum, geometry.views(inside))
+
+        def work(parts: Iterator[list[Array]]) -> None:
+            for inside, here in parts:
+                geometry.greatest(inside, here, xp)
+
+        threads.each(_maps(padded, z, xp=xp), work)
         return z
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
@@ -252,17 +273,22 @@ class MaxPool(Layer):
         padded, taps = geometry.pad(x, -math.inf, xp), geometry.taps()
         received = buffers.empty(padded.shape, g.dtype, xp)
         won = self._shared if self.ties == "share" else self._first
-        for inside, best, relevance, here in _maps(padded, z, g, received, xp=xp):
-            here[...] = scalar(0, g)
-            masks, part = won(geometry.views(inside), best, relevance, xp)
-            for tap, mask in zip(taps, masks, strict=True):
-                view = here[(slice(None), slice(None), *tap)]
+
+        def work(parts: Iterator[list[Array]]) -> None:
+            for inside, best, relevance, here in parts:
+                if not geometry.covers(inside):
+                    here[...] = scalar(0, g)
+                masks, part = won(geometry.views(inside), best, relevance, xp)
+                for tap, mask in zip(taps, masks, strict=True):
+                    view = here[(slice(None), slice(None), *tap)]
+                    if geometry.apart:
+                        write_only(view, part, mask)
+                    else:
+                        view += only(part, mask)
                 if geometry.apart:
-                    write_only(view, part, mask)
-                else:
-                    view += only(part, mask)
-            if geometry.apart:
-                no_minus(here)
+                    no_minus(here)
+
+        threads.each(_maps(padded, z, g, received, xp=xp), work)
         return geometry.crop(received)
 
     def _first(self, views: list[Array], best: Array, g: Array, xp: Namespace) -> tuple[Iterator[Array], Array]:
