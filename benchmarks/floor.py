@@ -3,8 +3,9 @@
 Only products with weights are counted. z of the forward pass serves every rule that has it as a denominator; nothing
 is counted for a run whose input is known to be empty (a⁻ behind a ReLU), nor for a group whose gate lets no relevance
 through (the generalised γ's negative group where only a ReLU reads z: there R = 0 wherever z ≤ 0), nor for what
-depends on the network alone (the bounds' part of a z^B denominator). A difference of two large sums is not taken for
-a product that can be computed without cancellation.
+depends on the network alone (the bounds' part of a z^B denominator). No windows are gathered, nothing is divided or
+added up: each product is one call of the library on matrices that are there. A difference of two large sums is not
+taken for a product that can be computed without cancellation.
 
 Products per layer, the forward pass included:
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .networks import Graph, Op
@@ -117,6 +119,25 @@ class Machine:
 
             taken.append((device_clock(run) if self.backend == "cupy" else _clock(run)) / count)
         return min(taken)  # a floor: whatever else runs here only adds to it
+
+    def call(self, graph: Graph, composite: str, batch: int) -> Callable[[], None]:
+        """Return a function that does the composite's products and nothing else, to be timed next to the sides."""
+        xp, needed = _module(self.backend), products(graph, composite)
+        made: dict[tuple[int, ...], tuple[Any, Any, Any]] = {}
+        todo = []
+        for op in graph.ops:
+            if op.name in needed:
+                rows, inner, columns, count = shape_of(graph, op, batch)
+                if (rows, inner, columns) not in made:
+                    a, b = (xp.full(shape, 0.5, dtype=self.dtype) for shape in ((rows, inner), (inner, columns)))
+                    made[rows, inner, columns] = a, b, xp.empty((rows, columns), dtype=self.dtype)
+                todo += [made[rows, inner, columns]] * (needed[op.name] * count)
+
+        def run() -> None:
+            for a, b, out in todo:
+                xp.matmul(a, b, out=out)
+
+        return run
 
     def floor(self, graph: Graph, composite: str, batch: int) -> float:
         """Return the least seconds in which the composite's products can be done."""

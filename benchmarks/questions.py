@@ -109,6 +109,8 @@ def _shape_rows(table: Table, graph: Graph, computer: Machine) -> None:
 
 # Images ----------------------------------------------------------------------------------------------------------
 
+FLOOR = "floor"
+
 AGREEMENT = (
     "zennit's z⁺ has b⁺ in its denominator; lrp_ref is run (and timed) with αβ(1, 0), which is the same rule, instead "
     "of its own z⁺, so that all sides compute the same numbers"
@@ -129,13 +131,14 @@ def images(options: Options) -> list[Table]:
     for label in tensor_float_modes(options.backend):
         columns = [
             "network", "batch", "composite", "side", "median [s]", "min [s]", "max [s]", "÷ forward [×]",
-            "÷ lrp_ref [×]", "floor [s]", "÷ floor [×]", "peak [MB]", "difference", "others",
+            "÷ lrp_ref [×]", "÷ floor [×]", "peak [MB]", "difference", "others",
         ]  # fmt: skip
         where = f"{options.threads} threads" if options.backend == "numpy" else f"{options.backend}, {label}"
         table = Table("images" + label.replace(" ", "_"), f"Images, float32, {where}", columns)
         table.notes += [SETUP, AGREEMENT, MERGED]
         table.notes.append(
-            "÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. peak: bytes of the first call beyond those "
+            "÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. floor: the matrix products that the rule needs, "
+            "and nothing else, in turn with the sides. peak: bytes of the first call beyond those "
             "resident before it, each in a process of its own. difference: max |R − R of lrp_ref| / max |R| in float32 "
             "as timed. others: cores that other processes used in the median of the runs"
         )
@@ -172,14 +175,14 @@ def _network_rows(table: Table, options: Options, name: str, computer: Machine) 
             gc.collect()  # what the last cell's modules and hooks held
             calls = {s: make(s, graph, given, x, composite, backend=options.backend) for s in sides_of(name, composite)}
             relevance = {s: peers.to_numpy(call()) for s, call in calls.items() if s != UNIT}
+            calls[FLOOR] = computer.call(graph, composite, batch)
             times = options.time(calls)
-            least = computer.floor(graph, composite, batch)
             for side, taken in times.items():
                 row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]
                 row.append(taken.median / times[UNIT].median if UNIT in times else None)
                 row.append(taken.median / times["lrp_ref"].median)
-                row += [least, taken.median / least] if side != UNIT else [None, None]
-                row.append(_peak(options, name, batch, composite, side, calls[side]))
+                row.append(None if side == UNIT else taken.median / times[FLOOR].median)
+                row.append(None if side == FLOOR else _peak(options, name, batch, composite, side, calls[side]))
                 differs = side in relevance and side != "lrp_ref"
                 row.append(largest_difference(relevance[side], relevance["lrp_ref"]) if differs else None)
                 row.append(round(taken.busy, 2))

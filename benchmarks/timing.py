@@ -21,6 +21,10 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 # OpenBLAS' threads keep spinning for about 0.1 s after a product; on two cores that halves the speed of what follows.
 PAUSE = 0.3
 
+# A call that takes less runs twice after each pause, and the second counts: the first one finds the caches full of
+# the other side's numbers, and cores that sleep.
+WARM = 1.0
+
 
 def set_threads(threads: int) -> None:
     """Fix the number of threads of every library; BLAS reads it when NumPy is imported, so call this before."""
@@ -89,7 +93,7 @@ def alternate(
     pause: float = PAUSE,
     patience: Patience | None = None,
 ) -> dict[str, Times]:
-    """Run all calls in turn, A B C A B C …, after one round that does not count.
+    """Run all calls in turn, A B C A B C …, after one round that does not count; short ones warm, see ``WARM``.
 
     Args:
         repeats: rounds that count.
@@ -98,27 +102,33 @@ def alternate(
         patience: while it lasts, wait for other processes, and repeat a run that they disturbed.
     """
     patience = patience or Patience(0)
-    for call in calls.values():
-        clock(call)
+    warm = {name: clock(call) < WARM for name, call in calls.items()}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     spent = 0.0
     for done in range(repeats):
         if done >= 3 and spent > limit:
             break
         for name, call in calls.items():
-            taken[name].append(_undisturbed(call, clock, pause, patience))
+            taken[name].append(_undisturbed(call, clock, pause, patience, warm=warm[name]))
             spent += taken[name][-1][0]
     return {name: Times(*map(tuple, zip(*runs, strict=True))) for name, runs in taken.items()}
 
 
 def _undisturbed(
-    call: Callable[[], Any], clock: Callable[[Callable[[], Any]], float], pause: float, patience: Patience
+    call: Callable[[], Any],
+    clock: Callable[[Callable[[], Any]], float],
+    pause: float,
+    patience: Patience,
+    *,
+    warm: bool,
 ) -> tuple[float, float]:
     """Return the seconds of one run, and the cores that others used meanwhile and just before."""
     while True:
         patience.wait()
         watch = Watch()
         time.sleep(pause)
+        if warm:
+            call()
         seconds, others = clock(call), watch.others()
         if others < QUIET or not patience.left:
             return seconds, others

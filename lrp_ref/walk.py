@@ -22,7 +22,8 @@ from .knowledge import Facts, facts
 from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
 from .layers.base import Universal
 from .network import Network, Node, located, value_name
-from .rule import Known, Rule, constants, edits_of
+from .rule import Rule
+from .sharing import Known, constants, edits_of
 from .trace import Row
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember

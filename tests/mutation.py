@@ -43,21 +43,23 @@ from mutation_report import reasons, report, write_page
 from rich.console import Console
 from rich.progress import track
 
-FILES = ["rules", "rule", "groups", "edits", "kernels"]
+FILES = ["rules", "rule", "sharing", "groups", "edits", "kernels", "windows", "blocks"]
 TESTS = [f"tests/test_{name}.py" for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds",
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
-    "reductions", "routes", "buffers", "blocks", "remembering", "walk", "threads",
+    "reductions", "routes", "buffers", "blocks", "in_the_cache", "remembering", "walk", "threads",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
-    "kernels": ("convolution", "convolution_memory", "threads"), "conv": ("convolution", "walk"),
-    "pooling": ("pooling",), "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
+    "kernels": ("convolution", "convolution_memory", "in_the_cache", "threads"), "windows": ("convolution", "bounds"),
+    "conv": ("convolution", "in_the_cache", "walk"), "pooling": ("pooling", "buffers", "in_the_cache"),
+    "recurrence": ("recurrence", "recurrent"), "recurrent": ("recurrent",),
     "stepback": ("lstm_steps", "recurrence"),
     "base": ("layer_kinds", "remembering", "walk"), "elementwise": ("walk",), "dense": ("layer_kinds",),
     "affine": ("layer_kinds",),
-    "rule": ("blocks", "buffers", "runs", "share"), "merge": ("operands",), "reduction": ("reductions",),
+    "sharing": ("blocks", "buffers", "in_the_cache", "runs", "share"), "blocks": ("buffers", "in_the_cache"),
+    "merge": ("operands",), "reduction": ("reductions",),
     "route": ("routes", "walk"),
 }  # fmt: skip
 MEMORY = 6 << 30  # bytes of address space of one test process

@@ -14,7 +14,7 @@ FLOORS = [
     ["errors", "arithmetic", "arrays", "values", "tables", "threads"],
     ["blocks", "buffers"],
     ["kernels", "windows", "edits", "heatmap"],
-    ["groups", "rule", "layers"],
+    ["groups", "rule", "sharing", "layers"],
     ["rules", "network"],
     ["composites", "canonize", "trace", "start"],
     ["knowledge"],
@@ -100,7 +100,7 @@ def test_the_textbook_imports_nothing_of_the_fast_code() -> None:
 def test_layers_rules_and_kernels_name_no_array_library() -> None:
     files = [
         *(PACKAGE / "layers").glob("*.py"),
-        *(PACKAGE / f for f in ("kernels.py", "groups.py", "rule.py", "edits.py")),
+        *(PACKAGE / f for f in ("kernels.py", "windows.py", "groups.py", "rule.py", "sharing.py", "edits.py")),
     ]
     for path in files:
         assert not re.search(r"^\s*(import|from) (numpy|cupy|scipy)", path.read_text(), re.M), path

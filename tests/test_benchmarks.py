@@ -78,6 +78,47 @@ def test_the_floor_adds_up_products_times_seconds() -> None:
     assert Unit().floor(SMALL, "epsilon_plus", 2) == 2 * (5 * 5184 + 3 * 2160 + 3 * 300 + 2 * 35)
 
 
+def test_the_floor_can_be_timed_next_to_the_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two samples: each product as often as the rule needs it, of the shape of one sample where it is a convolution."""
+    done: list[tuple[int, ...]] = []
+
+    class Products:
+        full, empty = np.full, np.empty
+
+        @staticmethod
+        def matmul(a: Any, b: Any, *, out: Any) -> None:
+            assert a.dtype == b.dtype == out.dtype == np.float32
+            assert out.shape == (len(a), b.shape[1])
+            done.append((*a.shape, b.shape[1]))
+
+    monkeypatch.setattr(floor, "_module", lambda backend: Products)
+    call = floor.Machine().call(SMALL, "epsilon_plus", 2)
+    assert done == []
+    call()
+    shapes = {op.name: floor.shape_of(SMALL, op, 2) for op in SMALL.ops if op.kind in ("conv", "dense")}
+    assert shapes["d"][0] == 2
+    expected = {shape[:3]: 0 for shape in shapes.values()}
+    for name, times in {"a": 5, "b": 3, "c": 3, "d": 2}.items():
+        expected[shapes[name][:3]] += times * shapes[name][3]
+    assert {shape: done.count(shape) for shape in set(done)} == expected
+    assert sum(r * i * c for r, i, c in done) == 2 * (5 * 5184 + 3 * 2160 + 3 * 300 + 2 * 35)
+
+
+def test_short_calls_are_timed_warm() -> None:
+    """What took a second or more in the first round is not made twice."""
+    order: list[str] = []
+    clock = iter([0.9, 1.0, 0.1, 0.2])
+
+    def read(call: Any) -> float:
+        call()
+        return next(clock)
+
+    calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    times = timing.alternate(calls, repeats=1, clock=read, pause=0)
+    assert "".join(order) == "abaab"
+    assert (times["a"].seconds, times["b"].seconds) == ((0.1,), (0.2,))
+
+
 def test_calls_alternate_after_one_round_that_does_not_count() -> None:
     order: list[str] = []
     clock: Iterator[float] = iter([9.0, 9.0, 1.0, 10.0, 3.0, 30.0, 2.0, 20.0])
@@ -178,7 +219,8 @@ def test_images_are_measured_with_whatever_is_installed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (table,) = json.loads((tmp_path / "images.json").read_text())["tables"]
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-    assert [row["side"] for row in rows] == sides.sides_of("vgg16", "epsilon")
+    assert [row["side"] for row in rows] == [*sides.sides_of("vgg16", "epsilon"), "floor"]
+    assert rows[-1]["÷ floor [×]"] == 1
     assert rows[0]["side"] == "lrp_ref"
     assert all(row["min [s]"] <= row["median [s]"] <= row["max [s]"] for row in rows)
     assert all(row["difference"] < 1e-3 for row in rows if row["difference"] is not None)

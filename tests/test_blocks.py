@@ -12,7 +12,8 @@ from exact_numbers import F, exact
 from lrp_ref import blocks, edits, rules
 from lrp_ref.errors import UndecidedError
 from lrp_ref.layers import Conv, Dense
-from lrp_ref.rule import Group, Rule, Run, share
+from lrp_ref.rule import Group, Rule, Run
+from lrp_ref.sharing import share
 
 A = [[F(2), F(-1), F(3)], [F(-1), F(4), F(1, 2)], [F(1), F(1), F(2)]]
 W = [[F(1), F(-2), F(1), F(-1), F(3)], [F(3), F(1), F(1), F(1, 2), F(-4)], [F(-1, 3), F(5), F(-1), F(2), F(1, 4)]]

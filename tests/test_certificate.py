@@ -19,7 +19,7 @@ import pytest
 
 import lrp_ref as lrp
 from lrp_ref import certificate as cert
-from lrp_ref import rule
+from lrp_ref import sharing
 from lrp_ref.cli import main
 from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, ShapeError
 from lrp_ref.layers import Conv, Dense, Flatten, MaxPool, ReLU, Tanh
@@ -187,14 +187,14 @@ def test_a_ledger_without_its_bias_term_is_found(system: str, monkeypatch: pytes
     whole = cert.identities(network(), image(), system=system)
     assert whole.hold
     assert whole.rows == 5
-    monkeypatch.setattr(rule, "_bias_mass", dropped_bias)
+    monkeypatch.setattr(sharing, "_bias_mass", dropped_bias)
     broken = cert.identities(network(), image(), system=system)
     assert broken.nonzero == ("dense1", "conv1")
     assert not broken.hold
 
 
 def test_a_broken_ledger_is_not_certified(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule, "_bias_mass", dropped_bias)
+    monkeypatch.setattr(sharing, "_bias_mass", dropped_bias)
     verdict = lrp.certify(network(), image()).verdict
     assert verdict == "not certified: the ledger does not close at dense1, conv1"
 
@@ -294,8 +294,8 @@ def test_a_heatmap_of_another_order_of_summation_is_accepted(made: cert.Certific
 def bias(edit: lrp.edits.Edit) -> np.ndarray[Any, Any]:
     """ε in the dense layer and z⁺ in the convolution, with the bias of the latter added to its denominator or not."""
     runs = ((lrp.edits.POS, lrp.edits.POS, edit), (lrp.edits.NEG, lrp.edits.NEG, lrp.edits.ZERO))
-    group = rule.Group(tuple(rule.Run(*r) for r in runs), stabiliser=lrp.edits.add(1e-6))
-    return relevance(composite=[(Conv, rule.Rule((group,))), (Dense, lrp.rules.Epsilon(1e-6))])
+    group = lrp.Group(tuple(lrp.Run(*r) for r in runs), stabiliser=lrp.edits.add(1e-6))
+    return relevance(composite=[(Conv, lrp.Rule((group,))), (Dense, lrp.rules.Epsilon(1e-6))])
 
 
 def one_pixel(change: float) -> np.ndarray[Any, Any]:

@@ -18,7 +18,7 @@ from PIL import Image
 
 import lrp_ref as lrp
 from lrp_ref import certificate as cert
-from lrp_ref import rule
+from lrp_ref import sharing
 
 pytest.importorskip("flint")
 
@@ -108,13 +108,13 @@ def test_in_the_prime_field_every_residual_of_a_large_network_is_0(composite: st
 
 
 def test_a_term_that_is_left_out_is_seen_in_the_prime_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = rule._bias_mass
+    whole = sharing._bias_mass
 
     def without(passes: Any, message: Any, *rest: Any) -> Any:
         bias, units = whole(passes, message, *rest)
         return (bias * 0, units) if message.shape[-1] == 10 else (bias, units)
 
-    monkeypatch.setattr(rule, "_bias_mass", without)
+    monkeypatch.setattr(sharing, "_bias_mass", without)
     found = cert.identities(small("digits8_cnn"), digits()[:2], composite="epsilon", system="field")
     assert found.nonzero == ("dense1",)
 

@@ -15,7 +15,7 @@ import lrp_ref as lrp
 from lrp_ref import blocks, kernels, layers, rules, threads, walk
 from lrp_ref.errors import NonFiniteError, ShapeError
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.rule import Known, constants, share
+from lrp_ref.sharing import Known, constants, share
 
 # Convolutions -------------------------------------------------------------------------------------------------------
 

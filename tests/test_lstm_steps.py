@@ -14,7 +14,8 @@ from samples import Draw
 from lrp_ref import edits, layers, rules
 from lrp_ref.edits import KEEP, NEG, POS, SQUARE, ZERO
 from lrp_ref.layers import recurrence, stepback
-from lrp_ref.rule import Group, Rule, Run, share
+from lrp_ref.rule import Group, Rule, Run
+from lrp_ref.sharing import share
 
 # The formulas, in loops -----------------------------------------------------------------------------------------
 

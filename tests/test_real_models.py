@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import lrp_ref as lrp
-from lrp_ref import rule
+from lrp_ref import sharing
 from lrp_ref.preprocess import Sidecar, load_sidecar, parse_sidecar, read_image
 
 pytest.importorskip("onnx")
@@ -155,13 +155,13 @@ def test_the_ledger_s_columns_are_the_trace_s_sums(path: Path) -> None:
 
 
 def test_a_column_that_is_forgotten_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    path, kept = MODELS / "digits_cnn.onnx", rule._bias_mass
+    path, kept = MODELS / "digits_cnn.onnx", sharing._bias_mass
 
     def forgetful(*arguments: Any) -> Any:
         mass, per_unit = kept(*arguments)
         return 0 * mass, per_unit
 
-    monkeypatch.setattr(rule, "_bias_mass", forgetful)
+    monkeypatch.setattr(sharing, "_bias_mass", forgetful)
     assert lrp.explain(double(path), sample(path), composite="epsilon").ledger.residual > 1e-4
 
 

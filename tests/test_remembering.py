@@ -12,7 +12,7 @@ from samples import Draw
 import lrp_ref as lrp
 from lrp_ref import rules, walk
 from lrp_ref.layers import LSTM, Dense, ReLU, recurrent
-from lrp_ref.rule import Known
+from lrp_ref.sharing import Known
 
 N, STEPS, FEATURES, HIDDEN = 5, 4, 2, 3
 DRAW = Draw("remembering", "normal")

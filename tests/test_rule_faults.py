@@ -11,8 +11,7 @@ import pytest
 from faults import BY_RULE, case, caught, messages, turned
 from samples import BY_NAME, exactly
 
-from lrp_ref import edits, layers, rules
-from lrp_ref import rule as rule_module
+from lrp_ref import edits, layers, rules, sharing
 from lrp_ref.rule import Group, Redistribution, Rule, Run
 
 # Wrong rules -------------------------------------------------------------------------------------------------
@@ -163,7 +162,7 @@ def test_faults_in_the_share_function_are_caught(name: str, monkeypatch: pytest.
     for rule in some:
         checks.check_messages(*given, rule, exact=False)
         checks.check_ledger(layer.redistribute(xs, r, rule.rule), (r,))
-    monkeypatch.setattr(rule_module, attribute, fault(getattr(rule_module, attribute)))
+    monkeypatch.setattr(sharing, attribute, fault(getattr(sharing, attribute)))
     failures = 0
     for rule in some:
         try:

@@ -12,7 +12,8 @@ from lrp_ref import edits, rules
 from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO
 from lrp_ref.errors import ParameterError
 from lrp_ref.layers import Conv, Dense
-from lrp_ref.rule import Group, Known, Rule, Run, share
+from lrp_ref.rule import Group, Rule, Run
+from lrp_ref.sharing import Known, share
 
 A = [[F(2), F(-1), F(3)], [F(-1), F(4), F(1, 2)]]
 W = [[F(1), F(-2)], [F(3), F(1)], [F(-1, 3), F(5)]]

@@ -12,7 +12,8 @@ from lrp_ref import edits, rules
 from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO
 from lrp_ref.errors import ParameterError, UndecidedError
 from lrp_ref.layers import Add, Affine, Conv, Dense
-from lrp_ref.rule import Group, Known, Redistribution, Rule, Run, edits_of, share
+from lrp_ref.rule import Group, Redistribution, Rule, Run
+from lrp_ref.sharing import Known, edits_of, share
 
 W, B = [[F(1), F(-2)], [F(3), F(1)], [F(-1, 3), F(5)]], [F(1, 2), F(-7)]
 SIGNED, POSITIVE = exact([2, -1, 3], [-1, 4, "1/2"]), exact([2, 0, 3], [1, 4, "1/2"])

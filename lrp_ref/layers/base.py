@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from ..arrays import Array, namespace, unbroadcast
 from ..edits import ONES, ZERO, Edit
 from ..errors import ParameterError, ShapeError, UnsupportedError
-from ..rule import UNKNOWN, Known, Redistribution, Rule, share
+from ..rule import Redistribution, Rule
+from ..sharing import UNKNOWN, Known, share
 from ..values import Value
 
 
@@ -171,7 +172,7 @@ def same_shape(layer: Layer, relevance: Array, z: Array) -> None:
 
 
 class Linear(Layer):
-    """A layer z_j = Σ_i a_i w_ij + b_j. Rules run on it through :func:`lrp_ref.rule.share`."""
+    """A layer z_j = Σ_i a_i w_ij + b_j. Rules run on it through :func:`lrp_ref.sharing.share`."""
 
     def edited(self, weights: Edit, bias: Edit) -> Linear:
         """Return the same layer with edited weights and bias."""
@@ -190,7 +191,7 @@ class Linear(Layer):
         return None
 
     def shared(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, known: Known) -> Redistribution:
-        """Check rule and shapes, and let :func:`lrp_ref.rule.share` execute the rule; ``known.z`` is the output."""
+        """Check rule and shapes, and let :func:`lrp_ref.sharing.share` execute the rule; ``known.z`` is the output."""
         rule = self.default() if rule is None else rule
         if not isinstance(rule, Rule):
             raise self._refuse(rule)

@@ -9,7 +9,8 @@ from ..arithmetic import scalar
 from ..arrays import Array, namespace, sample_sum
 from ..edits import Edit
 from ..errors import ParameterError, ShapeError
-from ..rule import Redistribution, divide
+from ..rule import Redistribution
+from ..sharing import divide
 from .base import Layer, Route, Unweighted, pull_broadcast, same_shape
 
 

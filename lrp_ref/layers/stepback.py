@@ -7,7 +7,8 @@ from typing import Any
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace
 from ..edits import Stabiliser
-from ..rule import Group, Known, Rule, Run, share
+from ..rule import Group, Rule, Run
+from ..sharing import Known, share
 from .dense import Dense
 from .merge import Add
 from .recurrence import CELL, GATES, Tape, Weights
