@@ -17,6 +17,7 @@ import numpy as np
 from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
 from .canonize import canonize as canonize_network
+from .edits import Edit
 from .errors import LrpError, UndecidedError
 from .knowledge import Facts, facts
 from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
@@ -27,7 +28,7 @@ from .sharing import Known, constants, edits_of
 from .trace import Row
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember
-EDITED_SHARE = 0.75  # of the network's own size that edited layers may take; others are made anew: a few % of the time
+EDITED_SHARE = 0.75  # of the layers that are edited, in bytes; what is more is made anew, for a few % of the time
 WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of date if somebody writes into an array
 WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
 SHARED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
@@ -171,27 +172,33 @@ def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, 
     net = net.until(net.outputs[output])
     plan = chosen.plan(net, check_names=False)
     known: list[Known] = []
-    left = min(REMEMBERED_BYTES, int(EDITED_SHARE * sum(p.nbytes for p in net.parameters)))
-    for node, planned, fact in zip(net.nodes, plan, facts(net, plan), strict=True):
+    found = facts(net, plan)
+    edits = [_edits(node, planned.rule, fact) for node, planned, fact in zip(net.nodes, plan, found, strict=True)]
+    edited = sum(_bytes(node.layer) for node, some in zip(net.nodes, edits, strict=True) if some)
+    left = min(REMEMBERED_BYTES, int(EDITED_SHARE * edited))
+    for node, planned, fact, some in zip(net.nodes, plan, found, edits, strict=True):
+        fit = some[: left // max(_bytes(node.layer), 1)]
+        left -= len(fit) * _bytes(node.layer)
         try:
-            known.append(_known(node, planned.rule, fact, fed, left))
+            known.append(_known(node, planned.rule, fact, fit, fed))
         except LrpError as error:
             raise error.at(node.name) from error
-        left -= sum(_bytes(layer) for layer in (known[-1].edited or {}).values())
     return Walk(net, plan, chosen.name, tuple(known))
 
 
-def _known(node: Node, rule: Any, fact: Facts, fed: Mapping[str, Array], left: int) -> Known:
-    """Return what the graph tells about a node, what is constant in its denominators, and its edited layers.
+def _edits(node: Node, rule: Any, fact: Facts) -> list[tuple[Edit, Edit]]:
+    """Return the edits of weights and bias that the rule needs at a node."""
+    if not (isinstance(node.layer, Linear) and isinstance(rule, Rule)):
+        return []
+    return edits_of(rule, nonnegative=fact.nonnegative, active=fact.active)
 
-    Edited layers beyond ``left`` bytes are made anew on each way back, one at a time.
-    """
+
+def _known(node: Node, rule: Any, fact: Facts, edits: list[tuple[Edit, Edit]], fed: Mapping[str, Array]) -> Known:
+    """Return what the graph tells about a node, its edited layers, and what is constant in its denominators."""
     known = Known(nonnegative=fact.nonnegative, active=fact.active)
     if not (isinstance(node.layer, Linear) and isinstance(rule, Rule)):
         return known
-    edits = edits_of(rule, nonnegative=fact.nonnegative, active=fact.active)
-    fit = left // max(_bytes(node.layer), 1)
-    known = replace(known, edited={edit: node.layer.edited(*edit) for edit in edits[:fit]})
+    known = replace(known, edited={edit: node.layer.edited(*edit) for edit in edits})
     xs = tuple(fed[name] for name in node.inputs if name in fed)
     if len(xs) < len(node.inputs) or any(x.dtype.kind != "f" for x in xs):
         return known  # the shapes of other values are not known yet
