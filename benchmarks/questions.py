@@ -219,7 +219,7 @@ def _device_peak(side: str, call: Callable[[], Any]) -> int:
 # Accuracy --------------------------------------------------------------------------------------------------------
 
 
-IMAGES = 6
+IMAGES = 12
 
 
 def accuracy(options: Options) -> list[Table]:

@@ -16,7 +16,7 @@ from .errors import ShapeError
 from .windows import Columns, Pads, Windows, output_size
 
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
-SUMMANDS = 144  # of one product on the CPU: rounding errors no larger than those of other libraries, 5 % of the time
+SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries, 5 % of the time
 SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
