@@ -17,6 +17,7 @@ from .windows import Columns, Pads, Windows, output_size
 
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
 SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries, 5 % of the time
+BACK_SUMMANDS = 288  # of one on the way back: nothing is divided by these sums, so their errors count once
 SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
@@ -32,6 +33,7 @@ def convolve(
     xp: Namespace,
     bias: Array | None = None,
     finish: Callable[[Array], object] = lambda part: None,
+    summands: int | None = None,
 ) -> Array:
     """Correlate (N, C, *spatial) with a kernel bank (O, C/groups, *kernel) to (N, O, *out).
 
@@ -43,6 +45,7 @@ def convolve(
         xp: the array module of x and weight.
         bias: (O,), added while a strip is still in the cache.
         finish: called on every part of the result, once, while it is still in the cache; it may write into it.
+        summands: of one product on the CPU; None for ``SUMMANDS``.
 
     Raises:
         ShapeError: the (padded) input is smaller than the kernel.
@@ -60,7 +63,7 @@ def convolve(
         return z
     matrix = weight.reshape(groups, outs // groups, inner * taps)
     grouped = x.reshape(n, groups, inner, *spatial)
-    pieces = _pieces(inner, taps, x.dtype, xp)
+    pieces = _pieces(inner, taps, summands or SUMMANDS, x.dtype, xp)
     numbers = groups * pieces[0].stop * taps + (2 * outs if len(pieces) > 1 else 0)
     parts = _parts(pieces, numbers * math.prod(out) * x.dtype.itemsize)
     sums = [z, *(buffers.empty(z.shape, z.dtype, xp) for _ in parts[1:])]
@@ -141,13 +144,13 @@ def _parts(pieces: list[slice], size: int) -> list[list[slice]]:
     return [pieces[:half], pieces[half:]] if len(pieces) > 1 and size <= STRIP_BYTES else [pieces]
 
 
-def _pieces(inner: int, taps: int, dtype: Any, xp: Namespace) -> list[slice]:
+def _pieces(inner: int, taps: int, summands: int, dtype: Any, xp: Namespace) -> list[slice]:
     """Return the channels whose windows are unrolled and multiplied together, all of them except for floats of NumPy.
 
     The windows of a few channels stay in the cache, and sums of a few products have smaller rounding errors: those of
     n random terms grow with √n.
     """
-    most = max(1, SUMMANDS // taps) if xp.__name__ == "numpy" and dtype.kind == "f" else inner
+    most = max(1, summands // taps) if xp.__name__ == "numpy" and dtype.kind == "f" else inner
     if inner <= most:
         return [slice(0, inner)]
     size = -(-inner // -(-inner // most))
@@ -190,7 +193,8 @@ def convolve_adjoint(
         flipped = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
         flipped = flipped[(..., *(slice(None, None, -1),) * len(kernel))].reshape(-1, outs // groups, *kernel)
         around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
-        return convolve(g, flipped, stride=stride, pads=around, dilation=dilation, groups=groups, xp=xp)
+        same: dict[str, Any] = {"stride": stride, "pads": around, "dilation": dilation, "groups": groups, "xp": xp}
+        return convolve(g, flipped, summands=BACK_SUMMANDS, **same)
     y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
     meets = Windows(spatial, out, kernel, stride, pads, dilation)
     if g.size and inner == 1:

@@ -246,16 +246,16 @@ def test_channels_whose_products_are_added_up_at_once(
     inner: int, taps: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernels, "SUMMANDS", 18)
-    pieces = kernels._pieces(inner, taps, np.dtype(float), np)
+    pieces = kernels._pieces(inner, taps, 18, np.dtype(float), np)
     assert [p.stop - p.start for p in pieces] == parts
     assert [p.start for p in pieces] == [sum(parts[:k]) for k in range(len(parts))]
     for dtype, xp in ((np.dtype(object), np), (np.dtype(float), SimpleNamespace(__name__="device"))):
-        assert kernels._pieces(inner, taps, dtype, xp) == [slice(0, inner)]
+        assert kernels._pieces(inner, taps, 18, dtype, xp) == [slice(0, inner)]
 
 
 def test_96_products_are_added_up_at_once() -> None:
     for inner, taps, pieces in ((10, 9, 1), (11, 9, 2), (96, 1, 1), (97, 1, 2)):
-        assert len(kernels._pieces(inner, taps, np.dtype("float32"), np)) == pieces
+        assert len(kernels._pieces(inner, taps, kernels.SUMMANDS, np.dtype("float32"), np)) == pieces
 
 
 @pytest.mark.parametrize(("summands", "numbers"), [(1000, 2 * 7 * 9), (27, 2 * 3 * 9 + 2 * 4), (36, 2 * 4 * 9 + 2 * 4)])
