@@ -137,7 +137,7 @@ def images(options: Options) -> list[Table]:
         table = Table("images" + label.replace(" ", "_"), f"Images, float32, {where}", columns)
         table.notes += [SETUP, AGREEMENT, MERGED]
         table.notes.append(
-            "÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. floor: the matrix products that the rule needs, "
+            "÷: the median of the rounds' ratios. ÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. floor: the matrix products that the rule needs, "
             "and nothing else, in turn with the sides. peak: bytes of the first call beyond those "
             "resident before it, each in a process of its own. difference: max |R − R of lrp_ref| / max |R| in float32 "
             "as timed. others: cores that other processes used in the median of the runs"
@@ -179,9 +179,9 @@ def _network_rows(table: Table, options: Options, name: str, computer: Machine) 
             times = options.time(calls)
             for side, taken in times.items():
                 row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]
-                row.append(taken.median / times[UNIT].median if UNIT in times else None)
-                row.append(taken.median / times["lrp_ref"].median)
-                row.append(None if side == UNIT else taken.median / times[FLOOR].median)
+                row.append(taken.over(times[UNIT]) if UNIT in times else None)
+                row.append(taken.over(times["lrp_ref"]))
+                row.append(None if side == UNIT else taken.over(times[FLOOR]))
                 row.append(None if side == FLOOR else _peak(options, name, batch, composite, side, calls[side]))
                 differs = side in relevance and side != "lrp_ref"
                 row.append(largest_difference(relevance[side], relevance["lrp_ref"]) if differs else None)
@@ -304,7 +304,7 @@ def lstm(options: Options) -> list[Table]:
         times = options.alternate(calls, clock=timing.in_a_row)
         for side, taken in times.items():
             difference = None if side == "lrp_ref" else largest_difference(relevance[side], relevance["lrp_ref"])
-            ratio = taken.median / times["lrp_ref"].median
+            ratio = taken.over(times["lrp_ref"])
             table.rows.append([count, side, taken.median, *taken.spread, ratio, difference, round(taken.busy, 2)])
     return [table]
 
@@ -337,7 +337,7 @@ def startup(options: Options) -> list[Table]:
     )
     times = options.alternate({k: started(v) for k, v in statements.items()}, repeats=2 * options.repeats, pause=0)
     for name, taken in times.items():
-        table.rows.append([name, taken.median, *taken.spread, taken.median / times["import numpy"].median])
+        table.rows.append([name, taken.median, *taken.spread, taken.over(times["import numpy"])])
     return [table]
 
 
@@ -371,7 +371,7 @@ def growth(options: Options) -> list[Table]:
             }
             times = options.time(calls)
             for side, taken in times.items():
-                ratio = taken.median / times["lrp_ref"].median
+                ratio = taken.over(times["lrp_ref"])
                 table.rows.append([axis, value, side, taken.median, *taken.spread, ratio])
     return [table]
 

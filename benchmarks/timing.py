@@ -47,6 +47,10 @@ class Times:
     def spread(self) -> tuple[float, float]:
         return min(self.seconds), max(self.seconds)
 
+    def over(self, other: Times) -> float:
+        """Return how many times as long this takes: the median over the rounds, in each of which both ran."""
+        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+
     @property
     def busy(self) -> float:
         """Cores that others used in the median of the runs."""

@@ -133,6 +133,8 @@ def test_calls_alternate_after_one_round_that_does_not_count() -> None:
     assert times["a"].seconds == (1.0, 3.0, 2.0)
     assert (times["a"].median, times["b"].median) == (2.0, 20.0)
     assert times["b"].spread == (10.0, 30.0)
+    assert times["b"].over(times["a"]) == 10
+    assert timing.Times((1.0, 4.0, 3.0)).over(timing.Times((1.0, 2.0, 2.0))) == 1.5
 
 
 def test_no_round_begins_after_the_limit_once_three_are_done() -> None:
