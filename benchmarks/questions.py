@@ -137,7 +137,8 @@ def images(options: Options) -> list[Table]:
         table = Table("images" + label.replace(" ", "_"), f"Images, float32, {where}", columns)
         table.notes += [SETUP, AGREEMENT, MERGED]
         table.notes.append(
-            "÷: the median of the rounds' ratios. ÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. floor: the matrix products that the rule needs, "
+            "÷: the median of the rounds' ratios. ÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. "
+            "floor: the matrix products that the rule needs, "
             "and nothing else, in turn with the sides. peak: bytes of the first call beyond those "
             "resident before it, each in a process of its own. difference: max |R − R of lrp_ref| / max |R| in float32 "
             "as timed. others: cores that other processes used in the median of the runs"
