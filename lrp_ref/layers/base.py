@@ -33,8 +33,15 @@ class Universal(Value):
         raise NotImplementedError
 
 
+# What a layer says of its forward pass, and what stands in for it.
+SHORT_CUTS = ("stays_finite", "makes_new", "writes_over", "forward_over", "forward_then", "remembering", "nonnegative")
+
+
 class Layer(Value):
     """Base of all layers.
+
+    A layer made from another by a ``forward`` of its own inherits nothing that was said of the old one
+    (``SHORT_CUTS``): it says again what still holds.
 
     Class attributes:
         operands: number of inputs, or None for any number from 1.
@@ -49,6 +56,14 @@ class Layer(Value):
     stays_finite: ClassVar[bool] = False
     makes_new: ClassVar[bool] = False
     writes_over: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        base = next(c for c in cls.__mro__[1:] if issubclass(c, Layer))
+        if cls.forward is not base.forward and base.forward is not Layer.forward:
+            for name in SHORT_CUTS:
+                if name not in vars(cls):
+                    setattr(cls, name, vars(Layer)[name])
 
     def forward(self, *xs: Array) -> Any:
         """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""

@@ -101,10 +101,13 @@ class Conv(Linear):
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, out, *output size) for an input (N, in, *size)."""
-        return self.forward_then(lambda part: None, *xs)
+        return self._convolved(lambda part: None, *xs)
 
     def forward_then(self, finish: Callable[[Array], object], *xs: Array) -> Array:
         """Return z after ``finish`` was called on each part of it."""
+        return self._convolved(finish, *xs)
+
+    def _convolved(self, finish: Callable[[Array], object], *xs: Array) -> Array:
         (x,) = xs
         _check_input(self, x, self.weight.shape[1] * self.groups)
         xp = namespace(x, self.weight)
