@@ -189,14 +189,22 @@ def with_sign(size: Any, z: Array) -> Array:
 
 
 def sliding(x: Array, reach: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array | None:
-    """Return the windows over the last axes as one view (..., *kernel, *positions), or None but for NumPy."""
+    """Return all windows over the last axes of a NumPy array as one view (..., *kernel, *positions); else None.
+
+    Args:
+        x: (..., *sizes).
+        reach: positions from the first to the last that a window reads, per axis.
+        stride, dilation: positions from one window, and from one tap, to the next.
+    """
     if not isinstance(x, np.ndarray):
         return None
-    axes = tuple(range(x.ndim - len(reach), x.ndim))
-    found = np.lib.stride_tricks.sliding_window_view(x, tuple(reach), axis=axes)
-    steps: Any = (..., *(slice(None, None, step) for step in (*stride, *dilation)))
-    found = found[steps]
-    return np.moveaxis(found, axes, tuple(a + len(axes) for a in axes))
+    axes = len(reach)
+    kernel = ((r - 1) // d + 1 for r, d in zip(reach, dilation, strict=True))
+    positions = ((n - r) // s + 1 for n, r, s in zip(x.shape[-axes:], reach, stride, strict=True))
+    steps = ((k * t for k, t in zip(each, x.strides[-axes:], strict=True)) for each in (dilation, stride))
+    return np.lib.stride_tricks.as_strided(
+        x, (*x.shape[:-axes], *kernel, *positions), (*x.strides[:-axes], *(s for each in steps for s in each))
+    )
 
 
 def none_negative(x: Array) -> bool:

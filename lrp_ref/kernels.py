@@ -110,15 +110,17 @@ def _correlate(
         rooms: work memory of the calling thread, by purpose and shape.
     """
     taps = math.prod(meets.kernel)
+    strip = None
+    if not (meets.pointwise and meets.out == meets.spatial):
+        shape = (*x.shape[:2], pieces[0].stop - pieces[0].start)  # the first piece is the largest
+        key = (shape, rows.stop - rows.start)
+        if key not in rooms:
+            rooms[key] = Columns(meets, shape, key[1], x.dtype, xp)
+        strip = rooms[key]
+        strip.begin(rows)
     for channels in pieces:
         piece = x[:, :, channels]
-        if meets.pointwise and meets.out == meets.spatial:
-            columns = piece[:, :, :, rows].reshape(*piece.shape[:3], target.shape[3])
-        else:
-            key = (*piece.shape[:3], rows.stop - rows.start)
-            if key not in rooms:
-                rooms[key] = Columns(meets, key[:3], key[3], x.dtype, xp)
-            columns = rooms[key].of(piece, rows)
+        columns = strip.of(piece) if strip else piece[:, :, :, rows].reshape(*piece.shape[:3], target.shape[3])
         weights = matrix[:, :, channels.start * taps : channels.stop * taps]
         if channels is pieces[0]:
             matmul_into(weights, columns, target, xp)

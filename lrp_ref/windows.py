@@ -56,6 +56,10 @@ class Windows:
     """Where the taps of a kernel meet an input: per tap, output positions and the input positions that they read.
 
     Positions in the padding are left out, so nothing has to be padded.
+
+    Attributes:
+        reach: positions from the first to the last that a window reads, per axis.
+        pointwise: whether a window is one position, and none lies in the padding.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class Windows:
     ) -> None:  # fmt: skip
         self.spatial, self.out, self.pads = tuple(spatial), tuple(out), pads
         self.kernel, self.stride, self.dilation = tuple(kernel), tuple(stride), tuple(dilation)
+        self.reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+        self.pointwise = math.prod(kernel) == 1 and not any(map(any, pads))
         self.axes = [
             (size, s, [t * d - before for t in range(k)])
             for size, s, d, k, (before, _) in zip(spatial, stride, dilation, kernel, pads, strict=True)
@@ -71,16 +77,6 @@ class Windows:
         self.others = list(
             itertools.product(*(_meetings(axis, 0, n) for axis, n in zip(self.axes[1:], out[1:], strict=True)))
         )
-
-    @property
-    def reach(self) -> tuple[int, ...]:
-        """Positions from the first to the last that a window reads, per axis."""
-        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
-
-    @property
-    def pointwise(self) -> bool:
-        """Whether a window is one position, and none lies in the padding."""
-        return math.prod(self.kernel) == 1 and not any(map(any, self.pads))
 
     def taps(self, rows: slice) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
         """Yield per tap, row-major, the slices of the output ``rows`` (counted from their start) and of the input."""
@@ -112,8 +108,9 @@ class Columns:
     """
 
     def __init__(self, meets: Windows, shape: Sequence[int], rows: int, dtype: Any, xp: Namespace) -> None:
-        """Make room for pieces of ``shape`` (N, groups, C) and strips of ``rows`` output rows."""
+        """Make room for pieces of at most ``shape`` (N, groups, C) and strips of ``rows`` output rows."""
         self.meets, out = meets, (rows, *meets.out[1:])
+        self.taps, self.positions = math.prod(meets.kernel), math.prod(out)
         self.array = buffers.empty((*shape, *meets.kernel, *out), dtype, xp)
         if meets.pointwise:
             return
@@ -125,29 +122,36 @@ class Columns:
         ]
         slid = sliding(self.room, meets.reach, meets.stride, meets.dilation)
         taps = windows(meets.kernel, meets.stride, meets.dilation, out)
-        each = self.array.reshape(*shape, math.prod(meets.kernel), *out)
+        each = self.array.reshape(*shape, self.taps, *out)
         self.copies = (
             [(self.array, slid)]
             if slid is not None
             else [(each[:, :, :, k], self.room[(..., *tap)]) for k, tap in enumerate(taps)]
         )
 
-    def of(self, x: Array, rows: slice) -> Array:
-        """Return the windows (N, groups, C·taps, positions) of the output ``rows`` over x (N, groups, C, *spatial)."""
-        meets, shape = self.meets, self.array.shape
+    def begin(self, rows: slice) -> None:
+        """Turn to the strip that the output ``rows`` are."""
+        meets = self.meets
         if meets.pointwise:
-            ((_, source),) = meets.taps(rows)
-            self.array.reshape(*shape[:3], *shape[-len(source) :])[...] = x[(..., *source)]
+            ((_, self.source),) = meets.taps(rows)
+            return
+        before = meets.pads[0][0] - meets.stride[0] * rows.start
+        first = _overlap(self.room.shape[3], meets.spatial[0], before)
+        self.place, self.source = zip(first, *self.others, strict=True)
+        self.room[:, :, :, : first[0].start] = 0
+        self.room[:, :, :, first[0].stop :] = 0
+
+    def of(self, x: Array) -> Array:
+        """Return the windows (N, groups, C·taps, positions) of the strip over x (N, groups, C, *spatial)."""
+        some = slice(0, x.shape[2])
+        array, taken = self.array[:, :, some], x[(..., *self.source)]
+        if self.meets.pointwise:
+            array.reshape(taken.shape)[...] = taken
         else:
-            height = self.room.shape[3]
-            first = _overlap(height, meets.spatial[0], meets.pads[0][0] - meets.stride[0] * rows.start)
-            there, here = zip(first, *self.others, strict=True)
-            self.room[:, :, :, : there[0].start] = 0
-            self.room[(..., *there)] = x[(..., *here)]
-            self.room[:, :, :, there[0].stop :] = 0
+            self.room[(slice(None), slice(None), some, *self.place)] = taken
             for column, window in self.copies:
-                column[...] = window
-        return self.array.reshape(*shape[:2], shape[2] * math.prod(meets.kernel), math.prod(shape[-len(meets.out) :]))
+                column[:, :, some] = window[:, :, some]
+        return array.reshape(*array.shape[:2], array.shape[2] * self.taps, self.positions)
 
 
 def _overlap(length: int, size: int, before: int) -> tuple[slice, slice]:
