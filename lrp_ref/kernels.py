@@ -16,8 +16,8 @@ from .errors import ShapeError
 from .windows import Columns, Pads, Windows, output_size
 
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
-SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries, 5 % of the time
-BACK_SUMMANDS = 288  # of one on the way back: nothing is divided by these sums, so their errors count once
+SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries
+BACK_SUMMANDS = 288  # of one by the flipped kernel: nothing is divided by sums of relevance, so their errors count once
 SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
@@ -187,6 +187,8 @@ def convolve_adjoint(
     """Apply the transpose of :func:`convolve`: (N, O, *out) to (N, C, *spatial).
 
     Formula: y[n, c, q] = sum over o, p, k with q = p stride + k dilation - pad of g[n, o, p] w[o, c, k].
+
+    Products are summed ``BACK_SUMMANDS`` at a time, in the forward pass of a transposed convolution too.
     """
     kernel, inner = weight.shape[2:], weight.shape[1]
     n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]

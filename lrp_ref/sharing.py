@@ -187,11 +187,17 @@ def _messages(group: Group, relevance: Array, z: Array | None, total: Array, xp:
     return _Messages(message, mass, None, sample_sum(taken.reshape(n, channels)), sums.reshape(n, channels))
 
 
-def _taken(message: Array, offset: Any, total: Array | None = None) -> Array:
-    """Return Σ_j m_j offset_j per sample (N,); the offset may be one number for all units, and Σ_j m_j be known."""
+def _taken(message: Array, offset: Any, summed: Array | None = None) -> Array:
+    """Return Σ_j m_j offset_j per sample (N,).
+
+    Args:
+        message: m (N, ...).
+        offset: of the shape of m, or one number for all units.
+        summed: Σ_j m_j (N,) where it is known.
+    """
     if offset.shape:
         return sample_dot(message, offset)
-    return (sample_sum(message) if total is None else total) * offset
+    return (sample_sum(message) if summed is None else summed) * offset
 
 
 def _quotients(

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,30 +103,30 @@ def test_the_floor_can_be_timed_next_to_the_sides(monkeypatch: pytest.MonkeyPatc
     assert sum(r * i * c for r, i, c in done) == 2 * (5 * 5184 + 3 * 2160 + 3 * 300 + 2 * 35)
 
 
-def test_short_calls_are_timed_warm() -> None:
-    """What took a second or more in the first round is not made twice."""
-    order: list[str] = []
-    clock = iter([0.9, 1.0, 0.1, 0.2])
+def clock(*seconds: float) -> Any:
+    """Return a clock that reads these seconds, one call after another."""
+    left = iter(seconds)
 
     def read(call: Any) -> float:
         call()
-        return next(clock)
+        return next(left)
 
+    return read
+
+
+def test_short_calls_are_timed_warm() -> None:
+    """What took a second or more in the first round is not made twice."""
+    order: list[str] = []
     calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
-    times = timing.alternate(calls, repeats=1, clock=read, pause=0)
+    times = timing.alternate(calls, repeats=1, clock=clock(0.9, 1.0, 0.1, 0.2), pause=0)
     assert "".join(order) == "abaab"
     assert (times["a"].seconds, times["b"].seconds) == ((0.1,), (0.2,))
 
 
 def test_calls_alternate_after_one_round_that_does_not_count() -> None:
     order: list[str] = []
-    clock: Iterator[float] = iter([9.0, 9.0, 1.0, 10.0, 3.0, 30.0, 2.0, 20.0])
-
-    def read(call: Any) -> float:
-        call()
-        return next(clock)
-
     calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    read = clock(9.0, 9.0, 1.0, 10.0, 3.0, 30.0, 2.0, 20.0)
     times = timing.alternate(calls, repeats=3, clock=read, pause=0)
     assert "".join(order) == "abababab"
     assert times["a"].seconds == (1.0, 3.0, 2.0)

@@ -242,10 +242,7 @@ def test_threads_take_samples_or_the_rows_of_one(monkeypatch: pytest.MonkeyPatch
      (19, 1, [10, 9]), (36, 1, [18, 18]), (40, 1, [14, 14, 12]), (3, 18, [1, 1, 1]), (3, 19, [1, 1, 1]),
      (2, 49, [1, 1])],
 )  # fmt: skip
-def test_channels_whose_products_are_added_up_at_once(
-    inner: int, taps: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kernels, "SUMMANDS", 18)
+def test_channels_whose_products_are_added_up_at_once(inner: int, taps: int, parts: list[int]) -> None:
     pieces = kernels._pieces(inner, taps, 18, np.dtype(float), np)
     assert [p.stop - p.start for p in pieces] == parts
     assert [p.start for p in pieces] == [sum(parts[:k]) for k in range(len(parts))]
@@ -256,6 +253,21 @@ def test_channels_whose_products_are_added_up_at_once(
 def test_96_products_are_added_up_at_once() -> None:
     for inner, taps, pieces in ((10, 9, 1), (11, 9, 2), (96, 1, 1), (97, 1, 2)):
         assert len(kernels._pieces(inner, taps, kernels.SUMMANDS, np.dtype("float32"), np)) == pieces
+
+
+def test_sums_on_the_way_back_are_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """288 products at once where a convolution with the flipped kernel is the way back; 96 on the way forward."""
+    asked: list[int] = []
+    pieces = kernels._pieces
+    monkeypatch.setattr(kernels, "_pieces", lambda *args: asked.append(args[2]) or pieces(*args))
+    geometry: dict[str, Any] = {"stride": (1, 1), "pads": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1, "xp": np}
+    x, weight = np.ones((1, 4, 8, 8)), np.ones((4, 4, 3, 3))
+    z = kernels.convolve(x, weight, **geometry)
+    assert z[0, :, 1:-1, 1:-1].min() == z.max() == 36
+    assert asked == [96]
+    found = kernels.convolve_adjoint(z, weight, spatial=(8, 8), **geometry)
+    assert found[0, 0, 4, 4] == 36 * 36
+    assert asked == [96, 288]
 
 
 @pytest.mark.parametrize(("summands", "numbers"), [(1000, 2 * 7 * 9), (27, 2 * 3 * 9 + 2 * 4), (36, 2 * 4 * 9 + 2 * 4)])
