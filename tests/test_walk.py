@@ -176,6 +176,8 @@ def test_a_relu_overwrites_what_is_read_by_nobody_else() -> None:
     made: list[np.ndarray] = []
 
     class Watched(layers.Dense):
+        makes_new = True
+
         def forward(self, *xs: Any) -> Any:
             made.append(super().forward(*xs))
             return made[-1]
