@@ -267,10 +267,11 @@ def _geometric_mean(numbers: np.ndarray) -> float:
 
 def _relevance(side: str, graph: Graph, given: Parameters, composite: str, dtype: str) -> np.ndarray:
     """Return the relevance of the images, one at a time: in double precision some sides take gigabytes for each."""
-    images = pictures(graph, IMAGES, dtype)
-    return np.concatenate([
-        peers.to_numpy(make(side, graph, given, images[k : k + 1], composite)()) for k in range(IMAGES)
-    ])  # fmt: skip
+    found = []
+    for image in np.split(pictures(graph, IMAGES, dtype), IMAGES):
+        found.append(peers.to_numpy(make(side, graph, given, image, composite)()))
+        gc.collect()  # a peer's modules refer to each other, and take their weights along only then
+    return np.concatenate(found)
 
 
 # Sentences -------------------------------------------------------------------------------------------------------
