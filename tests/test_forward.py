@@ -182,7 +182,10 @@ def test_routes_with_several_inputs_or_outputs() -> None:
     assert np.array_equal(layers.Multiply().forward(a, b), np.einsum("nct,nt->nct", a, b[:, 0]))
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.name in {*ROUTES, "Pad-value-per-channel"}], ids=lambda s: s.name)
+ROUTED = [s for s in SAMPLES if s.name in {*ROUTES, "Pad-value-per-channel"}]
+
+
+@pytest.mark.parametrize("sample", ROUTED, ids=lambda s: s.name)
 def test_route_relevance_is_where_each_number_came_from(sample: Sample) -> None:
     """Number the positions, route the numbers, and add each output's relevance up at its source by hand."""
     layer, (x,), (r,) = sample.layer(), sample.inputs(1), sample.relevances(1)
