@@ -266,11 +266,16 @@ def _geometric_mean(numbers: np.ndarray) -> float:
 
 
 def _relevance(side: str, graph: Graph, given: Parameters, composite: str, dtype: str) -> np.ndarray:
-    """Return the relevance of the images, one at a time: in double precision some sides take gigabytes for each."""
-    found = []
-    for image in np.split(pictures(graph, IMAGES, dtype), IMAGES):
-        found.append(peers.to_numpy(make(side, graph, given, image, composite)()))
-        gc.collect()  # a peer's modules refer to each other, and take their weights along only then
+    """Return the relevance of the images, one at a time: in double precision some sides take gigabytes for each.
+
+    One call reads all of them from the same place: what a peer's hooks hold of a call goes only with the next one.
+    """
+    images, found = pictures(graph, IMAGES, dtype), []
+    place = images[:1].copy()
+    call = make(side, graph, given, place, composite)
+    for image in images:
+        place[0] = image
+        found.append(peers.to_numpy(call()).copy())
     return np.concatenate(found)
 
 

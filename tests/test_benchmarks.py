@@ -249,3 +249,13 @@ def test_cells_are_printed_in_the_units_of_their_columns() -> None:
     assert report.shown(0.01234, "median [s]") == "0.0123"
     assert report.shown(3.9e-7, "difference") == "3.9e-07"
     assert report.shown(8, "batch") == "8"
+
+
+def test_the_accuracy_table_explains_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call reads all images from the same place, one after another; what it returned before stays as it was."""
+    monkeypatch.setattr(questions, "IMAGES", 3)
+    given = networks.parameters(SMALL)
+    found = questions._relevance("lrp_ref", SMALL, given, "epsilon", "float32")
+    together = ours.call(SMALL, given, networks.pictures(SMALL, 3), "epsilon")()
+    assert len({image.tobytes() for image in found}) == 3
+    np.testing.assert_allclose(found, together, rtol=1e-4, atol=1e-6)
