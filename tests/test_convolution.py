@@ -306,3 +306,21 @@ def test_sums_in_parts_are_the_same_sums(
         taps = kernel[0] * kernel[1]
         assert max(inner) <= max(summands, taps)
         assert sum(inner) % (7 * taps) == 0
+
+
+def test_a_tap_that_meets_only_padding_reads_and_writes_nothing() -> None:
+    """A kernel of three taps, three apart, over two positions: only the tap in the middle meets them."""
+    meets = windows.Windows((2,), (2,), (3,), (1,), ((3, 3),), (3,))
+    found = [(range(2)[out], range(2)[source]) for (out,), (source,) in meets.taps(slice(0, 2))]
+    assert [(len(out), len(source)) for out, source in found] == [(0, 0), (2, 2), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pads", "pointwise"),
+    [((1, 1), 0, True), ((1, 1), 1, False), ((1, 2), 0, False), ((2, 1), 0, False), ((2, 2), 1, False)],
+)
+def test_a_window_of_one_position_needs_no_room(kernel: tuple[int, int], pads: int, pointwise: bool) -> None:
+    out = tuple(4 + 2 * pads - k + 1 for k in kernel)
+    meets = windows.Windows((4, 4), out, kernel, (1, 1), ((pads, pads),) * 2, (1, 1))
+    assert meets.pointwise == pointwise
+    assert meets.reach == kernel
