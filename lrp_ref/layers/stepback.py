@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import buffers
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace
 from ..edits import Stabiliser
@@ -155,16 +156,17 @@ class PlainBack(RelevanceBack):
     def enter(self, steps: slice) -> None:
         xp, tape = self.xp, self.tape
         kept, new, z, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.z[steps, 0], tape.read[steps]
-        if not self.room:  # the first block is the largest, and its memory serves all
-            self.room = [xp.empty(z.shape, dtype=z.dtype) for _ in range(7)]
+        if not self.room:  # the first block is the largest, and its memory serves all: touching new memory is slow
+            self.room = list(buffers.empty((8, *z.shape), z.dtype, xp))
+            self.below_room = xp.empty((*z.shape[1:2], self.read.shape[2], z.shape[3]), dtype=z.dtype)
         room = (array[: z.shape[0]] for array in self.room)
-        self.carry, self.to_g, self.to_z, self.arrived, self.sent, self.left, c = room
+        self.carry, self.to_g, self.to_z, self.arrived, self.sent, self.left, c, stable = room
         xp.add(kept, new, c)
-        stable_c, offset_c, dead_c = _stable(c, self.cell.stabiliser, xp)
+        stable_c, offset_c, dead_c = _stable(c, self.cell.stabiliser, stable, xp)
         _divide(kept, stable_c, dead_c, self.carry, xp)
         _divide(new, stable_c, dead_c, self.to_g, xp)
         self.offset_c = None if offset_c is None else _divide(offset_c, stable_c, dead_c, offset_c, xp)
-        stable_z, self.offset_z, dead_z = _stable(z, self.below.stabiliser, xp)
+        stable_z, self.offset_z, dead_z = _stable(z, self.below.stabiliser, stable, xp)
         _divide(self.to_g, stable_z, dead_z, self.to_z, xp)
         # What a dead c_t was to hand on is lost. A dead z is 0, so that g and what it gets in proportion are: there
         # only a share that was spread evenly is lost.
@@ -179,11 +181,11 @@ class PlainBack(RelevanceBack):
         xp.multiply(arrived, self.carry[t], left)
         if self.spreads:
             return self._step_spread(t, arrived, sent, left)
-        read *= xp.matmul(self.below_weights, sent)
+        read *= xp.matmul(self.below_weights, sent, self.below_room)
         return read[:, self.tape.features + 1 :], left
 
     def leave(self, steps: slice) -> None:
-        dense, cell, features = self.below, self.cell, self.tape.features
+        xp, dense, cell, features = self.xp, self.below, self.cell, self.tape.features
         bias = self.read[:, :, features].sum(axis=(0, 1))
         self.bias = self.bias + bias * (1 - scalar(dense.bias_share, bias))
         for factor, mass, part in (
@@ -191,7 +193,8 @@ class PlainBack(RelevanceBack):
             (self.offset_z, self.sent, dense.stabiliser_share),
         ):
             if factor is not None:
-                self.stabiliser = self.stabiliser + _per_sample(factor * mass) * (1 - scalar(part, bias))
+                taken = _per_sample(xp.multiply(factor, mass, factor))
+                self.stabiliser = self.stabiliser + taken * (1 - scalar(part, bias))
         if self.dead_c is not None:
             self.dropped = self.dropped + _per_sample(self.arrived * self.dead_c)
         if self.spreads and self.dead_z is not None:
@@ -223,7 +226,7 @@ class PlainBack(RelevanceBack):
             sent += even * self.through_z[t]
             c += even
         even = (sent * self.share_z[t]).sum(axis=1, keepdims=True)
-        read *= self.xp.matmul(self.below_weights, sent)
+        read *= self.xp.matmul(self.below_weights, sent, self.below_room)
         read[:, :features] += even
         read[:, features + 1 :] += even
         return read[:, features + 1 :], c
@@ -234,15 +237,18 @@ def _per_sample(mass: Array) -> Array:
     return mass.sum(axis=0).sum(axis=(0, 1))
 
 
-def _stable(z: Array, stabiliser: Stabiliser, xp: Namespace) -> tuple[Array, Array | None, Array | None]:
-    """Return stabilised denominators (steps, D, hidden, N), what was added, and where they are 0 if they can be."""
+def _stable(z: Array, stabiliser: Stabiliser, out: Array, xp: Namespace) -> tuple[Array, Array | None, Array | None]:
+    """Return stabilised denominators (steps, D, hidden, N), what was added, and where they are 0 if they can be.
+
+    The denominators take the memory of ``out``, unless they are z.
+    """
     steps, count, hidden, n = z.shape
     if stabiliser.kind == "relative":  # to the units of each sample
         size = stabiliser.offset(z.transpose(0, 1, 3, 2).reshape(steps * count * n, hidden))
         offset = None if size is None else size.reshape(steps, count, n, hidden).transpose(0, 1, 3, 2)
     else:
         offset = stabiliser.offset(z)
-    stable = z if offset is None else z + offset
+    stable = z if offset is None else xp.add(z, offset, out)
     if stabiliser.never_zero(z):
         return stable, offset, None
     dead = stable == 0
