@@ -32,11 +32,10 @@ class Weights:
     bias: Array
 
     def rows(self, gates: Sequence[int]) -> Array:
-        """Return (W, b, U) of some gates: (gates, directions, hidden, features + 1 + hidden)."""
-        xp = namespace(self.input)
-        return xp.stack([
-            xp.concatenate((self.input[:, k], self.bias[:, k, :, None], self.hidden[:, k]), axis=2) for k in gates
-        ])  # fmt: skip
+        """Return (W, b, U) of some gates: (directions, gates, hidden, features + 1 + hidden)."""
+        some = list(gates)
+        parts = self.input[:, some], self.bias[:, some, :, None], self.hidden[:, some]
+        return namespace(self.input).concatenate(parts, axis=3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep:
     (count, hidden, n), (steps, _, features) = start[0].shape, xs[0].shape
     # σ(z) = ½ tanh(½ z) + ½: the weights of f, i and o are halved once rather than z at every step.
     matrix = weights.rows(GATES)
-    matrix[1:] *= 0.5
+    matrix[:, 1:] *= 0.5
     gates, fit = KEEP[keep], WALKED // max(count * n * (features + 1 + hidden), 1)
     size = max(1, min(steps, fit) if keep == "last" else steps)
     read = buffers.empty((size + 1, count, features + 1 + hidden, n), dtype, xp)
@@ -95,11 +94,13 @@ def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep:
     c, activated, sigmoids, output, left, right = planes[0], planes[1:], planes[2:], planes[4], planes[:2], planes[2:4]
     c[...] = start[1]
     part, half = xp.empty((2, count, hidden, n), dtype=dtype), 0.5 * xp.ones(sigmoids.shape, dtype=dtype)
-    z = product = xp.empty((4, count, hidden, n), dtype=dtype)
     if n > FEW:  # one product for all gates of a direction, which leaves them next to each other
-        matrix = matrix.transpose(1, 0, 2, 3).reshape(count, 4 * hidden, features + 1 + hidden)
+        matrix = matrix.reshape(count, 4 * hidden, features + 1 + hidden)
         product = xp.empty((count, 4 * hidden, n), dtype=dtype)
         z = product.reshape(count, 4, hidden, n).transpose(1, 0, 2, 3)
+    else:
+        matrix = matrix.transpose(1, 0, 2, 3)
+        z = product = xp.empty((4, count, hidden, n), dtype=dtype)
     add, multiply, tanh, matmul = xp.add, xp.multiply, xp.tanh, xp.matmul
     many = 0
     for first in range(0, steps, size):

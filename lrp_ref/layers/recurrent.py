@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .. import buffers
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace, require_dtype, require_indices, sample_sum
 from ..edits import ZERO
@@ -188,9 +189,13 @@ class LSTM(Layer):
         first = walk_back(tape, arriving, back)
         if beyond is not None:  # a sample without a step hands everything to its initial states
             first = (first[0] + beyond[0], first[1] + beyond[1])
-        received = xp.zeros(x.shape, dtype=x.dtype)
+        received = buffers.empty(x.shape, x.dtype, xp)
         for k, reverse in enumerate(DIRECTIONS[self.direction]):
-            received += self._turn(tape.x[:, k].transpose(0, 2, 1), reverse, lengths, xp).transpose(1, 0, 2)
+            way = self._turn(tape.x[:, k].transpose(0, 2, 1), reverse, lengths, xp).transpose(1, 0, 2)
+            if k == 0:
+                received[...] = way
+            else:
+                received += way
         middle = (xp.zeros(lengths.shape, dtype=x.dtype),) if lengths is not None else ()
         return (received, *middle, *(a.transpose(2, 0, 1) for a in first))
 

@@ -21,8 +21,8 @@ class DerivativeBack:
     def __init__(self, weights: Weights, tape: Tape) -> None:
         self.xp, self.tape = namespace(tape.read), tape
         rows = weights.rows(GATES)
-        gates, count, hidden, inner = rows.shape
-        self.weights = rows.transpose(1, 3, 0, 2).reshape(count, inner, gates * hidden)
+        count, gates, hidden, inner = rows.shape
+        self.weights = rows.reshape(count, gates * hidden, inner).transpose(0, 2, 1)
 
     def enter(self, steps: slice) -> None:
         xp, tape = self.xp, self.tape
@@ -148,7 +148,7 @@ class PlainBack(RelevanceBack):
         assert below is not None
         assert cell is not None
         self.below, self.cell = below, cell
-        self.below_weights = weights.rows((CELL,))[0].transpose(0, 2, 1)
+        self.below_weights = weights.rows((CELL,))[:, 0].transpose(0, 2, 1)
         self.b = weights.bias[:, CELL, :, None]
         self.spreads = bool(cell.stabiliser_share or below.stabiliser_share or below.bias_share)
         self.room: list[Array] = []
