@@ -33,9 +33,9 @@ class Weights:
 
     def rows(self, gates: Sequence[int]) -> Array:
         """Return (W, b, U) of some gates: (directions, gates, hidden, features + 1 + hidden)."""
-        some = list(gates)
-        parts = self.input[:, some], self.bias[:, some, :, None], self.hidden[:, some]
-        return namespace(self.input).concatenate(parts, axis=3)
+        xp = namespace(self.input)
+        parts = (self.input, self.bias[..., None], self.hidden)
+        return xp.concatenate([xp.stack([part[:, k] for k in gates], axis=1) for part in parts], axis=3)
 
 
 @dataclass(frozen=True, eq=False)

@@ -157,10 +157,11 @@ class PlainBack(RelevanceBack):
         xp, tape = self.xp, self.tape
         kept, new, z, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.z[steps, 0], tape.read[steps]
         if not self.room:  # the first block is the largest, and its memory serves all: touching new memory is slow
-            self.room = list(buffers.empty((8, *z.shape), z.dtype, xp))
+            room = buffers.empty((8, *z.shape), z.dtype, xp)
+            self.room = [room[k] for k in range(room.shape[0])]
             self.below_room = xp.empty((*z.shape[1:2], self.read.shape[2], z.shape[3]), dtype=z.dtype)
-        room = (array[: z.shape[0]] for array in self.room)
-        self.carry, self.to_g, self.to_z, self.arrived, self.sent, self.left, c, stable = room
+        fitting = (array[: z.shape[0]] for array in self.room)
+        self.carry, self.to_g, self.to_z, self.arrived, self.sent, self.left, c, stable = fitting
         xp.add(kept, new, c)
         stable_c, offset_c, dead_c = _stable(c, self.cell.stabiliser, stable, xp)
         _divide(kept, stable_c, dead_c, self.carry, xp)
