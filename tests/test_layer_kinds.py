@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from checks import outputs
 from exact_numbers import exact
 
 from lrp_ref import edits, rules
@@ -69,6 +71,60 @@ def test_several_outputs_have_as_many_relevances() -> None:
     for wrong in (parts[:1], (*parts, parts[0])):
         with pytest.raises(ShapeError, match="outputs is 2"):
             layer.relevance_backward(X, wrong)
+
+
+@pytest.mark.parametrize("layer", [layer for layer, _ in SINGLE], ids=repr)
+@pytest.mark.parametrize("shape", [(2, 5), (2, 3), (1, 4), (3, 4), (2, 4, 1), (4,)])
+def test_a_gradient_has_the_outputs_shape(layer: Layer, shape: tuple[int, ...]) -> None:
+    """Neither larger nor smaller, nor one that would broadcast."""
+    with pytest.raises(ShapeError, match=rf"output has shape \(2, 4\), its gradient has shape {re.escape(str(shape))}"):
+        layer.vjp(X, np.ones(shape))
+
+
+@pytest.mark.parametrize("layer", [layer for layer, _ in SINGLE], ids=repr)
+def test_one_output_has_one_gradient(layer: Layer) -> None:
+    assert np.array_equal(layer.vjp(X, (R,)), layer.vjp(X, R))
+    for wrong in ((), (R, R)):
+        with pytest.raises(ShapeError, match=f"outputs is 1, that of their gradients {len(wrong)}"):
+            layer.vjp(X, wrong)
+
+
+@pytest.mark.parametrize("spatial", [(5,), (3,), (4, 1), ()])
+def test_a_gradient_on_another_map(spatial: tuple[int, ...]) -> None:
+    layer = Conv(np.ones((3, 2, 2)))
+    assert layer.vjp(np.ones((2, 2, 5)), np.ones((2, 3, 4))).shape == (2, 2, 5)
+    with pytest.raises(ShapeError, match=r"Conv: the output has shape \(2, 3, 4\), its gradient has shape"):
+        layer.vjp(np.ones((2, 2, 5)), np.ones((2, 3, *spatial)))
+
+
+@pytest.mark.parametrize(("returns", "shapes"), [
+    ("sequence", [(2, 5, 6)]), ("last", [(2, 6)]), ("all", [(2, 5, 6), (2, 2, 3), (2, 2, 3)]),
+])  # fmt: skip
+@pytest.mark.parametrize("steps", [5, 0])
+def test_the_gradients_of_an_lstm(returns: str, shapes: list[tuple[int, ...]], steps: int) -> None:
+    layer = LSTM(np.ones((2, 4, 3, 4)), np.ones((2, 4, 3, 3)), np.ones((2, 4, 3)), "bidirectional", returns)
+    x = np.ones((2, steps, 4))
+    fitting = [np.ones(tuple(steps if n == 5 else n for n in shape)) for shape in shapes]
+    assert [g.shape for g in fitting] == [a.shape for a in outputs(layer.forward(x))]
+    whole: Any = tuple(fitting) if returns == "all" else fitting[0]
+    assert layer.vjp(x, whole).shape == x.shape
+    for k, g in enumerate(fitting):
+        wrong = [*fitting[:k], np.ones((*g.shape[:-1], g.shape[-1] + 1)), *fitting[k + 1 :]]
+        with pytest.raises(ShapeError, match="LSTM: the output has shape"):
+            layer.vjp(x, tuple(wrong))
+    with pytest.raises(ShapeError, match=f"outputs is {len(shapes)}, that of their gradients {len(shapes) + 1}"):
+        layer.vjp(x, (*fitting, fitting[0]))
+
+
+def test_several_outputs_have_as_many_gradients() -> None:
+    layer = Split((1, 3))
+    parts = layer.forward(X)
+    assert np.array_equal(layer.vjp(X, tuple(parts)), X)
+    for wrong in (parts[:1], (*parts, parts[0])):
+        with pytest.raises(ShapeError, match=f"outputs is 2, that of their gradients {len(wrong)}"):
+            layer.vjp(X, wrong)
+    with pytest.raises(ShapeError, match=r"the output has shape \(2, 1\), its gradient has shape \(2, 3\)"):
+        layer.vjp(X, parts[::-1])
 
 
 @pytest.mark.parametrize(("layer", "rule"), SINGLE, ids=lambda v: repr(v))

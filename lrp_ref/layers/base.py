@@ -101,9 +101,21 @@ class Layer(Value):
 
         Returns:
             An array of the shape of ``x``, or a tuple for several operands.
+
+        Raises:
+            ShapeError: ``g`` has not the shape of the layer's output, or not one array per output.
         """
         xs = self._operands(x)
-        pulled = self.pull(xs, g)
+        name, blank = type(self).__name__, self._blank(xs)
+        outputs = blank if isinstance(blank, tuple) else (blank,)
+        given = g if isinstance(g, tuple) else (g,)
+        if len(given) != len(outputs):
+            raise ShapeError(f"{name}: the number of outputs is {len(outputs)}, that of their gradients {len(given)}")
+        for array, output in zip(given, outputs, strict=True):
+            shape = (xs[0].shape[0], *output.shape[1:])
+            if array.shape != shape:
+                raise ShapeError(f"{name}: the output has shape {shape}, its gradient has shape {array.shape}")
+        pulled = self.pull(xs, given if isinstance(blank, tuple) else given[0])
         return pulled if isinstance(x, tuple) else pulled[0]
 
     def relevance_backward(self, x: Any, relevance: Any, rule: Any = None) -> Any:
@@ -156,6 +168,10 @@ class Layer(Value):
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, memory: Any
     ) -> Redistribution:
         raise NotImplementedError
+
+    def _blank(self, xs: tuple[Array, ...]) -> Any:
+        """Return the outputs for none of the samples, which have the shapes of all but for that."""
+        return self.forward(*(a[:0] for a in xs))
 
     def _operands(self, x: Any) -> tuple[Array, ...]:
         xs = x if isinstance(x, tuple) else (x,)

@@ -229,6 +229,13 @@ class LSTM(Layer):
         beyond = (xp.where(never, last_h, nothing), xp.where(never, last_c, nothing))
         return Arriving(ends_h, ends_c if self.returns == "all" else None, zero, zero), beyond
 
+    def _blank(self, xs: tuple[Array, ...]) -> Any:
+        x, xp, count = self._unpack(xs)[0], namespace(*xs), len(DIRECTIONS[self.direction])
+        sequence = xp.empty((0, x.shape[1], count * self.hidden), dtype=x.dtype)
+        state = xp.empty((0, count, self.hidden), dtype=x.dtype)
+        last = state.reshape(0, count * self.hidden)
+        return {"sequence": sequence, "last": last, "all": (sequence, state, state)}[self.returns]
+
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the derivative: back-propagation through time."""
         tape = self._run(xs, "gates")

@@ -318,9 +318,7 @@ class Pad(Route):
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g where its values came from."""
         (x,) = xs
-        xp, shape = namespace(g), self._shape(x)
-        if g.shape != shape:
-            raise ShapeError(f"Pad: the output has shape {shape}, its gradient has shape {g.shape}")
+        xp = namespace(g)
         if self.mode == "constant":
             inner, source = self._inner(x)
             received = xp.zeros(x.shape, dtype=g.dtype)
