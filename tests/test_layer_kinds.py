@@ -74,6 +74,20 @@ def test_several_outputs_have_as_many_relevances() -> None:
 
 
 @pytest.mark.parametrize("layer", [layer for layer, _ in SINGLE], ids=repr)
+@pytest.mark.parametrize("rule", [rules.Pass(), rules.Zero(), rules.Gradient()], ids=repr)
+def test_a_rule_for_every_layer_asks_for_the_outputs_shape(layer: Layer, rule: Any) -> None:
+    assert layer.relevance_backward(X, R, rule).shape == X.shape
+    for shape in ((2, 5), (2, 3), (1, 4), (3, 4), (2, 4, 1), (4,)):
+        with pytest.raises(
+            ShapeError, match=rf"output has shape \(2, 4\), its relevance has shape {re.escape(str(shape))}"
+        ):
+            layer.relevance_backward(X, np.ones(shape), rule)
+    for wrong in ((), (R, R)):
+        with pytest.raises(ShapeError, match=f"outputs is 1, that of their relevances {len(wrong)}"):
+            layer.relevance_backward((X,), wrong, rule)
+
+
+@pytest.mark.parametrize("layer", [layer for layer, _ in SINGLE], ids=repr)
 @pytest.mark.parametrize("shape", [(2, 5), (2, 3), (1, 4), (3, 4), (2, 4, 1), (4,)])
 def test_a_gradient_has_the_outputs_shape(layer: Layer, shape: tuple[int, ...]) -> None:
     """Neither larger nor smaller, nor one that would broadcast."""

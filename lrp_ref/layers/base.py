@@ -106,16 +106,9 @@ class Layer(Value):
             ShapeError: ``g`` has not the shape of the layer's output, or not one array per output.
         """
         xs = self._operands(x)
-        name, blank = type(self).__name__, self._blank(xs)
-        outputs = blank if isinstance(blank, tuple) else (blank,)
         given = g if isinstance(g, tuple) else (g,)
-        if len(given) != len(outputs):
-            raise ShapeError(f"{name}: the number of outputs is {len(outputs)}, that of their gradients {len(given)}")
-        for array, output in zip(given, outputs, strict=True):
-            shape = (xs[0].shape[0], *output.shape[1:])
-            if array.shape != shape:
-                raise ShapeError(f"{name}: the output has shape {shape}, its gradient has shape {array.shape}")
-        pulled = self.pull(xs, given if isinstance(blank, tuple) else given[0])
+        several = self._require_shapes(given, xs, "gradient")
+        pulled = self.pull(xs, given if several else given[0])
         return pulled if isinstance(x, tuple) else pulled[0]
 
     def relevance_backward(self, x: Any, relevance: Any, rule: Any = None) -> Any:
@@ -150,6 +143,8 @@ class Layer(Value):
         relevances = relevance if isinstance(relevance, tuple) else (relevance,)
         namespace(*xs, *relevances)
         if isinstance(rule, Universal):
+            if known is UNKNOWN:  # in a walk they fit
+                self._require_shapes(relevances, xs, "relevance")
             return rule.run(self, xs, relevances)
         if isinstance(self, Linear):
             return self.shared(xs, relevances, rule, replace(known, z=self.forward(*xs) if z is None else z))
@@ -168,6 +163,18 @@ class Layer(Value):
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, memory: Any
     ) -> Redistribution:
         raise NotImplementedError
+
+    def _require_shapes(self, given: tuple[Array, ...], xs: tuple[Array, ...], kind: str) -> bool:
+        """Raise unless ``given`` have the shapes of the outputs; return whether there are several, as a tuple."""
+        name, blank = type(self).__name__, self._blank(xs)
+        outputs = blank if isinstance(blank, tuple) else (blank,)
+        if len(given) != len(outputs):
+            raise ShapeError(f"{name}: the number of outputs is {len(outputs)}, that of their {kind}s {len(given)}")
+        for array, output in zip(given, outputs, strict=True):
+            shape = (xs[0].shape[0], *output.shape[1:])
+            if array.shape != shape:
+                raise ShapeError(f"{name}: the output has shape {shape}, its {kind} has shape {array.shape}")
+        return isinstance(blank, tuple)
 
     def _blank(self, xs: tuple[Array, ...]) -> Any:
         """Return the outputs for none of the samples, which have the shapes of all but for that."""
