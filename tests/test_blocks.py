@@ -11,7 +11,7 @@ from exact_numbers import F, exact
 
 from lrp_ref import blocks, edits, rules
 from lrp_ref.errors import UndecidedError
-from lrp_ref.layers import Conv, Dense
+from lrp_ref.layers import Conv, Dense, Mean
 from lrp_ref.rule import Group, Rule, Run
 from lrp_ref.sharing import share
 
@@ -181,6 +181,16 @@ def test_columns_of_maps_are_those_of_the_formula(signs: Any, bias: Any, stabili
     np.testing.assert_allclose(found.relevances[0][:, 0], x[:, 0] * (message * weight[:, None]).sum(axis=1), rtol=1e-13)
     np.testing.assert_allclose(found.bias, (message * each).sum(axis=(1, 2)), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(found.stabiliser, (message * offset).sum(axis=(1, 2)), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.usefixtures("block")
+def test_one_number_per_sample() -> None:
+    """z = 3/2 and −2 without any axis but the batch's; R_i = a_i/2 · R/(z ± 1/2)."""
+    layer, x = Mean((1,), keepdims=False), np.array([[1.0, 2.0], [3.0, -7.0]])
+    found = share(layer, (x,), np.array([4.0, 5.0]), Rule((Group((Run(),), stabiliser=edits.add(0.5)),)))
+    assert found.relevances[0].tolist() == [[1.0, 2.0], [-3.0, 7.0]]
+    assert found.stabiliser.tolist() == [1.0, 1.0]
+    assert found.bias.tolist() == [0.0, 0.0]
 
 
 class Unsure(edits.Stabiliser):

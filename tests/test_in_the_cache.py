@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import lrp_ref as lrp
 from lrp_ref import blocks, kernels, layers, rules, threads, walk
 from lrp_ref.errors import NonFiniteError, ShapeError
 from lrp_ref.network import Input, Network, Node
+from lrp_ref.rule import Rule
 from lrp_ref.sharing import Known, constants, share
 
 # Convolutions -------------------------------------------------------------------------------------------------------
@@ -141,51 +143,51 @@ def test_exact_numbers_and_other_modules_are_written_over_where_they_can_be() ->
     assert np.array_equal(net.forward(X[:0]), expected[:0])
 
 
-class Shifted(layers.Conv):
-    def forward(self, *xs: Any) -> Any:
-        return super().forward(*xs) - 10
+def made_over() -> Any:
+    """Return layers that were made from others by a forward pass of their own."""
 
+    class Shifted(layers.Conv):
+        def forward(self, *xs: Any) -> Any:
+            return super().forward(*xs) - 10
 
-class Threshold(layers.ReLU):
-    """x where it is above -3, else -3."""
+    class Threshold(layers.ReLU):
+        """x where it is above -3, else -3."""
 
-    def forward(self, *xs: Any) -> Any:
-        return np.maximum(xs[0], -3)
+        def forward(self, *xs: Any) -> Any:
+            return np.maximum(xs[0], -3)
 
+    class Same(layers.ReLU):
+        def forward(self, *xs: Any) -> Any:
+            return super().forward(*xs) * 1
 
-class Same(layers.ReLU):
-    def forward(self, *xs: Any) -> Any:
-        return super().forward(*xs) * 1
+        def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+            return True
 
-    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
-        return True
+    class Mixed:
+        def forward(self, *xs: Any) -> Any:
+            return xs[0] - 10
 
+    class Lowered(Mixed, layers.ReLU):
+        pass
 
-class Mixed:
-    def forward(self, *xs: Any) -> Any:
-        return xs[0] - 10
+    class Reversed(layers.LSTM):
+        def forward(self, *xs: Any) -> Any:
+            return super().forward(*xs)[:, ::-1]
 
-
-class Lowered(Mixed, layers.ReLU):
-    pass
-
-
-class Reversed(layers.LSTM):
-    def forward(self, *xs: Any) -> Any:
-        return super().forward(*xs)[:, ::-1]
+    return SimpleNamespace(**{kind.__name__: kind for kind in (Shifted, Threshold, Same, Lowered, Reversed)})
 
 
 def test_a_layer_with_a_forward_pass_of_its_own_is_asked_for_it() -> None:
     """Nothing that was said of the layer it was made from stands in for it: neither strips nor writing over."""
-    z = layers.Conv(WEIGHT).forward(X)
+    own, z = made_over(), layers.Conv(WEIGHT).forward(X)
     assert (z < -3).any()
     assert ((z > -3) & (z < 0)).any()
     for kind, act, expected in (
-        (Shifted, layers.ReLU, np.maximum(z - 10, 0)),
-        (layers.Conv, Threshold, np.maximum(z, -3)),
-        (Shifted, Threshold, np.maximum(z - 10, -3)),
-        (layers.Conv, Lowered, z - 10),
-        (layers.Conv, Same, np.maximum(z, 0)),
+        (own.Shifted, layers.ReLU, np.maximum(z - 10, 0)),
+        (layers.Conv, own.Threshold, np.maximum(z, -3)),
+        (own.Shifted, own.Threshold, np.maximum(z - 10, -3)),
+        (layers.Conv, own.Lowered, z - 10),
+        (layers.Conv, own.Same, np.maximum(z, 0)),
     ):
         net = chain(kind(WEIGHT), act())
         assert np.array_equal(net.values({"x": X}, keep=lambda name: False)["n1"], expected)
@@ -195,15 +197,16 @@ def test_a_layer_with_a_forward_pass_of_its_own_is_asked_for_it() -> None:
 
 
 def test_a_layer_with_a_forward_pass_of_its_own_says_again_what_holds() -> None:
-    for kind in (Threshold, Lowered):
+    own = made_over()
+    for kind in (own.Threshold, own.Lowered):
         assert not kind.writes_over
         assert not kind.stays_finite
         assert not kind().nonnegative((False,))
-    assert Same().nonnegative((False,))
-    assert not Same.writes_over
-    assert not Shifted.makes_new
+    assert own.Same().nonnegative((False,))
+    assert not own.Same.writes_over
+    assert not own.Shifted.makes_new
     rng = np.random.default_rng(10)
-    lstm = Reversed(rng.standard_normal((1, 4, 2, 3)), rng.standard_normal((1, 4, 2, 2)), np.ones((1, 4, 2)))
+    lstm = own.Reversed(rng.standard_normal((1, 4, 2, 3)), rng.standard_normal((1, 4, 2, 2)), np.ones((1, 4, 2)))
     x = rng.standard_normal((2, 5, 3))
     found, memory = lstm.remembering(x)
     assert np.array_equal(found, lstm.forward(x))
@@ -236,6 +239,11 @@ def test_what_constants_add_to_a_denominator_is_made_once() -> None:
     changed = share(layer, (x,), r, BOX, known=Known(constants=wrong)).relevances[0]
     assert changed.tolist() != expected.relevances[0].tolist()
     assert constants(layer, rules.ZPlus(), (x[:1],), Known()) == {}
+    (group,) = BOX.groups
+    turned = Rule((replace(group, runs=group.runs[::-1]),))  # the constants first
+    made = constants(layer, turned, (x[:1],), Known())
+    found = share(layer, (x,), r, turned, known=Known(constants=made))
+    assert found.relevances[0].tolist() == expected.relevances[0].tolist()
 
 
 def box_net() -> tuple[Network, Any]:

@@ -103,6 +103,20 @@ def test_operands_that_broadcast() -> None:
     assert np.array_equal(halves[1], g / 2)
 
 
+def test_an_operand_of_one_sample_goes_with_all() -> None:
+    one, many = exact([2, 3]), exact([1, -2], [4, 5], [0, 7])
+    g = exact([1, 2], [3, 4], [5, 6])
+    for xs in ((one, many), (many, one)):
+        back = dict(zip(map(len, xs), Add().vjp(xs, g), strict=True))
+        assert back[1].tolist() == [[9, 12]]
+        assert back[3].tolist() == g.tolist()
+        assert Add().vjp(tuple(x[:1] for x in xs), g[:1])[0].tolist() == [[1, 2]]
+        for wrong in (g[:1], g[:2]):
+            with pytest.raises(ShapeError, match=r"Add: the output has shape \(3, 2\), its gradient has shape"):
+                Add().vjp(xs, wrong)
+    assert [a.shape for a in Add().vjp((one, many[:0]), g[:0])] == [(1, 2), (0, 2)]
+
+
 @pytest.mark.parametrize(("weights", "operands"), [((1,), 2), ((1, 2), 3), ((1, 2), 1), ((1, 2, 3), 2)])
 def test_a_coefficient_for_every_operand(weights: tuple[int, ...], operands: int) -> None:
     with pytest.raises(ShapeError, match=f"{len(weights)} coefficients for {operands} operands"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrp_ref import blocks, edits, rules
+from lrp_ref import blocks, buffers, edits, rules
 from lrp_ref.arithmetic import rational
 from lrp_ref.errors import ParameterError, ShapeError
 from lrp_ref.layers import AveragePool, MaxPool, SumPool
@@ -52,6 +52,34 @@ WINDOWS = [
     (2, 2, 2, (1, 0), 1, True, 2, 1, True),
     (2, 2, 2, (0, 1), 1, True, 1, 0, True),
 ]
+
+
+PLANES = [
+    ((2, 2), None, 0, 1, False), ((2, 2), None, 0, 1, True), ((1, 2), None, 0, 1, False), ((2, 1), None, 0, 1, False),
+    ((1, 1), (2, 3), 0, 1, False), ((2, 2), (3, 2), 0, 1, False), ((2, 2), (2, 3), 0, 1, False),
+    ((2, 2), 3, 0, 1, True), ((2, 2), 2, 0, (1, 2), False), ((2, 2), 2, 0, (2, 1), False), ((2, 2), 1, 0, 1, False),
+    ((3, 2), (2, 2), 0, 1, False), ((2, 3), (2, 2), 0, 1, False), ((2, 2), None, 1, 1, False),
+    ((3, 3), 4, 1, 1, True), ((2, 2), 4, 0, 3, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ties", ["first", "share"])
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (6, 4), (7, 5)], ids=str)
+@pytest.mark.parametrize("case", PLANES, ids=str)
+def test_max_pooling_in_memory_that_was_used_before(
+    case: tuple[Any, ...], size: tuple[int, int], ties: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Positions that no window reads get 0, and every maximum is one: what lay in the memory does not show."""
+    monkeypatch.setattr(buffers, "empty", lambda shape, dtype, xp: np.full(tuple(shape), np.nan, dtype))
+    layer, rng = MaxPool(*case, ties=ties), np.random.default_rng(4)
+    x = rng.integers(-3, 4, (2, 3, *size)).astype(float)
+    z = layer.forward(x)
+    r = rng.standard_normal(z.shape)
+    exact, told = rational(x), layer.redistribute(x, r)
+    assert np.array_equal(z, layer.forward(exact).astype(float))
+    expected = layer.redistribute(exact, rational(r))
+    np.testing.assert_allclose(told.relevances[0], expected.relevances[0].astype(float), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(told.dropped, expected.dropped.astype(float), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("case", WINDOWS, ids=str)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import MISSING, FrozenInstanceError, fields
 from typing import Any
 
 import numpy as np
 import pytest
 from exact_numbers import F, exact
 
-from lrp_ref import edits, rules
+from lrp_ref import edits, rules, sharing
 from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO
 from lrp_ref.errors import ParameterError, UndecidedError
 from lrp_ref.layers import Add, Affine, Conv, Dense
@@ -343,3 +345,22 @@ def test_a_transpose_that_forgets_an_operand_is_an_error(layer: Any) -> None:
     rule = rules.Epsilon(F(1, 2), bias_share=1) if isinstance(layer, Loses) else rules.LRP0()
     with pytest.raises(ValueError, match="argument 2 is shorter"):
         share(layer, xs, exact([1, 1]), rule)
+
+
+# The bundles and functions themselves ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Known, sharing._Messages])
+def test_what_is_known_does_not_change(kind: Any) -> None:
+    bundle = kind(*[None] * sum(f.default is MISSING for f in fields(kind)))
+    with pytest.raises(FrozenInstanceError):
+        setattr(bundle, fields(kind)[0].name, 1)
+
+
+@pytest.mark.parametrize(("function", "named"), [
+    (share, {"known"}), (edits_of, {"nonnegative", "active"}), (sharing._quotients, {"out"}),
+])  # fmt: skip
+def test_options_are_given_by_name_and_the_rest_as_one_likes(function: Any, named: set[str]) -> None:
+    kinds = {name: p.kind for name, p in inspect.signature(function).parameters.items()}
+    assert {name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY} == named
+    assert inspect.Parameter.POSITIONAL_ONLY not in kinds.values()

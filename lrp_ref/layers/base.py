@@ -170,8 +170,9 @@ class Layer(Value):
         outputs = blank if isinstance(blank, tuple) else (blank,)
         if len(given) != len(outputs):
             raise ShapeError(f"{name}: the number of outputs is {len(outputs)}, that of their {kind}s {len(given)}")
+        n = min({x.shape[0] for x in xs} - {1}, default=1)  # an operand of one sample goes with all
         for array, output in zip(given, outputs, strict=True):
-            shape = (xs[0].shape[0], *output.shape[1:])
+            shape = (n, *output.shape[1:])
             if array.shape != shape:
                 raise ShapeError(f"{name}: the output has shape {shape}, its {kind} has shape {array.shape}")
         return isinstance(blank, tuple)
