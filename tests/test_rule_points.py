@@ -121,10 +121,10 @@ def test_uniform_shares_over_what_there_is() -> None:
         [7],
         [-1],
     ]
-    shared = layers.Sum(axes=(1,)).redistribute(np.ones((2, 0)), np.array([3.0, -4.0]), rules.Uniform())
+    shared = layers.Sum(axes=(1,)).redistribute(np.ones((2, 0)), np.array([[3.0], [-4.0]]), rules.Uniform())
     assert shared.relevances[0].shape == (2, 0)
     assert shared.dropped.tolist() == [3, -4], "no input: all of it is dropped, and counted"
-    whole = layers.Sum(axes=(1,)).redistribute(np.ones((2, 2)), np.array([3.0, -4.0]), rules.Uniform())
+    whole = layers.Sum(axes=(1,)).redistribute(np.ones((2, 2)), np.array([[3.0], [-4.0]]), rules.Uniform())
     assert whole.dropped.tolist() == [0, 0]
 
 
