@@ -196,6 +196,21 @@ def test_a_layer_with_a_forward_pass_of_its_own_is_asked_for_it() -> None:
         assert np.array_equal(np.concatenate([part.ravel() for part in seen]), kind(WEIGHT).forward(X).ravel())
 
 
+def test_what_holds_for_a_kind_of_layer_holds_for_those_that_only_complete_it() -> None:
+    class Doubled(layers.base.Route):
+        def forward(self, *xs: Any) -> Any:
+            return 2 * xs[0]
+
+    class Renamed(layers.ReLU):
+        pass
+
+    assert Doubled().nonnegative((True,))
+    assert not Doubled().nonnegative((False,))
+    assert Renamed.writes_over
+    assert Renamed.stays_finite
+    assert Renamed().nonnegative((False,))
+
+
 def test_a_layer_with_a_forward_pass_of_its_own_says_again_what_holds() -> None:
     own = made_over()
     for kind in (own.Threshold, own.Lowered):

@@ -102,9 +102,9 @@ class Geometry:
                 xp.maximum(padded if k else first, view, out=padded)
 
     def covers(self, padded: Array) -> bool:
-        """Whether every position lies in exactly one window."""
+        """Whether every position lies in exactly one window (windows with gaps do not lie side by side)."""
         whole = all(s * o == n for s, o, n in zip(self.stride, self.out, padded.shape[2:], strict=True))
-        return whole and self.stride == self.kernel and max(self.dilation) == 1
+        return whole and self.stride == self.kernel
 
     def crop(self, padded: Array) -> Array:
         """Return the part of a padded array that is the input."""
