@@ -168,8 +168,7 @@ class Layer(Value):
         """Raise unless ``given`` have the shapes of the outputs; return whether there are several, as a tuple."""
         name, blank = type(self).__name__, self._blank(xs)
         outputs = blank if isinstance(blank, tuple) else (blank,)
-        if len(given) != len(outputs):
-            raise ShapeError(f"{name}: the number of outputs is {len(outputs)}, that of their {kind}s {len(given)}")
+        self._expect(given, len(outputs), kind)
         n = min({x.shape[0] for x in xs} - {1}, default=1)  # an operand of one sample goes with all
         for array, output in zip(given, outputs, strict=True):
             shape = (n, *output.shape[1:])
@@ -187,10 +186,10 @@ class Layer(Value):
             raise ShapeError(f"{type(self).__name__} takes {self.operands or 'at least 1'} inputs, got {len(xs)}")
         return xs
 
-    def _expect(self, relevances: tuple[Array, ...], outputs: int) -> None:
-        if len(relevances) != outputs:
+    def _expect(self, given: tuple[Array, ...], outputs: int, kind: str = "relevance") -> None:
+        if len(given) != outputs:
             name = type(self).__name__
-            raise ShapeError(f"{name}: the number of outputs is {outputs}, that of their relevances {len(relevances)}")
+            raise ShapeError(f"{name}: the number of outputs is {outputs}, that of their {kind}s {len(given)}")
 
     def _refuse(self, rule: Any) -> ParameterError | UnsupportedError:
         name = type(self).__name__
