@@ -15,23 +15,23 @@ from .canonize import canonize
 from .composites import Composite, first, order
 from .errors import LrpError
 from .explain import Explanation, explain, load_relevance
-from .loaders import load, save
 from .network import Input, Network, Node
 from .rule import Group, Redistribution, Rule, Run
 from .trace import Ledger, Row, Trace, TraceDiff
 
 if TYPE_CHECKING:
-    from . import heatmap, taylor, vectors
+    from . import heatmap, loaders, taylor, vectors
     from .certificate import Certificate, certify
     from .formulas import Formulas, symbolic
+    from .loaders import load, save
     from .message_tables import MessageTable, messages
     from .taylor import RootPoint, root_point
 else:
     _LATER = {  # what few programs need is imported when it is asked for: name → module
-        "heatmap": "heatmap", "taylor": "taylor", "vectors": "vectors",
+        "heatmap": "heatmap", "loaders": "loaders", "taylor": "taylor", "vectors": "vectors",
         "Certificate": "certificate", "certify": "certificate", "Formulas": "formulas", "symbolic": "formulas",
-        "MessageTable": "message_tables", "messages": "message_tables", "RootPoint": "taylor",
-        "root_point": "taylor",
+        "load": "loaders", "save": "loaders", "MessageTable": "message_tables", "messages": "message_tables",
+        "RootPoint": "taylor", "root_point": "taylor",
     }  # fmt: skip
 
     def __getattr__(name: str) -> Any:
@@ -52,6 +52,6 @@ __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
     "canonize", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers", "load",
-    "load_relevance", "messages", "order", "root_point", "rules", "save", "start", "symbolic", "taylor",
+    "load_relevance", "loaders", "messages", "order", "root_point", "rules", "save", "start", "symbolic", "taylor",
     "vectors",
 ]  # fmt: skip

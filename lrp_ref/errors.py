@@ -5,7 +5,6 @@ Each message is one line: what is wrong, where (node, file, offset), which shape
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import itertools
 from collections.abc import Iterable
@@ -131,6 +130,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ParameterError:
         >>> str(unknown("composite", "epsilon_pluss", ["epsilon", "epsilon_plus"]))
         "unknown composite 'epsilon_pluss': did you mean 'epsilon_plus'? known: epsilon, epsilon_plus"
     """
+    import difflib  # only needed here, and `import lrp_ref` should be quick
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""

@@ -38,7 +38,7 @@ class LinearMap(Protocol):
         """The map with weight 1 on every connection over which shares of bias and stabiliser are spread."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Redistribution:
     """Where the relevance of one layer's outputs went.
 

@@ -288,7 +288,6 @@ def _array(value: Any) -> Any:
 # Rules for any layer ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Pass(Universal):
     """R_i = R_j: relevance passes unchanged through a layer whose input and output have one shape."""
 
@@ -319,7 +318,6 @@ def _nothing(xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> list[Array
     return [namespace(*relevances).zeros(x.shape, dtype=relevances[0].dtype) for x in xs]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Zero(Universal):
     """R_i = 0: all relevance is dropped, and counted."""
 
@@ -332,7 +330,6 @@ class Zero(Universal):
         return "R_i = 0"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Gradient(Universal):
     """R_i = Σ_j ∂z_j/∂a_i R_j: the derivative. Not conservative; the difference is in the ledger as dropped.
 
@@ -354,7 +351,6 @@ def _by_definition(received: tuple[Array, ...], relevances: tuple[Array, ...]) -
     return Redistribution.routed(received, relevances[0], dropped=lost)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Deconv(Universal):
     """ReLU, or ReLU6, in a deconvolution network: R_i = R_j⁺. Source: Zeiler & Fergus 2014."""
 
@@ -367,7 +363,6 @@ class Deconv(Universal):
         return "R_i = R_j⁺"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Guided(Universal):
     """ReLU in guided backpropagation: R_i = [a_i > 0] R_j⁺; a clip (ReLU6) is open between its bounds.
 
@@ -417,7 +412,6 @@ class BetaSmooth(Universal):
 # Teaching examples: consistent or not, they show what a decomposition may look like ------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Uniform(Universal):
     """Uniform decomposition of the teaching slides: every one of d inputs receives Σ_j R_j / d."""
 
@@ -457,7 +451,6 @@ class AllToOne(Universal):
         return f"R_i = [i = {self.index}]·Σ_j R_j"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Natural(LRP0):
     """Natural decomposition of an additive function f = Σ_p f_p(x_p): R_p = f_p(x_p).
 

@@ -16,7 +16,7 @@ from .groups import Group, Run
 from .rule import LinearMap, Redistribution, Rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Known:
     """What is known of a layer's arrays without looking at numbers: from the graph, or from the pass before.
 
@@ -133,7 +133,7 @@ def _dropped(relevance: Array, part: Any, covered: Array | None, xp: Namespace) 
     return sample_sum(left if covered is None else left - covered)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Messages:
     """What the units of a layer send down for one group.
 

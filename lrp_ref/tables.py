@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from html import escape
 
 
 def text(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> str:
@@ -46,6 +45,8 @@ def html(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = 
         >>> html(["a"], [["<1>"]])
         '<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>&lt;1&gt;</td></tr></tbody></table>'
     """
+    from html import escape  # only needed here, and `import lrp_ref` should be quick
+
     style = ' style="text-align:right"'
     head = "".join(f"<th>{escape(h)}</th>" for h in headers)
     body = "".join(

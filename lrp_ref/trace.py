@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -279,6 +278,8 @@ def _compare(kind: str, name: str, a: np.ndarray[Any, Any], b: np.ndarray[Any, A
 
 def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
     """Write a trace and further arrays as .npz: to a temporary name first, then renamed."""
+    import json  # only needed here and below, and `import lrp_ref` should be quick
+
     target = Path(path)
     target = target if target.suffix == ".npz" else target.with_name(target.name + ".npz")
     if not target.parent.is_dir():
@@ -317,6 +318,8 @@ def _require_numbers(path: str | Path, arrays: Mapping[str, Any]) -> None:
 
 def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
     """Read what :func:`write_npz` wrote: the extra entries and the trace."""
+    import json
+
     try:
         # Opened here, because NumPy leaves a file open that it fails to read.
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:

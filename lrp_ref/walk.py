@@ -36,7 +36,7 @@ SHARED_PRODUCTS = 1 << 28  # of a convolution, from which on threads share it: w
 CHEAP = (ReLU, Clip, LeakyReLU, Identity, Flatten, Reshape)  # run again on the way back rather than kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Extent:
     """How much one sample takes.
 

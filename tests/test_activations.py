@@ -221,10 +221,22 @@ DEFAULTS: list[tuple[type[Layer], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("cls", "fields"), DEFAULTS, ids=lambda v: getattr(v, "__name__", ""))
 def test_fields_and_defaults(cls: type[Layer], fields: dict[str, Any]) -> None:
-    """What a layer is made without, and that every class is a frozen dataclass of its own."""
-    assert "__dataclass_params__" in vars(cls), "its own declaration"
-    assert {f.name: getattr(cls(), f.name) for f in dataclasses.fields(cls())} == fields  # type: ignore[arg-type]
-    assert repr(cls()) == f"{cls.__name__}()"
+    """What a layer is made without, and that nobody can change it afterwards."""
+    layer = cls()
+    assert {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)} == fields
+    assert repr(layer) == f"{cls.__name__}()"
+    for name in (*fields, "another"):
+        with pytest.raises(dataclasses.FrozenInstanceError, match=f"cannot assign to .*'{name}'"):
+            setattr(layer, name, 1)
+        with pytest.raises(dataclasses.FrozenInstanceError, match=f"cannot delete .*'{name}'"):
+            delattr(layer, name)
+
+
+def test_a_layer_without_fields_says_that_it_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"^cannot assign to 'slope': ReLU is frozen$"):
+        layers.ReLU().slope = 1  # type: ignore[misc, assignment]
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"^cannot delete 'slope': ReLU is frozen$"):
+        del layers.ReLU().slope
 
 
 def test_every_activation_is_here() -> None:

@@ -81,7 +81,7 @@ class Derivation:
     def layer(self, node: Node, asked: Asked) -> Any:
         """Return the node's layer with symbols for its arrays."""
         changes, layer = {}, node.layer
-        for field in dataclasses.fields(layer):  # type: ignore[arg-type]  # every layer is a dataclass
+        for field in dataclasses.fields(layer):
             array = getattr(layer, field.name)
             if is_array(array) and is_float(array):
                 letter = {"weight": "w", "bias": "b"}.get(field.name, field.name)
@@ -89,7 +89,7 @@ class Derivation:
                 for index in np.ndindex(array.shape):
                     names[index] = self.symbol(letter, index, node.name, array[index], field=field.name)
                 changes[field.name] = self.lift(names, asked)
-        return replace(layer, **changes)  # type: ignore[type-var]
+        return replace(layer, **changes)
 
     def rule(self, rule: Any, node: str, asked: Asked) -> Any:
         """Return the rule with letters for its parameters; a parameter that is 0 stays 0."""

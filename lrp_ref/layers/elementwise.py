@@ -28,7 +28,6 @@ def _sigmoid(x: Array) -> Array:
     return 0.5 * (namespace(x).tanh(0.5 * x) + 1)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Identity(Elementwise):
     """y = x (dropout in inference, casts between floats)."""
 
@@ -45,7 +44,6 @@ class Identity(Elementwise):
         return namespace(x).ones(x.shape, dtype=x.dtype)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ReLU(Elementwise):
     """y = max(x, 0).
 
@@ -171,7 +169,6 @@ class GELU(Elementwise):
         return gate + 2 * x * gate * (1 - gate) * inner
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Sigmoid(Elementwise):
     """y = 1/(1 + exp(−x))."""
 
@@ -189,7 +186,6 @@ class Sigmoid(Elementwise):
         return y * (1 - y)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class SiLU(Elementwise):
     """y = x·sigmoid(x)."""
 
@@ -204,7 +200,6 @@ class SiLU(Elementwise):
         return s + x * s * (1 - s)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Tanh(Elementwise):
     """y = tanh(x)."""
 
@@ -294,7 +289,6 @@ class HardSigmoid(Elementwise):
         return scalar(self.alpha, x) * Clip(0, 1).slope(scalar(self.alpha, x) * x + scalar(self.beta, x))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class HardSwish(Elementwise):
     """y = x·min(max(x/6 + 1/2, 0), 1)."""
 
@@ -317,7 +311,6 @@ class HardTanh(Clip):
     high: Any = 1
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Abs(Elementwise):
     """y = abs(x)."""
 
@@ -364,7 +357,6 @@ class Power(Elementwise):
         return self.exponent * x ** (self.exponent - 1)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Exp(Elementwise):
     """y = exp(x)."""
 
@@ -382,7 +374,6 @@ class Exp(Elementwise):
         return self.forward(x)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Log(Elementwise):
     """y = log(x)."""
 

@@ -96,7 +96,6 @@ class Mean(Sum):
         return replace(self, weight_edit=weights)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class GlobalAveragePool(Mean):
     """Mean over all spatial axes: :class:`Mean` under the name that networks give it."""
 

@@ -6,7 +6,6 @@ A module of this package that has ``SUFFIXES`` and ``load(path, **options)`` is 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +21,8 @@ __all__ = ["Comparison", "check_against_onnxruntime", "load", "save", "suffixes"
 @cache
 def _modules() -> dict[str, ModuleType]:
     """Return the loader module of every known suffix."""
+    import pkgutil  # only needed here, and `import lrp_ref` should be quick
+
     found = {}
     for info in pkgutil.iter_modules(__path__, f"{__name__}."):
         module = importlib.import_module(info.name)

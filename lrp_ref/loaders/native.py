@@ -48,7 +48,7 @@ def save(network: Network, path: Path) -> None:
             raise UnsupportedError(f"node '{node.name}': a {kind} is not a registered layer and cannot be saved")
         fields = {
             f.name: _encode(getattr(node.layer, f.name), f"node '{node.name}': {f.name}", arrays)
-            for f in dataclasses.fields(node.layer)  # type: ignore[arg-type]
+            for f in dataclasses.fields(node.layer)
         }
         nodes.append({"name": node.name, "layer": kind, "inputs": list(node.inputs), "fields": fields})
     header = {
@@ -189,7 +189,7 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> An
     kind, fields = entry["layer"], entry["fields"]
     if kind not in LAYERS:
         raise ModelFormatError(f"the layer '{kind}' is not known")
-    known = {f.name for f in dataclasses.fields(LAYERS[kind])}  # type: ignore[arg-type]
+    known = {f.name for f in dataclasses.fields(LAYERS[kind])}
     if set(fields) != known:
         wrong = ", ".join(sorted(set(fields) ^ known))
         raise ModelFormatError(f"the fields of {kind} do not fit (missing or not known: {wrong})")
