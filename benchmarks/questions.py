@@ -19,6 +19,8 @@ from .networks import NETWORKS, Graph, Parameters, cast, parameters, pictures
 from .report import Cell, Table
 from .sides import UNIT, make, sides_of
 
+SECONDS = ("median [s]", "min [s]", "max [s]")  # columns
+
 
 @dataclass(frozen=True)
 class Options:
@@ -130,7 +132,7 @@ def images(options: Options) -> list[Table]:
     tables = []
     for label in tensor_float_modes(options.backend):
         columns = [
-            "network", "batch", "composite", "side", "median [s]", "min [s]", "max [s]", "÷ forward [×]",
+            "network", "batch", "composite", "side", *SECONDS, "÷ forward [×]",
             "÷ lrp_ref [×]", "÷ floor [×]", "peak [MB]", "difference", "others",
         ]  # fmt: skip
         where = f"{options.threads} threads" if options.backend == "numpy" else f"{options.backend}, {label}"
@@ -290,11 +292,12 @@ def lstm(options: Options) -> list[Table]:
     table = Table(
         "lstm",
         "Sentences of 50 words, bidirectional LSTM, 60 embeddings, 60 hidden units, float64",
-        ["sentences", "side", "median [s]", "min [s]", "max [s]", "÷ lrp_ref [×]", "difference", "others"],
+        ["sentences", "side", *SECONDS, "÷ lrp_ref [×]", "÷ float32 [×]", "difference", "others"],
         notes=[
             "one word at a time: our own plain NumPy loop, identity matrices and messages in memory "
             "(benchmarks/sentences.py); LRP_for_LSTM: its own class, unmodified, from --lstm-peer; in float64",
-            "difference: max |R − R of lrp_ref| / max |R|; every side runs as often in a row as takes 20 ms",
+            "÷ float32: next to lrp_ref in float32; difference: max |R − R of lrp_ref| / max |R|",
+            "every side runs as often in a row as takes 1 s",
         ],
     )
     for count in (1, 64):
@@ -311,8 +314,8 @@ def lstm(options: Options) -> list[Table]:
         times = options.alternate(calls, clock=timing.in_a_row)
         for side, taken in times.items():
             difference = None if side == "lrp_ref" else largest_difference(relevance[side], relevance["lrp_ref"])
-            ratio = taken.over(times["lrp_ref"])
-            table.rows.append([count, side, taken.median, *taken.spread, ratio, difference, round(taken.busy, 2)])
+            ratios = [taken.over(times[other]) for other in ("lrp_ref", "lrp_ref, float32")]
+            table.rows.append([count, side, taken.median, *taken.spread, *ratios, difference, round(taken.busy, 2)])
     return [table]
 
 
@@ -340,7 +343,7 @@ def startup(options: Options) -> list[Table]:
     table = Table(
         "startup",
         "Start-up: wall time of new processes, in turn",
-        ["process", "median [s]", "min [s]", "max [s]", "÷ import numpy [×]"],
+        ["process", *SECONDS, "÷ import numpy [×]"],
     )
     times = options.alternate({k: started(v) for k, v in statements.items()}, repeats=2 * options.repeats, pause=0)
     for name, taken in times.items():
@@ -363,7 +366,7 @@ def growth(options: Options) -> list[Table]:
     table = Table(
         "growth",
         "Growth: a chain of 3×3 convolutions with 32 channels, epsilon_plus, float32",
-        ["axis", "value", "side", "median [s]", "min [s]", "max [s]", "÷ lrp_ref [×]"],
+        ["axis", "value", "side", *SECONDS, "÷ lrp_ref [×]"],
         notes=["what is not on the axis: " + ", ".join(f"{k} {v}" for k, v in MIDDLE.items()), AGREEMENT],
     )
     for axis, values in AXES.items():

@@ -64,8 +64,12 @@ def cpu_clock(call: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
-def in_a_row(call: Callable[[], Any], least: float = 0.02) -> float:
-    """Return the seconds of one call, from as many in a row as take ``least`` seconds: short ones wake the machine."""
+def in_a_row(call: Callable[[], Any], least: float = 1.0) -> float:
+    """Return the seconds of one call, from as many in a row as take ``least`` seconds.
+
+    A side that takes longer for one call than another for ten would find its caches, threads and cores awake, the
+    other would not.
+    """
     begin, count = time.perf_counter(), 0
     while True:
         call()

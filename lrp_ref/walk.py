@@ -146,7 +146,7 @@ def _batch(fed: Mapping[str, Array]) -> tuple[int, Array]:
 def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool) -> Walk:
     """Return the walk for a network, its checked inputs and a composite, if possible from an earlier call."""
     chosen = composites.resolve(composite)
-    shapes = tuple((name, str(a.dtype), tuple(a.shape[1:])) for name, a in fed.items())
+    shapes = tuple((name, a.dtype, a.shape[1:]) for name, a in fed.items())
     key = (chosen, output, canonize, shapes)
     walk: Walk | None = net.memory.pop(key, None)
     if walk is None:

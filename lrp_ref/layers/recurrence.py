@@ -33,9 +33,14 @@ class Weights:
 
     def rows(self, gates: Sequence[int]) -> Array:
         """Return (W, b, U) of some gates: (directions, gates, hidden, features + 1 + hidden)."""
-        xp = namespace(self.input)
-        parts = (self.input, self.bias[..., None], self.hidden)
-        return xp.concatenate([xp.stack([part[:, k] for k in gates], axis=1) for part in parts], axis=3)
+        count, _, hidden, features = self.input.shape
+        shape = (count, len(gates), hidden, features + 1 + hidden)
+        rows = namespace(self.input).empty(shape, dtype=self.input.dtype)
+        for to, gate in enumerate(gates):
+            rows[:, to, :, :features] = self.input[:, gate]
+            rows[:, to, :, features] = self.bias[:, gate]
+            rows[:, to, :, features + 1 :] = self.hidden[:, gate]
+        return rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, ClassVar
 
 from .. import buffers
@@ -189,13 +190,12 @@ class LSTM(Layer):
         first = walk_back(tape, arriving, back)
         if beyond is not None:  # a sample without a step hands everything to its initial states
             first = (first[0] + beyond[0], first[1] + beyond[1])
+        ways = [tape.x[:, k].transpose(0, 2, 1) for k in range(len(DIRECTIONS[self.direction]))]
+        whole, *others = map(self._turn, ways, DIRECTIONS[self.direction], repeat(lengths), repeat(xp))
+        for way in others:  # in the tape's own memory
+            whole += way
         received = buffers.empty(x.shape, x.dtype, xp)
-        for k, reverse in enumerate(DIRECTIONS[self.direction]):
-            way = self._turn(tape.x[:, k].transpose(0, 2, 1), reverse, lengths, xp).transpose(1, 0, 2)
-            if k == 0:
-                received[...] = way
-            else:
-                received += way
+        received[...] = whole.transpose(1, 0, 2)
         middle = (xp.zeros(lengths.shape, dtype=x.dtype),) if lengths is not None else ()
         return (received, *middle, *(a.transpose(2, 0, 1) for a in first))
 

@@ -56,9 +56,8 @@ class RelevanceBack:
     ``bias``, ``stabiliser`` and ``dropped`` (N,) are the columns of the ledger.
     """
 
-    def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        self.xp, self.tape, self.weights = namespace(tape.read), tape, weights
-        self.dense, self.state = dense, state
+    def __init__(self, tape: Tape) -> None:
+        self.xp, self.tape = namespace(tape.read), tape
         zero = self.xp.zeros(tape.read.shape[3], dtype=tape.read.dtype)
         self.bias, self.stabiliser, self.dropped = zero, zero, zero
 
@@ -76,7 +75,8 @@ class SharedBack(RelevanceBack):
     """Any two rules: every step is two linear layers, one direction after the other."""
 
     def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        super().__init__(weights, tape, dense, state)
+        super().__init__(tape)
+        self.dense, self.state = dense, state
         wx, wh, b = weights.input[:, CELL], weights.hidden[:, CELL], weights.bias[:, CELL]
         joint = self.xp.concatenate((wx, wh), axis=2)
         self.layers = [Dense(joint[k].T, b[k]) for k in range(joint.shape[0])]
@@ -129,24 +129,22 @@ class _Everything(Add):
 
 def plain(rule: Rule) -> Group | None:
     """Return the group of a rule that is a·w·R/stabilise(z) and nothing else, or None."""
-    if [group.runs for group in rule.groups] != [(Run(),)]:
+    groups = rule.groups
+    if [group.runs for group in groups] != [(Run(),)]:
         return None
-    (group,) = rule.groups
+    (group,) = groups
     return group if group.weight == 1 and group.gate is None else None
 
 
 class PlainBack(RelevanceBack):
-    """Two rules that are :func:`plain`: a step multiplies by quotients that are known beforehand.
+    """Two rules that are :func:`plain`, as their groups: a step multiplies by quotients that are known beforehand.
 
     Formula, with m = R_{h_t} + R_{c_t} and c̃, z̃ the stabilised c_t and pre-activation of g: s = m i⊙g/(c̃ z̃),
     R_{c_{t−1}} = m f⊙c_{t−1}/c̃, R_{h_{t−1}} = h_{t−1}⊙(U_gᵀ s), R_{x_t} = x_t⊙(W_gᵀ s).
     """
 
-    def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        super().__init__(weights, tape, dense, state)
-        below, cell = plain(dense), plain(state)
-        assert below is not None
-        assert cell is not None
+    def __init__(self, weights: Weights, tape: Tape, below: Group, cell: Group) -> None:
+        super().__init__(tape)
         self.below, self.cell = below, cell
         self.below_weights = weights.rows((CELL,))[:, 0].transpose(0, 2, 1)
         self.b = weights.bias[:, CELL, :, None]
@@ -266,5 +264,7 @@ def _divide(numerator: Array, stable: Array, dead: Array | None, out: Array, xp:
 
 def relevance_back(weights: Weights, tape: Tape, dense: Rule, state: Rule) -> RelevanceBack:
     """Return the way to make steps back under the rules of the cell input and of the sum c_t."""
-    kind = SharedBack if plain(dense) is None or plain(state) is None else PlainBack
-    return kind(weights, tape, dense, state)
+    below, cell = plain(dense), plain(state)
+    if below is None or cell is None:
+        return SharedBack(weights, tape, dense, state)
+    return PlainBack(weights, tape, below, cell)
