@@ -21,9 +21,9 @@ Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtyp
 Namespace = Any
 
 ARRAY_FUNCTIONS = (
-    "abs", "add", "arange", "asarray", "broadcast_to", "concatenate", "copysign", "divide", "empty", "exp", "expm1",
-    "isfinite", "log", "log1p", "logical_and", "matmul", "maximum", "minimum", "moveaxis", "multiply", "ones",
-    "sqrt", "stack", "sum", "take", "tanh", "where", "zeros",
+    "abs", "add", "arange", "asarray", "ascontiguousarray", "broadcast_to", "concatenate", "copysign", "divide",
+    "empty", "exp", "expm1", "isfinite", "log", "log1p", "logical_and", "matmul", "maximum", "minimum", "moveaxis",
+    "multiply", "ones", "sqrt", "stack", "take", "tanh", "where", "zeros",
 )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import threads
-from .arrays import Array, Namespace
+from . import buffers, threads
+from .arrays import Array, Namespace, namespace
 
 BLOCK_BYTES = 1 << 20  # of one array on the CPU
 
@@ -34,9 +34,10 @@ def add_product(x: Array, g: Array, into: Array | None, *, sign: int, keep: Arra
     own = own and not np.may_share_memory(g, keep)
     large = own and g.dtype.kind == "f" and g.nbytes > BLOCK_BYTES
     if not (large and all(a is None or a.flags.c_contiguous for a in (x, g, into))):
-        part = np.multiply(x, g, out=g) if own else x * g
+        xp = namespace(x, g)
+        part = buffers.computed(xp.multiply, x, g, out=g if own else None)
         part = part if sign > 0 else -part
-        return part if into is None else into + part, None
+        return part if into is None else buffers.computed(xp.add, into, part), None
     rows = math.prod(g.shape[: 2 if g.ndim > 2 else 1])
     flat = [None if a is None else a.reshape(rows, -1) for a in (x, g, into)]
     sums = np.empty(rows, dtype=g.dtype)

@@ -100,8 +100,15 @@ def zeros(shape: Sequence[int], dtype: Any, xp: Namespace) -> Array:
     return array
 
 
-def computed(function: Callable[..., Array], x: Array, number: Any) -> Array:
-    """Return ``function(x, number)`` of every element, in the shape and dtype of ``x``."""
-    if isinstance(x, np.ndarray) and x.dtype.kind == "f":
-        return function(x, number, out=empty(x.shape, x.dtype, np))
-    return function(x, number)
+def computed(function: Callable[..., Array], x: Array, y: Any, *, out: Array | None = None) -> Array:
+    """Return ``function(x, y)`` of every element, in used memory if the result is a large array of floats.
+
+    Args:
+        function: of the array module; its result has the shape and dtype of ``x`` if ``y`` has them or is a number.
+        x, y: an array, and an array or a number of its dtype.
+        out: where the result is to stand, if the caller has a place for it.
+    """
+    alike = isinstance(x, np.ndarray) and x.dtype.kind == "f" and np.shape(y) in ((), x.shape)
+    if out is None and alike and getattr(y, "dtype", x.dtype) == x.dtype:
+        out = empty(x.shape, x.dtype, np)
+    return function(x, y) if out is None else function(x, y, out=out)

@@ -57,10 +57,6 @@ def convolve(
     if z.size == 0:
         return z
     meets, taps = Windows(spatial, out, kernel, stride, pads, dilation), math.prod(kernel)
-    if inner == 1:
-        _depthwise(x, weight, z, groups, meets)
-        finish(z if bias is None else _add_bias(z, bias))
-        return z
     matrix = weight.reshape(groups, outs // groups, inner * taps)
     grouped = x.reshape(n, groups, inner, *spatial)
     pieces = _pieces(inner, taps, summands or SUMMANDS, x.dtype, xp)
@@ -161,7 +157,9 @@ def _pieces(inner: int, taps: int, summands: int, dtype: Any, xp: Namespace) -> 
 
 def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
     """Write the matrix product into ``out`` (a view with contiguous rows), if possible without a temporary."""
-    if xp.__name__ == "numpy":
+    if a.shape[-1] == 1:  # NumPy hands no such product to the BLAS
+        xp.multiply(a, b, out=out)
+    elif xp.__name__ == "numpy":
         xp.matmul(a, b, out=out)
     else:
         out[...] = xp.matmul(a, b)
@@ -194,16 +192,16 @@ def convolve_adjoint(
     n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     if _flips(weight, stride, groups, n * math.prod(out)):
-        flipped = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
-        flipped = flipped[(..., *(slice(None, None, -1),) * len(kernel))].reshape(-1, outs // groups, *kernel)
+        turned = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
+        turned = turned[(..., *(slice(None, None, -1),) * len(kernel))]
+        flipped = xp.ascontiguousarray(turned)  # the BLAS takes no steps backwards
+        flipped = flipped.reshape(groups * inner, outs // groups, *kernel)
         around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
         same: dict[str, Any] = {"stride": stride, "pads": around, "dilation": dilation, "groups": groups, "xp": xp}
         return convolve(g, flipped, summands=BACK_SUMMANDS, **same)
     y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
     meets = Windows(spatial, out, kernel, stride, pads, dilation)
-    if g.size and inner == 1:
-        _depthwise_adjoint(g, weight, y, groups, meets, xp)
-    elif g.size:
+    if g.size:
         _scatter(g, weight, y.reshape(n, groups, inner, *spatial), groups, meets, xp)
     return y
 
@@ -215,7 +213,7 @@ def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) ->
     tap and input channel; flipping costs one strided copy of the weights.
     """
     outs, inner = weight.shape[0] // groups, weight.shape[1]
-    return all(s == 1 for s in stride) and 1 < outs <= inner and positions >= 4 * outs
+    return all(s == 1 for s in stride) and 0 < outs <= inner and positions >= 4 * outs
 
 
 def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
@@ -297,27 +295,3 @@ def _portions(total: int) -> list[slice]:
     """Return one piece of ``total`` for each thread."""
     share = max(1, -(-total // threads.members()))
     return [slice(first, min(first + share, total)) for first in range(0, total, share)]
-
-
-def _depthwise(x: Array, weight: Array, z: Array, groups: int, meets: Windows) -> None:
-    """One input channel per group: a weighted sum of shifted views, no matrix product."""
-    n, out = z.shape[0], z.shape[2:]
-    many = weight.shape[0] // groups
-    result = z.reshape(n, groups, many, *out)
-    result[...] = 0
-    factors = weight.reshape(groups, many, -1)
-    ones = (1,) * len(out)
-    for k, (here, there) in enumerate(meets.taps(slice(0, out[0]))):
-        view = x[(slice(None), slice(None), None, *there)]
-        result[(..., *here)] += view * factors[:, :, k].reshape(groups, many, *ones)
-
-
-def _depthwise_adjoint(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
-    n, out = g.shape[0], g.shape[2:]
-    many = weight.shape[0] // groups
-    source = g.reshape(n, groups, many, *out)
-    factors = weight.reshape(groups, many, -1)
-    ones = (1,) * len(out)
-    for k, (here, there) in enumerate(meets.taps(slice(0, out[0]))):
-        part = source[(..., *here)] * factors[:, :, k].reshape(groups, many, *ones)
-        y[(slice(None), slice(None), *there)] += xp.sum(part, axis=2)

@@ -204,15 +204,17 @@ def _quotients(
     group: Group, relevance: Array, z: Array | None, total: Array, xp: Namespace, *, out: Array | None = None
 ) -> tuple[Array, Array, Any]:
     """Return message (in ``out`` if that is given), mass and offset of every unit, or one offset for all."""
-    mass = relevance if group.weight == 1 else scalar(group.weight, relevance) * relevance
+    mass = relevance
+    if group.weight != 1:
+        mass = buffers.computed(xp.multiply, relevance, scalar(group.weight, relevance))
     try:
         if z is not None:
             mass = only(mass, z > 0 if group.gate == "positive" else z < 0)
         offset = group.stabiliser.constant(total)
         offset = group.stabiliser.offset(total) if offset is None else offset
-        stable = total if offset is None else xp.add(total, offset, out=out)
+        stable = total if offset is None else buffers.computed(xp.add, total, offset, out=out)
         if group.stabiliser.never_zero(total):
-            return xp.divide(mass, stable, out=out), mass, offset
+            return buffers.computed(xp.divide, mass, stable, out=out), mass, offset
         message, dead = divide(mass, stable, xp)
     except UndecidedError as error:
         raise error.among("the denominator", total) from error
@@ -275,7 +277,7 @@ def _total(passes: list[Pass_], z: Array | None, constant: Array | None) -> Arra
             continue
         unedited = (run.inputs, run.weights, run.bias) == (KEEP, KEEP, KEEP)
         part = run.signed(z if unedited and z is not None else edited.forward(*inputs))
-        total = part if total is None else total + part
+        total = part if total is None else buffers.computed(namespace(part).add, total, part)
     return total
 
 

@@ -161,6 +161,35 @@ def test_a_child_of_a_fork_does_not_wait_for_a_lock_of_its_parent() -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
+def test_what_is_computed_stands_in_used_memory(region: Any) -> None:
+    x, y = np.full(LARGE, 6.0), np.full(LARGE, 3.0)
+    for other in (y, 3, 3.0, np.float64(3), np.full((LARGE[1],), 3.0)):
+        found = buffers.computed(np.divide, x, other)
+        assert (found.shape, found.dtype, found[0, 0], found[-1, -1]) == (LARGE, np.float64, 2, 2)
+        used = not isinstance(other, np.ndarray) or other.shape == LARGE
+        assert (places(region) == [(3, 64)]) == used
+        del found
+        assert places(region) == [(0, 64)]
+    assert x[0, 0] == 6
+
+
+def test_what_is_computed_has_the_type_and_shape_that_numpy_gives_it() -> None:
+    x = np.ones(LARGE, dtype=np.float32)
+    assert buffers.computed(np.add, x, np.ones(LARGE)).dtype == np.float64
+    assert buffers.computed(np.add, x, np.float64(1)).dtype == np.float64
+    assert buffers.computed(np.add, np.ones(LARGE, dtype=int), 1).dtype == int
+    assert buffers.computed(np.add, x[:1], x).shape == LARGE
+    exact = buffers.computed(np.add, rational([1, 2]), rational([3, 4]))
+    assert exact.tolist() == [4, 6]
+
+
+def test_what_is_computed_stands_where_it_is_asked_to(region: Any) -> None:
+    x, place = np.full(LARGE, 6.0), np.empty(LARGE)
+    assert buffers.computed(np.divide, x, 3, out=place) is place
+    assert (place == 2).all()
+    assert places(region) == [(0, 64)]
+
+
 # Elementwise passes ------------------------------------------------------------------------------------------------
 
 
