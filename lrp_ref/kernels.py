@@ -213,7 +213,7 @@ def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) ->
     tap and input channel; flipping costs one strided copy of the weights.
     """
     outs, inner = weight.shape[0] // groups, weight.shape[1]
-    return all(s == 1 for s in stride) and 0 < outs <= inner and positions >= 4 * outs
+    return all(s == 1 for s in stride) and outs <= inner and positions >= 4 * outs
 
 
 def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
