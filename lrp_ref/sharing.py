@@ -133,7 +133,7 @@ def _dropped(relevance: Array, part: Any, covered: Array | None, xp: Namespace) 
     return sample_sum(left if covered is None else left - covered)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class _Messages:
     """What the units of a layer send down for one group.
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import lrp_ref
+from lrp_ref import sharing
 from lrp_ref.layers import LAYERS
+from lrp_ref.rule import Redistribution
 from lrp_ref.rules import RULES
 from lrp_ref.values import Value
 
@@ -78,6 +80,12 @@ DATA = [c for c in classes() if "__dataclass_params__" in vars(c)]
 @pytest.mark.parametrize("cls", DATA, ids=lambda c: c.__name__)
 def test_values_are_frozen(cls: Any) -> None:
     assert cls.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("cls", [Redistribution, sharing.Known, sharing._Messages], ids=lambda c: c.__name__)
+def test_bundles_of_arrays_are_compared_by_identity(cls: type) -> None:
+    """Comparing their fields would ask an array for its truth value."""
+    assert cls.__eq__ is object.__eq__
 
 
 @pytest.mark.parametrize("cls", [*RULES.values(), *LAYERS.values()], ids=lambda c: c.__name__)
