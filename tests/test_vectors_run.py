@@ -423,7 +423,7 @@ def test_a_program_without_numpy_answers_lines_of_json(small: Path, program: Cal
     [
         ("sys.exit(7)", "on core/dense/plain: it ended with status 7 instead of answering"),
         ("import os; os.kill(os.getpid(), 9)", "it was killed by signal 9"),
-        ("print('hello'); continue", "it answered 'hello', which is not a line of JSON"),
+        ("print('hello', flush=True); continue", "it answered 'hello', which is not a line of JSON"),
         ("case['id'] = 'another'", "its answer has the id 'another'; an answer repeats the id"),
         ("answer = {}", "has none of relevance, unsupported, refused, error"),
         ("answer = {'relevance': [[1, 2]]}", 'an array is {"shape": [...], "data": [numbers]}'),
