@@ -11,10 +11,10 @@ Importing it loads NumPy and no other third-party package.
 from typing import TYPE_CHECKING, Any
 
 from . import arithmetic, composites, edits, errors, layers, rules, start
-from .canonize import canonize
+from .canonization import canonize
 from .composites import Composite, first, order
 from .errors import LrpError
-from .explain import Explanation, explain, load_relevance
+from .explanation import Explanation, explain, load_relevance
 from .network import Input, Network, Node
 from .rule import Group, Redistribution, Rule, Run
 from .trace import Ledger, Row, Trace, TraceDiff

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
-from .canonize import canonize as canonize_network
+from .canonization import canonize as canonize_network
 from .edits import Edit
 from .errors import LrpError, UndecidedError
 from .knowledge import Facts, facts

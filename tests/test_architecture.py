@@ -16,10 +16,10 @@ FLOORS = [
     ["kernels", "windows", "edits", "heatmap"],
     ["groups", "rule", "sharing", "layers"],
     ["rules", "network"],
-    ["composites", "canonize", "trace", "start"],
+    ["composites", "canonization", "trace", "start"],
     ["knowledge"],
     ["walk"],
-    ["explain"],
+    ["explanation"],
     ["certificate", "loaders", "literal", "formulas", "message_tables", "preprocess", "taylor"],
     ["vectors"],
     ["cli", "__init__"],
@@ -31,10 +31,6 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def module_of(path: Path) -> tuple[str, ...]:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
-
-
-def is_file(module: tuple[str, ...]) -> bool:
-    return PACKAGE.joinpath(*module).with_suffix(".py").exists()
 
 
 def imports(path: Path) -> set[tuple[str, ...]]:

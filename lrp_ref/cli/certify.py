@@ -17,7 +17,7 @@ from ..certificate import certify as certify_network
 from ..certificate.exact import SYSTEMS
 from ..certificate.rows import DECISION_HEADERS, HEADERS
 from ..errors import LrpError, ModelFormatError, ParameterError
-from ..explain import load_relevance
+from ..explanation import load_relevance
 from ..preprocess import load_sidecar
 from . import inputs
 from .inputs import Sample

@@ -12,11 +12,11 @@ import numpy as np
 
 from .. import composites
 from ..arrays import Array
-from ..canonize import canonize
+from ..canonization import canonize
 from ..composites import Composite
 from ..errors import LrpError, MissingExtraError, NonFiniteError, ParameterError
-from ..explain import Explanation
-from ..explain import explain as explain_network
+from ..explanation import Explanation
+from ..explanation import explain as explain_network
 from ..network import Network
 from ..preprocess import Sidecar, load_sidecar
 from . import inputs

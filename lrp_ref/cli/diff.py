@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import ModelFormatError
-from ..explain import load_relevance
+from ..explanation import load_relevance
 from ..trace import Trace, read_npz
 from .options import FILE
 from .output import print_table

@@ -11,7 +11,7 @@ import click
 
 from ..arrays import Array
 from ..errors import ModelFormatError, ParameterError
-from ..explain import Explanation
+from ..explanation import Explanation
 from ..preprocess import load_sidecar
 from . import inputs, report
 from .inputs import Sample

@@ -8,10 +8,10 @@ from typing import Any
 
 from .. import composites
 from ..arrays import Array, to_numpy
-from ..canonize import canonize
+from ..canonization import canonize
 from ..errors import ParameterError
-from ..explain import Explanation
-from ..explain import explain as explain_network
+from ..explanation import Explanation
+from ..explanation import explain as explain_network
 from ..network import Network
 from ..preprocess import Sidecar
 from ..trace import Ledger, Row, Trace

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import heatmap
 from ..errors import ParameterError
-from ..explain import Explanation
+from ..explanation import Explanation
 from ..layers import Softmax
 from ..tables import number
 from ..trace import COLUMNS

@@ -10,7 +10,7 @@ import numpy as np
 from ..composites import Composite
 from ..edits import Stabiliser
 from ..errors import ParameterError, unknown
-from ..explain import explain
+from ..explanation import explain
 from ..layers import LAYERS, Affine, Layer
 from ..network import Input, Network, Node
 from ..rules import RULES
