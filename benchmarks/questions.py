@@ -329,6 +329,7 @@ def startup(options: Options) -> list[Table]:
     statements = {
         "import numpy": "import numpy",
         "import lrp_ref": "import lrp_ref",
+        "… and what explain needs": "from lrp_ref import explain",
         "lrp-ref --help": "import sys; from lrp_ref.cli import main; sys.argv = ['lrp-ref', '--help']; main()",
     }
     if peers.available("torch"):

@@ -5,42 +5,57 @@
     e = lrp.explain(net, x, composite="epsilon_plus_flat")
     e.relevance, e.ledger
 
-Importing it loads NumPy and no other third-party package.
+Importing it loads NumPy and no other third-party package. A name below is imported when it is first asked for, so that
+a program waits for what it uses only.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import arithmetic, composites, edits, errors, layers, rules, start
-from .canonization import canonize
-from .composites import Composite, first, order
+from . import arithmetic, errors
 from .errors import LrpError
-from .explanation import Explanation, explain, load_relevance
-from .network import Input, Network, Node
-from .rule import Group, Redistribution, Rule, Run
-from .trace import Ledger, Row, Trace, TraceDiff
 
 if TYPE_CHECKING:
-    from . import heatmap, loaders, taylor, vectors
+    from . import certificate, composites, edits, heatmap, layers, loaders, rules, start, taylor, vectors
+    from .canonization import canonize
     from .certificate import Certificate, certify
+    from .composites import Composite, first, order
+    from .explanation import Explanation, explain, load_relevance
     from .formulas import Formulas, symbolic
     from .loaders import load, save
     from .message_tables import MessageTable, messages
+    from .network import Input, Network, Node
+    from .rule import Group, Redistribution, Rule, Run
     from .taylor import RootPoint, root_point
+    from .trace import Ledger, Row, Trace, TraceDiff
 else:
-    _LATER = {  # what few programs need is imported when it is asked for: name → module
-        "heatmap": "heatmap", "loaders": "loaders", "taylor": "taylor", "vectors": "vectors",
-        "Certificate": "certificate", "certify": "certificate", "Formulas": "formulas", "symbolic": "formulas",
-        "load": "loaders", "save": "loaders", "MessageTable": "message_tables", "messages": "message_tables",
-        "RootPoint": "taylor", "root_point": "taylor",
-    }  # fmt: skip
+    # The same once more, for Python: no file has the name of a function, so whichever is imported first, a name means
+    # one thing (importing a file puts it into the package under the file's name).
+    _FILES = (
+        "certificate", "composites", "edits", "heatmap", "layers", "loaders", "rules", "start", "taylor", "vectors",
+    )  # fmt: skip
+    _NAMES = {
+        "canonization": ("canonize",),
+        "certificate": ("Certificate", "certify"),
+        "composites": ("Composite", "first", "order"),
+        "explanation": ("Explanation", "explain", "load_relevance"),
+        "formulas": ("Formulas", "symbolic"),
+        "loaders": ("load", "save"),
+        "message_tables": ("MessageTable", "messages"),
+        "network": ("Input", "Network", "Node"),
+        "rule": ("Group", "Redistribution", "Rule", "Run"),
+        "taylor": ("RootPoint", "root_point"),
+        "trace": ("Ledger", "Row", "Trace", "TraceDiff"),
+    }
+    _WHERE = {name: file for file, names in _NAMES.items() for name in names}
 
     def __getattr__(name: str) -> Any:
-        import importlib
-
-        if name not in _LATER:
+        if name in _FILES:
+            return import_module(f"{__name__}.{name}")
+        if name not in _WHERE:
             raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-        module = importlib.import_module(f"{__name__}.{_LATER[name]}")
-        return module if name == _LATER[name] else getattr(module, name)
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})
@@ -51,7 +66,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
-    "canonize", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers", "load",
-    "load_relevance", "loaders", "messages", "order", "root_point", "rules", "save", "start", "symbolic", "taylor",
-    "vectors",
+    "canonize", "certificate", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers",
+    "load", "load_relevance", "loaders", "messages", "order", "root_point", "rules", "save", "start", "symbolic",
+    "taylor", "vectors",
 ]  # fmt: skip

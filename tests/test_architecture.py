@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import lrp_ref
+
 PACKAGE = Path(__file__).parent.parent / "lrp_ref"
 
 FLOORS = [
@@ -117,3 +119,47 @@ def test_importing_the_package_loads_numpy_and_no_other_third_party_package() ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["numpy"]
+
+
+# The names of the package -----------------------------------------------------------------------------------------
+
+
+def namespace() -> ast.If:
+    """The ``if TYPE_CHECKING`` of the package: imports for type checkers, and the table that Python uses."""
+    body = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    return next(node for node in body if isinstance(node, ast.If))
+
+
+def test_type_checkers_and_python_are_told_the_same_names() -> None:
+    told = {(n.module, alias.name) for n in namespace().body if isinstance(n, ast.ImportFrom) for alias in n.names}
+    table = {ast.unparse(n.targets[0]): n.value for n in namespace().orelse if isinstance(n, ast.Assign)}
+    names = ast.literal_eval(table["_NAMES"])
+    used = {(file, name) for file in names for name in names[file]}
+    used |= {(None, file) for file in ast.literal_eval(table["_FILES"])}
+    assert told == used
+    assert {name for _, name in told} | {"LrpError", "arithmetic", "errors"} == set(lrp_ref.__all__)
+
+
+@pytest.mark.parametrize("name", lrp_ref.__all__)
+def test_every_name_is_there_and_stays_the_same(name: str) -> None:
+    value = getattr(lrp_ref, name)
+    assert getattr(lrp_ref, name) is value
+    assert name in dir(lrp_ref)
+    assert value.__name__ == (name if callable(value) else f"lrp_ref.{name}")
+
+
+def test_no_file_has_the_name_of_a_function() -> None:
+    """Importing such a file would put the module in the function's place."""
+    files = {module_of(path)[0] for path in FILES}
+    assert not {name for name in files & set(lrp_ref.__all__) if callable(getattr(lrp_ref, name))}
+
+
+def test_a_name_that_is_not_there_is_refused() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'lrp_ref' has no attribute 'explian'"):
+        lrp_ref.explian  # noqa: B018
+
+
+def test_importing_the_package_imports_its_lowest_floor_only() -> None:
+    code = "import sys, lrp_ref; print(*{m.split('.')[1] for m in sys.modules if m.startswith('lrp_ref.')})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= set(FLOORS[0])

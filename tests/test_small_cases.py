@@ -260,7 +260,7 @@ class Copied(layers.Universal):
     """The fault of a functional ``+``: every operand receives the whole relevance."""
 
     def run(self, layer: Any, xs: Any, relevances: Any) -> Any:
-        return lrp.rule.Redistribution.routed([relevances[0] for _ in xs], relevances[0])
+        return lrp.Redistribution.routed([relevances[0] for _ in xs], relevances[0])
 
 
 @pytest.mark.parametrize("kind", ["add", "clip"])
