@@ -53,7 +53,10 @@ else:
         if name in _FILES:
             return import_module(f"{__name__}.{name}")
         if name not in _WHERE:
-            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+            # With name and obj, Python suggests the nearest name that there is.
+            raise AttributeError(
+                f"module '{__name__}' has no attribute '{name}'", name=name, obj=import_module(__name__)
+            )
         value = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
         return value
 

@@ -154,9 +154,11 @@ def test_no_file_has_the_name_of_a_function() -> None:
     assert not {name for name in files & set(lrp_ref.__all__) if callable(getattr(lrp_ref, name))}
 
 
-def test_a_name_that_is_not_there_is_refused() -> None:
-    with pytest.raises(AttributeError, match=r"^module 'lrp_ref' has no attribute 'explian'"):
-        lrp_ref.explian  # noqa: B018
+def test_a_name_that_is_not_there_is_refused_and_the_nearest_suggested() -> None:
+    done = subprocess.run([sys.executable, "-c", "import lrp_ref; lrp_ref.explian"], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "AttributeError: module 'lrp_ref' has no attribute 'explian'. Did you mean: 'explain'?"
+    )
 
 
 def test_importing_the_package_imports_its_lowest_floor_only() -> None:
