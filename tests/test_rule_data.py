@@ -54,6 +54,21 @@ PRINTED = {
 }
 
 
+DEFAULTS: dict[Any, dict[str, Any]] = {  # as the docstrings, the presets' names and the guides say
+    rules.Epsilon: {"epsilon": 1e-6, "bias_share": 0, "stabiliser_share": None},
+    rules.Gamma: {"gamma": 0.25},
+    rules.GeneralizedGamma: {"gamma": 0.25},
+    rules.AlphaBeta: {"alpha": 2, "beta": 1},
+    rules.BetaSmooth: {"beta": 10},
+    rules.Recurrent: {"dense": rules.Epsilon(1e-3), "state": rules.Epsilon(1e-3)},
+}
+
+
+@pytest.mark.parametrize("rule", DEFAULTS)
+def test_a_rule_without_numbers_has_the_documented_ones(rule: Any) -> None:
+    assert rule() == rule(**DEFAULTS[rule])
+
+
 @pytest.mark.parametrize("rule", PRINTED, ids=repr)
 def test_rules_print_their_parameters_and_formulas(rule: Any) -> None:
     assert (repr(rule), rule.formula()) == PRINTED[rule]
