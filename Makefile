@@ -4,7 +4,7 @@ VENV = .venv
 
 .PHONY: demo test lint coverage mutation clean
 
-$(VENV)/ready: setup.cfg pyproject.toml
+$(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
 	touch $@
