@@ -281,7 +281,7 @@ def _explain_few(
         output=out,
         relevance=received,
         ledger=Ledger(rows),
-        kept=Trace(values, relevance) if keep else None,
+        kept=Trace(values, relevance, walk.traced) if keep else None,
         target=targets,
         start=described,
         composite=walk.composite,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -13,11 +12,15 @@ import numpy as np
 
 from . import tables
 from .arithmetic import largest
-from .arrays import Array, to_numpy, unwarned
+from .arrays import Array, to_numpy
+from .differences import Difference, Side, TraceDiff, TracedNode, compare
 from .errors import ModelFormatError, ParameterError
+
+__all__ = ["Difference", "Ledger", "Row", "Trace", "TraceDiff", "TracedNode", "read_npz", "write_npz"]
 
 COLUMNS = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
 FORMAT = "lrp_ref trace 1"
+KINDS = ("value", "relevance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,83 +126,6 @@ class Ledger(Sequence[Row]):
         return tables.html(("node", "rule", *COLUMNS), self.cells(), right=range(2, 8))
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One name at which two traces were compared.
-
-    Attributes:
-        kind: "value" (forward) or "relevance" (backward).
-        name: of the value.
-        absolute: max abs(a − b).
-        relative: the same divided by max abs(a); infinite if a is 0 and b is not, or the shapes differ.
-        note: what cannot be compared, if anything.
-    """
-
-    kind: str
-    name: str
-    absolute: float
-    relative: float
-    note: str = ""
-
-
-@dataclass(frozen=True, repr=False)
-class TraceDiff:
-    """The comparison of two traces, in the order of execution: forward values, then relevances backward.
-
-    Attributes:
-        rows: one per common name.
-        only_a, only_b: names that one trace has and the other has not.
-        tolerance: relative difference from which on two arrays depart.
-    """
-
-    rows: tuple[Difference, ...]
-    only_a: tuple[str, ...]
-    only_b: tuple[str, ...]
-    tolerance: float
-
-    @property
-    def first(self) -> Difference | None:
-        """The first comparison that departs, or None."""
-        return next((r for r in self.rows if not r.relative <= self.tolerance), None)
-
-    @property
-    def equal(self) -> bool:
-        """Whether every common name agrees and no name is missing on either side."""
-        return self.first is None and not self.only_a and not self.only_b
-
-    def __repr__(self) -> str:
-        if self.first is None:
-            verdict = f"no difference above {self.tolerance:g} in {len(self.rows)} arrays"
-        else:
-            verdict = (
-                f"first departs at {self.first.kind} '{self.first.name}': max |a − b| = {self.first.absolute:.4g}, "
-                f"relative {self.first.relative:.4g}{' (' + self.first.note + ')' if self.first.note else ''}"
-            )
-        missing = "".join(
-            f"; only in {side}: {', '.join(names)}" for side, names in (("a", self.only_a), ("b", self.only_b)) if names
-        )
-        return verdict + missing
-
-    def cells(self) -> list[list[str]]:
-        """Return the table's cells."""
-        return [
-            [r.kind, r.name, tables.number(r.absolute), tables.number(r.relative), r.note or self._mark(r)]
-            for r in self.rows
-        ]
-
-    def _mark(self, row: Difference) -> str:
-        return "" if row.relative <= self.tolerance else "departs"
-
-    def table(self) -> str:
-        """Return the comparison as text."""
-        return tables.text(("kind", "name", "max |a − b|", "relative", ""), self.cells(), right=(2, 3))
-
-    def _repr_html_(self) -> str:
-        return tables.html(
-            ("kind", "name", "max |a − b|", "relative", ""), self.cells(), title=repr(self), right=(2, 3)
-        )
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """Every value of a forward pass and every relevance that arrived at it, by name.
@@ -207,6 +133,8 @@ class Trace:
     Attributes:
         values: name → array (N, ...), network inputs included, in execution order.
         relevance: name → array of the same shape, in the order of the walk back.
+        nodes: name → layer and rule of the nodes, as far as they are known; empty in older files and those of other
+            programs.
 
     Example:
         >>> a = Trace({"fc": np.ones((1, 2))}, {})
@@ -217,15 +145,19 @@ class Trace:
 
     values: Mapping[str, Array] = field(default_factory=dict)
     relevance: Mapping[str, Array] = field(default_factory=dict)
+    nodes: Mapping[str, TracedNode] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Trace({len(self.values)} values, {len(self.relevance)} relevances)"
 
+    def map_arrays(self, change: Callable[[Array], Array]) -> Trace:
+        """Return the trace with ``change`` applied to every array."""
+        values, relevance = ({k: change(v) for k, v in part.items()} for part in (self.values, self.relevance))
+        return Trace(values, relevance, self.nodes)
+
     def to_numpy(self) -> Trace:
         """Return the trace with all arrays on the host."""
-        return Trace(
-            {k: to_numpy(v) for k, v in self.values.items()}, {k: to_numpy(v) for k, v in self.relevance.items()}
-        )
+        return self.map_arrays(to_numpy)
 
     def save(self, path: str | Path) -> Path:
         """Write the trace as .npz and return the path.
@@ -244,36 +176,34 @@ class Trace:
         """
         return read_npz(path)[1]
 
-    def diff(self, other: Trace, *, tolerance: float = 1e-9) -> TraceDiff:
-        """Compare two traces name by name: forward values first, then relevances in the order of the walk back.
+    def diff(
+        self, other: Trace, *, tolerance: float | None = None, mapping: Mapping[str, str] | None = None
+    ) -> TraceDiff:
+        """Compare two traces: forward values first, then relevances in the order of the walk back.
+
+        Names that only one side has are paired by order, shape and values, as two exporters call the same node
+        differently; ``TraceDiff.aligned`` says which. Where layer and rule are known, the departing node's are named.
 
         Args:
             other: the other trace.
-            tolerance: relative difference (max abs(a − b) / max abs(a)) from which on two arrays depart.
+            tolerance: relative difference (max abs(a − b) / max abs(a)) from which on two arrays depart; None for
+                that of the less precise dtype of each pair: 1e-9 for float64, 1e-4 for float32, 5e-2 for float16.
+            mapping: names of this trace → names of the other, where they differ.
+
+        Raises:
+            ParameterError: a name in ``mapping`` that is not there (the nearest is named), or one that is used twice.
+
+        Example:
+            >>> a = Trace({"x": np.ones((1, 2)), "conv1": np.array([[3.0, -1.0]])})
+            >>> b = Trace({"image": np.ones((1, 2)), "features.0": np.array([[3.0, -2.0]])})
+            >>> found = a.diff(b)
+            >>> found.aligned
+            {'x': 'image', 'conv1': 'features.0'}
+            >>> found
+            first departs at value 'conv1 = features.0': max |a − b| = 1, relative 0.3333
         """
-        rows, only_a, only_b = [], [], []
-        for kind, a, b in (("value", self.values, other.values), ("relevance", self.relevance, other.relevance)):
-            rows += [_compare(kind, name, to_numpy(a[name]), to_numpy(b[name])) for name in a if name in b]
-            only_a += [f"{kind} {n}" for n in a if n not in b]
-            only_b += [f"{kind} {n}" for n in b if n not in a]
-        return TraceDiff(tuple(rows), tuple(only_a), tuple(only_b), tolerance)
-
-
-def _compare(kind: str, name: str, a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> Difference:
-    if a.shape != b.shape:
-        return Difference(kind, name, float("inf"), float("inf"), f"shapes {a.shape} and {b.shape}")
-    if not a.size:
-        return Difference(kind, name, 0.0, 0.0)
-    # Unsigned integers and booleans would wrap around, or have no difference.
-    a, b = (v.astype(np.float64) if v.dtype.kind in "iub" else v for v in (a, b))
-    with unwarned():
-        absolute = float(np.abs(a - b).max())
-        scale = float(np.abs(a).max())
-        relative = 0.0 if absolute == 0 else (absolute / scale if scale else float("inf"))
-    if not (math.isfinite(absolute) and math.isfinite(scale)):
-        # NaN and infinity depart even where both have them: nothing agrees that is not a number.
-        return Difference(kind, name, absolute, float("inf"), "not finite")
-    return Difference(kind, name, absolute, relative)
+        sides = [Side(t.values, t.relevance, t.nodes) for t in (self.to_numpy(), other.to_numpy())]
+        return compare(*sides, tolerance=tolerance, mapping=mapping or {})
 
 
 def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
@@ -291,6 +221,10 @@ def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
             order[kind].append(name)
             entries[f"{kind}/{name}"] = to_numpy(array)
     header: dict[str, Any] = {"format": FORMAT, "order": order}
+    if trace.nodes:
+        header["nodes"] = {
+            k: {"layer": n.layer, "rule": n.rule, "reads": list(n.reads)} for k, n in trace.nodes.items()
+        }
     for key, value in extra.items():
         if hasattr(value, "dtype"):
             entries[key] = to_numpy(value)
@@ -299,7 +233,8 @@ def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
     exact = [name for name, array in entries.items() if array.dtype == object]
     if exact:
         raise ParameterError(f"{exact[0]} holds exact numbers, which .npz cannot store: lrp.arithmetic.to_float first")
-    entries["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    # The header is first: a damaged directory that loses entries loses arrays that it names, and is refused.
+    entries = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **entries}
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -317,21 +252,22 @@ def _require_numbers(path: str | Path, arrays: Mapping[str, Any]) -> None:
 
 
 def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
-    """Read what :func:`write_npz` wrote: the extra entries and the trace."""
-    import json
+    """Read what :func:`write_npz` wrote, or another program's arrays: the extra entries and the trace.
 
+    A file without ``header`` is a trace if all its entries are called ``value/NAME`` or ``relevance/NAME``; their order
+    is that of the file.
+    """
+    if Path(path).is_dir():
+        raise ModelFormatError(f"{path}: a folder; give one of the .npz files in it")
     try:
         # Opened here, because NumPy leaves a file open that it fails to read.
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            if "header" not in file:
-                raise ModelFormatError(f"{path}: not a trace of lrp_ref (no header entry)")
-            header = json.loads(file["header"].tobytes())
-            if header.get("format") != FORMAT:
-                raise ModelFormatError(f"{path}: expected a file of format '{FORMAT}', got '{header.get('format')}'")
-            parts = {k: {n: file[f"{k}/{n}"] for n in header["order"][k]} for k in ("value", "relevance")}
+            header = _header(path, file)
+            parts = {k: {n: file[f"{k}/{n}"] for n in header["order"][k]} for k in KINDS}
             known = {f"{k}/{n}" for k, names in parts.items() for n in names} | {"header"}
             extra = {k: file[k] for k in file.files if k not in known}
             _require_numbers(path, {**extra, **{f"{k}/{n}": a for k in parts for n, a in parts[k].items()}})
+            nodes = {name: _node(path, name, entry) for name, entry in header.pop("nodes", {}).items()}
     except FileNotFoundError as error:
         raise ModelFormatError(f"{path}: no such file") from error
     except ModelFormatError:
@@ -341,4 +277,31 @@ def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelFormatError(f"{path}: not a readable trace (.npz): {reason}") from error
     extra.update({k: v for k, v in header.items() if k not in ("format", "order")})
-    return extra, Trace(parts["value"], parts["relevance"])
+    return extra, Trace(parts["value"], parts["relevance"], nodes)
+
+
+def _header(path: str | Path, file: Any) -> dict[str, Any]:
+    """Return the header of a file, or what stands for it where another program wrote the arrays."""
+    import json
+
+    if "header" in file:
+        header: dict[str, Any] = json.loads(file["header"].tobytes())
+        if header.get("format") != FORMAT:
+            raise ModelFormatError(f"{path}: expected a file of format '{FORMAT}', got '{header.get('format')}'")
+        return header
+    strange = [name for name in file.files if name.partition("/")[0] not in KINDS]
+    if strange or not file.files:
+        held = f"holds '{strange[0]}'" if strange else "is empty"
+        raise ModelFormatError(
+            f"{path}: not a trace of lrp_ref (no header entry), nor another program's: it {held}, and its entries must "
+            "be called value/NAME and relevance/NAME"
+        )
+    return {"order": {kind: [n[len(kind) + 1 :] for n in file.files if n.startswith(f"{kind}/")] for kind in KINDS}}
+
+
+def _node(path: str | Path, name: str, entry: Any) -> TracedNode:
+    """Return one node as the header describes it."""
+    texts = [entry.get("layer", ""), entry.get("rule", ""), *entry.get("reads", ())]
+    if not all(isinstance(text, str) for text in texts):
+        raise ModelFormatError(f"{path}: node '{name}' in its header: layer, rule and what it reads must be texts")
+    return TracedNode(texts[0], texts[1], tuple(texts[2:]))

@@ -25,7 +25,7 @@ from .layers.base import Universal
 from .network import Network, Node, located, value_name
 from .rule import Rule
 from .sharing import Known, constants, edits_of
-from .trace import Row
+from .trace import Row, TracedNode
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember
 EDITED_SHARE = 0.75  # of the layers that are edited, in bytes; what is more is made anew, for a few % of the time
@@ -96,6 +96,12 @@ class Walk:
         cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in kept}
         again = {n.name for n in self.net.nodes if n.name in cheap and n.inputs[0] not in cheap}
         return frozenset(again | self.stand_ins.keys())
+
+    @cached_property
+    def traced(self) -> dict[str, TracedNode]:
+        """What a trace tells of every node: its layer, its rule, and what it reads."""
+        planned = zip(self.net.nodes, self.plan, strict=True)
+        return {n.name: TracedNode(type(n.layer).__name__, p.label, n.inputs) for n, p in planned}
 
     @cached_property
     def remembering(self) -> tuple[str, ...]:

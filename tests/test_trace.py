@@ -93,8 +93,10 @@ def test_the_first_departure_backward_is_the_input_of_the_node_whose_rule_differ
     expected = np.abs(a.relevance[departs] - b.relevance[departs]).max()
     assert first.absolute == expected > 0
     assert first.relative == expected / np.abs(a.relevance[departs]).max()
-    text = f"first departs at relevance '{departs}': max |a − b| = {expected:.4g}, relative {first.relative:.4g}"
-    assert repr(a.diff(b)) == text
+    assert repr(a.diff(b)) == (
+        f"first departs at relevance '{departs}': max |a − b| = {expected:.4g}, relative {first.relative:.4g}; "
+        f"from {node}: Dense, Epsilon(epsilon=0.1, bias_share=0) in a and Epsilon(epsilon=0.2, bias_share=0) in b"
+    )
 
 
 def test_tolerance_is_relative_to_the_first_trace() -> None:
@@ -140,7 +142,7 @@ def test_names_that_only_one_side_has() -> None:
     assert (diff.only_a, diff.only_b) == (("value y",), ("relevance z",))
     assert diff.first is None
     assert not diff.equal
-    assert repr(diff) == "no difference above 1e-09 in 2 arrays; only in a: value y; only in b: relevance z"
+    assert repr(diff) == "no difference above 1e-09 (float64) in 2 arrays; only in a: value y; only in b: relevance z"
 
 
 def test_integers_and_booleans_do_not_wrap_around() -> None:
@@ -155,8 +157,9 @@ def test_float32_against_float64_and_exact_against_float() -> None:
     net = residual_net()
     double = explained(net)
     single = lrp.explain(net, double.trace.values["x"].astype(np.float32), composite=rules.Epsilon(0.1), target=1)
-    assert single.trace.diff(double.trace, tolerance=1e-4).equal
-    assert not single.trace.diff(double.trace).equal
+    assert single.trace.diff(double.trace).equal
+    assert single.trace.diff(double.trace).limits == "0.0001 (float32)"
+    assert not single.trace.diff(double.trace, tolerance=1e-9).equal
     exact = lrp.explain(rational(net), rational(double.trace.values["x"]), composite=rules.Epsilon(0.1), target=1).trace
     assert double.trace.diff(exact).equal
     assert exact.diff(exact, tolerance=0).equal
@@ -170,8 +173,8 @@ def test_the_comparison_as_a_table() -> None:
     a = Trace({"x": np.ones(1), "y": np.ones(1)}, {"y": np.ones(2)})
     b = Trace({"x": np.ones(1), "y": np.array([1.5])}, {"y": np.ones(3)})
     assert a.diff(b).table().splitlines() == [
-        "kind       name  max |a − b|  relative",
-        "─" * 60,
+        "kind       name  max |a − b|  relative                        from",
+        "─" * 66,
         "value      x               0         0",
         "value      y             0.5       0.5  departs",
         "relevance  y             inf       inf  shapes (2,) and (3,)",
@@ -276,7 +279,7 @@ def test_other_numpy_files(tmp_path: Path) -> None:
     refused(tmp_path / "a.npy", "not a readable trace")
     np.savez(tmp_path / "b.npz", weights=np.ones(3))
     refused(tmp_path / "b.npz", "not a trace of lrp_ref (no header entry)")
-    refused(tmp_path, "not a readable trace")
+    refused(tmp_path, "a folder; give one of the .npz files in it")
 
 
 def header(**entries: Any) -> Any:

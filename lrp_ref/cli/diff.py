@@ -2,75 +2,167 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import ModelFormatError
+from ..differences import TOLERANCES, TraceDiff
+from ..errors import ModelFormatError, ParameterError
 from ..explanation import load_relevance
 from ..trace import Trace, read_npz
 from .options import FILE
 from .output import print_table
 
 MOST = 20
+SHOWN = 5  # names in a line
+ROUNDING = 0.1  # relative difference of relevances up to which float32 alone may be the reason
 
 
 @click.command()
 @click.argument("a", type=FILE)
 @click.argument("b", type=FILE)
 @click.option(
-    "--tolerance", default=1e-9, show_default=True, type=click.FloatRange(min=0), help="Of max |a − b| / max |a|."
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    help="Of max |a − b| / max |a|. Default: by dtype, "
+    + ", ".join(f"{limit:g} for {dtype}" for dtype, limit in reversed(TOLERANCES.items()))
+    + ".",
 )
+@click.option("--map", "names", metavar="A=B", multiple=True, help="Name A of A.npz is B in B.npz; repeatable.")
+@click.option("--common", is_flag=True, help="Names that only one file has do not count as a difference.")
 @click.option("--all", "everything", is_flag=True, help="Print every array, not only those that depart.")
-def diff(a: Path, b: Path, tolerance: float, everything: bool) -> None:
-    """Compare two traces, A.npz and B.npz, as 'explain --trace' writes them.
+def diff(a: Path, b: Path, tolerance: float | None, names: tuple[str, ...], common: bool, everything: bool) -> None:
+    """Compare two traces, A.npz and B.npz, as 'explain --trace' or another program writes them.
 
-    Prints the first node that departs and by how much; exit status 1 if they differ. Explanations that were saved
-    without a trace are compared by output and relevance of the input.
+    Prints the first node that departs, its layer and rule, and by how much; exit status 1 if they differ. Names that
+    only one file has are paired by order, shape and values, and it is said which. Explanations that were saved without
+    a trace are compared by output and relevance of the input. docs/traces.md shows how another program writes a trace.
     """
-    one, two = _load(a), _load(b)
-    if not (one.values and two.values):
-        click.echo("without the traces of both, only output and relevance of the input are compared", err=True)
-        one, two = _ends(a), _ends(b)
-    found = one.diff(two, tolerance=tolerance)
-    click.echo(f"{repr(found).split('; only in')[0]}")
-    for side, names in ((a, found.only_a), (b, found.only_b)):
-        if names:
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            click.echo(f"only in {side}: {', '.join(names[:5])}{more}")
-    departing = [row for row, d in zip(found.cells(), found.rows, strict=True) if not d.relative <= tolerance]
-    rows = found.cells() if everything else departing[:MOST]
-    if rows:
-        print_table(("kind", "name", "max |a − b|", "relative", ""), rows, right=(2, 3))
-    if not everything and len(departing) > MOST:
-        click.echo(f"and {len(departing) - MOST} more; --all prints every array")
-    if not found.equal:
+    files = [File(path, *read_npz(path)) for path in (a, b)]
+    one, two = _traces(*files)
+    found = one.diff(two, tolerance=tolerance, mapping=_mapping(names, one, two))
+    click.echo(found.verdict)
+    _tell_rounding(found)
+    if files[0].setting != files[1].setting:
+        click.echo("\n".join(f"{side}: {f.setting or 'a trace alone'}" for side, f in zip("ab", files, strict=True)))
+    if found.aligned:
+        paired = _some([f"{m} = {n}" for m, n in found.aligned.items()])
+        click.echo(f"paired by order, shape and values, as the names differ: {paired}")
+    for path, alone in ((a, found.only_a), (b, found.only_b)):
+        if alone:
+            click.echo(f"only in {path}: {_some(alone)}")
+    if found.only_a and found.only_b:
+        click.echo("--map A=B compares a name of the first file with one of the second")
+    _tell_rows(found, everything)
+    if found.first is not None or not found.rows or not (common or found.equal):
         raise click.exceptions.Exit(1)
 
 
-def _load(path: Path) -> Trace:
-    return _numbers(path, read_npz(path)[1])
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _ends(path: Path) -> Trace:
-    """Return output and relevance of the input of a saved explanation or trace, as a small trace."""
-    saved = load_relevance(path)
-    relevance = saved["relevance"]
-    parts = relevance if isinstance(relevance, dict) else {"input": relevance}
-    return _numbers(path, Trace({"output": saved["output"]}, parts))
+def _tell_rounding(found: TraceDiff) -> None:
+    first = found.first
+    rounded = first is not None and first.dtype == "float32" and first.relative <= ROUNDING
+    if rounded and first is not None and first.kind == "relevance" and found.tolerance is None:
+        click.echo(
+            "in float32 rounding alone may do that where a denominator is near 0: compare traces of 'explain --float64'"
+        )
+
+
+def _tell_rows(found: TraceDiff, everything: bool) -> None:
+    """Print the arrays that depart, or all."""
+    departing = [cells for cells, row in zip(found.cells(), found.rows, strict=True) if row.departs]
+    rows = found.cells() if everything else departing[:MOST]
+    if rows:
+        print_table(found.headers, rows, right=(2, 3))
+    if not everything and len(departing) > MOST:
+        click.echo(f"and {len(departing) - MOST} more; --all prints every array")
+
+
+def _mapping(given: tuple[str, ...], one: Trace, two: Trace) -> dict[str, str]:
+    """Return the names of the first trace and those of the second that were given as A=B.
+
+    Raises:
+        ParameterError: no =, or a name that is given twice.
+    """
+    first, second = ({*t.values, *t.relevance} for t in (one, two))
+    found: dict[str, str] = {}
+    for text in given:
+        parts = text.split("=")
+        if len(parts) < 2:
+            raise ParameterError(f"--map {text}: write A=B, a name of the first file and one of the second")
+        # A name may itself hold an equals sign.
+        splits = [("=".join(parts[:k]), "=".join(parts[k:])) for k in range(1, len(parts))]
+        name, other = next(((m, n) for m, n in splits if m in first and n in second), splits[0])
+        if name in found:
+            raise ParameterError(f"--map {text}: '{name}' is given twice, before as {name}={found[name]}")
+        found[name] = other
+    return found
+
+
+@dataclass(frozen=True)
+class File:
+    """What one of the two files holds.
+
+    Attributes:
+        path: of the file.
+        extra: what an explanation holds beside its trace.
+        trace: values and relevances; empty where it was not kept.
+    """
+
+    path: Path
+    extra: Mapping[str, Any]
+    trace: Trace
+
+    @property
+    def traced(self) -> bool:
+        """Whether the trace was kept."""
+        return bool(self.trace.values or self.trace.relevance)
+
+    @property
+    def setting(self) -> str:
+        """How the explanation was made; "" for a trace alone."""
+        target = self.extra.get("target")
+        parts = [str(self.extra[key]) for key in ("composite", "start") if key in self.extra]
+        return ", ".join(parts + ([] if target is None else [f"target {target.reshape(-1).tolist()}"]))
+
+    def ends(self) -> Trace:
+        """Return output and relevance of the input, as a small trace."""
+        saved = load_relevance(self.path)
+        relevance = saved["relevance"]
+        return Trace({"output": saved["output"]}, relevance if isinstance(relevance, dict) else {"input": relevance})
+
+
+def _traces(a: File, b: File) -> tuple[Trace, Trace]:
+    """Return both traces, or output and relevance of the input where one was not kept.
+
+    Raises:
+        ParameterError: one has no trace, and the other nothing else.
+    """
+    if a.traced and b.traced:
+        return _numbers(a.path, a.trace), _numbers(b.path, b.trace)
+    for bare, other in ((a, b), (b, a)):
+        if not bare.traced and "inputs" not in other.extra:
+            raise ParameterError(
+                f"{bare.path}: saved without its trace, and {other.path} is a trace alone: write the first one with "
+                "'lrp-ref explain --trace'"
+            )
+    click.echo("without the traces of both, only output and relevance of the input are compared", err=True)
+    return _numbers(a.path, a.ends()), _numbers(b.path, b.ends())
 
 
 def _numbers(path: Path, trace: Trace) -> Trace:
-    """Return the trace with indices as floats, so that differences have a sign.
+    """Return the trace, if all its arrays hold real numbers.
 
     Raises:
-        ModelFormatError: an array that holds no real numbers.
+        ModelFormatError: an array that holds others.
     """
-
-    def real(name: str, array: Any) -> Any:
+    for name, array in (*trace.values.items(), *trace.relevance.items()):
         if array.dtype.kind not in "fiub":
             raise ModelFormatError(f"{path}: '{name}' holds {array.dtype}; expected real numbers")
-        return array if array.dtype.kind == "f" else array.astype(float)
-
-    return Trace({k: real(k, v) for k, v in trace.values.items()}, {k: real(k, v) for k, v in trace.relevance.items()})
+    return trace

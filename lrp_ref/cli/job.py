@@ -14,7 +14,7 @@ from ..explanation import Explanation
 from ..explanation import explain as explain_network
 from ..network import Network
 from ..preprocess import Sidecar
-from ..trace import Ledger, Row, Trace
+from ..trace import Ledger, Row
 from .options import make_start
 
 
@@ -87,11 +87,6 @@ class Job:
         return [first, *(self.explain(x, order[:, k]) for k in range(1, self.top))]
 
 
-def _cut_trace(trace: Trace, cut: slice) -> Trace:
-    values, relevance = ({n: a[cut] for n, a in part.items()} for part in (trace.values, trace.relevance))
-    return Trace(values, relevance)
-
-
 def single(e: Explanation, k: int) -> Explanation:
     """Return the explanation of the k-th sample of a batch."""
     if len(e.output) == 1:
@@ -103,7 +98,7 @@ def single(e: Explanation, k: int) -> Explanation:
         output=e.output[cut],
         relevance={n: r[cut] for n, r in e.relevance.items()} if isinstance(e.relevance, dict) else e.relevance[cut],
         ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
-        kept=None if e.kept is None else _cut_trace(e.kept, cut),
+        kept=None if e.kept is None else e.kept.map_arrays(lambda a: a[cut]),
         again=None,
         target=None if e.target is None else e.target[cut],
         start_relevance=e.start_relevance[cut],
