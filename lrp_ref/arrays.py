@@ -136,6 +136,23 @@ def fits(shape: Sequence[int], target: Sequence[int]) -> bool:
     return all(a in (1, b) for a, b in zip(reversed(shape), reversed(target), strict=False))
 
 
+def cut_of(k: int | slice, samples: int) -> slice:
+    """Return the k-th sample, or a slice of samples, as a slice of the batch axis.
+
+    Raises:
+        IndexError: there is no such sample.
+
+    Example:
+        >>> cut_of(1, 3), cut_of(-1, 3), cut_of(slice(2), 3)
+        (slice(1, 2, None), slice(2, 3, None), slice(None, 2, None))
+    """
+    if isinstance(k, slice):
+        return k
+    if not -samples <= k < samples:
+        raise IndexError(f"sample {k} of {samples}")
+    return slice(k % samples, k % samples + 1)
+
+
 def sample_sum(x: Array) -> Array:
     """Sum over everything but the batch axis: (N, ...) to (N,)."""
     return x.reshape(x.shape[0], -1).sum(axis=1) if x.shape[0] else x.reshape(0, 1).sum(axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,18 +10,20 @@ from typing import Any
 
 from . import composites, threads
 from .arithmetic import settled
-from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
-from .errors import BackendError, GraphError, ModelFormatError, ParameterError
+from .arrays import Array, by_name, convert, cut_of, is_float, like, namespace, sample_sum, to_numpy
+from .errors import BackendError, GraphError, ModelFormatError
 from .network import Network
-from .start import Start, start_relevance
+from .reading import negative_start, page
+from .start import Difference, Start, find, start_relevance
 from .tables import number
-from .trace import COLUMNS, Ledger, Row, Trace, read_npz, write_npz
+from .targets import described, indices, is_tuple, listed, some_targets
+from .trace import Ledger, Trace, read_npz, write_npz
 from .walk import Walk, ready, walk_back
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """The arguments of an explanation, so that its trace can be made later."""
+    """The arguments of an explanation, so that its trace can be made later; an array as start has all samples."""
 
     net: Network
     x: Any
@@ -40,6 +42,12 @@ class Request:
         )  # fmt: skip
         return e.trace.to_numpy() if self.host else e.trace
 
+    def sample(self, cut: slice, samples: int) -> Request:
+        """Return the arguments that explain some samples of N."""
+        start = self.start.some(cut, samples) if isinstance(self.start, Start) else self.start[cut]
+        x = {name: array[cut] for name, array in self.x.items()}
+        return replace(self, x=x, target=some_targets(self.target, cut, samples), start=start)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
@@ -55,6 +63,7 @@ class Explanation:
         composite: name of the composite.
         plan: the rule of every node.
         start_relevance: what started at the output, with its shape.
+        against: the output that the target is set against (N,), for the start "difference"; otherwise None.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
     """
@@ -67,6 +76,7 @@ class Explanation:
     composite: str
     plan: composites.Plan
     start_relevance: Array
+    against: Array | None = None
     kept: Trace | None = None
     again: Request | None = None
 
@@ -79,52 +89,115 @@ class Explanation:
         assert self.kept is not None
         return self.kept
 
+    @property
+    def started(self) -> Array:
+        """The sum of the relevance that started at the output, per sample (N,)."""
+        return sample_sum(self.start_relevance)
+
+    @property
+    def arrived(self) -> Array:
+        """The sum of the relevance that arrived at all inputs, per sample (N,)."""
+        return sum(sample_sum(r) for r in self.parts().values())
+
     def __repr__(self) -> str:
-        target = "" if self.target is None else f", target {to_numpy(self.target)[:4].tolist()}"
+        target = ""
+        if self.target is not None:
+            target = f", {listed(to_numpy(self.target), self._against(), self.output.shape[1:])}"
         return (
             f"Explanation({self.composite}, {self.start}{target}: relevance {self._shapes()}, "
-            f"start {number(_total(self.start_relevance))}, arrived at the input {number(self._arrived())}, "
+            f"start {number(_total(self.started))}, arrived at the input {number(_total(self.arrived))}, "
             f"ledger residual {self.ledger.residual:.1e})"
         )
 
     def _shapes(self) -> str:
-        return ", ".join(str(tuple(r.shape)) for r in self._parts().values())
+        return ", ".join(str(tuple(r.shape)) for r in self.parts().values())
 
-    def _parts(self) -> dict[str, Array]:
+    def parts(self) -> dict[str, Array]:
+        """Return the relevance by the name of its input; of the only input it is called "relevance"."""
         return dict(self.relevance) if isinstance(self.relevance, Mapping) else {"relevance": self.relevance}
 
-    def _arrived(self) -> float:
-        return sum(_total(r) for r in self._parts().values())
+    def _against(self) -> Any:
+        return None if self.against is None else to_numpy(self.against)
+
+    def asked(self, k: int = 0, classes: Sequence[str] = ()) -> str:
+        """Return in words what is explained of the k-th sample, such as "output 3" or "3 against 9".
+
+        Args:
+            k: the sample.
+            classes: names of the outputs, if they have any.
+        """
+        if self.target is None:
+            return "a given start"
+        against = None if self.against is None else self._against()[k]
+        return described(to_numpy(self.target)[k], against, self.output.shape[1:], classes)
+
+    def negative(self, k: int = 0, colours: tuple[str, str] = ("negative relevance", "positive relevance")) -> str:
+        """Return the sentence that says how to read the map of a sample whose start is negative; empty for others.
+
+        Args:
+            k: the sample.
+            colours: what negative and positive relevance look like.
+
+        Example:
+            >>> import numpy as np
+            >>> import lrp_ref as lrp
+            >>> net = lrp.Network.sequential([lrp.layers.Dense(np.array([[-1.0], [-2.0]]))])
+            >>> lrp.explain(net, np.array([[1.0, 0.5]])).negative(colours=("blue", "red"))
+            'the start itself is negative (-2): blue supports this value, red speaks against it'
+        """
+        target = None if self.target is None else to_numpy(self.target)[k]
+        return negative_start(to_numpy(self.start_relevance)[k], target, colours)
 
     def _repr_html_(self) -> str:
-        from html import escape
+        return page(self)
 
-        from . import heatmap
+    def map(self, function: Callable[..., Array], *others: Explanation) -> Explanation:
+        """Return the explanation with ``function`` of every array that has a batch axis in the array's place.
 
-        pictures = ""
-        for part in self._parts().values():
-            host = to_numpy(part)
-            if host.ndim == 4 and host.shape[0] and host.dtype.kind == "f":
-                pictures += "".join(
-                    f'<img src="{heatmap.to_data_uri(heatmap.image(sample))}" alt="relevance">' for sample in host[:4]
-                )
-        return f"<p>{escape(repr(self))}</p>{pictures}{self.ledger._repr_html_()}"
+        Args:
+            function: takes an array of this explanation and the same array of each of ``others``.
+            others: explanations of other samples by the same network and composite.
+        """
+        every = (self, *others)
+
+        def of(name: str) -> Any:
+            arrays = [getattr(e, name) for e in every]
+            return None if arrays[0] is None else function(*arrays)
+
+        parts = {key: function(*(e.parts()[key] for e in every)) for key in self.parts()}
+        changed = {name: of(name) for name in ("output", "target", "start_relevance", "against")}
+        return replace(
+            self,
+            relevance=parts if isinstance(self.relevance, Mapping) else parts["relevance"],
+            ledger=self.ledger.map(function, *(e.ledger for e in others)),
+            kept=None if others or self.kept is None else self.kept.map(function),
+            **changed,
+        )
 
     def to_numpy(self) -> Explanation:
         """Return the explanation with all its arrays on the host."""
-        relevance = {k: to_numpy(v) for k, v in self._parts().items()}
         plan = composites.Plan(replace(p, layer=p.layer.map_arrays(to_numpy)) for p in self.plan)
-        return replace(
-            self,
-            output=to_numpy(self.output),
-            relevance=relevance if isinstance(self.relevance, Mapping) else relevance["relevance"],
-            ledger=self.ledger.to_numpy(),
-            kept=None if self.kept is None else self.kept.to_numpy(),
-            again=None if self.again is None else replace(self.again, host=True),
-            target=None if self.target is None else to_numpy(self.target),
-            plan=plan,
-            start_relevance=to_numpy(self.start_relevance),
-        )
+        again = None if self.again is None else replace(self.again, host=True)
+        return replace(self.map(to_numpy), again=again, plan=plan)
+
+    def sample(self, k: int | slice) -> Explanation:
+        """Return the explanation of the k-th sample alone, or of a slice of samples; arrays keep their batch axis.
+
+        Raises:
+            IndexError: there is no such sample.
+
+        Example:
+            >>> import numpy as np
+            >>> import lrp_ref as lrp
+            >>> net = lrp.Network.sequential([lrp.layers.Dense(np.array([[1.0], [2.0]]))])
+            >>> e = lrp.explain(net, np.array([[3.0, 1.0], [1.0, 4.0]]), composite="lrp0")
+            >>> e.sample(1).relevance, e.sample(1).ledger.residual
+            (array([[1., 8.]]), 0.0)
+        """
+        samples = len(self.output)
+        cut = cut_of(k, samples)
+        again = None if self.again is None else self.again.sample(cut, samples)
+        return replace(self.map(lambda array: array[cut]), again=again)
 
     def checks(self, *, tolerance: float = 1e-6) -> dict[str, bool]:
         """Return the named checks of Montavon et al. 2017, each over all samples.
@@ -135,10 +208,9 @@ class Explanation:
         Args:
             tolerance: relative to the sum of a sample's absolute start relevances.
         """
-        begin = to_numpy(self.start_relevance)
-        start, allowed = sample_sum(begin), tolerance * sample_sum(abs(begin))
-        parts = [to_numpy(r) for r in self._parts().values()]
-        arrived = sum(sample_sum(r) for r in parts)
+        start, arrived = to_numpy(self.started), to_numpy(self.arrived)
+        allowed = tolerance * sample_sum(abs(to_numpy(self.start_relevance)))
+        parts = [to_numpy(r) for r in self.parts().values()]
         conservative = bool((abs(arrived - start) <= allowed).all())
         positive = all(bool((r >= -allowed.reshape(-1, *(1,) * (r.ndim - 1))).all()) for r in parts)
         return {
@@ -148,23 +220,27 @@ class Explanation:
             "ledger": self.ledger.residual <= tolerance,
         }
 
-    def save(self, path: str | Path, *, trace: bool = True) -> Path:
+    def save(self, path: str | Path, *, trace: bool = True, remarks: Mapping[str, str] | None = None) -> Path:
         """Write relevance, output, target and, unless ``trace`` is False, the trace as .npz; return the path.
 
-        ``Trace.load`` reads the file too.
+        ``Trace.load`` reads the file too. The file is there whole or not at all.
+
+        Args:
+            path: of the file.
+            trace: whether the file has the trace.
+            remarks: further texts for the file, which :func:`load_relevance` returns by their names.
         """
-        extra: dict[str, Any] = {"output": self.output, "start_relevance": self.start_relevance}
-        names = list(self._parts())
-        extra |= {f"input_relevance/{name}": array for name, array in self._parts().items()}
-        if self.target is not None:
-            extra["target"] = self.target
+        extra: dict[str, Any] = {**(remarks or {}), "output": self.output, "start_relevance": self.start_relevance}
+        names = list(self.parts())
+        extra |= {f"input_relevance/{name}": array for name, array in self.parts().items()}
+        extra |= {k: v for k, v in (("target", self.target), ("against", self.against)) if v is not None}
         extra |= {"start": self.start, "composite": self.composite, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
         return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
-    """Read a saved explanation: a dict with output, relevance, target, start, composite and trace.
+    """Read a saved explanation: a dict with output, relevance, target, against, start, composite and trace.
 
     Raises:
         ModelFormatError: no such file, or not a saved explanation.
@@ -189,6 +265,7 @@ def explain(
     target: Any = None,
     composite: Any = "epsilon",
     start: Any = "logit",
+    against: Any = None,
     output: str | None = None,
     canonize: bool = True,
     xp: Any = None,
@@ -202,11 +279,15 @@ def explain(
     Args:
         net: the network.
         x: inputs (N, ...), or a dict by name; float64 in, float64 out; float32 in, float32 out.
-        target: index of the output to explain: one for all samples, one per sample (N,), several (N, T); None for
-            each sample's largest output.
+        target: index of the output to explain: one for all samples, or a list or array of one per sample (N,); None
+            for each sample's largest output. Several indices per sample (N, T) add up: what is explained is the sum
+            of these outputs. Outputs of more axes count in C order; a tuple (c, h, w) is that one unit of a map
+            (N, C, H, W) in every sample.
         composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
             dense and convolution layer.
-        start: start relevance: a name of ``lrp.start.STARTS``, a ``Start``, or an array like the output.
+        start: start relevance: a name of ``lrp.start.NAMES``, a ``Start``, or an array like the output.
+        against: of the start "difference": the output that the target is set against, in any form of ``target``; what
+            is explained is then f_target − f_against.
         output: which output to explain, where the network has several; the first by default.
         canonize: merge BatchNorm and drop a final softmax first.
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
@@ -230,32 +311,48 @@ def explain(
         ────────────────────────────────────────────────────────────────────────────────────────────────
         dense1  LRP0(stabiliser=exact)            5.5             5   0.5           0        0         0
     """
+    start = find(start, against)
+    net, fed, walk = prepared(net, x, composite, output, canonize, xp)
+    n = len(next(iter(fed.values())))
+    shape = walk.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
+    target = indices(target, n, shape) if is_tuple(target) else target
+    begin = start.settled(n, shape) if isinstance(start, Start) else start
+
+    def some(cut: slice) -> Explanation:
+        few = {name: a[cut] for name, a in fed.items()}
+        with settled(*few.values()):
+            return _explain_few(walk, few, some_targets(target, cut, n), begin, cut, n, keep=trace)
+
+    with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
+        count = max(n, 1) if trace else walk.samples(fed, threads.members())
+        parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
+    xp = namespace(parts[0].output)
+    whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
+    begun = begin if isinstance(begin, Start) else whole.start_relevance
+    again = None if trace else Request(net, fed, whole.target, composite, begun, output, canonize)
+    return replace(
+        whole,
+        again=again,
+        relevance=whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values())),
+        start=repr(start) if isinstance(start, Start) else whole.start,
+    )
+
+
+def prepared(
+    net: Network, x: Any, composite: Any, output: str | None, canonize: bool, xp: Any
+) -> tuple[Network, dict[str, Array], Walk]:
+    """Return the network and its checked inputs in their array module, and the walk; errors as of :func:`explain`."""
     if xp is not None:
         module = by_name(xp)
         x = {k: convert(v, module) for k, v in x.items()} if isinstance(x, Mapping) else convert(x, module)
         net = net.to(module)
     if output is not None and output not in net.outputs:
         raise GraphError(f"'{output}' is no output of the network; there are: {', '.join(net.outputs)}")
-    which = 0 if output is None else net.outputs.index(output)
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
-    walk = ready(net, fed, composite, output=which, canonize=canonize)
-    n = len(next(iter(fed.values())))
-
-    def some(cut: slice) -> Explanation:
-        few = {name: a[cut] for name, a in fed.items()}
-        with settled(*few.values()):
-            return _explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace)
-
-    with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
-        count = max(n, 1) if trace else walk.samples(fed, threads.members())
-        parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
-    whole = parts[0] if len(parts) == 1 else _joined(parts)
-    again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
-    return replace(
-        whole, again=again, relevance=whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values()))
-    )
+    which = 0 if output is None else net.outputs.index(output)
+    return net, fed, ready(net, fed, composite, output=which, canonize=canonize)
 
 
 def _explain_few(
@@ -267,10 +364,12 @@ def _explain_few(
     memories = dict.fromkeys(walk.remembering)
     values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped, memories=memories)
     out = values[name]
-    if not isinstance(start, str | Start):
+    if not isinstance(start, Start):
         start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
         start = start[cut] if start.shape == (n, *out.shape[1:]) else start
-    begin, targets, described = start_relevance(out, target, start)
+    else:
+        start = start.some(cut, n)
+    begin, targets, how = start_relevance(out, target, start, first=cut.start)
     relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)
     received = {
         key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
@@ -283,41 +382,9 @@ def _explain_few(
         ledger=Ledger(rows),
         kept=Trace(values, relevance, walk.traced) if keep else None,
         target=targets,
-        start=described,
+        start=how,
         composite=walk.composite,
         plan=walk.plan,
         start_relevance=begin,
-    )
-
-
-def _cut(target: Any, n: int, cut: slice) -> Any:
-    """Return the targets of some samples; what holds for all samples stays as it is."""
-    if target is None or n == 1 or not hasattr(target, "__len__"):
-        return target
-    if len(target) == n:
-        return target[cut]
-    if len(target) != 1 or not hasattr(target[0], "__len__"):
-        raise ParameterError(f"{len(target)} targets for {n} samples: give one number, one per sample, or (N, T)")
-    return target
-
-
-def _joined(parts: list[Explanation]) -> Explanation:
-    """Join explanations of consecutive samples."""
-    xp, first = namespace(parts[0].output), parts[0]
-
-    def join(arrays: Any) -> Array:
-        return xp.concatenate(tuple(arrays), axis=0)
-
-    rows = []
-    for same in zip(*(p.ledger for p in parts), strict=True):
-        columns = {c: join(getattr(r, c) for r in same) for c in COLUMNS}
-        size = None if same[0].size is None else join(r.size for r in same)
-        rows.append(Row(same[0].node, same[0].rule, **columns, size=size))
-    return replace(
-        first,
-        output=join(p.output for p in parts),
-        relevance={k: join(p.relevance[k] for p in parts) for k in first.relevance},
-        ledger=Ledger(rows),
-        target=None if first.target is None else join(p.target for p in parts),
-        start_relevance=join(p.start_relevance for p in parts),
+        against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
     )

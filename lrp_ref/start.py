@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from .arithmetic import scalar
 from .arrays import Array, like, namespace, require_finite, to_numpy
 from .errors import ParameterError, ShapeError, unknown
 from .layers import Softmax
+from .targets import as_indices, indices, is_tuple, some_targets
 from .values import Value
 
 
@@ -25,6 +28,19 @@ class Start(Value):
     def __call__(self, f: Array, target: Array) -> Array:
         """Return the start relevance (N, K) for outputs ``f`` and the 0/1 mask ``target``."""
         raise NotImplementedError
+
+    def settled(self, samples: int, shape: Sequence[int]) -> Start:
+        """Return the start with what it names as numbers of outputs.
+
+        Args:
+            samples: N.
+            shape: of one sample's output.
+        """
+        return self
+
+    def some(self, cut: slice, samples: int) -> Start:
+        """Return the start for the samples ``cut`` of N."""
+        return self
 
 
 class Logit(Start):
@@ -98,6 +114,55 @@ class LogOdds(Start):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Difference(Start):
+    """Target t against one other output a: R_t = f_t, R_a = −f_a, so that Σ R = f_t − f_a.
+
+    With one class k = a beside the target, the start "log_odds" is this. On a dense top layer with LRP-0 or ε → 0 it is
+    the same as merging the difference into its weights (w_t − w_a, b_t − b_a).
+
+    Args:
+        against: a: an index for all samples, one per sample (N,), or a tuple, as ``target`` of
+            :func:`start_relevance`.
+
+    Raises:
+        ParameterError: an index out of range, several targets, or one that is a itself.
+
+    Source: Montavon et al. 2019, §10.4, of two classes.
+
+    Example:
+        >>> import numpy as np
+        >>> start_relevance(np.array([[1.0, 3.0, 2.0]]), target=1, start=Difference(2))[0]
+        array([[ 0.,  3., -2.]])
+    """
+
+    against: Any
+
+    def __post_init__(self) -> None:
+        if isinstance(self.against, list):  # as an array it can be compared and hashed
+            object.__setattr__(self, "against", as_indices(self.against))
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        _one_target(self, target)
+        against = _mask(f, self.indices(f))
+        if bool(((target != 0) & (against != 0)).any()):
+            raise ParameterError(f"start {self!r} takes two different outputs; the target is the same one")
+        return f * target - f * against
+
+    def settled(self, samples: int, shape: Sequence[int]) -> Start:
+        return replace(self, against=indices(self.against, samples, shape)) if is_tuple(self.against) else self
+
+    def some(self, cut: slice, samples: int) -> Start:
+        return replace(self, against=some_targets(self.against, cut, samples))
+
+    def indices(self, output: Array) -> Array:
+        """Return a for each sample of ``output`` (N, ...) as integers (N, 1)."""
+        found = _targets(output, self.against, "against")
+        if found.shape[1] != 1:
+            raise ParameterError(f"start {self!r} sets one output against the target, not {found.shape[1]}")
+        return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Reference(Start):
     """R_t = f_t − reference: a regression output against a value of interest.
 
@@ -124,14 +189,50 @@ STARTS: dict[str, Start] = {
 }
 
 
-def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> tuple[Array, Array | None, str]:
+NAMES = (*STARTS, "difference", "reference")  # the last two take a value
+
+
+def find(start: Any, against: Any = None) -> Any:
+    """Return the start for its name; a :class:`Start` or an array stays what it is.
+
+    Raises:
+        ParameterError: a name that is not known or needs a value, or ``against`` where it would be ignored.
+
+    Example:
+        >>> find("contrastive"), find("difference", 9)
+        (Contrastive(), Difference(against=9))
+    """
+    if isinstance(start, str) and start == "difference":
+        if against is None:
+            raise ParameterError(
+                "start 'difference' needs its other output: against=9 or start=lrp.start.Difference(9)"
+            )
+        return Difference(against)
+    if against is not None:
+        raise ParameterError(f"against={against!r} belongs to start='difference'; with start={start!r} leave it out")
+    if not isinstance(start, str):
+        return start
+    if start == "reference":
+        raise ParameterError("start 'reference' needs its value: start=lrp.start.Reference(value)")
+    if start not in STARTS:
+        raise unknown("start", start, NAMES)
+    return STARTS[start]
+
+
+def start_relevance(
+    output: Array, target: Any = None, start: Any = "logit", *, against: Any = None, first: int = 0
+) -> tuple[Array, Array | None, str]:
     """Return the relevance that starts at the output.
 
     Args:
         output: f (N, K) or (N, ...); all outputs of a sample count as classes 0 … K−1 in C order.
-        target: an index for all samples, one per sample (N,), several per sample (N, T) or (1, T), or None for the
-            largest output of each sample.
-        start: a name of ``STARTS``, a :class:`Start`, or an array of the output's shape (or a sample's).
+        target: an index for all samples; a list or array of one per sample (N,), or of several (N, T) or (1, T), which
+            add up; a tuple with a number for each axis of a sample's output, (c, h, w) for (N, C, H, W), is one index
+            for all samples, and any other tuple of length N one index per sample; None for the largest output of each
+            sample.
+        start: a name of ``NAMES``, a :class:`Start`, or an array of the output's shape (or a sample's).
+        against: the other output of start "difference", an index in any form of ``target``.
+        first: the number of the first sample, for messages.
 
     Returns:
         Start relevance of the output's shape, the targets (N, T) as integers (None for an array), and a description.
@@ -146,8 +247,11 @@ def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> 
         array([[0., 3.]])
         >>> start_relevance(np.array([[1.0, 3.0]]), target=0, start="one_hot")[0]
         array([[1., 0.]])
+        >>> start_relevance(np.array([[1.0, 3.0, 2.0]]), target=1, start="difference", against=0)[0]
+        array([[-1.,  3.,  0.]])
     """
-    if not isinstance(start, str | Start):
+    start = find(start, against)
+    if not isinstance(start, Start):
         if target is not None:
             raise ParameterError("a start relevance given as an array says itself what is explained: leave target out")
         try:
@@ -158,57 +262,34 @@ def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> 
         if given.shape != output.shape and given.shape != output.shape[1:]:
             raise ShapeError(f"start relevance of shape {given.shape} does not fit the output {output.shape}")
         return namespace(output).broadcast_to(given, output.shape), None, "array"
-    if isinstance(start, str):
-        if start == "reference":
-            raise ParameterError("start 'reference' needs its value: start=lrp.start.Reference(value)")
-        if start not in STARTS:
-            raise unknown("start", start, STARTS)
-        start = STARTS[start]
-    flat = output.reshape(output.shape[0], -1) if output.shape[0] else output.reshape(0, _size(output))
-    targets = _targets(flat, target)
-    relevance = start(flat, _mask(flat, targets))
+    flat = output.reshape(output.shape[0], math.prod(output.shape[1:]))
+    targets = _targets(output, target)
+    settled = start.settled(len(output), output.shape[1:])
+    if isinstance(settled, Difference):
+        _apart(targets, settled.indices(flat), target is None, first)
+    relevance = settled(flat, _mask(flat, targets))
     return relevance.reshape(output.shape), targets, repr(start)
 
 
-def _size(output: Array) -> int:
-    size = 1
-    for n in output.shape[1:]:
-        size *= n
-    return size
-
-
-def _targets(f: Array, target: Any) -> Array:
-    """Return the targets as integers (N, T)."""
-    n, classes = f.shape
-    xp = namespace(f)
+def _targets(output: Array, target: Any, what: str = "target") -> Array:
+    """Return the targets of outputs (N, ...) as integers (N, T)."""
+    n, xp = len(output), namespace(output)
     if target is None:
-        return f.argmax(axis=1).reshape(n, 1) if n else xp.zeros((0, 1), dtype=int)
-    host = to_numpy(like_index(target))
-    if host.ndim == 0:
-        host = host.reshape(1, 1)
-    elif host.ndim == 1:
-        if host.shape[0] != n:
-            raise ParameterError(f"{host.shape[0]} targets for {n} samples: give one number, one per sample, or (N, T)")
-        host = host.reshape(n, 1)
-    if host.ndim != 2 or host.shape[0] not in (1, n):
-        raise ParameterError(f"targets of shape {host.shape} do not fit {n} samples")
-    if ((host < 0) | (host >= classes)).any():
-        wrong = host[(host < 0) | (host >= classes)][0]
-        raise ParameterError(f"target {wrong} is out of range: the output has {classes} classes, 0 to {classes - 1}")
+        return output.reshape(n, -1).argmax(axis=1).reshape(n, 1) if n else xp.zeros((0, 1), dtype=int)
+    host = indices(target, n, output.shape[1:], what)
     return xp.broadcast_to(xp.asarray(host), (n, host.shape[1]))
 
 
-def like_index(target: Any) -> Any:
-    """Return targets as an integer array, refusing anything that is no index."""
-    import numpy as np
-
-    try:
-        host = target if hasattr(target, "dtype") else np.asarray(target)
-    except ValueError as error:
-        raise ParameterError(f"targets {target!r} have rows of different lengths: give (N, T)") from error
-    if host.dtype.kind not in "iu":
-        raise ParameterError(f"a target is a class index (integer), got {target!r}")
-    return host
+def _apart(targets: Array, against: Array, predicted: bool, first: int) -> None:
+    """Raise if the target of a sample is also what it is set against."""
+    same = to_numpy((targets == against).any(axis=1))
+    if same.any():
+        k = int(same.argmax())
+        what = "prediction" if predicted else "target"
+        raise ParameterError(
+            f"output {int(to_numpy(against)[k, 0])} is the {what} of sample {first + k}, and what it is set against: "
+            "give two different outputs with target= and against="
+        )
 
 
 def _mask(f: Array, targets: Array) -> Array:

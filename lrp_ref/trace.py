@@ -12,7 +12,7 @@ import numpy as np
 
 from . import tables
 from .arithmetic import largest
-from .arrays import Array, to_numpy
+from .arrays import Array, cut_of, to_numpy
 from .differences import Difference, Side, TraceDiff, TracedNode, compare
 from .errors import ModelFormatError, ParameterError
 
@@ -49,6 +49,18 @@ class Row:
     dropped: Array
     residual: Array
     size: Array | None = None
+
+    def map(self, function: Callable[..., Array], *others: Row) -> Row:
+        """Return the row with ``function`` of every column in the column's place.
+
+        Args:
+            function: takes a column of this row and the same column of each of ``others``.
+            others: rows of the same node.
+        """
+        rows = (self, *others)
+        columns: dict[str, Any] = {c: function(*(getattr(r, c) for r in rows)) for c in COLUMNS}
+        size = None if self.size is None else function(*(r.size for r in rows))
+        return Row(self.node, self.rule, **columns, size=size)
 
 
 class Ledger(Sequence[Row]):
@@ -95,12 +107,27 @@ class Ledger(Sequence[Row]):
 
     def to_numpy(self) -> Ledger:
         """Return the ledger with all columns on the host."""
+        return self.map(to_numpy)
 
-        def host(row: Row) -> Row:
-            columns: dict[str, Any] = {c: to_numpy(getattr(row, c)) for c in COLUMNS}
-            return Row(row.node, row.rule, **columns, size=None if row.size is None else to_numpy(row.size))
+    def map(self, function: Callable[..., Array], *others: Ledger) -> Ledger:
+        """Return the ledger with ``function`` of every column in the column's place; arguments as in :class:`Row`."""
+        same = zip(self, *others, strict=True)
+        return Ledger(row.map(function, *more) for row, *more in same)
 
-        return Ledger(map(host, self._rows))
+    def sample(self, k: int | slice) -> Ledger:
+        """Return the ledger of the k-th sample alone, or of a slice of samples; columns keep their axis.
+
+        Raises:
+            IndexError: there is no such sample.
+
+        Example:
+            >>> column = np.array([1.0, 2.0])
+            >>> Ledger([Row("fc", "Pass()", column, column, 0 * column, 0 * column, 0 * column, 0 * column)]).sample(1)
+            node  rule    relevance_out  relevance_in  bias  stabiliser  dropped  residual
+            ──────────────────────────────────────────────────────────────────────────────
+            fc    Pass()              2             2     0           0        0         0
+        """
+        return self.map(lambda column: column[cut_of(k, len(column))])
 
     def total(self) -> dict[str, Array]:
         """Return the sum over all nodes of each absorbing column (bias, stabiliser, dropped, residual), (N,) each."""
@@ -150,14 +177,22 @@ class Trace:
     def __repr__(self) -> str:
         return f"Trace({len(self.values)} values, {len(self.relevance)} relevances)"
 
-    def map_arrays(self, change: Callable[[Array], Array]) -> Trace:
-        """Return the trace with ``change`` applied to every array."""
-        values, relevance = ({k: change(v) for k, v in part.items()} for part in (self.values, self.relevance))
+    def map(self, function: Callable[[Array], Array]) -> Trace:
+        """Return the trace with ``function`` of every array in the array's place."""
+        values, relevance = ({k: function(v) for k, v in part.items()} for part in (self.values, self.relevance))
         return Trace(values, relevance, self.nodes)
 
     def to_numpy(self) -> Trace:
         """Return the trace with all arrays on the host."""
-        return self.map_arrays(to_numpy)
+        return self.map(to_numpy)
+
+    def sample(self, k: int | slice) -> Trace:
+        """Return the trace of the k-th sample alone, or of a slice of samples; arrays keep their batch axis.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        return self.map(lambda array: array[cut_of(k, len(array))])
 
     def save(self, path: str | Path) -> Path:
         """Write the trace as .npz and return the path.

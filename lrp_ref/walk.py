@@ -125,6 +125,11 @@ class Walk:
             self.net.memory[shapes] = found
         return found
 
+    def output_shape(self, fed: Mapping[str, Array]) -> tuple[int, ...]:
+        """Return the shape of one sample's output, from a pass without samples."""
+        values = self.net.values({i.name: fed[i.name][:0] for i in self.net.inputs}, check=False)
+        return tuple(values[self.net.outputs[0]].shape[1:])
+
     def worth_sharing(self, fed: Mapping[str, Array], *, whole: bool) -> bool:
         """Whether several threads should explain ``fed``: samples of their own, or the convolutions of the whole."""
         n, like = _batch(fed)

@@ -15,10 +15,10 @@ PACKAGE = Path(__file__).parent.parent / "lrp_ref"
 FLOORS = [
     ["errors", "arithmetic", "arrays", "values", "tables", "threads"],
     ["blocks", "buffers"],
-    ["kernels", "windows", "edits", "heatmap"],
+    ["kernels", "windows", "edits", "heatmap", "reading"],
     ["groups", "rule", "sharing", "layers"],
     ["rules", "network"],
-    ["composites", "canonization", "alignment", "differences", "trace", "start"],
+    ["composites", "canonization", "alignment", "differences", "trace", "targets", "start"],
     ["knowledge"],
     ["walk"],
     ["explanation"],

@@ -98,7 +98,7 @@ def single(e: Explanation, k: int) -> Explanation:
         output=e.output[cut],
         relevance={n: r[cut] for n, r in e.relevance.items()} if isinstance(e.relevance, dict) else e.relevance[cut],
         ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
-        kept=None if e.kept is None else e.kept.map_arrays(lambda a: a[cut]),
+        kept=None if e.kept is None else e.kept.map(lambda a: a[cut]),
         again=None,
         target=None if e.target is None else e.target[cut],
         start_relevance=e.start_relevance[cut],

@@ -4,7 +4,7 @@ NumPy arrays in, pictures out. Every colour map has its middle colour exactly at
 the sign.
 """
 
-from lrp_ref.heatmap.colours import colorize, colormaps, resolve_limit
+from lrp_ref.heatmap.colours import colorize, colormaps, resolve_limit, sign_colours
 from lrp_ref.heatmap.grids import grid
 from lrp_ref.heatmap.output import save, to_data_uri
 from lrp_ref.heatmap.pictures import image, panel
@@ -20,6 +20,7 @@ __all__ = [
     "resolve_limit",
     "save",
     "series",
+    "sign_colours",
     "text_html",
     "text_terminal",
     "to_data_uri",

@@ -24,6 +24,16 @@ _POINTS: dict[str, str] = {
     "gray": "000000 ffffff 000000",
 }
 DEFAULT = "bwr"
+# What negative and positive relevance look like; gray shows neither.
+_SIGNS: dict[str, tuple[str, str]] = {
+    "bwr": ("blue", "red"),
+    "seismic": ("blue", "red"),
+    "soft": ("blue", "red"),
+    "coldnhot": ("blue", "red"),
+    "berlin": ("blue", "red"),
+    "purple-green": ("purple", "green"),
+    "purple-orange": ("purple", "orange"),
+}
 
 
 def colormaps() -> tuple[str, ...]:
@@ -38,6 +48,17 @@ def colormaps() -> tuple[str, ...]:
         ('bwr', 'seismic', 'soft', 'coldnhot', 'berlin', 'purple-green', 'purple-orange', 'gray')
     """
     return tuple(_POINTS)
+
+
+def sign_colours(cmap: str = DEFAULT) -> tuple[str, str]:
+    """Return in words what negative and positive relevance look like on the colour map `cmap`.
+
+    Example:
+        >>> sign_colours("purple-green"), sign_colours("gray")
+        (('purple', 'green'), ('negative relevance', 'positive relevance'))
+    """
+    control_points(cmap)
+    return _SIGNS.get(cmap, ("negative relevance", "positive relevance"))
 
 
 def control_points(cmap: str) -> Floats:
