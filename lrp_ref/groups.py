@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .arrays import Array
 from .edits import EXACT, KEEP, ZERO, Const, Edit, Stabiliser
-from .errors import ParameterError
+from .errors import ParameterError, unknown
+
+BIAS_POLICIES = ("absorb", "ignore", "spread")  # what becomes of the relevance of a bias, see ``Rule.with_bias``
+
+
+def require_bias_policy(policy: Any) -> str:
+    """Return the name of a bias policy, or raise for what is none.
+
+    Raises:
+        ParameterError: another name.
+    """
+    if policy not in BIAS_POLICIES:
+        raise unknown("bias policy", str(policy), BIAS_POLICIES)
+    return str(policy)
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,15 @@ class Group:
         if self.gate not in (None, "positive", "negative"):
             raise ParameterError(f"Group: gate must be None, 'positive' or 'negative', got {self.gate!r}")
 
+    def with_bias(self, policy: str) -> Group:
+        """Return the group under a bias policy, see :meth:`lrp_ref.rule.Rule.with_bias`; itself if nothing changes."""
+        bare = all(run.bias == ZERO for run in self.runs)
+        if policy == "absorb" or bare or (policy == "spread" and self.bias_share == 1):
+            return self
+        if policy == "spread":
+            return replace(self, bias_share=1)
+        return replace(self, runs=tuple(replace(run, bias=ZERO) for run in self.runs), bias_share=0)
+
     def formula(self) -> str:
         """Return the group's quotient, as text."""
         plus = {1: " + ", -1: " − "}
@@ -74,9 +96,19 @@ class Group:
         bias = "".join(plus[r.sign] + r.bias.symbol("b_j") for r in self.runs if r.bias != ZERO)
         bottom = self.stabiliser.formula(f"Σ_i {inner}{bias}")
         if self.bias_share or self.stabiliser_share:
-            top = f"{inner} + ({self.bias_share}·b_j + {self.stabiliser_share}·ε_j)/N_j"
+            top = f"{inner} + {self._spread(bias)}/N_j"
             many = True
         text = f"{f'({top})' if many else top} / ({bottom})"
         gate = {None: "", "positive": "[z_j > 0] ", "negative": "[z_j < 0] "}[self.gate]
         weight = "" if self.weight == 1 else f"{self.weight}·"
         return f"{weight}{gate}{text}"
+
+    def _spread(self, bias: str) -> str:
+        """Return what is spread over the inputs, as text: the ``bias`` of the denominator, ε_j, or both."""
+        bias = bias.removeprefix(" + ").lstrip()
+        bias = f"({bias})" if sum(run.bias != ZERO for run in self.runs) > 1 else bias
+        if not self.stabiliser_share:
+            return bias if self.bias_share == 1 else f"{self.bias_share}·{bias}"
+        if not self.bias_share:
+            return f"{self.stabiliser_share}·ε_j"
+        return f"({self.bias_share}·{bias} + {self.stabiliser_share}·ε_j)"

@@ -19,6 +19,7 @@ from .arrays import Array, like, to_numpy
 from .edits import KEEP, ONES, ZERO, Const, Stabiliser
 from .errors import ParameterError, ShapeError, UnsupportedError
 from .layers.base import Linear
+from .rule import WithBias
 from .rules import (
     LRP0,
     AlphaBeta,
@@ -91,7 +92,7 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
         layer: a linear layer with one operand, such as Dense or Conv.
         x: its input (N, ...), floats or exact rationals.
         relevance: of its output (N, ...).
-        rule: a named rule of ``lrp_ref.rules``.
+        rule: a named rule of ``lrp_ref.rules``, also with a bias policy (``rule.with_bias("spread")``).
         sample: which sample of the batch.
 
     Raises:
@@ -124,7 +125,12 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
     outputs = z[sample].reshape(-1)
     if a.size * outputs.size > LARGEST:
         raise ShapeError(f"a table of {a.size} × {outputs.size} messages is not for reading: take a smaller layer")
-    told = _textbook(rule, a, r, lambda value: to_numpy(Const(value, "")(x))[sample].reshape(-1))(matrix_of(layer, x))
+    stated, policy = (rule.rule, rule.policy) if isinstance(rule, WithBias) else (rule, "absorb")
+
+    def bound(value: Any) -> Array:
+        return to_numpy(Const(value, "")(x))[sample].reshape(-1)
+
+    told = _textbook(stated, a, r, bound, policy)(matrix_of(layer, x))
     return MessageTable(rule.formula(), a, outputs, r, told.messages, told.bias, told.stabiliser, told.dropped)
 
 
@@ -140,9 +146,9 @@ def matrix_of(layer: Linear, x: Array) -> literal.Matrix:
 
 
 def _textbook(
-    rule: Any, a: Array, r: Array, bound: Callable[[Any], Array]
+    rule: Any, a: Array, r: Array, bound: Callable[[Any], Array], policy: Any
 ) -> Callable[[literal.Matrix], literal.Messages]:
-    """Return the textbook's form of a named rule, waiting for the matrix."""
+    """Return the textbook's form of a named rule under a bias policy, waiting for the matrix."""
     book = literal.rules
 
     def num(value: Any) -> Any:
@@ -157,16 +163,16 @@ def _textbook(
         case Epsilon():
             share = rule.stabiliser_share
             shares = num(rule.bias_share), None if share is None else num(share)
-            return lambda m: book.epsilon(a, m, r, num(rule.epsilon), *shares)
+            return lambda m: book.epsilon(a, m, r, num(rule.epsilon), *shares, bias=policy)
         case LRP0():
-            return lambda m: book.lrp0(a, m, r, stable(rule.stabiliser))
+            return lambda m: book.lrp0(a, m, r, stable(rule.stabiliser), policy)
         case Gamma():
-            return lambda m: book.gamma(a, m, r, num(rule.gamma), stable(rule.stabiliser))
+            return lambda m: book.gamma(a, m, r, num(rule.gamma), stable(rule.stabiliser), policy)
         case GeneralizedGamma():
-            return lambda m: book.generalized_gamma(a, m, r, num(rule.gamma), stable(rule.stabiliser))
+            return lambda m: book.generalized_gamma(a, m, r, num(rule.gamma), stable(rule.stabiliser), policy)
         case AlphaBeta():
             weights = num(rule.alpha), num(rule.beta)
-            return lambda m: book.alpha_beta(a, m, r, *weights, stable(rule.stabiliser))
+            return lambda m: book.alpha_beta(a, m, r, *weights, stable(rule.stabiliser), policy)
         case ZPlus():
             return lambda m: book.zplus(a, m, r, stable(rule.stabiliser))
         case WSquare():

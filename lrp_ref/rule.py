@@ -8,14 +8,15 @@ rule   = groups
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from .arrays import Array, namespace
-from .edits import ZERO, Edit
+from .edits import Edit
 from .errors import ParameterError
 from .groups import Group as Group
 from .groups import Run as Run
+from .groups import require_bias_policy
 from .values import Value
 
 
@@ -98,7 +99,67 @@ class Rule(Value):
         text = " + ".join(g.formula() for g in self.groups).replace("+ -", "− ")
         return f"R_i = Σ_j {f'({text})' if len(self.groups) > 1 else text}·R_j"
 
-    def without_bias(self) -> Rule:
-        """Return the same rule with the bias left out of every denominator (the gate still sees it)."""
-        groups = tuple(replace(g, runs=tuple(replace(r, bias=ZERO) for r in g.runs)) for g in self.groups)
-        return Rule(groups)
+    def with_bias(self, policy: str) -> Rule:
+        """Return the same rule under another policy for the biases b_j of its denominators.
+
+        ======  ==========================================================================================
+        absorb  the rule as it is stated: b_j stands in the denominator, and what it takes is in the ledger
+        ignore  b_j is left out of every denominator, so that the inputs share all relevance; a gate (the
+                sign of z_j in the generalised γ-rule) still sees it
+        spread  what b_j takes goes evenly to the N_j inputs of unit j that exist, whatever their values; a
+                unit without any input (a window in the padding) keeps it in the ledger
+        ======  ==========================================================================================
+
+        Each group of a rule shares its own, edited bias: αβ spreads b_j⁺ with the positive part and b_j⁻ with
+        the negative one. A rule without bias (z⁺, w², flat, z^B) stays what it is under every policy.
+
+        Args:
+            policy: "absorb", "ignore" or "spread"; the last one that is given holds.
+
+        Raises:
+            ParameterError: another policy.
+
+        Source: Bach et al. 2015, Montavon et al. 2019 (absorb); Anders et al. 2021, zennit's zero_params="bias"
+        (ignore); Bach et al. 2015, Arras et al. 2017 (spread).
+
+        Example:
+            >>> rule = Rule((Group((Run(),)),))
+            >>> print(rule.with_bias("ignore").formula(), rule.with_bias("spread").formula(), sep="\n")
+            R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij)·R_j
+            R_i = Σ_j (a_i·w_ij + b_j/N_j) / (Σ_i a_i·w_ij + b_j)·R_j
+        """
+        require_bias_policy(policy)
+        changed = any(group.with_bias(policy) is not group for group in self.groups)
+        return WithBias(self, policy) if changed else self
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WithBias(Rule):
+    """A rule under another bias policy than its own; :meth:`Rule.with_bias` makes it.
+
+    Args:
+        rule: the rule as it is stated.
+        policy: "ignore" or "spread".
+
+    Raises:
+        ParameterError: another policy.
+    """
+
+    own_groups: tuple[Group, ...] = field(default=(), init=False, repr=False)
+    rule: Rule
+    policy: str
+
+    def __post_init__(self) -> None:
+        require_bias_policy(self.policy)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of the rule under the policy."""
+        return tuple(group.with_bias(self.policy) for group in self.rule.groups)
+
+    def with_bias(self, policy: str) -> Rule:
+        """Return the stated rule under another policy."""
+        return self.rule.with_bias(policy)
+
+    def __repr__(self) -> str:
+        return f"{self.rule!r}.with_bias({self.policy!r})"

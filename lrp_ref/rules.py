@@ -3,13 +3,14 @@
 Conventions: a_i inputs, w_ij weights, b_j bias, z_j = Σ_i a_i w_ij + b_j, x⁺ = max(x, 0), x⁻ = min(x, 0),
 sgn(0) = +1. Rules are frozen values; ``rule.formula()`` prints the formula from the groups that are executed.
 Without ``stabiliser=`` a denominator is taken as it is, and a unit whose denominator is exactly 0 is dropped and
-counted in the ledger. :meth:`Rule.without_bias` gives the variant that leaves the bias out.
+counted in the ledger. A bias stands in the denominator; :meth:`Rule.with_bias` leaves it out, or spreads what it
+takes.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .arithmetic import scalar
@@ -503,6 +504,14 @@ class Recurrent(Value):
 
     dense: Rule = Epsilon(1e-3)
     state: Rule = Epsilon(1e-3)
+
+    def with_bias(self, policy: str) -> Recurrent:
+        """Return the rules under a bias policy, see ``Rule.with_bias``; the sum c_t has no bias.
+
+        Raises:
+            ParameterError: another policy.
+        """
+        return replace(self, dense=self.dense.with_bias(policy))
 
     def formula(self) -> str:
         """Return the formulas."""

@@ -116,7 +116,7 @@ def _give(
             received[k], totals[k] = blocks.add_product(x, g, received[k], sign=run.sign, keep=keep)
     bias, spread_bias = _bias_mass(passes, message, sent.sums, total, bool(group.bias_share), xp)
     stabiliser = sent.taken
-    if group.bias_share or group.stabiliser_share:
+    if group.stabiliser_share or spread_bias is not None:
         taken = None if sent.offset is None else message * sent.offset
         extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, taken, message, xp)
         received[:] = [r + e for r, e in zip(received, extra, strict=True)]

@@ -152,11 +152,11 @@ def zennit(case: Case) -> Recipe:
         return (
             Recipe(composite(rule))
             if name == bare
-            else Recipe(composite(rule.without_bias()), ("ab-no-bias",), composite(rule))
+            else Recipe(composite(rule.with_bias("ignore")), ("ab-no-bias",), composite(rule))
         )
     if bare.startswith("gamma"):
         rule, plain = rules.GeneralizedGamma(given["gamma"], tiny), rules.Gamma(given["gamma"], tiny)
-        chosen, paper = (rule, plain) if name == bare else (rule.without_bias(), plain.without_bias())
+        chosen, paper = (rule, plain) if name == bare else (rule.with_bias("ignore"), plain.with_bias("ignore"))
         return Recipe(composite(chosen), ("gamma-generalised",), composite(paper))
     if bare.startswith("wsquare"):
         if name != bare:
@@ -167,14 +167,14 @@ def zennit(case: Case) -> Recipe:
         return Recipe(composite(epsilon, theirs), ("wsquare-bias",), composite(epsilon, paper))
     if name.startswith("zbox"):
         box = first(*WEIGHTED), rules.ZBox(given["low"], given["high"], tiny)
-        return Recipe(composite(epsilon.without_bias() if name.endswith("epsilon_nobias") else epsilon, box))
+        return Recipe(composite(epsilon.with_bias("ignore") if name.endswith("epsilon_nobias") else epsilon, box))
     return Recipe(
         {
             "flat": composite(rules.Flat(tiny)),
             "flat_then_epsilon": composite(epsilon, flat_first(tiny)),
             "lrp0": composite(rules.LRP0()),
         }.get(name)
-        or composite(epsilon if name == bare else epsilon.without_bias())
+        or composite(epsilon if name == bare else epsilon.with_bias("ignore"))
     )
 
 
@@ -201,7 +201,7 @@ def captum(case: Case) -> Recipe:
         paper = rules.Gamma(given["gamma"], tiny)
         rule, dialect = gamma_keeping_bias(given["gamma"], tiny), ("gamma-bias",)
         if nobias:
-            rule, paper, dialect = paper.without_bias(), paper.without_bias(), ()
+            rule, paper, dialect = paper.with_bias("ignore"), paper.with_bias("ignore"), ()
     else:
         rule = paper = rules.Epsilon(given["epsilon"])
         dialect = ()
@@ -231,7 +231,7 @@ def innvestigate(case: Case) -> Recipe:
         alpha, beta = int(name[6]), int(name[13])
         theirs, dialect = both_biases(alpha, beta), "ab-bias-both"
         if name.endswith("_IB"):
-            theirs, dialect = rules.AlphaBeta(alpha, beta).without_bias(), "ab-no-bias"
+            theirs, dialect = rules.AlphaBeta(alpha, beta).with_bias("ignore"), "ab-no-bias"
         paper = composite(rules.AlphaBeta(alpha, beta), pools=pools)
         return Recipe(composite(theirs, pools=pools), (dialect,), paper)
     if name.startswith("sequential_preset"):
@@ -245,7 +245,7 @@ def innvestigate(case: Case) -> Recipe:
         return Recipe(composite(theirs, *special, pools=pools), ("ab-bias-both",), chosen)
     if name.startswith("epsilon"):
         epsilon = rules.Epsilon(given.get("epsilon", 1e-7))
-        plain = composite(epsilon.without_bias() if name.endswith("_nobias") else epsilon, pools=pools)
+        plain = composite(epsilon.with_bias("ignore") if name.endswith("_nobias") else epsilon, pools=pools)
         if not name.endswith("_input_box"):
             return Recipe(plain, options=options)
         boxed = composite(epsilon, (first(*WEIGHTED), rules.ZBox(*given["input_layer_rule"])), pools=pools)

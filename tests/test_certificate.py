@@ -310,7 +310,7 @@ WRONG: dict[str, Callable[[], np.ndarray[Any, Any]]] = {
     "another rule": lambda: relevance(composite="epsilon"),
     "the bias added to the denominators": lambda: bias(lrp.edits.POS),
     "the bias left out of ε": lambda: relevance(
-        composite=[(Conv, lrp.rules.ZPlus(lrp.edits.add(1e-6))), (Dense, lrp.rules.Epsilon(1e-6).without_bias())]
+        composite=[(Conv, lrp.rules.ZPlus(lrp.edits.add(1e-6))), (Dense, lrp.rules.Epsilon(1e-6).with_bias("ignore"))]
     ),
     "another epsilon": lambda: relevance(
         composite=[(Conv, lrp.rules.ZPlus(lrp.edits.add(1e-6))), (Dense, lrp.rules.Epsilon(1e-7))]

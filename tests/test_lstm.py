@@ -37,6 +37,15 @@ LSTM_RULES = {
         rules.Recurrent(rules.Gamma(0.25), rules.Epsilon(0.5)),
         {"epsilon": 0.5, "input_rule": lambda a, m, r: textbook.gamma(a, m, r, 0.25)},
     ),
+    "ignore": (rules.Epsilon(0.125).with_bias("ignore"), {"epsilon": 0.125, "bias": "ignore"}),
+    "spread": (rules.Epsilon(0.125).with_bias("spread"), {"epsilon": 0.125, "bias": "spread"}),
+    "half, ignore": (
+        rules.Epsilon(0.25, 0.5).with_bias("ignore"), {"epsilon": 0.25, "bias_share": 0.5, "bias": "ignore"}
+    ),
+    "recurrent, spread": (
+        rules.Recurrent(rules.Gamma(0.25), rules.Epsilon(0.5)).with_bias("spread"),
+        {"epsilon": 0.5, "input_rule": lambda a, m, r: textbook.gamma(a, m, r, 0.25, bias="spread")},
+    ),
 }  # fmt: skip
 
 
@@ -101,6 +110,9 @@ SHARES = [
     rules.LRP0(edits.relative(0.25)),
     Rule((Group((Run(),), stabiliser=edits.relative(0.25), bias_share=0.25, stabiliser_share=0.75),)),
     Rule((Group((Run(),), bias_share=0.5),)),
+    rules.LRP0().with_bias("ignore"),
+    rules.Epsilon(0.25, 0.5).with_bias("ignore"),
+    rules.LRP0().with_bias("spread"),
 ]
 
 

@@ -30,11 +30,13 @@ class Part:
     bias: float = 0.0
     stabiliser: float = 0.0
     relative: bool = False
+    ignored: bool = False  # the bias, of every denominator
 
     def rule(self) -> Rule:
         kind = "relative" if self.relative else "add" if self.epsilon else "exact"
         given = edits.Stabiliser(kind, self.epsilon)
-        return Rule((Group((Run(),), stabiliser=given, bias_share=self.bias, stabiliser_share=self.stabiliser),))
+        run = Run(bias=ZERO) if self.ignored else Run()
+        return Rule((Group((run,), stabiliser=given, bias_share=self.bias, stabiliser_share=self.stabiliser),))
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Told:
 
 def dense_back(inputs: Any, weights: Any, bias: Any, mass: Any, part: Part, told: Told) -> Any:
     """Return what each input gets from the units z_j = Σ_i inputs_i w_ij + b_j; all inputs share what is even."""
+    bias = 0 * bias if part.ignored else bias
     zs = [(inputs * weights[:, j]).sum() + bias[j] for j in range(len(bias))]
     size = math.sqrt(sum(z * z for z in zs) / len(zs)) if part.relative else 1.0
     got = np.zeros(len(inputs))
@@ -108,7 +111,9 @@ def layer_and_inputs(kind: str) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     draw = Draw(f"steps {kind}", "normal")
     w, u, b = draw(2, 4, HIDDEN, FEATURES), draw(2, 4, HIDDEN, HIDDEN), draw(2, 4, HIDDEN)
     x, h, c = draw(SAMPLES, STEPS, FEATURES), draw(SAMPLES, 2, HIDDEN), draw(SAMPLES, 2, HIDDEN)
-    if kind != "plain":  # z of unit 1's cell input is 0: it has no denominator
+    if kind == "z is its bias":  # without it unit 1 has no denominator, and its cell input g is not 0
+        w[:, 2, 1], u[:, 2, 1] = 0, 0
+    elif kind != "plain":  # z of unit 1's cell input is 0: it has no denominator
         w[:, 2, 1], u[:, 2, 1], b[:, 2, 1] = 0, 0, 0
     if kind == "all z are 0":
         w[:, 2], u[:, 2], b[:, 2] = 0, 0, 0
@@ -122,15 +127,18 @@ def layer_and_inputs(kind: str) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     return layer, (x, h, c), rs
 
 
-KINDS = ["plain", "z is 0", "all z are 0", "c is 0 too", "the two parts of c cancel"]
+KINDS = ["plain", "z is its bias", "z is 0", "all z are 0", "c is 0 too", "the two parts of c cancel"]
 PARTS = {
     "exact": Part(), "add": Part(0.125), "bias": Part(0.0, 0.75), "even": Part(0.0, 0.0, 0.5),
     "add even": Part(0.25, 0.0, 0.5), "add bias": Part(0.25, 0.5), "all": Part(0.25, 0.25, 0.75),
     "relative": Part(0.25, 0.5, 0.25, relative=True),
+    "ignored": Part(ignored=True), "ignored, even": Part(0.25, 0.0, 0.5, relative=True, ignored=True),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "way"), [*((k, "plain") for k in KINDS), *((k, "shared") for k in KINDS[::4])])
+@pytest.mark.parametrize(
+    ("kind", "way"), [*((k, "plain") for k in KINDS), *((k, "shared") for k in (KINDS[0], KINDS[1], KINDS[5]))]
+)
 @pytest.mark.parametrize(("dense", "state"), list(itertools.product(PARTS, PARTS)))
 def test_every_unit_gets_its_share(
     kind: str, way: str, dense: str, state: str, monkeypatch: pytest.MonkeyPatch
@@ -167,11 +175,13 @@ PLAIN = [
     rules.Epsilon(0.25, 1),
     rules.LRP0(edits.relative(0.5)),
     Part(0.5, 1, 1).rule(),
+    Part(0.5, ignored=True).rule(),
+    rules.LRP0().with_bias("ignore"),
 ]
 OTHER = [
     rules.ZPlus(), rules.AlphaBeta(2, 1), rules.Gamma(0.25), rules.Flat(),
     Rule((Group((Run(),)), Group((Run(),)))), Rule((Group((Run(), Run())),)),
-    *(Rule((Group((run,)),)) for run in (Run(POS), Run(NEG), Run(KEEP, SQUARE), Run(KEEP, KEEP, ZERO), Run(sign=-1))),
+    *(Rule((Group((run,)),)) for run in (Run(POS), Run(NEG), Run(KEEP, SQUARE), Run(KEEP, KEEP, POS), Run(sign=-1))),
     *(Rule((Group((Run(),), weight),)) for weight in (2, 0.5, -1, 0)),
     *(Rule((Group((Run(),), gate=gate),)) for gate in ("positive", "negative")),
 ]  # fmt: skip

@@ -82,7 +82,7 @@ def test_a_flat_rule_that_is_not_normalised_at_borders_is_caught() -> None:
 
 
 RULE_FAULTS = {
-    "αβ without its bias": ("AlphaBeta21-exact", rules.AlphaBeta(2, 1).without_bias()),
+    "αβ without its bias": ("AlphaBeta21-exact", rules.AlphaBeta(2, 1).with_bias("ignore")),
     "αβ with the whole bias": (
         "AlphaBeta10-exact",
         Rule((Group((Run(edits.POS, edits.POS, edits.KEEP), Run(edits.NEG, edits.NEG, edits.ZERO))),)),

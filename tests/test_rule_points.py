@@ -12,7 +12,7 @@ from exact_numbers import F, exact
 from lrp_ref import edits, layers, rules
 from lrp_ref.errors import ParameterError, ShapeError
 from lrp_ref.layers.base import Layer
-from lrp_ref.rule import Rule
+from lrp_ref.rule import WithBias
 
 # Typed from the rules' documentation: what a rule is without parameters.
 DEFAULTS: dict[str, str] = {
@@ -225,7 +225,25 @@ def test_rules_for_one_input_of_the_output_s_shape(rule: Any) -> None:
 
 
 def test_a_bare_rule_keeps_weights_and_stabilisers() -> None:
-    bare = rules.AlphaBeta(2, 1, edits.add(0.5)).without_bias()
-    assert type(bare) is Rule
+    bare = rules.AlphaBeta(2, 1, edits.add(0.5)).with_bias("ignore")
+    assert isinstance(bare, WithBias)
+    assert bare.rule == rules.AlphaBeta(2, 1, edits.add(0.5))
     assert [(g.weight, g.stabiliser) for g in bare.groups] == [(2, edits.add(0.5)), (-1, edits.add(0.5))]
-    assert bare.without_bias() == bare
+    assert bare.with_bias("ignore") == bare
+    assert bare.with_bias("absorb") == bare.rule
+    assert bare.with_bias("spread") == bare.rule.with_bias("spread")
+    assert repr(bare) == "AlphaBeta(alpha=2, beta=1, stabiliser=add(0.5)).with_bias('ignore')"
+    with pytest.raises(ParameterError, match=r"^unknown bias policy 'ignored': did you mean 'ignore'\?"):
+        bare.with_bias("ignored")
+    with pytest.raises(ParameterError, match="unknown bias policy 'None'"):
+        WithBias(bare.rule, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("policy", ["absorb", "ignore", "spread"])
+def test_a_policy_leaves_rules_without_bias_alone(policy: str) -> None:
+    for rule in (rules.ZPlus(), rules.WSquare(), rules.Flat(edits.add(1)), rules.ZBox(-1, 1)):
+        assert rule.with_bias(policy) is rule
+    spread = rules.Epsilon(0.5, bias_share=1)
+    assert spread.with_bias("spread") is spread
+    assert rules.Epsilon(0.5, bias_share=0.5).with_bias("spread").groups[0].bias_share == 1
+    assert rules.Epsilon(0.5, bias_share=0.5).with_bias("ignore").groups[0].stabiliser_share == 0.5

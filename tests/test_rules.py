@@ -22,7 +22,7 @@ every_linear = pytest.mark.parametrize("sample", LINEAR, ids=lambda s: s.name)
 
 
 def test_every_registered_rule_has_samples() -> None:
-    assert {type(r.rule).__name__ for r in LINEAR_RULES} - {"Rule"} | set(OTHER_RULES) == set(RULES)
+    assert {r.kind for r in LINEAR_RULES} | set(OTHER_RULES) == set(RULES)
     assert all(type(rule).__name__ == name for name, rule in OTHER_RULES.items())
     assert len({r.name for r in LINEAR_RULES}) == len(LINEAR_RULES)
 

@@ -610,7 +610,7 @@ PLANTED = {
     "gamma-bias": """
         if case["group"] == "networks" or case["rule"]["name"] == "GeneralizedGamma": raise Unsupported("left out")
         if case["rule"]["name"] == "Gamma":
-            rule, layer = make_rule(case["rule"]).without_bias(), make_layer(case["layer"])
+            rule, layer = make_rule(case["rule"]).with_bias("ignore"), make_layer(case["layer"])
             return list(layer.relevance_backward(tuple(case["inputs"]), case["relevance_out"], rule))
     """,
     "epsilon-ignored": """

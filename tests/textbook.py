@@ -7,7 +7,7 @@ function for (reductions, broadcasting sums, dilated pools) is written out here 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from lrp_ref import edits, rules
 from lrp_ref.literal import Matrix, lstm, matrices, stabilisers
 from lrp_ref.literal import rules as textbook
-from lrp_ref.rule import Rule
+from lrp_ref.rule import Rule, WithBias
 
 Shape = tuple[int, ...]
 
@@ -172,13 +172,10 @@ class RuleSample:
 
     @property
     def kind(self) -> str:
-        return type(self.rule).__name__
+        return type(self.rule.rule if isinstance(self.rule, WithBias) else self.rule).__name__
 
 
-def without_bias(matrix: Matrix) -> Matrix:
-    return Matrix(matrix.weight, matrix.bias * 0, matrix.taps, matrix.output_shape)
-
-
+BIAS_FREE = (textbook.zplus, textbook.wsquare, textbook.flat, textbook.zbox)
 STABILISERS = {
     "exact": (edits.EXACT, lambda exact: stabilisers.exact),
     "add": (edits.add(0.125), lambda exact: stabilisers.add(number(0.125, exact))),
@@ -187,8 +184,8 @@ STABILISERS = {
 }
 
 
-def _stabilised() -> list[RuleSample]:
-    """Every rule that takes a stabiliser with each of them."""
+def _stabilised(policy: str = "") -> list[RuleSample]:
+    """Every rule that takes a stabiliser with each of them; under a bias policy those that have a bias."""
     table: list[tuple[str, Any, Any, tuple[Any, ...], dict[str, Any]]] = [
         ("LRP0", rules.LRP0, textbook.lrp0, (), {}),
         ("Gamma", rules.Gamma, textbook.gamma, (0.25,), {}),
@@ -204,19 +201,22 @@ def _stabilised() -> list[RuleSample]:
         ("ZBox", rules.ZBox, textbook.zbox, (-3, 3), {}),
         ("ZBoxPositive", rules.ZBox, textbook.zbox, (0, 3.25), {}),
     ]
-    found = []
+    found, more = [], {"bias": policy} if policy else {}
     for name, rule, literal, parameters, _ in table:
+        if policy and literal in BIAS_FREE:
+            continue
         for kind, (stabiliser, twin) in STABILISERS.items():
             if kind != "exact" and name in ("Gamma0", "Gamma8", "AlphaBeta10", "ZBoxPositive"):
                 continue
 
             def messages(a: Any, m: Matrix, r: Any, exact: bool, f: Any = literal, p: Any = parameters, t: Any = twin):
-                return f(a, m, r, *(number(v, exact) for v in p), stabiliser=t(exact))
+                return f(a, m, r, *(number(v, exact) for v in p), stabiliser=t(exact), **more)
 
+            stated = rule(*parameters, stabiliser=stabiliser)
             found.append(
                 RuleSample(
-                    f"{name}-{kind}",
-                    rule(*parameters, stabiliser=stabiliser),
+                    f"{name}-{kind}{'-' * bool(policy)}{policy}",
+                    stated.with_bias(policy or "absorb"),
                     messages,
                     exact=kind != "relative",
                     main=kind == "exact" or name in ("LRP0", "AlphaBeta21"),
@@ -225,8 +225,8 @@ def _stabilised() -> list[RuleSample]:
     return found
 
 
-def _epsilon() -> list[RuleSample]:
-    found = []
+def _epsilon(policy: str = "") -> list[RuleSample]:
+    found, more = [], {"bias": policy} if policy else {}
     for name, epsilon, share, of_epsilon in (
         ("small", 0.125, 0, None),
         ("zero", 0, 0, None),
@@ -237,45 +237,28 @@ def _epsilon() -> list[RuleSample]:
 
         def messages(a: Any, m: Matrix, r: Any, exact: bool, e: Any = epsilon, b: Any = share, s: Any = of_epsilon):
             s = None if s is None else number(s, exact)
-            return textbook.epsilon(a, m, r, number(e, exact), number(b, exact), s)
+            return textbook.epsilon(a, m, r, number(e, exact), number(b, exact), s, **more)
 
-        found.append(RuleSample(f"Epsilon-{name}", rules.Epsilon(epsilon, share, of_epsilon), messages))
+        rule = rules.Epsilon(epsilon, share, of_epsilon).with_bias(policy or "absorb")
+        found.append(RuleSample(f"Epsilon-{name}{'-' * bool(policy)}{policy}", rule, messages))
     return found
 
 
-def _bias_free() -> list[RuleSample]:
-    """``rule.without_bias()`` is the textbook's rule on the matrix without its bias; but γ's gate sees the bias."""
-
-    def generalized(a: Any, m: Matrix, r: Any, exact: bool) -> Any:
-        z, bare, gamma = m.forward(a), without_bias(m), number(0.25, exact)
-        w, up, down = m.weight, edits.Boost(gamma, "pos"), edits.Boost(gamma, "neg")
-        plus, minus = np.maximum(a, 0)[:, None], np.minimum(a, 0)[:, None]
-        above = plus * up(w) + minus * down(w)
-        below = plus * down(w) + minus * up(w)
-        told = textbook.zero(a, bare, r * (z == 0))
-        for q, gate in ((above, z > 0), (below, z < 0)):
-            # LRP-0 at a = 1 with the contributions q as weights.
-            told = told + textbook.lrp0(a * 0 + 1, Matrix(q, bare.bias, m.taps), r * gate)
-        return told
-
-    kept = [s for s in (*_stabilised(), *_epsilon()) if s.name.endswith(("-exact", "-small", "-half"))]
-    bare = [
-        RuleSample(
-            f"{s.name}-bare",
-            s.rule.without_bias(),
-            lambda a, m, r, exact, s=s: s.messages(a, without_bias(m), r, exact),
-            main=False,
-        )
-        for s in kept
-        if s.name.startswith(("LRP0", "Epsilon", "Gamma-", "AlphaBeta", "ZPlus"))
-    ]
-    return [*bare, RuleSample("GeneralizedGamma-bare", rules.GeneralizedGamma(0.25).without_bias(), generalized)]
+def _policies() -> list[RuleSample]:
+    """Every rule with a bias under the policies that are not its own, and stabilisers of each kind."""
+    main = ("LRP0-exact", "AlphaBeta21-exact", "GeneralizedGamma-exact")
+    wanted = (
+        *main, "LRP0-relative", "Gamma-exact", "GeneralizedGamma-add", "AlphaBeta21-clip", "AlphaBeta10-exact",
+        "Epsilon-small", "Epsilon-half", "Epsilon-arras-2017",
+    )  # fmt: skip
+    found = [s for policy in ("ignore", "spread") for s in (*_stabilised(policy), *_epsilon(policy))]
+    return [replace(s, main=s.name.startswith(main)) for s in found if s.name.startswith(wanted)]
 
 
 LINEAR_RULES = [
     *_stabilised(),
     *_epsilon(),
-    *_bias_free(),
+    *_policies(),
     RuleSample("Natural", rules.Natural(), lambda a, m, r, exact: textbook.lrp0(a, m, r), main=False),
 ]
 MAIN_RULES = [r for r in LINEAR_RULES if r.main and r.exact]

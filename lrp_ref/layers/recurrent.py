@@ -11,7 +11,7 @@ from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace, require_dtype, require_indices, sample_sum
 from ..edits import ZERO
 from ..errors import ParameterError, ShapeError
-from ..rule import Redistribution, Rule
+from ..rule import Redistribution, Rule, WithBias
 from .base import Layer, same_shape
 from .recurrence import Arriving, Tape, Weights, run, walk_back
 from .stepback import DerivativeBack, relevance_back
@@ -270,7 +270,9 @@ class LSTM(Layer):
         return sample_sum(xp.where(ended[..., None], sequence, scalar(0, sequence)))
 
     def _rules(self, rule: Any) -> tuple[Rule, Rule]:
-        """Return the rules of the cell-input layer and of the cell's sum."""
+        """Return the rules of the cell-input layer and of the cell's sum, which has no bias for a policy to change."""
+        if isinstance(rule, WithBias):
+            return rule, self._rules(rule.rule)[1]
         if isinstance(rule, Rule):
             biases = [run.bias for group in rule.groups for run in group.runs]
             if len(biases) == 1 and ZERO not in biases:

@@ -7,7 +7,7 @@ from typing import Any
 from .. import buffers
 from ..arithmetic import scalar
 from ..arrays import Array, Namespace, namespace
-from ..edits import Stabiliser
+from ..edits import ZERO, Stabiliser
 from ..rule import Group, Rule, Run
 from ..sharing import Known, share
 from .dense import Dense
@@ -128,9 +128,9 @@ class _Everything(Add):
 
 
 def plain(rule: Rule) -> Group | None:
-    """Return the group of a rule that is a·w·R/stabilise(z) and nothing else, or None."""
+    """Return the group of a rule that is a·w·R/stabilise(z), with or without bias, and nothing else, or None."""
     groups = rule.groups
-    if [group.runs for group in groups] != [(Run(),)]:
+    if len(groups) != 1 or groups[0].runs not in ((Run(),), (Run(bias=ZERO),)):
         return None
     (group,) = groups
     return group if group.weight == 1 and group.gate is None else None
@@ -146,14 +146,20 @@ class PlainBack(RelevanceBack):
     def __init__(self, weights: Weights, tape: Tape, below: Group, cell: Group) -> None:
         super().__init__(tape)
         self.below, self.cell = below, cell
-        self.below_weights = weights.rows((CELL,))[:, 0].transpose(0, 2, 1)
+        rows = weights.rows((CELL,))[:, 0]
+        self.bare = None  # the weights of z without its bias, where the rule leaves that out
+        if below.runs[0].bias == ZERO:
+            rows[:, :, tape.features] = scalar(0, rows)
+            self.bare = rows
+        self.below_weights = rows.transpose(0, 2, 1)
         self.b = weights.bias[:, CELL, :, None]
         self.spreads = bool(cell.stabiliser_share or below.stabiliser_share or below.bias_share)
         self.room: list[Array] = []
 
     def enter(self, steps: slice) -> None:
         xp, tape = self.xp, self.tape
-        kept, new, z, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.z[steps, 0], tape.read[steps]
+        kept, new, self.read = tape.parts[steps, 0], tape.parts[steps, 1], tape.read[steps]
+        z = tape.z[steps, 0] if self.bare is None else xp.matmul(self.bare, self.read)
         if not self.room:  # the first block is the largest, and its memory serves all: touching new memory is slow
             room = buffers.empty((8, *z.shape), z.dtype, xp)
             self.room = [room[k] for k in range(room.shape[0])]
@@ -167,8 +173,8 @@ class PlainBack(RelevanceBack):
         self.offset_c = None if offset_c is None else _divide(offset_c, stable_c, dead_c, offset_c, xp)
         stable_z, self.offset_z, dead_z = _stable(z, self.below.stabiliser, stable, xp)
         _divide(self.to_g, stable_z, dead_z, self.to_z, xp)
-        # What a dead c_t was to hand on is lost. A dead z is 0, so that g and what it gets in proportion are: there
-        # only a share that was spread evenly is lost.
+        # What a dead c_t was to hand on is lost. A dead z is 0, so that g and what it gets in proportion are, unless z
+        # has lost its bias: otherwise only a share that was spread evenly is lost there.
         self.dead_c, self.dead_z = dead_c, dead_z
         if self.spreads:
             self._prepare_spread(stable_z)
@@ -198,6 +204,8 @@ class PlainBack(RelevanceBack):
             self.dropped = self.dropped + _per_sample(self.arrived * self.dead_c)
         if self.spreads and self.dead_z is not None:
             self.dropped = self.dropped + _per_sample(self.even_c * self.dead_z)
+        if self.bare is not None and self.dead_z is not None:
+            self.dropped = self.dropped + _per_sample(self.arrived * self.to_g * self.dead_z)
 
     # Shares of stabilisers and biases that are spread evenly: over 2·hidden units of c_t's sum, and over the
     # features and the hidden units below z.

@@ -155,6 +155,7 @@ def relevance(
     *,
     epsilon: Any,
     bias_share: Any = 0,
+    bias: rules.Bias = "absorb",
     cell_inputs: Literal["all", "own"] = "all",
     input_rule: Rule | None = None,
 ) -> Explanation:
@@ -166,7 +167,8 @@ def relevance(
         R_g[t], R_c[t-1]     = rule on c_t = sum of (i_t g_t, f_t c_{t-1})
         R_x[t], R_h[t-1]     = rule on pre_g = W x_t + U h_{t-1} + b     (input_rule, if given, in its place)
 
-    A shared epsilon goes in equal parts to N inputs: E + D of them for pre_g and, for the cell, all 2 D
+    The sum c_t has no bias, so that bias (absorb, ignore or spread, see rules) holds for pre_g, unless input_rule
+    is given. A shared epsilon goes in equal parts to N inputs: E + D of them for pre_g and, for the cell, all 2 D
     products with cell_inputs "all" (as the authors' program does: an identity is a dense layer to it), or to
     the two products of the unit itself with "own".
     """
@@ -186,7 +188,7 @@ def relevance(
         cell_sum = sum_rule(products, _sum_of_two(units, dtype, cell_inputs), r_c[t + 1])
         r_g[t], r_c[t] = cell_sum.relevance[:units], cell_sum.relevance[units:]
         below = np.concatenate([x[t], states.h[t]])
-        cell_input = (input_rule or sum_rule)(below, cell.g.matrix(), r_g[t])
+        cell_input = (input_rule or partial(sum_rule, bias=bias))(below, cell.g.matrix(), r_g[t])
         r_x[t] = cell_input.relevance[: x.shape[1]]
         r_h[t] += cell_input.relevance[x.shape[1] :]
         told.insert(0, (cell_sum, cell_input))

@@ -7,6 +7,15 @@ not become a message. z_ij = a_i w_ij, z_j = sum_i z_ij + b_j, x^+ = max(x, 0), 
 All but epsilon and the trivial ones take a stabiliser st, by default exact: st(d) = d. Where st(d_j) is
 exactly 0 the fraction is 0 by convention and its relevance is dropped. All raise ValueError where shapes do
 not fit or a parameter is out of range, and TypeError where floats and exact numbers are mixed.
+
+Those whose denominator has a bias take bias, what becomes of it:
+
+absorb  the denominator is d_j = sum_i q_ij + b_j, and b_j / st(d_j) R_j goes nowhere: it is in the column bias;
+ignore  the denominator is sum_i q_ij, as if there were no bias (zennit and iNNvestigate have this choice);
+spread  the denominator is as in absorb, and the part of the bias goes to the N_j inputs connected to j, to each
+        b_j / (N_j st(d_j)) R_j; without any input it stays in the column (Bach et al. 2015; Arras et al. 2017).
+
+Here q_ij and b_j are those of the rule, such as z_ij^+ and b_j^+ in the positive part of alpha-beta.
 """
 
 # ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
@@ -15,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,16 +69,34 @@ class Messages:
 
 
 Rule = Callable[[Array, Matrix, Array], Messages]
+Bias = Literal["absorb", "ignore", "spread"]
 
 
-def lrp0(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
-    """Return R_{i<-j} = z_ij / st(z_j) R_j (Bach et al. 2015, eq. 56; Montavon et al. 2019)."""
+def lrp0(
+    a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabilisers.exact, bias: Bias = "absorb"
+) -> Messages:
+    """Return R_{i<-j} = z_ij / st(z_j) R_j (Bach et al. 2015, eq. 56; Montavon et al. 2019).
+
+    >>> layer = Matrix(np.array([[1.0], [1.0]]), np.array([2.0]), np.ones((2, 1), dtype=bool))
+    >>> for bias in ("absorb", "ignore", "spread"):
+    ...     told = lrp0(np.array([1.0, 5.0]), layer, np.array([24.0]), bias=bias)
+    ...     print(bias, told.relevance.tolist(), told.bias.tolist())
+    absorb [3.0, 15.0] [6.0]
+    ignore [4.0, 20.0] [0.0]
+    spread [6.0, 18.0] [0.0]
+    """
     a, R = _checked(a, matrix, R)
-    return _in_proportion(matrix.contributions(a), matrix.bias, R, stabiliser)
+    return _in_proportion(matrix.contributions(a), matrix.bias, R, stabiliser, matrix.taps, bias)
 
 
 def epsilon(
-    a: Array, matrix: Matrix, R: Array, epsilon: Any, bias_share: Any = 0, epsilon_share: Any = None
+    a: Array,
+    matrix: Matrix,
+    R: Array,
+    epsilon: Any,
+    bias_share: Any = 0,
+    epsilon_share: Any = None,
+    bias: Bias = "absorb",
 ) -> Messages:
     """Return the epsilon rule, whose bias and epsilon may be shared out among the inputs.
 
@@ -77,7 +104,8 @@ def epsilon(
     the number of inputs connected to j and only those get a share; what is not shared is in the columns.
     delta = bias_share and delta' = epsilon_share are in [0, 1]. delta = delta' = 0 is Bach et al. 2015, eq.
     58. In Arras et al. 2017, epsilon is always shared: epsilon_share=1, with bias_share 0 or 1. By default
-    epsilon_share = bias_share, the later form of the same authors: either both absorb, or neither.
+    epsilon_share = bias_share, the later form of the same authors: either both absorb, or neither. bias "ignore"
+    is b_j = 0, "spread" is delta = 1; neither changes delta'.
 
     >>> told = epsilon(np.array([1.0, 2.0]), Matrix(np.array([[1.0], [-1.0]]), np.array([2.0]),
     ...                np.ones((2, 1), dtype=bool)), np.array([3.0]), epsilon=0.5, bias_share=1)
@@ -89,7 +117,12 @@ def epsilon(
     if not (epsilon >= 0 and 0 <= bias_share <= 1 and 0 <= epsilon_share <= 1):
         raise ValueError(f"epsilon {epsilon} must be >= 0, shares {bias_share} and {epsilon_share} in [0, 1]")
     told = _nothing(a, matrix, R)
-    z_ij, b, z = matrix.contributions(a), matrix.bias, matrix.forward(a)
+    z_ij, b = matrix.contributions(a), matrix.bias
+    if _policy(bias) == "ignore":
+        b = 0 * b
+    elif bias == "spread":
+        bias_share = 1
+    z = z_ij.sum(axis=0) + b
     for j in range(len(R)):
         extra = epsilon * sign(z[j])
         if z[j] + extra == 0:
@@ -105,7 +138,14 @@ def epsilon(
     return told
 
 
-def gamma(a: Array, matrix: Matrix, R: Array, gamma: Any, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
+def gamma(
+    a: Array,
+    matrix: Matrix,
+    R: Array,
+    gamma: Any,
+    stabiliser: Stabiliser = stabilisers.exact,
+    bias: Bias = "absorb",
+) -> Messages:
     """Return R_{i<-j} = a_i (w_ij + gamma w_ij^+) / st(d_j) R_j.
 
     d_j = sum_i a_i (w_ij + gamma w_ij^+) + b_j + gamma b_j^+: the bias is the weight of an input a_0 = 1.
@@ -115,18 +155,24 @@ def gamma(a: Array, matrix: Matrix, R: Array, gamma: Any, stabiliser: Stabiliser
     _not_negative(gamma, "gamma")
     w = matrix.weight + gamma * positive(matrix.weight)
     b = matrix.bias + gamma * positive(matrix.bias)
-    return _in_proportion(a[:, np.newaxis] * w, b, R, stabiliser)
+    return _in_proportion(a[:, np.newaxis] * w, b, R, stabiliser, matrix.taps, bias)
 
 
 def generalized_gamma(
-    a: Array, matrix: Matrix, R: Array, gamma: Any, stabiliser: Stabiliser = stabilisers.exact
+    a: Array,
+    matrix: Matrix,
+    R: Array,
+    gamma: Any,
+    stabiliser: Stabiliser = stabilisers.exact,
+    bias: Bias = "absorb",
 ) -> Messages:
     """Return the gamma rule for inputs of any sign, which favours the contributions that have z_j's sign.
 
     z_j > 0: q_ij = a_i^+ (w_ij + gamma w_ij^+) + a_i^- (w_ij + gamma w_ij^-), bias b_j + gamma b_j^+;
     z_j < 0: q_ij = a_i^+ (w_ij + gamma w_ij^-) + a_i^- (w_ij + gamma w_ij^+), bias b_j + gamma b_j^-;
     R_{i<-j} = q_ij / st(sum_i q_ij + bias) R_j; the relevance of units with z_j = 0 is dropped. A stabiliser
-    sees the denominators of all units for each of the two signs. gamma >= 0. Andeol et al. 2021.
+    sees the denominators of all units for each of the two signs. gamma >= 0. Andeol et al. 2021. The sign of z_j
+    is that of the unit with its bias, also where the denominators ignore it.
     """
     a, R = _checked(a, matrix, R)
     _not_negative(gamma, "gamma")
@@ -137,13 +183,21 @@ def generalized_gamma(
     for j in range(len(R)):
         told.dropped[j] = R[j] if z[j] == 0 else 0
     above, below = R * (z > 0), R * (z < 0)
-    told += _in_proportion(a_up * up + a_down * down, b + gamma * positive(b), above, stabiliser)
-    told += _in_proportion(a_up * down + a_down * up, b + gamma * negative(b), below, stabiliser)
+    q_above, b_above = a_up * up + a_down * down, b + gamma * positive(b)
+    q_below, b_below = a_up * down + a_down * up, b + gamma * negative(b)
+    told += _in_proportion(q_above, b_above, above, stabiliser, matrix.taps, bias)
+    told += _in_proportion(q_below, b_below, below, stabiliser, matrix.taps, bias)
     return told
 
 
 def alpha_beta(
-    a: Array, matrix: Matrix, R: Array, alpha: Any, beta: Any, stabiliser: Stabiliser = stabilisers.exact
+    a: Array,
+    matrix: Matrix,
+    R: Array,
+    alpha: Any,
+    beta: Any,
+    stabiliser: Stabiliser = stabilisers.exact,
+    bias: Bias = "absorb",
 ) -> Messages:
     """Return R_{i<-j} = (alpha z_ij^+ / st(z_j^+) - beta z_ij^- / st(z_j^-)) R_j.
 
@@ -156,15 +210,14 @@ def alpha_beta(
     if abs(alpha - beta - 1) * 10**12 > 1:
         raise ValueError(f"alpha - beta must be 1, got alpha {alpha} and beta {beta}")
     z_ij, b = matrix.contributions(a), matrix.bias
-    return _in_proportion(positive(z_ij), positive(b), alpha * R, stabiliser) + _in_proportion(
-        negative(z_ij), negative(b), -beta * R, stabiliser
-    )
+    plus = _in_proportion(positive(z_ij), positive(b), alpha * R, stabiliser, matrix.taps, bias)
+    return plus + _in_proportion(negative(z_ij), negative(b), -beta * R, stabiliser, matrix.taps, bias)
 
 
 def zplus(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
     """Return R_{i<-j} = z_ij^+ / st(sum_i z_ij^+) R_j: no bias (Montavon et al. 2017, the z+ rule)."""
     a, R = _checked(a, matrix, R)
-    return _in_proportion(positive(matrix.contributions(a)), matrix.bias * 0, R, stabiliser)
+    return _in_proportion(positive(matrix.contributions(a)), matrix.bias * 0, R, stabiliser, matrix.taps)
 
 
 def wsquare(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
@@ -173,7 +226,7 @@ def wsquare(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabili
     No bias (Montavon et al. 2017, the w^2 rule).
     """
     a, R = _checked(a, matrix, R)
-    return _in_proportion(matrix.weight * matrix.weight, matrix.bias * 0, R, stabiliser)
+    return _in_proportion(matrix.weight * matrix.weight, matrix.bias * 0, R, stabiliser, matrix.taps)
 
 
 def flat(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
@@ -181,7 +234,7 @@ def flat(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabiliser
     a, R = _checked(a, matrix, R)
     ones = np.zeros(matrix.taps.shape, dtype=matrix.weight.dtype)
     ones[matrix.taps] = 1
-    return _in_proportion(ones, matrix.bias * 0, R, stabiliser)
+    return _in_proportion(ones, matrix.bias * 0, R, stabiliser, matrix.taps)
 
 
 def zbox(
@@ -201,7 +254,7 @@ def zbox(
         - lows[:, np.newaxis] * positive(matrix.weight)
         - highs[:, np.newaxis] * negative(matrix.weight)
     )
-    return _in_proportion(q_ij, matrix.bias * 0, R, stabiliser)
+    return _in_proportion(q_ij, matrix.bias * 0, R, stabiliser, matrix.taps)
 
 
 def pass_on(a: Array, matrix: Matrix, R: Array) -> Messages:
@@ -223,12 +276,16 @@ def zero(a: Array, matrix: Matrix, R: Array) -> Messages:
     return told
 
 
-def _in_proportion(q: Array, bias: Array, R: Array, stabiliser: Stabiliser) -> Messages:
-    """Return the messages q_ij / st(d_j) R_j with d_j = sum_i q_ij + bias_j, and what is not a message."""
+def _in_proportion(
+    q: Array, b: Array, R: Array, stabiliser: Stabiliser, taps: Array, bias: Bias = "absorb"
+) -> Messages:
+    """Return the messages q_ij / st(d_j) R_j with d_j = sum_i q_ij + b_j, and what is not a message."""
     shape = q.shape
-    dtype = common_dtype(q=q, bias=bias, R=R)
+    dtype = common_dtype(q=q, bias=b, R=R)
     told = Messages(np.zeros(shape, dtype), *(np.zeros(shape[1], dtype) for _ in range(3)))
-    d = q.sum(axis=0) + bias
+    if _policy(bias) == "ignore":
+        b = 0 * b
+    d = q.sum(axis=0) + b
     stabilised = stabiliser(d)
     for j in range(shape[1]):
         if stabilised[j] == 0:
@@ -236,9 +293,22 @@ def _in_proportion(q: Array, bias: Array, R: Array, stabiliser: Stabiliser) -> M
             continue
         for i in range(shape[0]):
             told.messages[i, j] = divide(q[i, j] * R[j], stabilised[j])
-        told.bias[j] = divide(bias[j] * R[j], stabilised[j])
+        told.bias[j] = divide(b[j] * R[j], stabilised[j])
         told.stabiliser[j] = divide((stabilised[j] - d[j]) * R[j], stabilised[j])
+        connected = int(taps[:, j].sum())
+        if bias == "spread" and connected > 0:
+            for i in range(shape[0]):
+                if taps[i, j]:
+                    told.messages[i, j] += divide(told.bias[j], connected)
+            told.bias[j] = 0
     return told
+
+
+def _policy(bias: str) -> str:
+    """Return the name of what becomes of a bias; raises ValueError where it is none."""
+    if bias not in ("absorb", "ignore", "spread"):
+        raise ValueError(f"bias must be absorb, ignore or spread, got {bias!r}")
+    return bias
 
 
 def _checked(a: Array, matrix: Matrix, R: Array) -> tuple[Array, Array]:
