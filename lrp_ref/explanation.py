@@ -12,6 +12,7 @@ from . import composites, threads
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError, ParameterError
+from .heads import NO_HEAD, Head
 from .network import Network
 from .start import Start, start_relevance
 from .tables import number
@@ -46,7 +47,7 @@ class Explanation:
     """What an explanation returns: a value that can be printed, saved, loaded and compared.
 
     Attributes:
-        output: of the network (N, K).
+        output: of the network (N, K); the logits, where a final sigmoid or softmax was dropped.
         relevance: of the input, with its shape (N, ...), in the unit of the start relevance; a dict by name for
             several inputs.
         ledger: where the relevance of every node went.
@@ -55,6 +56,9 @@ class Explanation:
         composite: name of the composite.
         plan: the rule of every node.
         start_relevance: what started at the output, with its shape.
+        head: what the output is made of; its ``text`` says where the explanation starts, if that is below the output.
+        probability: of the outputs, with their shape: σ or softmax of the logits; NaN for outputs that are none. None
+            where the network ends in neither, or on exact numbers.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
     """
@@ -67,6 +71,8 @@ class Explanation:
     composite: str
     plan: composites.Plan
     start_relevance: Array
+    head: Head = NO_HEAD
+    probability: Array | None = None
     kept: Trace | None = None
     again: Request | None = None
 
@@ -84,8 +90,13 @@ class Explanation:
         return (
             f"Explanation({self.composite}, {self.start}{target}: relevance {self._shapes()}, "
             f"start {number(_total(self.start_relevance))}, arrived at the input {number(self._arrived())}, "
-            f"ledger residual {self.ledger.residual:.1e})"
+            f"ledger residual {self.ledger.residual:.1e}{'; ' + self.starts_at if self.starts_at else ''})"
         )
+
+    @property
+    def starts_at(self) -> str:
+        """Where the relevance starts, as text, if that is below the network's output; else ""."""
+        return f"start at {self.head.text}" if self.head.text else ""
 
     def _shapes(self) -> str:
         return ", ".join(str(tuple(r.shape)) for r in self._parts().values())
@@ -113,7 +124,7 @@ class Explanation:
     def to_numpy(self) -> Explanation:
         """Return the explanation with all its arrays on the host."""
         relevance = {k: to_numpy(v) for k, v in self._parts().items()}
-        plan = composites.Plan(replace(p, layer=p.layer.map_arrays(to_numpy)) for p in self.plan)
+        plan = composites.Plan((replace(p, layer=p.layer.map_arrays(to_numpy)) for p in self.plan), self.plan.note)
         return replace(
             self,
             output=to_numpy(self.output),
@@ -124,6 +135,7 @@ class Explanation:
             target=None if self.target is None else to_numpy(self.target),
             plan=plan,
             start_relevance=to_numpy(self.start_relevance),
+            probability=None if self.probability is None else to_numpy(self.probability),
         )
 
     def checks(self, *, tolerance: float = 1e-6) -> dict[str, bool]:
@@ -158,13 +170,19 @@ class Explanation:
         extra |= {f"input_relevance/{name}": array for name, array in self._parts().items()}
         if self.target is not None:
             extra["target"] = self.target
+        if self.probability is not None:
+            extra["probability"] = self.probability
+        if self.starts_at:
+            extra["starts_at"] = self.starts_at
         extra |= {"start": self.start, "composite": self.composite, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
         return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
-    """Read a saved explanation: a dict with output, relevance, target, start, composite and trace.
+    """Read a saved explanation: a dict with output, probability, relevance, target, start, starts_at, composite, trace.
+
+    Target, probability and starts_at are missing where the explanation has none.
 
     Raises:
         ModelFormatError: no such file, or not a saved explanation.
@@ -206,9 +224,10 @@ def explain(
             each sample's largest output.
         composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
             dense and convolution layer.
-        start: start relevance: a name of ``lrp.start.STARTS``, a ``Start``, or an array like the output.
+        start: start relevance: a name of ``lrp.start.STARTS``, a ``Start``, or an array like the output. "logit" starts
+            below a final sigmoid or softmax (see :mod:`lrp_ref.heads`), "output" at the output as it is.
         output: which output to explain, where the network has several; the first by default.
-        canonize: merge BatchNorm and drop a final softmax first.
+        canonize: merge BatchNorm and drop a final softmax or sigmoid first; False explains the network as it is.
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
@@ -240,7 +259,7 @@ def explain(
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
-    walk = ready(net, fed, composite, output=which, canonize=canonize)
+    walk = ready(net, fed, composite, output=which, canonize=canonize, start=start)
     n = len(next(iter(fed.values())))
 
     def some(cut: slice) -> Explanation:
@@ -270,7 +289,9 @@ def _explain_few(
     if not isinstance(start, str | Start):
         start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
         start = start[cut] if start.shape == (n, *out.shape[1:]) else start
-    begin, targets, described = start_relevance(out, target, start)
+    # Exact numbers have no probability: a start that asks for one says so.
+    chance = walk.probability(values) if out.dtype.kind == "f" else None
+    begin, targets, described = start_relevance(out, target, start, chance)
     relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)
     received = {
         key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
@@ -287,6 +308,8 @@ def _explain_few(
         composite=walk.composite,
         plan=walk.plan,
         start_relevance=begin,
+        head=walk.head,
+        probability=chance,
     )
 
 
@@ -320,4 +343,5 @@ def _joined(parts: list[Explanation]) -> Explanation:
         ledger=Ledger(rows),
         target=None if first.target is None else join(p.target for p in parts),
         start_relevance=join(p.start_relevance for p in parts),
+        probability=None if first.probability is None else join(p.probability for p in parts),
     )

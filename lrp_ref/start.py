@@ -18,17 +18,42 @@ def _softmax(f: Array) -> Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Start(Value):
-    """Base of the start relevances: a function of the outputs f (N, K) and the mask of targets (N, K)."""
+    """Base of the start relevances: a function of the outputs f (N, K) and the mask of targets (N, K).
+
+    Class attributes:
+        of_logits: whether it speaks of logits, and is refused where the network's output has none.
+        keeps_head: whether it starts at the output as the network gives it, above a final sigmoid or softmax.
+    """
 
     shows_defaults: ClassVar[bool] = True
+    of_logits: ClassVar[bool] = False
+    keeps_head: ClassVar[bool] = False
 
     def __call__(self, f: Array, target: Array) -> Array:
         """Return the start relevance (N, K) for outputs ``f`` and the 0/1 mask ``target``."""
         raise NotImplementedError
 
+    def given(self, f: Array, target: Array, probability: Array | None) -> Array:
+        """Return the start relevance where the probabilities (N, K) of the outputs may be known."""
+        return self(f, target)
+
 
 class Logit(Start):
-    """R_t = f_t: the value of the target output (Bach et al. 2015)."""
+    """R_t = f_t: the value of the target output, below a final sigmoid or softmax (Bach et al. 2015)."""
+
+    of_logits = True
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return f * target
+
+
+class Output(Start):
+    """R_t = f_t: the value of the target output as the network gives it; a final sigmoid or softmax is kept.
+
+    The relevance then has the sign of a probability: what speaks against the class is positive where it is improbable.
+    """
+
+    keeps_head = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         return f * target
@@ -49,14 +74,31 @@ class Positive(Start):
 
 
 class Probability(Start):
-    """R_t = softmax(f)_t."""
+    """R_t = p_t: σ(f_t) where the network ends in a sigmoid, else softmax(f)_t.
+
+    A softmax of the network's own goes along its axis, otherwise over all outputs.
+    """
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         return _softmax(f) * target
 
+    def given(self, f: Array, target: Array, probability: Array | None) -> Array:
+        if probability is None:
+            return self(f, target)
+        wanted = namespace(f).where(target > 0, probability, target).astype(f.dtype)
+        if f.dtype.kind == "f" and bool((wanted != wanted).any()):
+            raise ParameterError(
+                "start 'probability': an explained output comes out of no sigmoid or softmax; give start 'logit'"
+            )
+        return wanted
+
 
 class Contrastive(Start):
     """Target against the mean of the others: R_t = f_t, R_k = −f_t/(K − 1) (CLRP: Gu et al. 2018)."""
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
@@ -67,6 +109,8 @@ class Contrastive(Start):
 
 class SoftmaxGradient(Start):
     """Target against the others by their probability: R_t = p_t(1 − p_t), R_k = −p_t p_k (SGLRP: Iwana et al. 2019)."""
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
@@ -85,6 +129,8 @@ class LogOdds(Start):
     Source: Montavon et al. 2019, §10.4.
     """
 
+    of_logits = True
+
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
         if f.shape[1] < 2:
@@ -102,7 +148,7 @@ class Reference(Start):
     """R_t = f_t − reference: a regression output against a value of interest.
 
     Args:
-        value: the reference, in the unit of the output.
+        value: the reference, in the unit of the explanation's output (of the logit, below a final sigmoid).
     """
 
     value: Any = 0.0
@@ -113,6 +159,7 @@ class Reference(Start):
 
 STARTS: dict[str, Start] = {
     "logit": Logit(),
+    "output": Output(),
     "one_hot": OneHot(),
     "positive": Positive(),
     "probability": Probability(),
@@ -124,7 +171,24 @@ STARTS: dict[str, Start] = {
 }
 
 
-def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> tuple[Array, Array | None, str]:
+def resolve(start: Any) -> Any:
+    """Return the start for its name; a :class:`Start` or an array as it is.
+
+    Raises:
+        ParameterError: an unknown name.
+    """
+    if not isinstance(start, str):
+        return start
+    if start == "reference":
+        raise ParameterError("start 'reference' needs its value: start=lrp.start.Reference(value)")
+    if start not in STARTS:
+        raise unknown("start", start, STARTS)
+    return STARTS[start]
+
+
+def start_relevance(
+    output: Array, target: Any = None, start: Any = "logit", probability: Array | None = None
+) -> tuple[Array, Array | None, str]:
     """Return the relevance that starts at the output.
 
     Args:
@@ -132,6 +196,7 @@ def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> 
         target: an index for all samples, one per sample (N,), several per sample (N, T) or (1, T), or None for the
             largest output of each sample.
         start: a name of ``STARTS``, a :class:`Start`, or an array of the output's shape (or a sample's).
+        probability: of the outputs, of their shape, where the network says what it is.
 
     Returns:
         Start relevance of the output's shape, the targets (N, T) as integers (None for an array), and a description.
@@ -147,7 +212,8 @@ def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> 
         >>> start_relevance(np.array([[1.0, 3.0]]), target=0, start="one_hot")[0]
         array([[1., 0.]])
     """
-    if not isinstance(start, str | Start):
+    start = resolve(start)
+    if not isinstance(start, Start):
         if target is not None:
             raise ParameterError("a start relevance given as an array says itself what is explained: leave target out")
         try:
@@ -158,15 +224,10 @@ def start_relevance(output: Array, target: Any = None, start: Any = "logit") -> 
         if given.shape != output.shape and given.shape != output.shape[1:]:
             raise ShapeError(f"start relevance of shape {given.shape} does not fit the output {output.shape}")
         return namespace(output).broadcast_to(given, output.shape), None, "array"
-    if isinstance(start, str):
-        if start == "reference":
-            raise ParameterError("start 'reference' needs its value: start=lrp.start.Reference(value)")
-        if start not in STARTS:
-            raise unknown("start", start, STARTS)
-        start = STARTS[start]
     flat = output.reshape(output.shape[0], -1) if output.shape[0] else output.reshape(0, _size(output))
     targets = _targets(flat, target)
-    relevance = start(flat, _mask(flat, targets))
+    known = None if probability is None else probability.reshape(flat.shape)
+    relevance = start.given(flat, _mask(flat, targets), known)
     return relevance.reshape(output.shape), targets, repr(start)
 
 

@@ -20,7 +20,7 @@ from ..explanation import explain as explain_network
 from ..network import Network
 from ..preprocess import Sidecar, load_sidecar
 from . import inputs
-from .options import FILE, composite_options, make_composite
+from .options import FILE, composite_options, make_composite, rule_option
 from .output import print_table, progress
 
 Feed = dict[str, Array]
@@ -59,6 +59,7 @@ class Finding:
 @click.argument("input_", metavar="[INPUT]", required=False, type=FILE)
 @click.option("-c", "--composite", "names", multiple=True, help="Only these composites; repeatable. Default: all.")
 @composite_options
+@rule_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes the input. Default: beside the model.")
 @click.option("--float32", is_flag=True, help="Check in float32; default: float64.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input, where no INPUT is given.")

@@ -193,11 +193,17 @@ class Layer(Value):
 
     def _refuse(self, rule: Any) -> ParameterError | UnsupportedError:
         name = type(self).__name__
-        if rule is None:
+        if rule is None and isinstance(self, Linear):
             return ParameterError(f"{name} has no rule of its own: name one, such as lrp.rules.Epsilon(1e-6)")
+        if rule is None:
+            return ParameterError(
+                f"{name} has no rule of its own: name one in the composite, (lrp.layers.{name}, lrp.rules.Zero()), "
+                f"Gradient() or Pass() (lrp-ref explain --rule {name}=Zero)"
+            )
+        own = "it has no rule of its own" if self.own_rule is None else f"its own way is {self.own_rule}"
         return UnsupportedError(
-            f"{rule!r} is not a rule for {name}: its own way is {self.own_rule or 'none'}; "
-            "Pass(), Zero() and Gradient() run on every layer that has them"
+            f"{rule!r} is not a rule for {name}: {own}; Pass(), Zero() and Gradient() run on it, "
+            "Pass() only where input and output have one shape"
         )
 
 
