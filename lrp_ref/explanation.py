@@ -98,6 +98,17 @@ class Explanation:
         """Where the relevance starts, as text, if that is below the network's output; else ""."""
         return f"start at {self.head.text}" if self.head.text else ""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What has to be known to read the relevance: where it starts, and that the start itself is negative."""
+        begin = sample_sum(to_numpy(self.start_relevance))
+        below = sum(bool(value < 0) for value in begin)
+        texts = [self.starts_at] if self.starts_at else []
+        if below:
+            which = "" if below == len(begin) == 1 else f" in {below} of {len(begin)} samples"
+            texts.append(f"the start itself is negative{which}: negative relevance pulls the output further down")
+        return tuple(texts)
+
     def _shapes(self) -> str:
         return ", ".join(str(tuple(r.shape)) for r in self._parts().values())
 
@@ -119,7 +130,8 @@ class Explanation:
                 pictures += "".join(
                     f'<img src="{heatmap.to_data_uri(heatmap.image(sample))}" alt="relevance">' for sample in host[:4]
                 )
-        return f"<p>{escape(repr(self))}</p>{pictures}{self.ledger._repr_html_()}"
+        remarks = "".join(f"<p>{escape(text)}</p>" for text in self.remarks)
+        return f"<p>{escape(repr(self))}</p>{remarks}{pictures}{self.ledger._repr_html_()}"
 
     def to_numpy(self) -> Explanation:
         """Return the explanation with all its arrays on the host."""

@@ -167,9 +167,11 @@ def _batch(fed: Mapping[str, Array]) -> tuple[int, Array]:
 
 
 def ready(
-    net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool, start: Any = "logit"
+    net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool, start: Any = None
 ) -> Walk:
     """Return the walk for a network, its checked inputs, a composite and a start, if possible from an earlier call.
+
+    Without a start, it begins at the logit, or at the output where there is none.
 
     Raises:
         ParameterError: the start speaks of logits, and the output has none.

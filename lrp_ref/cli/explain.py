@@ -39,7 +39,7 @@ from .output import progress
 @click.option("--size", type=click.IntRange(min=1), help="Least length of a map's longer side in pixels.")
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
 @click.option("--float64", is_flag=True, help="Compute in float64.")
-@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm and softmax as they are in the file.")
+@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
 @click.option("--xp", type=click.Choice(["numpy", "cupy"]), help="Array library to compute with.")
 @click.option("--batch-size", default=1, show_default=True, type=click.IntRange(min=1), help="Samples at a time.")
 @click.option("--trace", is_flag=True, help="Keep the values and relevances of all nodes in the .npz, for 'diff'.")

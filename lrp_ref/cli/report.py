@@ -228,8 +228,8 @@ def _tell_ledger(job: Job, e: Explanation) -> None:
     start = float(e.start_relevance.sum())
     of = "" if e.target is None else f" of {label(job, int(e.target[0, 0]))}"
     click.echo(f"\nrelevance{of}, start {e.start}, composite {e.composite}, {e.output.dtype}")
-    if e.starts_at:
-        click.echo(e.starts_at)
+    for remark in e.remarks:
+        click.echo(remark)
     rows = [["start", number(start), percent(start, start), ""]]
     rows.append(["to the input", number(_arrived(e)), percent(_arrived(e), start), ""])
     for column, total in e.ledger.total().items():
