@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from . import rules, tables
 from .edits import Stabiliser, add
 from .errors import ParameterError, unknown
-from .layers import LSTM, Affine, Clip, Conv, ConvTranspose, Dense, Layer, Linear, ReLU, Unweighted
+from .layers import LSTM, Affine, Clip, Conv, ConvTranspose, Dense, Layer, Linear, Multiply, ReLU, Unweighted
 from .network import Network, Node
 from .rule import Rule
 from .values import Value
@@ -72,23 +72,38 @@ class Planned:
     @property
     def label(self) -> str:
         """The rule as text."""
-        return repr(self.rule) if self.rule is not None else (self.layer.own_rule or "its own way")
+        if self.rule is not None:
+            return repr(self.rule)
+        if isinstance(self.layer, Multiply):
+            return rules.Product("half" if self.layer.gate is None else "signal").formula()
+        return self.layer.own_rule or "none: no relevance may arrive"
 
 
 class Plan(tuple[Planned, ...]):
-    """What a composite does to a network: one row per node; prints as a table."""
+    """What a composite does to a network: one row per node; prints as a table.
+
+    Attributes:
+        note: where the relevance starts, if that is not the output of the network.
+    """
 
     headers: ClassVar[tuple[str, ...]] = ("node", "layer", "rule", "because of")
+    note: str
+
+    def __new__(cls, rows: Iterable[Planned] = (), note: str = "") -> Plan:
+        """Return the plan with these rows."""
+        made = super().__new__(cls, rows)
+        made.note = note
+        return made
 
     def rows(self) -> list[list[str]]:
         """Return the cells of the table."""
         return [[p.node, type(p.layer).__name__, p.label, p.why] for p in self]
 
     def __repr__(self) -> str:
-        return tables.text(self.headers, self.rows())
+        return tables.text(self.headers, self.rows()) + (f"\n{self.note}" if self.note else "")
 
     def _repr_html_(self) -> str:
-        return tables.html(self.headers, self.rows())
+        return tables.html(self.headers, self.rows(), title=self.note)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,7 +180,7 @@ class Composite(Value):
             else:
                 if isinstance(node.layer, WEIGHTED):
                     missing.append(f"{node.name} ({type(node.layer).__name__})")
-                rows.append(Planned(node.name, node.layer, None, "default"))
+                rows.append(Planned(node.name, node.layer, None, _default(node)))
         if missing:
             raise ParameterError(f"composite '{self.name}' has no rule for {', '.join(missing)}: add an entry for them")
         return Plan(rows)
@@ -178,6 +193,12 @@ DEFAULTS: tuple[tuple[Where, Any], ...] = (
     (Affine, rules.Pass()),
     (LSTM, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
 )
+
+
+def _default(node: Node) -> str:
+    """Return why a node keeps its own way; a product also says which operand is its gate."""
+    gate = node.layer.gate if isinstance(node.layer, Multiply) else None
+    return "default" if gate is None else f"default; the gate is '{node.inputs[gate]}'"
 
 
 def _is_where(where: Any) -> bool:

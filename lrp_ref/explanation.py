@@ -12,6 +12,7 @@ from . import composites, threads
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, cut_of, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError
+from .heads import NO_HEAD, Head
 from .network import Network
 from .reading import negative_start, page
 from .start import Difference, Start, find, start_relevance
@@ -54,7 +55,7 @@ class Explanation:
     """What an explanation returns: a value that can be printed, saved, loaded and compared.
 
     Attributes:
-        output: of the network (N, K).
+        output: of the network (N, K); the logits, where a final sigmoid or softmax was dropped.
         relevance: of the input, with its shape (N, ...), in the unit of the start relevance; a dict by name for
             several inputs.
         ledger: where the relevance of every node went.
@@ -64,6 +65,9 @@ class Explanation:
         plan: the rule of every node.
         start_relevance: what started at the output, with its shape.
         against: the output that the target is set against (N,), for the start "difference"; otherwise None.
+        head: what the output is made of; its ``text`` says where the explanation starts, if that is below the output.
+        probability: of the outputs, with their shape: σ or softmax of the logits; NaN for outputs that are none. None
+            where the network ends in neither, or on exact numbers.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
     """
@@ -77,6 +81,8 @@ class Explanation:
     plan: composites.Plan
     start_relevance: Array
     against: Array | None = None
+    head: Head = NO_HEAD
+    probability: Array | None = None
     kept: Trace | None = None
     again: Request | None = None
 
@@ -106,8 +112,13 @@ class Explanation:
         return (
             f"Explanation({self.composite}, {self.start}{target}: relevance {self._shapes()}, "
             f"start {number(_total(self.started))}, arrived at the input {number(_total(self.arrived))}, "
-            f"ledger residual {self.ledger.residual:.1e})"
+            f"ledger residual {self.ledger.residual:.1e}{'; ' + self.starts_at if self.starts_at else ''})"
         )
+
+    @property
+    def starts_at(self) -> str:
+        """Where the relevance starts, as text, if that is below the network's output; else ""."""
+        return f"start at {self.head.text}" if self.head.text else ""
 
     def _shapes(self) -> str:
         return ", ".join(str(tuple(r.shape)) for r in self.parts().values())
@@ -165,7 +176,7 @@ class Explanation:
             return None if arrays[0] is None else function(*arrays)
 
         parts = {key: function(*(e.parts()[key] for e in every)) for key in self.parts()}
-        changed = {name: of(name) for name in ("output", "target", "start_relevance", "against")}
+        changed = {name: of(name) for name in ("output", "target", "start_relevance", "against", "probability")}
         return replace(
             self,
             relevance=parts if isinstance(self.relevance, Mapping) else parts["relevance"],
@@ -176,7 +187,7 @@ class Explanation:
 
     def to_numpy(self) -> Explanation:
         """Return the explanation with all its arrays on the host."""
-        plan = composites.Plan(replace(p, layer=p.layer.map_arrays(to_numpy)) for p in self.plan)
+        plan = composites.Plan((replace(p, layer=p.layer.map_arrays(to_numpy)) for p in self.plan), self.plan.note)
         again = None if self.again is None else replace(self.again, host=True)
         return replace(self.map(to_numpy), again=again, plan=plan)
 
@@ -233,14 +244,19 @@ class Explanation:
         extra: dict[str, Any] = {**(remarks or {}), "output": self.output, "start_relevance": self.start_relevance}
         names = list(self.parts())
         extra |= {f"input_relevance/{name}": array for name, array in self.parts().items()}
-        extra |= {k: v for k, v in (("target", self.target), ("against", self.against)) if v is not None}
+        given = (("target", self.target), ("against", self.against), ("probability", self.probability))
+        extra |= {k: v for k, v in given if v is not None}
+        if self.starts_at:
+            extra["starts_at"] = self.starts_at
         extra |= {"start": self.start, "composite": self.composite, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
         return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
-    """Read a saved explanation: a dict with output, relevance, target, against, start, composite and trace.
+    """Read a saved explanation: output, relevance, start, start_relevance, composite, trace and others in a dict.
+
+    Target, against, probability and starts_at are missing where the explanation has none.
 
     Raises:
         ModelFormatError: no such file, or not a saved explanation.
@@ -285,11 +301,12 @@ def explain(
             (N, C, H, W) in every sample.
         composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
             dense and convolution layer.
-        start: start relevance: a name of ``lrp.start.NAMES``, a ``Start``, or an array like the output.
+        start: start relevance: a name of ``lrp.start.NAMES``, a ``Start``, or an array like the output. "logit" starts
+            below a final sigmoid or softmax (see :mod:`lrp_ref.heads`), "output" at the output as it is.
         against: of the start "difference": the output that the target is set against, in any form of ``target``; what
             is explained is then f_target − f_against.
         output: which output to explain, where the network has several; the first by default.
-        canonize: merge BatchNorm and drop a final softmax first.
+        canonize: merge BatchNorm and drop a final softmax or sigmoid first; False explains the network as it is.
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
@@ -312,7 +329,7 @@ def explain(
         dense1  LRP0(stabiliser=exact)            5.5             5   0.5           0        0         0
     """
     start = find(start, against)
-    net, fed, walk = prepared(net, x, composite, output, canonize, xp)
+    net, fed, walk = prepared(net, x, composite, output, canonize, xp, start)
     n = len(next(iter(fed.values())))
     shape = walk.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
     target = indices(target, n, shape) if is_tuple(target) else target
@@ -339,7 +356,7 @@ def explain(
 
 
 def prepared(
-    net: Network, x: Any, composite: Any, output: str | None, canonize: bool, xp: Any
+    net: Network, x: Any, composite: Any, output: str | None, canonize: bool, xp: Any, start: Any = None
 ) -> tuple[Network, dict[str, Array], Walk]:
     """Return the network and its checked inputs in their array module, and the walk; errors as of :func:`explain`."""
     if xp is not None:
@@ -352,7 +369,7 @@ def prepared(
     if not any(is_float(a) for a in fed.values()):
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
     which = 0 if output is None else net.outputs.index(output)
-    return net, fed, ready(net, fed, composite, output=which, canonize=canonize)
+    return net, fed, ready(net, fed, composite, output=which, canonize=canonize, start=start)
 
 
 def _explain_few(
@@ -369,7 +386,9 @@ def _explain_few(
         start = start[cut] if start.shape == (n, *out.shape[1:]) else start
     else:
         start = start.some(cut, n)
-    begin, targets, how = start_relevance(out, target, start, first=cut.start)
+    # Exact numbers have no probability: a start that asks for one says so.
+    chance = walk.probability(values) if out.dtype.kind == "f" else None
+    begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
     relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)
     received = {
         key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
@@ -387,4 +406,6 @@ def _explain_few(
         plan=walk.plan,
         start_relevance=begin,
         against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
+        head=walk.head,
+        probability=chance,
     )

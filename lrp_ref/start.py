@@ -21,9 +21,16 @@ def _softmax(f: Array) -> Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Start(Value):
-    """Base of the start relevances: a function of the outputs f (N, K) and the mask of targets (N, K)."""
+    """Base of the start relevances: a function of the outputs f (N, K) and the mask of targets (N, K).
+
+    Class attributes:
+        of_logits: whether it speaks of logits, and is refused where the network's output has none.
+        keeps_head: whether it starts at the output as the network gives it, above a final sigmoid or softmax.
+    """
 
     shows_defaults: ClassVar[bool] = True
+    of_logits: ClassVar[bool] = False
+    keeps_head: ClassVar[bool] = False
 
     def __call__(self, f: Array, target: Array) -> Array:
         """Return the start relevance (N, K) for outputs ``f`` and the 0/1 mask ``target``."""
@@ -42,9 +49,27 @@ class Start(Value):
         """Return the start for the samples ``cut`` of N."""
         return self
 
+    def given(self, f: Array, target: Array, probability: Array | None) -> Array:
+        """Return the start relevance where the probabilities (N, K) of the outputs may be known."""
+        return self(f, target)
+
 
 class Logit(Start):
-    """R_t = f_t: the value of the target output (Bach et al. 2015)."""
+    """R_t = f_t: the value of the target output, below a final sigmoid or softmax (Bach et al. 2015)."""
+
+    of_logits = True
+
+    def __call__(self, f: Array, target: Array) -> Array:
+        return f * target
+
+
+class Output(Start):
+    """R_t = f_t: the value of the target output as the network gives it; a final sigmoid or softmax is kept.
+
+    The relevance then has the sign of a probability: what speaks against the class is positive where it is improbable.
+    """
+
+    keeps_head = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         return f * target
@@ -65,14 +90,31 @@ class Positive(Start):
 
 
 class Probability(Start):
-    """R_t = softmax(f)_t."""
+    """R_t = p_t: σ(f_t) where the network ends in a sigmoid, else softmax(f)_t.
+
+    A softmax of the network's own goes along its axis, otherwise over all outputs.
+    """
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         return _softmax(f) * target
 
+    def given(self, f: Array, target: Array, probability: Array | None) -> Array:
+        if probability is None:
+            return self(f, target)
+        wanted = namespace(f).where(target > 0, probability, target).astype(f.dtype)
+        if f.dtype.kind == "f" and bool((wanted != wanted).any()):
+            raise ParameterError(
+                "start 'probability': an explained output comes out of no sigmoid or softmax; give start 'logit'"
+            )
+        return wanted
+
 
 class Contrastive(Start):
     """Target against the mean of the others: R_t = f_t, R_k = −f_t/(K − 1) (CLRP: Gu et al. 2018)."""
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
@@ -83,6 +125,8 @@ class Contrastive(Start):
 
 class SoftmaxGradient(Start):
     """Target against the others by their probability: R_t = p_t(1 − p_t), R_k = −p_t p_k (SGLRP: Iwana et al. 2019)."""
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
@@ -100,6 +144,8 @@ class LogOdds(Start):
 
     Source: Montavon et al. 2019, §10.4.
     """
+
+    of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
@@ -135,6 +181,8 @@ class Difference(Start):
         array([[ 0.,  3., -2.]])
     """
 
+    of_logits: ClassVar[bool] = True
+
     against: Any
 
     def __post_init__(self) -> None:
@@ -167,7 +215,7 @@ class Reference(Start):
     """R_t = f_t − reference: a regression output against a value of interest.
 
     Args:
-        value: the reference, in the unit of the output.
+        value: the reference, in the unit of the explanation's output (of the logit, below a final sigmoid).
     """
 
     value: Any = 0.0
@@ -178,6 +226,7 @@ class Reference(Start):
 
 STARTS: dict[str, Start] = {
     "logit": Logit(),
+    "output": Output(),
     "one_hot": OneHot(),
     "positive": Positive(),
     "probability": Probability(),
@@ -220,7 +269,13 @@ def find(start: Any, against: Any = None) -> Any:
 
 
 def start_relevance(
-    output: Array, target: Any = None, start: Any = "logit", *, against: Any = None, first: int = 0
+    output: Array,
+    target: Any = None,
+    start: Any = "logit",
+    *,
+    against: Any = None,
+    first: int = 0,
+    probability: Array | None = None,
 ) -> tuple[Array, Array | None, str]:
     """Return the relevance that starts at the output.
 
@@ -233,6 +288,7 @@ def start_relevance(
         start: a name of ``NAMES``, a :class:`Start`, or an array of the output's shape (or a sample's).
         against: the other output of start "difference", an index in any form of ``target``.
         first: the number of the first sample, for messages.
+        probability: of the outputs, of their shape, where the network says what it is.
 
     Returns:
         Start relevance of the output's shape, the targets (N, T) as integers (None for an array), and a description.
@@ -267,7 +323,8 @@ def start_relevance(
     settled = start.settled(len(output), output.shape[1:])
     if isinstance(settled, Difference):
         _apart(targets, settled.indices(flat), target is None, first)
-    relevance = settled(flat, _mask(flat, targets))
+    known = None if probability is None else probability.reshape(flat.shape)
+    relevance = settled.given(flat, _mask(flat, targets), known)
     return relevance.reshape(output.shape), targets, repr(start)
 
 

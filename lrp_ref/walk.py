@@ -16,15 +16,17 @@ import numpy as np
 
 from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
-from .canonization import canonize as canonize_network
+from .canonization import canonized
 from .edits import Edit
-from .errors import LrpError, UndecidedError
+from .errors import LrpError, ParameterError, UndecidedError
+from .heads import Head, bare
 from .knowledge import Facts, facts
 from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
 from .layers.base import Universal
-from .network import Network, Node, located, value_name
-from .rule import Rule
+from .network import Input, Network, Node, located, owner, value_name
+from .rule import Redistribution, Rule
 from .sharing import Known, constants, edits_of
+from .start import Start, find
 from .trace import Row, TracedNode
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember
@@ -58,12 +60,26 @@ class Walk:
         plan: the rule of every node.
         composite: the composite's name.
         known: what the graph tells about every node, and its edited layers.
+        head: what the output is made of.
+        chance: name of the value that holds the output's probabilities; "" where it has none.
+        above: how that value is made of values of ``net``; None where it is one of them.
     """
 
     net: Network
     plan: composites.Plan
     composite: str
     known: tuple[Known, ...]
+    head: Head
+    chance: str = ""
+    above: Network | None = None
+
+    def probability(self, values: Mapping[str, Array]) -> Array | None:
+        """Return the output's probabilities from the values of a forward pass; None where it has none."""
+        if self.above is None:
+            return values[self.chance] if self.chance else None
+        fed = {i.name: values[i.name] for i in self.above.inputs}
+        with unwarned():
+            return self.above.values(fed, check=False)[self.chance]
 
     @cached_property
     def stand_ins(self) -> dict[str, str]:
@@ -77,9 +93,10 @@ class Walk:
             for name in node.inputs:
                 readers.setdefault(name, []).append((node, planned.rule))
         found = {}
+        looked_at = {*self.net.outputs, *(() if self.above is None else (i.name for i in self.above.inputs))}
         for node, planned, known in zip(self.net.nodes, self.plan, self.known, strict=True):
             read, layer = readers.get(node.name, []), node.layer
-            if len(read) != 1 or not known.active or node.name in self.net.outputs or not isinstance(layer, Linear):
+            if len(read) != 1 or not known.active or node.name in looked_at or not isinstance(layer, Linear):
                 continue
             rule = layer.default() if planned.rule is None else planned.rule
             reader, passes = read[0]
@@ -89,10 +106,15 @@ class Walk:
                 found[node.name] = reader.name
         return found
 
+    @property
+    def _names(self) -> set[str]:
+        return {i.name for i in self.net.inputs} | {n.name for n in self.net.nodes}
+
     @cached_property
     def dropped(self) -> frozenset[str]:
         """Values that are not kept for the way back: another stands in, or one cheap layer makes them again."""
-        kept = {*self.net.outputs, *self.stand_ins.values()}
+        kept = {*self.net.outputs, *self.stand_ins.values(), self.chance}
+        kept |= set() if self.above is None else {owner(i.name, self._names) for i in self.above.inputs}
         cheap = {n.name for n in self.net.nodes if type(n.layer) in CHEAP and n.name not in kept}
         again = {n.name for n in self.net.nodes if n.name in cheap and n.inputs[0] not in cheap}
         return frozenset(again | self.stand_ins.keys())
@@ -154,14 +176,27 @@ def _batch(fed: Mapping[str, Array]) -> tuple[int, Array]:
     return len(next(iter(fed.values()))), next(a for a in fed.values() if is_float(a))
 
 
-def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool) -> Walk:
-    """Return the walk for a network, its checked inputs and a composite, if possible from an earlier call."""
-    chosen = composites.resolve(composite)
+def ready(
+    net: Network, fed: Mapping[str, Array], composite: Any, *, output: int, canonize: bool, start: Any = None
+) -> Walk:
+    """Return the walk for a network, its checked inputs, a composite and a start, if possible from an earlier call.
+
+    Without a start, it begins at the logit, or at the output where there is none.
+
+    Raises:
+        ParameterError: the start speaks of logits, and the output has none.
+    """
+    chosen, begin = composites.resolve(composite), find(start)
+    drop = canonize and not (isinstance(begin, Start) and begin.keeps_head)
     shapes = tuple((name, a.dtype, a.shape[1:]) for name, a in fed.items())
-    key = (chosen, output, canonize, shapes)
+    key = (chosen, output, canonize, drop, shapes)
     walk: Walk | None = net.memory.pop(key, None)
+    made_anew = walk is None
     if walk is None:
-        walk = _make(net, fed, chosen, output, canonize)
+        walk = _make(net, fed, chosen, output, canonize, drop)
+    if drop and isinstance(begin, Start) and begin.of_logits and walk.head.lost:
+        _refuse(begin, start, walk.head)
+    if made_anew:
         known = {id(p) for p in net.parameters}
         made = {id(p): p.nbytes for p in (*walk.net.parameters, *_remembered(walk)) if id(p) not in known}
         size = sum(made.values())
@@ -173,14 +208,30 @@ def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int
     return walk
 
 
-def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, output: int, canonize: bool) -> Walk:
+def _refuse(begin: Start, start: Any, head: Head) -> None:
+    """Raise because a start that speaks of logits finds none."""
+    rule = (
+        ", and a rule for the softmax: (lrp.layers.Softmax, lrp.rules.Pass()) in the composite" if head.softmax else ""
+    )
+    option = " --rule Softmax=Pass" if head.softmax else ""
+    raise ParameterError(
+        f"start {start!r} needs a logit, and output '{head.output}' has none ({head.lost}): give start='output', "
+        f"which starts at the output's value as it is{rule} (lrp-ref explain --start output{option})"
+    )
+
+
+def _make(
+    net: Network, fed: Mapping[str, Array], chosen: composites.Composite, output: int, canonize: bool, drop: bool
+) -> Walk:
     net = net.like_input(fed)
-    if canonize:
-        # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
-        sized = tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs)
-        net = canonize_network(replace(net, inputs=sized))
-    chosen.check_names(net)
-    net = net.until(net.outputs[output])
+    # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
+    sized = replace(net, inputs=tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs))
+    bared = canonized(sized, drop=drop, chance=output) if canonize else bare(net, drop=False, chance=output)
+    count = len(net.outputs)
+    chosen.check_names(bared.net.until(bared.net.outputs[:count]))
+    net = bared.net.until(bared.net.outputs[output])
+    chance = next(iter(bared.net.outputs[count:]), "")
+    head = bared.heads[output] if drop else replace(bared.heads[output], text="")
     plan = chosen.plan(net, check_names=False)
     known: list[Known] = []
     found = facts(net, plan)
@@ -194,7 +245,22 @@ def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, 
             known.append(_known(node, planned.rule, fact, fit, fed))
         except LrpError as error:
             raise error.at(node.name) from error
-    return Walk(net, plan, chosen.name, tuple(known))
+    if head.text:
+        plan = composites.Plan(plan, note=f"start at {head.text}")
+    return Walk(net, plan, chosen.name, tuple(known), head, chance, _above(bared.net, net, chance))
+
+
+def _above(whole: Network, net: Network, chance: str) -> Network | None:
+    """Return the part of ``whole`` that makes the probabilities of values of ``net``; None where they are one."""
+    if not chance:
+        return None
+    names = {n.name for n in net.nodes}
+    nodes = tuple(n for n in whole.until(chance).nodes if n.name not in names)
+    if not nodes:
+        return None
+    made = {n.name for n in nodes}
+    read = dict.fromkeys(name for n in nodes for name in n.inputs if owner(name, made) not in made)
+    return Network(nodes, tuple(Input(name) for name in read), (chance,))
 
 
 def _edits(node: Node, rule: Any, fact: Facts) -> list[tuple[Edit, Edit]]:
@@ -275,6 +341,13 @@ def walk_back(
     return {n: r for n, r in relevance.items() if n in inputs}, rows
 
 
+def _needs_no_rule(node: Node, rule: Any, arrived: tuple[Array, ...]) -> bool:
+    """Whether no rule is named for a layer that has none, and no relevance arrives (a softmax that makes a gate)."""
+    if rule is not None or node.layer.own_rule is not None or isinstance(node.layer, Linear):
+        return False
+    return not any(bool((r != 0).any()) for r in arrived)
+
+
 def _step(
     node: Node,
     planned: composites.Planned,
@@ -298,13 +371,17 @@ def _step(
     try:
         with unwarned():
             z = outputs if len(outputs) > 1 else outputs[0]
-            shared = node.layer.redistribute(
-                xs if len(xs) > 1 else xs[0],
-                arrived if len(arrived) > 1 else arrived[0],
-                planned.rule,
-                z=z,
-                known=known,
-            )
+            if _needs_no_rule(node, planned.rule, arrived):
+                nothing = [namespace(x).zeros(x.shape, dtype=x.dtype) for x in xs]
+                shared = Redistribution.routed(nothing, arrived[0])
+            else:
+                shared = node.layer.redistribute(
+                    xs if len(xs) > 1 else xs[0],
+                    arrived if len(arrived) > 1 else arrived[0],
+                    planned.rule,
+                    z=z,
+                    known=known,
+                )
             # Relevance that passes unchanged has been added up before, and some while it was made.
             formed = {id(relevance[n]): sums[n] for n in names if n in relevance}
             made = zip(shared.relevances, shared.totals, strict=False)

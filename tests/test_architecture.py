@@ -18,7 +18,7 @@ FLOORS = [
     ["kernels", "windows", "edits", "heatmap", "reading"],
     ["groups", "rule", "sharing", "layers"],
     ["rules", "network"],
-    ["composites", "canonization", "alignment", "differences", "trace", "targets", "start"],
+    ["composites", "readings", "heads", "canonization", "alignment", "differences", "trace", "targets", "start"],
     ["knowledge"],
     ["walk"],
     ["explanation"],

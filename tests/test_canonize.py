@@ -283,14 +283,22 @@ def test_a_final_softmax_is_dropped(log: bool) -> None:
     assert np.array_equal(lrp.explain(net, x, composite="lrp0").output, net.until("logits").forward(x))
 
 
-def test_a_softmax_that_is_read_stays() -> None:
+def test_a_softmax_that_a_layer_reads_stays_for_it() -> None:
+    """An output that only moves its values starts at the logits; what a dense layer makes of it is untouched."""
     nodes = (
         Node("a", Dense(draw(3, 3)), ("x",)),
         Node("attention", Softmax(), ("a",)),
-        Node("out", Flatten(), ("attention",)),
+        Node("moved", Flatten(), ("attention",)),
+        Node("fc", Dense(draw(3, 2)), ("attention",)),
     )
-    net = Network(nodes, (Input("x"),), ("out", "attention"))
-    assert canonize(net) == net
+    net = Network(nodes, (Input("x"),), ("moved", "attention", "fc"))
+    merged = canonize(net)
+    x = draw(2, 3)
+    a = net.until("a").forward(x)
+    found = list(merged.forward(x).values())
+    np.testing.assert_allclose(found[0], a, rtol=1e-12)
+    np.testing.assert_allclose(found[1], a, rtol=1e-12)
+    np.testing.assert_allclose(found[2], net.until("fc").forward(x), rtol=1e-12)
 
 
 def test_a_softmax_next_to_another_output() -> None:
@@ -307,9 +315,11 @@ def test_a_softmax_next_to_another_output() -> None:
     assert np.array_equal(lrp.explain(net, x, output="other").output, net.until("other").forward(x))
 
 
-def test_a_network_of_nothing_but_a_softmax_stays() -> None:
-    net = Network.sequential([Softmax()])
-    assert canonize(net) == net
+def test_a_network_of_nothing_but_a_softmax_hands_on_its_input() -> None:
+    x = draw(2, 3)
+    net = canonize(Network.sequential([Softmax()]))
+    assert kinds(net) == ["Identity"]
+    assert np.array_equal(net.forward(x), x)
 
 
 # Number systems and the check --------------------------------------------------------------------------------

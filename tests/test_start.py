@@ -39,7 +39,7 @@ def literal(start: str, f: Any, t: int) -> list[float]:
     found, classes = [], len(f)
     for k in range(classes):
         match start:
-            case "logit":  # Bach et al. 2015: f_t, nothing from the others
+            case "logit" | "output":  # Bach et al. 2015: f_t, nothing from the others
                 r = f[k] if k == t else 0.0
             case "one_hot":
                 r = 1.0 if k == t else 0.0

@@ -103,7 +103,7 @@ def certify(
     if exact is None:
         return Certificate(f"not certified: {note}", request, hashes, identities=proof)
     which = 0 if output is None else net.outputs.index(output)
-    walk = ready(net, fed, chosen, output=which, canonize=canonize)
+    walk = ready(net, fed, chosen, output=which, canonize=canonize, start=start)
     return _made(walk, fed, floats, exact, used, proof, request, hashes, (note,) if note else ())
 
 

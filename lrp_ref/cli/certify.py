@@ -41,7 +41,7 @@ SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime fie
 @click.option("--limit", default=4096, show_default=True, type=click.IntRange(min=64), help="Highest precision.")
 @click.option("--system", default="auto", show_default=True, type=click.Choice(SYSTEMS), help=SYSTEM_HELP)
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
-@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm and softmax as they are in the file.")
+@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
 def certify(model: Path, input_: Path, target: str | None, target_file: Path | None, **options: Any) -> None:
     """Bound the float64 error of an explanation of MODEL for INPUT rigorously, at every node.
 

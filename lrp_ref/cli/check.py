@@ -17,10 +17,11 @@ from ..composites import Composite
 from ..errors import LrpError, MissingExtraError, NonFiniteError, ParameterError
 from ..explanation import Explanation
 from ..explanation import explain as explain_network
+from ..heads import heads
 from ..network import Network
 from ..preprocess import Sidecar, load_sidecar
 from . import inputs
-from .options import FILE, composite_options, make_composite
+from .options import FILE, composite_options, make_composite, rule_option
 from .output import print_table, progress
 
 Feed = dict[str, Array]
@@ -59,6 +60,7 @@ class Finding:
 @click.argument("input_", metavar="[INPUT]", required=False, type=FILE)
 @click.option("-c", "--composite", "names", multiple=True, help="Only these composites; repeatable. Default: all.")
 @composite_options
+@rule_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes the input. Default: beside the model.")
 @click.option("--float32", is_flag=True, help="Check in float32; default: float64.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input, where no INPUT is given.")
@@ -130,7 +132,7 @@ def _composites(names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str
     found = {}
     for name in composites.PRESETS:
         try:
-            found[name] = make_composite(name, sidecar, {})
+            found[name] = make_composite(name, sidecar, {"rules": given.get("rules", ())})
         except ParameterError:
             continue  # it needs bounds of the input, which nobody gave
     return found
@@ -179,8 +181,8 @@ def _alone(net: Network, x: Feed, chosen: dict[str, Composite], sidecar: Sidecar
     named = sidecar.composite if sidecar is not None and sidecar.composite in chosen else next(iter(chosen))
     check = f"relevance of a sample in a batch ({named})"
     try:
-        alone = explain_network(net, x, composite=chosen[named], trace=False).relevance
-        batch = explain_network(net, pair, composite=chosen[named], trace=False).relevance
+        alone = explain_network(net, x, composite=chosen[named], start=_start(net), trace=False).relevance
+        batch = explain_network(net, pair, composite=chosen[named], start=_start(net), trace=False).relevance
     except NonFiniteError as error:
         return [*findings, Finding(check, str(error), limit, False)]
     except ParameterError as error:
@@ -189,10 +191,15 @@ def _alone(net: Network, x: Feed, chosen: dict[str, Composite], sidecar: Sidecar
     return [*findings, Finding(check, f"{gap:.1e}", limit, gap <= limit)]
 
 
+def _start(net: Network) -> str:
+    """Return where to start: at the logit, or at the output's value where it has none."""
+    return "output" if heads(net)[0].lost else "logit"
+
+
 def _promises(net: Network, x: Feed, composite: Composite, limit: float) -> tuple[list[str], bool]:
     """Return what one composite does with the relevance, as cells, and whether it is finite and accounted for."""
     try:
-        e: Explanation = explain_network(net, x, composite=composite, trace=False)
+        e: Explanation = explain_network(net, x, composite=composite, start=_start(net), trace=False)
     except NonFiniteError as error:
         return ["", "", "", "", "", f"FAILS: {error}"], False
     except LrpError as error:

@@ -16,7 +16,7 @@ from ..preprocess import load_sidecar
 from . import inputs, report
 from .inputs import Sample
 from .job import Job, single
-from .options import FILE, composite_options, find_target, make_composite
+from .options import FILE, composite_options, find_target, make_composite, rule_option
 from .output import progress
 
 
@@ -29,6 +29,7 @@ from .output import progress
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Explain this many of the largest outputs.")
 @click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
 @composite_options
+@rule_option
 @click.option("--start", default="logit", show_default=True, help="Start relevance; reference=VALUE for regressions.")
 @click.option("--output", "output_name", metavar="NAME", help="Which output, where the network has several.")
 @click.option("-o", "--directory", default="explanations", show_default=True, type=FILE, help="For the results.")
@@ -38,7 +39,7 @@ from .output import progress
 @click.option("--size", type=click.IntRange(min=1), help="Least length of a map's longer side in pixels.")
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
 @click.option("--float64", is_flag=True, help="Compute in float64.")
-@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm and softmax as they are in the file.")
+@click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
 @click.option("--xp", type=click.Choice(["numpy", "cupy"]), help="Array library to compute with.")
 @click.option("--batch-size", default=1, show_default=True, type=click.IntRange(min=1), help="Samples at a time.")
 @click.option("--trace", is_flag=True, help="Keep the values and relevances of all nodes in the .npz, for 'diff'.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import composites
 from ..arrays import Array, to_numpy
-from ..canonization import canonize
 from ..errors import ParameterError
 from ..explanation import Explanation
 from ..explanation import explain as explain_network
@@ -30,7 +29,6 @@ class Job:
         targets: outputs to explain; empty for the largest.
         top: how many of the largest outputs to explain.
         options: of the command line.
-        ready: the canonized network for each dtype, made at its first use.
     """
 
     model: Path
@@ -40,7 +38,6 @@ class Job:
     targets: tuple[int, ...]
     top: int
     options: dict[str, Any]
-    ready: dict[Any, Network] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,24 +49,16 @@ class Job:
         """The dtype in which pictures are explained."""
         return "float64" if self.options["float64"] else str(self.net.dtype or "float32")
 
-    def network(self, x: dict[str, Array]) -> Network:
-        """Return the network as it is explained: in the dtype of the inputs, canonized."""
-        key = next((a.dtype for a in x.values() if a.dtype.kind == "f"), None)
-        if key not in self.ready:
-            net = self.net.like_input(x)
-            self.ready[key] = net if self.options["no_canonize"] else canonize(net)
-        return self.ready[key]
-
     def explain(self, x: dict[str, Array], target: Any) -> Explanation:
         """Return one explanation of a batch, on the host."""
         return explain_network(
-            self.network(x),
+            self.net,
             x,
             target=target,
             composite=self.composite,
             start=make_start(self.options["start"]),
             output=self.options["output_name"],
-            canonize=False,
+            canonize=not self.options["no_canonize"],
             xp=self.options["xp"],
             trace=self.options["trace"],
         ).to_numpy()
@@ -102,4 +91,5 @@ def single(e: Explanation, k: int) -> Explanation:
         again=None,
         target=None if e.target is None else e.target[cut],
         start_relevance=e.start_relevance[cut],
+        probability=None if e.probability is None else e.probability[cut],
     )

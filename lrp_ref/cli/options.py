@@ -13,8 +13,10 @@ import click
 import numpy as np
 
 from .. import composites, start
-from ..errors import ParameterError
+from ..errors import ParameterError, unknown
+from ..layers import LAYERS
 from ..preprocess import Sidecar
+from ..rules import RULES
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
@@ -37,10 +39,47 @@ def composite_options(command: F) -> F:
     return command
 
 
+def rule_option(command: F) -> F:
+    """Add rules for single nodes or kinds of layers to a command."""
+    shown = (
+        "Rule of a node (by name or pattern) or of a kind of layer, before the composite's: Softmax=Zero; repeatable."
+    )
+    return click.option("--rule", "rules", multiple=True, metavar="WHERE=RULE", help=shown)(command)
+
+
+def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composites.Composite:
+    """Return the composite with the rules of ``--rule`` in front; they become part of its name.
+
+    Raises:
+        ParameterError: no WHERE=RULE, a rule that is not known, or one that needs numbers.
+
+    Example:
+        >>> with_rules(composites.get("epsilon"), ["Softmax=Zero"]).name
+        'epsilon, Softmax=Zero'
+    """
+    if not texts:
+        return composite
+    entries = []
+    for text in texts:
+        where, sign, name = (part.strip() for part in text.partition("="))
+        if not where or not sign:
+            raise ParameterError(f"--rule {text}: write it like Softmax=Zero (a node or a kind of layer, and a rule)")
+        if name not in RULES:
+            raise unknown("rule", name, RULES)
+        try:
+            rule = RULES[name]()
+        except TypeError as error:
+            raise ParameterError(f"--rule {text}: {name} needs numbers; give a rule that has defaults") from error
+        entries.append((LAYERS.get(where, where), rule))
+    return composites.Composite(
+        entries, name=", ".join((composite.name, *texts)), base=(*composite.entries, *composite.base)
+    )
+
+
 def make_composite(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> composites.Composite:
     """Return the composite that was asked for, or the sidecar's; arguments and errors as in :func:`find_preset`."""
     preset, parameters = find_preset(name, sidecar, given)
-    return composites.get(preset, **parameters)
+    return with_rules(composites.get(preset, **parameters), given.get("rules", ()))
 
 
 def find_preset(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from .. import heatmap
 from ..errors import ParameterError
 from ..explanation import Explanation
-from ..layers import Softmax
 from ..tables import number
 from ..trace import COLUMNS
 from .inputs import Sample
@@ -103,15 +103,25 @@ class LedgerFile:
             self.part.unlink(missing_ok=True)
 
 
-def probabilities(job: Job, e: Explanation) -> NDArray[Any] | None:
-    """Return the softmax of the outputs (K,), or the outputs where they are one; None for a single output."""
+def probabilities(e: Explanation) -> NDArray[Any] | None:
+    """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
+
+    They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
+    several.
+    """
+    if e.probability is not None:
+        return np.asarray(e.probability.reshape(-1).astype(np.float64))
     values = e.output.reshape(-1).astype(np.float64)
-    if values.size < 2:
+    if values.size < 2 or e.head.lost:
         return None
-    if isinstance(e.plan[-1].layer, Softmax):
-        return np.asarray(values)
     powers = np.exp(values - values.max())
     return np.asarray(powers / powers.sum())
+
+
+def probability_name(e: Explanation) -> str:
+    """Return what makes the probabilities."""
+    kinds = [kind for kind in e.head.kinds if kind != "raw"] if e.probability is not None else []
+    return kinds[0] if len(kinds) == 1 else "probability" if kinds else "softmax"
 
 
 def label(job: Job, index: int) -> str:
@@ -121,13 +131,14 @@ def label(job: Job, index: int) -> str:
 
 def _headline(job: Job, e: Explanation) -> str:
     """Return what was explained, and what was predicted where that is another class."""
-    values, chances = e.output.reshape(-1), probabilities(job, e)
+    values, chances = e.output.reshape(-1), probabilities(e)
 
     def one(index: int) -> str:
-        return label(job, index) + (f", {100 * chances[index]:.0f} %" if chances is not None else "")
+        known = chances is not None and not np.isnan(chances[index])
+        return label(job, index) + (f", {100 * chances[index]:.0f} %" if known and chances is not None else "")
 
     best = int(values.argmax())
-    if values.size == 1:
+    if values.size == 1 and chances is None:
         return f"{label(job, 0)}: {number(float(values[0]))}"
     if e.target is None or int(e.target[0, 0]) == best:
         return one(best)
@@ -204,11 +215,12 @@ def tell(job: Job, sample: Sample, found: list[Explanation], paths: list[list[Pa
 
 
 def _tell_classes(job: Job, e: Explanation) -> None:
-    values, chances = e.output.reshape(-1), probabilities(job, e)
+    values, chances = e.output.reshape(-1), probabilities(e)
     best = (-values).argsort(kind="stable")[:5]
-    shares = [""] * len(best) if chances is None else [f"{100 * chances[k]:.2f} %" for k in best]
+    given = [math.nan if chances is None else float(chances[k]) for k in best]
+    shares = ["" if math.isnan(p) else f"{100 * p:.2f} %" for p in given]
     rows = [[str(k), label(job, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
-    print_table(("output", "class", "value", "softmax"), rows, right=(0, 2, 3))
+    print_table(("output", "class", "value", probability_name(e)), rows, right=(0, 2, 3))
 
 
 def _tell_ledger(job: Job, e: Explanation) -> None:
@@ -216,6 +228,8 @@ def _tell_ledger(job: Job, e: Explanation) -> None:
     start = float(e.start_relevance.sum())
     of = "" if e.target is None else f" of {label(job, int(e.target[0, 0]))}"
     click.echo(f"\nrelevance{of}, start {e.start}, composite {e.composite}, {e.output.dtype}")
+    for remark in filter(None, (e.starts_at, e.negative())):
+        click.echo(remark)
     rows = [["start", number(start), percent(start, start), ""]]
     rows.append(["to the input", number(_arrived(e)), percent(_arrived(e), start), ""])
     for column, total in e.ledger.total().items():

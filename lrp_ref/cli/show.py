@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .. import composites
+from ..heads import heads
 from ..layers import Layer
 from ..rules import RULES
 from .options import FILE
@@ -35,6 +36,11 @@ def show(model: Path, classes: bool) -> None:
         shape = "any shape" if spec.shape is None else " × ".join("any" if s is None else str(s) for s in spec.shape)
         click.echo(f"input {spec.name}: {shape}")
     click.echo(f"output {', '.join(net.outputs)}")
+    for head in heads(net):
+        if head.text:
+            click.echo(f"output {head.output}: explanations start at {head.text}")
+        if head.lost:
+            click.echo(f"output {head.output}: no logit ({head.lost}); start at its value with --start output")
     count = sum(int(p.size) for p in net.parameters)
     click.echo(f"{len(net)} nodes, {count:,} parameters, {net.dtype}")
     if sidecar is not None:

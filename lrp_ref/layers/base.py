@@ -191,13 +191,20 @@ class Layer(Value):
             name = type(self).__name__
             raise ShapeError(f"{name}: the number of outputs is {outputs}, that of their {kind}s {len(given)}")
 
-    def _refuse(self, rule: Any) -> ParameterError | UnsupportedError:
+    def _refuse(self, rule: Any, suggested: str = "Gradient") -> ParameterError | UnsupportedError:
         name = type(self).__name__
-        if rule is None:
+        if rule is None and isinstance(self, Linear):
             return ParameterError(f"{name} has no rule of its own: name one, such as lrp.rules.Epsilon(1e-6)")
+        if rule is None:
+            one = f"(lrp.layers.{name}, lrp.rules.{suggested}())"
+            return ParameterError(
+                f"{name} has no rule of its own: name one in the composite, {one}, or Zero() for no relevance below it "
+                f"(lrp-ref explain --rule {name}={suggested})"
+            )
+        own = "it has no rule of its own" if self.own_rule is None else f"its own way is {self.own_rule}"
         return UnsupportedError(
-            f"{rule!r} is not a rule for {name}: its own way is {self.own_rule or 'none'}; "
-            "Pass(), Zero() and Gradient() run on every layer that has them"
+            f"{rule!r} is not a rule for {name}: {own}; Pass(), Zero() and Gradient() run on it, "
+            "Pass() only where input and output have one shape"
         )
 
 

@@ -82,8 +82,8 @@ PRODUCT_RULES = ("signal", "prop", "abs", "half")
 class Multiply(Layer):
     """Product of two signals y = x_0·x_1.
 
-    Which operand is the gate is declared here, never guessed from values. Its own rule is "signal" where a gate
-    is declared, else "half".
+    Which operand is the gate is declared here, never guessed from values (``lrp.canonize`` declares the operand that
+    comes out of a sigmoid or softmax). Its own rule is "signal" where a gate is declared, else "half".
 
     ========  ==============================================  =============================
     signal    the operand that is not the gate takes all      Arras et al. 2017 (LRP-all)

@@ -1,4 +1,4 @@
-"""Softmax as an output: explanations start below it."""
+"""Softmax: as an output, below which explanations start, or as the weights of an attention."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .base import Layer
 class Softmax(Layer):
     """y_i = exp(x_i) / Σ_k exp(x_k) along an axis.
 
-    It has no relevance rule of its own: start below it (``lrp.canonize`` drops a final softmax), or name one of
-    Pass(), Zero(), Gradient().
+    It has no relevance rule of its own: explanations start below a final softmax (``lrp.canonize`` drops it), and one
+    that makes the gate of a product receives no relevance. Elsewhere name one of Pass(), Zero(), Gradient().
 
     Args:
         axis: 1 (the classes) by default.
@@ -58,4 +58,4 @@ class Softmax(Layer):
         return (y * (g - (g * y).sum(axis=self.axis, keepdims=True)),)
 
     def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
-        raise self._refuse(rule)
+        raise self._refuse(rule, "Pass")
