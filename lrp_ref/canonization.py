@@ -63,7 +63,7 @@ def _drop_softmax(net: Network) -> Network:
         nodes = [n for n in net.nodes if n.name == name]
         if nodes and isinstance(nodes[0].layer, Softmax) and not net.consumers(name) and len(net) > 1:
             outputs[k] = nodes[0].inputs[0]
-    return net if tuple(outputs) == net.outputs else net.until(outputs)
+    return net if tuple(outputs) == net.outputs else replace(net.until(outputs), output_axes=net.output_axes)
 
 
 def _merge_one(net: Network) -> Network | None:
@@ -102,7 +102,7 @@ def _replace_pair(net: Network, source: Node, node: Node, merged: Node) -> Netwo
         for n in net.nodes
         if n.name != source.name
     ]
-    return Network(tuple(nodes), net.inputs, tuple(map(renamed, net.outputs)))
+    return replace(net, nodes=tuple(nodes), outputs=tuple(map(renamed, net.outputs)))
 
 
 def _channel_vector(parameter: Array | None, channels: int) -> Array | None:
@@ -230,9 +230,9 @@ def _shape(net: Network, name: str) -> tuple[int, ...] | None:
         inputs = list(net.inputs)
     feed = {}
     for spec in inputs:
-        if spec.shape is None or None in spec.shape[1:]:
+        if spec.sample is None or None in spec.sample:
             return None
-        feed[spec.name] = namespace(like).zeros((1, *spec.shape[1:]), dtype=like.dtype)
+        feed[spec.name] = namespace(like).zeros((1, *spec.sample), dtype=like.dtype)
     if name in feed:
         return tuple(feed[name].shape)
     try:

@@ -12,6 +12,7 @@ from . import composites, threads
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError, ParameterError
+from .inputs import batch_back, batch_first
 from .network import Network
 from .start import Start, start_relevance
 from .tables import number
@@ -46,9 +47,9 @@ class Explanation:
     """What an explanation returns: a value that can be printed, saved, loaded and compared.
 
     Attributes:
-        output: of the network (N, K).
-        relevance: of the input, with its shape (N, ...), in the unit of the start relevance; a dict by name for
-            several inputs.
+        output: of the network (N, K), as ``Network.forward`` returns it.
+        relevance: of the input, with the shape of the array that was given, in the unit of the start relevance; a dict
+            by name for several inputs.
         ledger: where the relevance of every node went.
         target: the explained outputs (N, T); None if the start relevance was an array.
         start: how the start relevance was chosen.
@@ -57,6 +58,9 @@ class Explanation:
         start_relevance: what started at the output, with its shape.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
+        output_axis: the axis of ``output`` and ``start_relevance`` that counts the samples. Ledger, target and trace
+            have the samples first.
+        relevance_axes: for each part of ``relevance``, its axis that counts the samples.
     """
 
     output: Array
@@ -69,6 +73,8 @@ class Explanation:
     start_relevance: Array
     kept: Trace | None = None
     again: Request | None = None
+    output_axis: int = 0
+    relevance_axes: tuple[int, ...] = (0,)
 
     @property
     def trace(self) -> Trace:
@@ -135,9 +141,10 @@ class Explanation:
         Args:
             tolerance: relative to the sum of a sample's absolute start relevances.
         """
-        begin = to_numpy(self.start_relevance)
+        begin = batch_first(to_numpy(self.start_relevance), self.output_axis)
         start, allowed = sample_sum(begin), tolerance * sample_sum(abs(begin))
-        parts = [to_numpy(r) for r in self._parts().values()]
+        given = zip(self._parts().values(), self.relevance_axes, strict=True)
+        parts = [batch_first(to_numpy(r), axis) for r, axis in given]
         arrived = sum(sample_sum(r) for r in parts)
         conservative = bool((abs(arrived - start) <= allowed).all())
         positive = all(bool((r >= -allowed.reshape(-1, *(1,) * (r.ndim - 1))).all()) for r in parts)
@@ -201,7 +208,8 @@ def explain(
 
     Args:
         net: the network.
-        x: inputs (N, ...), or a dict by name; float64 in, float64 out; float32 in, float32 out.
+        x: inputs as :meth:`Network.forward` takes them, (N, ...) or with the batch where ``Input.batch_axis`` says, or
+            a dict by name; float64 in, float64 out; float32 in, float32 out.
         target: index of the output to explain: one for all samples, one per sample (N,), several (N, T); None for
             each sample's largest output.
         composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
@@ -242,26 +250,43 @@ def explain(
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
     walk = ready(net, fed, composite, output=which, canonize=canonize)
     n = len(next(iter(fed.values())))
+    axis = net.output_axes[which] if net.output_axes else 0
 
     def some(cut: slice) -> Explanation:
         few = {name: a[cut] for name, a in fed.items()}
         with settled(*few.values()):
-            return _explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace)
+            return _explain_few(walk, few, _cut(target, n, cut), start, cut, n, axis, keep=trace)
 
     with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
         count = max(n, 1) if trace else walk.samples(fed, threads.members())
         parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
     whole = parts[0] if len(parts) == 1 else _joined(parts)
-    again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
+    given = {i.name: batch_back(fed[i.name], i.batch_axis) for i in net.inputs}
+    again = None if trace else Request(net, given, whole.target, composite, start, output, canonize)
+    return replace(_as_given(whole, net, axis), again=again)
+
+
+def _as_given(e: Explanation, net: Network, axis: int) -> Explanation:
+    """Return an explanation whose arrays have the batch in front with those in the layout of the network's arrays."""
+    places = {i.name: i.batch_axis for i in net.inputs if i.name in e.relevance}
+    parts = {name: batch_back(e.relevance[name], place) for name, place in places.items()}
     return replace(
-        whole, again=again, relevance=whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values()))
+        e,
+        output=batch_back(e.output, axis),
+        relevance=parts if len(net.inputs) > 1 else next(iter(parts.values())),
+        start_relevance=batch_back(e.start_relevance, axis),
+        output_axis=axis,
+        relevance_axes=tuple(places.values()),
     )
 
 
 def _explain_few(
-    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, *, keep: bool
+    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, axis: int, *, keep: bool
 ) -> Explanation:
-    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name."""
+    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name.
+
+    All arrays have the batch in front, but a start relevance given as an array: it has it at ``axis``.
+    """
     name = walk.net.outputs[0]
     wanted = {i.name: fed[i.name] for i in walk.net.inputs}
     memories = dict.fromkeys(walk.remembering)
@@ -269,6 +294,7 @@ def _explain_few(
     out = values[name]
     if not isinstance(start, str | Start):
         start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
+        start = batch_first(start, axis) if start.ndim == out.ndim else start
         start = start[cut] if start.shape == (n, *out.shape[1:]) else start
     begin, targets, described = start_relevance(out, target, start)
     relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)

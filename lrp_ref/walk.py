@@ -163,7 +163,7 @@ def ready(net: Network, fed: Mapping[str, Array], composite: Any, *, output: int
 
 
 def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, output: int, canonize: bool) -> Walk:
-    net = net.like_input(fed)
+    net = net.like_input(fed).batch_first()
     if canonize:
         # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
         sized = tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs)

@@ -17,7 +17,7 @@ FLOORS = [
     ["blocks", "buffers"],
     ["kernels", "windows", "edits", "heatmap"],
     ["groups", "rule", "sharing", "layers"],
-    ["rules", "network"],
+    ["rules", "inputs", "network"],
     ["composites", "canonization", "trace", "start"],
     ["knowledge"],
     ["walk"],
