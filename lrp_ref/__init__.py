@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from .composites import Composite, first, order
     from .explanation import Explanation, explain, load_relevance
     from .formulas import Formulas, symbolic
+    from .inputs import Input
     from .loaders import load, save
     from .message_tables import MessageTable, messages
-    from .network import Input, Network, Node
+    from .network import Network, Node
     from .rule import Group, Redistribution, Rule, Run
     from .taylor import RootPoint, root_point
     from .trace import Ledger, Row, Trace, TraceDiff
@@ -40,9 +41,10 @@ else:
         "composites": ("Composite", "first", "order"),
         "explanation": ("Explanation", "explain", "load_relevance"),
         "formulas": ("Formulas", "symbolic"),
+        "inputs": ("Input",),
         "loaders": ("load", "save"),
         "message_tables": ("MessageTable", "messages"),
-        "network": ("Input", "Network", "Node"),
+        "network": ("Network", "Node"),
         "rule": ("Group", "Redistribution", "Rule", "Run"),
         "taylor": ("RootPoint", "root_point"),
         "trace": ("Ledger", "Row", "Trace", "TraceDiff"),

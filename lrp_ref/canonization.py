@@ -126,7 +126,7 @@ def _replace_pair(net: Network, source: Node, node: Node, merged: Node) -> Netwo
         for n in net.nodes
         if n.name != source.name
     ]
-    return Network(tuple(nodes), net.inputs, tuple(map(renamed, net.outputs)))
+    return replace(net, nodes=tuple(nodes), outputs=tuple(map(renamed, net.outputs)))
 
 
 def _channel_vector(parameter: Array, channels: int, axes: int) -> Array | None:
@@ -275,9 +275,9 @@ def _shape(net: Network, name: str) -> Shape | None:
     net = net.until(name)
     feed = {}
     for spec in net.inputs:
-        if spec.shape is None or None in spec.shape[1:]:
+        if spec.sample is None or None in spec.sample:
             return None
-        feed[spec.name] = namespace(like).zeros((1, *spec.shape[1:]), dtype=like.dtype)
+        feed[spec.name] = namespace(like).zeros((1, *spec.sample), dtype=like.dtype)
     try:
         return tuple(net.values(feed, check=False)[name].shape)
     except (LrpError, IndexError):

@@ -13,6 +13,7 @@ from .arithmetic import settled
 from .arrays import Array, by_name, convert, cut_of, is_float, like, namespace, sample_sum, to_numpy
 from .errors import BackendError, GraphError, ModelFormatError
 from .heads import NO_HEAD, Head
+from .inputs import batch_back, batch_first, in_front
 from .network import Network
 from .reading import negative_start, page
 from .start import Difference, Start, find, start_relevance
@@ -24,7 +25,10 @@ from .walk import Walk, ready, walk_back
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """The arguments of an explanation, so that its trace can be made later; an array as start has all samples."""
+    """The arguments of an explanation, so that its trace can be made later.
+
+    All arrays have the batch in front, and an array as start has all samples.
+    """
 
     net: Network
     x: Any
@@ -55,9 +59,10 @@ class Explanation:
     """What an explanation returns: a value that can be printed, saved, loaded and compared.
 
     Attributes:
-        output: of the network (N, K); the logits, where a final sigmoid or softmax was dropped.
-        relevance: of the input, with its shape (N, ...), in the unit of the start relevance; a dict by name for
-            several inputs.
+        output: of the network (N, K), in the layout of ``Network.forward``; the logits, where a final sigmoid or
+            softmax was dropped.
+        relevance: of the input, with the shape of the array that was given, in the unit of the start relevance; a dict
+            by name for several inputs.
         ledger: where the relevance of every node went.
         target: the explained outputs (N, T); None if the start relevance was an array.
         start: how the start relevance was chosen.
@@ -70,6 +75,9 @@ class Explanation:
             where the network ends in neither, or on exact numbers.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
+        output_axis: the axis of ``output`` and ``start_relevance`` that counts the samples. Ledger, target and trace
+            have the samples first.
+        relevance_axes: for each part of ``relevance``, its axis that counts the samples.
     """
 
     output: Array
@@ -85,6 +93,8 @@ class Explanation:
     probability: Array | None = None
     kept: Trace | None = None
     again: Request | None = None
+    output_axis: int = 0
+    relevance_axes: tuple[int, ...] = (0,)
 
     @property
     def trace(self) -> Trace:
@@ -98,17 +108,22 @@ class Explanation:
     @property
     def started(self) -> Array:
         """The sum of the relevance that started at the output, per sample (N,)."""
-        return sample_sum(self.start_relevance)
+        return sample_sum(batch_first(self.start_relevance, self.output_axis))
 
     @property
     def arrived(self) -> Array:
         """The sum of the relevance that arrived at all inputs, per sample (N,)."""
-        return sum(sample_sum(r) for r in self.parts().values())
+        return sum(sample_sum(r) for r in self.maps().values())
+
+    @property
+    def samples(self) -> int:
+        """The number of samples N."""
+        return int(self.output.shape[self.output_axis])
 
     def __repr__(self) -> str:
         target = ""
         if self.target is not None:
-            target = f", {listed(to_numpy(self.target), self._against(), self.output.shape[1:])}"
+            target = f", {listed(to_numpy(self.target), self._against(), self._outputs)}"
         return (
             f"Explanation({self.composite}, {self.start}{target}: relevance {self._shapes()}, "
             f"start {number(_total(self.started))}, arrived at the input {number(_total(self.arrived))}, "
@@ -127,6 +142,17 @@ class Explanation:
         """Return the relevance by the name of its input; of the only input it is called "relevance"."""
         return dict(self.relevance) if isinstance(self.relevance, Mapping) else {"relevance": self.relevance}
 
+    def maps(self) -> dict[str, Array]:
+        """Return :meth:`parts` with the samples as the first axis of each."""
+        given = zip(self.parts().items(), self.relevance_axes, strict=True)
+        return {name: batch_first(part, axis) for (name, part), axis in given}
+
+    @property
+    def _outputs(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+        shape = tuple(self.output.shape)
+        return (*shape[: self.output_axis], *shape[self.output_axis + 1 :])
+
     def _against(self) -> Any:
         return None if self.against is None else to_numpy(self.against)
 
@@ -140,7 +166,7 @@ class Explanation:
         if self.target is None:
             return "a given start"
         against = None if self.against is None else self._against()[k]
-        return described(to_numpy(self.target)[k], against, self.output.shape[1:], classes)
+        return described(to_numpy(self.target)[k], against, self._outputs, classes)
 
     def negative(self, k: int = 0, colours: tuple[str, str] = ("negative relevance", "positive relevance")) -> str:
         """Return the sentence that says how to read the map of a sample whose start is negative; empty for others.
@@ -157,7 +183,7 @@ class Explanation:
             'the start itself is negative (-2): blue supports this value, red speaks against it'
         """
         target = None if self.target is None else to_numpy(self.target)[k]
-        return negative_start(to_numpy(self.start_relevance)[k], target, colours)
+        return negative_start(batch_first(to_numpy(self.start_relevance), self.output_axis)[k], target, colours)
 
     def _repr_html_(self) -> str:
         return page(self)
@@ -166,17 +192,19 @@ class Explanation:
         """Return the explanation with ``function`` of every array that has a batch axis in the array's place.
 
         Args:
-            function: takes an array of this explanation and the same array of each of ``others``.
+            function: takes an array of this explanation, its samples first, and the same array of each of ``others``.
             others: explanations of other samples by the same network and composite.
         """
         every = (self, *others)
 
-        def of(name: str) -> Any:
+        def of(name: str, axis: int) -> Any:
             arrays = [getattr(e, name) for e in every]
-            return None if arrays[0] is None else function(*arrays)
+            return None if arrays[0] is None else in_front(function, axis)(*arrays)
 
-        parts = {key: function(*(e.parts()[key] for e in every)) for key in self.parts()}
-        changed = {name: of(name) for name in ("output", "target", "start_relevance", "against", "probability")}
+        places = zip(self.parts(), self.relevance_axes, strict=True)
+        parts = {key: in_front(function, axis)(*(e.parts()[key] for e in every)) for key, axis in places}
+        changed = {name: of(name, self.output_axis) for name in ("output", "start_relevance", "probability")}
+        changed |= {name: of(name, 0) for name in ("target", "against")}
         return replace(
             self,
             relevance=parts if isinstance(self.relevance, Mapping) else parts["relevance"],
@@ -205,9 +233,8 @@ class Explanation:
             >>> e.sample(1).relevance, e.sample(1).ledger.residual
             (array([[1., 8.]]), 0.0)
         """
-        samples = len(self.output)
-        cut = cut_of(k, samples)
-        again = None if self.again is None else self.again.sample(cut, samples)
+        cut = cut_of(k, self.samples)
+        again = None if self.again is None else self.again.sample(cut, self.samples)
         return replace(self.map(lambda array: array[cut]), again=again)
 
     def checks(self, *, tolerance: float = 1e-6) -> dict[str, bool]:
@@ -220,8 +247,8 @@ class Explanation:
             tolerance: relative to the sum of a sample's absolute start relevances.
         """
         start, arrived = to_numpy(self.started), to_numpy(self.arrived)
-        allowed = tolerance * sample_sum(abs(to_numpy(self.start_relevance)))
-        parts = [to_numpy(r) for r in self.parts().values()]
+        allowed = tolerance * sample_sum(abs(batch_first(to_numpy(self.start_relevance), self.output_axis)))
+        parts = [to_numpy(r) for r in self.maps().values()]
         conservative = bool((abs(arrived - start) <= allowed).all())
         positive = all(bool((r >= -allowed.reshape(-1, *(1,) * (r.ndim - 1))).all()) for r in parts)
         return {
@@ -294,7 +321,8 @@ def explain(
 
     Args:
         net: the network.
-        x: inputs (N, ...), or a dict by name; float64 in, float64 out; float32 in, float32 out.
+        x: inputs as :meth:`Network.forward` takes them, (N, ...) or with the batch where ``Input.batch_axis`` says, or
+            a dict by name; float64 in, float64 out; float32 in, float32 out.
         target: index of the output to explain: one for all samples, or a list or array of one per sample (N,); None
             for each sample's largest output. Several indices per sample (N, T) add up: what is explained is the sum
             of these outputs. Outputs of more axes count in C order; a tuple (c, h, w) is that one unit of a map
@@ -334,11 +362,12 @@ def explain(
     shape = walk.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
     target = indices(target, n, shape) if is_tuple(target) else target
     begin = start.settled(n, shape) if isinstance(start, Start) else start
+    axis = net.output_axes[0 if output is None else net.outputs.index(output)] if net.output_axes else 0
 
     def some(cut: slice) -> Explanation:
         few = {name: a[cut] for name, a in fed.items()}
         with settled(*few.values()):
-            return _explain_few(walk, few, some_targets(target, cut, n), begin, cut, n, keep=trace)
+            return _explain_few(walk, few, some_targets(target, cut, n), begin, cut, n, axis, keep=trace)
 
     with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
         count = max(n, 1) if trace else walk.samples(fed, threads.members())
@@ -346,13 +375,9 @@ def explain(
     xp = namespace(parts[0].output)
     whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
     begun = begin if isinstance(begin, Start) else whole.start_relevance
-    again = None if trace else Request(net, fed, whole.target, composite, begun, output, canonize)
-    return replace(
-        whole,
-        again=again,
-        relevance=whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values())),
-        start=repr(start) if isinstance(start, Start) else whole.start,
-    )
+    again = None if trace else Request(net.batch_first(), fed, whole.target, composite, begun, output, canonize)
+    how = repr(start) if isinstance(start, Start) else whole.start
+    return replace(_as_given(whole, net, axis), again=again, start=how)
 
 
 def prepared(
@@ -372,10 +397,28 @@ def prepared(
     return net, fed, ready(net, fed, composite, output=which, canonize=canonize, start=start)
 
 
+def _as_given(e: Explanation, net: Network, axis: int) -> Explanation:
+    """Return an explanation whose arrays have the batch in front with those in the layout of the network's arrays."""
+    places = {i.name: i.batch_axis for i in net.inputs if i.name in e.relevance}
+    parts = {name: batch_back(e.relevance[name], place) for name, place in places.items()}
+    return replace(
+        e,
+        output=batch_back(e.output, axis),
+        relevance=parts if len(net.inputs) > 1 else next(iter(parts.values())),
+        start_relevance=batch_back(e.start_relevance, axis),
+        probability=None if e.probability is None else batch_back(e.probability, axis),
+        output_axis=axis,
+        relevance_axes=tuple(places.values()),
+    )
+
+
 def _explain_few(
-    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, *, keep: bool
+    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, axis: int, *, keep: bool
 ) -> Explanation:
-    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name."""
+    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name.
+
+    All arrays have the batch in front, but a start relevance given as an array: it has it at ``axis``.
+    """
     name = walk.net.outputs[0]
     wanted = {i.name: fed[i.name] for i in walk.net.inputs}
     memories = dict.fromkeys(walk.remembering)
@@ -383,6 +426,7 @@ def _explain_few(
     out = values[name]
     if not isinstance(start, Start):
         start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
+        start = batch_first(start, axis) if start.ndim == out.ndim else start
         start = start[cut] if start.shape == (n, *out.shape[1:]) else start
     else:
         start = start.some(cut, n)
@@ -408,4 +452,5 @@ def _explain_few(
         against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
         head=walk.head,
         probability=chance,
+        relevance_axes=(0,) * len(received),
     )

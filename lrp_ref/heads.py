@@ -19,7 +19,7 @@ v·softmax(z)                                             a number like any othe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .layers import Identity, Layer, Multiply, Softmax
 from .network import Network, Node, owner
@@ -100,7 +100,8 @@ def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
     found = tuple(_head(n, r) for n, r in zip(net.outputs, readings, strict=True))
     if tuple(wanted) == net.outputs:
         return Bare(net, found)
-    whole = Network((*net.nodes, *reader.new), net.inputs, tuple(wanted)).until(wanted)
+    axes = (*net.output_axes, *(0,) * (len(wanted) - len(net.outputs))) if net.output_axes else ()
+    whole = replace(net, nodes=(*net.nodes, *reader.new), outputs=tuple(wanted), output_axes=axes).until(wanted)
     renamed, names = _named(whole, reader.origins)
     return Bare(renamed, found, frozenset(names[n] for n in reader.signs if n in names))
 
@@ -161,4 +162,4 @@ def _named(net: Network, origins: dict[str, str]) -> tuple[Network, dict[str, st
         return names.get(base, base) + value[len(base) :] if base in names else value
 
     nodes = tuple(Node(names.get(n.name, n.name), n.layer, tuple(map(renamed, n.inputs))) for n in net.nodes)
-    return Network(nodes, net.inputs, tuple(map(renamed, net.outputs))), names
+    return replace(net, nodes=nodes, outputs=tuple(map(renamed, net.outputs))), names

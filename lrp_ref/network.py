@@ -11,6 +11,7 @@ from typing import Any
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, namespace, require_finite, unwarned
 from .errors import GraphError, LrpError, ShapeError, UndecidedError
+from .inputs import Input, batch_back, checked
 from .layers.base import Layer
 from .values import Value
 
@@ -31,19 +32,6 @@ class Node(Value):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Input(Value):
-    """An input of a network.
-
-    Attributes:
-        name: of the value.
-        shape: of a batch; None for a size that is not fixed (the batch axis always is free). None: not known.
-    """
-
-    name: str
-    shape: tuple[int | None, ...] | None = None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class Network(Value):
     """Named nodes in execution order, with named inputs and outputs.
 
@@ -51,6 +39,9 @@ class Network(Value):
         nodes: every node after the nodes that it reads.
         inputs: the network's inputs.
         outputs: names of the values that are returned.
+        output_axes: for each output, the axis of its array that counts the samples; empty where it is the first of
+            all. Inside the network the batch is the first axis of every value.
+        left_out: outputs that the file has and the network has not, with the reason.
 
     Raises:
         GraphError: a name that is not there or not unique, or a node before what it reads.
@@ -71,9 +62,13 @@ class Network(Value):
     nodes: tuple[Node, ...]
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
+    output_axes: tuple[int, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         known = {i.name for i in self.inputs}
+        if self.output_axes and len(self.output_axes) != len(self.outputs):
+            raise GraphError(f"{len(self.outputs)} outputs, and batch axes for {len(self.output_axes)} of them")
         if not self.nodes or not self.inputs or not self.outputs:
             raise GraphError("a network needs at least one node, one input and one output")
         for node in self.nodes:
@@ -132,7 +127,10 @@ class Network(Value):
         rows = [(n.name, repr(n.layer), ", ".join(n.inputs)) for n in self.nodes]
         wide = [max(len(r[k]) for r in rows) for k in (0, 1)]
         head = f"Network {', '.join(i.name for i in self.inputs)} → output {', '.join(self.outputs)}"
-        return "\n".join([head, *(f"  {a:<{wide[0]}}  {b:<{wide[1]}}  ← {c}" for a, b, c in rows)])
+        nodes = [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  ← {c}" for a, b, c in rows]
+        moved = [f"  input {i.name}: {i.described()}" for i in self.inputs if i.batch_axis]
+        left = [f"  left out: output {name}: {reason}" for name, reason in self.left_out]
+        return "\n".join([head, *nodes, *moved, *left])
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -198,6 +196,7 @@ class Network(Value):
     def until(self, outputs: str | Iterable[str]) -> Network:
         """Return the part of the network that the named values need, with these values as outputs."""
         wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        axes = dict(zip(self.outputs, self.output_axes, strict=False))
         names = {i.name for i in self.inputs} | {n.name for n in self.nodes}
         for name in wanted:
             if owner(name, names) not in names:
@@ -208,7 +207,23 @@ class Network(Value):
                 kept.append(node)
                 needed.update(owner(n, names) for n in node.inputs)
         inputs = tuple(i for i in self.inputs if i.name in needed)
-        return Network(tuple(reversed(kept)), inputs, wanted)
+        found = tuple(axes.get(name, 0) for name in wanted)
+        return Network(tuple(reversed(kept)), inputs, wanted, found if any(found) else (), self.left_out)
+
+    def batch_first(self) -> Network:
+        """Return the network whose arrays all have the batch as their first axis, inputs and outputs alike.
+
+        Example:
+            >>> import numpy as np
+            >>> from lrp_ref.layers import ReLU
+            >>> x = Input("x", (7, None, 3), batch_axis=1)
+            >>> net = Network((Node("relu", ReLU(), ("x",)),), (x,), ("relu",), output_axes=(1,))
+            >>> net.forward(np.ones((7, 2, 3))).shape, net.batch_first().forward(np.ones((2, 7, 3))).shape
+            ((7, 2, 3), (2, 7, 3))
+        """
+        if not any(i.batch_axis for i in self.inputs) and not self.output_axes:
+            return self
+        return replace(self, inputs=tuple(i.batch_first() for i in self.inputs), output_axes=())
 
     def replaced(self, changes: Mapping[str, Layer]) -> Network:
         """Return the network with other layers at the named nodes."""
@@ -219,7 +234,13 @@ class Network(Value):
     # -- running ------------------------------------------------------------------------------------------------
 
     def feed(self, x: Any) -> dict[str, Array]:
-        """Return the inputs as a dict by name, after checking names, shapes, library and finiteness.
+        """Return the inputs by name, the batch in front, after checking names, shapes, library and finiteness.
+
+        Args:
+            x: an array in the layout of the input, or a dict name → array for several inputs.
+
+        Returns:
+            What :meth:`values` takes, and :meth:`forward` of the network :meth:`batch_first`.
 
         Raises:
             GraphError: inputs that are missing or not known.
@@ -232,23 +253,7 @@ class Network(Value):
         if set(named) != set(expected):
             raise GraphError(f"the network's inputs are {', '.join(expected)}; given: {', '.join(map(str, named))}")
         namespace(*named.values(), *self.parameters)
-        sizes = set()
-        for spec in self.inputs:
-            array = named[spec.name]
-            if spec.shape is not None and not _matches(array.shape, spec.shape):
-                shown = (
-                    "("
-                    + ", ".join("N" if k == 0 else "any" if n is None else str(n) for k, n in enumerate(spec.shape))
-                    + ")"
-                )
-                raise ShapeError(f"input '{spec.name}' has shape {tuple(array.shape)}; the network expects {shown}")
-            if array.ndim == 0:
-                raise ShapeError(f"input '{spec.name}' is a single number; the first axis must be the batch")
-            sizes.add(array.shape[0])
-            require_finite(array, f"input '{spec.name}'")
-        if len(sizes) > 1:
-            raise ShapeError(f"the inputs have different batch sizes: {sorted(sizes)}")
-        return named
+        return checked(named, self.inputs)
 
     def like_input(self, x: Mapping[str, Array]) -> Network:
         """Return the network in the dtype of the inputs: float64 in, float64 out; float32 in, float32 out."""
@@ -321,15 +326,17 @@ class Network(Value):
         """Return the outputs for a batch of inputs.
 
         Args:
-            x: an array (N, ...), or a dict name → array for several inputs. The parameters are cast to its dtype.
+            x: an array (N, ...), or a dict name → array for several inputs; with the batch at ``Input.batch_axis``
+                where that is not the first: the array that the file takes. The parameters are cast to its dtype.
 
         Returns:
-            An array, or a dict name → array for several outputs.
+            An array, or a dict name → array for several outputs, in the layout that the file returns.
         """
         fed = self.feed(x)
         with settled(*fed.values()):
             values = self.like_input(fed).values(fed, keep=lambda name: False)
-        outputs = {name: _value(values, name) for name in self.outputs}
+        axes = self.output_axes or (0,) * len(self.outputs)
+        outputs = {n: batch_back(_value(values, n), axis) for n, axis in zip(self.outputs, axes, strict=True)}
         return outputs if len(outputs) > 1 else outputs[self.outputs[0]]
 
 
@@ -371,9 +378,3 @@ def _value(values: Mapping[str, Array], name: str) -> Array:
     if name not in values:
         raise GraphError(f"there is no value '{name}': node '{name.rpartition(':')[0]}' has fewer outputs")
     return values[name]
-
-
-def _matches(shape: Sequence[int], spec: Sequence[int | None]) -> bool:
-    if len(shape) != len(spec):
-        return False
-    return all(k == 0 or s is None or n == s for k, (n, s) in enumerate(zip(shape, spec, strict=True)))

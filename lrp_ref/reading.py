@@ -40,7 +40,7 @@ def page(e: Any) -> str:
 
     drawn = ""
     colours = heatmap.sign_colours()
-    for name, part in e.parts().items():
+    for name, part in e.maps().items():
         host = to_numpy(part)
         if host.dtype.kind != "f" or host.ndim != 4:
             continue
@@ -55,6 +55,6 @@ def page(e: Any) -> str:
 
 def _notes(e: Any) -> list[str]:
     """Return how to read the first samples whose start is negative."""
-    count = min(len(e.output), SHOWN)
+    count = min(e.samples, SHOWN)
     found = [(k, e.negative(k)) for k in range(count)]
-    return [f"sample {k}: {words}" if len(e.output) > 1 else words for k, words in found if words]
+    return [f"sample {k}: {words}" if e.samples > 1 else words for k, words in found if words]

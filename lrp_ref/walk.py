@@ -20,10 +20,11 @@ from .canonization import canonized
 from .edits import Edit
 from .errors import LrpError, ParameterError, UndecidedError
 from .heads import Head, bare
+from .inputs import Input
 from .knowledge import Facts, facts
 from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
 from .layers.base import Universal
-from .network import Input, Network, Node, located, owner, value_name
+from .network import Network, Node, located, owner, value_name
 from .rule import Redistribution, Rule
 from .sharing import Known, constants, edits_of
 from .start import Start, find
@@ -223,7 +224,7 @@ def _refuse(begin: Start, start: Any, head: Head) -> None:
 def _make(
     net: Network, fed: Mapping[str, Array], chosen: composites.Composite, output: int, canonize: bool, drop: bool
 ) -> Walk:
-    net = net.like_input(fed)
+    net = net.like_input(fed).batch_first()
     # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
     sized = replace(net, inputs=tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs))
     bared = canonized(sized, drop=drop, chance=output) if canonize else bare(net, drop=False, chance=output)

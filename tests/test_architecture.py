@@ -17,7 +17,7 @@ FLOORS = [
     ["blocks", "buffers"],
     ["kernels", "windows", "edits", "heatmap", "reading"],
     ["groups", "rule", "sharing", "layers"],
-    ["rules", "network"],
+    ["rules", "inputs", "network"],
     ["composites", "readings", "heads", "canonization", "alignment", "differences", "trace", "targets", "start"],
     ["knowledge"],
     ["walk"],

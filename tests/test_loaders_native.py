@@ -139,7 +139,7 @@ def conv(header: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        (lambda h, a: h.update(version=2), ["version 2"]),
+        (lambda h, a: h.update(version=3), ["version 3"]),
         (lambda h, a: h.update(format="other"), ["not one that lrp_ref.save wrote"]),
         (lambda h, a: h.pop("nodes"), ["header is damaged", "nodes"]),
         (lambda h, a: h.update(nodes=[]), ["at least one node"]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import tables
 from ..errors import ParameterError, ShapeError
+from ..inputs import batch_back, batch_first
 from ..network import Network
 from ..tables import number
 from .enclosure import Enclosure
@@ -94,6 +95,7 @@ def verify(
     request = certificate.request
     if not request.preset and composite is None:
         raise ParameterError(f"the composite {request.composite} is no preset: give it as composite=")
+    places = {i.name: i.batch_axis for i in net.inputs}
     net, fed = in_float64(net, x)
     found = model_hash or network_hash(net)
     same = {k: array_hash(a) for k, a in fed.items()}
@@ -113,7 +115,8 @@ def verify(
         _bounds(certificate, fresh),
     ]
     if heatmap is not None:
-        checks += [_inside(name, part, fresh, ulp) for name, part in _named(heatmap, fresh).items()]
+        parts = _named(heatmap, fresh)
+        checks += [_inside(name, part, fresh, ulp, places.get(name, 0)) for name, part in parts.items()]
     return Verification(tuple(checks))
 
 
@@ -159,13 +162,15 @@ def _named(heatmap: Any, fresh: Certificate) -> dict[str, Any]:
     return parts
 
 
-def _inside(name: str, heatmap: Any, fresh: Certificate, ulp: float | None) -> Check:
+def _inside(name: str, heatmap: Any, fresh: Certificate, ulp: float | None, axis: int) -> Check:
+    """Whether a heatmap is close enough to the truth; it has its batch at ``axis``."""
     if fresh.truth is None:
         return Check("heatmap", "its true values are not known", False)
     true: Enclosure = fresh.truth[name]
-    given = np.asarray(heatmap)
-    if given.shape != true.midpoint.shape:
-        raise ShapeError(f"the heatmap of '{name}' has shape {given.shape}, the input {true.midpoint.shape}")
+    given, shape = np.asarray(heatmap), batch_back(true.midpoint, axis).shape
+    if given.shape != shape:
+        raise ShapeError(f"the heatmap of '{name}' has shape {given.shape}, the input {shape}")
+    given = batch_first(given, axis)
     allowed = fresh.allowed(name) if ulp is None else ulp
     # The subtraction rounds by half an ulp of itself at most; the next float above covers it.
     off = np.nextafter(np.abs(given.astype(np.float64) - true.midpoint), np.inf) + true.radius

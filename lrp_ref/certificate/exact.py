@@ -86,7 +86,7 @@ def identities(
         raise ParameterError(f"system '{system}' is not known: use {', '.join(SYSTEMS)}")
     if system == "none":
         return Identities("none", 0)
-    fed = net.feed(x)
+    net, fed = net.batch_first(), net.feed(x)
     units = count_units(net, fed)
     chosen = ("rational" if units <= SMALL else "field") if system == "auto" else system
     question = {"target": target, "composite": composite, "start": start, "output": output, "canonize": canonize}

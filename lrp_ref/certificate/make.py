@@ -17,6 +17,7 @@ from ..errors import LrpError, ParameterError, UndecidedError, UnsupportedError
 from ..explanation import Explanation, explain
 from ..layers import LSTM, Linear
 from ..network import Network
+from ..start import Start
 from ..walk import Walk, ready
 from .decisions import decisions
 from .enclosure import Enclosure, distance, enclose, up
@@ -83,6 +84,11 @@ def certify(
     if parameters and not preset:
         raise ParameterError(f"parameters {', '.join(parameters)} belong to a preset; the composite is {composite!r}")
     chosen = composites.get(composite, **parameters) if preset else composite
+    if net.output_axes and not isinstance(start, str | Start):
+        raise ParameterError(
+            "the output's batch is not its first axis: give start by name, or net.batch_first() and arrays with the "
+            "batch first"
+        )
     net, fed = in_float64(net, x)
     arguments = {"target": target, "start": start, "output": output, "canonize": canonize}
     question = Question(net, fed, chosen, arguments)
@@ -108,9 +114,9 @@ def certify(
 
 
 def in_float64(net: Network, x: Any) -> tuple[Network, dict[str, Array]]:
-    """Return network and inputs on the host, floats as float64, after the checks of :meth:`Network.feed`."""
+    """Return network and inputs on the host, the batch in front, floats as float64, after :meth:`Network.feed`."""
     fed = {k: to_numpy(a).astype("float64") if is_float(a) else to_numpy(a) for k, a in net.feed(x).items()}
-    return net.to("numpy").astype("float64"), fed
+    return net.batch_first().to("numpy").astype("float64"), fed
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

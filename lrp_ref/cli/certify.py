@@ -21,7 +21,7 @@ from ..explanation import load_relevance
 from ..preprocess import load_sidecar
 from . import inputs
 from .inputs import Sample
-from .options import FILE, composite_options, find_preset, find_target
+from .options import FILE, composite_options, find_preset, find_target, load_network, output_option
 from .output import print_table
 
 SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime field, auto by size, or none."
@@ -34,7 +34,7 @@ SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime fie
 @click.option("-c", "--composite", help="Which preset; 'lrp-ref composites' lists them. Default: the sidecar's.")
 @composite_options
 @click.option("--start", default="logit", show_default=True, help="Start relevance, by name.")
-@click.option("--output", "output_name", metavar="NAME", help="Which output, where the network has several.")
+@output_option
 @click.option("--sample", type=click.IntRange(min=0), help="Which sample of an INPUT with several, from 0.")
 @click.option("-o", "--file", "target_file", type=FILE, help="For the certificate. Default: INPUT.certificate.json.")
 @click.option("--bits", default=128, show_default=True, type=click.IntRange(min=64), help="Precision at first.")
@@ -49,9 +49,7 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
     numbers, decisions closer than rounding, ties, and whether the ledger closes exactly. Exit status 1 if the
     explanation cannot be certified.
     """
-    from .. import loaders
-
-    net, sidecar = loaders.load(model), load_sidecar(model, options["sidecar"])
+    net, sidecar = load_network(model, options["output_name"]), load_sidecar(model, options["sidecar"])
     preset, parameters = find_preset(options["composite"], sidecar, options)
     sample = _sample(input_, net, sidecar, model, options["sample"])
     where = target_file or Path(f"{sample.name}.certificate.json")
@@ -60,11 +58,13 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
     with _status() as say:
         made = certify_network(
             net, sample.x, target=None if target is None else find_target(target, sidecar.classes if sidecar else ()),
-            composite=preset, start=options["start"], output=options["output_name"], bits=options["bits"],
+            composite=preset, start=options["start"], bits=options["bits"],
             canonize=not options["no_canonize"], limit=options["limit"], system=options["system"],
             model_hash=file_hash(model), say=say, **parameters,
         )  # fmt: skip
-    request = replace(made.request, model=str(model), input=str(input_), sample=options["sample"])
+    request = replace(
+        made.request, model=str(model), input=str(input_), sample=options["sample"], output=options["output_name"],
+    )  # fmt: skip
     made = replace(made, request=request)
     made.save(where)
     _tell(made)
@@ -87,12 +87,12 @@ def verify_file(file: Path, heatmap: Path | None, ulp: float | None, system: str
     Model and input must have the certificate's hashes; verdict, rules, true relevance and bounds must be those that
     are found anew. Nothing that FILE says is believed.
     """
-    from .. import loaders
-
     stated = Certificate.load(file)
     model = options["model"] or _beside(file, stated.request.model, "model")
     given = options["input_"] or _beside(file, stated.request.input, "input")
-    net, sidecar = loaders.load(model), load_sidecar(model, options["sidecar"])
+    net, sidecar = load_network(model, stated.request.output), load_sidecar(model, options["sidecar"])
+    # The network has only the output that the certificate is about.
+    stated = replace(stated, request=replace(stated.request, output=None))
     sample = _sample(given, net, sidecar, model, stated.request.sample)
     claimed = None if heatmap is None else _heatmap(heatmap, [i.name for i in net.inputs])
     with _status() as say:

@@ -21,7 +21,7 @@ from ..heads import heads
 from ..network import Network
 from ..preprocess import Sidecar, load_sidecar
 from . import inputs
-from .options import FILE, composite_options, make_composite, rule_option
+from .options import FILE, composite_options, load_network, make_composite, output_option, rule_option
 from .output import print_table, progress
 
 Feed = dict[str, Array]
@@ -61,6 +61,7 @@ class Finding:
 @click.option("-c", "--composite", "names", multiple=True, help="Only these composites; repeatable. Default: all.")
 @composite_options
 @rule_option
+@output_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes the input. Default: beside the model.")
 @click.option("--float32", is_flag=True, help="Check in float32; default: float64.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input, where no INPUT is given.")
@@ -71,9 +72,7 @@ def check(model: Path, input_: Path | None, names: tuple[str, ...], **options: A
     sample alone; every composite must give finite relevances and close its ledger. Conservation and positivity are
     properties of the rule and are reported. Without INPUT a random input of the network's shape is used.
     """
-    from .. import loaders
-
-    net, sidecar = loaders.load(model), load_sidecar(model, options["sidecar"])
+    net, sidecar = load_network(model, options["output_name"]), load_sidecar(model, options["sidecar"])
     dtype = "float32" if options["float32"] else "float64"
     chosen = _composites(names, sidecar, options)
     if input_ is None:
@@ -83,7 +82,7 @@ def check(model: Path, input_: Path | None, names: tuple[str, ...], **options: A
         sample = next(inputs.read(name, path, net, sidecar, model, dtype))
         x = {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in sample.x.items()}
     click.echo(f"{model}: {len(net)} nodes, {'random input' if input_ is None else input_}, {dtype}\n")
-    limits, findings = LIMITS[dtype], [_runtime(model, x)]
+    limits, findings = LIMITS[dtype], [_runtime(model, x, options["output_name"])]
     findings += [_canonized(net, x, limits["canonize"]), *_alone(net, x, chosen, sidecar, limits["batch"])]
     rows: list[list[str]] = []
     with progress(len(chosen), "composites") as step:
@@ -111,7 +110,7 @@ def random_input(net: Network, sidecar: Sidecar | None, seed: int, dtype: str) -
     """
     rng, x = np.random.default_rng(seed), {}
     for spec in net.inputs:
-        shape = None if spec.shape is None else (1, *spec.shape[1:])
+        shape = spec.sized(1)
         if (shape is None or None in shape) and sidecar is not None and len(net.inputs) == 1:
             shape = sidecar.shape()
         if shape is None or None in shape:
@@ -138,14 +137,14 @@ def _composites(names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str
     return found
 
 
-def _runtime(model: Path, x: Feed) -> Finding:
+def _runtime(model: Path, x: Feed, output: str | None) -> Finding:
     from .. import loaders
 
     check = "output against onnxruntime"
     if model.suffix.lower() != ".onnx":
         return Finding(check, "not an ONNX file", None, True)
     try:
-        found = loaders.check_against_onnxruntime(model, x)
+        found = loaders.check_against_onnxruntime(model, x, output=output)
     except MissingExtraError as error:
         return Finding(check, str(error).split(";")[0], None, True)
     worst = max(c.relative for c in found)
@@ -173,6 +172,8 @@ def _canonized(net: Network, x: Feed, limit: float) -> Finding:
 
 def _alone(net: Network, x: Feed, chosen: dict[str, Composite], sidecar: Sidecar | None, limit: float) -> list[Finding]:
     """Compare a sample in a batch with the same sample alone: output and relevance."""
+    # Arrays with the batch first can be joined and cut whatever the layout of the file is.
+    net, x = net.batch_first(), net.feed(x)
     pair = {k: np.concatenate([a, a[..., ::-1] if a.dtype.kind == "f" else a]) for k, a in x.items()}
     findings = []
     both, one = _outputs(net.forward(pair)), _outputs(net.forward(x))

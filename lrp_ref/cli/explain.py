@@ -16,7 +16,7 @@ from ..preprocess import load_sidecar
 from . import inputs, report
 from .inputs import Sample
 from .job import Job, single
-from .options import FILE, composite_options, find_target, make_composite, rule_option
+from .options import FILE, composite_options, find_target, load_network, make_composite, output_option, rule_option
 from .output import progress
 
 
@@ -31,7 +31,7 @@ from .output import progress
 @composite_options
 @rule_option
 @click.option("--start", default="logit", show_default=True, help="Start relevance; reference=VALUE for regressions.")
-@click.option("--output", "output_name", metavar="NAME", help="Which output, where the network has several.")
+@output_option
 @click.option("-o", "--directory", default="explanations", show_default=True, type=FILE, help="For the results.")
 @click.option("--cmap", help="Colour map of the pictures.")
 @click.option("--limit", help="|R| where colours end: a number or a percentile such as 99%.")
@@ -50,14 +50,13 @@ from .output import progress
 def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **options: Any) -> None:
     """Explain the outputs of MODEL for each INPUT.
 
-    INPUT is a picture, a folder of pictures, or an .npy or .npz file with the network's inputs (the first axis is
-    the batch). Writes NAME.png (input, relevance, relevance on input) and NAME.npz (relevance, output, target).
+    INPUT is a picture, a folder of pictures, or an .npy or .npz file with the network's inputs, as the model file
+    declares them ('lrp-ref show' says which axis is the batch). Writes NAME.png (input, relevance, relevance on input)
+    and NAME.npz (relevance, output, target).
     """
-    from .. import loaders
-
     if targets and options["top"] > 1:
         raise ParameterError("--target and --top exclude each other: give one of them")
-    net = loaders.load(model)
+    net = load_network(model, options["output_name"])
     sidecar = load_sidecar(model, options["sidecar"])
     classes = sidecar.classes if sidecar else ()
     chosen = tuple(dict.fromkeys(find_target(t, classes) for t in targets))
@@ -90,15 +89,15 @@ def _explained(
             step()
 
     for batch in inputs.batches(samples(), job.options["batch_size"]):
-        found = job.explain_all({key: _joined([s.x[key] for s in batch]) for key in batch[0].x})
+        found = job.explain_all({i.name: _joined([s.x[i.name] for s in batch], i.batch_axis) for i in job.net.inputs})
         for k, sample in enumerate(batch):
             yield sample, [single(e, k) for e in found]
 
 
-def _joined(arrays: list[Array]) -> Array:
+def _joined(arrays: list[Array], axis: int) -> Array:
     import numpy as np
 
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=axis)
 
 
 def _check_classes(job: Job, e: Explanation) -> None:

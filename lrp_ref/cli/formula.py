@@ -11,7 +11,7 @@ from ..errors import ParameterError
 from ..formulas import symbolic
 from ..preprocess import load_sidecar
 from . import inputs
-from .options import FILE, composite_options, find_target, make_composite, rule_option
+from .options import FILE, composite_options, find_target, load_network, make_composite, output_option, rule_option
 
 
 @click.command()
@@ -21,6 +21,7 @@ from .options import FILE, composite_options, find_target, make_composite, rule_
 @click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
 @composite_options
 @rule_option
+@output_option
 @click.option("--latex", "form", flag_value="latex", help="Print LaTeX: one aligned block per node.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown with math blocks.")
 @click.option("--numbers", is_flag=True, help="Show the numbers inserted, and the values.")
@@ -29,9 +30,7 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
 
     INPUT (one sample, default: ones) decides which units are active; the text says for which region the formulas hold.
     """
-    from .. import loaders
-
-    net, sidecar = loaders.load(model), load_sidecar(model)
+    net, sidecar = load_network(model, options["output_name"]), load_sidecar(model)
     x = None
     if input_ is not None:
         samples = list(inputs.read(input_.stem, input_, net, sidecar, model, "float64"))

@@ -26,7 +26,7 @@ class Sample:
 
     Attributes:
         name: of its results, without suffix.
-        x: the network's inputs by name, (1, ...) each.
+        x: the network's inputs by name, one sample each, with the batch axis where the network has it.
         shown: the picture as the network sees it, (H, W, 3) or (H, W) uint8; None for arrays.
         several: whether its file holds more samples.
     """
@@ -128,25 +128,28 @@ def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
 
 
 def _slices(name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network, dtype: str) -> Iterator[Sample]:
-    """Cut arrays into samples (1, ...); one without a batch axis is one sample."""
+    """Cut arrays into samples along the batch axis of each input; one without a batch axis is one sample."""
     batches = {}
+    axes = {spec.name: spec.batch_axis for spec in net.inputs}
     for spec in net.inputs:
         array = arrays[spec.name]
         if array.dtype.kind not in "fiu":
             raise ModelFormatError(f"{path}: '{spec.name}' holds {array.dtype}; expected real numbers")
         lone = spec.shape is not None and array.ndim == len(spec.shape) - 1
-        batches[spec.name] = array[None] if lone else array
-        if not batches[spec.name].ndim:
-            raise ShapeError(f"{path}: '{spec.name}' is a single number; the first axis must be the batch")
-    sizes = {len(a) for a in batches.values()}
+        batches[spec.name] = np.expand_dims(array, spec.batch_axis) if lone else array
+        if not batches[spec.name].ndim > spec.batch_axis:
+            what = f"has shape {array.shape}" if array.ndim else "is a single number"
+            where = f"axis {spec.batch_axis}" if spec.batch_axis else "the first axis"
+            raise ShapeError(f"{path}: '{spec.name}' {what}; {where} must be the batch")
+    sizes = {a.shape[axes[key]] for key, a in batches.items()}
     if len(sizes) > 1:
         raise ShapeError(f"{path}: its arrays have different batch sizes: {sorted(sizes)}")
     (count,) = sizes
     if not count:
-        raise ShapeError(f"{path}: no sample in it (the first axis has length 0)")
+        raise ShapeError(f"{path}: no sample in it (the batch axis has length 0)")
     digits = len(str(count - 1))
     for k in range(count):
-        x = {key: _floats(np.array(a[k : k + 1]), dtype) for key, a in batches.items()}
+        x = {key: _floats(np.take(a, [k], axis=axes[key]), dtype) for key, a in batches.items()}
         try:
             net.feed(x)
         except LrpError as error:

@@ -11,6 +11,7 @@ from ..arrays import Array, to_numpy
 from ..errors import ParameterError
 from ..explanation import Explanation
 from ..explanation import explain as explain_network
+from ..inputs import batch_first
 from ..network import Network
 from ..preprocess import Sidecar
 from ..trace import Ledger, Row
@@ -57,7 +58,6 @@ class Job:
             target=target,
             composite=self.composite,
             start=make_start(self.options["start"]),
-            output=self.options["output_name"],
             canonize=not self.options["no_canonize"],
             xp=self.options["xp"],
             trace=self.options["trace"],
@@ -68,7 +68,8 @@ class Job:
         if self.targets:
             return [self.explain(x, target) for target in self.targets]
         first = self.explain(x, None)
-        outputs = to_numpy(first.output).reshape(len(first.output), -1)
+        outputs = batch_first(to_numpy(first.output), first.output_axis)
+        outputs = outputs.reshape(len(outputs), -1)
         if self.top > outputs.shape[1]:
             raise ParameterError(f"--top {self.top}: the network has {outputs.shape[1]} outputs")
         # A stable sort, so that of equal outputs the lower index comes first, as in argmax.
@@ -78,18 +79,27 @@ class Job:
 
 def single(e: Explanation, k: int) -> Explanation:
     """Return the explanation of the k-th sample of a batch."""
-    if len(e.output) == 1:
+    if e.output.shape[e.output_axis] == 1:
         return e
     cut = slice(k, k + 1)
+
+    def part(array: Array, axis: int) -> Array:
+        return array[(slice(None),) * axis + (cut,)]
+
+    names = list(e.relevance) if isinstance(e.relevance, dict) else []
+    parts = [
+        part(e.relevance[n] if names else e.relevance, axis)
+        for n, axis in zip(names or [""], e.relevance_axes, strict=True)
+    ]
     columns = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
     return replace(
         e,
-        output=e.output[cut],
-        relevance={n: r[cut] for n, r in e.relevance.items()} if isinstance(e.relevance, dict) else e.relevance[cut],
+        output=part(e.output, e.output_axis),
+        relevance=dict(zip(names, parts, strict=True)) if names else parts[0],
         ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
         kept=None if e.kept is None else e.kept.map(lambda a: a[cut]),
         again=None,
         target=None if e.target is None else e.target[cut],
-        start_relevance=e.start_relevance[cut],
-        probability=None if e.probability is None else e.probability[cut],
+        start_relevance=part(e.start_relevance, e.output_axis),
+        probability=None if e.probability is None else part(e.probability, e.output_axis),
     )

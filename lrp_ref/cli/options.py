@@ -15,6 +15,7 @@ import numpy as np
 from .. import composites, start
 from ..errors import ParameterError, unknown
 from ..layers import LAYERS
+from ..network import Network
 from ..preprocess import Sidecar
 from ..rules import RULES
 
@@ -112,6 +113,22 @@ def _numbers(option: str, text: str) -> Any:
     except ValueError:
         raise ParameterError(f"--{option} {text}: give a number, or one per channel with commas between them") from None
     return found[0] if len(found) == 1 else np.array(found)
+
+
+def output_option(command: F) -> F:
+    """Add the choice of the value that is explained."""
+    text = "Which output: one of the file, or a tensor or node inside it. Default: the first of the file."
+    return click.option("--output", "output_name", metavar="NAME", help=text)(command)
+
+
+def load_network(model: Path, output: str | None) -> Network:
+    """Return the network of a file, with the output that was asked for; say which of the file's outputs it has not."""
+    from .. import loaders
+
+    net = loaders.load(model, output=output)
+    for name, reason in net.left_out:
+        click.echo(f"note: output '{name}' of {model} is left out: {reason}", err=True)
+    return net
 
 
 def make_start(text: str) -> Any:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .. import heatmap
 from ..errors import ParameterError
 from ..explanation import Explanation
+from ..inputs import batch_first
 from ..tables import number
 from ..trace import COLUMNS
 from .inputs import Sample
@@ -149,7 +150,8 @@ def picture(job: Job, sample: Sample, e: Explanation) -> Image | None:
     """Return an explanation as a picture; None for inputs that are neither an image nor a known series."""
     if isinstance(e.relevance, dict):
         return None
-    relevance, x = e.relevance[0], next(iter(sample.x.values()))[0]
+    axis = e.relevance_axes[0]
+    relevance, x = batch_first(e.relevance, axis)[0], batch_first(next(iter(sample.x.values())), axis)[0]
     look: dict[str, Any] = {"limit": _limit(job)}
     if job.options["cmap"]:
         look["cmap"] = job.options["cmap"]

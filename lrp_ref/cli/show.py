@@ -12,14 +12,15 @@ from .. import composites
 from ..heads import heads
 from ..layers import Layer
 from ..rules import RULES
-from .options import FILE
+from .options import FILE, output_option
 from .output import print_table
 
 
 @click.command()
 @click.argument("model", type=FILE)
 @click.option("--classes", is_flag=True, help="List the classes of the sidecar instead.")
-def show(model: Path, classes: bool) -> None:
+@output_option
+def show(model: Path, classes: bool, output_name: str | None) -> None:
     """List the nodes, inputs and outputs of MODEL."""
     from .. import loaders
     from ..preprocess import load_sidecar
@@ -29,18 +30,22 @@ def show(model: Path, classes: bool) -> None:
         names = sidecar.classes if sidecar else ()
         print_table(("output", "class"), [[str(k), name] for k, name in enumerate(names)], right=(0,))
         return
-    net = loaders.load(model)
+    net = loaders.load(model, output=output_name)
     rows = [[n.name, repr(n.layer), ", ".join(n.inputs)] for n in net.nodes]
     print_table(("node", "layer", "reads"), rows)
     for spec in net.inputs:
-        shape = "any shape" if spec.shape is None else " × ".join("any" if s is None else str(s) for s in spec.shape)
-        click.echo(f"input {spec.name}: {shape}")
-    click.echo(f"output {', '.join(net.outputs)}")
+        kind = f", {spec.element_type}" if spec.element_type else ""
+        click.echo(f"input {spec.name}: {spec.described()}{kind}")
+    axes = net.output_axes or (0,) * len(net.outputs)
+    shown = [f"{n} (axis {k} is the batch)" if k else n for n, k in zip(net.outputs, axes, strict=True)]
+    click.echo(f"output {', '.join(shown)}")
     for head in heads(net):
         if head.text:
             click.echo(f"output {head.output}: explanations start at {head.text}")
         if head.lost:
             click.echo(f"output {head.output}: no logit ({head.lost}); start at its value with --start output")
+    for name, reason in net.left_out:
+        click.echo(f"left out: output {name}: {reason}")
     count = sum(int(p.size) for p in net.parameters)
     click.echo(f"{len(net)} nodes, {count:,} parameters, {net.dtype}")
     if sidecar is not None:

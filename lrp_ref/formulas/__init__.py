@@ -97,15 +97,15 @@ def _input(net: Network, x: Any) -> dict[str, Array]:
     if x is None:
         shapes = {}
         for spec in net.inputs:
-            shape = spec.shape
+            shape = spec.sized(1)
             if shape is None:
                 readers = [n.layer for n in net.consumers(spec.name) if isinstance(n.layer, Dense)]
-                shape = (None, readers[0].weight.shape[0]) if readers else (None, None)
-            if None in shape[1:]:
+                shape = (1, readers[0].weight.shape[0]) if readers else (1, None)
+            if None in shape:
                 raise ShapeError(
                     f"the network does not tell the shape of its input '{spec.name}': give x of shape (1, ...)"
                 )
-            shapes[spec.name] = (1, *shape[1:])
+            shapes[spec.name] = shape
         x = {name: np.ones(shape) for name, shape in shapes.items()}
     fed = net.feed(x if isinstance(x, Mapping) else np.asarray(x))
     for name, array in fed.items():

@@ -6,6 +6,7 @@ A module of this package that has ``SUFFIXES`` and ``load(path, **options)`` is 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -40,11 +41,13 @@ def suffixes() -> tuple[str, ...]:
     return tuple(sorted(_modules()))
 
 
-def load(path: str | Path, **options: Any) -> Network:
+def load(path: str | Path, *, output: str | Sequence[str] | None = None, **options: Any) -> Network:
     """Read a model file; its suffix says which loader reads it.
 
     Args:
         path: an ``.onnx`` file, or an ``.npz`` file written by :func:`save`.
+        output: the values to return, by name, also inside the network: only what they need is loaded. None for all
+            outputs of the file.
         options: for the loader: see :func:`lrp_ref.loaders.onnx.load`. The ``.npz`` loader has none.
 
     Returns:
@@ -53,6 +56,7 @@ def load(path: str | Path, **options: Any) -> Network:
     Raises:
         UnsupportedError: the suffix is not known, or the file uses what lrp_ref does not implement.
         ModelFormatError: there is no such file, or it is damaged.
+        ParameterError: nothing in the file is called as ``output`` says.
         MissingExtraError: the package that reads this format is not installed.
     """
     file = Path(path)
@@ -61,7 +65,7 @@ def load(path: str | Path, **options: Any) -> Network:
         raise UnsupportedError(f"{file}: no loader for '{file.suffix}' files; known: {', '.join(suffixes())}")
     if not file.is_file():
         raise ModelFormatError(f"{file}: there is no such file")
-    network: Network = module.load(file, **options)
+    network: Network = module.load(file, output=output, **options)
     return network
 
 

@@ -11,20 +11,22 @@ import json
 import math
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import edits
-from ..errors import LrpError, ModelFormatError, UnsupportedError
+from ..errors import LrpError, ModelFormatError, UnsupportedError, unknown
+from ..inputs import Input
 from ..layers import LAYERS
-from ..network import Input, Network, Node
+from ..network import Network, Node, owner
 from ..values import is_array
 
 SUFFIXES = (".npz",)
 FORMAT = "lrp_ref network"
-VERSION = 1
+VERSIONS = (1, 2)  # a network whose batch is not the first axis is written as 2, which older readers refuse
 LIMIT = 8 << 30  # bytes that the arrays of one file may take in memory
 HEADER_LIMIT = 64 << 20
 RATIO = 1100  # deflate cannot do better than 1032:1; more is a forged size
@@ -51,13 +53,17 @@ def save(network: Network, path: Path) -> None:
             for f in dataclasses.fields(node.layer)
         }
         nodes.append({"name": node.name, "layer": kind, "inputs": list(node.inputs), "fields": fields})
-    header = {
+    header: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
-        "inputs": [{"name": i.name, "shape": None if i.shape is None else list(i.shape)} for i in network.inputs],
+        "version": 2 if network.batch_first() is not network else 1,
+        "inputs": [_declared(i) for i in network.inputs],
         "outputs": list(network.outputs),
         "nodes": nodes,
     }
+    if network.output_axes:
+        header["output_axes"] = list(network.output_axes)
+    if network.left_out:
+        header["left_out"] = [list(entry) for entry in network.left_out]
     text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
     _replace(path, {"header": np.frombuffer(text, dtype=np.uint8), **arrays})
 
@@ -96,12 +102,29 @@ def _encode(value: Any, where: str, arrays: dict[str, np.ndarray[Any, Any]]) -> 
     )
 
 
-def load(path: Path) -> Network:
+def load(path: Path, *, output: str | Sequence[str] | None = None) -> Network:
     """Read a file that :func:`save` wrote.
+
+    Args:
+        path: the file.
+        output: the values to return, by name; None for the outputs that were saved.
 
     Raises:
         ModelFormatError: not such a file, damaged, or of another version; the message names file and node.
+        ParameterError: no value is called as ``output`` says.
     """
+    network = _read(path)
+    if output is None:
+        return network
+    wanted = (output,) if isinstance(output, str) else tuple(output)
+    known = [*(n.name for n in network.nodes), *network.outputs]
+    for name in wanted:
+        if owner(name, known) not in known:
+            raise unknown(f"output of {path}", name, set(known))
+    return network.until(wanted)
+
+
+def _read(path: Path) -> Network:
     _check_members(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -112,8 +135,9 @@ def load(path: Path) -> Network:
         raise ModelFormatError(f"{path}: not a readable network file: {reason}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelFormatError(f"{path}: an .npz file, but not one that lrp_ref.save wrote")
-    if header.get("version") != VERSION:
-        raise ModelFormatError(f"{path}: format version {header.get('version')!r}; this lrp_ref reads {VERSION}")
+    if header.get("version") not in VERSIONS:
+        known = ", ".join(map(str, VERSIONS))
+        raise ModelFormatError(f"{path}: format version {header.get('version')!r}; this lrp_ref reads {known}")
     try:
         return _network(header, arrays, path)
     except LrpError as error:
@@ -173,8 +197,28 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
         except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
-    inputs = tuple(Input(str(i["name"]), _shape(i["shape"])) for i in header["inputs"])
-    return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])))
+    inputs = tuple(_input(entry) for entry in header["inputs"])
+    axes = tuple(int(k) for k in header.get("output_axes", ()))
+    left = tuple((str(name), str(reason)) for name, reason in header.get("left_out", ()))
+    return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])), axes, left)
+
+
+def _declared(spec: Input) -> dict[str, Any]:
+    """Return an input as the header has it: fields with their defaults are not written, as in older files."""
+    entry: dict[str, Any] = {"name": spec.name, "shape": None if spec.shape is None else list(spec.shape)}
+    if spec.batch_axis:
+        entry["batch_axis"] = spec.batch_axis
+    if spec.axes:
+        entry["axes"] = list(spec.axes)
+    if spec.element_type:
+        entry["element_type"] = spec.element_type
+    return entry
+
+
+def _input(entry: dict[str, Any]) -> Input:
+    axes = tuple(map(str, entry.get("axes", ())))
+    kind = str(entry.get("element_type", ""))
+    return Input(str(entry["name"]), _shape(entry["shape"]), int(entry.get("batch_axis", 0)), axes, kind)
 
 
 def _shape(value: Any) -> tuple[int | None, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ class Comparison:
     """How far one output is from onnxruntime's.
 
     Attributes:
-        output: name in the file.
+        output: the tensor's name in the file.
         value: name of the network's value.
-        shape: batch first.
+        shape: of both, as in the file.
         difference: largest absolute difference.
         relative: that divided by the largest absolute value of onnxruntime's output.
         top1: whether the largest entry along the last axis is the same in every row.
@@ -38,17 +38,17 @@ class Comparison:
 
 
 def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple[Comparison, ...]:
-    """Run an ONNX file here and in onnxruntime, and compare every output.
+    """Run an ONNX file here and in onnxruntime with the same arrays, and compare every output that is loaded.
 
     A float64 file is compared in float32: onnxruntime has no float64 Conv, LSTM or Erf.
 
     Args:
         path: an ONNX file.
-        x: the input (N, ...), batch first, or a dict name → array for several inputs.
+        x: the input as the file declares it, or a dict name → array for several inputs.
         options: for :func:`lrp_ref.loaders.onnx.load`.
 
     Returns:
-        One comparison for each output of the file.
+        One comparison for each output that is loaded.
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
@@ -66,18 +66,19 @@ def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple
     ours = network.forward(fed)
     ours = ours if isinstance(ours, dict) else {network.outputs[0]: ours}
     try:
-        session = runtime.InferenceSession(_source(Path(path), cast), _options(runtime), ["CPUExecutionProvider"])
+        source = _source(Path(path), cast, list(conversion.inputs.values()), [name for name, _ in conversion.outputs])
+        session = runtime.InferenceSession(source, _options(runtime), ["CPUExecutionProvider"])
         feeds = {}
         for name, array in fed.items():
-            tensor, batch = conversion.inputs[name]
-            feeds[tensor] = np.ascontiguousarray(np.moveaxis(array, 0, batch)).astype(_dtype(session, tensor))
-        theirs = session.run([name for name, _, _ in conversion.outputs], feeds)
+            tensor = conversion.inputs[name]
+            feeds[tensor] = np.ascontiguousarray(array).astype(_dtype(session, tensor))
+        theirs = session.run([name for name, _ in conversion.outputs], feeds)
     except Exception as error:  # onnxruntime's errors share no base class that it exports
         text = " ".join(str(error).split())[:200]
         raise ModelFormatError(f"{path}: onnxruntime cannot run it: {text}") from error
     return tuple(
-        _compare(name, value, ours[value], np.moveaxis(reference, batch, 0), cast)
-        for (name, value, batch), reference in zip(conversion.outputs, theirs, strict=True)
+        _compare(name, value, ours[value], reference, cast)
+        for (name, value), reference in zip(conversion.outputs, theirs, strict=True)
     )
 
 
@@ -93,14 +94,51 @@ def _dtype(session: Any, tensor: str) -> Any:
     return np.dtype({"float": "float32", "double": "float64"}.get(name, name))
 
 
-def _source(path: Path, cast: bool) -> Any:
-    return _single_precision(path) if cast else str(path)
-
-
-def _single_precision(path: Path) -> bytes:
-    """Return the model with every float64 tensor, constant and cast as float32."""
+def _source(path: Path, cast: bool, inputs: list[str], outputs: list[str]) -> str | bytes:
+    """Return what onnxruntime runs: the file, or a model that computes only these outputs, or in single precision."""
     onnx = require("onnx", extra="onnx", purpose="read ONNX files")
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
+    whole = (
+        [v.name for v in model.graph.output] == outputs
+        and {v.name for v in model.graph.input} - {t.name for t in model.graph.initializer} == set(inputs)
+    )  # fmt: skip
+    if whole and not cast:
+        return str(path)
+    onnx.load_external_data_for_model(model, str(path.parent))
+    if not whole:
+        _prune(model.graph, inputs, outputs, onnx)
+    if cast:
+        _single_precision(model, onnx)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _prune(graph: Any, inputs: list[str], outputs: list[str], onnx: Any) -> None:
+    """Leave only the nodes that the outputs need, which may be tensors inside the graph."""
+    needed, kept = set(outputs), set()
+    for k in reversed(range(len(graph.node))):
+        if needed.intersection(graph.node[k].output):
+            kept.add(k)
+            needed.update(graph.node[k].input)
+    weights = {t.name for t in graph.initializer}
+    known = {v.name: v for v in (*graph.output, *graph.value_info)}
+    returned = [known.get(name) or onnx.helper.make_empty_tensor_value_info(name) for name in outputs]
+    returned = [onnx.ValueInfoProto.FromString(v.SerializeToString()) for v in returned]
+    del graph.output[:]
+    graph.output.extend(returned)
+    _keep(graph.node, lambda k, node: k in kept)
+    _keep(graph.input, lambda k, value: value.name in needed and (value.name in weights or value.name in inputs))
+    _keep(graph.initializer, lambda k, tensor: tensor.name in needed)
+
+
+def _keep(field: Any, wanted: Callable[[int, Any], bool]) -> None:
+    for k in reversed(range(len(field))):
+        if not wanted(k, field[k]):
+            del field[k]
+
+
+def _single_precision(model: Any, onnx: Any) -> None:
+    """Make every float64 tensor, constant and cast of the model float32."""
     single, double = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
 
     def convert(tensor: Any) -> None:
@@ -120,8 +158,6 @@ def _single_precision(path: Path) -> bytes:
         if value.type.tensor_type.elem_type == double:
             value.type.tensor_type.elem_type = single
     del model.graph.value_info[:]
-    content: bytes = model.SerializeToString()
-    return content
 
 
 def _compare(name: str, value: str, ours: Any, theirs: Any, cast: bool) -> Comparison:

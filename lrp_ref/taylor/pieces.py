@@ -102,6 +102,8 @@ def require_pieces(net: Network) -> None:
     """Raise unless the network is made of linear layers, routes and ReLUs, with one input and one (N, K) output."""
     if len(net.inputs) != 1:
         raise UnsupportedError(f"a Taylor decomposition needs one input, the network has {len(net.inputs)}")
+    if net.batch_first() is not net:
+        raise UnsupportedError("a Taylor decomposition needs arrays with the batch first: give it net.batch_first()")
     for node in net.nodes:
         if not isinstance(node.layer, Linear | Route | ReLU) or any(":" in name for name in node.inputs):
             raise UnsupportedError(

@@ -11,8 +11,9 @@ from ..composites import Composite
 from ..edits import Stabiliser
 from ..errors import ParameterError, unknown
 from ..explanation import explain
+from ..inputs import Input
 from ..layers import LAYERS, Affine, Layer
-from ..network import Input, Network, Node
+from ..network import Network, Node
 from ..rules import RULES
 
 

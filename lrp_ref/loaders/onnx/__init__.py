@@ -9,8 +9,9 @@ from ...network import Network
 from . import arithmetic, elementwise, linear, pooling, recurrent, routing  # noqa: F401  they register operators
 from .batches import Choices
 from .build import Conversion
-from .convert import HANDLERS, Converter
+from .convert import HANDLERS
 from .file import read
+from .select import convert_outputs
 
 SUFFIXES = (".onnx",)
 
@@ -20,11 +21,19 @@ def load(
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
     batch_axes: Mapping[str, int] | None = None,
+    output: str | Sequence[str] | None = None,
 ) -> Network:
     """Read an ONNX file as a network.
 
-    The network has the batch first everywhere, also where the file has it elsewhere: an LSTM exported with
-    (time, N, features) takes and returns (N, time, ...) here. A batch size fixed in the file is free here.
+    The network takes and returns the arrays that onnxruntime takes and returns: an LSTM exported with (time, N,
+    features) takes that here too. ``Input.batch_axis``, ``Network.output_axes`` and ``lrp-ref show`` say where the
+    batch is: where an LSTM, a convolution or a dense layer that reads the input has it, or an axis is called "batch";
+    otherwise it is the first. A batch size fixed in the file is free here.
+
+    Nodes that no output needs are not looked at. Without ``output``, outputs that cannot be computed (labels,
+    detections after a non-maximum suppression) are left out, if others are there; ``Network.left_out`` says which and
+    why. Of scikit-learn's ZipMap the numbers are taken.
+
     Dropout, identities and casts between float32 and float64 become no layer; an Add of a constant after a product
     or convolution without bias becomes its bias; BatchNormalization and constants become ``Affine``; x·sigmoid(x)
     and the like become one activation. A product's gate is the operand that comes from a sigmoid or softmax.
@@ -32,7 +41,9 @@ def load(
     Args:
         path: the file.
         shapes: input name in the file → shape as in the file, to fix sizes that the file leaves free (None: free).
-        batch_axes: input name in the file → its batch axis, where it is not 0 and no LSTM shows it.
+        batch_axes: input name in the file → its batch axis, where it is not the one above.
+        output: the outputs to load: tensors of the file, also inside it, or nodes as ``lrp-ref show`` lists them; None
+            for all outputs.
 
     Returns:
         The network; parameters are float32, or float64 if an input or a weight of the file is.
@@ -40,10 +51,10 @@ def load(
     Raises:
         ModelFormatError: damaged, not ONNX, or it points outside its folder.
         UnsupportedError: with every node that is not supported and why.
-        ParameterError: ``shapes`` or ``batch_axes`` name an input that does not exist.
+        ParameterError: ``shapes`` or ``batch_axes`` name an input that does not exist, or ``output`` no tensor or node.
         MissingExtraError: the onnx package is not installed.
     """
-    return convert(path, shapes=shapes, batch_axes=batch_axes).network
+    return convert(path, shapes=shapes, batch_axes=batch_axes, output=output).network
 
 
 def convert(
@@ -51,10 +62,11 @@ def convert(
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
     batch_axes: Mapping[str, int] | None = None,
+    output: str | Sequence[str] | None = None,
 ) -> Conversion:
-    """Read an ONNX file as :func:`load` does, and also say where its tensors have their batch."""
+    """Read an ONNX file as :func:`load` does, and also say which of its tensors the network's values are."""
     choices = Choices({k: tuple(v) for k, v in (shapes or {}).items()}, dict(batch_axes or {}))
-    return Converter(read(path), choices).run()
+    return convert_outputs(read(path), choices, output)
 
 
 def operators() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ...errors import ParameterError
@@ -17,6 +17,12 @@ SAME_AXES = frozenset(
         "Sigmoid", "Slice", "Softplus", "Sqrt", "Sub", "Tanh",
     )
 )  # fmt: skip
+
+# Operators that have the batch at axis 0 of their first input and output, the channels at axis 1, space behind.
+CHANNELS_FIRST = frozenset(
+    ("AveragePool", "Conv", "ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Resize", "Upsample")
+)
+SPACE = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 # Sizes that stand for a free size, by the number of the input's axes: large enough for every pooling, cheap, since they
 # run with an empty batch; one with many divisors and one with none, their difference without small divisors, so that
@@ -39,7 +45,10 @@ class Choices:
 
 
 def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
-    """Return the batch axis of every input: 0, or where an LSTM that reads it has its batch.
+    """Return the batch axis of every input.
+
+    It is the one that the file shows: where an LSTM that reads the input has its batch, or else a convolution, pooling
+    or dense layer; an axis that is called "batch"; an axis with the name of another input's batch. Otherwise it is 0.
 
     Raises:
         ParameterError: a choice for an input that does not exist, or an axis that it does not have.
@@ -48,39 +57,83 @@ def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
     for name in (*choices.shapes, *choices.batch_axes):
         if name not in names:
             raise ParameterError(f"{graph.path}: no input is called '{name}'; there are: {', '.join(names)}")
-    axes = dict.fromkeys(names, 0)
-    makers = {output: op for op in graph.ops for output in op.outputs}
-    for op in graph.ops:
-        if op.kind != "LSTM":
-            continue
-        axis = 0 if op.attributes.get("layout", 0) else 1
-        for k in (0, 5, 6):
-            if k < len(op.inputs) and op.inputs[k]:
-                _trace(op.inputs[k], axis, axes, makers, graph)
-    axes.update(choices.batch_axes)
-    for name, axis in axes.items():
+    called = {i.name: _axis_called(i, lambda text: "batch" in text.lower()) for i in graph.inputs}
+    found = {name: axis for name, axis in called.items() if axis is not None}
+    # What an LSTM says is looked at last, since it holds for every LSTM.
+    for op in sorted(graph.ops, key=lambda op: op.kind == "LSTM"):
+        for tensor, roles in _roles(op):
+            if "batch" in roles:
+                origin = _origin(tensor, roles.index("batch"), graph)
+                if origin is not None:
+                    found[origin[0]] = origin[1]
+    shared = {names[name].label(axis) for name, axis in found.items()} - {None}
+    for spec in graph.inputs:
+        axis = _axis_called(spec, shared.__contains__)
+        if spec.name not in found and axis is not None:
+            found[spec.name] = axis
+    axes = dict.fromkeys(names, 0) | found | dict(choices.batch_axes)
+    for name, axis in choices.batch_axes.items():
         shape = choices.shapes.get(name, names[name].shape)
-        if name in choices.batch_axes and shape is not None and not 0 <= axis < len(shape):
+        if shape is not None and not 0 <= axis < len(shape):
             raise ParameterError(f"{graph.path}: input '{name}' has no axis {axis}: its shape is {shape}")
     return axes
 
 
-def _trace(name: str, axis: int, axes: dict[str, int], makers: Mapping[str, Op], graph: Graph) -> None:
-    """Follow a tensor back to the input that it comes from, as long as the axes can be followed."""
-    while name in makers:
-        op = makers[name]
-        source = _source_axis(op, axis, _integers(op, 1, makers, graph))
+def axis_names(graph: Graph, batches: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Return for every input what its axes are: by the nodes that read it, or as the file calls them; "" where neither
+    says anything."""
+    names = {spec.name: [spec.label(k) or "" for k in range(len(spec.shape))] for spec in graph.inputs if spec.shape}
+    for op in graph.ops:
+        for tensor, roles in _roles(op):
+            for axis, role in enumerate(roles):
+                origin = _origin(tensor, axis, graph)
+                if origin is not None and origin[1] < len(names.get(origin[0], ())):
+                    names[origin[0]][origin[1]] = role
+    for name, found in names.items():
+        found[:] = ["" if role == "batch" else role for role in found]
+        if batches[name] < len(found):
+            found[batches[name]] = "batch"
+    return {name: tuple(found) for name, found in names.items()}
+
+
+def _axis_called(spec: GraphInput, fits: Callable[[str], bool]) -> int | None:
+    """Return the axis whose name fits, if it is the only one."""
+    labels = [spec.label(k) for k in range(len(spec.shape or ()))]
+    places = [k for k, label in enumerate(labels) if label is not None and fits(label)]
+    return places[0] if len(places) == 1 else None
+
+
+def _roles(op: Op) -> list[tuple[str, tuple[str, ...]]]:
+    """Return tensors that a node reads, with what it takes their axes for."""
+    if op.kind == "LSTM":
+        first = bool(op.attributes.get("layout", 0))
+        sequence = ("batch", "time", "features") if first else ("time", "batch", "features")
+        state = ("batch", "directions", "hidden") if first else ("directions", "batch", "hidden")
+        read = [(k, roles) for k, roles in ((0, sequence), (4, ("batch",)), (5, state), (6, state))]
+        return [(op.inputs[k], roles) for k, roles in read if k < len(op.inputs) and op.inputs[k]]
+    if op.kind in CHANNELS_FIRST:
+        return [(op.inputs[0], ("batch", "channels", *SPACE.get(len(op.attributes.get("kernel_shape", ())), ())))]
+    if op.kind == "Gemm":
+        return [(op.inputs[0], ("features", "batch") if op.attributes.get("transA", 0) else ("batch", "features"))]
+    return []
+
+
+def _origin(name: str, axis: int, graph: Graph) -> tuple[str, int] | None:
+    """Follow a tensor's axis back to an input and its axis, as long as the axes can be followed."""
+    inputs = {i.name for i in graph.inputs}
+    while name in graph.makers:
+        op = graph.makers[name]
+        source = _source_axis(op, axis, _integers(op, 1, graph))
         if source is None:
-            return
+            return None
         axis = source
         name = next((n for n in op.inputs if n and n not in graph.constants), "")
-    if name in axes:
-        axes[name] = axis
+    return (name, axis) if name in inputs else None
 
 
 def _source_axis(op: Op, axis: int, given: list[int] | None) -> int | None:
     """Return the axis of the node's input that is ``axis`` of its output, or None where that is not known."""
-    if op.kind in SAME_AXES:
+    if op.kind in SAME_AXES or (axis == 0 and op.kind in CHANNELS_FIRST):
         return axis
     if op.kind == "Transpose":
         permutation = op.attributes.get("perm", ())
@@ -97,10 +150,10 @@ def _source_axis(op: Op, axis: int, given: list[int] | None) -> int | None:
     return None
 
 
-def _integers(op: Op, k: int, makers: Mapping[str, Op], graph: Graph) -> list[int] | None:
+def _integers(op: Op, k: int, graph: Graph) -> list[int] | None:
     """Return the node's input k as a list, if it is a single integer or a list of axes in the file."""
     name = op.inputs[k] if k < len(op.inputs) else ""
-    maker = makers.get(name)
+    maker = graph.makers.get(name)
     array = graph.constants.get(name) if maker is None else maker.attributes.get("value")
     if array is None or (op.kind == "Gather" and array.ndim):
         return None

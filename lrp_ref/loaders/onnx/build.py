@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...inputs import Input
 from ...layers import Layer
-from ...network import Input, Network, Node
+from ...network import Network, Node
 from .file import Graph, GraphInput
 from .names import Origin, clean, name_nodes
 from .values import Signal, Tensor, owner_of
@@ -34,18 +35,24 @@ class Conversion:
     """A network, and how its values lie in the file's tensors.
 
     Attributes:
-        network: batch first everywhere.
-        inputs: for each network input: the tensor's name in the file and its batch axis there.
-        outputs: for each output of the file: its name, the network's value, and the batch axis in the file.
+        network: it takes and returns arrays in the layout of the file.
+        inputs: for each network input: the tensor's name in the file.
+        outputs: for each output: the tensor's name in the file, and the network's value.
+        made: for each node: the tensor of the file that it computes; helpers compute none.
     """
 
     network: Network
-    inputs: dict[str, tuple[str, int]]
-    outputs: tuple[tuple[str, str, int], ...]
+    inputs: dict[str, str]
+    outputs: tuple[tuple[str, str], ...]
+    made: dict[str, str]
 
 
 def assemble(
-    graph: Graph, built: Sequence[Built], inputs: Mapping[str, Tensor], outputs: Sequence[tuple[str, Signal]]
+    graph: Graph,
+    built: Sequence[Built],
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[tuple[str, Signal]],
+    axes: Mapping[str, tuple[str, ...]],
 ) -> Conversion:
     """Drop what no output needs, and give everything its final name.
 
@@ -54,6 +61,7 @@ def assemble(
         built: every layer, in order; layer k makes the values "#k", "#k:1", ...
         inputs: the signal of every graph input; its value is "@name".
         outputs: name in the file and signal of every output.
+        axes: what the axes of every graph input are.
     """
     needed, kept = {owner_of(s.value) for _, s in outputs}, []
     for k in reversed(range(len(built))):
@@ -72,15 +80,18 @@ def assemble(
         owner = owner_of(value)
         return final[owner] + value[len(owner) :]
 
+    places = {renamed(s.value): s.batch for _, s in outputs}
     network = Network(
         tuple(Node(n, b.layer, tuple(map(renamed, b.reads))) for n, b in zip(names, nodes, strict=True)),
-        tuple(_spec(input_names[spec.name], signal) for spec, signal in read),
-        tuple(dict.fromkeys(renamed(s.value) for _, s in outputs)),
+        tuple(_input(input_names[spec.name], spec, signal, axes.get(spec.name, ())) for spec, signal in read),
+        tuple(places),
+        tuple(places.values()) if any(places.values()) else (),
     )
     return Conversion(
         network,
-        {input_names[spec.name]: (spec.name, signal.batch) for spec, signal in read},
-        tuple((name, renamed(s.value), s.batch) for name, s in outputs),
+        {input_names[spec.name]: spec.name for spec, _ in read},
+        tuple((name, renamed(s.value)) for name, s in outputs),
+        {name: b.makes for name, b in zip(names, nodes, strict=True) if b.makes},
     )
 
 
@@ -94,6 +105,8 @@ def _input_names(inputs: Iterable[GraphInput]) -> dict[str, str]:
     return names
 
 
-def _spec(name: str, signal: Signal) -> Input:
-    """Return the network's input: batch first, None for free sizes."""
-    return Input(name, (None, *(signal.size(k) for k in range(1, signal.rank))))
+def _input(name: str, spec: GraphInput, signal: Signal, axes: tuple[str, ...]) -> Input:
+    """Return the network's input in the file's layout, None for free sizes."""
+    sizes = [signal.size(k) for k in range(1, signal.rank)]
+    shape = (*sizes[: signal.batch], None, *sizes[signal.batch :])
+    return Input(name, shape, signal.batch, axes if any(axes) else (), spec.dtype.name)

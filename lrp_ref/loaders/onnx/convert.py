@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import LrpError, ModelFormatError, UnsupportedError
+from ...errors import LrpError, ModelFormatError
 from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route
 from ...network import value_name
-from .batches import Choices, FreeSizes, batch_axes
+from .batches import Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
 from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
@@ -22,6 +22,7 @@ from .values import PROBES, Constant, Refusal, Refused, Signal, Sizes, Tensor, m
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
 
 
 def operator(*kinds: str) -> Callable[[Handler], Handler]:
@@ -51,9 +52,10 @@ class Converter:
         self.consumers = Counter(name for op in graph.ops for name in op.inputs)
         self.consumers.update(graph.outputs)
         self._ghosts = 0
-        self._refusals: list[str] = []
+        self._refused: list[tuple[Op, str]] = []
         self._tensors: dict[str, Tensor] = {n: Constant.fixed(a) for n, a in graph.constants.items()}
         axes = batch_axes(graph, choices)
+        self.axis_names = axis_names(graph, axes)
         free = FreeSizes(graph, choices, axes)
         self.samples = free.samples
         self.inputs = {i.name: _input_signal(i, axes[i.name], free) for i in graph.inputs}
@@ -215,16 +217,30 @@ class Converter:
         """Convert every node.
 
         Raises:
-            UnsupportedError: with every node that is not supported, and why.
+            Refusal: with every node that is not supported, and why.
         """
+        self._walk()
+        if self._refused:
+            listed = "; ".join(f"{op.kind} '{op.name or op.outputs[0]}' ({why})" for op, why in self._refused)
+            count = len(self._refused)
+            raise Refusal(f"{count} unsupported node{'s' if count > 1 else ''}: {listed}")
+        return self._finish()
+
+    def ends(self) -> list[str]:
+        """Return the tensors that refused nodes read, if what comes after them has no weights: the end of a graph."""
+        self._walk()
+        behind = [op for op in self.graph.ops if any(isinstance(self._tensors.get(n), Refused) for n in op.outputs)]
+        if any(op.kind in WEIGHTED for op in behind):
+            return []
+        signals = {n: self._tensors.get(n) for op, _ in self._refused for n in op.inputs}
+        computed = [n for n, t in signals.items() if isinstance(t, Signal) and t.value.startswith("#")]
+        return [n for n in computed if not self._tensors[n].integer]  # type: ignore[union-attr]
+
+    def _walk(self) -> None:
         for op in self.graph.ops:
             for name, tensor in zip(op.outputs, self._convert(op), strict=False):
                 if name:
                     self._tensors[name] = tensor
-        if self._refusals:
-            listed = "; ".join(self._refusals)
-            raise UnsupportedError(f"{self.graph.path}: {len(self._refusals)} unsupported nodes: {listed}")
-        return self._finish()
 
     def _convert(self, op: Op) -> Sequence[Tensor]:
         inputs = [self.tensor(name) if name else None for name in op.inputs]
@@ -245,7 +261,7 @@ class Converter:
         except (Refusal, LrpError) as refusal:
             if isinstance(refusal, ModelFormatError):
                 raise
-            self._refusals.append(f"{op.kind} '{op.name or op.outputs[0]}' ({refusal})")
+            self._refused.append((op, str(refusal)))
             return [Refused()] * len(op.outputs)
 
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
@@ -261,16 +277,20 @@ class Converter:
         for name in self.graph.outputs:
             tensor = self.tensor(name)
             if not isinstance(tensor, Signal):
-                raise UnsupportedError(f"{self.graph.path}: output '{name}' does not depend on the input")
-            outputs.append((name, tensor))
+                raise Refusal(f"output '{name}' does not depend on the input")
+            outputs.append(name)
         last = Op("Identity", "", (), (), {}, None)
-        try:
-            signals = [(name, self.signal(last, name)) for name, _ in outputs]
-        except Refusal as refusal:
-            raise UnsupportedError(f"{self.graph.path}: output: {refusal}") from refusal
-        # An output that is an input (all its nodes were no-ops) needs a layer, so that it is computed by something.
-        signals = [(n, self.emit(last, Identity(), [s]) if s.value.startswith("@") else s) for n, s in signals]
-        return assemble(self.graph, self.built, self.inputs, signals)
+        signals: list[tuple[str, Signal]] = []
+        places: dict[str, int] = {}
+        for name in outputs:
+            signal = self.signal(last, name)
+            # An output that is an input (all its nodes were no-ops) needs a layer, so that it is computed by something;
+            # so does one that another output shows with its batch elsewhere.
+            if signal.value.startswith("@") or places.get(signal.value, signal.batch) != signal.batch:
+                signal = self.emit(last, Identity(), [signal])
+            places[signal.value] = signal.batch
+            signals.append((name, signal))
+        return assemble(self.graph, self.built, self.inputs, signals, self.axis_names)
 
 
 def _gathered(runs: Sequence[Sequence[np.ndarray[Any, Any]]], output: int) -> Constant:

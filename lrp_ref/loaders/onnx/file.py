@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ class GraphInput:
     shape: tuple[int | str | None, ...] | None
     dtype: np.dtype[Any]
 
+    def label(self, axis: int) -> str | None:
+        """Return the name that the file gives an axis; None where it gives none, or a number in place of one."""
+        size = None if self.shape is None else self.shape[axis]
+        return size if isinstance(size, str) and not any(c.isdigit() for c in size) else None
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -57,6 +63,11 @@ class Graph:
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
     constants: dict[str, np.ndarray[Any, Any]]
+
+    @cached_property
+    def makers(self) -> dict[str, Op]:
+        """The node that makes each tensor."""
+        return {output: op for op in self.ops for output in op.outputs if output}
 
 
 def read(path: Path) -> Graph:

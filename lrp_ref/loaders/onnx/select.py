@@ -1,0 +1,106 @@
+"""Which outputs of a file are loaded: those that are asked for, or else all that can be computed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...errors import ParameterError, UnsupportedError
+from .batches import Choices
+from .build import Conversion
+from .convert import Converter
+from .file import Graph
+from .values import Refusal
+
+ZIPMAP = "ai.onnx.ml.ZipMap"  # scikit-learn's tables from class to probability: the same numbers under other names
+
+
+def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] | None) -> Conversion:
+    """Convert what the wanted outputs need; without a choice, leave out the outputs that cannot be computed.
+
+    Args:
+        graph: the file.
+        choices: shapes and batch axes that the caller fixed.
+        wanted: tensors of the file or nodes of the network, by name; None for all outputs.
+
+    Raises:
+        UnsupportedError: no output, or not every wanted one, can be computed; the nodes that stand in the way.
+        ParameterError: a name that is not there.
+    """
+    if wanted is not None:
+        names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+        if not names:
+            raise ParameterError(f"{graph.path}: no output is asked for: name one, or leave the choice out")
+        return _only(graph, choices, [_tensor(graph, choices, name) for name in names])
+    outputs = [_unzipped(graph, name) for name in graph.outputs]
+    try:
+        return Converter(pruned(graph, outputs), choices).run()
+    except Refusal as refusal:
+        if len(outputs) == 1:
+            raise _unsupported(graph, choices, outputs, refusal) from refusal
+        whole = refusal
+    kept, left = [], []
+    for name, tensor in zip(graph.outputs, outputs, strict=True):
+        try:
+            Converter(pruned(graph, [tensor]), choices).run()
+            kept.append(tensor)
+        except Refusal as refusal:
+            left.append((name, str(refusal)))
+    if not kept:
+        raise _unsupported(graph, choices, outputs, whole) from whole
+    found = _only(graph, choices, kept)
+    return replace(found, network=replace(found.network, left_out=tuple(left)))
+
+
+def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
+    """Return the graph with these tensors as outputs, and only the nodes that they need."""
+    needed, kept = set(outputs), []
+    for op in reversed(graph.ops):
+        if needed.intersection(op.outputs):
+            kept.append(op)
+            needed.update(op.inputs)
+    return replace(graph, ops=tuple(reversed(kept)), outputs=tuple(dict.fromkeys(outputs)))
+
+
+def _only(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conversion:
+    try:
+        return Converter(pruned(graph, outputs), choices).run()
+    except Refusal as refusal:
+        raise _unsupported(graph, choices, outputs, refusal) from refusal
+
+
+def _unzipped(graph: Graph, name: str) -> str:
+    maker = graph.makers.get(name)
+    return maker.inputs[0] if maker is not None and maker.kind == ZIPMAP else name
+
+
+def _tensor(graph: Graph, choices: Choices, name: str) -> str:
+    """Return the tensor of a name: a tensor of the file, or the one that a node of the network makes."""
+    tensors = {*graph.makers, *(i.name for i in graph.inputs)}
+    if name in tensors:
+        return _unzipped(graph, name)
+    try:
+        made = convert_outputs(graph, choices, None).made
+    except UnsupportedError:
+        made = {}  # no output can be computed, so the network has no nodes that a name could mean
+    if name in made:
+        return made[name]
+    known = sorted({*tensors, *made})
+    near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    outputs = ", ".join(graph.outputs)
+    raise ParameterError(
+        f"{graph.path}: no output, tensor or node is called '{name}': {hint}the file's outputs are {outputs}; it has "
+        f"{len(known)} names in all"
+    )
+
+
+def _unsupported(graph: Graph, choices: Choices, outputs: Sequence[str], refusal: Refusal) -> UnsupportedError:
+    """Return the error, with the tensors to ask for instead where only the end of the graph is refused."""
+    ends = Converter(pruned(graph, outputs), choices).ends()
+    hint = ""
+    if ends:
+        names = " or ".join(f"'{name}'" for name in ends[:3])
+        hint = f"; what comes before can be loaded: output={names} (on the command line --output)"
+    return UnsupportedError(f"{graph.path}: {refusal}{hint}")
