@@ -112,8 +112,10 @@ def _shuffle(ctx: Converter, op: Op) -> Sequence[Tensor]:
         else:
             split.append((c, h // b, b, w // b, b))
             joined.append((c * b**2, h // b, w // b))
-    order = (1, 4, 2, 5, 3) if crd else (3, 4, 1, 5, 2)
-    order = order if op.kind == "DepthToSpace" else (3, 5, 1, 2, 4)
+    if op.kind == "DepthToSpace":
+        order = (1, 4, 2, 5, 3) if crd else (3, 4, 1, 5, 2)
+    else:
+        order = (1, 3, 5, 2, 4) if crd else (3, 5, 1, 2, 4)
     blocks = ctx.emit(op, Reshape(merge_sizes(tuple(split))), [x], tag="blocks")
     moved = ctx.emit(op, Transpose((0, *order)), [blocks], tag="transpose")
     return [ctx.emit(op, Reshape(merge_sizes(tuple(joined))), [moved])]

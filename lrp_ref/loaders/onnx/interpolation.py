@@ -27,6 +27,9 @@ def linearly_resized(ctx: Converter, op: Op, x: Signal) -> Signal:
             continue
         if axis == 1:
             raise Refusal("it resizes the channels")
+        if mode == "align_corners" and not math.isclose(size * scale, out):
+            # The operator's definition counts with the fraction, onnxruntime without it.
+            raise Refusal(f"align_corners with {size * scale:g} positions, which is not a whole number")
         weight = np.ascontiguousarray(_weights(size, out, scale, mode).astype(ctx.dtype))
         last = x.rank - 1
         if axis == last:
