@@ -122,10 +122,16 @@ def output_option(command: F) -> F:
 
 
 def load_network(model: Path, output: str | None) -> Network:
-    """Return the network of a file, with the output that was asked for; say which of the file's outputs it has not."""
+    """Return the network of a file with the output that was asked for; say what is not as one might expect.
+
+    That is: which of the file's outputs it has not, and a batch that is not the first axis.
+    """
     from .. import loaders
 
     net = loaders.load(model, output=output)
+    for spec in net.inputs:
+        if spec.batch_axis:
+            click.echo(f"note: input '{spec.name}' is {spec.described()}", err=True)
     for name, reason in net.left_out:
         click.echo(f"note: output '{name}' of {model} is left out: {reason}", err=True)
     return net

@@ -12,6 +12,7 @@ from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power, 
 from .convert import Converter, operator
 from .elementwise import sample_parameter
 from .file import Op
+from .grids import widened
 from .patterns import activation
 from .values import Constant, Refusal, Signal, Tensor
 
@@ -58,11 +59,24 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
     else:
         x = ctx.signal(op, name)
         parts = [None if v is None else np.ascontiguousarray(sample_parameter(v, x)) for v in (scale, shift)]
-        y = ctx.emit(op, Affine(*parts), [x])
+        y = ctx.emit(op, Affine(*parts), [_wide_enough(ctx, op, x, parts)])
     ctx.patterns.note_bell(y, bell)
     if single:
         ctx.patterns.note_affine(y, x, factor, offset)
     return y
+
+
+def _wide_enough(ctx: Converter, op: Op, x: Signal, parts: Sequence[Any]) -> Signal:
+    """Return the signal with what the parameters repeat repeated by a layer of its own."""
+    sizes = []
+    for sample in x.sizes:
+        tail = (1,) * (len(sample) - 1)
+        shapes = [p.shape if p.ndim > 1 else (*p.shape, *tail) for p in parts if p is not None]
+        try:
+            sizes.append(tuple(int(n) for n in np.broadcast_shapes(sample, *shapes)))
+        except ValueError as error:
+            raise Refusal(f"constants of shapes {shapes} for samples of shape {sample}") from error
+    return widened(ctx, op, x, sizes)
 
 
 def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -> Signal | None:

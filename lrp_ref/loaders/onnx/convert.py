@@ -18,7 +18,7 @@ from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
 from .names import Origin
 from .patterns import Patterns
-from .values import PROBES, Constant, Refusal, Refused, Signal, Sizes, Tensor, merge_sizes, owner_of
+from .values import PROBES, Above, Constant, Refusal, Refused, Signal, Sizes, Tensor, merge_sizes, owner_of
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
@@ -72,6 +72,8 @@ class Converter:
     def raw_signal(self, name: str) -> Signal:
         """Return a tensor that must depend on the input; a reshape may be pending."""
         tensor = self.tensor(name)
+        if isinstance(tensor, Above):
+            raise Refusal(f"'{name}' holds truth values, which only a softplus may choose by")
         if not isinstance(tensor, Signal):
             raise Refusal(f"'{name}' is a constant where a signal is expected")
         return tensor
@@ -276,6 +278,8 @@ class Converter:
         outputs = []
         for name in self.graph.outputs:
             tensor = self.tensor(name)
+            if isinstance(tensor, Above):
+                raise Refusal(f"output '{name}' holds truth values")
             if not isinstance(tensor, Signal):
                 raise Refusal(f"output '{name}' does not depend on the input")
             outputs.append(name)

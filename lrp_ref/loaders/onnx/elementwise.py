@@ -19,6 +19,7 @@ from ...layers import (
     HardSwish,
     LeakyReLU,
     Log,
+    Multiply,
     Power,
     ReLU,
     Reshape,
@@ -71,7 +72,6 @@ SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
     "Reciprocal": lambda a: Power(-1),
     "Relu": lambda a: ReLU(),
     "Selu": _selu,
-    "Softplus": lambda a: Softplus(),
     "Sqrt": lambda a: Power(0.5),
     "Swish": _swish,
 }
@@ -109,7 +109,26 @@ def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     y = ctx.emit(op, Tanh(), [x])
     ctx.patterns.start("tanh", y, x)
+    if ctx.patterns.is_softplus(x):
+        ctx.patterns.mark_gate(y)  # of a Mish
     return [y]
+
+
+@operator("Softplus")
+def _softplus(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    y = ctx.emit(op, Softplus(), [x])
+    ctx.patterns.note_softplus(y, x)
+    return [y]
+
+
+@operator("Mish")
+def _mish(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    """x·tanh(softplus(x)), whose second factor is a gate."""
+    x = ctx.signal(op, op.inputs[0])
+    inner = ctx.emit(op, Softplus(), [x], tag="softplus")
+    gate = ctx.emit(op, Tanh(), [inner], tag="tanh")
+    return [ctx.emit(op, Multiply(gate=1), [x, gate])]
 
 
 @operator("Erf")

@@ -54,6 +54,7 @@ class Patterns:
         self._polynomials: dict[str, tuple[Signal, Polynomial]] = {}
         self._bells: dict[str, Bell] = {}
         self._gates: set[str] = set()
+        self._softplus: dict[str, Signal] = {}
 
     # -- gates --------------------------------------------------------------------------------------------------
 
@@ -64,6 +65,27 @@ class Patterns:
     def is_gate(self, signal: Signal) -> bool:
         """Return whether the value comes from a sigmoid or softmax, possibly through reshapes."""
         return signal.value in self._gates
+
+    # -- softplus -----------------------------------------------------------------------------------------------
+
+    def note_softplus(self, result: Signal, signal: Signal) -> None:
+        """Note that ``result`` is softplus of ``signal``."""
+        self._softplus[result.value] = signal
+
+    def is_softplus(self, signal: Signal) -> bool:
+        """Return whether the value is a softplus."""
+        return signal.value in self._softplus
+
+    def softplus_of(self, result: Signal, x: Signal, inner: Signal) -> bool:
+        """Return whether ``result`` is softplus(β·x)/β and ``inner`` is β·x."""
+        top, outer = self.polynomial(result)
+        source = self._softplus.get(top.value)
+        if source is None or source.value != inner.value or set(outer) != {1}:
+            return False
+        (base, scale), (same, one) = self.polynomial(inner), self.polynomial(x)
+        if base.value != same.value or set(scale) != {1} or set(one) != {1}:
+            return False
+        return math.isclose(outer[1] * scale[1], one[1], rel_tol=CLOSE)
 
     # -- polynomials --------------------------------------------------------------------------------------------
 

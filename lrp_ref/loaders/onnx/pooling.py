@@ -9,6 +9,7 @@ from typing import Any
 from ...layers import AveragePool, GlobalAveragePool, GlobalMaxPool, Layer, MaxPool, Mean, Sum, Upsample
 from .convert import Converter, operator
 from .file import Op
+from .interpolation import linearly_resized
 from .linear import channels_first, per_axis, window_pads
 from .values import PROBES, Refusal, Signal, Tensor
 
@@ -65,10 +66,12 @@ def _reduce(ctx: Converter, op: Op) -> Sequence[Tensor]:
 def _resize(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a = op.attributes
     x = channels_first(ctx, op, op.inputs[0])
-    if a.get("mode", "nearest") != "nearest":
-        raise Refusal(f"mode {a['mode']}; only nearest is supported")
     if a.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise Refusal(f"keep_aspect_ratio_policy {a['keep_aspect_ratio_policy']}")
+    if op.kind == "Resize" and a.get("mode", "nearest") == "linear":
+        return [linearly_resized(ctx, op, x)]
+    if a.get("mode", "nearest") != "nearest":
+        raise Refusal(f"mode {a['mode']}; only nearest and linear are supported")
     factors = _factors(ctx, op, x)
     for factor in factors:
         _require_repeat(ctx, op, factor)

@@ -1,4 +1,4 @@
-"""Operators that move values: reshape, transpose, slice, gather, pad, concat, split, expand; and shapes as numbers."""
+"""Operators that move values: reshape, transpose, slice, gather, pad, concat, split; and shapes as numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ...layers import (
-    Affine,
     Concat,
     Flatten,
     Gather,
@@ -24,6 +23,7 @@ from ...layers import (
 )
 from .convert import Converter, operator
 from .file import Op
+from .grids import wrapped
 from .values import PROBES, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes
 
 FAR = 1 << 31  # starts and ends beyond this mean "to the end"
@@ -268,7 +268,7 @@ def _positions(probes: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[in
 def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     mode = op.attributes.get("mode", "constant")
-    if mode not in ("constant", "reflect", "edge"):
+    if mode not in ("constant", "reflect", "edge", "wrap"):
         raise Refusal(f"mode {mode}")
     key = "paddings" if "paddings" in op.attributes else "pads"
     amounts = ctx.integers(op, key, 1)
@@ -285,26 +285,7 @@ def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
             pairs[x.axis(axis) - 1] = pair
     if not any(map(any, pairs)):
         return [x]
+    if mode == "wrap":
+        return [wrapped(ctx, op, x, pairs)]
     number = int(value) if float(value).is_integer() else value
     return [ctx.emit(op, Pad(tuple(pairs), mode, number), [x])]
-
-
-@operator("Expand")
-def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.raw_signal(op.inputs[0])
-    found = []
-    for k, target in enumerate(ctx.constant(op.inputs[1]).probes):
-        shape = x.shape(k, ctx.samples[k])
-        full = tuple(int(v) for v in np.broadcast_shapes(shape, tuple(int(v) for v in target)))
-        if len(full) != len(shape) or full[x.batch] != shape[x.batch]:
-            raise Refusal("it adds axes, or repeats the batch")
-        found.append((*full[: x.batch], *full[x.batch + 1 :]))
-    if tuple(found) == x.sizes:
-        return [x]
-    if any(f != found[0] for f in found):
-        raise Refusal("its shape depends on a free size of the input: fix it with load(..., shapes=...)")
-    ones = np.ones(found[0], dtype=ctx.dtype)
-    y = ctx.emit(op, Affine(scale=ones), [ctx.signal(op, op.inputs[0])])
-    if ctx.patterns.is_gate(x):
-        ctx.patterns.mark_gate(y)
-    return [y]

@@ -117,7 +117,15 @@ class Refused:
     reason: str | None = None
 
 
-Tensor = Constant | Signal | Refused
+@dataclass(frozen=True)
+class Above:
+    """Where a signal is above a number: truth values, which have no layer of their own."""
+
+    signal: Signal
+    threshold: float
+
+
+Tensor = Constant | Signal | Refused | Above
 
 
 def merge_sizes(sizes: tuple[Sizes, ...]) -> Sizes:

@@ -1,0 +1,137 @@
+"""Operators that copy values along axes: expand, tile, gather at the points of a grid, space to channels and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...layers import Concat, Gather, Reshape, Slice, Transpose
+from .convert import Converter, operator
+from .file import Op
+from .values import PROBES, Refusal, Signal, Sizes, Tensor, merge_sizes
+
+FREE = "depends on a free size of the input: fix it with load(..., shapes=...)"
+
+
+def widened(ctx: Converter, op: Op, x: Signal, sizes: Sequence[Sizes]) -> Signal:
+    """Return a signal with its axes of size 1 repeated, so that its samples have these sizes in each probe."""
+    if tuple(sizes) == x.sizes:
+        return x
+    if any(s != sizes[0] for s in sizes):
+        raise Refusal(f"its shape {FREE}")
+    for axis, (old, new) in enumerate(zip(x.sizes[0], sizes[0], strict=True), 1):
+        if old != new:
+            x = ctx.emit(op, Gather((0,) * new, axis), [x])
+    return x
+
+
+@operator("Expand")
+def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.raw_signal(op.inputs[0])
+    found = []
+    for k, target in enumerate(ctx.constant(op.inputs[1]).probes):
+        shape = x.shape(k, ctx.samples[k])
+        full = tuple(int(v) for v in np.broadcast_shapes(shape, tuple(int(v) for v in target)))
+        if len(full) != len(shape) or full[x.batch] != shape[x.batch]:
+            raise Refusal("it adds axes, or repeats the batch")
+        found.append((*full[: x.batch], *full[x.batch + 1 :]))
+    return [x if tuple(found) == x.sizes else widened(ctx, op, ctx.signal(op, op.inputs[0]), found)]
+
+
+@operator("Tile")
+def _tile(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    for axis, times in enumerate(ctx.constant(op.inputs[1]).integers()):
+        if times == 1:
+            continue
+        place = x.axis(axis)
+        size = x.size(place)
+        if size is None:
+            raise Refusal("it repeats an axis of free size")
+        x = ctx.emit(op, Gather(tuple(range(size)) * times, place), [x])
+    return [x]
+
+
+@operator("GatherND")
+def _gather_points(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    """Positions that are a grid (each index depends on axes of its own) are one Gather per axis."""
+    if op.attributes.get("batch_dims", 0):
+        raise Refusal(f"batch_dims {op.attributes['batch_dims']}")
+    indices = ctx.constant(op.inputs[1]).array()
+    x = ctx.signal(op, op.inputs[0])
+    grid, depth = indices.shape[:-1], indices.shape[-1]
+    if not grid:
+        raise Refusal("a single position")
+    axes = [x.axis(k) for k in range(depth)]
+    blocks = _blocks(indices)
+    for axis, (first, last) in zip(axes, blocks, strict=True):
+        lead = tuple(slice(None) if first <= d < last else 0 for d in range(len(grid)))
+        positions = indices[(*lead, axis - axes[0])].reshape(-1)
+        size = x.size(axis)
+        if size is None:
+            raise Refusal(f"its positions count along an axis whose size is free: {FREE}")
+        if ((positions < -size) | (positions >= size)).any():
+            raise Refusal(f"a position is outside an axis of size {size}")
+        x = ctx.emit(op, Gather(tuple(int(p) for p in positions), axis), [x])
+    batch = x.batch - depth + len(grid)
+    sizes = tuple((*grid, *s[depth:]) for s in x.sizes)
+    return [x.moved(batch) if sizes == x.sizes else ctx.emit(op, Reshape(merge_sizes(sizes)), [x], batch=batch)]
+
+
+def _blocks(indices: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
+    """Return for each gathered axis the axes of the grid, from first to before last, that its positions vary along."""
+    rank, depth = indices.ndim - 1, indices.shape[-1]
+    varies = [
+        [k for k in range(depth) if (indices[..., k] != np.take(indices[..., k], [0], axis=d)).any()]
+        for d in range(rank)
+    ]
+    owners: list[int] = []
+    for d, found in enumerate(varies):
+        # An axis along which nothing varies repeats: it goes with the axis before it.
+        owners.append(found[0] if found else owners[-1] if owners else next((v[0] for v in varies if v), 0))
+        if len(found) > 1 or (d and owners[d] < owners[d - 1]):
+            raise Refusal("positions that are not a grid, with axes in their order")
+    return [(sum(o < k for o in owners), sum(o <= k for o in owners)) for k in range(depth)]
+
+
+@operator("DepthToSpace", "SpaceToDepth")
+def _shuffle(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    """Blocks of b × b pixels are b² channels: DCR has the block's axes before the channels, CRD behind them."""
+    x, b = ctx.signal(op, op.inputs[0]), int(op.attributes["blocksize"])
+    if x.rank != 4 or x.batch != 0:
+        raise Refusal(f"an input with {x.rank} axes and its batch at axis {x.batch}")
+    crd = op.attributes.get("mode", "DCR") == "CRD"
+    split, joined = [], []
+    for k in range(PROBES):
+        c, h, w = x.sizes[k]
+        if op.kind == "DepthToSpace":
+            split.append((c // b**2, b, b, h, w) if crd else (b, b, c // b**2, h, w))
+            joined.append((c // b**2, h * b, w * b))
+        else:
+            split.append((c, h // b, b, w // b, b))
+            joined.append((c * b**2, h // b, w // b))
+    if op.kind == "DepthToSpace":
+        order = (1, 4, 2, 5, 3) if crd else (3, 4, 1, 5, 2)
+    else:
+        order = (1, 3, 5, 2, 4) if crd else (3, 5, 1, 2, 4)
+    blocks = ctx.emit(op, Reshape(merge_sizes(tuple(split))), [x], tag="blocks")
+    moved = ctx.emit(op, Transpose((0, *order)), [blocks], tag="transpose")
+    return [ctx.emit(op, Reshape(merge_sizes(tuple(joined))), [moved])]
+
+
+def wrapped(ctx: Converter, op: Op, x: Signal, pairs: Sequence[tuple[int, int]]) -> Signal:
+    """Return a signal that goes on at the other end: as many values from there as ``pairs`` says, per axis."""
+    for axis, (before, after) in enumerate(pairs, 1):
+        size = x.size(axis)
+        if min(before, after) < 0 or (size is not None and max(before, after) > size):
+            raise Refusal(f"wrapped padding {(before, after)} of an axis of size {size}")
+        parts = [x]
+        if before:
+            parts.insert(0, ctx.emit(op, Slice((axis,), (-before,), (None,), (1,)), [x], tag="before"))
+        if after:
+            parts.append(ctx.emit(op, Slice((axis,), (0,), (after,), (1,)), [x], tag="after"))
+        if len(parts) > 1:
+            x = ctx.emit(op, Concat(axis), parts)
+    return x
