@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays import Array, convert, namespace, to_numpy
 from .errors import GraphError, LrpError
-from .heads import Bare, bare, gated
+from .heads import Bare, bare, gated, heads
 from .layers import Affine, Conv, ConvTranspose, Dense, Layer
 from .network import Network, Node
 
@@ -66,10 +66,12 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
 def canonized(net: Network, *, merge: bool = True, drop: bool = True, chance: int | None = None) -> Bare:
     """Return the canonized network with what was found at its outputs; arguments as for :func:`lrp_ref.heads.bare`."""
     # BatchNorms first, so that the head is a sigmoid of what the weighted layer gives; then what turns signs there.
-    if merge:
-        net = _merged(net, frozenset())
-    found = bare(gated(net), drop=drop, chance=chance)
-    return replace(found, net=_merged(found.net, found.signs)) if merge and found.signs else found
+    found = bare(gated(_merged(net, frozenset()) if merge else net), drop=drop, chance=chance)
+    if not merge:
+        return found
+    stated = zip(heads(net), found.heads, strict=True)  # with the nodes that the network has
+    found = replace(found, heads=tuple(a if bool(a.lost) == bool(b.lost) else b for a, b in stated))
+    return replace(found, net=_merged(found.net, found.signs)) if found.signs else found
 
 
 def _merged(net: Network, signs: frozenset[str]) -> Network:

@@ -66,9 +66,27 @@ LAYERS: dict[str, tuple[Layer, tuple[int, ...], int, int]] = {
         3,
         3,
     ),
-}
+    "transposed-3d": (ConvTranspose(draw(2, 2, 2, 1, 2), draw(2), stride=(2, 1, 2)), (2, 2, 3, 2), 2, 2),
+    "transposed-output-padding": (
+        ConvTranspose(draw(4, 2, 3, 2), draw(4), groups=2, stride=(3, 2), padding=((1, 0), (0, 1)),
+                      output_padding=(2, 1), dilation=(2, 1)),
+        (4, 3, 3),
+        4,
+        4,
+    ),
+    "transposed-map-bias": (ConvTranspose(draw(2, 3, 3), draw(3, 7), stride=2, padding=((1, 1),)), (2, 4), 2, 3),
+    "transposed-one-tap": (ConvTranspose(draw(4, 3, 1, 1), draw(6), groups=2), (4, 3, 2), 4, 6),
+    "transposed-one-tap-cropped": (ConvTranspose(draw(2, 3, 1), draw(3), padding=1), (2, 5), 2, 3),
+    "transposed-one-tap-stride": (ConvTranspose(draw(2, 3, 1), draw(3), stride=2), (2, 4), 2, 3),
+}  # fmt: skip
+# Layers whose shift in front is another number at each place of the output.
+BY_PLACE = {
+    "conv-padding", "conv-no-bias-padding", "conv-stride-padding", "conv-dilation", "conv-grouped", "conv-map-bias",
+    "conv-depthwise-multiplier", "transposed", "transposed-no-bias", "transposed-grouped", "transposed-depthwise",
+    "transposed-3d", "transposed-output-padding", "transposed-map-bias", "transposed-one-tap-stride",
+}  # fmt: skip
 after_ = pytest.mark.parametrize("name", LAYERS)
-before_ = pytest.mark.parametrize("name", [n for n in LAYERS if "transposed" not in n and n != "conv-map-bias"])
+before_ = pytest.mark.parametrize("name", LAYERS)
 
 
 def chain(name: str, place: str) -> tuple[Network, Any]:
@@ -109,9 +127,13 @@ def test_batch_norm_in_front_of_a_layer(name: str) -> None:
     merged = canonize(net)
     assert [n.name for n in merged.nodes] == ["layer", "relu1"]
     layer, _, _, outs = LAYERS[name]
-    padded = isinstance(layer, Conv) and any(map(any, layer.padding))
+    by_place = name in BY_PLACE
     bias = merged["layer"].layer.bias  # type: ignore[attr-defined]
-    assert bias.shape == (net.until("layer").forward(x).shape[1:] if padded else (outs,))
+    assert bias.shape == (net.until("layer").forward(x).shape[1:] if by_place else (outs,))
+    if not isinstance(layer, Dense):
+        # What the layer makes of zeros is what the pair makes of them, place by place.
+        zeros = np.zeros_like(x)
+        np.testing.assert_allclose(merged.forward(zeros), net.forward(zeros), rtol=1e-12, atol=1e-12)
     check_same(net, merged, x)
 
 
@@ -131,6 +153,66 @@ def test_a_shift_per_position_by_hand() -> None:
     sized = Network(net.nodes, (Input("input", (None, 1, 4)),), net.outputs)
     merged = canonize(sized)["conv1"].layer
     assert merged.bias.tolist() == [[2.0, 3.0, 3.0, 2.0]]  # type: ignore[attr-defined]
+
+
+def test_a_shift_in_front_of_a_transposed_convolution_by_hand() -> None:
+    """x + 1 spread by taps (1, 10, 100) with stride 2: places see one tap or two, the added last place none."""
+    layer = ConvTranspose(np.array([[[1.0, 10.0, 100.0]]]), np.array([0.5]), stride=2, output_padding=1)
+    net = Network.sequential([Affine(shift=np.ones(1)), layer])
+    sized = Network(net.nodes, (Input("input", (None, 1, 2)),), net.outputs)
+    merged = canonize(sized)["convtranspose1"].layer
+    assert merged.bias.tolist() == [[1.5, 10.5, 101.5, 10.5, 100.5, 0.5]]  # type: ignore[attr-defined]
+    cropped = replace(layer, padding=((1, 2),))
+    sized = Network((net.nodes[0], replace(net.nodes[1], layer=cropped)), sized.inputs, sized.outputs)
+    assert canonize(sized)["convtranspose1"].layer.bias.tolist() == [[10.5, 101.5, 10.5]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", [n for n in LAYERS if "transposed" in n])
+def test_a_transposed_convolution_of_unknown_input(name: str) -> None:
+    """Where the shift is one number at each place, the size has to be known; explain knows it."""
+    layer, shape, ins, _ = LAYERS[name]
+    net = Network.sequential([affine(ins), layer])
+    assert kinds(canonize(net)) == (["Affine", "ConvTranspose"] if name in BY_PLACE else ["ConvTranspose"])
+    x = draw(2, *shape)
+    e = lrp.explain(net, x, composite="lrp0")
+    assert [type(p.layer).__name__ for p in e.plan] == ["ConvTranspose"]
+    np.testing.assert_allclose(e.output, net.forward(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n in LAYERS if n != "dense-no-bias"])
+def test_merged_layers_against_autograd(name: str) -> None:
+    """LRP-0 of the merged chain is x·∂f/∂x of the apart one, which torch computes."""
+    torch = pytest.importorskip("torch")
+    net, x = chain(name, "before")
+    (bn, layer), f = (n.layer for n in net.nodes[:2]), torch.nn.functional
+    t = torch.tensor(x, requires_grad=True)
+    per = (-1, *(1,) * (x.ndim - 2)) if x.ndim > 2 else (-1,)
+    y = t * torch.tensor(bn.scale).reshape(per) + torch.tensor(bn.shift).reshape(per)  # type: ignore[attr-defined]
+    w, b = torch.tensor(layer.weight), layer.bias  # type: ignore[attr-defined]
+    if isinstance(layer, Dense):
+        y = y @ w
+    elif isinstance(layer, ConvTranspose):
+        call = getattr(f, f"conv_transpose{w.ndim - 2}d")
+        y = call(y, w, stride=layer.stride, groups=layer.groups, dilation=layer.dilation)
+        y = f.pad(y, [e for extra in reversed(layer.output_padding) for e in (0, extra)])
+        cut = zip(y.shape[2:], layer.padding, strict=True)
+        y = y[(slice(None), slice(None), *(slice(a, n - c) for n, (a, c) in cut))]
+    else:
+        assert isinstance(layer, Conv)
+        y = f.pad(y, [p for pair in reversed(layer.padding) for p in pair])
+        call = getattr(f, f"conv{w.ndim - 2}d")
+        y = call(y, w, stride=layer.stride, groups=layer.groups, dilation=layer.dilation)
+    if b is not None:
+        y = y + torch.tensor(b if b.ndim > 1 else b.reshape(per))
+    out = torch.relu(y)
+    start = draw(*out.shape)
+    e = lrp.explain(
+        net, x, composite=[((Dense, Conv, ConvTranspose), rules.LRP0())], start=out.detach().numpy() * start
+    )
+    np.testing.assert_allclose(e.output, out.detach().numpy(), rtol=1e-10, atol=1e-10)
+    (out * torch.tensor(start)).sum().backward()
+    right = x * t.grad.numpy()
+    np.testing.assert_allclose(e.relevance, right, rtol=1e-8, atol=1e-8 * np.abs(right).max())
 
 
 @pytest.mark.parametrize("shape", [None, (None, 2, None), (None, None, 5)])
@@ -180,6 +262,62 @@ def test_affines_of_other_shapes_stay() -> None:
         assert canonize(net) == net
     mixed = Network.sequential([ReLU(), Affine(draw(3), draw(3)), Affine(draw(3, 1)), ReLU()])
     assert canonize(mixed) == mixed
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_one_number_per_row_is_not_one_per_channel(place: str) -> None:
+    """(4, 1) beside maps (4, 4, 5) belongs to the rows, although there are four channels too."""
+    rows = Affine(draw(4, 1), draw(4, 1))
+    layers = [rows, Conv(draw(4, 4, 1, 1))] if place == "before" else [Conv(draw(4, 4, 1, 1)), rows]
+    net = Network(Network.sequential(layers).nodes, (Input("input", (None, 4, 4, 5)),), ("conv1",))
+    net = net if place == "before" else replace(net, outputs=("affine1",))
+    assert canonize(net) == net
+    x = draw(2, 4, 4, 5)
+    assert np.array_equal(lrp.explain(net, x, composite=ALL_LRP0).output, net.forward(x))
+    per_channel = Network.sequential([Conv(draw(3, 4, 1, 1)), Affine(draw(3, 1, 1), draw(3, 1, 1))])
+    assert kinds(canonize(per_channel)) == ["Conv"]
+    check_same(per_channel, canonize(per_channel), x)
+
+
+def test_single_numbers_beside_any_layer() -> None:
+    for layer, shape in ((Dense(draw(4, 3)), (4,)), (Conv(draw(3, 2, 2), draw(3)), (2, 5)),
+                         (ConvTranspose(draw(2, 3, 1), draw(3)), (2, 5))):  # fmt: skip
+        for layers in ([layer, Affine(draw(1), draw(1))], [Affine(draw(1), draw(1)), layer]):
+            net = Network.sequential(layers)
+            assert len(canonize(net)) == 1
+            check_same(net, canonize(net), draw(2, *shape))
+    for one, other in ((draw(1), draw(3)), (draw(3, 1), draw(1)), (draw(1), draw(1))):
+        net = Network.sequential([ReLU(), Affine(one, one), Affine(None, other), Affine(other), ReLU()])
+        assert kinds(canonize(net)) == ["ReLU", "Affine", "ReLU"]
+        check_same(net, canonize(net), draw(2, 3, 4))
+
+
+def test_nothing_becomes_a_bias_where_there_was_none() -> None:
+    net = Network.sequential([Dense(draw(3, 2)), Affine(draw(2))])
+    assert canonize(net)["dense1"].layer.bias is None  # type: ignore[attr-defined]
+
+
+def test_an_affine_that_enlarges_stays_in_the_middle_too() -> None:
+    net = Network.sequential([Conv(draw(1, 2, 1)), ReLU(), Affine(draw(3), draw(3)), Conv(draw(2, 3, 1))])
+    sized = Network(net.nodes, (Input("input", (None, 2, 4)),), net.outputs)
+    assert canonize(sized) == sized
+    x = draw(2, 2, 4)
+    e = lrp.explain(net, x, composite=ALL_LRP0)
+    np.testing.assert_allclose(e.output, net.forward(x), rtol=1e-12)
+
+
+def test_a_dense_layer_over_an_axis_of_unknown_length_keeps_its_affine() -> None:
+    """The number of axes is known, their lengths are not: that is enough to see that it is no (N, features)."""
+    net = Network.sequential([Dense(draw(3, 4)), affine(4)])
+    sized = Network(net.nodes, (Input("input", (None, None, 3)),), net.outputs)
+    assert canonize(sized) == sized
+
+
+def test_an_affine_that_several_read_stays() -> None:
+    nodes = (Node("bn", affine(2), ("x",)), Node("up", ConvTranspose(draw(2, 2, 1)), ("bn",)),
+             Node("sum", Add(), ("up", "bn")))  # fmt: skip
+    net = Network(nodes, (Input("x", (None, 2, 3)),), ("sum",))
+    assert canonize(net) == net
 
 
 # What prevents merging ---------------------------------------------------------------------------------------
@@ -343,7 +481,9 @@ def test_exact_networks_are_merged_exactly(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-@pytest.mark.parametrize("name", ["dense", "conv", "conv-stride-padding", "conv-grouped"])
+@pytest.mark.parametrize(
+    "name", ["dense", "conv", "conv-stride-padding", "conv-grouped", "transposed", "transposed-one-tap"]
+)
 @pytest.mark.parametrize("fault", ["weight", "bias"])
 def test_a_wrong_merge_is_refused(place: str, name: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that is off by 1e-6 in one number must not get through."""

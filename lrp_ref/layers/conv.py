@@ -162,7 +162,7 @@ class ConvTranspose(Linear):
 
     Args:
         weight: (in, out/groups, *kernel).
-        bias: (out,), or None.
+        bias: (out,) or (out, *output size), or None.
         stride, dilation, groups: as in :class:`Conv`.
         padding: what is cropped from the output: an integer, one per axis, or (before, after) per axis.
         output_padding: positions added at the end of each axis.
@@ -239,5 +239,5 @@ class ConvTranspose(Linear):
         return replace(self, weight=weights(self.weight), bias=None if self.bias is None else bias(self.bias))
 
     def bias_map(self, z: Array) -> Array | None:
-        """Return the bias as (out, 1, ...)."""
+        """Return the bias as (out, 1, ...) or (out, *size)."""
         return None if self.bias is None else _spatial_bias(self.bias, z)
