@@ -11,6 +11,7 @@ from typing import Any
 from . import composites, threads
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, is_float, like, namespace, sample_sum, to_numpy
+from .domain import outside
 from .errors import BackendError, GraphError, ModelFormatError, ParameterError
 from .network import Network
 from .start import Start, start_relevance
@@ -55,6 +56,8 @@ class Explanation:
         composite: name of the composite.
         plan: the rule of every node.
         start_relevance: what started at the output, with its shape.
+        bias: the composite's policy for the relevance of biases: "absorb", "ignore" or "spread".
+        notes: what has to be known to read the relevance, a sentence each.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
     """
@@ -67,6 +70,8 @@ class Explanation:
     composite: str
     plan: composites.Plan
     start_relevance: Array
+    bias: str = "absorb"
+    notes: tuple[str, ...] = ()
     kept: Trace | None = None
     again: Request | None = None
 
@@ -81,11 +86,17 @@ class Explanation:
 
     def __repr__(self) -> str:
         target = "" if self.target is None else f", target {to_numpy(self.target)[:4].tolist()}"
+        notes = "".join(f"; {note}" for note in self.notes)
         return (
-            f"Explanation({self.composite}, {self.start}{target}: relevance {self._shapes()}, "
+            f"Explanation({self.rules}, {self.start}{target}: relevance {self._shapes()}, "
             f"start {number(_total(self.start_relevance))}, arrived at the input {number(self._arrived())}, "
-            f"ledger residual {self.ledger.residual:.1e})"
+            f"ledger residual {self.ledger.residual:.1e}{notes})"
         )
+
+    @property
+    def rules(self) -> str:
+        """The composite's name, with its bias policy where that is not "absorb", as results print it."""
+        return self.composite if self.bias == "absorb" else f"{self.composite}, bias {self.bias}"
 
     def _shapes(self) -> str:
         return ", ".join(str(tuple(r.shape)) for r in self._parts().values())
@@ -158,13 +169,13 @@ class Explanation:
         extra |= {f"input_relevance/{name}": array for name, array in self._parts().items()}
         if self.target is not None:
             extra["target"] = self.target
-        extra |= {"start": self.start, "composite": self.composite, "inputs": names}
+        extra |= {"start": self.start, "composite": self.composite, "bias": self.bias, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
         return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
-    """Read a saved explanation: a dict with output, relevance, target, start, composite and trace.
+    """Read a saved explanation: a dict with output, relevance, target, start, composite, bias and trace.
 
     Raises:
         ModelFormatError: no such file, or not a saved explanation.
@@ -175,7 +186,7 @@ def load_relevance(path: str | Path) -> dict[str, Any]:
         raise ModelFormatError(f"{path}: a trace, not a saved explanation (it has no relevance of the inputs)")
     parts = {name: extra.pop(f"input_relevance/{name}") for name in names}
     relevance = parts["relevance"] if list(parts) == ["relevance"] else parts
-    return {**extra, "relevance": relevance, "trace": trace}
+    return {"bias": "absorb", **extra, "relevance": relevance, "trace": trace}  # files from before had one policy
 
 
 def _total(array: Array) -> float:
@@ -193,6 +204,7 @@ def explain(
     canonize: bool = True,
     xp: Any = None,
     trace: bool = False,
+    **parameters: Any,
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
@@ -212,6 +224,8 @@ def explain(
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
+        parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
+            composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.composites.get`.
 
     Raises:
         LrpError: any of its kinds, with the node's name where one is involved.
@@ -240,7 +254,8 @@ def explain(
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
         raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
-    walk = ready(net, fed, composite, output=which, canonize=canonize)
+    chosen = composites.resolve(composite, parameters, caller=explain)
+    walk = ready(net, fed, chosen, output=which, canonize=canonize)
     n = len(next(iter(fed.values())))
 
     def some(cut: slice) -> Explanation:
@@ -252,10 +267,9 @@ def explain(
         count = max(n, 1) if trace else walk.samples(fed, threads.members())
         parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
     whole = parts[0] if len(parts) == 1 else _joined(parts)
-    again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)
-    return replace(
-        whole, again=again, relevance=whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values()))
-    )
+    again = None if trace else Request(net, fed, whole.target, chosen, start, output, canonize)
+    relevance = whole.relevance if len(fed) > 1 else next(iter(whole.relevance.values()))
+    return replace(whole, again=again, relevance=relevance, notes=outside(walk.net, walk.plan, fed))
 
 
 def _explain_few(
@@ -285,6 +299,7 @@ def _explain_few(
         target=targets,
         start=described,
         composite=walk.composite,
+        bias=walk.bias,
         plan=walk.plan,
         start_relevance=begin,
     )

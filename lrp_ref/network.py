@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .arithmetic import settled
-from .arrays import Array, by_name, convert, is_float, namespace, require_finite, unwarned
+from .arrays import Array, by_name, convert, declared, is_float, namespace, require_finite, unwarned
 from .errors import GraphError, LrpError, ShapeError, UndecidedError
 from .layers.base import Layer
 from .values import Value
@@ -37,10 +37,21 @@ class Input(Value):
     Attributes:
         name: of the value.
         shape: of a batch; None for a size that is not fixed (the batch axis always is free). None: not known.
+        low, high: the range that its values are declared to have, for rules that need bounds (z^B): a number, one per
+            channel, or an array of the sample's shape, as nested tuples. None: not known.
+
+    Raises:
+        LrpError: low > high, a bound that is not finite, or bounds whose shapes do not fit each other.
     """
 
     name: str
     shape: tuple[int | None, ...] | None = None
+    low: Any = None
+    high: Any = None
+
+    def __post_init__(self) -> None:
+        for key, bound in zip(("low", "high"), declared(f"input '{self.name}'", self.low, self.high), strict=True):
+            object.__setattr__(self, key, bound)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

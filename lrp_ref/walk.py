@@ -57,12 +57,14 @@ class Walk:
         net: canonized, up to the output that is explained.
         plan: the rule of every node.
         composite: the composite's name.
+        bias: its bias policy.
         known: what the graph tells about every node, and its edited layers.
     """
 
     net: Network
     plan: composites.Plan
     composite: str
+    bias: str
     known: tuple[Known, ...]
 
     @cached_property
@@ -183,7 +185,7 @@ def _make(net: Network, fed: Mapping[str, Array], chosen: composites.Composite, 
             known.append(_known(node, planned.rule, fact, fit, fed))
         except LrpError as error:
             raise error.at(node.name) from error
-    return Walk(net, plan, chosen.name, tuple(known))
+    return Walk(net, plan, chosen.name, chosen.bias, tuple(known))
 
 
 def _edits(node: Node, rule: Any, fact: Facts) -> list[tuple[Edit, Edit]]:

@@ -18,7 +18,7 @@ FLOORS = [
     ["kernels", "windows", "edits", "heatmap"],
     ["groups", "rule", "sharing", "layers"],
     ["rules", "network"],
-    ["composites", "canonization", "trace", "start"],
+    ["domain", "plan", "composites", "canonization", "trace", "start"],
     ["knowledge"],
     ["walk"],
     ["explanation"],

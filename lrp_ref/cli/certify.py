@@ -18,7 +18,7 @@ from ..certificate.exact import SYSTEMS
 from ..certificate.rows import DECISION_HEADERS, HEADERS
 from ..errors import LrpError, ModelFormatError, ParameterError
 from ..explanation import load_relevance
-from ..preprocess import load_sidecar
+from ..preprocess import declare, load_sidecar
 from . import inputs
 from .inputs import Sample
 from .options import FILE, composite_options, find_preset, find_target
@@ -51,7 +51,8 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
     """
     from .. import loaders
 
-    net, sidecar = loaders.load(model), load_sidecar(model, options["sidecar"])
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(loaders.load(model), sidecar)
     preset, parameters = find_preset(options["composite"], sidecar, options)
     sample = _sample(input_, net, sidecar, model, options["sample"])
     where = target_file or Path(f"{sample.name}.certificate.json")
@@ -92,7 +93,8 @@ def verify_file(file: Path, heatmap: Path | None, ulp: float | None, system: str
     stated = Certificate.load(file)
     model = options["model"] or _beside(file, stated.request.model, "model")
     given = options["input_"] or _beside(file, stated.request.input, "input")
-    net, sidecar = loaders.load(model), load_sidecar(model, options["sidecar"])
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(loaders.load(model), sidecar)
     sample = _sample(given, net, sidecar, model, stated.request.sample)
     claimed = None if heatmap is None else _heatmap(heatmap, [i.name for i in net.inputs])
     with _status() as say:

@@ -18,7 +18,7 @@ from ..errors import LrpError, MissingExtraError, NonFiniteError, ParameterError
 from ..explanation import Explanation
 from ..explanation import explain as explain_network
 from ..network import Network
-from ..preprocess import Sidecar, load_sidecar
+from ..preprocess import Sidecar, declare, load_sidecar
 from . import inputs
 from .options import FILE, composite_options, make_composite
 from .output import print_table, progress
@@ -71,7 +71,8 @@ def check(model: Path, input_: Path | None, names: tuple[str, ...], **options: A
     """
     from .. import loaders
 
-    net, sidecar = loaders.load(model), load_sidecar(model, options["sidecar"])
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(loaders.load(model), sidecar)
     dtype = "float32" if options["float32"] else "float64"
     chosen = _composites(names, sidecar, options)
     if input_ is None:
@@ -124,16 +125,13 @@ def random_input(net: Network, sidecar: Sidecar | None, seed: int, dtype: str) -
 
 
 def _composites(names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str, Any]) -> dict[str, Composite]:
-    """Return the composites to check: the given ones, or all whose parameters are known."""
+    """Return the composites to check: the given ones, or all, each with those of the given parameters that it takes."""
     if names:
         return {name: make_composite(name, sidecar, given) for name in names}
-    found = {}
-    for name in composites.PRESETS:
-        try:
-            found[name] = make_composite(name, sidecar, {})
-        except ParameterError:
-            continue  # it needs bounds of the input, which nobody gave
-    return found
+    return {
+        name: make_composite(name, sidecar, {key: given.get(key) for key in composites.takes(name)})
+        for name in composites.names()
+    }
 
 
 def _runtime(model: Path, x: Feed) -> Finding:

@@ -54,12 +54,21 @@ def save(network: Network, path: Path) -> None:
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "inputs": [{"name": i.name, "shape": None if i.shape is None else list(i.shape)} for i in network.inputs],
+        "inputs": [_input(i, arrays) for i in network.inputs],
         "outputs": list(network.outputs),
         "nodes": nodes,
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
     _replace(path, {"header": np.frombuffer(text, dtype=np.uint8), **arrays})
+
+
+def _input(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Return an input's entry of the header; its range stands there only if it is declared, as in older files."""
+    entry: dict[str, Any] = {"name": spec.name, "shape": None if spec.shape is None else list(spec.shape)}
+    for key in ("low", "high"):
+        if getattr(spec, key) is not None:
+            entry[key] = _encode(getattr(spec, key), f"input '{spec.name}': {key}", arrays)
+    return entry
 
 
 def _replace(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
@@ -173,7 +182,10 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
         except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
-    inputs = tuple(Input(str(i["name"]), _shape(i["shape"])) for i in header["inputs"])
+    inputs = tuple(
+        Input(str(i["name"]), _shape(i["shape"]), *(_decode(i.get(key), arrays) for key in ("low", "high")))
+        for i in header["inputs"]
+    )
     return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])))
 
 
