@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic
-from .errors import BackendError, NonFiniteError, ParameterError, require
+from .errors import BackendError, NonFiniteError, ParameterError, ShapeError, require
 
 Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtype and shape are in the docstrings
 Namespace = Any
@@ -151,6 +151,42 @@ def cut_of(k: int | slice, samples: int) -> slice:
     if not -samples <= k < samples:
         raise IndexError(f"sample {k} of {samples}")
     return slice(k % samples, k % samples + 1)
+
+
+def require_range(what: str, low: Any, high: Any) -> None:
+    """Raise unless low ≤ high everywhere: numbers, arrays of any library, or numbers in nested tuples.
+
+    Raises:
+        ShapeError: shapes that do not broadcast.
+        ParameterError: low > high somewhere, or NaN.
+    """
+    try:
+        below = bool((to_numpy(low) <= to_numpy(high)).all())
+    except ValueError as error:
+        raise ShapeError(f"{what}: low and high have shapes that do not fit each other") from error
+    if not below:
+        raise ParameterError(f"{what}: low must be ≤ high everywhere, got low={low!r}, high={high!r}")
+
+
+def declared(what: str, low: Any, high: Any) -> tuple[Any, Any]:
+    """Return the bounds of a declared range, checked: numbers, or nested tuples of them in place of arrays and lists.
+
+    Raises:
+        ParameterError, ShapeError: as :func:`require_range`.
+        NonFiniteError: a bound that is not finite.
+    """
+    bounds = [None if bound is None else tuples(to_numpy(bound).tolist()) for bound in (low, high)]
+    for bound in bounds:
+        if bound is not None:
+            require_finite(np.asarray(bound, dtype=float), f"a bound of {what}")
+    if None not in bounds:
+        require_range(what, *bounds)
+    return bounds[0], bounds[1]
+
+
+def tuples(value: Any) -> Any:
+    """Return lists, and lists in lists, as tuples, which have a hash."""
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
 def sample_sum(x: Array) -> Array:

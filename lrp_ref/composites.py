@@ -1,229 +1,28 @@
-"""Composites: which rule at which node, an ordered list of (where → rule) of which the first match wins.
+"""Composites: the presets under the names they are known by, and what a composite may be given as.
 
-Nodes that nothing matches: sums and average pools get ε = 1e-6, affine layers (an unmerged BatchNorm) pass, an LSTM
-gets ε = 1e-3, and everything else keeps its own way (activations pass, routes route, max pools choose the winner).
+Where → rule, and the plan that a composite makes for a network, are in ``plan``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from . import rules, tables
+from . import rules
 from .edits import Stabiliser, add
 from .errors import ParameterError, unknown
-from .layers import LSTM, Affine, Clip, Conv, ConvTranspose, Dense, Layer, Linear, Multiply, ReLU, Unweighted
-from .network import Network, Node
-from .rule import Rule
-from .values import Value
-
-LayerTypes = type[Layer] | tuple[type[Layer], ...]
-
-
-@dataclass(frozen=True)
-class Order:
-    """The start-th to (stop−1)-th node of some layer classes, counted from 0 in execution order."""
-
-    layers: tuple[type[Layer], ...]
-    start: int
-    stop: int
-
-    def __repr__(self) -> str:
-        names = ", ".join(t.__name__ for t in self.layers)
-        return f"first({names})" if (self.start, self.stop) == (0, 1) else f"order({names}, {self.start}, {self.stop})"
-
-
-def first(*layers: type[Layer]) -> Order:
-    """Return the place of the first node of these layer classes in execution order.
-
-    Example:
-        >>> first(Conv)
-        first(Conv)
-    """
-    return Order(layers, 0, 1)
-
-
-def order(*layers: type[Layer], start: int, stop: int) -> Order:
-    """Return the place of the start-th to (stop−1)-th node of these layer classes, counted from 0."""
-    return Order(layers, start, stop)
-
-
-Where = LayerTypes | Order | str
-
-
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """The rule of one node and the entry that chose it.
-
-    Attributes:
-        node: its name.
-        layer: its layer's repr.
-        rule: the rule; None for the layer's own way.
-        why: the entry that matched, or "default".
-    """
-
-    node: str
-    layer: Layer
-    rule: Any
-    why: str
-
-    @property
-    def label(self) -> str:
-        """The rule as text."""
-        if self.rule is not None:
-            return repr(self.rule)
-        if isinstance(self.layer, Multiply):
-            return rules.Product("half" if self.layer.gate is None else "signal").formula()
-        return self.layer.own_rule or "none: no relevance may arrive"
-
-
-class Plan(tuple[Planned, ...]):
-    """What a composite does to a network: one row per node; prints as a table.
-
-    Attributes:
-        note: where the relevance starts, if that is not the output of the network.
-    """
-
-    headers: ClassVar[tuple[str, ...]] = ("node", "layer", "rule", "because of")
-    note: str
-
-    def __new__(cls, rows: Iterable[Planned] = (), note: str = "") -> Plan:
-        """Return the plan with these rows."""
-        made = super().__new__(cls, rows)
-        made.note = note
-        return made
-
-    def rows(self) -> list[list[str]]:
-        """Return the cells of the table."""
-        return [[p.node, type(p.layer).__name__, p.label, p.why] for p in self]
-
-    def __repr__(self) -> str:
-        return tables.text(self.headers, self.rows()) + (f"\n{self.note}" if self.note else "")
-
-    def _repr_html_(self) -> str:
-        return tables.html(self.headers, self.rows(), title=self.note)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Composite(Value):
-    """An ordered list of (where, rule); the first entry that matches a node gives its rule.
-
-    Args:
-        entries: where is a layer class (or a tuple of classes), ``first(class)``, a node's name, or a glob over node
-            names. With a rule for linear layers a glob means the linear layers among them.
-        name: how it is called in results.
-        base: entries for nodes that ``entries`` does not match.
-
-    Raises:
-        ParameterError: an entry that is no (where, rule) pair.
-
-    Example:
-        >>> import numpy as np
-        >>> from lrp_ref.layers import Dense, ReLU
-        >>> net = Network.sequential([Dense(np.eye(2)), ReLU(), Dense(np.eye(2))])
-        >>> Composite([(first(Dense), rules.Flat()), (Dense, rules.Epsilon(0.1))]).plan(net)
-        node    layer  rule                                because of
-        ───────────────────────────────────────────────────────────────
-        dense1  Dense  Flat(stabiliser=exact)              first(Dense)
-        relu1   ReLU   R_i = R_j                           default
-        dense2  Dense  Epsilon(epsilon=0.1, bias_share=0)  Dense
-    """
-
-    entries: Any
-    name: str = "custom"
-    base: Any = field(default=())
-
-    def __post_init__(self) -> None:
-        for key in ("entries", "base"):
-            entries = tuple(tuple(e) if isinstance(e, list | tuple) else (e,) for e in getattr(self, key))
-            object.__setattr__(self, key, entries)
-            for entry in entries:
-                if len(entry) != 2 or not _is_where(entry[0]) or isinstance(entry[1], type):
-                    raise ParameterError(
-                        f"composite entry {entry!r}: expected (where, rule) with where a layer class, first(class) or "
-                        "a name pattern, and a rule with its parameters, such as Epsilon(1e-6)"
-                    )
-
-    def check_names(self, net: Network) -> None:
-        """Raise if an entry is for a name (without wildcards) that no node of ``net`` has.
-
-        Raises:
-            ParameterError: with the name and the nearest one there is.
-        """
-        for where, _ in self.entries:
-            exact = isinstance(where, str) and not any(sign in where for sign in "*?[")
-            if exact and all(n.name != where for n in net.nodes):
-                raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
-
-    def plan(self, net: Network, *, check_names: bool = True) -> Plan:
-        """Return the rule of every node of ``net``.
-
-        Args:
-            net: the network as it is explained, that is, canonized.
-            check_names: whether every name in the entries has to be there.
-
-        Raises:
-            ParameterError: dense or convolution nodes without a rule, or an entry for a name that matches nothing.
-        """
-        rows, missing = [], []
-        entries = (*self.entries, *self.base, *DEFAULTS)
-        if check_names:
-            self.check_names(net)
-        for node in net.nodes:
-            for k, (where, rule) in enumerate(entries):
-                if _matches(where, rule, node, net):
-                    why = "default" if k >= len(self.entries) + len(self.base) else _label(where)
-                    rows.append(Planned(node.name, node.layer, rule, why))
-                    break
-            else:
-                if isinstance(node.layer, WEIGHTED):
-                    missing.append(f"{node.name} ({type(node.layer).__name__})")
-                rows.append(Planned(node.name, node.layer, None, _default(node)))
-        if missing:
-            raise ParameterError(f"composite '{self.name}' has no rule for {', '.join(missing)}: add an entry for them")
-        return Plan(rows)
-
-
-WEIGHTED = (Dense, Conv, ConvTranspose)
-CONVOLUTIONS = (Conv, ConvTranspose)
-DEFAULTS: tuple[tuple[Where, Any], ...] = (
-    (Unweighted, rules.Epsilon(1e-6)),
-    (Affine, rules.Pass()),
-    (LSTM, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
-)
-
-
-def _default(node: Node) -> str:
-    """Return why a node keeps its own way; a product also says which operand is its gate."""
-    gate = node.layer.gate if isinstance(node.layer, Multiply) else None
-    return "default" if gate is None else f"default; the gate is '{node.inputs[gate]}'"
-
-
-def _is_where(where: Any) -> bool:
-    if isinstance(where, tuple):
-        return all(isinstance(w, type) and issubclass(w, Layer) for w in where)
-    return isinstance(where, str | Order) or (isinstance(where, type) and issubclass(where, Layer))
-
-
-def _matches(where: Where, rule: Any, node: Node, net: Network) -> bool:
-    if isinstance(where, str):
-        # A pattern such as "block3.*" also names activations; a rule for linear layers is not meant for those.
-        pattern = any(sign in where for sign in "*?[")
-        suits = not (pattern and isinstance(rule, Rule)) or isinstance(node.layer, Linear)
-        return suits and (fnmatchcase(node.name, where) if pattern else node.name == where)
-    if isinstance(where, Order):
-        same = [n.name for n in net.nodes if isinstance(n.layer, where.layers)]
-        return node.name in same[where.start : where.stop]
-    return isinstance(node.layer, where)
-
-
-def _label(where: Where) -> str:
-    if isinstance(where, tuple):
-        return ", ".join(w.__name__ for w in where)
-    return where.__name__ if isinstance(where, type) else str(where)
-
+from .layers import LSTM, Clip, Conv, Dense, Layer, ReLU, Unweighted
+from .plan import CONVOLUTIONS as CONVOLUTIONS
+from .plan import WEIGHTED as WEIGHTED
+from .plan import Composite as Composite
+from .plan import Order as Order
+from .plan import Plan as Plan
+from .plan import Planned as Planned
+from .plan import Where as Where
+from .plan import first as first
+from .plan import order as order
+from .rule import Rule, WithBias
 
 # Presets ---------------------------------------------------------------------------------------------------------
 
@@ -238,7 +37,7 @@ def of_rule(rule: Any) -> Composite:
     if not isinstance(rule, Rule):
         return Composite([(Layer, rule)], name=repr(rule))
     entries: list[tuple[Where, Any]] = [(WEIGHTED, rule)]
-    if isinstance(rule, rules.Epsilon):
+    if isinstance(rule.rule if isinstance(rule, WithBias) else rule, rules.Epsilon):
         entries.append((LSTM, rule))
     return Composite(entries, name=repr(rule))
 
@@ -279,8 +78,6 @@ def _alpha2_beta1_flat(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT) -
 def _gamma_box(
     low: Any = None, high: Any = None, epsilon: float = 1e-6, gamma: float = 0.25, stabiliser: Stabiliser = ZENNIT
 ) -> Composite:
-    if low is None or high is None:
-        raise ParameterError("composite 'epsilon_gamma_box' needs low= and high=, the bounds of the network's input")
     entries = [
         (first(*CONVOLUTIONS), rules.ZBox(low, high, stabiliser)),
         (CONVOLUTIONS, rules.GeneralizedGamma(gamma, stabiliser)),
@@ -290,8 +87,6 @@ def _gamma_box(
 
 
 def _montavon_vgg16(low: Any = None, high: Any = None) -> Composite:
-    if low is None or high is None:
-        raise ParameterError("composite 'montavon_vgg16' needs low= and high=, the bounds of the network's input")
     entries = [
         (first(Conv), rules.ZBox(low, high)),
         (order(Conv, start=1, stop=7), rules.Gamma(0.25)),
@@ -339,6 +134,8 @@ PRESETS: dict[str, Callable[..., Composite]] = {
     "lrp.sequential_preset_b_flat": lambda epsilon=0.1: _preset_b(epsilon, flat=True),
 }
 
+DERIVATIVES = ("gradient", "deconvnet", "guided_backprop", "beta_smooth")
+
 
 def names() -> list[str]:
     """Return the names of all presets."""
@@ -353,7 +150,7 @@ def get(name: str, **parameters: Any) -> Composite:
     epsilon_plus                  convolutions z⁺, dense ε = 1e-6 (zennit's names, from here on)
     epsilon_plus_flat             the same, first convolution or dense layer flat
     epsilon_alpha2_beta1[_flat]   convolutions α2β1, dense ε
-    epsilon_gamma_box             first convolution z^B, convolutions generalised γ = ¼, dense ε; needs low and high
+    epsilon_gamma_box             first convolution z^B, convolutions generalised γ = ¼, dense ε
     excitation_backprop           z⁺ everywhere
     deconvnet, guided_backprop,   derivatives with their own ReLU
     beta_smooth, gradient
@@ -364,43 +161,118 @@ def get(name: str, **parameters: Any) -> Composite:
 
     Args:
         name: of the preset.
-        parameters: of the preset: epsilon, gamma, low, high (bounds in the network's input space), stabiliser, beta.
+        parameters: of the preset: epsilon, gamma, low, high, stabiliser, beta; None leaves its own. low and high are
+            the bounds of what z^B's convolution reads; without them the range that the network's input declares.
+            bias says what becomes of the relevance of biases: "absorb", "ignore" (zennit's zero_params="bias",
+            iNNvestigate's IgnoreBias) or "spread", see :meth:`lrp_ref.rule.Rule.with_bias`.
 
     Raises:
-        ParameterError: an unknown name (the nearest known one is suggested) or parameter.
+        ParameterError: an unknown name (the nearest known one is suggested) or parameter, or a bias policy for
+            derivatives, which have no denominator that it could change.
 
     Example:
         >>> get("epsilon_plus").name
         'epsilon_plus'
+        >>> get("lrp0", bias="ignore").bias
+        'ignore'
     """
-    if name not in PRESETS:
-        raise unknown("composite", name, PRESETS)
-    build = PRESETS[name]
-    accepted = _accepted(build)
-    for key in parameters:
-        if key not in accepted:
-            raise ParameterError(f"composite '{name}' takes {', '.join(accepted) or 'no parameters'}; not '{key}'")
-    return build(**parameters)
+    return resolve(name, parameters)
 
 
-def _accepted(build: Callable[..., Composite]) -> Iterable[str]:
+def _accepted(build: Callable[..., Composite]) -> list[str]:
     import inspect
 
     return list(inspect.signature(build).parameters)
 
 
-def resolve(composite: Any) -> Composite:
-    """Return the composite for a name, a rule, a list of entries, or a composite.
+def takes(name: str) -> list[str]:
+    """Return the parameters of a preset, ``bias`` included where its rules have denominators.
 
     Raises:
-        ParameterError: none of these.
+        ParameterError: an unknown name.
+
+    Example:
+        >>> takes("epsilon_plus"), takes("gradient")
+        (['epsilon', 'stabiliser', 'bias'], [])
     """
+    if name not in PRESETS:
+        raise unknown("composite", name, PRESETS)
+    return [*_accepted(PRESETS[name]), *([] if name in DERIVATIVES else ["bias"])]
+
+
+def resolve(
+    composite: Any, parameters: Mapping[str, Any] | None = None, *, caller: Callable[..., Any] | None = None
+) -> Composite:
+    """Return the composite for a name, a rule, a list of entries, or a composite.
+
+    Args:
+        composite: a preset's name, which takes the preset's parameters; or a rule, a list of (where, rule), or a
+            ``Composite``, which have theirs in their rules.
+        parameters: keyword arguments, of the preset, or ``bias``, which every composite takes; None leaves the
+            composite's own.
+        caller: the function that was given them, for its own arguments are named where one of them is not known.
+
+    Raises:
+        ParameterError: no composite, or parameters that it does not take.
+
+    Example:
+        >>> resolve("epsilon", {"epsilon": 0.5, "bias": "ignore"}).bias
+        'ignore'
+    """
+    given = {key: value for key, value in (parameters or {}).items() if value is not None}
+    bias = given.pop("bias", None)
+    if isinstance(composite, str):
+        accepted = takes(composite)
+        said = f"composite '{composite}' takes {', '.join(accepted) or 'no parameters'}"
+        for key in given:
+            if key not in accepted:
+                raise _refused(said, key, accepted, caller)
+        stabiliser = given.get("stabiliser", ZENNIT)
+        if not isinstance(stabiliser, Stabiliser):
+            raise ParameterError(f"stabiliser={stabiliser!r}: give one of lrp.edits, such as lrp.edits.add(1e-6)")
+        found = PRESETS[composite](**given)
+    else:
+        found = _made(composite)
+        for key in given:
+            if key not in PLACES:
+                raise _refused(f"{composite!r} takes bias", key, ["bias"], caller)
+            raise ParameterError(
+                f"{key}= is a parameter of presets, and the composite is {composite!r}: write it there, as in "
+                f"{PLACES[key]}"
+            )
+    return found if bias is None else replace(found, bias=bias)
+
+
+def _made(composite: Any) -> Composite:
     if isinstance(composite, Composite):
         return composite
-    if isinstance(composite, str):
-        return get(composite)
     if isinstance(composite, list | tuple):
         return Composite(composite)
     if hasattr(composite, "formula") and not isinstance(composite, type):
         return of_rule(composite)
     raise ParameterError(f"{composite!r} is no composite: give a name, a rule, or a list of (where, rule)")
+
+
+PLACES = {  # where a preset's parameter goes in a composite that is no preset
+    "epsilon": "lrp.rules.Epsilon(epsilon=...)",
+    "gamma": "lrp.rules.GeneralizedGamma(gamma=...)",
+    "low": "lrp.rules.ZBox(low=..., high=...)",
+    "high": "lrp.rules.ZBox(low=..., high=...)",
+    "beta": "lrp.rules.BetaSmooth(beta=...)",
+    "stabiliser": "lrp.rules.ZPlus(stabiliser=lrp.edits.add(...))",
+}
+
+
+def _refused(takes: str, key: str, accepted: list[str], caller: Callable[..., Any] | None) -> ParameterError:
+    """Return the error for a keyword that neither the composite nor the function that was called takes."""
+    import difflib
+    import inspect
+
+    own: list[str] = []
+    if caller is not None:
+        kinds = inspect.signature(caller).parameters.values()
+        own = [p.name for p in kinds if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    near = difflib.get_close_matches(key, [*accepted, *own], n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    also = "" if caller is None else f"; {caller.__name__} itself takes {', '.join(own)}"
+    return ParameterError(f"{takes}; not '{key}'{hint}{also}")

@@ -120,6 +120,11 @@ class Const(Value):
 
     def __call__(self, x: Array) -> Array:
         """Return the constant with the shape of ``x``."""
+        if self.value is None:
+            raise ParameterError(
+                f"{self.label} of the z^B-rule is not known: give the rule its bounds, such as "
+                "lrp.rules.ZBox(low=0.0, high=1.0)"
+            )
         value = channelwise(self.value, x)
         if not fits(value.shape, x.shape):
             raise ShapeError(

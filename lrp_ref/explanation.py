@@ -11,6 +11,7 @@ from typing import Any
 from . import composites, threads
 from .arithmetic import settled
 from .arrays import Array, by_name, convert, cut_of, is_float, like, namespace, sample_sum, to_numpy
+from .domain import outside
 from .errors import BackendError, GraphError, ModelFormatError
 from .heads import NO_HEAD, Head
 from .inputs import batch_back, batch_first, in_front
@@ -73,6 +74,8 @@ class Explanation:
         head: what the output is made of; its ``text`` says where the explanation starts, if that is below the output.
         probability: of the outputs, with their shape: σ or softmax of the logits; NaN for outputs that are none. None
             where the network ends in neither, or on exact numbers.
+        bias: the composite's policy for the relevance of biases: "absorb", "ignore" or "spread".
+        notes: what has to be known to read the relevance, a sentence each.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.
         output_axis: the axis of ``output`` and ``start_relevance`` that counts the samples. Ledger, target and trace
@@ -91,6 +94,8 @@ class Explanation:
     against: Array | None = None
     head: Head = NO_HEAD
     probability: Array | None = None
+    bias: str = "absorb"
+    notes: tuple[str, ...] = ()
     kept: Trace | None = None
     again: Request | None = None
     output_axis: int = 0
@@ -124,16 +129,22 @@ class Explanation:
         target = ""
         if self.target is not None:
             target = f", {listed(to_numpy(self.target), self._against(), self._outputs)}"
+        notes = "".join(f"; {note}" for note in self.notes)
         return (
-            f"Explanation({self.composite}, {self.start}{target}: relevance {self._shapes()}, "
+            f"Explanation({self.rules}, {self.start}{target}: relevance {self._shapes()}, "
             f"start {number(_total(self.started))}, arrived at the input {number(_total(self.arrived))}, "
-            f"ledger residual {self.ledger.residual:.1e}{'; ' + self.starts_at if self.starts_at else ''})"
+            f"ledger residual {self.ledger.residual:.1e}{notes})"
         )
 
     @property
     def starts_at(self) -> str:
         """Where the relevance starts, as text, if that is below the network's output; else ""."""
         return f"start at {self.head.text}" if self.head.text else ""
+
+    @property
+    def rules(self) -> str:
+        """The composite's name, with its bias policy where that is not "absorb", as results print it."""
+        return self.composite if self.bias == "absorb" else f"{self.composite}, bias {self.bias}"
 
     def _shapes(self) -> str:
         return ", ".join(str(tuple(r.shape)) for r in self.parts().values())
@@ -275,13 +286,13 @@ class Explanation:
         extra |= {k: v for k, v in given if v is not None}
         if self.starts_at:
             extra["starts_at"] = self.starts_at
-        extra |= {"start": self.start, "composite": self.composite, "inputs": names}
+        extra |= {"start": self.start, "composite": self.composite, "bias": self.bias, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
         return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
-    """Read a saved explanation: output, relevance, start, start_relevance, composite, trace and others in a dict.
+    """Read a saved explanation: output, relevance, start, start_relevance, composite, bias, trace, ... in a dict.
 
     Target, against, probability and starts_at are missing where the explanation has none.
 
@@ -294,7 +305,7 @@ def load_relevance(path: str | Path) -> dict[str, Any]:
         raise ModelFormatError(f"{path}: a trace, not a saved explanation (it has no relevance of the inputs)")
     parts = {name: extra.pop(f"input_relevance/{name}") for name in names}
     relevance = parts["relevance"] if list(parts) == ["relevance"] else parts
-    return {**extra, "relevance": relevance, "trace": trace}
+    return {"bias": "absorb", **extra, "relevance": relevance, "trace": trace}  # files from before had one policy
 
 
 def _total(array: Array) -> float:
@@ -313,6 +324,7 @@ def explain(
     canonize: bool = True,
     xp: Any = None,
     trace: bool = False,
+    **parameters: Any,
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
@@ -338,6 +350,8 @@ def explain(
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
+        parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
+            composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.composites.get`.
 
     Raises:
         LrpError: any of its kinds, with the node's name where one is involved.
@@ -357,7 +371,8 @@ def explain(
         dense1  LRP0(stabiliser=exact)            5.5             5   0.5           0        0         0
     """
     start = find(start, against)
-    net, fed, walk = prepared(net, x, composite, output, canonize, xp, start)
+    chosen = composites.resolve(composite, parameters, caller=explain)
+    net, fed, walk = prepared(net, x, chosen, output, canonize, xp, start)
     n = len(next(iter(fed.values())))
     shape = walk.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
     target = indices(target, n, shape) if is_tuple(target) else target
@@ -375,9 +390,10 @@ def explain(
     xp = namespace(parts[0].output)
     whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
     begun = begin if isinstance(begin, Start) else whole.start_relevance
-    again = None if trace else Request(net.batch_first(), fed, whole.target, composite, begun, output, canonize)
+    again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
     how = repr(start) if isinstance(start, Start) else whole.start
-    return replace(_as_given(whole, net, axis), again=again, start=how)
+    notes = (*([f"start at {walk.head.text}"] if walk.head.text else []), *outside(walk.net, walk.plan, fed))
+    return replace(_as_given(whole, net, axis), again=again, start=how, notes=notes)
 
 
 def prepared(
@@ -447,6 +463,7 @@ def _explain_few(
         target=targets,
         start=how,
         composite=walk.composite,
+        bias=walk.bias,
         plan=walk.plan,
         start_relevance=begin,
         against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .arrays import Array, namespace, require_finite
+from .arrays import Array, declared, namespace, require_finite
 from .errors import GraphError, ShapeError
 from .values import Value
 
@@ -25,9 +25,12 @@ class Input(Value):
             the file gives it; empty where nothing is known.
         element_type: "float32", "int64", ... as the file declares it, "" where it does not. Arrays of other real
             types are taken as well.
+        low, high: the range that its values are declared to have, for rules that need bounds (z^B): a number, one per
+            channel, or an array of the sample's shape, as nested tuples. None: not known.
 
     Raises:
         GraphError: a batch axis or names that do not fit the shape.
+        LrpError: low > high, a bound that is not finite, or bounds whose shapes do not fit each other.
 
     Example:
         >>> x = Input("x", (7, None, 3), batch_axis=1, axes=("time", "batch", "features"))
@@ -42,8 +45,12 @@ class Input(Value):
     batch_axis: int = 0
     axes: tuple[str, ...] = ()
     element_type: str = ""
+    low: Any = None
+    high: Any = None
 
     def __post_init__(self) -> None:
+        for key, bound in zip(("low", "high"), declared(f"input '{self.name}'", self.low, self.high), strict=True):
+            object.__setattr__(self, key, bound)
         rank = None if self.shape is None else len(self.shape)
         if self.batch_axis < 0 or (rank is not None and self.batch_axis >= max(rank, 1)):
             raise GraphError(f"input '{self.name}' has no axis {self.batch_axis}, its batch: its shape is {self.shape}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .arithmetic import scalar
-from .arrays import Array, namespace, sample_sum, to_numpy, unbroadcast
+from .arrays import Array, namespace, require_range, sample_sum, tuples, unbroadcast
 from .edits import EXACT, KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost, Const, Stabiliser, add
 from .errors import ParameterError, ShapeError
 from .layers.affine import Affine
@@ -246,7 +246,8 @@ class ZBox(_Named):
 
     Args:
         low, high: bounds of the inputs in the network's input space: a number, one per channel (C,), or an array of
-            the sample's shape.
+            the sample's shape; None for the range that the network's input declares (``Input.low`` and ``high``), which
+            a composite fills in.
         stabiliser: of the denominator; exact by default.
 
     Raises:
@@ -255,36 +256,21 @@ class ZBox(_Named):
     Source: Montavon et al. 2017 (Deep Taylor Decomposition), domain of bounded inputs.
     """
 
-    low: Any
-    high: Any
+    low: Any = None
+    high: Any = None
     stabiliser: Stabiliser = EXACT
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
-            object.__setattr__(self, name, _tuples(getattr(self, name)))
-        try:
-            below = (to_numpy(_array(self.low)) <= to_numpy(_array(self.high))).all()
-        except ValueError as error:
-            raise ShapeError("ZBox: low and high have shapes that do not fit each other") from error
-        if not below:
-            raise ParameterError(f"ZBox: low must be ≤ high everywhere, got low={self.low!r}, high={self.high!r}")
+            object.__setattr__(self, name, tuples(getattr(self, name)))
+        if self.low is not None and self.high is not None:
+            require_range("ZBox", self.low, self.high)
 
     @property
     def groups(self) -> tuple[Group, ...]:
         low, high = Const(self.low, "l_i"), Const(self.high, "h_i")
         runs = (Run(KEEP, KEEP, ZERO), Run(low, POS, ZERO, -1), Run(high, NEG, ZERO, -1))
         return (Group(runs, stabiliser=self.stabiliser),)
-
-
-def _tuples(value: Any) -> Any:
-    """Return lists, and lists in lists, as tuples, so that a rule has a hash."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _array(value: Any) -> Any:
-    import numpy as np
-
-    return value if hasattr(value, "dtype") else np.asarray(value)
 
 
 # Rules for any layer ---------------------------------------------------------------------------------------------

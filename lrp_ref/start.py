@@ -268,6 +268,16 @@ def find(start: Any, against: Any = None) -> Any:
     return STARTS[start]
 
 
+def called(start: Start) -> str:
+    """Return the name of a start, or how it is written where it has none.
+
+    Example:
+        >>> called(Logit()), called(Reference(2.5))
+        ("'logit'", 'Reference(value=2.5)')
+    """
+    return next((repr(name) for name, known in STARTS.items() if known == start), repr(start))
+
+
 def start_relevance(
     output: Array,
     target: Any = None,

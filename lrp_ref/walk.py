@@ -27,7 +27,7 @@ from .layers.base import Universal
 from .network import Network, Node, located, owner, value_name
 from .rule import Redistribution, Rule
 from .sharing import Known, constants, edits_of
-from .start import Start, find
+from .start import Start, called, find
 from .trace import Row, TracedNode
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember
@@ -60,6 +60,7 @@ class Walk:
         net: canonized, up to the output that is explained.
         plan: the rule of every node.
         composite: the composite's name.
+        bias: its bias policy.
         known: what the graph tells about every node, and its edited layers.
         head: what the output is made of.
         chance: name of the value that holds the output's probabilities; "" where it has none.
@@ -69,6 +70,7 @@ class Walk:
     net: Network
     plan: composites.Plan
     composite: str
+    bias: str
     known: tuple[Known, ...]
     head: Head
     chance: str = ""
@@ -196,7 +198,7 @@ def ready(
     if walk is None:
         walk = _make(net, fed, chosen, output, canonize, drop)
     if drop and isinstance(begin, Start) and begin.of_logits and walk.head.lost:
-        _refuse(begin, start, walk.head)
+        _refuse(begin, walk.head)
     if made_anew:
         known = {id(p) for p in net.parameters}
         made = {id(p): p.nbytes for p in (*walk.net.parameters, *_remembered(walk)) if id(p) not in known}
@@ -209,14 +211,14 @@ def ready(
     return walk
 
 
-def _refuse(begin: Start, start: Any, head: Head) -> None:
+def _refuse(begin: Start, head: Head) -> None:
     """Raise because a start that speaks of logits finds none."""
     rule = (
         ", and a rule for the softmax: (lrp.layers.Softmax, lrp.rules.Pass()) in the composite" if head.softmax else ""
     )
     option = " --rule Softmax=Pass" if head.softmax else ""
     raise ParameterError(
-        f"start {start!r} needs a logit, and output '{head.output}' has none ({head.lost}): give start='output', "
+        f"start {called(begin)} needs a logit, and output '{head.output}' has none ({head.lost}): give start='output', "
         f"which starts at the output's value as it is{rule} (lrp-ref explain --start output{option})"
     )
 
@@ -248,7 +250,7 @@ def _make(
             raise error.at(node.name) from error
     if head.text:
         plan = composites.Plan(plan, note=f"start at {head.text}")
-    return Walk(net, plan, chosen.name, tuple(known), head, chance, _above(bared.net, net, chance))
+    return Walk(net, plan, chosen.name, chosen.bias, tuple(known), head, chance, _above(bared.net, net, chance))
 
 
 def _above(whole: Network, net: Network, chance: str) -> Network | None:

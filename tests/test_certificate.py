@@ -170,7 +170,7 @@ def test_a_close_target_is_a_decision() -> None:
 
 
 def test_parameters_belong_to_presets_only() -> None:
-    with pytest.raises(ParameterError, match="belong to a preset"):
+    with pytest.raises(ParameterError, match="low= is a parameter of presets, and the composite is Epsilon"):
         lrp.certify(network(), image(), composite=lrp.rules.Epsilon(0.1), low=0)
 
 

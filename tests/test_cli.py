@@ -290,6 +290,14 @@ def written(folder: Path, name: str, text: str) -> Path:
 Case = Callable[[Path], list[object]]
 PHOTO_COMMAND: Callable[[Path], list[object]] = lambda p: ["explain", p / "four.npz", p / "photo.png"]  # noqa: E731
 
+
+def convolution(folder: Path) -> Path:
+    """z_1 = x_1 + ½, z_2 = x_2 + ½."""
+    net = Network.sequential([layers.Conv(np.ones((1, 1, 1)), np.array([0.5]))])
+    loaders.save(net, folder / "convolution.npz")
+    return folder / "convolution.npz"
+
+
 UNUSABLE: dict[str, tuple[Case, str]] = {
     "truncated ONNX file": (lambda p: ["explain", broken_onnx(p), p / "photo.png"], "cut.onnx: "),
     "not an ONNX file": (lambda p: ["explain", no_onnx(p), p / "photo.png"], "no.onnx: "),
@@ -323,8 +331,13 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "parameter out of range": (lambda p: [*PHOTO_COMMAND(p), "-c", "epsilon", "--epsilon", -1], "must be ≥ 0, got -1"),
     "parameter that is none": (lambda p: [*PHOTO_COMMAND(p), "--gamma", 1], "not 'gamma'"),
     "no bounds": (
-        lambda p: ["explain", p / "dense.npz", array(p / "x.npy", [[1.0, 1]]), "-c", "epsilon_gamma_box"],
-        "needs --low and --high",
+        lambda p: ["explain", convolution(p), array(p / "x.npy", [[[1.0, 1]]]), "-c", "epsilon_gamma_box"],
+        "composite 'epsilon_gamma_box' needs low= and high= (--low and --high), the bounds of what node 'conv1' reads: "
+        "input 'input' declares no range",
+    ),
+    "bias policy of a derivative": (
+        lambda p: [*PHOTO_COMMAND(p), "-c", "gradient", "--bias", "ignore"],
+        "bias='ignore' says nothing here, for Gradient has no denominator in which a bias could stand; leave bias out",
     ),
     "bad bounds": (lambda p: [*PHOTO_COMMAND(p), "-c", "montavon_vgg16", "--low", "a"], "--low a: give a number"),
     "unknown start": (lambda p: [*PHOTO_COMMAND(p), "--start", "logits"], "did you mean 'logit'?"),

@@ -285,16 +285,26 @@ def test_unknown_names(name: str, hint: str) -> None:
 @pytest.mark.parametrize("name", ["epsilon_gamma_box", "montavon_vgg16"])
 @pytest.mark.parametrize("given", [{}, {"low": 0.0}, {"high": 1.0}])
 def test_bounds_are_needed(name: str, given: dict[str, float]) -> None:
+    net = conv_net()
+    need = f"composite '{name}' needs low= and high= (--low and --high), the bounds of what node 'conv1' reads:"
     with pytest.raises(ParameterError) as error:
-        composites.get(name, **given)
-    assert str(error.value) == f"composite '{name}' needs low= and high=, the bounds of the network's input"
+        composites.get(name, **given).plan(net)
+    assert str(error.value) == f"{need} input 'input' declares no range"
+    behind = Network.sequential([lrp.layers.Affine(np.ones(1)), *(n.layer for n in net.nodes)])
+    with pytest.raises(ParameterError) as error:
+        composites.get(name, **given).plan(behind)
+    assert str(error.value) == f"{need} 'affine1' is no input of the network"
 
 
 def test_unknown_parameters() -> None:
-    with pytest.raises(ParameterError, match=r"^composite 'epsilon' takes epsilon; not 'eps'$"):
+    with pytest.raises(
+        ParameterError, match=r"^composite 'epsilon' takes epsilon, bias; not 'eps' \(did you mean 'epsilon'\?\)$"
+    ):
         composites.get("epsilon", eps=1.0)
-    with pytest.raises(ParameterError, match=r"^composite 'lrp0' takes no parameters; not 'epsilon'$"):
+    with pytest.raises(ParameterError, match=r"^composite 'lrp0' takes bias; not 'epsilon'$"):
         composites.get("lrp0", epsilon=1.0)
+    with pytest.raises(ParameterError, match=r"^composite 'gradient' takes no parameters; not 'epsilon'$"):
+        composites.get("gradient", epsilon=1.0)
     with pytest.raises(ParameterError, match="epsilon must be ≥ 0, got -1"):
         composites.get("epsilon", epsilon=-1)
 

@@ -13,7 +13,7 @@ import pytest
 import lrp_ref
 from lrp_ref import sharing
 from lrp_ref.layers import LAYERS
-from lrp_ref.rule import Redistribution
+from lrp_ref.rule import Redistribution, WithBias
 from lrp_ref.rules import RULES
 from lrp_ref.values import Value
 
@@ -100,4 +100,8 @@ def test_values_are_compared_hashed_and_shown_as_values(cls: type) -> None:
     """A dataclass' own methods would compare arrays by their truth value and print them whole."""
     assert cls.__eq__ is Value.__eq__
     assert cls.__hash__ is Value.__hash__
-    assert cls.__repr__ in {Value.__repr__, *(vars(base).get("__repr__") for base in cls.__mro__[1:])}
+    assert cls.__repr__ in {
+        Value.__repr__,
+        WithBias.__repr__,
+        *(vars(base).get("__repr__") for base in cls.__mro__[1:]),
+    }

@@ -213,7 +213,13 @@ def test_integer_inputs_alone_have_no_relevance() -> None:
     ("options", "kind", "message"),
     [
         ({"composite": "epsilonn"}, ParameterError, "unknown composite 'epsilonn': did you mean 'epsilon'?"),
-        ({"composite": "epsilon_gamma_box"}, ParameterError, "needs low= and high="),
+        ({"composite": "epsilon_gama_box"}, ParameterError, "did you mean 'epsilon_gamma_box'"),
+        (
+            {"compsite": "lrp0"},
+            ParameterError,
+            r"not 'compsite' \(did you mean 'composite'\?\); explain its",
+        ),
+        ({"composite": [(Conv, rules.Flat())], "bais": "ignore"}, ParameterError, r"did you mean 'bias'\?"),
         ({"target": 3}, ParameterError, "target 3 is out of range: the output has 3 classes, 0 to 2"),
         ({"start": "logits"}, ParameterError, "unknown start 'logits': did you mean 'logit'?"),
         ({"start": np.ones(3), "target": 1}, ParameterError, "leave target out"),
@@ -324,7 +330,7 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert found["ledger_residual"] == e.ledger.residual
     assert found["trace"].diff(e.trace, tolerance=0).equal
     assert set(found) == {
-        "relevance", "output", "start_relevance", "target", "start", "composite", "ledger_residual", "trace",
+        "relevance", "output", "start_relevance", "target", "start", "composite", "bias", "ledger_residual", "trace",
     }  # fmt: skip
 
 

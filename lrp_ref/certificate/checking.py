@@ -105,7 +105,7 @@ def verify(
     fresh = certify(
         net, fed, target=None if request.chosen else request.target, composite=composite or request.composite,
         start=request.start, output=request.output, canonize=request.canonize, system=system, model_hash=found, say=say,
-        **({} if composite is not None else _parameters(request.parameters)),
+        **_parameters(request.parameters, own=composite is None),
     )  # fmt: skip
     checks += [
         _verdict(certificate, fresh),
@@ -120,8 +120,9 @@ def verify(
     return Verification(tuple(checks))
 
 
-def _parameters(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: np.array(v) if isinstance(v, list) else v for k, v in found.items()}
+def _parameters(found: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
+    """Return the parameters of the certificate's composite; of another one only ``bias``, which all take."""
+    return {k: np.array(v) if isinstance(v, list) else v for k, v in found.items() if own or k == "bias"}
 
 
 def _same(what: str, stated: Any, found: Any) -> Check:

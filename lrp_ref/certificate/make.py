@@ -17,6 +17,7 @@ from ..errors import LrpError, ParameterError, UndecidedError, UnsupportedError
 from ..explanation import Explanation, explain
 from ..layers import LSTM, Linear
 from ..network import Network
+from ..rules import ZBox
 from ..start import Start
 from ..walk import Walk, ready
 from .decisions import decisions
@@ -64,7 +65,7 @@ def certify(
         system: number system for the ledger's identities: "auto", "rational", "field" or "none".
         model_hash: SHA-256 of the model's file; by default that of the network in memory.
         say: called with a line at every stage.
-        parameters: of the preset ``composite``, such as low and high.
+        parameters: of the composite, as in :func:`lrp_ref.explain`.
 
     Raises:
         LrpError: what ``explain`` raises in float64.
@@ -81,9 +82,7 @@ def certify(
     """
     say = say or (lambda line: None)
     preset = isinstance(composite, str)
-    if parameters and not preset:
-        raise ParameterError(f"parameters {', '.join(parameters)} belong to a preset; the composite is {composite!r}")
-    chosen = composites.get(composite, **parameters) if preset else composite
+    chosen = composites.resolve(composite, parameters, caller=certify)
     if net.output_axes and not isinstance(start, str | Start):
         raise ParameterError(
             "the output's batch is not its first axis: give start by name, or net.batch_first() and arrays with the "
@@ -95,8 +94,9 @@ def certify(
     say("float64")
     floats = question.explained()
     found = None if floats.target is None else to_numpy(floats.target)
+    told = _with_bounds(parameters, floats) if preset else parameters
     request = Request(
-        composite if preset else repr(chosen), _plain(parameters), preset, None if found is None else found.tolist(),
+        composite if preset else repr(chosen), _plain(told), preset, None if found is None else found.tolist(),
         target is None, start if isinstance(start, str) else repr(start), output, canonize,
     )  # fmt: skip
     hashes = Hashes(
@@ -117,6 +117,12 @@ def in_float64(net: Network, x: Any) -> tuple[Network, dict[str, Array]]:
     """Return network and inputs on the host, the batch in front, floats as float64, after :meth:`Network.feed`."""
     fed = {k: to_numpy(a).astype("float64") if is_float(a) else to_numpy(a) for k, a in net.feed(x).items()}
     return net.batch_first().to("numpy").astype("float64"), fed
+
+
+def _with_bounds(parameters: Mapping[str, Any], e: Explanation) -> dict[str, Any]:
+    """Return the parameters of a preset with the bounds that the input declares, which the network does not hash."""
+    boxes = [p.rule for p in e.plan if isinstance(p.rule, ZBox)]
+    return {**({"low": boxes[0].low, "high": boxes[0].high} if boxes else {}), **parameters}
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

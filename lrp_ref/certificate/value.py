@@ -43,7 +43,7 @@ class Request:
 
     Attributes:
         composite: a preset's name; for any other composite its repr, which cannot be built from a file.
-        parameters: of the preset.
+        parameters: of the preset; of any other composite its ``bias``, if that was given.
         preset: whether ``composite`` is a preset's name.
         target: the explained outputs of each sample; None if the start relevance was an array.
         chosen: whether the target was the largest output rather than given.

@@ -18,7 +18,7 @@ from ..certificate.exact import SYSTEMS
 from ..certificate.rows import DECISION_HEADERS, HEADERS
 from ..errors import LrpError, ModelFormatError, ParameterError
 from ..explanation import load_relevance
-from ..preprocess import load_sidecar
+from ..preprocess import declare, load_sidecar
 from . import inputs
 from .inputs import Sample
 from .options import FILE, composite_options, find_preset, find_target, load_network, output_option
@@ -49,7 +49,8 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
     numbers, decisions closer than rounding, ties, and whether the ledger closes exactly. Exit status 1 if the
     explanation cannot be certified.
     """
-    net, sidecar = load_network(model, options["output_name"]), load_sidecar(model, options["sidecar"])
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(load_network(model, options["output_name"]), sidecar)
     preset, parameters = find_preset(options["composite"], sidecar, options)
     sample = _sample(input_, net, sidecar, model, options["sample"])
     where = target_file or Path(f"{sample.name}.certificate.json")
@@ -90,7 +91,8 @@ def verify_file(file: Path, heatmap: Path | None, ulp: float | None, system: str
     stated = Certificate.load(file)
     model = options["model"] or _beside(file, stated.request.model, "model")
     given = options["input_"] or _beside(file, stated.request.input, "input")
-    net, sidecar = load_network(model, stated.request.output), load_sidecar(model, options["sidecar"])
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(load_network(model, stated.request.output), sidecar)
     # The network has only the output that the certificate is about.
     stated = replace(stated, request=replace(stated.request, output=None))
     sample = _sample(given, net, sidecar, model, stated.request.sample)

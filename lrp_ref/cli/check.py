@@ -19,7 +19,7 @@ from ..explanation import Explanation
 from ..explanation import explain as explain_network
 from ..heads import heads
 from ..network import Network
-from ..preprocess import Sidecar, load_sidecar
+from ..preprocess import Sidecar, declare, load_sidecar
 from . import inputs
 from .options import FILE, composite_options, load_network, make_composite, output_option, rule_option
 from .output import print_table, progress
@@ -72,7 +72,8 @@ def check(model: Path, input_: Path | None, names: tuple[str, ...], **options: A
     sample alone; every composite must give finite relevances and close its ledger. Conservation and positivity are
     properties of the rule and are reported. Without INPUT a random input of the network's shape is used.
     """
-    net, sidecar = load_network(model, options["output_name"]), load_sidecar(model, options["sidecar"])
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(load_network(model, options["output_name"]), sidecar)
     dtype = "float32" if options["float32"] else "float64"
     chosen = _composites(names, sidecar, options)
     if input_ is None:
@@ -125,16 +126,15 @@ def random_input(net: Network, sidecar: Sidecar | None, seed: int, dtype: str) -
 
 
 def _composites(names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str, Any]) -> dict[str, Composite]:
-    """Return the composites to check: the given ones, or all whose parameters are known."""
+    """Return the composites to check: the given ones, or all, each with those of the given parameters that it takes."""
     if names:
         return {name: make_composite(name, sidecar, given) for name in names}
-    found = {}
-    for name in composites.PRESETS:
-        try:
-            found[name] = make_composite(name, sidecar, {"rules": given.get("rules", ())})
-        except ParameterError:
-            continue  # it needs bounds of the input, which nobody gave
-    return found
+    return {
+        name: make_composite(
+            name, sidecar, {key: given.get(key) for key in composites.takes(name)} | {"rules": given.get("rules", ())}
+        )
+        for name in composites.names()
+    }
 
 
 def _runtime(model: Path, x: Feed, output: str | None) -> Finding:

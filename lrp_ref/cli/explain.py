@@ -12,7 +12,7 @@ import click
 from ..arrays import Array
 from ..errors import ModelFormatError, ParameterError
 from ..explanation import Explanation
-from ..preprocess import load_sidecar
+from ..preprocess import declare, load_sidecar
 from . import inputs, report
 from .inputs import Sample
 from .job import Job, single
@@ -56,8 +56,8 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     """
     if targets and options["top"] > 1:
         raise ParameterError("--target and --top exclude each other: give one of them")
-    net = load_network(model, options["output_name"])
     sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(load_network(model, options["output_name"]), sidecar)
     classes = sidecar.classes if sidecar else ()
     chosen = tuple(dict.fromkeys(find_target(t, classes) for t in targets))
     composite = make_composite(options["composite"], sidecar, options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from .. import composites, start
 from ..errors import ParameterError, unknown
+from ..groups import BIAS_POLICIES
 from ..layers import LAYERS
 from ..network import Network
 from ..preprocess import Sidecar
@@ -24,12 +24,17 @@ FILE = click.Path(path_type=Path)
 DEFAULT = "epsilon"
 
 
-PARAMETERS = ("epsilon", "gamma", "beta", "low", "high")
+PARAMETERS = ("epsilon", "gamma", "beta", "low", "high", "bias")
+BIAS_HELP = (
+    "What becomes of the relevance of biases: they absorb it (the papers' denominators, the default), are left out of "
+    "the denominators, or spread it evenly over the inputs of their unit."
+)
 
 
 def composite_options(command: F) -> F:
     """Add the parameters of composites to a command."""
     for option in (
+        click.option("--bias", type=click.Choice(BIAS_POLICIES), help=BIAS_HELP),
         click.option("--high", metavar="NUMBER[,...]", help="Largest value of the input, or one per channel."),
         click.option("--low", metavar="NUMBER[,...]", help="Least value of the input; default: the sidecar's."),
         click.option("--beta", type=float, help="β of beta_smooth."),
@@ -80,30 +85,22 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
 def make_composite(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> composites.Composite:
     """Return the composite that was asked for, or the sidecar's; arguments and errors as in :func:`find_preset`."""
     preset, parameters = find_preset(name, sidecar, given)
-    return with_rules(composites.get(preset, **parameters), given.get("rules", ()))
+    return with_rules(composites.resolve(preset, parameters), given.get("rules", ()))
 
 
 def find_preset(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the preset that was asked for, or the sidecar's, and its parameters; bounds of the input come from the
-    sidecar.
+    """Return the preset that was asked for, or the sidecar's with its bias policy, and its parameters.
 
     Raises:
         ParameterError: an unknown name, a parameter that the composite does not take, or one out of its range.
     """
-    name = name or (sidecar.composite if sidecar else "") or DEFAULT
     parameters = {key: given[key] for key in PARAMETERS if given.get(key) is not None}
     parameters |= {key: _numbers(key, parameters[key]) for key in ("low", "high") if key in parameters}
-    build = composites.PRESETS.get(name)
-    if build is not None and "low" in inspect.signature(build).parameters:
-        if sidecar is not None and sidecar.kind == "image":
-            low, high = sidecar.bounds()
-            parameters = {"low": low, "high": high, **parameters}
-        elif not {"low", "high"} <= set(parameters):
-            raise ParameterError(
-                f"composite '{name}' needs --low and --high, the bounds of the network's input, or a sidecar of an "
-                "image model, from which they follow"
-            )
-    return name, parameters
+    if name is None and sidecar is not None:
+        parameters = ({"bias": sidecar.bias} if sidecar.bias != "absorb" else {}) | parameters
+    preset = name or (sidecar.composite if sidecar else "") or DEFAULT
+    composites.resolve(preset, parameters)
+    return preset, parameters
 
 
 def _numbers(option: str, text: str) -> Any:

@@ -160,7 +160,7 @@ def picture(job: Job, sample: Sample, e: Explanation) -> Image | None:
         if sidecar.layout == "NTC":
             relevance, x = relevance.T, x.T
         names = sidecar.channel_names or None
-        title = f"{headline} · {e.composite} · sum of relevance {number(float(relevance.sum()))}"
+        title = f"{headline} · {e.rules} · sum of relevance {number(float(relevance.sum()))}"
         return heatmap.series(x, relevance, channel_names=names, title=title, **look)
     if relevance.ndim != 3:
         return None
@@ -168,10 +168,10 @@ def picture(job: Job, sample: Sample, e: Explanation) -> Image | None:
         relevance, x = relevance.transpose(2, 0, 1), x.transpose(2, 0, 1)
     look |= {"size": job.options["size"], "interpolation": "bicubic" if job.options["smooth"] else "nearest"}
     if sample.shown is None and x.shape[0] not in (1, 3):
-        return heatmap.image(relevance, title=f"{headline} · {e.composite}", **look)
+        return heatmap.image(relevance, title=f"{headline} · {e.rules}", **look)
     note = None if e.start == "Logit()" else f"start {e.start}"
     shown = x if sample.shown is None else sample.shown
-    return heatmap.panel(relevance, shown, prediction=headline, composite=e.composite, note=note, **look)
+    return heatmap.panel(relevance, shown, prediction=headline, composite=e.rules, note=note, **look)
 
 
 def _limit(job: Job) -> float | str | None:
@@ -229,7 +229,7 @@ def _tell_ledger(job: Job, e: Explanation) -> None:
     """Print where every unit of the start relevance went: start = input + bias + stabiliser + dropped + residual."""
     start = float(e.start_relevance.sum())
     of = "" if e.target is None else f" of {label(job, int(e.target[0, 0]))}"
-    click.echo(f"\nrelevance{of}, start {e.start}, composite {e.composite}, {e.output.dtype}")
+    click.echo(f"\nrelevance{of}, start {e.start}, composite {e.rules}, {e.output.dtype}")
     for remark in filter(None, (e.starts_at, e.negative())):
         click.echo(remark)
     rows = [["start", number(start), percent(start, start), ""]]
@@ -242,6 +242,8 @@ def _tell_ledger(job: Job, e: Explanation) -> None:
         words = {"bias": "to biases", "stabiliser": "to stabilisers", "residual": "residual (rounding)"}
         rows.append([words.get(column, column), number(value), percent(value, start), where])
     print_table(("where it went", "relevance", "share", "most at"), rows, right=(1, 2))
+    for note in e.notes:
+        click.echo(f"note: {note}")
     if job.options["ledger"]:
         click.echo(f"\n{e.ledger.table(0)}")
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from .. import composites
 from ..heads import heads
 from ..layers import Layer
-from ..rules import RULES
+from ..rules import RULES, ZBox
+from ..tables import number
 from .options import FILE, output_option
 from .output import print_table
 
@@ -48,8 +50,13 @@ def show(model: Path, classes: bool, output_name: str | None) -> None:
         click.echo(f"left out: output {name}: {reason}")
     count = sum(int(p.size) for p in net.parameters)
     click.echo(f"{len(net)} nodes, {count:,} parameters, {net.dtype}")
+    for spec in net.inputs:
+        if spec.low is not None and spec.high is not None:
+            low, high = np.asarray(spec.low, dtype=float), np.asarray(spec.high, dtype=float)
+            click.echo(f"range of {spec.name}: {number(low.min())} to {number(high.max())}")
     if sidecar is not None:
         suits = f", composite {sidecar.composite}" if sidecar.composite else ""
+        suits += f", bias {sidecar.bias}" if sidecar.bias != "absorb" else ""
         click.echo(f"sidecar: {sidecar.kind}, {len(sidecar.classes)} classes{suits}")
 
 
@@ -58,7 +65,7 @@ def list_rules() -> None:
     """List the rules with their formulas."""
     rows = []
     for name, rule in RULES.items():
-        value: Any = RULES["ZBox"](low=0, high=1) if name == "ZBox" else rule()  # type: ignore[call-arg]
+        value: Any = rule()
         first = (inspect.getdoc(rule) or "").splitlines()[0]
         rows.append([name, value.formula(), first])
     print_table(("rule", "formula of the default", "what"), rows)
@@ -68,12 +75,11 @@ def list_rules() -> None:
 def list_composites() -> None:
     """List the composites: which rule where."""
     rows = []
-    for name, build in composites.PRESETS.items():
-        accepted = list(inspect.signature(build).parameters)
-        bounds = {key: value for key, value in (("low", 0), ("high", 1)) if key in accepted}
-        for where, rule in composites.get(name, **bounds).entries:
-            shown = "low=.., high=.." if bounds and type(rule).__name__ == "ZBox" else None
-            rows.append([name, _place(where), f"ZBox({shown})" if shown else repr(rule), ", ".join(accepted)])
+    for name in composites.names():
+        accepted = composites.takes(name)
+        for where, rule in composites.get(name).entries:
+            shown = "ZBox(low=.., high=..)" if isinstance(rule, ZBox) else repr(rule)
+            rows.append([name, _place(where), shown, ", ".join(accepted)])
             name, accepted = "", []
     print_table(("composite", "where", "rule", "parameters"), rows)
     click.echo("\nThe first line that fits a node gives its rule; other nodes keep their own way.")

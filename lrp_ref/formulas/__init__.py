@@ -17,6 +17,7 @@ import numpy as np
 from ..arithmetic import rational
 from ..arithmetic.symbols import sympy
 from ..arrays import Array, is_float
+from ..composites import resolve
 from ..errors import ParameterError, ShapeError
 from ..layers import Dense
 from ..network import Network
@@ -41,6 +42,7 @@ def symbolic(
     target: int | None = None,
     canonize: bool = True,
     numbers: bool = False,
+    **parameters: Any,
 ) -> Formulas:
     """Return each relevance of a small network as a formula, and the conservation identity, simplified to 0 = 0.
 
@@ -52,8 +54,10 @@ def symbolic(
         target: index of the explained output; None for the largest.
         canonize: as in :func:`lrp_ref.explain`.
         numbers: whether every formula also shows the numbers inserted, and its value.
+        parameters: of the composite, as in :func:`lrp_ref.explain`.
 
     Raises:
+        ParameterError: parameters that the composite does not take.
         ShapeError: more than one sample, too many units to read, or an input whose shape the network does not tell.
         UnsupportedError: a layer without exact values.
         MissingExtraError: SymPy is not installed.
@@ -65,6 +69,7 @@ def symbolic(
         R_1^(dense1)*w_11^(dense1)*x_1^(input)/(z_1^(dense1) + ε)
     """
     sympy()
+    composite = resolve(composite, parameters, caller=symbolic)
     fed = _input(net, x)
     _small_enough(net, fed)
     exact, fed = rational(net), {k: rational(v) if is_float(v) else v for k, v in fed.items()}

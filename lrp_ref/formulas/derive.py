@@ -16,7 +16,7 @@ from ..edits import Stabiliser
 from ..errors import LrpError
 from ..layers import Linear
 from ..network import Node, value_name
-from ..rule import Rule
+from ..rule import Rule, WithBias
 from ..values import Value, is_array
 from ..walk import Walk
 from .algebra import arranged, conditions, grouped, vanishes
@@ -95,6 +95,8 @@ class Derivation:
         """Return the rule with letters for its parameters; a parameter that is 0 stays 0."""
         if not isinstance(rule, Value) or not isinstance(rule, Rule):
             return rule
+        if isinstance(rule, WithBias):
+            return replace(rule, rule=self.rule(rule.rule, node, asked))
         changes: dict[str, Any] = {}
         for field in dataclasses.fields(rule):
             value = getattr(rule, field.name)

@@ -51,7 +51,8 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
         options: for the loader: see :func:`lrp_ref.loaders.onnx.load`. The ``.npz`` loader has none.
 
     Returns:
-        The network, parameters as float32 or float64 as in the file.
+        The network, parameters as float32 or float64 as in the file. Its input declares the range of the pixels
+        (``Input.low`` and ``high``) where the file says it, or a sidecar beside it (see ``lrp_ref.preprocess``).
 
     Raises:
         UnsupportedError: the suffix is not known, or the file uses what lrp_ref does not implement.
@@ -66,7 +67,24 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
     if not file.is_file():
         raise ModelFormatError(f"{file}: there is no such file")
     network: Network = module.load(file, output=output, **options)
-    return network
+    return _with_range(network, file)
+
+
+def _with_range(network: Network, file: Path) -> Network:
+    """Return the network with the range that a sidecar beside its file tells, if neither it nor the file says another.
+
+    The range is a convenience: another JSON file of that name does not keep the model from being loaded. The command
+    line, which needs the sidecar for more, says what is wrong with it.
+    """
+    known = any(i.low is not None or i.high is not None for i in network.inputs)
+    if known or not file.with_suffix(".json").is_file():
+        return network
+    from ..preprocess import declare, load_sidecar  # only needed here, and loading should be quick
+
+    try:
+        return declare(network, load_sidecar(file))
+    except ModelFormatError:
+        return network
 
 
 def save(network: Network, path: str | Path) -> None:

@@ -56,7 +56,7 @@ def save(network: Network, path: Path) -> None:
     header: dict[str, Any] = {
         "format": FORMAT,
         "version": 2 if network.batch_first() is not network else 1,
-        "inputs": [_declared(i) for i in network.inputs],
+        "inputs": [_declared(i, arrays) for i in network.inputs],
         "outputs": list(network.outputs),
         "nodes": nodes,
     }
@@ -197,13 +197,13 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
         except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
-    inputs = tuple(_input(entry) for entry in header["inputs"])
+    inputs = tuple(_input(entry, arrays) for entry in header["inputs"])
     axes = tuple(int(k) for k in header.get("output_axes", ()))
     left = tuple((str(name), str(reason)) for name, reason in header.get("left_out", ()))
     return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])), axes, left)
 
 
-def _declared(spec: Input) -> dict[str, Any]:
+def _declared(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     """Return an input as the header has it: fields with their defaults are not written, as in older files."""
     entry: dict[str, Any] = {"name": spec.name, "shape": None if spec.shape is None else list(spec.shape)}
     if spec.batch_axis:
@@ -212,13 +212,17 @@ def _declared(spec: Input) -> dict[str, Any]:
         entry["axes"] = list(spec.axes)
     if spec.element_type:
         entry["element_type"] = spec.element_type
+    for key, bound in (("low", spec.low), ("high", spec.high)):
+        if bound is not None:
+            entry[key] = _encode(bound, f"input '{spec.name}': {key}", arrays)
     return entry
 
 
-def _input(entry: dict[str, Any]) -> Input:
+def _input(entry: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> Input:
     axes = tuple(map(str, entry.get("axes", ())))
     kind = str(entry.get("element_type", ""))
-    return Input(str(entry["name"]), _shape(entry["shape"]), int(entry.get("batch_axis", 0)), axes, kind)
+    bounds = (_decode(entry.get(key), arrays) for key in ("low", "high"))
+    return Input(str(entry["name"]), _shape(entry["shape"]), int(entry.get("batch_axis", 0)), axes, kind, *bounds)
 
 
 def _shape(value: Any) -> tuple[int | None, ...] | None:

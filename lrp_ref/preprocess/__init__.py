@@ -4,6 +4,6 @@
 """
 
 from .picture import read_image
-from .sidecar import EXAMPLE, Sidecar, load_sidecar, parse_sidecar
+from .sidecar import EXAMPLE, Sidecar, declare, load_sidecar, parse_sidecar
 
-__all__ = ["EXAMPLE", "Sidecar", "load_sidecar", "parse_sidecar", "read_image"]
+__all__ = ["EXAMPLE", "Sidecar", "declare", "load_sidecar", "parse_sidecar", "read_image"]

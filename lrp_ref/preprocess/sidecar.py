@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from .. import composites
 from ..errors import LrpError, ModelFormatError, unknown
+from ..groups import BIAS_POLICIES
+from ..network import Network
 
 Numbers = tuple[float, ...]
 
@@ -43,6 +45,7 @@ class Sidecar:
         channel_names: of a series.
         classes: names in the order of the outputs.
         composite: name of a composite that suits the network; "" if none is given.
+        bias: the bias policy that goes with it: "absorb", "ignore" or "spread".
         limit: where the colours of a picture end, as in ``heatmap.image``; None for the largest abs(R).
         source: where the model comes from.
         licence: of the model.
@@ -62,6 +65,7 @@ class Sidecar:
     channel_names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     composite: str = ""
+    bias: str = "absorb"
     limit: float | str | None = None
     source: str = ""
     licence: str = ""
@@ -123,6 +127,21 @@ def load_sidecar(model: str | Path, path: str | Path | None = None) -> Sidecar |
         raise ModelFormatError(f"{file}: {error}") from error
 
 
+def declare(net: Network, sidecar: Sidecar | None) -> Network:
+    """Return the network with the range of its input that a sidecar tells: of images, with one input.
+
+    Example:
+        >>> from lrp_ref.layers import Flatten
+        >>> net = declare(Network.sequential([Flatten()]), parse_sidecar(json.loads(EXAMPLE)))
+        >>> net.inputs[0].high
+        (1.0, 1.0, 1.0)
+    """
+    if sidecar is None or sidecar.kind != "image" or len(net.inputs) != 1:
+        return net
+    low, high = sidecar.bounds()
+    return replace(net, inputs=(replace(net.inputs[0], low=low, high=high),))
+
+
 def parse_sidecar(content: Any) -> Sidecar:
     """Return the sidecar for what its JSON file holds.
 
@@ -152,6 +171,7 @@ def parse_sidecar(content: Any) -> Sidecar:
         values["channel_names"] = inner.get("channel_names", _texts, ())
     values["classes"] = outer.get("classes", _texts, ())
     values["composite"] = outer.get("composite", _composite, "")
+    values["bias"] = outer.get("bias", _bias_of(values["composite"]), "absorb")
     values["limit"] = outer.get("limit", _limit, None)
     values["source"] = outer.get("source", _text, "")
     values["licence"] = outer.get("licence", _text, "")
@@ -259,6 +279,13 @@ def _composite(value: Any) -> str:
     if name not in composites.PRESETS:
         raise unknown("composite", name, composites.PRESETS)
     return name
+
+
+def _bias_of(composite: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        return composites.get(composite or "epsilon", bias=_one_of(*BIAS_POLICIES)(value)).bias
+
+    return check
 
 
 def _limit(value: Any) -> float | str:
