@@ -270,7 +270,9 @@ def explain(
     which = 0 if output is None else net.outputs.index(output)
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
-        raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
+        raise BackendError(
+            "no input holds floats or exact numbers, so there is nothing to give relevance to: cast it, x.astype(float)"
+        )
     walk = ready(net, fed, composite, output=which, canonize=canonize, start=start)
     n = len(next(iter(fed.values())))
 
