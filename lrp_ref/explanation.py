@@ -408,7 +408,9 @@ def prepared(
         raise GraphError(f"'{output}' is no output of the network; there are: {', '.join(net.outputs)}")
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
-        raise BackendError("no input holds floats or exact numbers, so there is nothing to give relevance to: cast it")
+        raise BackendError(
+            "no input holds floats or exact numbers, so there is nothing to give relevance to: cast it, x.astype(float)"
+        )
     which = 0 if output is None else net.outputs.index(output)
     return net, fed, ready(net, fed, composite, output=which, canonize=canonize, start=start)
 
