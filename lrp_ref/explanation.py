@@ -220,7 +220,7 @@ class Explanation:
             "ledger": self.ledger.residual <= tolerance,
         }
 
-    def save(self, path: str | Path, *, trace: bool = True, remarks: Mapping[str, str] | None = None) -> Path:
+    def save(self, path: str | Path, *, trace: bool = True, remarks: Mapping[str, Any] | None = None) -> Path:
         """Write relevance, output, target and, unless ``trace`` is False, the trace as .npz; return the path.
 
         ``Trace.load`` reads the file too. The file is there whole or not at all.
@@ -228,7 +228,7 @@ class Explanation:
         Args:
             path: of the file.
             trace: whether the file has the trace.
-            remarks: further texts for the file, which :func:`load_relevance` returns by their names.
+            remarks: further texts, or lists of them, for the file, which :func:`load_relevance` returns by their names.
         """
         extra: dict[str, Any] = {**(remarks or {}), "output": self.output, "start_relevance": self.start_relevance}
         names = list(self.parts())

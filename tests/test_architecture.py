@@ -21,7 +21,7 @@ FLOORS = [
     ["composites", "canonization", "trace", "targets", "start"],
     ["knowledge"],
     ["walk"],
-    ["explanation"],
+    ["explanation", "outlook"],
     ["certificate", "loaders", "literal", "formulas", "message_tables", "preprocess", "taylor"],
     ["vectors"],
     ["cli", "__init__"],
