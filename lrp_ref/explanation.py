@@ -128,7 +128,7 @@ class Explanation:
     def __repr__(self) -> str:
         target = ""
         if self.target is not None:
-            target = f", {listed(to_numpy(self.target), self._against(), self._outputs)}"
+            target = f", {listed(to_numpy(self.target), self._against(), self.output_shape)}"
         notes = "".join(f"; {note}" for note in self.notes)
         return (
             f"Explanation({self.rules}, {self.start}{target}: relevance {self._shapes()}, "
@@ -159,7 +159,7 @@ class Explanation:
         return {name: batch_first(part, axis) for (name, part), axis in given}
 
     @property
-    def _outputs(self) -> tuple[int, ...]:
+    def output_shape(self) -> tuple[int, ...]:
         """The shape of one sample's output."""
         shape = tuple(self.output.shape)
         return (*shape[: self.output_axis], *shape[self.output_axis + 1 :])
@@ -177,7 +177,7 @@ class Explanation:
         if self.target is None:
             return "a given start"
         against = None if self.against is None else self._against()[k]
-        return described(to_numpy(self.target)[k], against, self._outputs, classes)
+        return described(to_numpy(self.target)[k], against, self.output_shape, classes)
 
     def negative(self, k: int = 0, colours: tuple[str, str] = ("negative relevance", "positive relevance")) -> str:
         """Return the sentence that says how to read the map of a sample whose start is negative; empty for others.
@@ -269,7 +269,7 @@ class Explanation:
             "ledger": self.ledger.residual <= tolerance,
         }
 
-    def save(self, path: str | Path, *, trace: bool = True, remarks: Mapping[str, str] | None = None) -> Path:
+    def save(self, path: str | Path, *, trace: bool = True, remarks: Mapping[str, Any] | None = None) -> Path:
         """Write relevance, output, target and, unless ``trace`` is False, the trace as .npz; return the path.
 
         ``Trace.load`` reads the file too. The file is there whole or not at all.
@@ -277,7 +277,7 @@ class Explanation:
         Args:
             path: of the file.
             trace: whether the file has the trace.
-            remarks: further texts for the file, which :func:`load_relevance` returns by their names.
+            remarks: further texts, or lists of them, for the file, which :func:`load_relevance` returns by their names.
         """
         extra: dict[str, Any] = {**(remarks or {}), "output": self.output, "start_relevance": self.start_relevance}
         names = list(self.parts())

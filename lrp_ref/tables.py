@@ -5,17 +5,36 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+GAP = 2  # characters between two columns
+LEAST = 8  # characters that a column of texts keeps, however narrow the table
 
-def text(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> str:
+
+def text(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    right: Sequence[int] = (),
+    width: int | None = None,
+) -> str:
     """Return a plain-text table.
 
     Args:
         headers: of the columns.
         rows: of cells, as many per row as there are headers.
         title: printed above, if any.
-        right: indices of columns with numbers, aligned to the right.
+        right: indices of columns with numbers, aligned to the right; numbers are never cut.
+        width: of the table in characters, within which texts are folded; None for one line per row.
+
+    Example:
+        >>> print(text(["what", "R"], [["a rather long name", "1.25"]], right=[1], width=16))
+        what           R
+        ────────────────
+        a rather    1.25
+        long name
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -29,13 +48,28 @@ def text(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = 
         pad_edge=False,
         show_edge=False,
     )
+    longest = [max(cell_len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    fits = width is None or sum(longest) + GAP * len(longest) <= width
+    least = 0
     for k, header in enumerate(headers):
-        table.add_column(Text(header), justify="right" if k in right else "left", no_wrap=True)
+        numbers = k in right
+        cells = max((len(row[k]) for row in rows), default=0)
+        words = _folded(header, cells) if numbers and not fits else header
+        table.add_column(Text(words), justify="right" if numbers else "left", no_wrap=fits or numbers, overflow="fold")
+        least += GAP + (max(cells, *map(len, words.split("\n"))) if numbers else min(longest[k], LEAST))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     buffer = io.StringIO()
-    Console(file=buffer, width=10_000, color_system=None, legacy_windows=False).print(table)
+    wide = 10_000 if fits or width is None else max(width, least)
+    Console(file=buffer, width=wide, color_system=None, legacy_windows=False).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
+
+
+def _folded(header: str, width: int) -> str:
+    """Return a header in lines of whole words, which are as long as its column's cells where that can be."""
+    import textwrap
+
+    return "\n".join(textwrap.wrap(header, max(width, *map(len, header.split()), 1), break_long_words=False))
 
 
 def html(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> str:

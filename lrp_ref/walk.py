@@ -36,6 +36,8 @@ WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of da
 WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
 SHARED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
 SHARED_PRODUCTS = 1 << 28  # of a convolution, from which on threads share it: waking them takes some 0.1 ms
+MOST_SAMPLES = 64  # of a batch that the program chooses: more gain little, and an interrupted run loses them
+TRACED = 4  # times the memory of a walk that keeps every value and every relevance
 CHEAP = (ReLU, Clip, LeakyReLU, Identity, Flatten, Reshape)  # run again on the way back rather than kept
 
 
@@ -172,6 +174,11 @@ class Walk:
             return max(n, 1)
         fit = WORKING_BYTES // max(threads * self.extent(fed).numbers * like.dtype.itemsize, 1)
         return int(max(1, min(-(-n // threads), fit)))
+
+    def batch(self, fed: Mapping[str, Array], *, whole: bool) -> int:
+        """Return how many samples like those of ``fed`` fill the working memory; ``whole`` if it keeps all values."""
+        one = self.extent(fed).numbers * _batch(fed)[1].dtype.itemsize * (TRACED if whole else 1)
+        return int(max(1, min(WORKING_BYTES // max(one, 1), MOST_SAMPLES)))
 
 
 def _batch(fed: Mapping[str, Array]) -> tuple[int, Array]:

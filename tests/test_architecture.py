@@ -33,7 +33,7 @@ FLOORS = [
     ],
     ["knowledge"],
     ["walk"],
-    ["explanation"],
+    ["explanation", "outlook"],
     ["certificate", "loaders", "literal", "formulas", "message_tables", "preprocess", "taylor"],
     ["vectors"],
     ["cli", "__init__"],

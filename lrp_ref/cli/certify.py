@@ -19,6 +19,7 @@ from ..certificate.rows import DECISION_HEADERS, HEADERS
 from ..errors import LrpError, ModelFormatError, ParameterError
 from ..explanation import load_relevance
 from ..preprocess import declare, load_sidecar
+from ..start import STARTS
 from . import inputs
 from .inputs import Sample
 from .options import FILE, composite_options, find_preset, find_target, load_network, output_option
@@ -33,7 +34,7 @@ SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime fie
 @click.option("-t", "--target", help="Output to explain, by number or class name. Default: the largest.")
 @click.option("-c", "--composite", help="Which preset; 'lrp-ref composites' lists them. Default: the sidecar's.")
 @composite_options
-@click.option("--start", default="logit", show_default=True, help="Start relevance, by name.")
+@click.option("--start", default="logit", show_default=True, help=f"Start relevance: {', '.join(STARTS)}.")
 @output_option
 @click.option("--sample", type=click.IntRange(min=0), help="Which sample of an INPUT with several, from 0.")
 @click.option("-o", "--file", "target_file", type=FILE, help="For the certificate. Default: INPUT.certificate.json.")

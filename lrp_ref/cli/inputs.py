@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from ..network import Network
 from ..preprocess import EXAMPLE, Sidecar, read_image
+from .output import warn
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 ARRAYS = (".npy", ".npz")
@@ -28,44 +29,105 @@ class Sample:
         name: of its results, without suffix.
         x: the network's inputs by name, one sample each, with the batch axis where the network has it.
         shown: the picture as the network sees it, (H, W, 3) or (H, W) uint8; None for arrays.
-        several: whether its file holds more samples.
+        where: its file, and which sample of several.
+        number: of the sample in its file, from 0.
+        count: of the samples in its file.
     """
 
     name: str
     x: dict[str, NDArray[Any]]
     shown: NDArray[np.uint8] | None = None
-    several: bool = False
+    where: str = ""
+    number: int = 0
+    count: int = 1
+
+    @property
+    def several(self) -> bool:
+        """Whether its file holds more samples."""
+        return self.count > 1
+
+
+@dataclass(frozen=True, eq=False)
+class Refused:
+    """An input that cannot be explained.
+
+    Attributes:
+        where: its file, and which sample of several.
+        error: what is wrong with it.
+        number: of the sample in its file, from 0.
+        count: of the samples in its file, as far as it could be read.
+    """
+
+    where: str
+    error: LrpError
+    number: int = 0
+    count: int = 1
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in one line without the name of the file."""
+        return " ".join(str(self.error).removeprefix(f"{self.where}: ").split())
+
+
+def found(given: Sequence[Path]) -> tuple[dict[str, Path], list[Refused]]:
+    """Return the files by the name of their results, of a folder its pictures (if it has none, its arrays) in the order
+    of their names, and what is no file.
+    """
+    files: list[Path] = []
+    refused: list[Refused] = []
+    for path in given:
+        try:
+            files += _inside(path) if path.is_dir() else [_file(path)]
+        except LrpError as error:
+            refused.append(Refused(str(path), error))
+        except OSError as error:
+            refused.append(Refused(str(path), ModelFormatError(f"{path}: {error.strerror or error}")))
+    named: dict[str, Path] = {}
+    for file in files:
+        named[free(file.stem, named)] = file
+    return named, refused
+
+
+def free(name: str, taken: Container[str]) -> str:
+    """Return the name, with a number behind it where it is taken.
+
+    Example:
+        >>> free("a", {"a", "a_2"})
+        'a_3'
+    """
+    new, number = name, 1
+    while new in taken:
+        number += 1
+        new = f"{name}_{number}"
+    return new
+
+
+def _inside(folder: Path) -> list[Path]:
+    files = sorted(f for f in folder.iterdir() if f.is_file())
+    pictures, arrays = ([f for f in files if f.suffix.lower() in kind] for kind in (PICTURES, ARRAYS))
+    if not pictures and not arrays:
+        raise ParameterError(f"{folder}: a folder without pictures, .npy or .npz files")
+    if pictures and arrays:
+        warn(f"{folder}: its {len(arrays)} array files are left out beside its pictures; name them to explain them")
+    return pictures or arrays
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise ModelFormatError(f"{path}: there is no such file")
+    return path
 
 
 def expand(given: Sequence[Path]) -> dict[str, Path]:
-    """Return the files by the name of their results; of a folder its pictures (if it has none, its
-    arrays) in the order of their names.
+    """Return the files by the name of their results, as :func:`found`.
 
     Raises:
         ModelFormatError: a path that does not exist.
         ParameterError: a folder with nothing to read.
     """
-    files: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            found = sorted(f for f in path.iterdir() if f.is_file())
-            inside = [f for f in found if f.suffix.lower() in PICTURES] or [
-                f for f in found if f.suffix.lower() in ARRAYS
-            ]
-            if not inside:
-                raise ParameterError(f"{path}: a folder without pictures, .npy or .npz files")
-            files += inside
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise ModelFormatError(f"{path}: there is no such file")
-    named: dict[str, Path] = {}
-    for file in files:
-        name, number = file.stem, 1
-        while name in named:
-            number += 1
-            name = f"{file.stem}_{number}"
-        named[name] = file
+    named, refused = found(given)
+    if refused:
+        raise refused[0].error
     return named
 
 
@@ -83,9 +145,27 @@ def read(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Pa
     Raises:
         LrpError: what is wrong with the file, with its name.
     """
-    if path.suffix.lower() in ARRAYS:
-        yield from _slices(name, path, _arrays(path, net), net, dtype)
-        return
+    for sample in attempt(name, path, net, sidecar, model, dtype):
+        if isinstance(sample, Refused):
+            raise sample.error
+        yield sample
+
+
+def attempt(
+    name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str
+) -> Iterator[Sample | Refused]:
+    """Read the samples of one file and go on behind one that cannot be read; arguments as of :func:`read`."""
+    try:
+        if path.suffix.lower() in ARRAYS:
+            yield from _slices(name, path, _arrays(path, net), net, dtype)
+        else:
+            yield _picture(name, path, net, sidecar, model, dtype)
+    except LrpError as error:
+        yield Refused(str(path), error)
+
+
+def _picture(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str) -> Sample:
+    """Read a picture as the sidecar says."""
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(
             f"{path}: text is no input of this version; pictures ({', '.join(PICTURES)}), .npy and .npz files are"
@@ -98,7 +178,7 @@ def read(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Pa
     if len(net.inputs) > 1:
         raise ShapeError(f"{path}: the network has {len(net.inputs)} inputs; give them by name in an .npz file")
     x, shown = read_image(path, sidecar, dtype=dtype)
-    yield Sample(name, {net.inputs[0].name: x}, shown)
+    return Sample(name, {net.inputs[0].name: x}, shown, where=str(path))
 
 
 def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
@@ -127,7 +207,9 @@ def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
     return content
 
 
-def _slices(name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network, dtype: str) -> Iterator[Sample]:
+def _slices(
+    name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network, dtype: str
+) -> Iterator[Sample | Refused]:
     """Cut arrays into samples along the batch axis of each input; one without a batch axis is one sample."""
     batches = {}
     axes = {spec.name: spec.batch_axis for spec in net.inputs}
@@ -150,12 +232,13 @@ def _slices(name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network
     digits = len(str(count - 1))
     for k in range(count):
         x = {key: _floats(np.take(a, [k], axis=axes[key]), dtype) for key, a in batches.items()}
+        where = f"{path}, sample {k}" if count > 1 else str(path)
         try:
             net.feed(x)
         except LrpError as error:
-            where = f", sample {k}" if count > 1 else ""
-            raise type(error)(f"{path}{where}: {error}") from error
-        yield Sample(name if count == 1 else f"{name}_{k:0{digits}}", x, several=count > 1)
+            yield Refused(where, type(error)(f"{where}: {error}"), k, count)
+            continue
+        yield Sample(name if count == 1 else f"{name}_{k:0{digits}}", x, where=where, number=k, count=count)
 
 
 def _floats(array: NDArray[Any], dtype: str) -> NDArray[Any]:
@@ -166,20 +249,21 @@ def _floats(array: NDArray[Any], dtype: str) -> NDArray[Any]:
     return array.astype("float64" if dtype == "float64" else keep)
 
 
-def batches(samples: Iterator[Sample], size: int) -> Iterator[list[Sample]]:
-    """Group neighbours of the same shapes and dtypes, at most ``size`` at a time."""
+def batches(samples: Iterator[Sample], size: Callable[[Sample], int]) -> Iterator[list[Sample]]:
+    """Group neighbours of the same shapes and dtypes, at most ``size(sample)`` at a time."""
     group: list[Sample] = []
     for sample in samples:
-        if group and _kind(sample) != _kind(group[0]):
+        if group and kind(sample) != kind(group[0]):
             yield group
             group = []
         group.append(sample)
-        if len(group) == size:
+        if len(group) >= size(group[0]):
             yield group
             group = []
     if group:
         yield group
 
 
-def _kind(sample: Sample) -> list[Any]:
-    return [(key, a.shape, a.dtype) for key, a in sample.x.items()]
+def kind(sample: Sample) -> tuple[Any, ...]:
+    """Return what samples of one batch have in common."""
+    return tuple((key, a.shape, a.dtype) for key, a in sample.x.items())

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import composites
-from ..arrays import Array, to_numpy
-from ..errors import ParameterError
+import numpy as np
+
+from .. import __version__
+from ..arrays import Array
+from ..certificate import array_hash, network_hash
+from ..composites import Composite
+from ..errors import ModelFormatError, ParameterError
 from ..explanation import Explanation
 from ..explanation import explain as explain_network
 from ..inputs import batch_first
 from ..network import Network
+from ..outlook import outlook
 from ..preprocess import Sidecar
-from ..trace import Ledger, Row
-from .options import make_start
+from .inputs import Sample, kind
+
+Found = dict[str, list[Explanation]]  # by the name of the composite, one for each target
+# Options that say where results go and what is printed, not what they are.
+ELSEWHERE = (
+    "directory", "batch_size", "ledger", "ledger_file", "plan", "sidecar", "skip_existing", "strict", "view",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,19 +40,23 @@ class Job:
         model: the file.
         net: as it is in the file.
         sidecar: of the model, if there is one.
-        composite: the rules.
+        composites: the rules, by name.
         targets: outputs to explain; empty for the largest.
         top: how many of the largest outputs to explain.
+        start: the start relevance.
         options: of the command line.
+        batches: how many samples of each kind to explain at a time, found at the first.
     """
 
     model: Path
     net: Network
     sidecar: Sidecar | None
-    composite: composites.Composite
-    targets: tuple[int, ...]
+    composites: dict[str, Composite]
+    targets: tuple[Any, ...]
     top: int
+    start: Any
     options: dict[str, Any]
+    batches: dict[Any, int] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -46,60 +64,83 @@ class Job:
         return self.sidecar.classes if self.sidecar else ()
 
     @property
+    def several(self) -> bool:
+        """Whether each input is explained for several targets."""
+        return len(self.targets) > 1 or self.top > 1
+
+    @property
     def dtype(self) -> str:
         """The dtype in which pictures are explained."""
         return "float64" if self.options["float64"] else str(self.net.dtype or "float32")
 
-    def explain(self, x: dict[str, Array], target: Any) -> Explanation:
+    def _asked(self, composite: Composite, target: Any) -> dict[str, Any]:
+        """Return the arguments of an explanation."""
+        return {
+            "target": target,
+            "composite": composite,
+            "start": self.start,
+            "canonize": not self.options["no_canonize"],
+            "xp": self.options["xp"],
+            "trace": self.options["trace"],
+        }
+
+    def explain(self, x: dict[str, Array], composite: Composite, target: Any) -> Explanation:
         """Return one explanation of a batch, on the host."""
-        return explain_network(
-            self.net,
-            x,
-            target=target,
-            composite=self.composite,
-            start=make_start(self.options["start"]),
-            canonize=not self.options["no_canonize"],
-            xp=self.options["xp"],
-            trace=self.options["trace"],
-        ).to_numpy()
+        return explain_network(self.net, x, **self._asked(composite, target)).to_numpy()
 
-    def explain_all(self, x: dict[str, Array]) -> list[Explanation]:
-        """Return the explanations of a batch, one per target."""
-        if self.targets:
-            return [self.explain(x, target) for target in self.targets]
-        first = self.explain(x, None)
-        outputs = batch_first(to_numpy(first.output), first.output_axis)
-        outputs = outputs.reshape(len(outputs), -1)
-        if self.top > outputs.shape[1]:
-            raise ParameterError(f"--top {self.top}: the network has {outputs.shape[1]} outputs")
-        # A stable sort, so that of equal outputs the lower index comes first, as in argmax.
-        order = (-outputs).argsort(axis=1, kind="stable")
-        return [first, *(self.explain(x, order[:, k]) for k in range(1, self.top))]
+    def explain_all(self, x: dict[str, Array]) -> Found:
+        """Return the explanations of a batch, for every composite one per target."""
+        found: Found = {}
+        targets: list[Any] = list(self.targets)
+        for name, composite in self.composites.items():
+            found[name] = [] if targets else [self.explain(x, composite, None)]
+            if not targets:
+                outputs = batch_first(found[name][0].output, found[name][0].output_axis)
+                # A stable sort, so that of equal outputs the lower index comes first, as in argmax.
+                order = (-outputs.reshape(len(outputs), -1)).argsort(axis=1, kind="stable")
+                targets = [order[:, k] for k in range(self.top)]
+            for target in targets[len(found[name]) :]:
+                e = self.explain(x, composite, target)
+                if all(np.any(e.target != other.target) for other in found[name]):  # not two names of one output
+                    found[name].append(e)
+        return found
 
+    def batch(self, sample: Sample) -> int:
+        """Return how many samples of this kind to explain at a time.
 
-def single(e: Explanation, k: int) -> Explanation:
-    """Return the explanation of the k-th sample of a batch."""
-    if e.output.shape[e.output_axis] == 1:
-        return e
-    cut = slice(k, k + 1)
+        Raises:
+            LrpError: what is wrong with the question, for every sample of this kind.
+        """
+        of = kind(sample)
+        if of not in self.batches:
+            targets = self.targets or (None,)
+            views = [
+                outlook(self.net, sample.x, **self._asked(composite, target))
+                for composite in self.composites.values()
+                for target in targets
+            ]
+            self._check_outputs(views[0].output)
+            self.batches[of] = self.options["batch_size"] or min(view.batch for view in views)
+        return self.batches[of]
 
-    def part(array: Array, axis: int) -> Array:
-        return array[(slice(None),) * axis + (cut,)]
+    def _check_outputs(self, shape: tuple[int, ...]) -> None:
+        count = math.prod(shape)
+        if self.top > count:
+            raise ParameterError(f"--top {self.top}: the network has {count} outputs")
+        if self.classes and len(self.classes) != count:
+            raise ModelFormatError(
+                f"the sidecar of {self.model} names {len(self.classes)} classes; the output has {count} numbers"
+            )
 
-    names = list(e.relevance) if isinstance(e.relevance, dict) else []
-    parts = [
-        part(e.relevance[n] if names else e.relevance, axis)
-        for n, axis in zip(names or [""], e.relevance_axes, strict=True)
-    ]
-    columns = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
-    return replace(
-        e,
-        output=part(e.output, e.output_axis),
-        relevance=dict(zip(names, parts, strict=True)) if names else parts[0],
-        ledger=Ledger(Row(r.node, r.rule, **{c: getattr(r, c)[cut] for c in columns}) for r in e.ledger),
-        kept=None if e.kept is None else e.kept.map(lambda a: a[cut]),
-        again=None,
-        target=None if e.target is None else e.target[cut],
-        start_relevance=part(e.start_relevance, e.output_axis),
-        probability=None if e.probability is None else part(e.probability, e.output_axis),
-    )
+    @cached_property
+    def _fixed(self) -> str:
+        """What the results of every input depend on: the network, the sidecar, the options, the version."""
+        asked = {key: str(v) for key, v in sorted(self.options.items()) if key not in ELSEWHERE}
+        asked |= {"network": network_hash(self.net), "sidecar": repr(self.sidecar), "version": __version__}
+        asked |= {"composites": ", ".join(self.composites), "targets": repr(self.targets), "top": str(self.top)}
+        return json.dumps(asked)
+
+    def question(self, sample: Sample) -> str:
+        """Return a hash of everything that the results of a sample depend on."""
+        values = {name: array_hash(array) for name, array in sample.x.items()}
+        return hashlib.sha256((self._fixed + json.dumps(values)).encode()).hexdigest()

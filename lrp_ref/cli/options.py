@@ -29,6 +29,8 @@ BIAS_HELP = (
     "What becomes of the relevance of biases: they absorb it (the papers' denominators, the default), are left out of "
     "the denominators, or spread it evenly over the inputs of their unit."
 )
+COMPOSITES = ", ".join(composites.names())
+STARTS = f"{', '.join(start.STARTS)}, difference (with --against), reference=VALUE"
 
 
 def composite_options(command: F) -> F:
@@ -78,7 +80,10 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
             raise ParameterError(f"--rule {text}: {name} needs numbers; give a rule that has defaults") from error
         entries.append((LAYERS.get(where, where), rule))
     return composites.Composite(
-        entries, name=", ".join((composite.name, *texts)), base=(*composite.entries, *composite.base)
+        entries,
+        name=", ".join((composite.name, *texts)),
+        base=(*composite.entries, *composite.base),
+        bias=composite.bias,
     )
 
 
@@ -101,6 +106,25 @@ def find_preset(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]
     preset = name or (sidecar.composite if sidecar else "") or DEFAULT
     composites.resolve(preset, parameters)
     return preset, parameters
+
+
+def make_composites(
+    names: Sequence[str], sidecar: Sidecar | None, given: dict[str, Any]
+) -> dict[str, composites.Composite]:
+    """Return the composites that were asked for, or the sidecar's, by name; each takes those parameters that it has.
+
+    Raises:
+        ParameterError: as :func:`find_preset`; a parameter that none of them takes.
+    """
+    chosen = tuple(dict.fromkeys(names)) or (None,)
+    taken = {name: composites.takes(name) for name in names}
+    found = {}
+    for name in chosen:
+        others = {key for other, keys in taken.items() if other != name for key in keys}
+        own = {key: v for key, v in given.items() if name is None or key not in others or key in taken.get(name, ())}
+        composite = make_composite(name, sidecar, own)
+        found[name or composite.name] = composite
+    return found
 
 
 def _numbers(option: str, text: str) -> Any:
@@ -134,20 +158,47 @@ def load_network(model: Path, output: str | None) -> Network:
     return net
 
 
-def make_start(text: str) -> Any:
-    """Return the start relevance for its name; ``reference=VALUE`` for a regression.
+def make_start(text: str | None, against: Any = None) -> Any:
+    """Return the start relevance for its name; ``reference=VALUE`` for a regression, the difference with ``against``.
 
     Example:
         >>> make_start("reference=2.5")
         Reference(value=2.5)
     """
+    if against is not None:
+        if text not in (None, "difference"):
+            raise ParameterError(f"--against is for the start 'difference': leave out --start {text}, or --against")
+        return start.Difference(against)
+    text = text or "logit"
+    if text == "difference":
+        raise ParameterError("start 'difference' needs the class that the target is set against: add --against CLASS")
     name, _, value = text.partition("=")
     if name != "reference":
-        return text
+        return start.find(text)
     try:
         return start.Reference(float(value))
     except ValueError:
         raise ParameterError(f"start '{text}': write the value of interest like reference=2.5") from None
+
+
+def find_outputs(text: str, classes: Sequence[str]) -> Any:
+    """Return the target of ``explain`` for a class, for a unit c,h,w of a map, or for a sum of classes A+B.
+
+    Raises:
+        ParameterError: as :func:`find_target`.
+
+    Example:
+        >>> find_outputs("1,0,2", ()), find_outputs("3+9", ()), find_outputs("cat", ["dog", "cat"])
+        ((1, 0, 2), ((3, 9),), 1)
+    """
+    wanted = text.strip().casefold()
+    if wanted in (name.casefold() for name in classes):
+        return find_target(text, classes)
+    if re.fullmatch(r"\d+(\s*,\s*\d+)+", wanted):
+        return tuple(int(part) for part in wanted.split(","))
+    if "+" in wanted.removeprefix("+"):
+        return (tuple(find_target(part, classes) for part in text.split("+")),)
+    return find_target(text, classes)
 
 
 def find_target(text: str, classes: Sequence[str]) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -12,21 +16,20 @@ from .. import tables
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Print a table: fitted to the terminal, or one line per row where the output goes elsewhere."""
-    if not sys.stdout.isatty():
-        click.echo(tables.text(headers, rows, right=right))
-        return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Print a table fitted to the terminal, or to COLUMNS where the output goes elsewhere; else one line per row."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _columns()
+    click.echo(tables.text(headers, rows, right=right, width=width))
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for k, header in enumerate(headers):
-        table.add_column(Text(header), justify="right" if k in right else "left", no_wrap=k in right, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+
+def _columns() -> int | None:
+    """Return COLUMNS of the environment, if it is a width."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+def warn(words: str) -> None:
+    """Say on stderr what the results do not say."""
+    click.echo(f"lrp-ref: {words}", err=True)
 
 
 def percent(part: float, whole: float) -> str:
@@ -36,19 +39,78 @@ def percent(part: float, whole: float) -> str:
         >>> percent(1.0, 8.0), percent(-1e-9, 1.0), percent(1.0, 0.0)
         ('12.5 %', '-0.0 %', '')
     """
-    return f"{100 * part / whole:.1f} %" if whole else ""
+    return f"{100 * part / whole if part else 0:.1f} %" if whole else ""
+
+
+class Progress:
+    """How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then.
+
+    Args:
+        total: of the steps, as far as they are known.
+        what: is done.
+        bar: of a terminal, or None.
+    """
+
+    EVERY = 20.0  # seconds between two lines
+
+    def __init__(self, total: int, what: str, bar: Any = None) -> None:
+        self.total, self.what, self.bar = total, what, bar
+        self.done = self.worked = 0
+        self.begun = self.told = time.monotonic()
+        self.task = None if bar is None else bar.add_task(what, total=total)
+
+    def more(self, steps: int) -> None:
+        """Count further steps, which were not known before."""
+        self.total += steps
+        if self.bar is not None:
+            self.bar.update(self.task, total=self.total)
+
+    def __call__(self, *, worked: bool = True) -> None:
+        """Count one step; ``worked`` says whether it tells how long the others will take."""
+        self.done += 1
+        self.worked += worked
+        if self.bar is not None:
+            self.bar.advance(self.task)
+            return
+        now = time.monotonic()
+        if now - self.told >= self.EVERY and self.done < self.total:
+            self.told = now
+            left = (now - self.begun) / self.worked * (self.total - self.done) if self.worked else 0.0
+            warn(f"{self.what}: {self.done} of {self.total}{f', {_minutes(left)} left' if left else ''}")
+
+
+def _minutes(seconds: float) -> str:
+    """Return a time as text.
+
+    Example:
+        >>> _minutes(40.2), _minutes(150), _minutes(9000)
+        ('40 s', '2.5 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
 
 
 @contextmanager
-def progress(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Show a bar on stderr while several things are done, if stderr is a terminal; yields the step."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+def progress(total: int, what: str, *, least: int = 2) -> Iterator[Progress]:
+    """Show how far a run of ``total`` steps is, and how long the rest may take; yields what counts a step.
 
+    Args:
+        total: of the steps, as far as they are known.
+        what: is done.
+        least: total from which on a bar is shown.
+    """
+    if total < least or not sys.stderr.isatty():
+        yield Progress(total, what)
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(),
+        rich.TextColumn("time left"), rich.TimeRemainingColumn(),
+    )  # fmt: skip
     # rich sends printed lines to its own console, stderr: right on a terminal, wrong for a file.
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+    console = Console(stderr=True)
+    with rich.Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        yield Progress(total, what, bar)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import heatmap
-from ..errors import ParameterError
-from ..explanation import Explanation
-from ..inputs import batch_first
+from ..errors import LrpError, ParameterError
+from ..explanation import Explanation, load_relevance
 from ..tables import number
 from ..trace import COLUMNS
-from .inputs import Sample
-from .job import Job
+from . import drawing
+from .inputs import Sample, free
+from .job import Found, Job
 from .output import percent, print_table
+from .wording import headline, label, name, probabilities, probability_name, remarks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+Drawn = list["Image | None"]
 
 
 class Results:
@@ -40,200 +38,163 @@ class Results:
     def __init__(self, folder: Path, sources: Iterable[Path]) -> None:
         self.folder = folder
         self.taken = {path.resolve() for path in sources}
+        self.names: set[str] = set()
+        self.earlier: dict[str, list[Path]] | None = None
 
-    def path(self, name: str) -> Path:
+    def named(self, sample: Sample) -> Sample:
+        """Return the sample under a name that no other has in this run."""
+        new = free(sample.name, self.names)
+        self.names.add(new)
+        return sample if new == sample.name else replace(sample, name=new)
+
+    def path(self, file: str) -> Path:
         """Return the path of a new result.
 
         Raises:
             ParameterError: it is one of the inputs, or has been written before in this run.
         """
-        path = self.folder / name
+        path = self.folder / file
         if path.resolve() in self.taken:
             raise ParameterError(f"{path} is an input or a result of this run; choose another folder with -o")
         self.taken.add(path.resolve())
         self.folder.mkdir(parents=True, exist_ok=True)
         return path
 
+    def whole(self, job: Job, sample: Sample) -> bool:
+        """Whether an earlier run has left every result of this sample, whole, for the same question."""
+        question = job.question(sample)
+        for path in self._candidates(stem(job, sample, next(iter(job.composites)))):
+            listed = _results(path, question)
+            if listed and all(_is_whole(self.folder / file, question) for file in listed):
+                return True
+        return False
 
-class LedgerFile:
-    """All ledgers as one table, .csv or .json: written under a temporary name, renamed at the end.
-
-    Args:
-        path: of the file; its suffix says the format.
-    """
-
-    FIELDS = ("input", "target", "node", "rule", *COLUMNS)
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.csv = path.suffix.lower() == ".csv"
-        if not self.csv and path.suffix.lower() != ".json":
-            raise ParameterError(f"{path}: a ledger is written as .csv or .json")
-        if not path.parent.is_dir():
-            raise ParameterError(f"{path}: the folder {path.parent} does not exist")
-        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        self.rows = 0
-
-    def __enter__(self) -> LedgerFile:
-        self.file = self.part.open("w", encoding="utf-8", newline="")
-        if self.csv:
-            csv.writer(self.file).writerow(self.FIELDS)
-        return self
-
-    def add(self, name: str, explanations: list[Explanation]) -> None:
-        """Append the ledgers of one sample."""
-        for e in explanations:
-            for row in e.ledger:
-                numbers = [float(getattr(row, c)[0]) for c in COLUMNS]
-                cells = [name, "" if e.target is None else int(e.target[0, 0]), row.node, row.rule, *numbers]
-                if self.csv:
-                    csv.writer(self.file).writerow(cells)
-                else:
-                    line = json.dumps(dict(zip(self.FIELDS, cells, strict=True)), ensure_ascii=False)
-                    self.file.write((",\n" if self.rows else "[\n") + line)
-                self.rows += 1
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        try:
-            if not self.csv:
-                self.file.write("\n]\n" if self.rows else "[]\n")
-            self.file.close()
-            if kind is None:
-                self.part.replace(self.path)
-        finally:
-            self.part.unlink(missing_ok=True)
+    def _candidates(self, prefix: str) -> list[Path]:
+        """Return the files that may be the first result of a sample; the folder is listed once."""
+        if self.earlier is None:
+            self.earlier = {}
+            for path in sorted(self.folder.glob("*_target*.npz")):
+                self.earlier.setdefault(path.stem.rpartition("_target")[0], []).append(path)
+        return [self.folder / f"{prefix}.npz", *self.earlier.get(prefix, ())]
 
 
-def probabilities(e: Explanation) -> NDArray[Any] | None:
-    """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
-
-    They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
-    several.
-    """
-    if e.probability is not None:
-        return np.asarray(e.probability.reshape(-1).astype(np.float64))
-    values = e.output.reshape(-1).astype(np.float64)
-    if values.size < 2 or e.head.lost:
-        return None
-    powers = np.exp(values - values.max())
-    return np.asarray(powers / powers.sum())
-
-
-def probability_name(e: Explanation) -> str:
-    """Return what makes the probabilities."""
-    kinds = [kind for kind in e.head.kinds if kind != "raw"] if e.probability is not None else []
-    return kinds[0] if len(kinds) == 1 else "probability" if kinds else "softmax"
-
-
-def label(job: Job, index: int) -> str:
-    """Return the name of an output."""
-    return job.classes[index] if job.classes else f"output {index}"
-
-
-def _headline(job: Job, e: Explanation) -> str:
-    """Return what was explained, and what was predicted where that is another class."""
-    values, chances = e.output.reshape(-1), probabilities(e)
-
-    def one(index: int) -> str:
-        known = chances is not None and not np.isnan(chances[index])
-        return label(job, index) + (f", {100 * chances[index]:.0f} %" if known and chances is not None else "")
-
-    best = int(values.argmax())
-    if values.size == 1 and chances is None:
-        return f"{label(job, 0)}: {number(float(values[0]))}"
-    if e.target is None or int(e.target[0, 0]) == best:
-        return one(best)
-    return f"for {one(int(e.target[0, 0]))} (predicted: {one(best)})"
-
-
-def picture(job: Job, sample: Sample, e: Explanation) -> Image | None:
-    """Return an explanation as a picture; None for inputs that are neither an image nor a known series."""
-    if isinstance(e.relevance, dict):
-        return None
-    axis = e.relevance_axes[0]
-    relevance, x = batch_first(e.relevance, axis)[0], batch_first(next(iter(sample.x.values())), axis)[0]
-    look: dict[str, Any] = {"limit": _limit(job)}
-    if job.options["cmap"]:
-        look["cmap"] = job.options["cmap"]
-    sidecar, headline = job.sidecar, _headline(job, e)
-    if sidecar is not None and sidecar.kind == "series" and relevance.ndim == 2:
-        if sidecar.layout == "NTC":
-            relevance, x = relevance.T, x.T
-        names = sidecar.channel_names or None
-        title = f"{headline} · {e.rules} · sum of relevance {number(float(relevance.sum()))}"
-        return heatmap.series(x, relevance, channel_names=names, title=title, **look)
-    if relevance.ndim != 3:
-        return None
-    if sidecar is not None and sidecar.kind == "image" and sidecar.layout == "NHWC":
-        relevance, x = relevance.transpose(2, 0, 1), x.transpose(2, 0, 1)
-    look |= {"size": job.options["size"], "interpolation": "bicubic" if job.options["smooth"] else "nearest"}
-    if sample.shown is None and x.shape[0] not in (1, 3):
-        return heatmap.image(relevance, title=f"{headline} · {e.rules}", **look)
-    note = None if e.start == "Logit()" else f"start {e.start}"
-    shown = x if sample.shown is None else sample.shown
-    return heatmap.panel(relevance, shown, prediction=headline, composite=e.rules, note=note, **look)
-
-
-def _limit(job: Job) -> float | str | None:
-    text = job.options["limit"]
-    if text is None:
-        return job.sidecar.limit if job.sidecar else None
+def _results(path: Path, question: str) -> list[str]:
+    """Return the names of all results of a sample, as one tells; none if it is damaged or of another question."""
+    if not path.is_file():
+        return []
     try:
-        return float(text)
-    except ValueError:
-        return str(text)
+        held = load_relevance(path)
+    except LrpError:
+        return []
+    files = held.get("results")
+    if held.get("question") != question or not isinstance(files, list):
+        return []
+    return [str(file) for file in files]
 
 
-def write(job: Job, results: Results, sample: Sample, found: list[Explanation]) -> list[list[Path]]:
-    """Write picture (if there is one) and relevances of each explanation; return their paths."""
-    # All pictures are drawn before the first file is written: an unusable option leaves no files.
-    drawn = [picture(job, sample, e) for e in found]
-    paths: list[list[Path]] = []
-    for e, image in zip(found, drawn, strict=True):
-        name = sample.name if len(found) == 1 or e.target is None else f"{sample.name}_target{int(e.target[0, 0])}"
-        paths.append([])
+def _is_whole(path: Path, question: str) -> bool:
+    """Whether a result can be read to its end, and is of this question."""
+    if path.suffix == ".npz":
+        return bool(_results(path, question))
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image.info.get("question") == question
+    except (OSError, SyntaxError, ValueError):
+        return False
+
+
+def stem(job: Job, sample: Sample, composite: str, e: Explanation | None = None) -> str:
+    """Return the name of a result without suffix; the explanation is needed where there are several targets."""
+    found = sample.name if len(job.composites) == 1 else f"{sample.name}_{composite}"
+    if e is not None and e.target is not None and job.several:
+        found += "_target" + "+".join(str(int(k)) for k in e.target[0])
+    return found
+
+
+def _each(job: Job, sample: Sample, found: Found) -> Iterator[tuple[str, Explanation]]:
+    """Yield every explanation of a sample with the name of its results."""
+    for composite, several in found.items():
+        for e in several:
+            yield stem(job, sample, composite, e), e
+
+
+def draw(job: Job, sample: Sample, found: Found, on: drawing.Canvas) -> Drawn:
+    """Return a picture for each explanation of the only composite, or one sheet for several composites."""
+    if len(found) > 1:
+        return [drawing.sheet(job, sample, found, on)]
+    return [drawing.picture(job, sample, e, on) for several in found.values() for e in several]
+
+
+def write(job: Job, results: Results, sample: Sample, found: Found, drawn: Drawn) -> list[Path]:
+    """Write the pictures and the relevances of each explanation; return their paths.
+
+    Every file appears whole or not at all, and the relevances, which list all results of the sample, come last.
+    """
+    each = dict(_each(job, sample, found))
+    pictures = [sample.name] if len(found) > 1 else list(each)
+    files = [f"{file}.png" for file, image in zip(pictures, drawn, strict=True) if image is not None]
+    files += [f"{file}.npz" for file in each]
+    question, paths = job.question(sample), {file: results.path(file) for file in files}
+    for file, image in zip(pictures, drawn, strict=True):
         if image is not None:
-            paths[-1].append(heatmap.save(image, results.path(f"{name}.png")))
+            image.info["question"] = question
+            heatmap.save(image, paths[f"{file}.png"])
             if job.options["view"]:
                 image.show()
-        paths[-1].append(e.save(results.path(f"{name}.npz"), trace=e.kept is not None))
-    return paths
+    for file, e in each.items():
+        e.save(paths[f"{file}.npz"], trace=e.kept is not None, remarks={"question": question, "results": files})
+    return list(paths.values())
 
 
-def tell(job: Job, sample: Sample, found: list[Explanation], paths: list[list[Path]], *, brief: bool) -> None:
+def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bool) -> None:
     """Print what was predicted, where the relevance went and what was written."""
-    if brief:
-        for e, (path, *_) in zip(found, paths, strict=True):
-            start, arrived = float(e.start_relevance.sum()), _arrived(e)
-            click.echo(
-                f"{sample.name}: {_headline(job, e)}; relevance {number(start)}, at the input {number(arrived)}, "
-                f"ledger residual {e.ledger.residual:.1e}; {path}"
-            )
-        return
-    _tell_classes(job, found[0])
-    for e in found:
-        _tell_ledger(job, e)
-    click.echo("\nwritten: " + ", ".join(str(path) for pair in paths for path in pair))
+    if not brief:
+        _tell_classes(job, next(iter(found.values()))[0])
+    for composite, several in found.items():
+        for e in several:
+            if brief:
+                file = next(p for p in paths if p.stem in (stem(job, sample, composite, e), sample.name))
+                _tell_line(job, sample, e, file)
+            else:
+                _tell_ledger(job, e)
+            if job.options["ledger"]:
+                click.echo("")
+                print_table(("node", "rule", *COLUMNS), e.ledger.cells(0), right=range(2, 8))
+    if not brief:
+        click.echo("\nwritten: " + ", ".join(map(str, paths)))
+
+
+def _tell_line(job: Job, sample: Sample, e: Explanation, path: Path) -> None:
+    which = f"{e.rules}: " if len(job.composites) > 1 else ""
+    note = "".join(f"{words}; " for words in [e.negative(0, drawing.colours(job))] if words)
+    click.echo(
+        f"{sample.name}: {which}{headline(job, e)}; relevance {number(float(e.started[0]))}, "
+        f"at the input {number(float(e.arrived[0]))}, ledger residual {e.ledger.residual:.1e}; {note}{path}"
+    )
 
 
 def _tell_classes(job: Job, e: Explanation) -> None:
     values, chances = e.output.reshape(-1), probabilities(e)
     best = (-values).argsort(kind="stable")[:5]
-    given = [math.nan if chances is None else float(chances[k]) for k in best]
-    shares = ["" if math.isnan(p) else f"{100 * p:.2f} %" for p in given]
-    rows = [[str(k), label(job, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
+    given = [np.nan if chances is None else float(chances[k]) for k in best]
+    shares = ["" if np.isnan(p) else f"{100 * p:.2f} %" for p in given]
+    rows = [[str(k), name(job, e, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
     print_table(("output", "class", "value", probability_name(e)), rows, right=(0, 2, 3))
 
 
 def _tell_ledger(job: Job, e: Explanation) -> None:
     """Print where every unit of the start relevance went: start = input + bias + stabiliser + dropped + residual."""
-    start = float(e.start_relevance.sum())
-    of = "" if e.target is None else f" of {label(job, int(e.target[0, 0]))}"
+    start, arrived = float(e.started[0]), float(e.arrived[0])
+    of = "" if e.target is None else f" of {label(job, e)}"
     click.echo(f"\nrelevance{of}, start {e.start}, composite {e.rules}, {e.output.dtype}")
-    for remark in filter(None, (e.starts_at, e.negative())):
-        click.echo(remark)
+    for note in (*e.notes, e.negative(0, drawing.colours(job))):
+        if note:
+            click.echo(note)
     rows = [["start", number(start), percent(start, start), ""]]
-    rows.append(["to the input", number(_arrived(e)), percent(_arrived(e), start), ""])
+    rows.append(["to the input", number(arrived), percent(arrived, start), ""])
     for column, total in e.ledger.total().items():
         value = float(np.asarray(total).sum())
         most = max(e.ledger, key=lambda row: abs(float(getattr(row, column)[0])), default=None)
@@ -242,12 +203,5 @@ def _tell_ledger(job: Job, e: Explanation) -> None:
         words = {"bias": "to biases", "stabiliser": "to stabilisers", "residual": "residual (rounding)"}
         rows.append([words.get(column, column), number(value), percent(value, start), where])
     print_table(("where it went", "relevance", "share", "most at"), rows, right=(1, 2))
-    for note in e.notes:
-        click.echo(f"note: {note}")
-    if job.options["ledger"]:
-        click.echo(f"\n{e.ledger.table(0)}")
-
-
-def _arrived(e: Explanation) -> float:
-    parts = e.relevance.values() if isinstance(e.relevance, dict) else [e.relevance]
-    return float(sum(p.sum() for p in parts))
+    for remark in remarks(e):
+        click.echo(remark)

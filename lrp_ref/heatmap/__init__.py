@@ -8,6 +8,7 @@ from lrp_ref.heatmap.colours import colorize, colormaps, resolve_limit, sign_col
 from lrp_ref.heatmap.grids import grid
 from lrp_ref.heatmap.output import save, to_data_uri
 from lrp_ref.heatmap.pictures import image, panel
+from lrp_ref.heatmap.sheets import series_grid
 from lrp_ref.heatmap.signals import series
 from lrp_ref.heatmap.texts import text_html, text_terminal
 
@@ -20,6 +21,7 @@ __all__ = [
     "resolve_limit",
     "save",
     "series",
+    "series_grid",
     "sign_colours",
     "text_html",
     "text_terminal",

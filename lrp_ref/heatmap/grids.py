@@ -35,6 +35,7 @@ def grid(
     size: int | None = None,
     interpolation: Interpolation = "nearest",
     title: str | None = None,
+    remark: str | None = None,
 ) -> Image:
     """Return heatmaps in rows and columns, such as classes × rules.
 
@@ -51,6 +52,7 @@ def grid(
         size: in place of scale, the least length of a map's longer side in pixels; 112 where both are None.
         interpolation: "nearest" or "bicubic".
         title: a line above the sheet.
+        remark: a sentence below the sheet.
 
     Returns:
         RGB picture; its `info` has "cell_boxes" and "relevance_limits", both rows of columns.
@@ -89,7 +91,8 @@ def grid(
         canvas.place(lower, head, canvas.MARGIN, canvas.MARGIN)
         boxes = [[(a, b + shift, c, d + shift) for a, b, c, d in line] for line in boxes]
         sheet = lower
-    sheet = captioned(sheet, [(_clip_note(maps, limits), canvas.SMALL, canvas.SOFT)])
+    notes = [(remark or "", canvas.NORMAL, canvas.INK), (_clip_note(maps, limits), canvas.SMALL, canvas.SOFT)]
+    sheet = captioned(sheet, notes)
     sheet.info.update(
         relevance_limits=tuple(tuple(line) for line in limits),
         cell_boxes=tuple(tuple(line) for line in boxes),

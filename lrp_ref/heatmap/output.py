@@ -19,7 +19,8 @@ def save(image: Image, path: str | os.PathLike[str]) -> Path:
     """Write a picture; the suffix says the format.
 
     The bytes go to a temporary name beside `path`, which is then replaced: whoever looks sees the old file or
-    the whole new one. PNG files keep the limit of the colours as a text entry "relevance_limit".
+    the whole new one. PNG files keep the limit of the colours as a text entry "relevance_limit", and "question"
+    of the picture's `info`, if it is there.
 
     Args:
         image: a picture of this module, or any other of Pillow's.
@@ -72,7 +73,7 @@ def _options(image: Image, kind: str) -> dict[str, Any]:
     if kind != "PNG":
         return {}
     entries = PngInfo()
-    for key in ("relevance_limit", "relevance_limits"):
+    for key in ("relevance_limit", "relevance_limits", "question"):
         if key in image.info:
             entries.add_text(key, str(image.info[key]))
     return {"pnginfo": entries, "optimize": True}

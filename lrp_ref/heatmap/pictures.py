@@ -154,6 +154,7 @@ def image(
     input: NDArray[Any] | None = None,  # noqa: A002 - the word for it everywhere else, and keyword only
     overlay: float | None = None,
     title: str | None = None,
+    remark: str | None = None,
 ) -> Image:
     """Return a relevance map as a picture.
 
@@ -172,9 +173,10 @@ def image(
             it is, numbers within 0…1 times 255, other numbers stretched from their least to their largest.
         overlay: opacity 0…1 of the map at |R| = limit, 0.9 where None; only with an input.
         title: a line above the map.
+        remark: a sentence below the map.
 
     Returns:
-        RGB picture; without colour bar and title the bare map, W·scale × H·scale. Its `info` has "map_box",
+        RGB picture; without colour bar, title and remark the bare map, W·scale × H·scale. Its `info` has "map_box",
         the map's (left, top, right, bottom) in pixels, and "relevance_limit", the limit as text.
 
     Raises:
@@ -199,10 +201,10 @@ def image(
     else:
         raise ParameterError(f"overlay={overlay!r} without an input to lay the map over; give input=")
     sheet, box = Image.fromarray(pixels), (0, 0, pixels.shape[1], pixels.shape[0])
-    if colorbar or title:
+    if colorbar or title or remark:
         sheet, (box,) = sheet_of([sheet], [title or ""], cmap=cmap, limit=found, colorbar=colorbar)
         note = canvas.clip_note(float(np.abs(values).max()), found, limit)
-        sheet = captioned(sheet, [(note, canvas.SMALL, canvas.SOFT)])
+        sheet = captioned(sheet, [(remark or "", canvas.NORMAL, canvas.INK), (note, canvas.SMALL, canvas.SOFT)])
     sheet.info.update(relevance_limit=repr(found), map_box=box)
     return sheet
 
@@ -214,6 +216,7 @@ def panel(
     prediction: str | None = None,
     composite: str | None = None,
     note: str | None = None,
+    remark: str | None = None,
     cmap: str = DEFAULT,
     limit: float | str | None = None,
     scale: int | None = None,
@@ -233,6 +236,7 @@ def panel(
         prediction: the caption's first line, such as "tabby cat, 92 %".
         composite: name of the composite or rule.
         note: anything else for the caption's second line.
+        remark: a sentence for the caption's third line.
         cmap: a name out of `colormaps()`.
         limit: the |R| at which colours end, see `resolve_limit`.
         scale: whole enlargement, 1 or more.
@@ -271,6 +275,7 @@ def panel(
     lines = [
         (prediction or "", canvas.LARGE, canvas.INK),
         ("  ·  ".join(fact for fact in facts if fact), canvas.NORMAL, canvas.SOFT),
+        (remark or "", canvas.NORMAL, canvas.INK),
         (clipped, canvas.SMALL, canvas.SOFT),
     ]
     sheet = captioned(sheet, lines)

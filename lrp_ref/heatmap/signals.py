@@ -30,8 +30,10 @@ def series(
     height: int | None = None,
     channel_names: Sequence[str] | None = None,
     sample_rate: float | None = None,
+    axis: str = "sample",
     colorbar: bool = True,
     title: str | None = None,
+    remark: str | None = None,
 ) -> Image:
     """Return a signal as lines over the colours of its relevance, channels below each other.
 
@@ -47,8 +49,10 @@ def series(
         height: of one channel's plot, in pixels; 150 for one channel and 72 for several where None.
         channel_names: a name for each channel.
         sample_rate: samples per second; the axis then counts seconds, not samples.
+        axis: what one step of the axis is, such as "time step" or "frame", where it does not count seconds.
         colorbar: whether a bar with numbers, 0 in its middle, stands at the right.
         title: a line above.
+        remark: a sentence below.
 
     Returns:
         RGB picture; its `info` has "boxes", the plots' (left, top, right, bottom) in pixels, and
@@ -79,14 +83,15 @@ def series(
     places = positions(values, found)
     plots = [_plot(line, place, cmap, width, high) for line, place in zip(lines, places, strict=True)]
     scale = (cmap, found) if colorbar else None
-    sheet, boxes = _lay_out(plots, lines, channel_names, sample_rate, title, scale)
+    sheet, boxes = _lay_out(plots, lines, channel_names, sample_rate, axis, title, scale)
     note = canvas.clip_note(float(np.abs(values).max()), found, limit)
-    if note:
-        words = canvas.label(note, size=canvas.SMALL, ink=canvas.SOFT, width=width)
-        longer = canvas.blank(sheet.width, sheet.height + words.height)
-        canvas.place(longer, sheet, 0, 0)
-        canvas.place(longer, words, boxes[0][0], sheet.height - canvas.MARGIN + 6)
-        sheet = longer
+    for text, size, ink in ((remark, canvas.NORMAL, canvas.INK), (note, canvas.SMALL, canvas.SOFT)):
+        if text:
+            words = canvas.label(text, size=size, ink=ink, width=width)
+            longer = canvas.blank(sheet.width, sheet.height + words.height)
+            canvas.place(longer, sheet, 0, 0)
+            canvas.place(longer, words, boxes[0][0], sheet.height - canvas.MARGIN + 6)
+            sheet = longer
     sheet.info.update(relevance_limit=repr(found), boxes=boxes)
     return sheet
 
@@ -169,6 +174,7 @@ def _lay_out(
     lines: Floats,
     names: Sequence[str] | None,
     sample_rate: float | None,
+    axis: str,
     title: str | None,
     scale: tuple[str, float] | None,
 ) -> tuple[Image, list[tuple[int, int, int, int]]]:
@@ -179,7 +185,7 @@ def _lay_out(
     marks_wide = max(canvas.label(_digits(m), size=canvas.SMALL).width for row in marks for m in row)
     labels = [canvas.label(name, align="right", width=_name_width(names)) for name in names or ()]
     left = canvas.MARGIN + (labels[0].width + 10 if labels else 0) + marks_wide + 8
-    head = canvas.label(title, size=canvas.LARGE) if title else None
+    head = canvas.label(title, size=canvas.LARGE, width=wide) if title else None
     top = canvas.MARGIN + (head.height + 6 if head else 0)
     step = high + 2 + _GAP
     foot = top + len(plots) * step - _GAP
@@ -202,7 +208,7 @@ def _lay_out(
             at = y + 1 + round((upper - mark) / (upper - low) * (high - 1))
             draw.line([(left - 4, at), (left - 1, at)], fill=canvas.SOFT)
             draw.text((left - 7, at), _digits(mark), font=small, fill=canvas.SOFT, anchor="rm")
-    _time_axis(sheet, boxes[-1], lines.shape[1], sample_rate)
+    _time_axis(sheet, boxes[-1], lines.shape[1], sample_rate, axis)
     if bar:
         canvas.place(sheet, bar, right + canvas.GAP, top)
     return sheet, boxes
@@ -212,7 +218,7 @@ def _name_width(names: Sequence[str] | None) -> int:
     return max(1, min(120, max((canvas.label(name).width for name in names or ()), default=1)))
 
 
-def _time_axis(sheet: Image, box: tuple[int, int, int, int], length: int, sample_rate: float | None) -> None:
+def _time_axis(sheet: Image, box: tuple[int, int, int, int], length: int, sample_rate: float | None, axis: str) -> None:
     """Draw the axis below the last plot; sample k is in the middle of its column, time k / sample_rate."""
     from PIL import ImageDraw
 
@@ -227,5 +233,5 @@ def _time_axis(sheet: Image, box: tuple[int, int, int, int], length: int, sample
         at = round(left + (mark * rate + 0.5) / length * (right - left))
         draw.line([(at, down + 1), (at, down + 5)], fill=canvas.SOFT)
         draw.text((at, down + 8), _digits(mark), font=small, fill=canvas.SOFT, anchor="ma")
-    name = "sample" if sample_rate is None else "time in s"
+    name = canvas.printable(axis) if sample_rate is None else "time in s"
     draw.text(((left + right) // 2, down + 24), name, font=small, fill=canvas.INK, anchor="ma")

@@ -43,6 +43,7 @@ class Sidecar:
         resample: "bilinear" or "bicubic", the filter of the resizing.
         length: of a series in time steps; None where it is free, and for images.
         channel_names: of a series.
+        step: what one step of a series is, such as "frame"; "time step" if nothing is given, "" for images.
         classes: names in the order of the outputs.
         composite: name of a composite that suits the network; "" if none is given.
         bias: the bias policy that goes with it: "absorb", "ignore" or "spread".
@@ -63,6 +64,7 @@ class Sidecar:
     resample: str = "bilinear"
     length: int | None = None
     channel_names: tuple[str, ...] = ()
+    step: str = ""
     classes: tuple[str, ...] = ()
     composite: str = ""
     bias: str = "absorb"
@@ -169,6 +171,7 @@ def parse_sidecar(content: Any) -> Sidecar:
         values["layout"] = inner.get("layout", _one_of("NTC", "NCT"))
         values["length"] = inner.get("length", _length, None)
         values["channel_names"] = inner.get("channel_names", _texts, ())
+        values["step"] = inner.get("step", _text, "time step")
     values["classes"] = outer.get("classes", _texts, ())
     values["composite"] = outer.get("composite", _composite, "")
     values["bias"] = outer.get("bias", _bias_of(values["composite"]), "absorb")

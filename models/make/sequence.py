@@ -133,7 +133,7 @@ def main() -> None:
     write_sidecar(
         path.with_suffix(".json"),
         {
-            "input": {"kind": "series", "layout": "NTC", "length": FRAMES, "channel_names": names},
+            "input": {"kind": "series", "layout": "NTC", "length": FRAMES, "step": "frame", "channel_names": names},
             "classes": [f"speaker {i + 1}" for i in range(SPEAKERS)],
             "composite": "epsilon",
             "source": "trained by models/make/sequence.py on JapaneseVowels (Kudo, Toyama, Shimbo 1999) from "

@@ -1,0 +1,217 @@
+"""The picture of one input: its relevance, or several in one sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import heatmap
+from ..arrays import Array
+from ..explanation import Explanation
+from ..inputs import batch_first
+from ..layers import LSTM, Conv, Transpose
+from ..network import Network
+from ..tables import number
+from .inputs import Sample
+from .job import Found, Job
+from .wording import headline, label, predicted
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SHORTEST = 16  # numbers of a vector that is drawn as a signal; a shorter one is a row of a table
+FAINT = 0.1  # of the largest |R| of a sheet, below which the colours of a composite are hardly seen
+MOST_CHANNELS = 48  # of a signal that is drawn as lines; more are drawn as a map
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """How the inputs of a kind are drawn.
+
+    Attributes:
+        form: "photo", "map" or "series"; "" where there is no picture.
+        why: what the input is, where there is no picture.
+        turned: whether the last axis of the input are its channels.
+    """
+
+    form: str
+    why: str = ""
+    turned: bool = False
+
+    def laid(self, array: Array) -> Array:
+        """Return one sample's array with its channels first."""
+        return np.moveaxis(array, -1, 0) if self.turned else array
+
+
+def _map(e: Explanation) -> Array:
+    """Return the relevance of the only input of one sample, without the axis of the batch."""
+    return next(iter(e.maps().values()))[0]
+
+
+def _values(job: Job, sample: Sample) -> Array:
+    """Return the only input of one sample, without the axis of the batch."""
+    spec = job.net.inputs[0]
+    return batch_first(sample.x[spec.name], spec.batch_axis)[0]
+
+
+def canvas(job: Job, sample: Sample) -> Canvas:
+    """Return how a sample is drawn: as the sidecar says, else by the number of its axes."""
+    if len(sample.x) > 1:
+        return Canvas("", f"the network has {len(sample.x)} inputs")
+    shape = _values(job, sample).shape
+    sidecar = job.sidecar
+    if sidecar is not None and sidecar.kind == "series" and len(shape) == 2:
+        return Canvas("series", turned=sidecar.layout == "NTC")
+    if len(shape) == 3:
+        turned = sidecar is not None and sidecar.kind == "image" and sidecar.layout == "NHWC"
+        channels = shape[-1] if turned else shape[0]
+        return Canvas("photo" if sample.shown is not None or channels in (1, 3) else "map", turned=turned)
+    if len(shape) == 2:
+        turned = _channels_last(job.net)
+        channels = shape[-1] if turned else shape[0]
+        return Canvas("series" if channels <= MOST_CHANNELS else "map", turned=turned)
+    if len(shape) == 1 and shape[0] >= SHORTEST:
+        return Canvas("series")
+    if len(shape) == 1:
+        return Canvas("", f"a vector of {shape[0]} numbers")
+    return Canvas("", f"an array of {len(shape)} axes")
+
+
+def _channels_last(net: Network) -> bool:
+    """Whether an input (N, ., .) has its channels last: an LSTM reads it, not a convolution."""
+    name, turned = net.inputs[0].name, False
+    while True:
+        readers = net.consumers(name)
+        if not readers:
+            return turned
+        node = readers[0]
+        if isinstance(node.layer, LSTM):
+            return not turned
+        if isinstance(node.layer, Conv):
+            return turned
+        turned ^= isinstance(node.layer, Transpose)
+        name = node.name
+
+
+def unused(job: Job, on: Canvas) -> str:
+    """Return the sentence about options of pictures that have no effect on this kind of input; empty if all have."""
+    given = [
+        f"--{key}"
+        for key, given in (
+            ("cmap", job.options["cmap"]),
+            ("limit", job.options["limit"]),
+            ("smooth", job.options["smooth"]),
+            ("size", job.options["size"]),
+            ("show", job.options["view"]),
+        )
+        if given and (not on.form or (on.form == "series" and key in ("smooth", "size")))
+    ]
+    if not given:
+        return ""
+    verb = "has" if len(given) == 1 else "have"
+    reason = "a signal is drawn in a size of its own, step by step" if on.form else f"{on.why} has no picture"
+    reason = reason if not on.why.startswith("the network") else f"{on.why}, and only one alone has a picture"
+    return f"{', '.join(given)} {verb} no effect: {reason}"
+
+
+def check_look(job: Job) -> None:
+    """Raise if an option of pictures is not one.
+
+    Raises:
+        ParameterError: an unknown colour map, a limit that is none.
+    """
+    heatmap.sign_colours(job.options["cmap"] or "bwr")
+    heatmap.resolve_limit(np.ones(1), _limit(job))
+
+
+def _limit(job: Job) -> float | str | None:
+    text = job.options["limit"]
+    if text is None:
+        return job.sidecar.limit if job.sidecar else None
+    try:
+        return float(text)
+    except ValueError:
+        return str(text)
+
+
+def colours(job: Job) -> tuple[str, str]:
+    """Return in words what negative and positive relevance look like in the pictures."""
+    return heatmap.sign_colours(job.options["cmap"]) if job.options["cmap"] else heatmap.sign_colours()
+
+
+def _look(job: Job, on: Canvas) -> dict[str, Any]:
+    """Return the arguments that all pictures of this kind take."""
+    look: dict[str, Any] = {"limit": _limit(job)}
+    if job.options["cmap"]:
+        look["cmap"] = job.options["cmap"]
+    if on.form != "series":
+        smooth = "bicubic" if job.options["smooth"] else "nearest"
+        return look | {"size": job.options["size"], "interpolation": smooth}
+    sidecar = job.sidecar
+    return look | {"axis": sidecar.step if sidecar is not None and sidecar.step else "sample"}
+
+
+def _names(job: Job, x: Array) -> Sequence[str] | None:
+    """Return the names of a signal's channels; None where there is only one without a name."""
+    if job.sidecar is not None and job.sidecar.channel_names:
+        return job.sidecar.channel_names
+    return None if x.ndim == 1 or len(x) == 1 else [f"channel {k}" for k in range(len(x))]
+
+
+def picture(job: Job, sample: Sample, e: Explanation, on: Canvas) -> Image | None:
+    """Return an explanation as a picture; None for inputs that are neither an image nor a signal."""
+    if not on.form:
+        return None
+    relevance, x = on.laid(_map(e)), on.laid(_values(job, sample))
+    look, words, remark = _look(job, on), headline(job, e), e.negative(0, colours(job))
+    if on.form == "series":
+        title = f"{words} · {e.rules} · sum of relevance {number(float(relevance.sum()))}"
+        return heatmap.series(x, relevance, channel_names=_names(job, x), title=title, remark=remark, **look)
+    if on.form == "map":
+        return heatmap.image(relevance, title=f"{words} · {e.rules}", remark=remark, **look)
+    note = None if e.start == "Logit()" or e.against is not None else f"start {e.start}"
+    shown = x if sample.shown is None else sample.shown
+    return heatmap.panel(
+        relevance, shown, prediction=words, composite=e.rules, note=note, remark=remark, **look
+    )  # fmt: skip
+
+
+def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
+    """Return all explanations of a sample in one picture with one colour scale: targets × composites."""
+    if not on.form:
+        return None
+    several = list(found.values())
+    rows = [[on.laid(_map(e)) for e in row] for row in zip(*several, strict=True)]
+    firsts, x = several[0], on.laid(_values(job, sample))
+    alone = len(firsts) == 1
+    notes = [(label(job, e), e.negative(0, colours(job))) for e in firsts]
+    faint = _faint(job, found, rows, on)
+    look: dict[str, Any] = _look(job, on) | {
+        "column_labels": list(found),
+        "row_labels": None if alone else [label(job, e) for e in firsts],
+        "title": headline(job, firsts[0]) if alone else f"predicted: {predicted(job, firsts[0])}",
+        "remark": "\n".join([*(words if alone else f"{name}: {words}" for name, words in notes if words), *faint]),
+    }
+    if on.form == "series":
+        return heatmap.series_grid(x, rows, channel_names=_names(job, x), **look)
+    photo = x if sample.shown is None else sample.shown
+    return heatmap.grid(rows, inputs=[photo] * len(rows) if on.form == "photo" else None, share_limit="all", **look)
+
+
+def _faint(job: Job, found: Found, rows: list[list[Array]], on: Canvas) -> list[str]:
+    """Return the sentence that names the composites whose relevance is hardly to be seen on the common scale."""
+    limit = _limit(job)
+    if job.options["limit"] is not None or isinstance(limit, float):
+        return []
+    drawn = [[one if on.form == "series" or one.ndim == 2 else one.sum(axis=0) for one in row] for row in rows]
+    own = {name: heatmap.resolve_limit(np.stack([row[k] for row in drawn]), limit) for k, name in enumerate(found)}
+    most = max(own, key=lambda name: own[name])
+    faint = {name: value for name, value in own.items() if value < FAINT * own[most]}
+    shown = f"{max(faint.values(), default=0.0):.2g}"
+    if float(shown) == 0:
+        return []
+    verb, them = ("is", "it") if len(faint) == 1 else ("are", "them")
+    return [f"{', '.join(faint)} {verb} faint beside {most} on one scale: --limit {shown} shows {them}"]

@@ -1,0 +1,92 @@
+"""What the text and the pictures of ``lrp-ref explain`` say about one explanation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..explanation import Explanation
+from ..layers import Softmax
+from ..tables import number
+from ..targets import described
+from .job import Job
+
+MUCH_BIAS, MUCH_STABILISER = 0.5, 0.05  # shares of the start from which on the text says so
+
+
+def probabilities(e: Explanation) -> NDArray[Any] | None:
+    """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
+
+    They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
+    several.
+    """
+    if e.probability is not None:
+        return np.asarray(e.probability.reshape(-1).astype(np.float64))
+    values = e.output.reshape(1, -1).astype(np.float64)
+    return None if values.size < 2 or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
+
+
+def probability_name(e: Explanation) -> str:
+    """Return what makes the probabilities."""
+    kinds = [kind for kind in e.head.kinds if kind != "raw"] if e.probability is not None else []
+    return kinds[0] if len(kinds) == 1 else "probability" if kinds else "softmax"
+
+
+def name(job: Job, e: Explanation, index: int) -> str:
+    """Return the name of an output."""
+    return described([index], None, e.output_shape, job.classes)
+
+
+def label(job: Job, e: Explanation) -> str:
+    """Return what is explained: an output, a sum of some, or one against another."""
+    return e.asked(0, job.classes)
+
+
+def _with_chance(job: Job, e: Explanation, index: int) -> str:
+    chances = probabilities(e)
+    known = chances is not None and not np.isnan(chances[index])
+    return name(job, e, index) + (f", {100 * chances[index]:.0f} %" if known and chances is not None else "")
+
+
+def predicted(job: Job, e: Explanation) -> str:
+    """Return the largest output, with its probability."""
+    return _with_chance(job, e, int(e.output.reshape(-1).argmax()))
+
+
+def headline(job: Job, e: Explanation) -> str:
+    """Return what was explained, and what was predicted where that is another class."""
+    values = e.output.reshape(-1)
+    if values.size == 1 and probabilities(e) is None:
+        return f"{name(job, e, 0)}: {number(float(values[0]))}"
+    if e.target is None:
+        return predicted(job, e)
+    if e.against is not None:
+        return f"{label(job, e)} (predicted: {predicted(job, e)})"
+    target = [int(k) for k in e.target[0]]
+    if target == [int(values.argmax())]:
+        return predicted(job, e)
+    asked = _with_chance(job, e, target[0]) if len(target) == 1 else label(job, e)
+    return f"for {asked} (predicted: {predicted(job, e)})"
+
+
+def remarks(e: Explanation) -> list[str]:
+    """Return what to know of one sample's ledger before its picture is read: a sentence where much did not arrive."""
+    start = float(e.started[0])
+    found: list[str] = []
+    if not start:
+        return found
+    total = {column: float(np.asarray(values).sum()) / start for column, values in e.ledger.total().items()}
+    arrived = float(e.arrived[0]) / start
+    if abs(total["bias"]) > MUCH_BIAS:
+        found.append(
+            f"{total['bias']:.1%} went to biases: the picture shows the {arrived:.1%} that reached the input; --bias "
+            "ignore or --bias spread shares it otherwise"
+        )
+    if abs(total["stabiliser"]) > MUCH_STABILISER:
+        found.append(
+            f"{total['stabiliser']:.1%} went to stabilisers: units with little to share carry relevance; another "
+            "composite (-c) may suit the network better"
+        )
+    return found
