@@ -1,4 +1,4 @@
-"""What is public is documented; what the README and the guides show is run."""
+"""What is public is documented, and what a page points to is there."""
 
 import dataclasses
 import inspect
@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from snippets import PAGES
 
 import lrp_ref as lrp
 
@@ -46,46 +46,52 @@ def test_every_rule_prints_its_formula_and_its_parameters(name: str) -> None:
         assert not field.repr or value is None or f"{field.name}=" in repr(rule)
 
 
-def python_blocks(path: Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
+def anchors(page: Path) -> set[str]:
+    """The anchors that a reader on the web gets for the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-BLOCKS = [(p, k, code) for p in GUIDES for k, code in enumerate(python_blocks(p))]
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    for found in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text()):
+        target, _, anchor = next(t for t in found if t).partition("#")
+        if target.startswith("http"):
+            continue
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), anchor
 
 
-@pytest.mark.parametrize(("path", "number", "code"), BLOCKS, ids=[f"{p.name}-{k}" for p, k, _ in BLOCKS])
-def test_the_examples_of_the_guides_run(
-    path: Path, number: int, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each block runs by itself; a comment `# → text` after a line shows what the line's value prints."""
-    pytest.importorskip("onnx")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").symlink_to(ROOT / "models")
-    scope: dict[str, Any] = {"np": np, "lrp": lrp}
-    with np.printoptions(precision=4, suppress=True):
-        for statement, shown in statements(code):
-            if shown is None:
-                exec(compile(statement, str(path), "exec"), scope)  # noqa: S102 - our own README
-            else:
-                assert str(eval(statement, scope)) == shown  # noqa: S307 - our own README
+def test_every_page_is_in_the_list_of_pages() -> None:
+    listed = re.findall(r"\]\(([\w.]+\.md)\)", (ROOT / "docs" / "README.md").read_text())
+    assert sorted(listed) == sorted(p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md")
 
 
-def statements(code: str) -> list[tuple[str, str | None]]:
-    """Split a block into statements and expressions whose value is shown behind `# →`."""
-    found: list[tuple[str, str | None]] = []
-    plain: list[str] = []
-    for line in code.splitlines():
-        if "# → " in line:
-            expression, shown = line.split("# → ")
-            found += [("\n".join(plain), None), (expression.strip(), shown.strip())]
-            plain = []
-        else:
-            plain.append(line)
-    return [*found, ("\n".join(plain), None)]
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 130
 
 
-def test_every_path_that_the_readme_names_exists() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", (ROOT / "README.md").read_text()):
-        path = next(t for t in target if t)
-        assert path.startswith("http") or (ROOT / path).exists(), path
+def table(page: Path, first: str) -> list[list[str]]:
+    """The cells of a page's table whose head begins with ``first``."""
+    lines = page.read_text().split(f"| {first}")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
+
+
+def test_the_readme_s_speed_is_that_of_the_full_table() -> None:
+    """Each cell is from the least to the largest of the four composites."""
+    full = table(ROOT / "docs" / "speed.md", "network, batch")
+    for name, *cells in table(ROOT / "README.md", "network, batch"):
+        rows = [row for row in full if row[0] == name]
+        assert len(rows) == 4
+        for cell, column in zip(cells, (2, 3, 4, 6, 7), strict=True):
+            found = sorted((row[column] for row in rows), key=lambda text: float(text.split()[0]))
+            assert cell == f"{found[0].split()[0]}–{found[-1]}"
+
+
+def test_the_versions_of_other_programs_are_stated_once() -> None:
+    """In the table of docs/trust.md; docs/peers.md is written from the recorded relevances, which carry theirs."""
+    stated = r"(zennit|captum|iNNvestigate|toolbox|LRP_for_LSTM)\W{1,3}\d+\.\d+\.\d+"
+    for page in PAGES:
+        if page.name not in ("peers.md", "trust.md"):
+            assert not re.search(stated, page.read_text()), page
