@@ -17,6 +17,7 @@ from .start import Start, start_relevance
 from .tables import number
 from .trace import COLUMNS, Ledger, Row, Trace, read_npz, write_npz
 from .walk import Walk, ready, walk_back
+from .workload import Sharing
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +197,9 @@ def explain(
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
-    Batches and large networks on the CPU are shared by as many threads as NumPy's BLAS may use (``OMP_NUM_THREADS``,
-    ``threadpoolctl.threadpool_limits``); meanwhile the BLAS itself takes one thread, in the whole process.
+    On the CPU the samples of a batch, or the layers of a large network, are shared by as many threads as NumPy's BLAS
+    may use (``OMP_NUM_THREADS``, ``threadpoolctl.threadpool_limits``), where that pays: see ``workload.Sharing``.
+    Meanwhile the BLAS itself takes one thread, in the whole process, except beside a large LSTM.
 
     Args:
         net: the network.
@@ -248,8 +250,10 @@ def explain(
         with settled(*few.values()):
             return _explain_few(walk, few, _cut(target, n, cut), start, cut, n, keep=trace)
 
-    with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
-        count = max(n, 1) if trace else walk.samples(fed, threads.members())
+    shared = walk.sharing(fed, whole=trace)
+    several = shared in (Sharing.SAMPLES, Sharing.LAYERS)
+    with nullcontext() if shared is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
+        count = max(n, 1) if trace else walk.samples(fed, threads.members() if shared is Sharing.SAMPLES else 1)
         parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
     whole = parts[0] if len(parts) == 1 else _joined(parts)
     again = None if trace else Request(net, fed, whole.target, composite, start, output, canonize)

@@ -19,7 +19,7 @@ FLOORS = [
     ["groups", "rule", "sharing", "layers"],
     ["rules", "network"],
     ["composites", "canonization", "trace", "start"],
-    ["knowledge"],
+    ["knowledge", "workload"],
     ["walk"],
     ["explanation"],
     ["certificate", "loaders", "literal", "formulas", "message_tables", "preprocess", "taylor"],
