@@ -22,6 +22,7 @@ from .tables import number
 from .targets import described, indices, is_tuple, listed, some_targets
 from .trace import Ledger, Trace, read_npz, write_npz
 from .walk import Walk, ready, walk_back
+from .workload import Sharing
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,8 +329,9 @@ def explain(
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
-    Batches and large networks on the CPU are shared by as many threads as NumPy's BLAS may use (``OMP_NUM_THREADS``,
-    ``threadpoolctl.threadpool_limits``); meanwhile the BLAS itself takes one thread, in the whole process.
+    On the CPU the samples of a batch, or the layers of a large network, are shared by as many threads as NumPy's BLAS
+    may use (``OMP_NUM_THREADS``, ``threadpoolctl.threadpool_limits``), where that pays: see ``workload.Sharing``.
+    Meanwhile the BLAS itself takes one thread, in the whole process, except beside a large LSTM.
 
     Args:
         net: the network.
@@ -384,8 +386,10 @@ def explain(
         with settled(*few.values()):
             return _explain_few(walk, few, some_targets(target, cut, n), begin, cut, n, axis, keep=trace)
 
-    with threads.together(*fed.values()) if walk.worth_sharing(fed, whole=trace) else nullcontext():
-        count = max(n, 1) if trace else walk.samples(fed, threads.members())
+    shared = walk.sharing(fed, whole=trace)
+    several = shared in (Sharing.SAMPLES, Sharing.LAYERS)
+    with nullcontext() if shared is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
+        count = max(n, 1) if trace else walk.samples(fed, threads.members() if shared is Sharing.SAMPLES else 1)
         parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
     xp = namespace(parts[0].output)
     whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])

@@ -1,9 +1,10 @@
 """Several threads, each with pieces of the work and the BLAS on one thread.
 
-A BLAS with several threads speeds up its products only; between them (windows, quotients, sums) the other cores wait.
-Inside :func:`together` the BLAS takes one thread, and :func:`each` and :func:`collect` as many as the BLAS had: a limit
-that somebody set (``OMP_NUM_THREADS``, ``threadpool_limits``) holds here too. Outside, and where the BLAS cannot be
-told, they work in the calling thread alone.
+A BLAS with several threads speeds up its products only; between them (windows, quotients, sums) the other cores wait,
+and keep busy while they do: small products take twice the processor time, and many times as long where another program
+runs beside it. Inside :func:`together` the BLAS takes one thread, and :func:`each` and :func:`collect` as many as the
+BLAS had: a limit that somebody set (``OMP_NUM_THREADS``, ``threadpool_limits``) holds here too. Outside, and where the
+BLAS cannot be told, they work in the calling thread alone.
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ class _Team:
         self.limit: Any = None
         self.pool: ThreadPoolExecutor | None = None
 
-    def enter(self) -> int:
-        """Limit the BLAS to one thread, and return how many threads may work instead of it."""
+    def enter(self, *, several: bool) -> int:
+        """Limit the BLAS to one thread, and return how many threads may work instead of it: one, or as many as it had.
+
+        Args:
+            several: whether they may be several.
+        """
         with self.lock:
             if self.blas is None:
                 from threadpoolctl import ThreadpoolController
@@ -45,12 +50,12 @@ class _Team:
                 found = min((library.num_threads for library in self.blas.lib_controllers), default=1)
                 self.members = min(found, MOST)
                 self.limit = self.blas.limit(limits=1)
-            if self.members > 1 and self.pool is None:
+            if several and self.members > 1 and self.pool is None:
                 from concurrent.futures import ThreadPoolExecutor
 
                 self.pool = ThreadPoolExecutor(MOST - 1, thread_name_prefix="lrp_ref")
             self.inside += 1
-            return self.members
+            return self.members if several else 1
 
     def leave(self) -> None:
         """Give the BLAS its threads back when the last caller leaves."""
@@ -77,13 +82,18 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def together(*arrays: Any) -> Iterator[None]:
-    """Let several threads share the work on these arrays, if they are numbers of NumPy's own; else change nothing."""
+def together(*arrays: Any, several: bool = True) -> Iterator[None]:
+    """Keep the BLAS to one thread, and let several share the work on these arrays instead of it.
+
+    Args:
+        arrays: what the work is on; if they are not numbers of NumPy's own, nothing changes.
+        several: whether the work is worth more than one thread.
+    """
     if _HERE.members > 1 or not all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays):
         yield
         return
     team = _TEAM
-    _HERE.members = team.enter()
+    _HERE.members = team.enter(several=several)
     try:
         yield
     finally:

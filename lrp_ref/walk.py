@@ -6,7 +6,6 @@ graph) is made once by :func:`ready` and remembered with the network; nothing of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,36 +21,21 @@ from .errors import LrpError, ParameterError, UndecidedError
 from .heads import Head, bare
 from .inputs import Input
 from .knowledge import Facts, facts
-from .layers import Clip, Conv, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
+from .layers import Clip, Flatten, Identity, LeakyReLU, Linear, ReLU, Reshape
 from .layers.base import Universal
 from .network import Network, Node, located, owner, value_name
 from .rule import Redistribution, Rule
 from .sharing import Known, constants, edits_of
 from .start import Start, called, find
 from .trace import Row, TracedNode
+from .workload import WORKING_BYTES, Extent, Sharing, extent
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember
 EDITED_SHARE = 0.75  # of the layers that are edited, in bytes; what is more is made anew, for a few % of the time
 WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of date if somebody writes into an array
-WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
-SHARED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
-SHARED_PRODUCTS = 1 << 28  # of a convolution, from which on threads share it: waking them takes some 0.1 ms
 MOST_SAMPLES = 64  # of a batch that the program chooses: more gain little, and an interrupted run loses them
 TRACED = 4  # times the memory of a walk that keeps every value and every relevance
 CHEAP = (ReLU, Clip, LeakyReLU, Identity, Flatten, Reshape)  # run again on the way back rather than kept
-
-
-@dataclass(frozen=True, eq=False)
-class Extent:
-    """How much one sample takes.
-
-    Attributes:
-        numbers: that the walk keeps for the way back.
-        products: multiplications of a convolution, on average.
-    """
-
-    numbers: int
-    products: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,14 +126,7 @@ class Walk:
         found: Extent | None = self.net.memory.get(shapes)
         if found is None:
             values = self.net.values({name: a[:0] for name, a in fed.items()}, check=False)
-            kept = sum(math.prod(v.shape[1:]) for k, v in values.items() if k not in self.dropped)
-            products = [
-                node.layer.weight.size * math.prod(values[node.name].shape[2:])
-                for node in self.net.nodes
-                if isinstance(node.layer, Conv)
-            ]
-            found = Extent(kept, sum(products) // max(len(products), 1))
-            self.net.memory[shapes] = found
+            self.net.memory[shapes] = found = extent(self.net, values, self.dropped)
         return found
 
     def output_shape(self, fed: Mapping[str, Array]) -> tuple[int, ...]:
@@ -157,23 +134,19 @@ class Walk:
         values = self.net.values({i.name: fed[i.name][:0] for i in self.net.inputs}, check=False)
         return tuple(values[self.net.outputs[0]].shape[1:])
 
-    def worth_sharing(self, fed: Mapping[str, Array], *, whole: bool) -> bool:
-        """Whether several threads should explain ``fed``: samples of their own, or the convolutions of the whole."""
+    def sharing(self, fed: Mapping[str, Array], *, whole: bool) -> Sharing:
+        """Return what several threads should share of the explanation of ``fed``; ``whole``: of all samples at once."""
         n, like = _batch(fed)
-        if not isinstance(like, np.ndarray) or like.dtype == object or n == 0:
-            return False
-        if n > 1 and not whole:
-            return n * self.extent(fed).numbers * like.itemsize >= SHARED_BYTES
-        large = sum(p.nbytes for p in self.net.parameters) >= WORTH_BYTES
-        return large and n * self.extent(fed).products >= SHARED_PRODUCTS
+        if not isinstance(like, np.ndarray) or like.dtype == object:
+            return Sharing.NOTHING
+        return self.extent(fed).sharing(n, like.itemsize, whole=whole)
 
     def samples(self, fed: Mapping[str, Array], threads: int) -> int:
         """Return how many samples of ``fed`` each thread takes at a time."""
         n, like = _batch(fed)
         if n <= 1 or namespace(like).__name__ == "cupy":
             return max(n, 1)
-        fit = WORKING_BYTES // max(threads * self.extent(fed).numbers * like.dtype.itemsize, 1)
-        return int(max(1, min(-(-n // threads), fit)))
+        return self.extent(fed).samples(n, like.dtype.itemsize, threads)
 
     def batch(self, fed: Mapping[str, Array], *, whole: bool) -> int:
         """Return how many samples like those of ``fed`` fill the working memory; ``whole`` if it keeps all values."""

@@ -1,3 +1,25 @@
-"""What pytest leaves alone: the mutation command, which has an extra of its own."""
+"""How the tests run: in several processes, without the mutation command, which has an extra of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
 
 collect_ignore = ["mutants.py", "mutation.py", "mutation_report.py"]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run files that are named in this process, where output and debuggers work as ever; all others in several."""
+    named = any(Path(argument.partition("::")[0]).is_file() for argument in config.args)
+    return 0 if named else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share the cores among the processes: each has its own BLAS, whose threads would wait for each other's cores."""
+    workers = config.getoption("numprocesses", None)
+    if workers:
+        threads = str(max(1, (os.cpu_count() or 1) // int(workers)))
+        for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(library, threads)

@@ -202,7 +202,7 @@ class Killers:
             os._exit(KILLED)
 
 
-OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-s", "--assert=plain"]
+OPTIONS = ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-s", "--assert=plain"]
 
 
 def run(items: list[Any]) -> int:

@@ -31,7 +31,7 @@ FLOORS = [
         "targets",
         "start",
     ],
-    ["knowledge"],
+    ["knowledge", "workload"],
     ["walk"],
     ["explanation", "outlook"],
     ["certificate", "loaders", "literal", "formulas", "message_tables", "preprocess", "taylor"],

@@ -12,7 +12,7 @@ from strict import STRICT, StrictArray
 from textbook_nets import BOUNDS, LITERAL, RNG, book, conv_net, draw, literal_walk, residual_net, seed
 
 import lrp_ref as lrp
-from lrp_ref import composites, rules, walk
+from lrp_ref import composites, rules, walk, workload
 from lrp_ref.arithmetic import rational, to_float
 from lrp_ref.edits import add
 from lrp_ref.errors import BackendError, ParameterError
@@ -227,7 +227,7 @@ def test_micro_batches_are_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> 
     asked += [{"start": s} for s in (start, start.tolist(), start[0])]
     whole = [lrp.explain(net, x, composite="epsilon_plus", **how) for how in asked]
     taken = []
-    monkeypatch.setattr(walk, "WORKING_BYTES", 1)
+    monkeypatch.setattr(workload, "WORKING_BYTES", 1)
     monkeypatch.setattr(Network, "values", lambda *a, f=Network.values, **k: (taken.append(a), f(*a, **k))[1])
     for how, expected in zip(asked, whole, strict=True):
         e = lrp.explain(net, x, composite="epsilon_plus", **how)

@@ -13,7 +13,7 @@ from exact_numbers import F, exact
 from strict import STRICT
 
 import lrp_ref as lrp
-from lrp_ref import blocks, kernels, layers, rules, threads, walk
+from lrp_ref import blocks, kernels, layers, rules, threads, walk, workload
 from lrp_ref.errors import NonFiniteError, ShapeError
 from lrp_ref.network import Input, Network, Node
 from lrp_ref.rule import Rule
@@ -339,7 +339,7 @@ def test_threads_that_share_the_blocks_change_nothing(
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(kernels, "SUMMANDS", 18)
     monkeypatch.setattr(kernels, "STRIP_BYTES", 4096)
-    monkeypatch.setattr(walk.Walk, "worth_sharing", lambda self, fed, whole: True)
+    monkeypatch.setattr(walk.Walk, "sharing", lambda self, fed, whole: workload.Sharing.SAMPLES)
     monkeypatch.setattr(threads._Team, "enter", shared_by_three)
     shared = lrp.explain(net, x, composite=chosen, target=1)
     np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-10, atol=1e-12)
@@ -349,11 +349,11 @@ def test_threads_that_share_the_blocks_change_nothing(
             np.testing.assert_allclose(getattr(row, name), getattr(other, name), rtol=1e-9, atol=1e-12)
 
 
-def shared_by_three(self: Any, enter: Any = threads._Team.enter) -> int:
+def shared_by_three(self: Any, *, several: bool, enter: Any = threads._Team.enter) -> int:
     """Work with three threads, however many the BLAS has."""
     from concurrent.futures import ThreadPoolExecutor
 
-    enter(self)
+    enter(self, several=several)
     if self.pool is None:
         self.pool = ThreadPoolExecutor(threads.MOST - 1)
     self.members = 3

@@ -16,7 +16,7 @@ from exact_numbers import exact
 from threadpoolctl import ThreadpoolController
 
 import lrp_ref as lrp
-from lrp_ref import kernels, layers, rules, threads, walk
+from lrp_ref import kernels, layers, rules, threads, workload
 from lrp_ref.errors import NonFiniteError, ParameterError
 from lrp_ref.network import Network
 
@@ -335,7 +335,7 @@ def test_threads_explain_samples_of_their_own(
     net, x = small_net(), np.random.default_rng(1).normal(size=(n, 2, 6, 6))
     asked = [{}, {"target": 2}, {"target": np.arange(n) % 3}, {"start": np.ones((n, 3))}]
     alone = [lrp.explain(net, x, composite="epsilon_plus", **how) for how in asked]
-    monkeypatch.setattr(walk, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
     seen = sharers(monkeypatch)
     for how, expected in zip(asked, alone, strict=True):
         seen.clear()
@@ -347,47 +347,83 @@ def test_threads_explain_samples_of_their_own(
     assert set(blas.told) == {1, "as before"}
 
 
-def test_few_numbers_are_not_shared(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_numbers_are_not_shared_and_the_blas_takes_one_thread(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
     net, seen = small_net(), sharers(monkeypatch)
     lrp.explain(net, np.ones((5, 2, 6, 6)))
     lrp.explain(net, np.ones((1, 2, 6, 6)))
     lrp.explain(net, np.ones((0, 2, 6, 6)))
-    monkeypatch.setattr(walk, "SHARED_BYTES", 1)
-    monkeypatch.setattr(walk, "SHARED_PRODUCTS", 1)
-    lrp.explain(net, np.ones((1, 2, 6, 6)))  # its parameters are few
-    lrp.explain(net, np.ones((0, 2, 6, 6)))
     lrp.explain(net, np.ones((2, 2, 6, 6)), trace=True)
-    assert [members for _, members in seen] == [1] * 6
-    assert not blas.told
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "SHARED_PRODUCTS", 1)
+    lrp.explain(net, np.ones((0, 2, 6, 6)))
+    assert [members for _, members in seen] == [1] * 5
+    assert blas.told == [1, "as before"] * 5
+    assert threads._TEAM.pool is None
 
 
-def test_the_convolutions_of_what_is_walked_at_once_are_shared(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "WORTH_BYTES", 0)
+def test_the_layers_of_what_is_walked_at_once_are_shared(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
     net, seen = small_net(), sharers(monkeypatch)
-    products = 4 * 2 * 9 * 36  # weights times positions
-    for needed, expected in ((products, 3), (products + 1, 1)):
-        monkeypatch.setattr(walk, "SHARED_PRODUCTS", needed)
-        seen.clear()
-        lrp.explain(net, np.ones((1, 2, 6, 6)))
-        assert seen == [(1, expected)]
-    seen.clear()
-    lrp.explain(net, np.ones((2, 2, 6, 6)), trace=True)  # twice as many
-    assert seen == [(2, 3)]
+    columns = workload.FEWEST_COLUMNS
+    for n, trace in ((1, False), (2, False), (2, True)):
+        mean = (4 * 2 * 9 * 36 * n + 36 * 3 * columns) // 2  # weights times positions; a small matrix has to be read
+        for needed, expected in ((mean, 3), (mean + 1, 1)):
+            monkeypatch.setattr(workload, "SHARED_PRODUCTS", needed)
+            seen.clear()
+            lrp.explain(net, np.ones((n, 2, 6, 6)), trace=trace)
+            assert seen == [(n, expected)]
+
+
+def test_samples_of_their_own_go_before_shared_layers(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "SHARED_PRODUCTS", 1)
+    seen = sharers(monkeypatch)
+    lrp.explain(small_net(), np.ones((3, 2, 6, 6)))
+    lrp.explain(small_net(), np.ones((3, 2, 6, 6)), trace=True)
+    assert seen == [(1, 1)] * 3 + [(3, 3)]
+
+
+def test_shared_layers_are_those_of_one_thread(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = small_net(), np.random.default_rng(2).normal(size=(4, 2, 6, 6))
+    for composite in ("epsilon_plus", "epsilon"):
+        alone = lrp.explain(net, x, composite=composite)
+        monkeypatch.setattr(workload, "SHARED_PRODUCTS", 1)
+        shared = lrp.explain(net, x, composite=composite)
+        monkeypatch.undo()
+        np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("hidden", "told"), [(2, [1, "as before"]), (3, [])])
+def test_the_blas_keeps_its_threads_beside_a_large_lstm(
+    blas: Blas, monkeypatch: pytest.MonkeyPatch, hidden: int, told: list[Any]
+) -> None:
+    """Its weights take 8·4·hidden (2 inputs + hidden + 1 bias) bytes: 320 or 576."""
+    random = np.random.default_rng(3)
+    shapes = ((1, 4, hidden, 2), (1, 4, hidden, hidden), (1, 4, hidden))
+    lstm = layers.LSTM(*(random.normal(size=shape) for shape in shapes), returns="last")
+    net = Network.sequential([lstm, layers.Dense(random.normal(size=(hidden, 2)))])
+    monkeypatch.setattr(workload, "RECURRENT_BYTES", 576)
+    lrp.explain(net, random.normal(size=(1, 4, 2)))
+    lrp.explain(net, random.normal(size=(0, 4, 2)))
+    assert blas.told == told * 2
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)  # samples of their own are quicker still
+    blas.told.clear()
+    lrp.explain(net, random.normal(size=(3, 4, 2)))
+    assert blas.told == [1, "as before"]
 
 
 def test_all_threads_together_keep_to_the_memory_of_one(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
     net, seen = small_net(), sharers(monkeypatch)
     kept = 8 * (2 * 36 + 4 * 36 + 4 * 9 + 3)  # the input, z of the convolution, the pool, the output
     for room, most in ((3 * kept, 1), (6 * kept, 2), (9 * kept - 1, 2), (300 * kept, 4)):
-        monkeypatch.setattr(walk, "WORKING_BYTES", room)
+        monkeypatch.setattr(workload, "WORKING_BYTES", room)
         seen.clear()
         lrp.explain(net, np.ones((12, 2, 6, 6)))
         assert {few for few, _ in seen} == {most}
 
 
 def test_the_first_samples_error_is_the_one_that_is_raised(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
     x = np.ones((4, 2, 6, 6))
     with pytest.raises(ParameterError, match="3 targets for 4 samples"):
         lrp.explain(small_net(), x, target=[0, 1, 2])
@@ -398,7 +434,7 @@ def test_the_first_samples_error_is_the_one_that_is_raised(blas: Blas, monkeypat
 
 
 def test_exact_numbers_stay_in_one_thread(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
     net = Network.sequential([layers.Dense(exact([1, 2], [3, 4]))])
     e = lrp.explain(net, exact([1, 2], [3, 4], [5, 6]), composite=rules.LRP0(), target=0)
     assert e.relevance.tolist() == [[1, 6], [3, 12], [5, 18]]
