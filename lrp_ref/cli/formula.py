@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from ..errors import ParameterError
 from ..formulas import symbolic
 from ..preprocess import load_sidecar
+from ..sizes import SMALLEST
 from . import inputs
 from .options import FILE, composite_options, find_target, make_composite
+from .shapes import chosen_shapes, refuse_with_input, shape_option
 
 
 @click.command()
@@ -20,6 +23,7 @@ from .options import FILE, composite_options, find_target, make_composite
 @click.option("-t", "--target", help="Output to explain, by number or class name. Default: the largest.")
 @click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
 @composite_options
+@shape_option
 @click.option("--latex", "form", flag_value="latex", help="Print LaTeX: one aligned block per node.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown with math blocks.")
 @click.option("--numbers", is_flag=True, help="Show the numbers inserted, and the values.")
@@ -30,9 +34,12 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
     """
     from .. import loaders
 
+    refuse_with_input(input_, options["shape"])
     net, sidecar = loaders.load(model), load_sidecar(model)
-    x = None
-    if input_ is not None:
+    if input_ is None:
+        shapes = chosen_shapes(net, sidecar, options["shape"], SMALLEST)
+        x: dict[str, Any] = {name: np.ones((1, *shape)) for name, shape in shapes.items()}
+    else:
         samples = list(inputs.read(input_.stem, input_, net, sidecar, model, "float64"))
         if len(samples) != 1:
             raise ParameterError(f"{input_}: {len(samples)} samples; formulas are written at one")
