@@ -1,7 +1,6 @@
 """The command line as a user meets it: results, one-line errors with exit status 2, nothing half-written."""
 
 import csv
-import dataclasses
 import json
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from PIL import Image
 
 from lrp_ref import Network, layers, loaders
-from lrp_ref.cli import check, job, main
+from lrp_ref.cli import job, main
 from lrp_ref.errors import LrpError
 
 ROOT = Path(__file__).parent.parent
@@ -366,7 +365,6 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
         ],
         "names 2 classes; the output has 3 numbers",
     ),
-    "check without shape": (lambda p: ["check", p / "dense.npz"], "not fixed: give an INPUT"),
     "diff without file": (lambda p: ["diff", p / "a.npz", p / "b.npz"], "a.npz: no such file"),
     "diff of a network": (lambda p: ["diff", p / "four.npz", p / "four.npz"], "four.npz: expected a file of format"),
     "show a picture": (lambda p: ["show", p / "photo.png"], "no loader for '.png'"),
@@ -452,108 +450,7 @@ def test_a_failed_write_leaves_nothing(photos: Path, tmp_path: Path, monkeypatch
     assert not [p for p in tmp_path.iterdir() if ".part" in p.name]
 
 
-# check, diff, lists ----------------------------------------------------------------------------------------------
-
-
-def test_check_holds_and_names_what_it_measured(photos: Path) -> None:
-    done = run("check", photos, photos.with_name("photo.png"))
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert "not an ONNX file" in done.stdout
-    assert done.stdout.rstrip().endswith("all checks hold")
-    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
-    # x = 1, 2, 3, 4, all weights 1, no bias: 10 = 1 + 2 + 3 + 4, all positive.
-    assert rows["lrp0"][1:3] == ["10", "10"]
-    assert rows["lrp0"][-3:] == ["conservative,", "positive,", "consistent"]
-
-
-def test_check_against_onnxruntime() -> None:
-    pytest.importorskip("onnxruntime")
-    done = run("check", MODELS / "digits_cnn.onnx", SAMPLES / "digit_7.png", "-c", "epsilon_plus", "-c", "epsilon")
-    assert done.exit_code == 0
-    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("output against onnxruntime"))
-    assert row[-1] == "holds"
-    assert 0 < float(row[-4]) < 1e-5
-
-
-def test_check_without_onnxruntime_says_so_and_goes_on() -> None:
-    pytest.importorskip("onnx")
-    block = "sys.modules['onnxruntime'] = None"
-    done = process("check", MODELS / "digits_cnn.onnx", "-c", "epsilon", before=block)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "onnxruntime is needed to compare" in done.stdout
-
-
-def test_check_fails_when_the_ledger_does_not_close(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrp_ref.trace.Ledger.residual", property(lambda self: 1e-11))
-    done = run("check", photos, "-c", "epsilon")
-    assert done.exit_code == 1
-    assert "1 checks fail: ledger of epsilon" in done.stdout
-    assert run("check", photos, "-c", "epsilon", "--float32").exit_code == 0
-
-
-def test_check_fails_when_canonizing_changes_the_output(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def halved(net: Network, **_: object) -> Network:
-        return net.map_arrays(lambda a: a / 2)
-
-    monkeypatch.setattr("lrp_ref.cli.check.canonize", halved)
-    done = run("check", photos, "-c", "epsilon")
-    assert done.exit_code == 1
-    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("canonized"))
-    assert (float(row[-4]), row[-1]) == (0.5, "FAILS")
-
-
-def test_check_fails_when_onnxruntime_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("onnx")
-    for relative, status in ((9e-5, 0), (2e-4, 1)):
-        found = loaders.Comparison("y", "y", (1, 10), 1.0, relative, True, "float32", False)
-        monkeypatch.setattr(loaders, "check_against_onnxruntime", lambda *_, found=found: (found,))
-        assert run("check", MODELS / "digits_cnn.onnx", "-c", "epsilon").exit_code == status
-
-
-def test_check_reports_what_a_rule_does_not_keep(dense: Path, tmp_path: Path) -> None:
-    """x = (3, −1): z₁ = 1.5, R = (3, −2), ½ to the bias: 1 arrives of 1.5."""
-    done = run("check", dense, array(tmp_path / "x.npy", [[3.0, -1.0]]), "-c", "lrp0")
-    assert done.exit_code == 0
-    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("lrp0"))
-    assert row[1:5] == ["1.5", "1", "3.3e-01", "-6.7e-01"]
-    assert len(row) == 6  # neither conservative nor positive
-
-
-def test_check_fails_when_the_relevance_depends_on_the_batch(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = check.explain_network
-
-    def scaled(net: Network, x: dict[str, Any], **options: Any) -> Any:
-        e = plain(net, x, **options)
-        return dataclasses.replace(e, relevance=e.relevance * len(e.output))
-
-    monkeypatch.setattr("lrp_ref.cli.check.explain_network", scaled)
-    done = run("check", photos, "-c", "epsilon")
-    assert done.exit_code == 1
-    assert done.stdout.splitlines()[-1] == "1 checks fail: relevance of a sample in a batch (epsilon)"
-
-
-def test_check_fails_when_a_sample_depends_on_its_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    net = Network.sequential([("fc", layers.Dense(np.ones((2, 1))))])
-    loaders.save(net, tmp_path / "net.npz")
-    plain = layers.Dense.forward
-    monkeypatch.setattr(layers.Dense, "forward", lambda self, *xs: plain(self, *xs) + (len(xs[0]) - 1))
-    done = run("check", tmp_path / "net.npz", array(tmp_path / "x.npy", [[1.0, 2.0]]), "-c", "epsilon")
-    assert done.exit_code == 1
-    assert "output of a sample in a batch" in done.stdout.splitlines()[-1]
-
-
-def test_check_fails_where_a_relevance_is_not_finite(tmp_path: Path) -> None:
-    """z = 1 − (1 − 2⁻⁵³) = 2⁻⁵³ gives a LRP-0 relevance 2⁵³ times its own; twenty such layers leave the floats."""
-    pair = [layers.Dense(np.array([[1.0]]), np.array([2.0**-53 - 1])), layers.Dense(np.array([[2.0**53]]))]
-    loaders.save(Network.sequential(pair * 20), tmp_path / "net.npz")
-    x = array(tmp_path / "x.npy", [[1.0]])
-    done = run("check", tmp_path / "net.npz", x, "-c", "lrp0")
-    assert done.exit_code == 1
-    assert "FAILS: node 'dense" in done.stdout
-    assert "ledger of lrp0" in done.stdout.splitlines()[-1]
-    done = run("explain", tmp_path / "net.npz", x, "-c", "lrp0", "-o", tmp_path / "out")
-    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
-    assert "not finite" in done.stderr
+# diff, lists -----------------------------------------------------------------------------------------------------
 
 
 def test_diff_names_the_first_node_that_departs(photos: Path, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,210 +11,156 @@ import click
 import numpy as np
 
 from .. import composites
-from ..arrays import Array
-from ..canonization import canonize
 from ..composites import Composite
-from ..errors import LrpError, MissingExtraError, NonFiniteError, ParameterError
-from ..explanation import Explanation
-from ..explanation import explain as explain_network
-from ..heads import heads
+from ..errors import LrpError, ParameterError
+from ..inputs import batch_first
+from ..model_checks import Examination, Report
+from ..model_checks.samples import random_samples
 from ..network import Network
 from ..preprocess import Sidecar, declare, load_sidecar
+from ..sizes import USUAL
 from . import inputs
-from .options import FILE, composite_options, load_network, make_composite, output_option, rule_option
+from .options import FILE, PARAMETERS, composite_options, load_network, make_composite, output_option, rule_option
 from .output import print_table, progress
+from .shapes import chosen_shapes, refuse_with_input, shape_option
 
-Feed = dict[str, Array]
-AGREES = 1e-4  # relative difference to onnxruntime, which computes in float32
-CONSERVED = 1e-5  # relative difference of start and input up to which a rule is called conservative
-LIMITS = {  # relative to the largest number that is compared
-    "float64": {"ledger": 1e-12, "canonize": 1e-10, "batch": 1e-9},
-    "float32": {"ledger": 1e-4, "canonize": 1e-4, "batch": 1e-3},
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check that decides the exit status.
-
-    Attributes:
-        check: what was checked.
-        measured: the number, or why there is none.
-        limit: what it must not exceed; None where the check could not be made.
-        holds: whether it holds.
-    """
-
-    check: str
-    measured: str
-    limit: float | None
-    holds: bool
-
-    def cells(self) -> list[str]:
-        """Return the row of the table."""
-        verdict = "not checked" if self.limit is None else "holds" if self.holds else "FAILS"
-        return [self.check, self.measured, "" if self.limit is None else f"≤ {self.limit:.0e}", verdict]
+TOGETHER = 16  # samples in a batch
+COLUMNS = ("composite", "start", "at the input", "not conserved", "least R / largest", "ledger residual", "keeps")
 
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.argument("input_", metavar="[INPUT]", required=False, type=FILE)
+@click.argument("inputs_", metavar="[INPUT]...", nargs=-1, type=FILE)
 @click.option("-c", "--composite", "names", multiple=True, help="Only these composites; repeatable. Default: all.")
 @composite_options
 @rule_option
 @output_option
+@click.option("--samples", type=click.IntRange(min=1), help="Look at the first so many samples only. Default: all.")
+@shape_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes the input. Default: beside the model.")
 @click.option("--float32", is_flag=True, help="Check in float32; default: float64.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input, where no INPUT is given.")
-def check(model: Path, input_: Path | None, names: tuple[str, ...], **options: Any) -> None:
-    """Check MODEL and the rules on it; exit status 1 if a check fails.
+def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **options: Any) -> None:
+    """Check MODEL and the rules on it; exit status 1 if a check fails or could not be made.
 
-    The output must agree with onnxruntime's (if that is installed), with the canonized network's and with that of the
-    sample alone; every composite must give finite relevances and close its ledger. Conservation and positivity are
-    properties of the rule and are reported. Without INPUT a random input of the network's shape is used.
+    On all samples of every INPUT the outputs must agree with onnxruntime's (if that is installed), with the canonized
+    network's and with those of the sample alone; every composite must give finite relevances and close its ledger.
+    Conservation and positivity are properties of the rule and are reported. Without INPUT a random sample of the
+    network's shape is used (--samples: so many). A composite that cannot run fails if it was asked for, or if no LRP
+    composite can.
     """
+    refuse_with_input(inputs_, options["shape"])
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"]), sidecar)
     dtype = "float32" if options["float32"] else "float64"
-    chosen = _composites(names, sidecar, options)
-    if input_ is None:
-        x = random_input(net, sidecar, options["seed"], dtype)
+    chosen, left_out = _composites(names, sidecar, options)
+    looked = Looked(options["samples"])
+    if inputs_:
+        samples = looked.at(_given(model, inputs_, net, sidecar, dtype))
+        looked.source = ", ".join(map(str, inputs_))
     else:
-        ((name, path),) = list(inputs.expand([input_]).items())[:1]
-        sample = next(inputs.read(name, path, net, sidecar, model, dtype))
-        x = {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in sample.x.items()}
-    click.echo(f"{model}: {len(net)} nodes, {'random input' if input_ is None else input_}, {dtype}\n")
-    limits, findings = LIMITS[dtype], [_runtime(model, x, options["output_name"])]
-    findings += [_canonized(net, x, limits["canonize"]), *_alone(net, x, chosen, sidecar, limits["batch"])]
-    rows: list[list[str]] = []
-    with progress(len(chosen), "composites") as step:
-        for name, composite in chosen.items():
-            row, holds = _promises(net, x, composite, limits["ledger"])
-            rows.append([name, *row])
-            findings.append(Finding(f"ledger of {name}", row[4], limits["ledger"], holds))
-            step()
-    others = [f.cells() for f in findings if not f.check.startswith("ledger of")]
-    print_table(("check", "relative difference", "limit", ""), others, right=(1, 2))
-    click.echo("")
-    headers = ("composite", "start", "at the input", "not conserved", "least R / largest", "ledger residual", "keeps")
-    print_table(headers, rows, right=(1, 2, 3, 4, 5))
-    failed = [f for f in findings if not f.holds]
-    click.echo(f"\n{len(failed)} checks fail: {', '.join(f.check for f in failed)}" if failed else "\nall checks hold")
-    if failed:
+        shapes, count = chosen_shapes(net, sidecar, options["shape"], USUAL), options["samples"] or 1
+        x = random_samples(net, shapes, sidecar, count=count, seed=options["seed"], dtype=dtype)
+        samples = looked.at(inputs.Sample(f"random_{k}", {n: a[k : k + 1] for n, a in x.items()}) for k in range(count))
+        looked.source = f"random, seed {options['seed']}"
+    exam = Examination(
+        net, chosen, path=model, dtype=dtype, first=sidecar.composite if sidecar else "", required=bool(names),
+        left_out=left_out, output=options["output_name"],
+    )  # fmt: skip
+    for group in inputs.batches(samples, lambda _: TOGETHER):
+        with progress(len(exam), f"samples {exam.samples + 1} to {exam.samples + len(group)}") as step:
+            x = {key: np.concatenate([s.x[key] for s in group]) for key in group[0].x}
+            exam.see(x, [s.name for s in group], step)
+    report = exam.report()
+    click.echo(f"{model}: {len(net)} nodes, {dtype}; {looked.told()}")
+    click.echo(f"compared: {', '.join(net.outputs)}; explained: each sample's largest number of {net.outputs[0]}\n")
+    _tell(report)
+    if not report.holds:
         raise click.exceptions.Exit(1)
 
 
-def random_input(net: Network, sidecar: Sidecar | None, seed: int, dtype: str) -> Feed:
-    """Return one random sample: uniform within the range of pixels, standard normal for other inputs.
+@dataclass
+class Looked:
+    """Which samples were looked at.
 
-    Raises:
-        ParameterError: the shape of an input is not fixed.
+    Attributes:
+        most: how many at most; None for all.
+        source: where they come from.
+        count: how many there were.
+        more: whether others were given.
+        shapes: of one sample, as text.
     """
-    rng, x = np.random.default_rng(seed), {}
-    for spec in net.inputs:
-        shape = spec.sized(1)
-        if (shape is None or None in shape) and sidecar is not None and len(net.inputs) == 1:
-            shape = sidecar.shape()
-        if shape is None or None in shape:
-            raise ParameterError(f"the shape of input '{spec.name}' is not fixed: give an INPUT")
-        size = tuple(int(n or 1) for n in shape)
-        if sidecar is not None and sidecar.kind == "image" and len(size) == 4:
-            low, high = (b.reshape(-1, 1, 1) if sidecar.layout == "NCHW" else b for b in sidecar.bounds())
-            x[spec.name] = rng.uniform(low, high, size=size).astype(dtype)
-        else:
-            x[spec.name] = rng.normal(size=size).astype(dtype)
-    return x
+
+    most: int | None
+    source: str = ""
+    count: int = 0
+    more: bool = False
+    shapes: dict[str, None] = field(default_factory=dict)
+
+    def at(self, samples: Iterator[inputs.Sample]) -> Iterator[inputs.Sample]:
+        """Pass samples on, and keep count."""
+        while self.most is None or self.count < self.most:
+            sample = next(samples, None)
+            if sample is None:
+                return
+            self.count += 1
+            self.shapes[", ".join(f"{k} {tuple(a.shape[1:])}" for k, a in sample.x.items())] = None
+            yield sample
+        try:
+            self.more = next(samples, None) is not None
+        except LrpError:
+            self.more = True  # what nobody looks at may be unusable
+
+    def told(self) -> str:
+        """Return what was looked at."""
+        samples = "1 sample" if self.count == 1 else f"{self.count} samples"
+        which = f"the first {samples} only, more were given" if self.more else samples
+        shapes = list(self.shapes)[:3] + (["..."] if len(self.shapes) > 3 else [])
+        return f"looked at {which} ({self.source}): {'; '.join(shapes)}"
 
 
-def _composites(names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str, Any]) -> dict[str, Composite]:
-    """Return the composites to check: the given ones, or all, each with those of the given parameters that it takes."""
+def _given(
+    model: Path, paths: tuple[Path, ...], net: Network, sidecar: Sidecar | None, dtype: str
+) -> Iterator[inputs.Sample]:
+    """Yield the samples of all files, the batch in front, floats in the dtype of the check."""
+    for name, path in inputs.expand(paths).items():
+        for sample in inputs.read(name, path, net, sidecar, model, dtype):
+            x = {i.name: batch_first(sample.x[i.name], i.batch_axis) for i in net.inputs}
+            yield inputs.Sample(
+                sample.name, {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in x.items()}
+            )
+
+
+def _composites(
+    names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str, Any]
+) -> tuple[dict[str, Composite], dict[str, str]]:
+    """Return the composites to check: the given ones, or all; and the reason why others cannot be made."""
     if names:
-        return {name: make_composite(name, sidecar, given) for name in names}
-    return {
-        name: make_composite(
-            name, sidecar, {key: given.get(key) for key in composites.takes(name)} | {"rules": given.get("rules", ())}
-        )
-        for name in composites.names()
-    }
+        return {name: make_composite(name, sidecar, given) for name in names}, {}
+    found, left_out = {}, {}
+    for name in composites.names():
+        # A parameter is for those presets that take it.
+        taken = composites.takes(name)
+        some = {key: value for key, value in given.items() if key not in PARAMETERS or key in taken}
+        try:
+            found[name] = make_composite(name, sidecar, some)
+        except ParameterError as error:
+            left_out[name] = str(error).removeprefix(f"composite '{name}' ")
+    return found, left_out
 
 
-def _runtime(model: Path, x: Feed, output: str | None) -> Finding:
-    from .. import loaders
-
-    check = "output against onnxruntime"
-    if model.suffix.lower() != ".onnx":
-        return Finding(check, "not an ONNX file", None, True)
-    try:
-        found = loaders.check_against_onnxruntime(model, x, output=output)
-    except MissingExtraError as error:
-        return Finding(check, str(error).split(";")[0], None, True)
-    worst = max(c.relative for c in found)
-    return Finding(f"{check} (float32)", f"{worst:.1e}", AGREES, worst <= AGREES)
-
-
-def _outputs(found: Any) -> list[Array]:
-    return list(found.values()) if isinstance(found, Mapping) else [found]
-
-
-def _apart(one: Any, other: Any) -> float:
-    """Return the largest difference of the outputs, relative to the largest of the first."""
-    gaps = []
-    for a, b in zip(_outputs(one), _outputs(other), strict=True):
-        size = float(np.abs(a).max(initial=0.0))
-        gaps.append(float(np.abs(a - b).max(initial=0.0)) / (size or 1.0))
-    return max(gaps)
-
-
-def _canonized(net: Network, x: Feed, limit: float) -> Finding:
-    ready = net.like_input(x)
-    gap = _apart(ready.forward(x), canonize(ready, drop_softmax=False).forward(x))
-    return Finding("canonized output unchanged", f"{gap:.1e}", limit, gap <= limit)
-
-
-def _alone(net: Network, x: Feed, chosen: dict[str, Composite], sidecar: Sidecar | None, limit: float) -> list[Finding]:
-    """Compare a sample in a batch with the same sample alone: output and relevance."""
-    # Arrays with the batch first can be joined and cut whatever the layout of the file is.
-    net, x = net.batch_first(), net.feed(x)
-    pair = {k: np.concatenate([a, a[..., ::-1] if a.dtype.kind == "f" else a]) for k, a in x.items()}
-    findings = []
-    both, one = _outputs(net.forward(pair)), _outputs(net.forward(x))
-    gap = max(_apart(a, b[:1]) for a, b in zip(one, both, strict=True))
-    findings.append(Finding("output of a sample in a batch", f"{gap:.1e}", limit, gap <= limit))
-    named = sidecar.composite if sidecar is not None and sidecar.composite in chosen else next(iter(chosen))
-    check = f"relevance of a sample in a batch ({named})"
-    try:
-        alone = explain_network(net, x, composite=chosen[named], start=_start(net), trace=False).relevance
-        batch = explain_network(net, pair, composite=chosen[named], start=_start(net), trace=False).relevance
-    except NonFiniteError as error:
-        return [*findings, Finding(check, str(error), limit, False)]
-    except ParameterError as error:
-        return [*findings, Finding(check, str(error), None, True)]
-    gap = max(_apart(a, b[:1]) for a, b in zip(_outputs(alone), _outputs(batch), strict=True))
-    return [*findings, Finding(check, f"{gap:.1e}", limit, gap <= limit)]
-
-
-def _start(net: Network) -> str:
-    """Return where to start: at the logit, or at the output's value where it has none."""
-    return "output" if heads(net)[0].lost else "logit"
-
-
-def _promises(net: Network, x: Feed, composite: Composite, limit: float) -> tuple[list[str], bool]:
-    """Return what one composite does with the relevance, as cells, and whether it is finite and accounted for."""
-    try:
-        e: Explanation = explain_network(net, x, composite=composite, start=_start(net), trace=False)
-    except NonFiniteError as error:
-        return ["", "", "", "", "", f"FAILS: {error}"], False
-    except LrpError as error:
-        return ["", "", "", "", "", f"not applicable: {error}"], True
-    start = float(e.start_relevance.sum())
-    parts = _outputs(e.relevance)
-    arrived = float(sum(p.sum() for p in parts))
-    missing = abs(start - arrived) / (abs(start) or 1.0)
-    least = min(float(p.min(initial=0.0)) for p in parts)
-    largest = max(float(np.abs(p).max(initial=0.0)) for p in parts)
-    holds = e.ledger.residual <= limit
-    conservative, positive = missing <= CONSERVED, least >= 0
-    kept = ["conservative"] * conservative + ["positive"] * positive + ["consistent"] * (conservative and positive)
-    words = ", ".join(kept) if holds else "FAILS: the ledger does not close"
-    shares = (missing, least / (largest or 1.0), e.ledger.residual)
-    texts = [f"{start:.4g}", f"{arrived:.4g}", *(f"{c:.1e}" if c else "0" for c in shares)]
-    return [*texts, words], holds
+def _tell(report: Report) -> None:
+    """Print the findings, what every composite keeps, which could not run and why, and the sum."""
+    headers = ("check", "relative difference", "limit", "")
+    print_table(headers, [f.cells() for f in report.findings], right=(1, 2))
+    click.echo("")
+    if report.ran:
+        print_table(COLUMNS, [p.cells() for p in report.ran], right=(1, 2, 3, 4, 5))
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name, finding in report.stopped.items():
+        reasons.setdefault((finding.verdict, finding.measured), []).append(name)
+    if report.ran and report.several:
+        click.echo("\nstart and at the input: of the sample of which the largest part does not arrive")
+    for k, ((verdict, reason), stopped) in enumerate(reasons.items()):
+        click.echo(f"{'' if k else chr(10)}{verdict}: {', '.join(stopped)}: {reason}")
+    click.echo(f"\n{report.summary()}")

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from ..errors import ParameterError
 from ..formulas import symbolic
+from ..inputs import batch_back
 from ..preprocess import load_sidecar
+from ..sizes import SMALLEST
 from . import inputs
 from .options import FILE, composite_options, find_target, load_network, make_composite, output_option, rule_option
+from .shapes import chosen_shapes, refuse_with_input, shape_option
 
 
 @click.command()
@@ -22,6 +26,7 @@ from .options import FILE, composite_options, find_target, load_network, make_co
 @composite_options
 @rule_option
 @output_option
+@shape_option
 @click.option("--latex", "form", flag_value="latex", help="Print LaTeX: one aligned block per node.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown with math blocks.")
 @click.option("--numbers", is_flag=True, help="Show the numbers inserted, and the values.")
@@ -30,9 +35,12 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
 
     INPUT (one sample, default: ones) decides which units are active; the text says for which region the formulas hold.
     """
+    refuse_with_input(input_, options["shape"])
     net, sidecar = load_network(model, options["output_name"]), load_sidecar(model)
-    x = None
-    if input_ is not None:
+    if input_ is None:
+        shapes = chosen_shapes(net, sidecar, options["shape"], SMALLEST)
+        x: dict[str, Any] = {i.name: batch_back(np.ones((1, *shapes[i.name])), i.batch_axis) for i in net.inputs}
+    else:
         samples = list(inputs.read(input_.stem, input_, net, sidecar, model, "float64"))
         if len(samples) != 1:
             raise ParameterError(f"{input_}: {len(samples)} samples; formulas are written at one")

@@ -19,8 +19,9 @@ from ..arithmetic.symbols import sympy
 from ..arrays import Array, is_float
 from ..composites import resolve
 from ..errors import ParameterError, ShapeError
-from ..layers import Dense
+from ..inputs import batch_back
 from ..network import Network
+from ..sizes import sample_shapes
 from ..start import start_relevance
 from ..walk import Walk, ready, walk_back
 from .derive import Derivation
@@ -48,7 +49,8 @@ def symbolic(
 
     Args:
         net: of at most 100 units; its layers have exact values (ReLU and max pools, no tanh).
-        x: one input (1, ...), or a dict by name; None for ones. It decides which units are active, as the network's
+        x: one input (1, ...), or a dict by name; None for ones, of the least size that fits where
+            the network leaves it free. It decides which units are active, as the network's
             weights decide which of them are positive; the text says for which region the formulas hold.
         composite: as in :func:`lrp_ref.explain`; the numbers of its rules become letters (ε, γ, α, β, l, h).
         target: index of the explained output; None for the largest.
@@ -58,7 +60,7 @@ def symbolic(
 
     Raises:
         ParameterError: parameters that the composite does not take.
-        ShapeError: more than one sample, too many units to read, or an input whose shape the network does not tell.
+        ShapeError: more than one sample, too many units to read, or an input whose size cannot be told.
         UnsupportedError: a layer without exact values.
         MissingExtraError: SymPy is not installed.
 
@@ -100,18 +102,8 @@ def symbolic(
 def _input(net: Network, x: Any) -> dict[str, Array]:
     """Return the checked input, ones where none is given."""
     if x is None:
-        shapes = {}
-        for spec in net.inputs:
-            shape = spec.sized(1)
-            if shape is None:
-                readers = [n.layer for n in net.consumers(spec.name) if isinstance(n.layer, Dense)]
-                shape = (1, readers[0].weight.shape[0]) if readers else (1, None)
-            if None in shape:
-                raise ShapeError(
-                    f"the network does not tell the shape of its input '{spec.name}': give x of shape (1, ...)"
-                )
-            shapes[spec.name] = shape
-        x = {name: np.ones(shape) for name, shape in shapes.items()}
+        shapes = sample_shapes(net)
+        x = {i.name: batch_back(np.ones((1, *shapes[i.name])), i.batch_axis) for i in net.inputs}
     fed = net.feed(x if isinstance(x, Mapping) else np.asarray(x))
     for name, array in fed.items():
         if array.shape[0] != 1:

@@ -33,17 +33,18 @@ class Sidecar:
     For pictures x = (pixel − mean)·scale, pixels from 0 to 255.
 
     Attributes:
-        kind: "image" or "series".
-        layout: of the network's input: "NCHW" or "NHWC" for images, "NTC" or "NCT" for series.
-        size: (height, width) in pixels; None for series.
-        channels: "RGB", "BGR" or "L" (grey), to which a picture is converted first; "" for series.
+        kind: "image", "series" or "vector" (a row of a table).
+        layout: of the network's input: "NCHW" or "NHWC" for images, "NTC" or "NCT" for series, "NF" for vectors.
+        size: (height, width) in pixels; None for other kinds.
+        channels: "RGB", "BGR" or "L" (grey), to which a picture is converted first; "" for other kinds.
         mean: one number, or one per channel, in grey levels.
         scale: one number, or one per channel, in units of the input per grey level.
         resize: "crop" (shorter side to size, then the centre) or "stretch".
         resample: "bilinear" or "bicubic", the filter of the resizing.
-        length: of a series in time steps; None where it is free, and for images.
+        length: of a series in time steps; None where it is free, and for other kinds.
         channel_names: of a series.
         step: what one step of a series is, such as "frame"; "time step" if nothing is given, "" for images.
+        feature_names: of a vector.
         classes: names in the order of the outputs.
         composite: name of a composite that suits the network; "" if none is given.
         bias: the bias policy that goes with it: "absorb", "ignore" or "spread".
@@ -52,7 +53,7 @@ class Sidecar:
         licence: of the model.
     """
 
-    KINDS: ClassVar[tuple[str, ...]] = ("image", "series")
+    KINDS: ClassVar[tuple[str, ...]] = ("image", "series", "vector")
 
     kind: str
     layout: str
@@ -65,6 +66,7 @@ class Sidecar:
     length: int | None = None
     channel_names: tuple[str, ...] = ()
     step: str = ""
+    feature_names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     composite: str = ""
     bias: str = "absorb"
@@ -78,7 +80,7 @@ class Sidecar:
         low = (0 − mean)·scale, high = (255 − mean)·scale (the other way round where the scale is negative).
 
         Raises:
-            ModelFormatError: a series, whose values have no bounds.
+            ModelFormatError: a series or a vector, whose values have no bounds.
 
         Example:
             >>> low, high = parse_sidecar(json.loads(EXAMPLE)).bounds()
@@ -86,13 +88,15 @@ class Sidecar:
             ([-0.9921875, -0.9921875, -0.9921875], [1.0, 1.0, 1.0])
         """
         if self.kind != "image":
-            raise ModelFormatError("only the pixels of images have bounds; this model's input is a series")
+            raise ModelFormatError("only the pixels of images have bounds; this model's input is a " + self.kind)
         one = np.ones(len(self.channels))
         black, white = ((level - np.array(self.mean)) * np.array(self.scale) * one for level in (0.0, 255.0))
         return np.minimum(black, white), np.maximum(black, white)
 
     def shape(self) -> tuple[int, ...] | None:
         """Return the shape of one input with its batch axis, (1, ...); None where it is not known."""
+        if self.kind == "vector":
+            return (1, len(self.feature_names)) if self.feature_names else None
         names = len(self.channels) if self.kind == "image" else len(self.channel_names)
         middle = self.size if self.kind == "image" else None if self.length is None else (self.length,)
         if middle is None or not names:
@@ -167,6 +171,9 @@ def parse_sidecar(content: Any) -> Sidecar:
         values["scale"] = inner.get("scale", _numbers(several, zero=False))
         values["resize"] = inner.get("resize", _one_of("crop", "stretch"))
         values["resample"] = inner.get("resample", _one_of("bilinear", "bicubic"), "bilinear")
+    elif kind == "vector":
+        values["layout"] = inner.get("layout", _one_of("NF"), "NF")
+        values["feature_names"] = inner.get("feature_names", _texts, ())
     else:
         values["layout"] = inner.get("layout", _one_of("NTC", "NCT"))
         values["length"] = inner.get("length", _length, None)

@@ -1,0 +1,43 @@
+"""Random samples for a network of which no input is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..arrays import Array
+from ..network import Network
+from ..preprocess import Sidecar
+
+
+def random_samples(
+    net: Network, shapes: Mapping[str, tuple[int, ...]], sidecar: Sidecar | None, *, count: int, seed: int, dtype: str
+) -> dict[str, Array]:
+    """Return random inputs (count, ...) by name: uniform within the range of pixels, else standard normal.
+
+    Args:
+        net: the network.
+        shapes: of one sample of every input, without the batch axis.
+        sidecar: of the model; that of an image tells the range.
+        count: number of samples.
+        seed: of the random numbers.
+        dtype: of the result.
+
+    Example:
+        >>> from lrp_ref.layers import ReLU
+        >>> x = random_samples(
+        ...     Network.sequential([ReLU()]), {"input": (3,)}, None, count=2, seed=0, dtype="float32"
+        ... )
+        >>> x["input"].shape, x["input"].dtype
+        ((2, 3), dtype('float32'))
+    """
+    rng, x = np.random.default_rng(seed), {}
+    for spec in net.inputs:
+        size = (count, *shapes[spec.name])
+        if sidecar is not None and sidecar.kind == "image" and len(size) == 4:
+            low, high = (b.reshape(-1, 1, 1) if sidecar.layout == "NCHW" else b for b in sidecar.bounds())
+            x[spec.name] = rng.uniform(low, high, size=size).astype(dtype)
+        else:
+            x[spec.name] = rng.normal(size=size).astype(dtype)
+    return x
