@@ -8,7 +8,8 @@ from typing import Any
 from .arrays import is_float, namespace
 from .explanation import prepared
 from .network import Network
-from .start import find, start_relevance
+from .start import Start, find, start_relevance
+from .targets import indices, is_tuple
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ def outlook(
     _, fed, walk = prepared(net, x, composite, output, canonize, xp, find(start, against))
     shape = walk.output_shape(fed)
     like = next(a for a in fed.values() if is_float(a))
+    target = indices(target, 1, shape) if is_tuple(target) else target
+    begin = find(start, against)
+    begin = begin.settled(1, shape) if isinstance(begin, Start) else begin
     none = namespace(like).zeros((0, *shape), dtype=like.dtype)
-    start_relevance(none, target, start, against=against)
+    start_relevance(none, target, begin)
     return Outlook(shape, walk.batch(fed, whole=trace))

@@ -353,9 +353,10 @@ def _apart(targets: Array, against: Array, predicted: bool, first: int) -> None:
     if same.any():
         k = int(same.argmax())
         what = "prediction" if predicted else "target"
+        number = int(to_numpy(against)[k, 0])
         raise ParameterError(
-            f"output {int(to_numpy(against)[k, 0])} is the {what} of sample {first + k}, and what it is set against: "
-            "give two different outputs with target= and against="
+            f"output {number} is the {what} of sample {first + k} and also what it is set against: name another "
+            "target, or another output against it"
         )
 
 

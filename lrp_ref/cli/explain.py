@@ -83,13 +83,23 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     drawing.check_look(job)
     files, refused = inputs.found(inputs_)
     tally = stream.Tally(strict=options["strict"])
+    try:
+        _run(job, files, refused, tally)
+    except KeyboardInterrupt:
+        tally.interrupted()
+        raise
+    tally.finish()
+
+
+def _run(job: Job, files: dict[str, Path], refused: list[inputs.Refused], tally: stream.Tally) -> None:
+    """Explain all inputs; write and print the results of each as soon as they are there."""
+    options, noted = job.options, set[str]()
     results = report.Results(options["directory"], files.values())
     with ExitStack() as stack:
         ledgers = stack.enter_context(LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
         step = stack.enter_context(progress(len(files), "explaining"))
         for one in refused:
             tally.refuse(one)
-        noted: set[str] = set()
         for number, (sample, found, on, drawn) in enumerate(stream.explained(job, files, results, tally, step)):
             if number == 0 and options["plan"]:
                 _print_plans(found)
@@ -102,7 +112,6 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
             if ledgers is not None:
                 ledgers.add(sample.name, found)
         tally.fail_if_none()
-    tally.finish()
 
 
 def _check_options(targets: tuple[str, ...], options: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from .. import __version__
 from ..arrays import Array
 from ..certificate import array_hash, network_hash
 from ..composites import Composite
-from ..errors import ModelFormatError, ParameterError
+from ..errors import ModelFormatError, NonFiniteError, ParameterError, ShapeError
 from ..explanation import Explanation
 from ..explanation import explain as explain_network
 from ..inputs import batch_first
@@ -113,15 +113,21 @@ class Job:
         """
         of = kind(sample)
         if of not in self.batches:
-            targets = self.targets or (None,)
-            views = [
-                outlook(self.net, sample.x, **self._asked(composite, target))
-                for composite in self.composites.values()
-                for target in targets
-            ]
-            self._check_outputs(views[0].output)
-            self.batches[of] = self.options["batch_size"] or min(view.batch for view in views)
+            try:
+                self.batches[of] = self._view(sample)
+            except (ShapeError, NonFiniteError):
+                self.batches[of] = 1  # the network cannot take such a sample, but perhaps another; explaining says why
         return self.batches[of]
+
+    def _view(self, sample: Sample) -> int:
+        targets = self.targets or (None,)
+        views = [
+            outlook(self.net, sample.x, **self._asked(composite, target))
+            for composite in self.composites.values()
+            for target in targets
+        ]
+        self._check_outputs(views[0].output)
+        return int(self.options["batch_size"] or min(view.batch for view in views))
 
     def _check_outputs(self, shape: tuple[int, ...]) -> None:
         count = math.prod(shape)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -43,26 +43,31 @@ def percent(part: float, whole: float) -> str:
 
 
 class Progress:
-    """How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then.
+    """How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then; nothing for a single step.
 
     Args:
         total: of the steps, as far as they are known.
         what: is done.
-        bar: of a terminal, or None.
+        stack: what closes the bar.
     """
 
     EVERY = 20.0  # seconds between two lines
 
-    def __init__(self, total: int, what: str, bar: Any = None) -> None:
-        self.total, self.what, self.bar = total, what, bar
+    def __init__(self, total: int, what: str, stack: ExitStack) -> None:
+        self.total, self.what, self.stack = 0, what, stack
         self.done = self.worked = 0
         self.begun = self.told = time.monotonic()
-        self.task = None if bar is None else bar.add_task(what, total=total)
+        self.bar: Any = None
+        self.task: Any = None
+        self.more(total)
 
     def more(self, steps: int) -> None:
         """Count further steps, which were not known before."""
         self.total += steps
-        if self.bar is not None:
+        if self.bar is None and self.total > 1 and sys.stderr.isatty():
+            self.bar = self.stack.enter_context(_bar())
+            self.task = self.bar.add_task(self.what, total=self.total, completed=self.done)
+        elif self.bar is not None:
             self.bar.update(self.task, total=self.total)
 
     def __call__(self, *, worked: bool = True) -> None:
@@ -79,6 +84,20 @@ class Progress:
             warn(f"{self.what}: {self.done} of {self.total}{f', {_minutes(left)} left' if left else ''}")
 
 
+def _bar() -> Any:
+    """Return a bar that counts steps and says how much time is left."""
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(),
+        rich.TimeRemainingColumn(), rich.TextColumn("left"),
+    )  # fmt: skip
+    # rich sends printed lines to its own console, stderr: right on a terminal, wrong for a file.
+    console = Console(stderr=True)
+    return rich.Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+
+
 def _minutes(seconds: float) -> str:
     """Return a time as text.
 
@@ -92,25 +111,7 @@ def _minutes(seconds: float) -> str:
 
 
 @contextmanager
-def progress(total: int, what: str, *, least: int = 2) -> Iterator[Progress]:
-    """Show how far a run of ``total`` steps is, and how long the rest may take; yields what counts a step.
-
-    Args:
-        total: of the steps, as far as they are known.
-        what: is done.
-        least: total from which on a bar is shown.
-    """
-    if total < least or not sys.stderr.isatty():
-        yield Progress(total, what)
-        return
-    from rich import progress as rich
-    from rich.console import Console
-
-    columns = (
-        rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(),
-        rich.TextColumn("time left"), rich.TimeRemainingColumn(),
-    )  # fmt: skip
-    # rich sends printed lines to its own console, stderr: right on a terminal, wrong for a file.
-    console = Console(stderr=True)
-    with rich.Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        yield Progress(total, what, bar)
+def progress(total: int, what: str) -> Iterator[Progress]:
+    """Show how far a run of ``total`` steps is, and how long the rest may take; yields what counts a step."""
+    with ExitStack() as stack:
+        yield Progress(total, what, stack)

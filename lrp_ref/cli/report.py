@@ -151,15 +151,16 @@ def write(job: Job, results: Results, sample: Sample, found: Found, drawn: Drawn
 
 def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bool) -> None:
     """Print what was predicted, where the relevance went and what was written."""
+    drawn = any(path.suffix == ".png" for path in paths)
     if not brief:
         _tell_classes(job, next(iter(found.values()))[0])
     for composite, several in found.items():
         for e in several:
             if brief:
                 file = next(p for p in paths if p.stem in (stem(job, sample, composite, e), sample.name))
-                _tell_line(job, sample, e, file)
+                _tell_line(job, sample, e, _note(job, e, drawn), file)
             else:
-                _tell_ledger(job, e)
+                _tell_ledger(job, e, _note(job, e, drawn))
             if job.options["ledger"]:
                 click.echo("")
                 print_table(("node", "rule", *COLUMNS), e.ledger.cells(0), right=range(2, 8))
@@ -167,9 +168,14 @@ def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bo
         click.echo("\nwritten: " + ", ".join(map(str, paths)))
 
 
-def _tell_line(job: Job, sample: Sample, e: Explanation, path: Path) -> None:
+def _note(job: Job, e: Explanation, drawn: bool) -> str:
+    """Return how to read a negative start, in colours if there is a picture."""
+    return e.negative(0, drawing.colours(job)) if drawn else e.negative(0)
+
+
+def _tell_line(job: Job, sample: Sample, e: Explanation, note: str, path: Path) -> None:
     which = f"{e.rules}: " if len(job.composites) > 1 else ""
-    note = "".join(f"{words}; " for words in [e.negative(0, drawing.colours(job))] if words)
+    note = f"{note}; " if note else ""
     click.echo(
         f"{sample.name}: {which}{headline(job, e)}; relevance {number(float(e.started[0]))}, "
         f"at the input {number(float(e.arrived[0]))}, ledger residual {e.ledger.residual:.1e}; {note}{path}"
@@ -185,14 +191,14 @@ def _tell_classes(job: Job, e: Explanation) -> None:
     print_table(("output", "class", "value", probability_name(e)), rows, right=(0, 2, 3))
 
 
-def _tell_ledger(job: Job, e: Explanation) -> None:
+def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
     """Print where every unit of the start relevance went: start = input + bias + stabiliser + dropped + residual."""
     start, arrived = float(e.started[0]), float(e.arrived[0])
     of = "" if e.target is None else f" of {label(job, e)}"
     click.echo(f"\nrelevance{of}, start {e.start}, composite {e.rules}, {e.output.dtype}")
-    for note in (*e.notes, e.negative(0, drawing.colours(job))):
-        if note:
-            click.echo(note)
+    for words in (*e.notes, note):
+        if words:
+            click.echo(words)
     rows = [["start", number(start), percent(start, start), ""]]
     rows.append(["to the input", number(arrived), percent(arrived, start), ""])
     for column, total in e.ledger.total().items():

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from ..arrays import Array
-from ..errors import LrpError, NonFiniteError, ShapeError
+from ..errors import LrpError
 from . import drawing, report
 from .inputs import Refused, Sample, attempt, batches
 from .job import Found, Job
@@ -68,6 +68,12 @@ class Tally:
             self._list(f"{len(self.refused)} of {total} inputs {'is' if len(self.refused) == 1 else 'are'} refused")
             raise click.exceptions.Exit(1)
 
+    def interrupted(self) -> None:
+        """Say how to go on with what was begun."""
+        done = self.explained + self.skipped
+        if done:
+            warn(f"interrupted; {done} inputs have their results: the same command with --skip-existing goes on")
+
     def _list(self, head: str) -> None:
         """Print what is refused, one line for each reason."""
         reasons: dict[str, list[str]] = {}
@@ -102,9 +108,11 @@ def explained(
             except LrpError as error:
                 _refuse(tally, sample, error)
             else:
-                tally.explained += 1
                 yield sample, found, on, drawn
+                tally.explained += 1  # now that its results are written
             step()
+    if tally.strict and tally.refused:
+        raise tally.refused[0].error
 
 
 def _readable(
@@ -116,16 +124,12 @@ def _readable(
             if item.number == 0 or (isinstance(item, Refused) and item.count == 1):
                 step.more(item.count - 1)
             if isinstance(item, Refused):
-                tally.refuse(item)
+                tally.refused.append(item)
                 step(worked=False)
+                if tally.strict:
+                    return  # what was read before it is explained first
                 continue
             sample = results.named(item)
-            try:
-                job.batch(sample)
-            except (ShapeError, NonFiniteError) as error:  # the network cannot take this one, but perhaps another
-                _refuse(tally, sample, error)
-                step(worked=False)
-                continue
             if job.options["skip_existing"] and results.whole(job, sample):
                 tally.skipped += 1
                 step(worked=False)
