@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
+from ..loaders.elsewhere import EXPORTS, ORDER, PICTURES
 from ..network import Network
-from ..preprocess import EXAMPLE, Sidecar, read_image
+from ..preprocess import EXAMPLE, Sidecar, range_notice, read_image, recipe
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 ARRAYS = (".npy", ".npz")
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
 
@@ -84,8 +85,12 @@ def read(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Pa
         LrpError: what is wrong with the file, with its name.
     """
     if path.suffix.lower() in ARRAYS:
-        yield from _slices(name, path, _arrays(path, net), net, dtype)
+        arrays = _arrays(path, net)
+        _require_floats(path, arrays, sidecar)
+        yield from _noticed(path, _slices(name, path, arrays, net, dtype), sidecar)
         return
+    if path.suffix.lower() in (".onnx", *EXPORTS):
+        raise UnsupportedError(f"{path}: a model, not an input; {ORDER}")
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(
             f"{path}: text is no input of this version; pictures ({', '.join(PICTURES)}), .npy and .npz files are"
@@ -123,8 +128,45 @@ def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
         raise ModelFormatError(f"{path}: not a readable {path.suffix} file: {reason}") from error
     if set(content) != set(names):
         held = ", ".join(keys[:8]) + (", ..." if len(keys) > 8 else "")
-        raise ModelFormatError(f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}")
+        if "header" in keys:
+            raise ModelFormatError(f"{path}: a network or a trace of lrp_ref, not an input; {ORDER}")
+        save = ", ".join(f"{name}=..." for name in names)
+        raise ModelFormatError(
+            f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}: "
+            f"save them with np.savez('{path.name}', {save})"
+        )
     return content
+
+
+def _require_floats(path: Path, arrays: dict[str, NDArray[Any]], sidecar: Sidecar | None) -> None:
+    """Refuse integers where nothing else is given: relevance is given to real numbers, and pixels are to be scaled."""
+    if any(a.dtype.kind not in "iu" for a in arrays.values()):
+        return  # floats, or what is refused later
+    name, array = next(iter(arrays.items()))
+    first = array[:1]
+    told = f"{path}: '{name}' holds {array.dtype}" + (f" from {first.min()} to {first.max()}" if first.size else "")
+    if sidecar is not None and sidecar.kind == "image":
+        raise ModelFormatError(
+            f"{told}; this model takes floats, {recipe(sidecar)}: save x.astype('float32') so scaled, or give the "
+            "picture file"
+        )
+    if array.dtype == np.uint8:
+        raise ModelFormatError(
+            f"{told}; the network takes floats: save x.astype('float32') / 255 if it was trained on 0 to 1, "
+            "x.astype('float32') if on 0 to 255, or give the picture file and a sidecar"
+        )
+    raise ModelFormatError(f"{told}; the network takes floats: save x.astype('float32')")
+
+
+def _noticed(path: Path, samples: Iterator[Sample], sidecar: Sidecar | None) -> Iterator[Sample]:
+    """Pass samples on; the first whose range is not that of the model's pictures is told on stderr."""
+    quiet = sidecar is None
+    for sample in samples:
+        notice = None if quiet or sidecar is None else range_notice(next(iter(sample.x.values())), sidecar)
+        if notice is not None:
+            click.echo(f"lrp-ref: notice: {path}{f', {sample.name}' if sample.several else ''}: {notice}", err=True)
+            quiet = True
+        yield sample
 
 
 def _slices(name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network, dtype: str) -> Iterator[Sample]:

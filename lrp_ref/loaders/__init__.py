@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ModelFormatError, UnsupportedError
 from ..network import Network
+from . import elsewhere
 from .verify import Comparison, check_against_onnxruntime
 
 __all__ = ["Comparison", "check_against_onnxruntime", "load", "save", "suffixes"]
@@ -51,16 +52,19 @@ def load(path: str | Path, **options: Any) -> Network:
         The network, parameters as float32 or float64 as in the file.
 
     Raises:
-        UnsupportedError: the suffix is not known, or the file uses what lrp_ref does not implement.
         ModelFormatError: there is no such file, or it is damaged.
+        UnsupportedError: the suffix is not known (it is said how other programs export to ONNX), or the file uses
+            what lrp_ref does not implement.
         MissingExtraError: the package that reads this format is not installed.
     """
     file = Path(path)
     module = _modules().get(file.suffix.lower())
-    if module is None:
-        raise UnsupportedError(f"{file}: no loader for '{file.suffix}' files; known: {', '.join(suffixes())}")
-    if not file.is_file():
+    if not file.exists():
         raise ModelFormatError(f"{file}: there is no such file")
+    if module is None:
+        raise UnsupportedError(elsewhere.told(file, ", ".join(suffixes())))
+    if not file.is_file():
+        raise ModelFormatError(f"{file}: not a file")
     network: Network = module.load(file, **options)
     return network
 
