@@ -12,7 +12,7 @@ import click
 from . import timing
 
 QUESTIONS = ("floor", "images", "accuracy", "lstm", "startup", "growth")
-EXTRA = "pip install 'lrp-ref[bench]'"
+EXTRA = "pip install -e '.[bench]'"
 
 
 class Words(click.ParamType):  # type: ignore[type-arg]  # click of before 8.4 has no type argument

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import re
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -119,20 +120,55 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     except ImportError as error:
         package = module.partition(".")[0]
         raise MissingExtraError(
-            f"{package} is needed to {purpose} and is not installed ({error}); run: pip install 'lrp-ref[{extra}]'"
+            f"{package} is needed to {purpose} and is not installed ({error}); run: pip install 'lrp-ref[{extra}]', "
+            f"in a clone: pip install -e '.[{extra}]'"
         ) from error
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ParameterError:
-    """Return the error for a name that is not known, with the nearest known name.
+    """Return the error for a name that is not known, with the nearest known name (see :func:`nearest`).
 
     Example:
         >>> str(unknown("composite", "epsilon_pluss", ["epsilon", "epsilon_plus"]))
         "unknown composite 'epsilon_pluss': did you mean 'epsilon_plus'? known: epsilon, epsilon_plus"
     """
-    import difflib  # only needed here, and `import lrp_ref` should be quick
-
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return ParameterError(f"unknown {kind} '{name}': {hint}known: {', '.join(names)}")
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 1) -> list[str]:
+    """Return the known names nearest to a name, in any case: by spelling, by a beginning, or by a word in common.
+
+    Of a name with commas each part counts as a name of its own, as in "tench, Tinca tinca".
+
+    Example:
+        >>> nearest("Tinca", ["goldfish, Carassius auratus", "tench, Tinca tinca", "cock"])
+        ['tench, Tinca tinca']
+        >>> nearest("eps", ["lrp0", "epsilon", "epsilon_plus"], most=2)
+        ['epsilon', 'epsilon_plus']
+        >>> nearest("house cat", ["tabby", "Egyptian cat", "hourglass"])
+        ['Egyptian cat']
+    """
+    scored = [(_likeness(name.casefold().strip(), one.casefold()), one) for one in known]
+    best = sorted((pair for pair in scored if pair[0] >= 0.5), key=lambda pair: -pair[0])
+    return [one for _, one in best[:most]]
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """Return how near two names are, from 0 to 1; 0.5 and more is worth a hint."""
+    import difflib  # only needed here, and `import lrp_ref` should be quick
+
+    if not wanted:
+        return 0.0
+    matcher = difflib.SequenceMatcher(b=wanted)
+    found = 0.0
+    for part in (name, *(p.strip() for p in name.split(","))):
+        matcher.set_seq1(part)
+        # A ratio means the less, the shorter the names are: two of four letters are often the same.
+        ratio = matcher.ratio() - (0.1 if len(wanted) > 3 else 0.0)
+        found = max(found, ratio, 0.8 - len(part) / 1000 if part.startswith(wanted) else 0.0)
+    ours, theirs = ([w for w in re.split(r"[\W_]+", text) if len(w) > 1] for text in (wanted, name))
+    same = {w for w in ours if difflib.get_close_matches(w, theirs, n=1, cutoff=0.8)}
+    return max(found, 0.5 + 0.3 * len(same) / max(len(ours), len(theirs))) if same else found

@@ -301,7 +301,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "truncated ONNX file": (lambda p: ["explain", broken_onnx(p), p / "photo.png"], "cut.onnx: "),
     "not an ONNX file": (lambda p: ["explain", no_onnx(p), p / "photo.png"], "no.onnx: "),
     "unsupported operator": (lambda p: ["show", strange_operator(p)], "Det"),
-    "unknown suffix": (lambda p: ["explain", written(p, "net.pkl", ""), p / "photo.png"], "no loader for '.pkl'"),
+    "unknown suffix": (lambda p: ["explain", written(p, "net.xyz", ""), p / "photo.png"], "no loader for '.xyz'"),
     "missing model": (lambda p: ["explain", p / "none.onnx", p / "photo.png"], "none.onnx: there is no such file"),
     "missing input": (lambda p: ["explain", p / "four.npz", p / "none.png"], "none.png: there is no such file"),
     "empty folder": (lambda p: [*PHOTO_COMMAND(p)[:2], p / "empty"], "a folder without pictures"),
@@ -367,7 +367,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     ),
     "diff without file": (lambda p: ["diff", p / "a.npz", p / "b.npz"], "a.npz: no such file"),
     "diff of a network": (lambda p: ["diff", p / "four.npz", p / "four.npz"], "four.npz: expected a file of format"),
-    "show a picture": (lambda p: ["show", p / "photo.png"], "no loader for '.png'"),
+    "show a picture": (lambda p: ["show", p / "photo.png"], "a picture, not a model"),
 }
 
 
@@ -404,7 +404,7 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("lrp-ref: error: onnx is needed to read ONNX files and is not installed")
-    assert "pip install 'lrp-ref[onnx]'" in done.stderr
+    assert done.stderr.endswith("run: pip install 'lrp-ref[onnx]', in a clone: pip install -e '.[onnx]'\n")
     assert not list(tmp_path.iterdir())
 
 

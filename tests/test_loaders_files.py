@@ -53,7 +53,8 @@ def test_importing_the_loaders_imports_no_optional_package() -> None:
 
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path: Path) -> None:
-    refused(tmp_path / "model.tflite", UnsupportedError, "'.tflite'", *suffixes())
+    (tmp_path / "model.xyz").touch()
+    refused(tmp_path / "model.xyz", UnsupportedError, "'.xyz'", *suffixes())
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".npz"])

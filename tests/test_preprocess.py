@@ -220,7 +220,7 @@ def test_no_sidecar_is_none_and_a_named_one_must_exist(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({"kind": "sound"}, {}, r"'input\.kind' must be one of \"image\", \"series\", got \"sound\""),
+    ({"kind": "sound"}, {}, r"'input\.kind' must be one of \"image\", \"series\", \"vector\", got \"sound\""),
     ({"size": 224}, {}, r"'input\.size' must be \[height, width\]"),
     ({"size": [224, 0]}, {}, r"'input\.size'"),
     ({"size": [224, True]}, {}, r"'input\.size'"),

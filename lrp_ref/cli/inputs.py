@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
+from ..loaders.elsewhere import EXPORTS, ORDER, PICTURES
 from ..network import Network
-from ..preprocess import EXAMPLE, Sidecar, read_image
+from ..preprocess import EXAMPLE, Sidecar, range_notice, read_image, recipe
 from .output import warn
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 ARRAYS = (".npy", ".npz")
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
 
@@ -157,7 +157,9 @@ def attempt(
     """Read the samples of one file and go on behind one that cannot be read; arguments as of :func:`read`."""
     try:
         if path.suffix.lower() in ARRAYS:
-            yield from _slices(name, path, _arrays(path, net), net, dtype)
+            arrays = _arrays(path, net)
+            _require_floats(path, arrays, sidecar)
+            yield from _noticed(path, _slices(name, path, arrays, net, dtype), sidecar)
         else:
             yield _picture(name, path, net, sidecar, model, dtype)
     except LrpError as error:
@@ -166,6 +168,8 @@ def attempt(
 
 def _picture(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str) -> Sample:
     """Read a picture as the sidecar says."""
+    if path.suffix.lower() in (".onnx", *EXPORTS):
+        raise UnsupportedError(f"{path}: a model, not an input; {ORDER}")
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(
             f"{path}: text is no input of this version; pictures ({', '.join(PICTURES)}), .npy and .npz files are"
@@ -203,8 +207,46 @@ def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
         raise ModelFormatError(f"{path}: not a readable {path.suffix} file: {reason}") from error
     if set(content) != set(names):
         held = ", ".join(keys[:8]) + (", ..." if len(keys) > 8 else "")
-        raise ModelFormatError(f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}")
+        if "header" in keys:
+            raise ModelFormatError(f"{path}: a network or a trace of lrp_ref, not an input; {ORDER}")
+        save = ", ".join(f"{name}=..." for name in names)
+        raise ModelFormatError(
+            f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}: "
+            f"save them with np.savez('{path.name}', {save})"
+        )
     return content
+
+
+def _require_floats(path: Path, arrays: dict[str, NDArray[Any]], sidecar: Sidecar | None) -> None:
+    """Refuse integers where nothing else is given: relevance is given to real numbers, and pixels are to be scaled."""
+    if any(a.dtype.kind not in "iu" for a in arrays.values()):
+        return  # floats, or what is refused later
+    name, array = next(iter(arrays.items()))
+    first = array[:1]
+    told = f"{path}: '{name}' holds {array.dtype}" + (f" from {first.min()} to {first.max()}" if first.size else "")
+    if sidecar is not None and sidecar.kind == "image":
+        raise ModelFormatError(
+            f"{told}; this model takes floats, {recipe(sidecar)}: save x.astype('float32') so scaled, or give the "
+            "picture file"
+        )
+    if array.dtype == np.uint8:
+        raise ModelFormatError(
+            f"{told}; the network takes floats: save x.astype('float32') / 255 if it was trained on 0 to 1, "
+            "x.astype('float32') if on 0 to 255, or give the picture file and a sidecar"
+        )
+    raise ModelFormatError(f"{told}; the network takes floats: save x.astype('float32')")
+
+
+def _noticed(path: Path, samples: Iterator[Sample | Refused], sidecar: Sidecar | None) -> Iterator[Sample | Refused]:
+    """Pass samples on; the first whose range is not that of the model's pictures is told on stderr."""
+    quiet = sidecar is None
+    for sample in samples:
+        if not quiet and sidecar is not None and isinstance(sample, Sample):
+            notice = range_notice(next(iter(sample.x.values())), sidecar)
+            if notice is not None:
+                warn(f"notice: {path}{f', {sample.name}' if sample.several else ''}: {notice}")
+                quiet = True
+        yield sample
 
 
 def _slices(

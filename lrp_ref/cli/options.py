@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 import numpy as np
 
 from .. import composites, start
-from ..errors import ParameterError, unknown
+from ..errors import ParameterError, nearest, unknown
 from ..groups import BIAS_POLICIES
 from ..layers import LAYERS
 from ..network import Network
@@ -22,6 +21,7 @@ from ..rules import RULES
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 DEFAULT = "epsilon"
+FEW = 12  # classes that an error lists
 
 
 PARAMETERS = ("epsilon", "gamma", "beta", "low", "high", "bias")
@@ -224,10 +224,12 @@ def find_target(text: str, classes: Sequence[str]) -> int:
         word = re.compile(rf"\b{re.escape(wanted)}\b")
         found = [k for k, name in enumerate(names) if name.startswith(wanted) or word.search(name)]
     if not found:
-        near = dict.fromkeys(difflib.get_close_matches(wanted, names, n=3))
-        hint = ", ".join(f"'{classes[names.index(name)]}' ({names.index(name)})" for name in near)
+        near = dict.fromkeys(nearest(wanted, classes, most=3))
+        hint = ", ".join(f"'{name}' ({classes.index(name)})" for name in near)
+        listed = f": {', '.join(classes)}" if len(classes) <= FEW else "; 'lrp-ref show MODEL --classes' lists them"
         raise ParameterError(
-            f"unknown class '{text}': {f'did you mean {hint}? ' if hint else ''}the model has {len(classes)} classes"
+            f"unknown class '{text}': {f'did you mean {hint}? ' if hint else ''}"
+            f"the model has {len(classes)} classes{listed}"
         )
     if len(found) > 1:
         more = f" and {len(found) - 8} more" if len(found) > 8 else ""

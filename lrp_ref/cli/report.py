@@ -196,9 +196,9 @@ def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
     start, arrived = float(e.started[0]), float(e.arrived[0])
     of = "" if e.target is None else f" of {label(job, e)}"
     click.echo(f"\nrelevance{of}, start {e.start}, composite {e.rules}, {e.output.dtype}")
-    for words in (*e.notes, note):
-        if words:
-            click.echo(words)
+    for line in (*e.notes, note):
+        if line:
+            click.echo(line)
     rows = [["start", number(start), percent(start, start), ""]]
     rows.append(["to the input", number(arrived), percent(arrived, start), ""])
     for column, total in e.ledger.total().items():

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import ModelFormatError, UnsupportedError
 from ..network import Network
+from . import elsewhere
 from .verify import Comparison, check_against_onnxruntime
 
 __all__ = ["Comparison", "check_against_onnxruntime", "load", "save", "suffixes"]
@@ -55,17 +56,20 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
         (``Input.low`` and ``high``) where the file says it, or a sidecar beside it (see ``lrp_ref.preprocess``).
 
     Raises:
-        UnsupportedError: the suffix is not known, or the file uses what lrp_ref does not implement.
         ModelFormatError: there is no such file, or it is damaged.
         ParameterError: nothing in the file is called as ``output`` says.
+        UnsupportedError: the suffix is not known (it is said how other programs export to ONNX), or the file uses
+            what lrp_ref does not implement.
         MissingExtraError: the package that reads this format is not installed.
     """
     file = Path(path)
     module = _modules().get(file.suffix.lower())
-    if module is None:
-        raise UnsupportedError(f"{file}: no loader for '{file.suffix}' files; known: {', '.join(suffixes())}")
-    if not file.is_file():
+    if not file.exists():
         raise ModelFormatError(f"{file}: there is no such file")
+    if module is None:
+        raise UnsupportedError(elsewhere.told(file, ", ".join(suffixes())))
+    if not file.is_file():
+        raise ModelFormatError(f"{file}: not a file")
     network: Network = module.load(file, output=output, **options)
     return _with_range(network, file)
 

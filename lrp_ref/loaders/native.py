@@ -23,6 +23,7 @@ from ..inputs import Input
 from ..layers import LAYERS
 from ..network import Network, Node, owner
 from ..values import is_array
+from .elsewhere import ORDER
 
 SUFFIXES = (".npz",)
 FORMAT = "lrp_ref network"
@@ -31,6 +32,7 @@ LIMIT = 8 << 30  # bytes that the arrays of one file may take in memory
 HEADER_LIMIT = 64 << 20
 RATIO = 1100  # deflate cannot do better than 1032:1; more is a forged size
 
+_NO_NETWORK = f"an .npz file, but not one that lrp_ref.save wrote; {ORDER}"
 _EDITS = {e.name: e for e in vars(edits).values() if isinstance(e, edits.Edit)}
 
 
@@ -134,7 +136,7 @@ def _read(path: Path) -> Network:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFormatError(f"{path}: not a readable network file: {reason}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelFormatError(f"{path}: an .npz file, but not one that lrp_ref.save wrote")
+        raise ModelFormatError(f"{path}: {_NO_NETWORK}")
     if header.get("version") not in VERSIONS:
         known = ", ".join(map(str, VERSIONS))
         raise ModelFormatError(f"{path}: format version {header.get('version')!r}; this lrp_ref reads {known}")
@@ -157,7 +159,7 @@ def _check_members(path: Path) -> None:
         raise ModelFormatError(f"{path}: not an .npz file ({error})") from error
     names = {m.filename for m in members}
     if "header.npy" not in names or len(names) != len(members):
-        raise ModelFormatError(f"{path}: an .npz file, but not one that lrp_ref.save wrote")
+        raise ModelFormatError(f"{path}: {_NO_NETWORK}")
     for member in members:
         limit = HEADER_LIMIT if member.filename == "header.npy" else LIMIT
         if member.file_size > limit or member.file_size > RATIO * member.compress_size + 1024:

@@ -63,7 +63,7 @@ class Check:
         except NonFiniteError as error:
             self.reason, self.verdict = self._where(x, names, error), FAILS
         except MissingExtraError as error:
-            self.reason, self.verdict = str(error).split(";")[0], OMITTED
+            self.reason, self.verdict = str(error), OMITTED
         except LrpError as error:
             self.reason, self.verdict = str(error), IMPOSSIBLE
         else:

@@ -4,6 +4,7 @@
 """
 
 from .picture import read_image
+from .ranges import range_notice, recipe
 from .sidecar import EXAMPLE, Sidecar, declare, load_sidecar, parse_sidecar
 
-__all__ = ["EXAMPLE", "Sidecar", "declare", "load_sidecar", "parse_sidecar", "read_image"]
+__all__ = ["EXAMPLE", "Sidecar", "declare", "load_sidecar", "parse_sidecar", "range_notice", "read_image", "recipe"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import composites
-from ..errors import LrpError, ModelFormatError, unknown
+from ..errors import LrpError, ModelFormatError, nearest, unknown
 from ..groups import BIAS_POLICIES
 from ..network import Network
 
@@ -220,7 +219,7 @@ class _Keys:
     def all_known(self) -> None:
         for key in self.content:
             if key not in self.asked:
-                near = difflib.get_close_matches(key, self.asked, n=1)
+                near = nearest(key, self.asked)
                 hint = f"did you mean '{near[0]}'? " if near else ""
                 raise ModelFormatError(f"key '{self.prefix}{key}' is not known: {hint}known: {', '.join(self.asked)}")
 

@@ -1,0 +1,58 @@
+"""Files that are no model of a known format: what they are, and how the model in them comes to ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PYTORCH = (
+    'in Python, put the weights into their model, then torch.onnx.export(model.eval(), (example,), "model.onnx") '
+    "(pip install onnx onnxscript)"
+)
+KERAS = (
+    'in Python, model = keras.models.load_model("{file}"); model.predict(x); model.export("model.onnx", format="onnx") '
+    "(Keras 3), or: python -m tf2onnx.convert --keras {file} --output model.onnx"
+)
+SKLEARN = (
+    "pickled objects run code and are never read; for a network of scikit-learn, in Python where it was trained: "
+    'open("model.onnx", "wb").write(skl2onnx.to_onnx(model, x[:1].astype("float32")).SerializeToString())'
+)
+EXPORTS = {
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".pt2"), f"a PyTorch file: {PYTORCH}"),
+    ".safetensors": f"weights without their network: {PYTORCH}",
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), f"a Keras file: {KERAS}"),
+    ".pb": (
+        "a TensorFlow file: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx with its folder, or "
+        "of a frozen graph: python -m tf2onnx.convert --graphdef {file} --inputs INPUT:0 --outputs OUTPUT:0 --output "
+        "model.onnx"
+    ),
+    ".tflite": "a TensorFlow Lite file: python -m tf2onnx.convert --tflite {file} --output model.onnx",
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), SKLEARN),
+    **dict.fromkeys(
+        (".mlmodel", ".mlpackage"),
+        "a Core ML file, which nothing kept up to date turns into ONNX: export the network from where it was trained, "
+        "with torch.onnx.export or tf2onnx",
+    ),
+}
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+INPUTS = (*PICTURES, ".npy")
+ORDER = "the model comes first, then its input: lrp-ref explain MODEL INPUT"
+
+
+def told(file: Path, known: str) -> str:
+    """Return what is wrong with a file as a model, and what to do.
+
+    Args:
+        file: of a suffix that no loader has, or a folder.
+        known: the suffixes that loaders have, as text.
+    """
+    suffix = file.suffix.lower()
+    if file.is_dir() and (file / "saved_model.pb").is_file():
+        return f"{file}: a TensorFlow SavedModel: python -m tf2onnx.convert --saved-model {file} --output model.onnx"
+    if suffix in EXPORTS:
+        return f"{file}: {EXPORTS[suffix].format(file=file)}"
+    if suffix in INPUTS:
+        what = "a picture" if suffix in PICTURES else "an array"
+        return f"{file}: {what}, not a model ({known}); {ORDER}"
+    if file.is_dir():
+        return f"{file}: a folder, not a model file ({known}); {ORDER}"
+    return f"{file}: no loader for '{file.suffix}' files; known: {known}"

@@ -1,0 +1,92 @@
+"""docs/traces.md: its commands and its snippets are run, each by itself in an empty folder with the models."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import numpy as np
+import pytest
+from test_documentation import python_blocks, statements
+
+from lrp_ref.cli import main
+from lrp_ref.trace import Trace
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "traces.md"
+BLOCKS = python_blocks(PAGE)
+
+
+@pytest.fixture
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+
+
+def run(*arguments: str) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def test_there_are_snippets() -> None:
+    assert len(BLOCKS) == 3
+
+
+@pytest.mark.usefixtures("_place")
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_a_snippet_runs_alone_and_shows_what_it_says(number: int) -> None:
+    if "torch" in BLOCKS[number]:
+        pytest.importorskip("torch")
+    scope: dict[str, Any] = {}
+    for statement, shown in statements(BLOCKS[number]):
+        if shown is None:
+            exec(compile(statement, str(PAGE), "exec"), scope)  # noqa: S102 - our own page
+        else:
+            assert str(eval(statement, scope)) == shown  # noqa: S307 - our own page
+
+
+@pytest.mark.usefixtures("_place")
+def test_the_commands_find_the_departing_layer() -> None:
+    pytest.importorskip("onnx")
+    block, shown = re.findall(r"```(?:sh)?\n(.*?)```", PAGE.read_text(), re.S)[:2]
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [c[:2] for c in commands] == [["lrp-ref", "explain"], ["lrp-ref", "explain"], ["lrp-ref", "diff"]]
+    for command in commands[:2]:
+        assert run(*command[1:]).exit_code == 0
+    done = run(*commands[2][1:])
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith(shown)
+
+
+@pytest.mark.usefixtures("_place")
+def test_the_traces_of_the_snippets_are_compared_by_the_command_line() -> None:
+    """The second step of the other program forgets the bias: only the relevance of the input departs."""
+    scope: dict[str, Any] = {}
+    code = next(b for b in BLOCKS if "theirs.npz" in b)
+    exec(compile(code, str(PAGE), "exec"), scope)  # noqa: S102 - our own page
+    scope["ours"].save("ours.npz")
+    done = run("diff", "ours.npz", "theirs.npz")
+    assert done.exit_code == 1
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(("value ", "relevance "))]
+    assert [row[:4] for row in rows] == [["relevance", "flower", "=", "x"]]
+    right = code.partition("found = ")[0].replace("epsilon(x @ w)", "epsilon(z)")
+    exec(compile(right, str(PAGE), "exec"), scope)  # noqa: S102 - our own page
+    assert run("diff", "ours.npz", "theirs.npz").exit_code == 0
+
+
+@pytest.mark.usefixtures("_place")
+def test_the_trace_of_pytorch_is_that_of_autograd() -> None:
+    pytest.importorskip("torch")
+    scope: dict[str, Any] = {}
+    exec(compile(next(b for b in BLOCKS if "torch" in b), str(PAGE), "exec"), scope)  # noqa: S102 - our own page
+    trace, model = Trace.load("torch.npz"), scope["model"]
+    w0, b0, w2 = (p.detach().numpy() for p in (model[0].weight, model[0].bias, model[2].weight))
+    z = trace.values["input"] @ w0.T + b0
+    np.testing.assert_allclose(trace.values["0"], z, rtol=1e-5)
+    np.testing.assert_allclose(trace.values["1"], np.maximum(z, 0), rtol=1e-5)
+    hidden = np.where(z > 0, w2[:1], 0)
+    np.testing.assert_allclose(trace.relevance["1"], w2[:1], rtol=1e-5)
+    np.testing.assert_allclose(trace.relevance["0"], hidden, rtol=1e-5)
+    np.testing.assert_allclose(trace.relevance["input"], hidden @ w0, rtol=1e-5)
