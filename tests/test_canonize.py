@@ -77,6 +77,7 @@ LAYERS: dict[str, tuple[Layer, tuple[int, ...], int, int]] = {
     "transposed-map-bias": (ConvTranspose(draw(2, 3, 3), draw(3, 7), stride=2, padding=((1, 1),)), (2, 4), 2, 3),
     "transposed-one-tap": (ConvTranspose(draw(4, 3, 1, 1), draw(6), groups=2), (4, 3, 2), 4, 6),
     "transposed-one-tap-cropped": (ConvTranspose(draw(2, 3, 1), draw(3), padding=1), (2, 5), 2, 3),
+    "transposed-one-tap-added": (ConvTranspose(draw(2, 3, 1), draw(3), output_padding=1), (2, 4), 2, 3),
     "transposed-one-tap-stride": (ConvTranspose(draw(2, 3, 1), draw(3), stride=2), (2, 4), 2, 3),
 }  # fmt: skip
 # Layers whose shift in front is another number at each place of the output.
@@ -84,6 +85,7 @@ BY_PLACE = {
     "conv-padding", "conv-no-bias-padding", "conv-stride-padding", "conv-dilation", "conv-grouped", "conv-map-bias",
     "conv-depthwise-multiplier", "transposed", "transposed-no-bias", "transposed-grouped", "transposed-depthwise",
     "transposed-3d", "transposed-output-padding", "transposed-map-bias", "transposed-one-tap-stride",
+    "transposed-one-tap-added",
 }  # fmt: skip
 after_ = pytest.mark.parametrize("name", LAYERS)
 before_ = pytest.mark.parametrize("name", LAYERS)
