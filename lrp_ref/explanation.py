@@ -108,8 +108,8 @@ class Explanation:
         from . import heatmap
 
         pictures = ""
-        for part in self._parts().values():
-            host = to_numpy(part)
+        for part, axis in zip(self._parts().values(), self.relevance_axes, strict=True):
+            host = batch_first(to_numpy(part), axis)
             if host.ndim == 4 and host.shape[0] and host.dtype.kind == "f":
                 pictures += "".join(
                     f'<img src="{heatmap.to_data_uri(heatmap.image(sample))}" alt="relevance">' for sample in host[:4]
