@@ -15,7 +15,7 @@ import lrp_ref as lrp
 from lrp_ref.cli import main
 from lrp_ref.errors import GraphError, LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.inputs import Input
-from lrp_ref.layers import LSTM, Dense, ReLU
+from lrp_ref.layers import LSTM, Dense, ReLU, Softmax
 from lrp_ref.loaders import check_against_onnxruntime, load, save
 from lrp_ref.network import Network, Node
 
@@ -164,8 +164,8 @@ def test_a_mask_has_its_batch_at_the_axis_of_the_same_name(tmp_path: Path) -> No
         ("Unsqueeze", ["mask", "end"], {}), ("Mul", ["t1", "t2"], {}), ("ReduceSum", ["t3", "zero"], {"keepdims": 0}),
     ]  # fmt: skip
     weights = {**parameters(), **{k: np.array([v], np.int64) for k, v in {"one": 1, "end": -1, "zero": 0}.items()}}
-    inputs = {"mask": (onnx.TensorProto.FLOAT, ("T", "N"))}
-    path = write(tmp_path / "m.onnx", steps, shape=("T", "N", F), weights=weights, inputs=inputs)
+    inputs = {"mask": (onnx.TensorProto.FLOAT, ("s3", "s77"))}
+    path = write(tmp_path / "m.onnx", steps, shape=("s3", "s77", F), weights=weights, inputs=inputs)
     net, fed = load(path), {"x": signal(5, 2, F), "mask": np.ones((5, 2), np.float32)}
     assert [i.batch_axis for i in net.inputs] == [1, 1]
     np.testing.assert_allclose(net.forward(fed), run_ort(path, fed)[0], rtol=1e-5, atol=1e-6)
@@ -282,6 +282,8 @@ def test_copies_of_a_network_keep_its_axes() -> None:
     expected = np.maximum(x.T @ net["d"].layer.weight + net["d"].layer.bias, 0).T
     for same in (net, lrp.canonize(net), net.astype(np.float64), net.to("numpy"), net.until("r")):
         np.testing.assert_allclose(same.forward(x), expected)
+    head = Node("s", Softmax(), ("r",))
+    assert lrp.canonize(Network((*net.nodes, head), net.inputs, ("s",), (1,))) == lrp.canonize(net)
     assert net.until("d").output_axes == ()
     assert net.until(("d", "r")).output_axes == (0, 1)
     first = net.batch_first()

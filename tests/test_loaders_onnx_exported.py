@@ -242,6 +242,26 @@ def test_a_softplus_with_a_threshold_is_a_softplus(beta: float | None, tmp_path:
     assert kinds(net) == (["Softplus"] if beta is None else ["Affine", "Softplus", "Affine"])
 
 
+@pytest.mark.parametrize("kind", ["Greater", "GreaterOrEqual", "Less", "LessOrEqual"])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("order", [["x", "c"], ["c", "x"]])
+@pytest.mark.parametrize("t", [0.0, 0.25])
+def test_a_choice_between_a_signal_and_its_threshold_is_a_bound(
+    kind: str, turned: bool, order: list[str], t: float, tmp_path: Path
+) -> None:
+    steps: list[Step] = [(kind, ["t", "x"] if turned else ["x", "t"], {}), ("Where", ["t0", *order], {})]
+    x = np.linspace(-1, 1, 9, dtype=np.float32).reshape(1, 9)
+    net = agrees(write(tmp_path / "m.onnx", steps, shape=("N", 9), weights={"t": number(t), "c": number(t)}), x)
+    low = (order[0] == "x") == (kind.startswith("Greater") != turned)
+    assert [n.layer for n in net.nodes] == [
+        layers.Clip(None, t) if not low else layers.ReLU() if t == 0 else layers.Clip(t)
+    ]
+    for weights in ({"t": number(t), "c": number(0.5)}, {"t": number(t), "c": np.full(9, t, np.float32)}):
+        path = write(tmp_path / "m.onnx", steps, shape=("N", 9), weights=weights)
+        with pytest.raises(UnsupportedError, match="computed from the input, and it is not a bound"):
+            load(path)
+
+
 @pytest.mark.parametrize(
     ("steps", "weights", "reason"),
     [
@@ -264,7 +284,7 @@ def test_a_softplus_with_a_threshold_is_a_softplus(beta: float | None, tmp_path:
         ),
         (
             [("Greater", ["x", "t"], {}), ("Where", ["t0", "x", "c"], {})],
-            {"t": number(0), "c": number(0)},
+            {"t": number(0), "c": number(1)},
             "condition is computed from the input",
         ),
         (

@@ -135,8 +135,8 @@ def test_an_output_that_was_asked_for_and_cannot_be_computed_is_an_error_whose_a
         load(alone)
     np.testing.assert_allclose(load(alone, output="logits").forward(X).argmax(axis=1), softmax(X).argmax(axis=1))
     # Where weights come after the refused node, what comes before is not the model: no such advice.
-    inner: list[Step] = [("Sign", ["x"], {}), ("MatMul", ["t0", "w"], {})]
-    with pytest.raises(UnsupportedError, match=r"Sign 't0' \(operator not supported\)$"):
+    inner: list[Step] = [("Relu", ["x"], {}), ("Sign", ["t0"], {}), ("MatMul", ["t1", "w"], {})]
+    with pytest.raises(UnsupportedError, match=r"Sign 't1' \(operator not supported\)$"):
         load(write(tmp_path / "i.onnx", inner, shape=("N", 4), weights={"w": WEIGHTS["w"]}))
 
 
@@ -212,6 +212,10 @@ def test_every_command_takes_the_output_and_tells_what_is_left_out(tmp_path: Pat
         np.testing.assert_allclose(saved["input_relevance/relevance"][0], X[0] * gradient, rtol=1e-4, atol=1e-6)
         assert saved["output"].shape == (1, 3)
     checked = run("check", path, tmp_path / "x.npy", "-c", "epsilon", "--output", "act")
+    assert checked.exit_code == 0, checked.output
+    label: list[Step] = [*BODY, ("ArgMax", ["logits"], {"outputs": ["label"]})]
+    alone = write(tmp_path / "a.onnx", label, shape=("N", 4), weights=WEIGHTS, outputs=("label",))
+    checked = run("check", alone, "-c", "epsilon", "--output", "logits")
     assert checked.exit_code == 0, checked.output
     shown = run("show", path)
     assert "left out: output output_label: " in shown.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -66,7 +67,7 @@ def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
                 origin = _origin(tensor, roles.index("batch"), graph)
                 if origin is not None:
                     found[origin[0]] = origin[1]
-    shared = {names[name].label(axis) for name, axis in found.items()} - {None}
+    shared = {size for name, axis in found.items() if isinstance(size := _sizes(names[name])[axis], str)}
     for spec in graph.inputs:
         axis = _axis_called(spec, shared.__contains__)
         if spec.name not in found and axis is not None:
@@ -98,9 +99,13 @@ def axis_names(graph: Graph, batches: Mapping[str, int]) -> dict[str, tuple[str,
 
 def _axis_called(spec: GraphInput, fits: Callable[[str], bool]) -> int | None:
     """Return the axis whose name fits, if it is the only one."""
-    labels = [spec.label(k) for k in range(len(spec.shape or ()))]
-    places = [k for k, label in enumerate(labels) if label is not None and fits(label)]
+    places = [k for k, size in enumerate(spec.shape or ()) if isinstance(size, str) and fits(size)]
     return places[0] if len(places) == 1 else None
+
+
+def _sizes(spec: GraphInput) -> dict[int, int | str | None]:
+    """Return what the file says of each axis; of an input without a shape, nothing."""
+    return defaultdict(lambda: None, enumerate(spec.shape or ()))
 
 
 def _roles(op: Op) -> list[tuple[str, tuple[str, ...]]]:

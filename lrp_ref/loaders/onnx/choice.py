@@ -1,34 +1,45 @@
-"""Choices between tensors: by a mask in the file, and a softplus that exporters write with its linear part apart."""
+"""Choices between tensors: by a mask in the file; and rectifiers and softplus, where exporters write them as one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from ...layers import Add
+import numpy as np
+
+from ...layers import Add, Clip, ReLU
 from .arithmetic import affine
 from .convert import Converter, operator
 from .file import Op
 from .values import Above, Constant, Refusal, Signal, Tensor
 
+COMPUTED = "its condition is computed from the input"
 NEGLIGIBLE = 1e-9  # relative difference of softplus and its linear part from which on both are one
 
 
-@operator("Greater", "GreaterOrEqual")
-def _greater(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x, bound = ctx.signal(op, op.inputs[0]), ctx.constant(op.inputs[1]).array()
+@operator("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    turned = isinstance(ctx.tensor(op.inputs[0]), Constant)
+    signal, number = reversed(op.inputs) if turned else op.inputs
+    x, bound = ctx.signal(op, signal), ctx.constant(number).array()
     if bound.size != 1:
         raise Refusal(f"a comparison with numbers of shape {bound.shape}")
-    return [Above(x, float(bound.reshape(-1)[0]))]
+    return [Above(x, float(bound.reshape(-1)[0]), negated=op.kind.startswith("Less") != turned)]
 
 
 @operator("Where")
 def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
     condition = ctx.tensor(op.inputs[0])
     if isinstance(condition, Above):
-        return [_softplus(ctx, op, condition)]
+        names = op.inputs[:0:-1] if condition.negated else op.inputs[1:]
+        kinds = [type(ctx.tensor(name)) for name in names]
+        if sorted(kind.__name__ for kind in kinds) == ["Constant", "Signal"]:
+            return [_bounded(ctx, op, condition, *names)]
+        if kinds == [Signal, Signal]:
+            return [_softplus(ctx, op, condition, *names)]
+        raise Refusal(COMPUTED)
     if not isinstance(condition, Constant):
-        raise Refusal("its condition is computed from the input")
+        raise Refusal(COMPUTED)
     mask = condition.array().astype(bool)
     masks = (mask.astype(ctx.dtype), (~mask).astype(ctx.dtype))
     names = op.inputs[1:]
@@ -43,17 +54,25 @@ def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [affine(ctx, op, names[k], scale=masks[k], shift=shift if shift.any() else None)]
 
 
-def _softplus(ctx: Converter, op: Op, condition: Above) -> Signal:
+def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal:
+    """Return max(x, t) for a choice of x where it is above t, and of t elsewhere; min(x, t) for the opposite."""
+    low = isinstance(ctx.tensor(below), Constant)
+    signal, number = (above, below) if low else (below, above)
+    x, bound, t = ctx.signal(op, signal), ctx.constant(number).array(), condition.threshold
+    if x != condition.signal or bound.size != 1 or not (bound == np.asarray(t, bound.dtype)).all():
+        raise Refusal(f"{COMPUTED}, and it is not a bound")
+    return ctx.emit(op, (ReLU() if t == 0 else Clip(t, None)) if low else Clip(None, t), [x])
+
+
+def _softplus(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal:
     """Return softplus(β·x)/β for a choice of x where β·x is above a number t.
 
     Above t they differ by log(1 + e^(−β·x))/β, relative to x by less than e^(−t)/t.
     """
     t = condition.threshold
-    if any(not isinstance(ctx.tensor(name), Signal) for name in op.inputs[1:]):
-        raise Refusal("its condition is computed from the input")
-    x, y = (ctx.signal(op, name) for name in op.inputs[1:])
+    x, y = ctx.signal(op, above), ctx.signal(op, below)
     if not ctx.patterns.softplus_of(y, x, condition.signal):
-        raise Refusal("its condition is computed from the input, and it is not a softplus with its linear part")
+        raise Refusal(f"{COMPUTED}, and it is not a softplus with its linear part")
     if t <= 0 or math.exp(-t) / t > NEGLIGIBLE:
         raise Refusal(f"a softplus that is cut off at {t:g}, where it is not yet linear: export it with threshold 20")
     return y

@@ -73,7 +73,7 @@ class Converter:
         """Return a tensor that must depend on the input; a reshape may be pending."""
         tensor = self.tensor(name)
         if isinstance(tensor, Above):
-            raise Refusal(f"'{name}' holds truth values, which only a softplus may choose by")
+            raise Refusal(f"'{name}' holds truth values, which only a rectifier or a softplus may choose by")
         if not isinstance(tensor, Signal):
             raise Refusal(f"'{name}' is a constant where a signal is expected")
         return tensor

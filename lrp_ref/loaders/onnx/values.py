@@ -119,10 +119,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Above:
-    """Where a signal is above a number: truth values, which have no layer of their own."""
+    """Where a signal is above a number, or is not: truth values, which have no layer of their own."""
 
     signal: Signal
     threshold: float
+    negated: bool = False
 
 
 Tensor = Constant | Signal | Refused | Above
