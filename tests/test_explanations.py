@@ -340,7 +340,8 @@ def test_what_is_asked_in_words() -> None:
 @pytest.mark.parametrize(
     "options",
     [{}, {"target": [0, 1, 2]}, {"start": "contrastive"},
-     {"start": "difference", "against": [2, 2, 1], "target": [0, 1, 2]}, {"start": np.arange(9.0).reshape(3, 3) + 1}, {"start": np.array([1.0, 2.0, -1.0])}],
+     {"start": "difference", "against": [2, 2, 1], "target": [0, 1, 2]},
+     {"start": np.arange(9.0).reshape(3, 3) + 1}, {"start": np.array([1.0, 2.0, -1.0])}],
 )  # fmt: skip
 def test_a_sample_is_explained_as_alone(options: dict[str, Any], trace: bool) -> None:
     """Output, relevance, ledger with its sizes, and trace, made now or later."""
