@@ -200,7 +200,7 @@ class Difference(Start):
         return replace(self, against=indices(self.against, samples, shape)) if is_tuple(self.against) else self
 
     def some(self, cut: slice, samples: int) -> Start:
-        return replace(self, against=some_targets(self.against, cut, samples))
+        return replace(self, against=some_targets(self.against, cut, samples, "against"))
 
     def indices(self, output: Array) -> Array:
         """Return a for each sample of ``output`` (N, ...) as integers (N, 1)."""

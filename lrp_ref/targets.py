@@ -45,15 +45,19 @@ def indices(target: Any, samples: int, shape: Sequence[int], what: str = "target
     elif host.ndim == 1:
         if host.shape[0] != samples:
             raise ParameterError(
-                f"{host.shape[0]} {what}s for {samples} samples: give one number, one per sample, or (N, T)"
+                f"{host.shape[0]} {_many(what)} for {samples} samples: give one number, one per sample, or (N, T)"
             )
         host = host.reshape(samples, 1)
     if host.ndim != 2 or host.shape[0] not in (1, samples):
-        raise ParameterError(f"{what}s of shape {host.shape} do not fit {samples} samples")
+        raise ParameterError(f"{_many(what)} of shape {host.shape} do not fit {samples} samples")
     if ((host < 0) | (host >= size)).any():
         wrong = host[(host < 0) | (host >= size)][0]
         raise ParameterError(f"{what} {wrong} is out of range: {_range((size,))}")
     return host
+
+
+def _many(what: str) -> str:
+    return "targets" if what == "target" else f"numbers of {what}"
 
 
 def _range(shape: Sequence[int]) -> str:
@@ -67,7 +71,7 @@ def is_tuple(target: Any) -> bool:
     return isinstance(target, tuple) and not any(hasattr(k, "__len__") for k in target)
 
 
-def some_targets(target: Any, cut: slice, samples: int) -> Any:
+def some_targets(target: Any, cut: slice, samples: int, what: str = "target") -> Any:
     """Return the targets of the samples ``cut`` of N; what holds for all samples stays as it is.
 
     Raises:
@@ -78,7 +82,9 @@ def some_targets(target: Any, cut: slice, samples: int) -> Any:
     if len(target) == samples:
         return target[cut]
     if len(target) != 1 or not hasattr(target[0], "__len__"):
-        raise ParameterError(f"{len(target)} targets for {samples} samples: give one number, one per sample, or (N, T)")
+        raise ParameterError(
+            f"{len(target)} {_many(what)} for {samples} samples: give one number, one per sample, or (N, T)"
+        )
     return target
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrp_ref import Network, heatmap, layers, load_relevance, loaders, trace
+from lrp_ref import Network, heatmap, layers, load_relevance, loaders, tables, trace
 from lrp_ref.cli import drawing, job, main, output
 from lrp_ref.heatmap import output as pictures
+from lrp_ref.network import Input, Node
 
 ROOT = Path(__file__).parent.parent
 RNG = np.random.default_rng(15)
@@ -518,6 +519,36 @@ def test_results_of_another_question_are_made_again(photos: Path, tmp_path: Path
     assert not made("-t", 1, "--cmap", "soft")
 
 
+def test_results_without_a_picture_are_of_one_question_too(dense: Path, tmp_path: Path) -> None:
+    x = array(tmp_path / "x.npy", [[3.0, 1.0], [1.0, 2.0]])
+    command = ["explain", dense, x, "-o", tmp_path / "o", "--skip-existing", "-c"]
+    made = [len(run(*command, name).stdout.splitlines()) for name in ("lrp0", "lrp0", "epsilon", "epsilon", "lrp0")]
+    assert made == [2, 0, 2, 0, 2]
+    array(tmp_path / "x.npy", [[3.0, 1.0], [1.0, 2.5]])
+    assert [line.split(":")[0] for line in run(*command, "lrp0").stdout.splitlines()] == ["x_1"]
+
+
+def test_two_inputs_have_no_picture_and_several_composites(tmp_path: Path) -> None:
+    """a + b by LRP-0: each input's own share of every output."""
+    net = Network((Node("sum", layers.Add(), ("a", "b")), Node("fc", layers.Dense(WEIGHT[:2]), ("sum",))),
+                  (Input("a"), Input("b")), ("fc",))  # fmt: skip
+    saved(net, tmp_path / "net.npz")
+    a, b = RNG.uniform(1, 2, size=(2, 3, 2))
+    np.savez(tmp_path / "x.npz", a=a, b=b)
+    options = ["-c", "lrp0", "-c", "gradient", "-t", 0, "--cmap", "soft", "-o", tmp_path / "o"]
+    done = run("explain", tmp_path / "net.npz", tmp_path / "x.npz", *options)
+    assert done.exit_code == 0
+    assert done.stderr == (
+        "lrp-ref: --cmap has no effect: the network has 2 inputs, and only one alone has a picture\n"
+    )
+    for k in range(3):
+        held = relevance(tmp_path / "o" / f"x_{k}_lrp0.npz")
+        # The sum shares with the stabiliser ε = 1e-6, dense layers with none.
+        np.testing.assert_allclose(held["a"], a[k : k + 1], rtol=2e-6)
+        np.testing.assert_allclose(held["b"], b[k : k + 1], rtol=2e-6)
+    assert len(names(tmp_path / "o")) == 6
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -639,6 +670,20 @@ def test_tables_obey_columns_when_piped(photos: Path, tmp_path: Path, monkeypatc
     for nonsense in ("", "0", "-3", "wide"):
         monkeypatch.setenv("COLUMNS", nonsense)
         assert run(*command).stdout == wide
+
+
+@pytest.mark.parametrize("width", range(1, 120, 7))
+def test_a_narrow_table_never_cuts_a_number(width: int) -> None:
+    """Texts are folded, headers of numbers too; every number stands whole in a line."""
+    headers = ("name", "not conserved", "share", "where it went")
+    rows = [["a_name_that_is_long", "-1.234e-05", "99.9 %", "to the input"], ["b", "12", "-0.0 %", ""]]
+    text = tables.text(headers, rows, right=(1, 2), width=width)
+    for number in ("-1.234e-05", "12", "99.9 %", "-0.0 %"):
+        assert number in text
+    first = "".join(line.split("  ")[0].strip() for line in text.splitlines() if not line.startswith(("b ", " ")))
+    assert "a_name_that_is_long" in first.replace("─", "")
+    needed = 8 + len("-1.234e-05") + len("99.9 %") + 8 + 4 * 2
+    assert max(map(len, text.splitlines())) <= max(width, needed)
 
 
 def test_help_lists_what_options_take() -> None:

@@ -305,6 +305,124 @@ def test_html_without_pictures() -> None:
     assert "<img" not in exact._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (range(6), "target [[0], [1], [2], [0], … 2 more]"),
+        ([2, 1, 0, 2], "target [[2], [1], [0], [2]]:"),
+        ([[0, 2]] * 6, "sum of outputs 0, 2:"),
+        ([[0, 2], [1, 2]] * 3, "sum of outputs [[0, 2], [1, 2], [0, 2], [1, 2], … 2 more]"),
+    ],
+)
+def test_targets_that_are_not_shown_are_counted(target: Any, words: str) -> None:
+    net = Network.sequential([Dense(draw(3, 3))])
+    target = [t % 3 for t in target] if isinstance(target, range) else target
+    assert words in repr(lrp.explain(net, draw(len(target), 3), target=target, composite="lrp0"))
+
+
+@pytest.mark.parametrize(
+    ("against", "words"),
+    [(2, ", 1 against 2:"), ([2, 0] * 3, "target [[1], [1], [1], [1], … 2 more] against [2, 0, 2, 0, … 2 more]")],
+)
+def test_a_difference_is_said(against: Any, words: str) -> None:
+    net = Network.sequential([Dense(draw(3, 3))])
+    assert words in repr(lrp.explain(net, draw(6, 3), target=1, start="difference", against=against))
+
+
+def test_what_is_asked_in_words() -> None:
+    net = Network.sequential([Dense(draw(3, 3))])
+    x, classes = draw(2, 3), ["cat", "dog", "cow"]
+    assert lrp.explain(net, x, target=[1, 2]).asked(1) == "output 2"
+    assert lrp.explain(net, x, target=[1, 2]).asked(1, classes) == "cow"
+    assert lrp.explain(net, x, target=[[0, 1]]).asked(1, classes) == "sum of cat, dog"
+    assert lrp.explain(net, x, target=0, start="difference", against=2).asked(0, classes) == "cat against cow"
+    assert lrp.explain(net, x, start=np.ones(3)).asked() == "a given start"
+
+
+# A sample of a batch ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trace", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"target": [0, 1, 2]}, {"start": "contrastive"},
+     {"start": "difference", "against": [2, 2, 1], "target": [0, 1, 2]},
+     {"start": np.arange(9.0).reshape(3, 3) + 1}, {"start": np.array([1.0, 2.0, -1.0])}],
+)  # fmt: skip
+def test_a_sample_is_explained_as_alone(options: dict[str, Any], trace: bool) -> None:
+    """Output, relevance, ledger with its sizes, and trace, made now or later."""
+    net, shape = residual_net()
+    x = draw(3, *shape)
+    e = lrp.explain(net, x, composite="epsilon_plus", trace=trace, **options)
+    for k in range(3):
+        per_sample = {key for key, v in options.items() if key != "start" or np.ndim(v) == 2}
+        few = {key: v[k : k + 1] if key in per_sample else v for key, v in options.items()}
+        alone = lrp.explain(net, x[k : k + 1], composite="epsilon_plus", trace=trace, **few)
+        one = e.sample(k)
+        close = {"rtol": 1e-11, "atol": 1e-12}
+        np.testing.assert_allclose(one.output, alone.output, **close)
+        np.testing.assert_allclose(one.relevance, alone.relevance, **close)
+        np.testing.assert_allclose(one.start_relevance, alone.start_relevance, **close)
+        np.testing.assert_allclose(one.started, alone.started, **close)
+        np.testing.assert_allclose(one.arrived, alone.arrived, **close)
+        assert one.ledger.residual < 1e-12
+        for a, b in zip(one.ledger, alone.ledger, strict=True):
+            assert (a.node, a.rule, len(a.residual)) == (b.node, b.rule, 1)
+            np.testing.assert_allclose(a.relevance_in, b.relevance_in, **close)
+            assert (a.size is None) == (b.size is None)
+            if a.size is not None:
+                np.testing.assert_allclose(a.size, b.size, **close)
+        assert one.trace.diff(alone.trace, tolerance=1e-9).equal
+
+
+def test_a_slice_of_samples_several_inputs_and_samples_that_are_not_there() -> None:
+    x = {"a": draw(4, 3), "b": draw(4, 4)}
+    e = lrp.explain(two_inputs(), x)
+    some = e.sample(slice(1, 3))
+    assert some.relevance["a"].shape == (2, 3)
+    assert np.array_equal(some.relevance["b"], e.relevance["b"][1:3])
+    assert np.array_equal(e.sample(-1).output, e.output[3:])
+    assert np.array_equal(e.ledger.sample(2)[0].relevance_out, e.ledger[0].relevance_out[2:3])
+    assert all(len(v) == 1 for v in e.trace.sample(0).values.values())
+    for wrong in (4, -5):
+        with pytest.raises(IndexError, match="of 4"):
+            e.sample(wrong)
+
+
+# A negative start ------------------------------------------------------------------------------------------------
+
+
+def test_a_negative_start_is_said() -> None:
+    """f = (−3, 2): all shares of −3 are negative; CLRP starts with −3 at the target and 3 elsewhere."""
+    net = Network.sequential([Dense(np.array([[-1.0, 1.0], [-1.0, 0.5]]))])
+    x = np.array([[1.0, 2.0]])
+    words = "the start itself is negative (-3): blue supports this value, red speaks against it"
+    for start in ("logit", "contrastive", np.array([[-3.0, 0.0]])):
+        options = {} if isinstance(start, np.ndarray) else {"target": 0}
+        e = lrp.explain(net, x, start=start, composite="lrp0", **options)
+        assert e.negative(0, ("blue", "red")) == words
+        assert "the start itself is negative (-3)" in e._repr_html_()
+    for start, target in (("one_hot", 0), ("logit", 1), ("contrastive", 1), ("softmax_gradient", 0), ("positive", 0)):
+        e = lrp.explain(net, x, start=start, target=target, composite="lrp0")
+        assert e.negative() == ""
+        assert "is negative" not in e._repr_html_()
+    assert (
+        lrp.explain(net, x, target=0, start="difference", against=1)
+        .negative()
+        .startswith("the start itself is negative (-5)")
+    )
+
+
+def test_a_negative_start_is_said_under_its_picture() -> None:
+    net = Network.sequential([Flatten(), Dense(np.concatenate([np.ones((4, 1)), -np.ones((4, 1))], axis=1))])
+    e = lrp.explain(net, np.ones((2, 1, 2, 2)), target=[0, 1], composite="lrp0")
+    captions = [part.split("</figcaption>")[0] for part in e._repr_html_().split("<figcaption>")[1:]]
+    assert captions[0] == "output 0: relevance"
+    assert captions[1] == (
+        "output 1: relevance. the start itself is negative (-4): blue supports this value, red speaks against it"
+    )
+
+
 def test_pickling() -> None:
     net, shape = conv_net()
     e = lrp.explain(net, draw(1, *shape), composite="epsilon_plus_flat")

@@ -560,3 +560,92 @@ def test_pictures_load_pillow_only_when_drawn() -> None:
     code = "import sys, lrp_ref.heatmap; sys.exit('PIL' in sys.modules)"
     root = Path(heatmap.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+# Sheets of series, remarks and axes ----------------------------------------------------------------------------------
+
+
+def test_a_sheet_of_series_has_one_scale() -> None:
+    """The largest |R| of all is 4, so that −4 is blue, and 2 half as red as 4."""
+    signal = np.zeros(10)
+    rows = [[np.full(10, -4.0), np.full(10, 2.0)], [np.zeros(10), np.full(10, 4.0)]]
+    sheet = heatmap.series_grid(signal, rows, row_labels=["one", "two"], column_labels=["a", "b"], title="t")
+    assert sheet.info["relevance_limit"] == "4.0"
+    counts = {colour: n for n, colour in sheet.getcolors(1 << 24)}
+    assert all(counts.get(colour, 0) > 10_000 for colour in (BLUE, (255, 128, 128), RED))
+    assert heatmap.series_grid(signal, rows, limit=8.0).info["relevance_limit"] == "8.0"
+    assert heatmap.series_grid(signal, [[0 * signal]]).info["relevance_limit"] == "0.0"
+
+
+@pytest.mark.parametrize("columns", [1, 2, 10])
+@pytest.mark.parametrize("channels", [0, 3])
+def test_sheets_of_series_of_every_size(columns: int, channels: int) -> None:
+    shape = (channels, 40) if channels else (40,)
+    rows = [[random_map(*shape, seed=k) for k in range(columns)] for _ in range(2)]
+    names = [f"a composite of a long name {k}" for k in range(columns)]
+    channel_names = [f"channel {k}" for k in range(channels)] or None
+    small = heatmap.series_grid(random_map(*shape), rows, column_labels=names, channel_names=channel_names)
+    large = heatmap.series_grid(
+        random_map(*shape), rows, column_labels=names, channel_names=channel_names, title="t", remark="r", limit=0.5
+    )
+    assert large.width == small.width
+    assert large.height > small.height
+    margin = pixels(small)[:, -4:]
+    assert (margin == 255).all()
+
+
+def test_sheets_of_series_refused() -> None:
+    one = random_map(9)
+    for rows in ([], [[]], [[one], [one, one]]):
+        with pytest.raises(ShapeError, match="rows of one length"):
+            heatmap.series_grid(one, rows)
+    with pytest.raises(ShapeError, match="row_labels has 2 entries for 1 rows"):
+        heatmap.series_grid(one, [[one]], row_labels=["a", "b"])
+    with pytest.raises(ShapeError, match="signal has shape"):
+        heatmap.series_grid(one, [[one[:4]]])
+
+
+def test_remarks_only_add_below() -> None:
+    values = random_map(4, 4)
+    for draw in (
+        heatmap.image,
+        lambda v, **k: heatmap.panel(v, v, **k),
+        lambda v, **k: heatmap.grid([[v]], **k),
+        lambda v, **k: heatmap.series(v, v, **k),
+    ):
+        plain, remarked = draw(values), draw(values, remark="the start itself is negative")
+        assert remarked.width == plain.width
+        assert remarked.height > plain.height
+        top = plain.height - 20
+        assert np.array_equal(pixels(remarked)[:top], pixels(plain)[:top])
+
+
+def test_the_axis_of_a_series_is_named() -> None:
+    signal = random_map(30)
+    drawn = {axis: pixels(heatmap.series(signal, signal, axis=axis)) for axis in ("sample", "frame", "time step")}
+    assert np.array_equal(drawn["sample"], pixels(heatmap.series(signal, signal)))
+    height = drawn["sample"].shape[0]
+    for axis in ("frame", "time step"):
+        differs = np.flatnonzero((drawn[axis] != drawn["sample"]).any(axis=(1, 2)))
+        assert differs.size
+        assert differs.min() > height - 40, "only in the name below the axis"
+
+
+def test_long_titles_of_series_are_folded() -> None:
+    signal = random_map(30)
+    short, long = (heatmap.series(signal, signal, title=t, width=200) for t in ("a", "a rather long class name " * 4))
+    assert long.width == short.width
+    assert long.height > short.height
+
+
+@pytest.mark.parametrize("cmap", ENDS)
+def test_colours_have_the_names_of_their_signs(cmap: str) -> None:
+    """Red is named where the red part is the largest of the colour half way to the limit, and so on."""
+    words = heatmap.sign_colours(cmap)
+    if cmap == "gray":
+        assert words == ("negative relevance", "positive relevance")
+        return
+    half = heatmap.colorize(np.array([[-0.75, 0.75]]), cmap, limit=1.0)[0].astype(int)
+    for word, colour in zip(words, half, strict=True):
+        strongest = {"red": 0, "orange": 0, "green": 1, "blue": 2, "purple": 2}[word]
+        assert int(np.argmax(colour)) == strongest, (word, colour)

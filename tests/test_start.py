@@ -242,6 +242,159 @@ def test_log_odds_need_two_classes() -> None:
         start_relevance(np.ones((2, 1)), 0, "log_odds")
 
 
+# Tuples: one index -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 4])
+def test_a_tuple_is_one_unit_of_a_map_in_every_sample(samples: int) -> None:
+    """Also where there are as many samples as numbers in it."""
+    output = RNG.normal(size=(samples, 3, 2, 4))
+    found, targets, _ = start_relevance(output, (2, 0, 3))
+    assert targets.tolist() == [[2 * 8 + 0 * 4 + 3]] * samples
+    expected = np.zeros_like(output)
+    expected[:, 2, 0, 3] = output[:, 2, 0, 3]
+    assert np.array_equal(found, expected)
+    listed, per_sample, _ = start_relevance(output, [5] * samples)
+    assert per_sample.tolist() == [[5]] * samples
+    assert np.array_equal(listed.reshape(samples, -1)[:, 5], output.reshape(samples, -1)[:, 5])
+
+
+def test_a_tuple_of_one_number_per_sample_is_what_it_was() -> None:
+    assert start_relevance(OUTPUT, (0, 1, 2))[1].tolist() == [[0], [1], [2]]
+    assert start_relevance(OUTPUT, (2,))[1].tolist() == [[2]] * 3
+    assert start_relevance(OUTPUT, ((0, 1), (1, 2), (3, 3)))[1].tolist() == [[0, 1], [1, 2], [3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ((1, 2), "a tuple is one index into a sample's output, here of shape (3, 2, 4) (3 numbers), or one index per "
+         "sample (here 5); it has 2 numbers"),
+        ((3, 0, 0), "target (3, 0, 0) is out of range: a sample's output has the shape (3, 2, 4)"),
+        ((0, -1, 0), "target (0, -1, 0) is out of range"),
+        ((0.5, 1, 1), "a target is a class index (integer)"),
+        ((), "a target is a class index (integer)"),
+    ],
+)  # fmt: skip
+def test_tuples_that_fit_nothing(target: Any, message: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        start_relevance(np.zeros((5, 3, 2, 4)), target)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7])
+def test_targets_of_every_form_reach_every_part_of_a_batch(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is walked in parts gives what its samples give one by one."""
+    net = Network.sequential(
+        [lrp.layers.Conv(RNG.normal(size=(3, 1, 1, 1))), lrp.layers.Conv(RNG.normal(size=(3, 3, 2, 2)))]
+    )
+    x = RNG.normal(size=(3, 1, 3, 3))
+    monkeypatch.setattr("lrp_ref.walk.Walk.samples", lambda *a: chunk)
+    for target in ((2, 1, 0), (0, 1, 1), [3, 4, 5], [[1, 2], [3, 4], [5, 6]], [[7, 8]], np.array(4), 11):
+        whole = lrp.explain(net, x, target=target, composite="lrp0")
+        for k in range(3):
+            each = (
+                target
+                if isinstance(target, tuple | int) or np.ndim(target) == 0 or len(target) == 1
+                else target[k : k + 1]
+            )
+            alone = lrp.explain(net, x[k : k + 1], target=each, composite="lrp0")
+            assert whole.target[k].tolist() == alone.target[0].tolist()
+            np.testing.assert_allclose(whole.relevance[k], alone.relevance[0], rtol=1e-12, atol=1e-14)
+
+
+# One output against another ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("against", [2, [2, 2, 2], np.array([2, 2, 2]), (2,), [[2], [2], [2]]])
+def test_the_difference_is_its_loop(against: Any) -> None:
+    found, targets, described = start_relevance(OUTPUT, TARGETS, "difference", against=against)
+    for n, t in enumerate(TARGETS):
+        expected = [0.0] * 4
+        expected[t], expected[2] = OUTPUT[n, t], -OUTPUT[n, 2]
+        assert found[n].tolist() == expected
+        assert found[n].sum() == OUTPUT[n, t] - OUTPUT[n, 2]
+    assert targets.tolist() == [[3], [1], [0]]
+    assert described.startswith("Difference(against=")
+
+
+def test_the_difference_on_a_dense_layer_is_the_layer_of_the_difference() -> None:
+    """LRP-0 on rationals: w_t − w_a and b_t − b_a, exactly; the ledger's bias column too."""
+    weight, bias = RNG.integers(-9, 9, size=(4, 3)) / 8, RNG.integers(1, 9, size=3) / 4
+    first = Dense(RNG.integers(-9, 9, size=(5, 4)) / 8, RNG.integers(1, 9, size=4) / 4)
+    x = rational(RNG.integers(-9, 9, size=(2, 5)) / 4)
+    net = rational(Network.sequential([first, ReLU(), Dense(weight, bias)]))
+    merged = rational(
+        Network.sequential([first, ReLU(), Dense(weight[:, [2]] - weight[:, [0]], bias[[2]] - bias[[0]])])
+    )
+    e = lrp.explain(net, x, target=2, start="difference", against=0, composite=rules.LRP0())
+    expected = lrp.explain(merged, x, composite=rules.LRP0())
+    assert (e.relevance == expected.relevance).all()
+    assert (e.started == expected.output[:, 0]).all()
+    assert [r.bias.tolist() for r in e.ledger] == [r.bias.tolist() for r in expected.ledger]
+    assert {type(v) for v in e.relevance.ravel()} == {Fraction}
+
+
+def test_the_log_odds_of_two_classes_are_the_difference() -> None:
+    two = RNG.normal(size=(5, 2))
+    for t in (0, 1):
+        a, b = (start_relevance(two, t, s, **k)[0] for s, k in (("log_odds", {}), ("difference", {"against": 1 - t})))
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_a_difference_per_sample_and_of_units_of_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrp_ref.walk.Walk.samples", lambda *a: 2)
+    net = Network.sequential([Dense(RNG.normal(size=(3, 4)), RNG.normal(size=4))])
+    x = RNG.normal(size=(5, 3))
+    e = lrp.explain(net, x, target=[0, 1, 2, 3, 0], start="difference", against=[1, 2, 3, 0, 2], composite="lrp0")
+    f = net.forward(x)
+    pairs = list(zip([0, 1, 2, 3, 0], [1, 2, 3, 0, 2], strict=True))
+    np.testing.assert_allclose(e.started, [f[n, t] - f[n, a] for n, (t, a) in enumerate(pairs)], rtol=1e-15)
+    assert e.against.tolist() == [1, 2, 3, 0, 2]
+    weight = net.nodes[0].layer.weight
+    expected = np.stack([x[n] * (weight[:, t] - weight[:, a]) for n, (t, a) in enumerate(pairs)])
+    np.testing.assert_allclose(e.relevance, expected, rtol=1e-12, atol=1e-14)
+    conv = Network.sequential([lrp.layers.Conv(np.array([2.0, -3.0]).reshape(2, 1, 1, 1))])
+    y = RNG.normal(size=(3, 1, 2, 2))
+    e = lrp.explain(conv, y, target=(1, 0, 1), start="difference", against=(0, 1, 1), composite="lrp0")
+    expected = np.zeros_like(y)
+    expected[:, 0, 0, 1], expected[:, 0, 1, 1] = -3 * y[:, 0, 0, 1], -2 * y[:, 0, 1, 1]
+    np.testing.assert_allclose(e.relevance, expected, rtol=1e-14)
+    assert (e.against.tolist(), e.asked(2)) == ([3, 3, 3], "(1, 0, 1) against (0, 1, 1)")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"start": "difference"},
+            "start 'difference' needs its other output: against=9 or start=lrp.start.Difference(9)",
+        ),
+        ({"against": 1}, "against=1 belongs to start='difference'; with start='logit' leave it out"),
+        ({"against": 1, "start": lrp.start.Difference(2)}, "leave it out"),
+        ({"start": "difference", "against": 4}, "against 4 is out of range: the output has 4 classes, 0 to 3"),
+        ({"start": "difference", "against": [0, 1]}, "2 numbers of against for 3 samples"),
+        ({"start": "difference", "against": [[0, 1]]}, "sets one output against the target, not 2"),
+        ({"start": "difference", "against": 1, "target": [[0, 2]]}, "several were given"),
+        ({"start": "difference", "against": 1, "target": [0, 2, 1]}, "output 1 is the target of sample 2"),
+        ({"start": "difference", "against": 0}, "output 0 is the prediction of sample 2"),
+    ],
+)
+def test_differences_refused(options: dict[str, Any], message: str) -> None:
+    net = Network.sequential([Dense(np.eye(4))])
+    with pytest.raises(ParameterError) as error:
+        lrp.explain(net, OUTPUT, **options)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_sample_in_the_message_is_that_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrp_ref.walk.Walk.samples", lambda *a: 1)
+    net = Network.sequential([Dense(np.eye(4))])
+    with pytest.raises(ParameterError, match="output 0 is the prediction of sample 2"):
+        lrp.explain(net, OUTPUT, start="difference", against=0)
+
+
 # Arrays and names --------------------------------------------------------------------------------------------
 
 

@@ -123,7 +123,7 @@ def check_look(job: Job) -> None:
     Raises:
         ParameterError: an unknown colour map, a limit that is none.
     """
-    heatmap.sign_colours(job.options["cmap"] or "bwr")
+    colours(job)
     heatmap.resolve_limit(np.ones(1), _limit(job))
 
 

@@ -76,6 +76,22 @@ def series_grid(
         "height": None if np.ndim(signal) == 1 or len(signal) == 1 else _SEVERAL,
     }  # fmt: skip
     cells = [[_bare(series(signal, one, **look)) for one in row] for row in values]
+    sheet = _lay_out(cells, row_labels, column_labels, title, cmap, found)
+    clipped = canvas.clip_note(float(np.abs(every).max()), found, limit)
+    sheet = captioned(sheet, [(remark or "", canvas.NORMAL, canvas.INK), (clipped, canvas.SMALL, canvas.SOFT)])
+    sheet.info.update(relevance_limit=repr(found))
+    return sheet
+
+
+def _lay_out(
+    cells: list[list[Image]],
+    row_labels: Sequence[str] | None,
+    column_labels: Sequence[str] | None,
+    title: str | None,
+    cmap: str,
+    limit: float,
+) -> Image:
+    """Return the cells in rows under their labels, with the title above and the colour bar beside them."""
     parts: list[Image] = []
     if column_labels is not None:
         parts.append(_beside([_head(name, cell) for name, cell in zip(column_labels, cells[0], strict=True)]))
@@ -83,9 +99,8 @@ def series_grid(
         if row_labels is not None:
             parts.append(canvas.label(row_labels[number], width=sum(cell.width for cell in row)))
         parts.append(_beside(row))
-    block = canvas.stack(parts, 4)
-    bar = canvas.bar(max(block.height - canvas.MARGIN, 1), cmap, found)
-    edge = canvas.MARGIN
+    block, edge = canvas.stack(parts, 4), canvas.MARGIN
+    bar = canvas.bar(max(block.height - edge, 1), cmap, limit)
     head = canvas.label(title, size=canvas.LARGE, width=block.width) if title else None
     top = edge + (head.height + canvas.GAP if head else 0)
     sheet = canvas.blank(edge + block.width + bar.width + edge, top + max(block.height, bar.height) + edge)
@@ -93,9 +108,6 @@ def series_grid(
         canvas.place(sheet, head, edge, edge)
     canvas.place(sheet, block, edge, top)
     canvas.place(sheet, bar, edge + block.width, top)
-    clipped = canvas.clip_note(float(np.abs(every).max()), found, limit)
-    sheet = captioned(sheet, [(remark or "", canvas.NORMAL, canvas.INK), (clipped, canvas.SMALL, canvas.SOFT)])
-    sheet.info.update(relevance_limit=repr(found))
     return sheet
 
 
@@ -110,7 +122,6 @@ def _bare(picture: Image) -> Image:
 def _head(name: str, cell: Image) -> Image:
     """Return the label of a column, over its plot."""
     left = cell.info["left"]
-    sheet = canvas.blank(cell.width, 1)
     words = canvas.label(name, size=canvas.NORMAL, width=cell.width - left - canvas.MARGIN, align="center")
     sheet = canvas.blank(cell.width, words.height)
     canvas.place(sheet, words, left, 0)
