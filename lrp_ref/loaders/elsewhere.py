@@ -14,7 +14,7 @@ KERAS = (
 )
 SKLEARN = (
     "pickled objects run code and are never read; for a network of scikit-learn, in Python where it was trained: "
-    'open("model.onnx", "wb").write(skl2onnx.to_onnx(model, x[:1].astype("float32")).SerializeToString())'
+    'pathlib.Path("model.onnx").write_bytes(skl2onnx.to_onnx(model, x[:1].astype("float32")).SerializeToString())'
 )
 EXPORTS = {
     **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".pt2"), f"a PyTorch file: {PYTORCH}"),
