@@ -7,7 +7,7 @@ pass, and a rule is a list of groups, each with its edited inputs, weights and b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -278,7 +278,13 @@ def bound(value: Any, shapes: list[tuple[int, ...]]) -> Array:
 
 
 def groups_of(s: Sample) -> list[Group]:
-    """The groups of a rule."""
+    """The groups of a rule, and of their biases those that it sees."""
+    groups = stated(s)
+    return [replace(g, b=np.zeros_like(g.b)) for g in groups] if s.rule.get("bias") == "ignore" else groups
+
+
+def stated(s: Sample) -> list[Group]:
+    """The groups of a rule with their biases."""
     a, W, R, st, rule = s.a, s.m.W, s.R, stabiliser(s.rule), s.rule
     b = s.m.b * (not rule.get("without_bias"))
     none, one = np.zeros_like(b), np.ones_like(a)
@@ -314,7 +320,13 @@ def hand_back(group: Group) -> Array:
 
 
 def shared(s: Sample) -> Array | float:
-    """What the epsilon rule adds where the bias, or epsilon, is shared among the inputs of a unit."""
+    """What is added where the bias, or epsilon, is shared among the inputs of a unit."""
+    if s.rule.get("bias") == "spread":
+        fan_in, received = s.m.taps.sum(axis=0), np.zeros_like(s.a)
+        for g in groups_of(s):
+            alive = (fan_in > 0) & (g.st(g.d) != 0)
+            received[:] += s.m.taps[:, alive] @ (g.b * g.R / (g.st(g.d) * fan_in))[alive]
+        return received
     share = s.rule.get("bias_share") or 0
     more = s.rule.get("stabiliser_share")
     if s.name != "Epsilon" or not (share or more):

@@ -24,8 +24,8 @@ from lrp_ref.vectors.generate.values import upwards
 
 V1 = Path(__file__).parent.parent / "lrp_ref" / "vectors" / "v1"
 MANIFEST = json.loads((V1 / "manifest.json").read_text())
-DIGEST = "f7f4fc651f52881c39fb80befc45281e986aace0816d7adc34b83321f85b4193"
-COUNTS = {"core": 403, "alternatives": 38, "networks": 24, "faulty": 36}
+DIGEST = "49d5752e94a72003df2532095872305491d4f171d8c942d6a974f027bc2e12fc"
+COUNTS = {"core": 403, "alternatives": 80, "networks": 24, "faulty": 36}
 FILES = {name: json.loads((V1 / name).read_text()) for name in MANIFEST["files"]}
 CASES = {case["id"]: case for found in FILES.values() for case in found["cases"]}
 LAYER_CASES = [c for c in CASES.values() if c["id"].startswith(("core/", "alternatives/"))]
@@ -218,7 +218,7 @@ def test_every_topic_has_the_same_questions_under_every_option() -> None:
             topic, option = case["choice"]["topic"], case["choice"]["option"]
             assert case["id"].endswith(f"/{option}")
             topics.setdefault(topic, {}).setdefault(option, set()).add(case["id"].removesuffix(f"/{option}"))
-    assert len(topics) == 7
+    assert len(topics) == 8
     for options in topics.values():
         assert len(options) >= 2
         assert len({frozenset(names) for names in options.values()}) == 1

@@ -38,6 +38,9 @@ def relevance(case: Mapping[str, Any]) -> Any:
     if "network" in case:
         return _network(case)
     layer, rule = make_layer(case["layer"], case.get("rule")), make_rule(case.get("rule"))
+    choice = case.get("choice") or {}
+    if choice.get("topic") == "bias-policy":  # this implementation has every option
+        rule = rule.with_bias(choice["option"])
     xs = tuple(case["inputs"])
     received = layer.relevance_backward(xs, case["relevance_out"], rule)
     for array in received:

@@ -1,5 +1,7 @@
 """The group alternatives: conventions that differ; an implementation follows one option of each topic."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -7,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from .cases import Case, layer_case
-from .core import RULES, dense, one_unit
+from .core import CONVS, RULES, conv, dense, drawn, one_unit, plain
 from .explain import value
 from .formulas import Rule
 from .layers import Layer
@@ -52,7 +54,7 @@ def bias_cases() -> Iterator[Case]:
         "column": {},
         "shared": {"bias_share": Fraction(1)},
         "epsilon-shared": {"bias_share": Fraction(0), "stabiliser_share": Fraction(1)},
-        "ignored": {"_without_bias": True},
+        "ignored": {"_bias": "ignore"},
     }
     note = "The bias keeps its share, shares it among the inputs (with ε, or ε alone), or is not seen at all."
     for option, extra in options.items():
@@ -61,6 +63,51 @@ def bias_cases() -> Iterator[Case]:
         layer, inputs = dense(Draw("alternatives/bias/dense"))
         R = array([[1, -2, 3], [2, 1, -1]])
         yield layer_case(f"alternatives/bias/dense/{option}", layer, rule, inputs, R, note, choice)
+
+
+POLICIES = ("absorb", "ignore", "spread")
+UNDER = ("lrp0", "epsilon", "gamma", "generalized-gamma", "alpha1-beta0", "alpha2-beta1")
+
+
+def _under_policies(name: str, layer: Layer, rule: Rule, inputs: list[Array], R: Array, note: str) -> Iterator[Case]:
+    """Yield one case per bias policy. What a wrong program would compute there is not flagged."""
+    for policy in POLICIES:
+        told, choice = {**rule, "_bias": policy, "_unflagged": True}, ("bias-policy", policy)
+        yield layer_case(f"alternatives/bias-policy/{name}/{policy}", layer, told, inputs, R, note, choice)
+
+
+def _free(name: str, rule: Rule, make: Callable[[Draw], tuple[Layer, list[Array]]]) -> tuple[Layer, list[Array], Array]:
+    """Return layer, inputs and relevance, drawn again until no policy touches another convention."""
+    for attempt in range(400):
+        layer, inputs, R = drawn(f"alternatives/bias-policy/{name}/{attempt}", rule, make)
+        if all(plain({**rule, "_bias": policy}, layer, inputs) for policy in POLICIES):
+            return layer, inputs, R
+    raise ArithmeticError(f"no draw for {name} is free of conventions")
+
+
+def bias_policy_cases() -> Iterator[Case]:
+    """Yield every rule with a bias where the bias absorbs relevance, is ignored, or spreads what it takes."""
+    note = "A bias takes its part, is left out of the denominator, or hands its part evenly to the inputs of its unit."
+    for key in UNDER:
+        layer, inputs, R = _free(f"dense/{key}", RULES[key], dense)
+        yield from _under_policies(f"dense/{key}", layer, RULES[key], inputs, R, note)
+    for key in ("lrp0", "epsilon", "generalized-gamma", "alpha2-beta1"):
+        layer, inputs, R = _free(f"conv/{key}", RULES[key], CONVS["1d-padding"][1])
+        yield from _under_policies(f"conv/{key}", layer, RULES[key], inputs, R, f"{note} Padding is no input.")
+    layer = {"type": "Dense", "weight": array([[1], [1]]), "bias": array([2])}
+    yield from _under_policies("one-unit", layer, RULES["lrp0"], [array([[1, 5]])], array([[24]]), note)
+    layer = {"type": "Dense", "weight": array([[1], [-1]]), "bias": array([-3])}
+    note = "z = −2 by its bias: the generalised γ-rule looks at the sign with the bias, whatever the denominator has."
+    rule = RULES["generalized-gamma"]
+    yield from _under_policies("gate", layer, rule, [array([[2, 1]])], array([[1]]), note)
+    note = "The positive part of the first unit is its bias alone: without it α R has nowhere to go, and is dropped."
+    layer = {"type": "Dense", "weight": array([[-1, 1], [-2, 2]]), "bias": array([4, 1])}
+    x, R = array([[1, 1]]), array([[3, 4]])
+    yield from _under_policies("bias-alone", layer, RULES["alpha2-beta1"], [x], R, note)
+    note = "Windows that lie in the padding have no input: what their bias takes cannot be spread."
+    layer, _ = conv((1, 2), (1, 1, 2), padding=[[3, 2]])(Draw("alternatives/bias-policy/no-input"))
+    x, R = array([[[1, -2]]]), array([[[1, 2, -3, 4, 5, 6]]])
+    yield from _under_policies("no-input", layer, RULES["lrp0"], [x], R, note)
 
 
 def pooling_cases() -> Iterator[Case]:
@@ -148,6 +195,7 @@ GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
     "alternatives/gamma.json": gamma_cases,
     "alternatives/sign-of-zero.json": zero_sign_cases,
     "alternatives/bias.json": bias_cases,
+    "alternatives/bias-policy.json": bias_policy_cases,
     "alternatives/max-pool-ties.json": pooling_cases,
     "alternatives/max-pool-padding.json": padding_cases,
     "alternatives/average-pool.json": average_cases,

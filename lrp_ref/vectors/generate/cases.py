@@ -59,7 +59,7 @@ def layer_case(
         "relevance_in": to_json(answer.relevance),
         "ledger": {column: array_to_json(getattr(answer, column)) for column in ("bias", "stabiliser", "dropped")},
         "tolerance": {"ulp": ULP, "scale": [scale_to_json(s) for s in answer.scale]},
-        "catches": dialects.caught(layer, rule, inputs, R, answer),
+        "catches": [] if rule.get("_unflagged") else dialects.caught(layer, rule, inputs, R, answer),
         "choice": None if choice is None else dict(zip(("topic", "option"), choice, strict=True)),
         "note": note,
     }

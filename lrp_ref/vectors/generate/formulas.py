@@ -62,25 +62,23 @@ def bound(value: Any, shape: tuple[int, ...]) -> Array:
 
 def messages(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]) -> Messages:
     """Return the literal messages of a rule on one sample; shape is that of the first operand without batch."""
-    name = rule["name"]
-    if rule.get("_without_bias"):
-        matrix = replace(matrix, bias=matrix.bias * 0)
+    name, bias = rule["name"], rule.get("_bias", "absorb")
     if name == "Epsilon" and rule.get("_zero", "plus") != "plus":
         return rules.lrp0(a, matrix, R, other_sign_of_zero(rule))
     if name == "Epsilon":
         share = rule.get("bias_share", 0)
-        return rules.epsilon(a, matrix, R, rule["epsilon"], share, rule.get("stabiliser_share", share))
+        return rules.epsilon(a, matrix, R, rule["epsilon"], share, rule.get("stabiliser_share", share), bias)
     if name == "Pass":
         return rules.pass_on(a, matrix, R)
     st = stabiliser_of(rule)
     if name == "LRP0":
-        return rules.lrp0(a, matrix, R, st)
+        return rules.lrp0(a, matrix, R, st, bias)
     if name == "Gamma":
-        return rules.gamma(a, matrix, R, rule["gamma"], st)
+        return rules.gamma(a, matrix, R, rule["gamma"], st, bias)
     if name == "GeneralizedGamma":
-        return rules.generalized_gamma(a, matrix, R, rule["gamma"], st)
+        return rules.generalized_gamma(a, matrix, R, rule["gamma"], st, bias)
     if name == "AlphaBeta":
-        return rules.alpha_beta(a, matrix, R, rule["alpha"], rule["beta"], st)
+        return rules.alpha_beta(a, matrix, R, rule["alpha"], rule["beta"], st, bias)
     if name == "ZBox":
         return rules.zbox(a, matrix, R, bound(rule["low"], shape), bound(rule["high"], shape), st)
     return {"ZPlus": rules.zplus, "WSquare": rules.wsquare, "Flat": rules.flat}[name](a, matrix, R, st)
@@ -88,8 +86,14 @@ def messages(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, .
 
 def parts(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]) -> list[Part]:
     """Return the parts of a rule on one sample, written a second time, independent of the literal messages."""
+    found = _stated(rule, matrix, a, R, shape)
+    return [replace(part, b=part.b * 0) for part in found] if rule.get("_bias") == "ignore" else found
+
+
+def _stated(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]) -> list[Part]:
+    """Return the parts of a rule with their biases."""
     name, st, none = rule["name"], stabiliser_of(rule), zeros(matrix.bias.shape)
-    w, b = matrix.weight, none if rule.get("_without_bias") else matrix.bias
+    w, b = matrix.weight, matrix.bias
     z = a[:, None] * w
     if name in ("LRP0", "Epsilon"):
         if name == "Epsilon":
@@ -131,6 +135,19 @@ def spread(part: Part) -> Array:
     return np.asarray((part.q * factor).sum(axis=1))
 
 
+def spread_biases(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]) -> Array:
+    """Return the (I, J) messages in which the parts' biases are spread over the inputs of their unit, if they are."""
+    extra = zeros(matrix.weight.shape)
+    if rule.get("_bias") != "spread":
+        return extra
+    for part in parts(rule, matrix, a, R, shape):
+        d = part.stabiliser(part.q.sum(axis=0) + part.b)
+        for j in np.flatnonzero((d != 0) & matrix.taps.any(axis=0)):
+            inputs = np.flatnonzero(matrix.taps[:, j])
+            extra[inputs, j] = extra[inputs, j] + Fraction(part.b[j]) / len(inputs) * part.R[j] / d[j]
+    return extra
+
+
 def shares_of_bias(rule: Rule, matrix: Matrix, a: Array, R: Array) -> Array:
     """Return the (I, J) messages that the epsilon rule adds where it shares the bias or epsilon itself."""
     share = rule.get("bias_share", 0)
@@ -154,6 +171,7 @@ def relevance(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, 
     total = zeros(a.shape)
     for part in parts(rule, matrix, a, R, shape):
         total = total + spread(part)
+    total += spread_biases(rule, matrix, a, R, shape).sum(axis=1)
     if rule["name"] == "Epsilon":
         total = total + shares_of_bias(rule, matrix, a, R).sum(axis=1)
     return total
@@ -174,6 +192,7 @@ def scale(rule: Rule, matrix: Matrix, a: Array, R: Array, shape: tuple[int, ...]
         for j in np.flatnonzero(stabilised != 0):
             whole = part.size[:, j].sum() + abs(part.b[j])
             total = total + part.size[:, j] * abs(part.R[j]) / abs(stabilised[j]) * (1 + whole / abs(stabilised[j]))
+    total += abs(spread_biases(rule, matrix, a, R, shape)).sum(axis=1)
     if rule["name"] == "Epsilon":
         total = total + abs(shares_of_bias(rule, matrix, a, R)).sum(axis=1)
     return total

@@ -10,7 +10,8 @@ from typing import Any
 
 from . import alternatives, core, faulty, layer_cases, networks, recurrent, window_cases
 
-FORMAT, VERSION = "lrp-vectors", "1.0.0"
+FORMAT, VERSION = "lrp-vectors", "1.1.0"
+ADDED = {"alternatives/bias-policy.json": "1.1.0"}  # files that a minor version added; the others never change
 FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **core.GROUPS,
     **window_cases.GROUPS,
@@ -26,7 +27,8 @@ def text_of(name: str) -> tuple[str, int]:
     """Return the text of one file and its number of cases."""
     cases = list(FILES[name]())
     lines = ",\n".join(json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in cases)
-    head = json.dumps({"format": FORMAT, "version": VERSION, "group": name.partition("/")[0]})[:-1]
+    version = ADDED.get(name, "1.0.0")
+    head = json.dumps({"format": FORMAT, "version": version, "group": name.partition("/")[0]})[:-1]
     return f'{head}, "cases": [\n{lines}\n]}}\n', len(cases)
 
 
