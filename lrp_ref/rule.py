@@ -124,9 +124,10 @@ class Rule(Value):
 
         Example:
             >>> rule = Rule((Group((Run(),)),))
-            >>> print(rule.with_bias("ignore").formula(), rule.with_bias("spread").formula(), sep="\n")
-            R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij)·R_j
-            R_i = Σ_j (a_i·w_ij + b_j/N_j) / (Σ_i a_i·w_ij + b_j)·R_j
+            >>> rule.with_bias("ignore").formula()
+            'R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij)·R_j'
+            >>> rule.with_bias("spread").formula()
+            'R_i = Σ_j (a_i·w_ij + b_j/N_j) / (Σ_i a_i·w_ij + b_j)·R_j'
         """
         require_bias_policy(policy)
         changed = any(group.with_bias(policy) is not group for group in self.groups)
