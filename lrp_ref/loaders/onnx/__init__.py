@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...network import Network
-from . import arithmetic, choice, elementwise, grids, linear, pooling, recurrent, routing  # noqa: F401  they register operators
+from . import (  # noqa: F401  they register operators
+    arithmetic,
+    choice,
+    elementwise,
+    grids,
+    linear,
+    pooling,
+    recurrent,
+    routing,
+    scikit,
+)
 from .batches import Choices
 from .build import Conversion
 from .convert import HANDLERS
