@@ -133,6 +133,14 @@ def test_the_worst_sample_of_all_batches_is_reported(dense: Path, tmp_path: Path
     done = run("check", dense, array(tmp_path / "x.npy", x), "-c", "lrp0", "--samples", 37)
     assert row(done, "lrp0")[1:5] == ["10.5", "10", "4.8e-02", "0"]
     assert row(done, "lrp0")[-1] == "positive"
+    done = run("check", dense, array(tmp_path / "x.npy", x[::-1]), "-c", "lrp0")
+    assert len(row(done, "lrp0")) == 6, "what one sample in the first batch does not keep is not kept"
+
+
+def test_the_sidecars_composite_is_compared_alone_and_in_a_batch() -> None:
+    done = run("check", MODELS / "iris_mlp.npz", SAMPLES / "iris_test30.npz")
+    assert done.exit_code == 0
+    assert "relevance of a sample in a batch (epsilon) " in done.stdout
 
 
 def test_a_sample_that_fails_late_is_named(tmp_path: Path) -> None:
@@ -317,6 +325,9 @@ def test_a_composite_that_cannot_run_beside_others_is_told(dense: Path, monkeypa
     assert done.exit_code == 0
     assert "not made: epsilon_plus: a package is needed" in done.stdout
     assert "ledger of epsilon_plus" in done.stdout.splitlines()[-1]
+    asked = run("check", dense, "-c", "epsilon", "-c", "epsilon_plus")
+    assert asked.exit_code == 1, "it was asked for"
+    assert asked.stdout.splitlines()[-1].startswith("1 check could not be made: ledger of epsilon_plus; ")
 
 
 def test_composites_whose_bounds_nobody_gave_are_named(dense: Path) -> None:

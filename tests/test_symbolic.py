@@ -284,8 +284,9 @@ def test_what_cannot_be_written_is_refused_in_one_line(monkeypatch: pytest.Monke
         lrp.symbolic(chain(L.Dense(np.ones((32, 32)))))
     with pytest.raises(ShapeError, match="110 units"):
         lrp.symbolic(chain(L.Dense(np.ones((10, 50))), L.ReLU()))
-    with pytest.raises(ShapeError, match="does not tell the shape"):
-        lrp.symbolic(chain(L.ReLU(), L.Dense(np.ones((2, 2)))))
+    with pytest.raises(ShapeError, match="the size of input 'input' is not fixed: give an INPUT"):
+        lrp.symbolic(chain(L.ReLU(), L.Softmax()))
+    assert lrp.symbolic(chain(L.ReLU(), L.Dense(np.ones((2, 2))))).residual == 0, "a ReLU keeps the size"
     with pytest.raises(UnsupportedError, match="node 'tanh1'"):
         lrp.symbolic(chain(L.Dense(np.ones((2, 2))), L.Tanh()))
     wide = chain(L.Dense(np.ones((3, 2))), L.ReLU(), L.Dense(np.ones((2, 1))))

@@ -140,4 +140,6 @@ class Examination:
 def _stopped(check: Promises, expected: bool) -> Finding:
     """Return the finding of a composite that ended: what could not be made fails where it was to be expected."""
     found = check.finding()
-    return found if found.verdict == FAILS or expected else Finding(found.check, found.measured, None, OMITTED)
+    if found.verdict == FAILS:
+        return found
+    return Finding(found.check, found.measured, None, IMPOSSIBLE if expected else OMITTED)
