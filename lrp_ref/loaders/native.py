@@ -182,11 +182,14 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
         except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
-    inputs = tuple(
-        Input(str(i["name"]), _shape(i["shape"]), *(_decode(i.get(key), arrays) for key in ("low", "high")))
-        for i in header["inputs"]
-    )
-    return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])))
+    inputs = []
+    for entry in header["inputs"]:
+        try:
+            low, high = (_decode(entry.get(key), arrays) for key in ("low", "high"))
+            inputs.append(Input(str(entry["name"]), _shape(entry["shape"]), low, high))
+        except LrpError as error:
+            raise ModelFormatError(f"{path}: input '{entry['name']}': {error}") from error
+    return Network(tuple(nodes), tuple(inputs), tuple(map(str, header["outputs"])))
 
 
 def _shape(value: Any) -> tuple[int | None, ...] | None:
