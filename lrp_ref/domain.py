@@ -67,10 +67,10 @@ def _through(bound: Any, between: list[Layer]) -> Any:
     values = np.asarray(bound)
     if bound is None or not values.ndim:
         return bound
-    if not between:
-        return values
     if values.size and (values == values.flat[0]).all():  # wherever the values go
         return values.flat[0].item() if values.dtype.kind == "f" else values.flat[0]
+    if not between:
+        return values
     follows = values.ndim == 1 and all(isinstance(v, Identity | Pad | Transpose | Upsample) for v in between)
     return values if follows else None
 

@@ -342,6 +342,9 @@ def test_formulas_have_the_policy_and_close(policy: str, rule: Any) -> None:
     if rule in (STATED["LRP-0"], STATED["ε"]):
         wanted = {"absorb": ("z_1", True), "ignore": ("b_1", False), "spread": ("b_1", True)}[policy]
         assert (wanted[0] in bottom) is wanted[1]
+    letters = {letter.letter for letter in made.letters.values()}
+    assert ("ε" in letters) is (rule in (STATED["ε"], STATED["α2β1"]))
+    assert ("γ" in letters) is (rule in (STATED["γ"], STATED["generalised γ"]))
 
 
 def test_symbolic_takes_the_parameters_of_a_preset() -> None:

@@ -199,10 +199,15 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
         except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
-    inputs = tuple(_input(entry, arrays) for entry in header["inputs"])
+    inputs = []
+    for entry in header["inputs"]:
+        try:
+            inputs.append(_input(entry, arrays))
+        except LrpError as error:
+            raise ModelFormatError(f"{path}: input '{entry['name']}': {error}") from error
     axes = tuple(int(k) for k in header.get("output_axes", ()))
     left = tuple((str(name), str(reason)) for name, reason in header.get("left_out", ()))
-    return Network(tuple(nodes), inputs, tuple(map(str, header["outputs"])), axes, left)
+    return Network(tuple(nodes), tuple(inputs), tuple(map(str, header["outputs"])), axes, left)
 
 
 def _declared(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
