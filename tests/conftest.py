@@ -10,6 +10,7 @@ import pytest
 collect_ignore = ["mutants.py", "mutation.py", "mutation_report.py"]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run files that are named in this process, where output and debuggers work as ever; all others in several."""
     named = any(Path(argument.partition("::")[0]).is_file() for argument in config.args)

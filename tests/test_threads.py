@@ -103,13 +103,29 @@ def test_the_blas_has_its_threads_back_after_an_error(blas: Blas) -> None:
     assert threads.members() == 1
 
 
-def test_numpys_own_blas_is_limited_inside_only() -> None:
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_numpys_own_blas_is_limited_inside_only(allowed: int, several: bool) -> None:
     controller = ThreadpoolController().select(user_api="blas")
-    before = [library.num_threads for library in controller.lib_controllers]
-    with threads.together(FLOATS):
-        assert all(library.num_threads == 1 for library in controller.lib_controllers)
-        assert threads.members() == min(before, default=1)
-    assert [library.num_threads for library in controller.lib_controllers] == before
+    with controller.limit(limits=allowed):
+        before = [library.num_threads for library in controller.lib_controllers]
+        with threads.together(FLOATS, several=several):
+            assert all(library.num_threads == 1 for library in controller.lib_controllers)
+            assert threads.members() == (min(before, default=1) if several else 1)
+        assert [library.num_threads for library in controller.lib_controllers] == before
+
+
+def test_one_thread_needs_no_others(blas: Blas) -> None:
+    with threads.together(FLOATS, several=False):
+        assert blas.told == [1]
+        assert threads.members() == 1
+        assert threads._TEAM.pool is None
+        with threads.together(FLOATS):  # work inside may be worth several
+            assert threads.members() == 3
+            assert threads.collect([1, 2, 3], lambda p: 2 * p) == [2, 4, 6]
+        assert threads.members() == 1
+        assert blas.told == [1]
+    assert blas.told == [1, "as before"]
 
 
 def test_each_piece_is_taken_once_and_by_several_threads(blas: Blas) -> None:
