@@ -68,6 +68,7 @@ def heads(net: Network) -> tuple[Head, ...]:
 
     Example:
         >>> import numpy as np
+        >>> from lrp_ref.layers import Dense, Sigmoid
         >>> net = Network.sequential([("fc", Dense(np.ones((2, 1)))), ("act", Sigmoid())])
         >>> heads(net)[0].text
         "the logit below sigmoid 'act'"
@@ -112,7 +113,7 @@ def gated(net: Network) -> Network:
     Where both operands do, a softmax is the gate of a sigmoid (attention weights).
 
     Example:
-        >>> import numpy as np
+        >>> from lrp_ref.layers import Sigmoid
         >>> nodes = (Node("a", Sigmoid(), ("x",)), Node("product", Multiply(), ("a", "x")))
         >>> gated(Network(nodes, Network.sequential([Sigmoid()], input_name="x").inputs, ("product",)))["product"].layer
         Multiply(gate=0)

@@ -17,7 +17,7 @@ from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
 from .canonization import canonized
 from .edits import Edit
-from .errors import LrpError, ParameterError, UndecidedError
+from .errors import LrpError, ParameterError, ShapeError, UndecidedError
 from .heads import Head, bare
 from .inputs import Input
 from .knowledge import Facts, facts
@@ -125,14 +125,23 @@ class Walk:
         shapes = tuple((name, tuple(a.shape[1:])) for name, a in fed.items())
         found: Extent | None = self.net.memory.get(shapes)
         if found is None:
-            values = self.net.values({name: a[:0] for name, a in fed.items()}, check=False)
+            values = self._without_samples(fed)
             self.net.memory[shapes] = found = extent(self.net, values, self.dropped)
         return found
 
     def output_shape(self, fed: Mapping[str, Array]) -> tuple[int, ...]:
         """Return the shape of one sample's output, from a pass without samples."""
-        values = self.net.values({i.name: fed[i.name][:0] for i in self.net.inputs}, check=False)
-        return tuple(values[self.net.outputs[0]].shape[1:])
+        return tuple(self._without_samples(fed)[self.net.outputs[0]].shape[1:])
+
+    def _without_samples(self, fed: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the values of a pass without samples, which have the shapes of all."""
+        wanted = {i.name: fed[i.name] for i in self.net.inputs}
+        try:
+            return self.net.values({name: a[:0] for name, a in wanted.items()}, check=False)
+        except ShapeError:
+            # An error that names the shape of no samples would be puzzling: that of one is what the caller gave.
+            self.net.values({name: a[:1] for name, a in wanted.items()}, check=False)
+            raise
 
     def sharing(self, fed: Mapping[str, Array], *, whole: bool) -> Sharing:
         """Return what several threads should share of the explanation of ``fed``; ``whole``: of all samples at once."""

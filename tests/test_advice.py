@@ -31,6 +31,8 @@ X = np.array([[1.0, 2.0], [3.0, -1.0]])
 F = np.array([[1.0, 3.0, 2.0], [0.0, 1.0, -1.0]])
 CELL = LSTM(np.full((1, 4, 2, 3), 0.1), np.full((1, 4, 2, 2), 0.2), np.zeros((1, 4, 2)))
 STEPS = np.full((1, 5, 3), 0.5)
+GRID = Network.sequential([layers.Conv(np.ones((2, 1, 2, 2))), ReLU(), Flatten(), Dense(np.ones((8, 2)))])
+PIXELS = np.linspace(-1, 1, 9).reshape(1, 1, 3, 3)
 BASE = composites.get("epsilon").entries
 
 
@@ -87,6 +89,14 @@ def table(folder: Path) -> list[Advice]:
                explained(MIXED, target=0, start="logit")),
         Advice(explained(start="reference"), "start=lrp.start.Reference(value)",
                explained(start=lrp.start.Reference(0.5))),
+        *(
+            Advice(explained(target=0, start="difference"), "against=9 or start=lrp.start.Difference(9)", follow)
+            for follow in (
+                explained(target=0, start="difference", against=2), explained(target=0, start=lrp.start.Difference(2)),
+            )
+        ),
+        Advice(explained(target=0, against=2), "belongs to start='difference'; with start=",
+               explained(target=0, against=2, start="difference")),
         Advice(explained(target=0, start=np.ones(3)), "leave target out", explained(start=np.ones(3))),
         Advice(explained(start="logits"), "did you mean 'logit'?", explained(start="logit")),
         *(
@@ -109,15 +119,22 @@ def table(folder: Path) -> list[Advice]:
                explained(composite=[("dense1", rules.Flat()), ("dense2", rules.LRP0())])),
         Advice(explained(composite=[(Dense, rules.Epsilon)]), "a rule with its parameters, such as Epsilon(1e-6)",
                explained(composite=[(Dense, rules.Epsilon(1e-6))])),
-        Advice(explained(composite=with_entry("dense", rules.LRP0())), "did you mean 'dense2'?",
-               explained(composite=with_entry("dense2", rules.LRP0()))),
+        Advice(explained(composite=with_entry("dense", rules.LRP0())), "did you mean 'dense1'?",
+               explained(composite=with_entry("dense1", rules.LRP0()))),
         Advice(lambda: composites.get("epsilon_pluss"), "did you mean 'epsilon_plus'?",
                lambda: composites.get("epsilon_plus")),
         *(
-            Advice(lambda name=name: composites.get(name), "low= and high=",
-                   lambda name=name: composites.get(name, low=-1, high=1))
+            Advice(explained(GRID, PIXELS, composite=name), "needs low= and high= (--low and --high)",
+                   explained(GRID, PIXELS, composite=name, low=-1, high=1))
             for name in ("epsilon_gamma_box", "montavon_vgg16")
         ),
+        Advice(explained(composite="epsilon_plus", stabiliser=0.1), "give one of lrp.edits, such as lrp.edits.add",
+               explained(composite="epsilon_plus", stabiliser=lrp.edits.add(1e-6))),
+        Advice(explained(composite="gradient", bias="ignore"), "leave bias out", explained(composite="gradient")),
+        Advice(explained(composite=rules.Gradient(), bias="ignore"), "has no denominator in which a bias could stand",
+               explained(composite=rules.Gradient())),
+        Advice(lambda: Dense(W1).relevance_backward(X, X, rules.ZBox()), "lrp.rules.ZBox(low=0.0, high=1.0)",
+               lambda: Dense(W1).relevance_backward(X, X, lrp.rules.ZBox(low=0.0, high=1.0))),
         # layers and rules
         *(
             Advice(explained(INNER), f"lrp.rules.{name}()" if name == "Pass" else f"{name}()",
@@ -196,6 +213,8 @@ def table(folder: Path) -> list[Advice]:
         Advice(lambda: rational(X, library="sympy"), "use 'fractions' or 'flint'",
                lambda: rational(X, library="fractions")),
         # files
+        Advice(lambda: lrp.Trace.load(created(folder / "b")), "a folder; give one of the .npz files in it",
+               lambda: lrp.Trace.load(folder / "b" / "e.npz")),
         Advice(
             lambda: saved(folder, rational(NET), rational(X)),
             "explain lrp.arithmetic.to_float(net) with to_float(x), and save that",
@@ -250,8 +269,9 @@ def test_a_gate_of_two_axes_is_no_row() -> None:
 
 READ = [
     *(PACKAGE / f"{name}.py" for name in (
-        "arrays", "canonization", "composites", "edits", "explanation", "groups", "heads", "network", "readings",
-        "rule", "rules", "sharing", "start", "trace", "walk",
+        "arrays", "canonization", "composites", "differences", "domain", "edits", "explanation", "groups", "heads",
+        "inputs", "network", "outlook", "plan", "readings", "rule", "rules", "sharing", "start", "targets", "trace",
+        "walk",
     )),
     *sorted((PACKAGE / "layers").glob("*.py")),
     *(PACKAGE / "arithmetic" / f"{name}.py" for name in ("casts", "rationals")),

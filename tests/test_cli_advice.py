@@ -302,8 +302,9 @@ def a_class_of_very_many(folder: Path) -> tuple[Command, str, Callable[[str], Co
 
 @case
 def a_composite_without_bounds(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
-    command: Command = ["check", dense(folder), "-c", "epsilon_gamma_box"]
-    return command, "needs --low and --high", lambda _: [*command, "--low", -5, "--high", 5]
+    path = network(folder, layers.Conv(np.ones((2, 1, 2, 2))), name="grid.npz", shape=(None, 1, 3, 3))
+    command: Command = ["check", path, "-c", "epsilon_gamma_box"]
+    return command, "needs low= and high= (--low and --high)", lambda _: [*command, "--low", -5, "--high", 5]
 
 
 @case

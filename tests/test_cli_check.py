@@ -183,7 +183,7 @@ def test_outputs_are_compared_with_onnxruntime_in_all_samples(tmp_path: Path, mo
     pytest.importorskip("onnx")
     seen: list[float] = []
 
-    def compared(_: Path, x: dict[str, Any]) -> Any:
+    def compared(_: Path, x: dict[str, Any], **__: object) -> Any:
         (values,) = x.values()
         seen.extend(float(v) for v in values[:, 0, 0, 0])
         relative = 2e-4 if (values[:, 0, 0, 0] == 18).any() else 1e-7
@@ -245,7 +245,7 @@ def test_check_fails_when_onnxruntime_says_otherwise(monkeypatch: pytest.MonkeyP
     pytest.importorskip("onnx")
     for relative, status in ((9e-5, 0), (2e-4, 1), (float("nan"), 1)):
         found = loaders.Comparison("y", "y", (1, 10), 1.0, relative, True, "float32", False)
-        monkeypatch.setattr(loaders, "check_against_onnxruntime", lambda *_, found=found: (found,))
+        monkeypatch.setattr(loaders, "check_against_onnxruntime", lambda *_, found=found, **__: (found,))
         assert run("check", MODELS / "digits_cnn.onnx", "-c", "epsilon").exit_code == status
 
 
@@ -296,7 +296,7 @@ def gated(tmp_path: Path) -> Path:
 def test_check_fails_where_no_lrp_composite_could_run(gated: Path) -> None:
     done = run("check", gated)
     assert done.exit_code == 1
-    lrp = [name for name in composites.PRESETS if name not in (*BOUNDED, *DERIVATIVES)]
+    lrp = [name for name in composites.PRESETS if name not in DERIVATIVES]
     line = next(text for text in done.stdout.splitlines() if text.startswith("COULD NOT BE MADE: "))
     assert line.startswith(f"COULD NOT BE MADE: {', '.join(lrp)}: node 'gate': ")
     last = done.stdout.splitlines()[-1]
@@ -315,10 +315,10 @@ def test_a_composite_that_was_asked_for_and_cannot_run_fails(gated: Path) -> Non
 def test_a_composite_that_cannot_run_beside_others_is_told(dense: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = checks.explain
 
-    def refuse(net: Network, x: Any, *, composite: Any) -> Any:
+    def refuse(net: Network, x: Any, *, composite: Any, start: str) -> Any:
         if composite.name == "epsilon_plus":
             raise MissingExtraError("a package is needed")
-        return plain(net, x, composite=composite)
+        return plain(net, x, composite=composite, start=start)
 
     monkeypatch.setattr(checks, "explain", refuse)
     done = run("check", dense)
@@ -330,12 +330,16 @@ def test_a_composite_that_cannot_run_beside_others_is_told(dense: Path, monkeypa
     assert asked.stdout.splitlines()[-1].startswith("1 check could not be made: ledger of epsilon_plus; ")
 
 
-def test_composites_whose_bounds_nobody_gave_are_named(dense: Path) -> None:
-    done = run("check", dense)
+def test_composites_whose_bounds_nobody_gave_are_named(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.npz"
+    layer, top = layers.Conv(np.ones((2, 1, 2, 2))), layers.Dense(np.ones((8, 2)))
+    loaders.save(Network.sequential([layer, layers.ReLU(), layers.Flatten(), top]), grid)
+    done = run("check", grid, "--shape", "input=1,3,3")
     assert done.exit_code == 0
-    line = next(text for text in done.stdout.splitlines() if text.startswith("not made: "))
-    assert line.startswith("not made: epsilon_gamma_box, montavon_vgg16: needs --low and --high")
-    given = run("check", dense, "--low", -5, "--high", 5)
+    told = [text for text in done.stdout.splitlines() if text.startswith("not made: ")]
+    assert [text.split(":")[1].strip() for text in told] == ["epsilon_gamma_box", "montavon_vgg16"]
+    assert all("needs low= and high= (--low and --high)" in text for text in told)
+    given = run("check", grid, "--shape", "input=1,3,3", "--low", -5, "--high", 5)
     assert given.exit_code == 0
     assert rows(given)["epsilon_gamma_box"][1:]
     assert given.stdout.splitlines()[-1].endswith("; 1 was not made: output against onnxruntime")
@@ -368,7 +372,7 @@ def test_check_without_onnxruntime_says_so_and_goes_on() -> None:
 def test_a_file_that_onnxruntime_cannot_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
 
-    def broken(*_: object) -> Any:
+    def broken(*_: object, **__: object) -> Any:
         raise loaders.ModelFormatError("digits_cnn.onnx: onnxruntime cannot run it: no kernel")
 
     monkeypatch.setattr(loaders, "check_against_onnxruntime", broken)
@@ -388,10 +392,10 @@ def test_a_check_that_saw_no_sample_does_not_hold(dense: Path) -> None:
 def test_an_error_of_the_whole_batch_alone_is_told_as_it_is(dense: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = checks.explain
 
-    def refuse(net: Network, x: Any, *, composite: Any) -> Any:
+    def refuse(net: Network, x: Any, *, composite: Any, start: str) -> Any:
         if len(x["input"]) > 1:
             raise NonFiniteError("together they overflow")
-        return plain(net, x, composite=composite)
+        return plain(net, x, composite=composite, start=start)
 
     monkeypatch.setattr(checks, "explain", refuse)
     done = run("check", dense, "-c", "lrp0", "--samples", 2)

@@ -131,4 +131,6 @@ def _print_plans(found: Any) -> None:
         if len(found) > 1:
             click.echo(f"{composite}:")
         print_table(e.plan.headers, e.plan.rows())
+        if e.plan.note:
+            click.echo(e.plan.note)
         click.echo("")
