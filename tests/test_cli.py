@@ -329,7 +329,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "bad bounds": (lambda p: [*PHOTO_COMMAND(p), "-c", "montavon_vgg16", "--low", "a"], "--low a: give a number"),
     "unknown start": (lambda p: [*PHOTO_COMMAND(p), "--start", "logits"], "did you mean 'logit'?"),
     "bad reference": (lambda p: [*PHOTO_COMMAND(p), "--start", "reference=x"], "reference=2.5"),
-    "unknown output": (lambda p: [*PHOTO_COMMAND(p), "--output", "y"], "'y' is no output of the network"),
+    "unknown output": (lambda p: [*PHOTO_COMMAND(p), "--output", "dense2"], "did you mean 'dense1'?"),
     "unknown colours": (lambda p: [*PHOTO_COMMAND(p), "--cmap", "rainbow"], "rainbow"),
     "bad limit": (lambda p: [*PHOTO_COMMAND(p), "--limit", "half"], "'half'"),
     "bad ledger file": (lambda p: [*PHOTO_COMMAND(p), "--ledger-file", p / "l.txt"], ".csv or .json"),
@@ -402,7 +402,7 @@ def test_errors_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_errors_of_several_lines_become_one(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> None:
+    def refuse(_: Path, **options: Any) -> None:
         raise LrpError("first\n  second")
 
     monkeypatch.setattr(loaders, "load", refuse)
@@ -491,7 +491,7 @@ def test_check_fails_when_onnxruntime_says_otherwise(monkeypatch: pytest.MonkeyP
     pytest.importorskip("onnx")
     for relative, status in ((9e-5, 0), (2e-4, 1)):
         found = loaders.Comparison("y", "y", (1, 10), 1.0, relative, True, "float32", False)
-        monkeypatch.setattr(loaders, "check_against_onnxruntime", lambda *_, found=found: (found,))
+        monkeypatch.setattr(loaders, "check_against_onnxruntime", lambda *_, found=found, **options: (found,))
         assert run("check", MODELS / "digits_cnn.onnx", "-c", "epsilon").exit_code == status
 
 
