@@ -213,7 +213,7 @@ def table(folder: Path) -> list[Advice]:
         Advice(lambda: rational(X, library="sympy"), "use 'fractions' or 'flint'",
                lambda: rational(X, library="fractions")),
         # files
-        Advice(lambda: lrp.Trace.load(created(folder / "b")), "a folder; give one of the .npz files in it",
+        Advice(lambda: lrp.Trace.load(created(folder / "b").parent), "a folder; give one of the .npz files in it",
                lambda: lrp.Trace.load(folder / "b" / "e.npz")),
         Advice(
             lambda: saved(folder, rational(NET), rational(X)),

@@ -341,7 +341,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "bad bounds": (lambda p: [*PHOTO_COMMAND(p), "-c", "montavon_vgg16", "--low", "a"], "--low a: give a number"),
     "unknown start": (lambda p: [*PHOTO_COMMAND(p), "--start", "logits"], "did you mean 'logit'?"),
     "bad reference": (lambda p: [*PHOTO_COMMAND(p), "--start", "reference=x"], "reference=2.5"),
-    "unknown output": (lambda p: [*PHOTO_COMMAND(p), "--output", "y"], "unknown output of "),
+    "unknown output": (lambda p: [*PHOTO_COMMAND(p), "--output", "dense2"], "did you mean 'dense1'?"),
     "unknown colours": (lambda p: [*PHOTO_COMMAND(p), "--cmap", "rainbow"], "rainbow"),
     "bad limit": (lambda p: [*PHOTO_COMMAND(p), "--limit", "half"], "'half'"),
     "bad ledger file": (lambda p: [*PHOTO_COMMAND(p), "--ledger-file", p / "l.txt"], ".csv or .json"),
@@ -415,7 +415,7 @@ def test_errors_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_errors_of_several_lines_become_one(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path, **__: object) -> None:
+    def refuse(_: Path, **options: Any) -> None:
         raise LrpError("first\n  second")
 
     monkeypatch.setattr(loaders, "load", refuse)

@@ -303,7 +303,7 @@ def a_class_of_very_many(folder: Path) -> tuple[Command, str, Callable[[str], Co
 @case
 def a_composite_without_bounds(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
     path = network(folder, layers.Conv(np.ones((2, 1, 2, 2))), name="grid.npz", shape=(None, 1, 3, 3))
-    command: Command = ["check", path, "-c", "epsilon_gamma_box"]
+    command = [*explain(path, array(folder / "x.npy", np.ones((1, 1, 3, 3)))), "-c", "epsilon_gamma_box"]
     return command, "needs low= and high= (--low and --high)", lambda _: [*command, "--low", -5, "--high", 5]
 
 

@@ -780,7 +780,7 @@ def test_a_softmax_in_the_way_by_command(files: Any, tmp_path: Path) -> None:
         ("Softmax", "write it like Softmax=Zero"),
         ("=Zero", "write it like Softmax=Zero"),
         ("Softmax=Zeroo", "did you mean 'Zero'?"),
-        ("Softmax=ZBox", "ZBox needs numbers"),
+        ("Softmax=ZBox", "is not a rule for Softmax"),
         ("softmx=Zero", "unknown node in composite"),
     ],
 )

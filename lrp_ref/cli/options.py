@@ -59,7 +59,7 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
     """Return the composite with the rules of ``--rule`` in front; they become part of its name.
 
     Raises:
-        ParameterError: no WHERE=RULE, a rule that is not known, or one that needs numbers.
+        ParameterError: no WHERE=RULE, or a rule that is not known.
 
     Example:
         >>> with_rules(composites.get("epsilon"), ["Softmax=Zero"]).name
@@ -74,11 +74,7 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
             raise ParameterError(f"--rule {text}: write it like Softmax=Zero (a node or a kind of layer, and a rule)")
         if name not in RULES:
             raise unknown("rule", name, RULES)
-        try:
-            rule = RULES[name]()
-        except TypeError as error:
-            raise ParameterError(f"--rule {text}: {name} needs numbers; give a rule that has defaults") from error
-        entries.append((LAYERS.get(where, where), rule))
+        entries.append((LAYERS.get(where, where), RULES[name]()))
     return composites.Composite(
         entries,
         name=", ".join((composite.name, *texts)),
