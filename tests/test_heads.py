@@ -664,10 +664,15 @@ def test_the_small_files(
     assert f"output {net.outputs[0]}: explanations start at {e.head.text}\n" in shown
 
 
+def arrays(name: str) -> dict[str, Any]:
+    with np.load(SHARED / name) as stored:
+        return dict(stored)
+
+
 @beside
 def test_the_small_attention(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    net, stored = lrp.load(SHARED / "attention_pool.onnx"), np.load(SHARED / "attention_pool_right.npz")
+    net, stored = lrp.load(SHARED / "attention_pool.onnx"), arrays("attention_pool_right.npz")
     right = stored["relevance_target0"]
     e = lrp.explain(net, stored["x"], target=0, composite=EXACT)
     np.testing.assert_allclose(e.relevance, right, rtol=1e-9, atol=1e-12)
@@ -684,7 +689,7 @@ def test_the_small_attention(tmp_path: Path) -> None:
 @beside
 def test_the_small_transposed_convolution(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    net, stored = lrp.load(SHARED / "bn_before_tconv.onnx"), np.load(SHARED / "bn_before_tconv_right.npz")
+    net, stored = lrp.load(SHARED / "bn_before_tconv.onnx"), arrays("bn_before_tconv_right.npz")
     right = stored["relevance_lrp0_target1"]
     e = lrp.explain(net, stored["x"], target=1, composite="lrp0")
     np.testing.assert_allclose(e.output, stored["output"], rtol=1e-5, atol=1e-6)
@@ -780,7 +785,6 @@ def test_a_softmax_in_the_way_by_command(files: Any, tmp_path: Path) -> None:
         ("Softmax", "write it like Softmax=Zero"),
         ("=Zero", "write it like Softmax=Zero"),
         ("Softmax=Zeroo", "did you mean 'Zero'?"),
-        ("Softmax=ZBox", "is not a rule for Softmax"),
         ("softmx=Zero", "unknown node in composite"),
     ],
 )
@@ -790,6 +794,18 @@ def test_unusable_rules_are_refused(files: Any, rule: str, message: str, tmp_pat
     assert result.exit_code == 2
     assert message in result.output
     assert not list(tmp_path.glob("*.npz"))
+
+
+def test_a_rule_for_a_kind_that_is_not_there_is_told(files: Any, tmp_path: Path) -> None:
+    """The final softmax is dropped, so that a rule for it has no effect; with --no-canonize it has."""
+    path, x, *_ = files([("Softmax", ["t0"], {"axis": 1})])
+    result = run("explain", path, x, "-o", tmp_path, "--rule", "Softmax=Zero")
+    assert result.exit_code == 0
+    assert (
+        "--rule Softmax=Zero has no effect: no node of the network, as it is explained, is a Softmax" in result.output
+    )
+    kept = run("explain", path, x, "-o", tmp_path / "2", "--rule", "Softmax=Zero", "--no-canonize", "--start", "output")
+    assert "no effect" not in kept.output
 
 
 def test_a_mixed_output_by_command(files: Any, tmp_path: Path) -> None:

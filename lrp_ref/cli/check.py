@@ -20,7 +20,16 @@ from ..network import Network
 from ..preprocess import Sidecar, declare, load_sidecar
 from ..sizes import USUAL
 from . import inputs
-from .options import FILE, PARAMETERS, composite_options, load_network, make_composite, output_option, rule_option
+from .options import (
+    FILE,
+    PARAMETERS,
+    composite_options,
+    load_network,
+    make_composite,
+    output_option,
+    rule_option,
+    warn_unused_rules,
+)
 from .output import print_table, progress
 from .shapes import chosen_shapes, refuse_with_input, shape_option
 
@@ -52,6 +61,7 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
     refuse_with_input(inputs_, options["shape"])
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"]), sidecar)
+    warn_unused_rules(net, options["rules"])
     dtype = "float32" if options["float32"] else "float64"
     chosen, left_out = _composites(names, sidecar, options)
     looked = Looked(options["samples"])

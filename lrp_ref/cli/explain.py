@@ -25,6 +25,7 @@ from .options import (
     make_start,
     output_option,
     rule_option,
+    warn_unused_rules,
 )
 from .output import print_table, progress, warn
 
@@ -73,6 +74,7 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     _check_options(targets, options)
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"]), sidecar)
+    warn_unused_rules(net, options["rules"], canonized=not options["no_canonize"])
     classes = sidecar.classes if sidecar else ()
     chosen = tuple(dict.fromkeys(find_outputs(t, classes) for t in targets))
     against = None if options["against"] is None else find_outputs(options["against"], classes)

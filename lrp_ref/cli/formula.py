@@ -14,7 +14,16 @@ from ..inputs import batch_back
 from ..preprocess import load_sidecar
 from ..sizes import SMALLEST
 from . import inputs
-from .options import FILE, composite_options, find_target, load_network, make_composite, output_option, rule_option
+from .options import (
+    FILE,
+    composite_options,
+    find_target,
+    load_network,
+    make_composite,
+    output_option,
+    rule_option,
+    warn_unused_rules,
+)
 from .shapes import chosen_shapes, refuse_with_input, shape_option
 
 
@@ -37,6 +46,7 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
     """
     refuse_with_input(input_, options["shape"])
     net, sidecar = load_network(model, options["output_name"]), load_sidecar(model)
+    warn_unused_rules(net, options["rules"])
     if input_ is None:
         shapes = chosen_shapes(net, sidecar, options["shape"], SMALLEST)
         x: dict[str, Any] = {i.name: batch_back(np.ones((1, *shapes[i.name])), i.batch_axis) for i in net.inputs}

@@ -11,12 +11,14 @@ import click
 import numpy as np
 
 from .. import composites, start
+from ..canonization import canonize
 from ..errors import ParameterError, nearest, unknown
 from ..groups import BIAS_POLICIES
 from ..layers import LAYERS
 from ..network import Network
 from ..preprocess import Sidecar
 from ..rules import RULES
+from .output import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
@@ -81,6 +83,15 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
         base=(*composite.entries, *composite.base),
         bias=composite.bias,
     )
+
+
+def warn_unused_rules(net: Network, texts: Sequence[str], *, canonized: bool = True) -> None:
+    """Say on stderr which rules of ``--rule`` are for a kind of layer that the network, as explained, has not."""
+    nodes = (canonize(net) if canonized and texts else net).nodes
+    for text in texts:
+        where = text.partition("=")[0].strip()
+        if where in LAYERS and not any(isinstance(node.layer, LAYERS[where]) for node in nodes):
+            warn(f"--rule {text} has no effect: no node of the network, as it is explained, is a {where}")
 
 
 def make_composite(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> composites.Composite:
