@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+ROUNDED = 1e-2  # of the start relevance: a ledger that rounding leaves open by more tells nothing
+
+
 class Results:
     """The folder for results: made at the first result, no file is written twice, no input overwritten.
 
@@ -228,6 +231,11 @@ def _tell_ledger(job: Job, e: Explanation) -> None:
     print_table(("where it went", "relevance", "share", "most at"), rows, right=(1, 2))
     for note in e.notes:
         click.echo(f"note: {note}")
+    if e.ledger.residual > ROUNDED:
+        click.echo(
+            f"note: rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a "
+            "result does not tell why the network predicts what it does; take another --bias or --composite"
+        )
     if job.options["ledger"]:
         click.echo(f"\n{e.ledger.table(0)}")
 
