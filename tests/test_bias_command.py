@@ -159,3 +159,16 @@ def test_bounds_follow_the_sidecar_that_is_given(tmp_path: Path) -> None:
         "note: 1 of 2 values that node 'conv1' reads (1 to 5) are beyond the bounds 0 to 3 of its z^B-rule"
         in done.stdout
     )
+
+
+def test_relevance_that_rounding_has_taken_is_told(tmp_path: Path) -> None:
+    """Without its bias z = 0.7·(a_1 − a_2) is 3e-16, one rounding of its terms, and so is the relevance it divides."""
+    first = Dense(np.array([[0.7, 0.3], [-0.7, -0.3]]), np.array([1.0, 2.0]))
+    net = lrp.Network.sequential([first, Dense(np.array([[1.0], [1.0]]) / 3)])
+    loaders.save(net, tmp_path / "net.npz")
+    np.save(tmp_path / "x.npy", np.array([[3.3, np.nextafter(3.3, 0)]]))
+    command = "explain", tmp_path / "net.npz", tmp_path / "x.npy", "-c", "lrp0", "-o", tmp_path / "o"
+    done = run(*command, "--bias", "ignore")
+    assert (done.exit_code, "note: rounding is 1e+00 of the start relevance" in done.stdout) == (0, True), done.stdout
+    done = run(*command)  # the advice works
+    assert (done.exit_code, "note:" in done.stdout) == (0, False)

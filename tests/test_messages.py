@@ -29,6 +29,7 @@ from lrp_ref.layers import (
     SumPool,
 )
 from lrp_ref.message_tables import LARGEST, matrix_of
+from lrp_ref.rule import Rule
 
 RNG = np.random.default_rng(2)
 
@@ -197,7 +198,7 @@ DENSE = Dense(np.ones((2, 1)))
         (DENSE, (1, 2), (1, 2), rules.LRP0(), ShapeError, r"its relevance has shape \(1, 2\)"),
         (DENSE, (1, 3), (1, 1), rules.LRP0(), ShapeError, "does not end in 2 features"),
         (DENSE, (1, 2), (1, 1), rules.Gradient(), UnsupportedError, r"Gradient\(\) has no textbook form here"),
-        (DENSE, (1, 2), (1, 1), rules.LRP0().with_bias("ignore"), UnsupportedError, "has no textbook form here"),
+        (DENSE, (1, 2), (1, 1), Rule(rules.LRP0().groups), UnsupportedError, "has no textbook form here"),
         (DENSE, (1, 2), (1, 1), None, UnsupportedError, "None has no textbook form here"),
         (Dense(np.ones((1001, 1000))), (1, 1001), (1, 1000), rules.LRP0(), ShapeError, "1001 × 1000 messages is"),
     ],

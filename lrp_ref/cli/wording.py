@@ -14,6 +14,7 @@ from ..targets import described
 from .job import Job
 
 MUCH_BIAS, MUCH_STABILISER = 0.5, 0.05  # shares of the start from which on the text says so
+ROUNDED = 1e-2  # of the start relevance: a ledger that rounding leaves open by more tells nothing
 
 
 def probabilities(e: Explanation) -> NDArray[Any] | None:
@@ -76,7 +77,12 @@ def remarks(e: Explanation) -> list[str]:
     start = float(e.started[0])
     found: list[str] = []
     if not start:
-        return found
+        if e.ledger.residual > ROUNDED:
+        found.append(
+            f"rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a result "
+            "does not tell why the network predicts what it does; take another --bias or --composite"
+        )
+    return found
     total = {column: float(np.asarray(values).sum()) / start for column, values in e.ledger.total().items()}
     arrived = float(e.arrived[0]) / start
     if abs(total["bias"]) > MUCH_BIAS:
@@ -88,5 +94,10 @@ def remarks(e: Explanation) -> list[str]:
         found.append(
             f"{total['stabiliser']:.1%} went to stabilisers: units with little to share carry relevance; another "
             "composite (-c) may suit the network better"
+        )
+    if e.ledger.residual > ROUNDED:
+        found.append(
+            f"rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a result "
+            "does not tell why the network predicts what it does; take another --bias or --composite"
         )
     return found
