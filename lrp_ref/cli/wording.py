@@ -77,27 +77,22 @@ def remarks(e: Explanation) -> list[str]:
     start = float(e.started[0])
     found: list[str] = []
     if not start:
-        if e.ledger.residual > ROUNDED:
-        found.append(
-            f"rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a result "
-            "does not tell why the network predicts what it does; take another --bias or --composite"
-        )
-    return found
+        return found
     total = {column: float(np.asarray(values).sum()) / start for column, values in e.ledger.total().items()}
     arrived = float(e.arrived[0]) / start
     if abs(total["bias"]) > MUCH_BIAS:
         found.append(
-            f"{total['bias']:.1%} went to biases: the picture shows the {arrived:.1%} that reached the input; --bias "
-            "ignore or --bias spread shares it otherwise"
+            f"note: {total['bias']:.1%} went to biases: the picture shows the {arrived:.1%} that reached the input; "
+            "--bias ignore or --bias spread shares it otherwise"
         )
     if abs(total["stabiliser"]) > MUCH_STABILISER:
         found.append(
-            f"{total['stabiliser']:.1%} went to stabilisers: units with little to share carry relevance; another "
+            f"note: {total['stabiliser']:.1%} went to stabilisers: units with little to share carry relevance; another "
             "composite (-c) may suit the network better"
         )
     if e.ledger.residual > ROUNDED:
         found.append(
-            f"rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a result "
-            "does not tell why the network predicts what it does; take another --bias or --composite"
+            f"note: rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a "
+            "result does not tell why the network predicts what it does; take another --bias or --composite"
         )
     return found
