@@ -34,7 +34,8 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
       dense layer whose input has an unknown number of axes counts as one over (N, features).
     - Consecutive Affines, of which only the second reads the first, become one if their parameters have one shape,
       single numbers aside.
-    - An Affine whose parameters are not one number, or one per channel, stays; so does one that enlarges its input.
+    - An Affine whose parameters are not one number, or one per channel, stays; so does one in front of a layer that
+      enlarges its input. Behind a layer with one output channel, one per channel gives the layer that many.
     - A final softmax (or its logarithm) or sigmoid is dropped, also behind layers that only move values or keep their
       order: the output becomes the logits, and 1 − σ(z) becomes −z (:mod:`lrp_ref.heads`). The names of outputs may
       change, their order does not.
@@ -177,6 +178,8 @@ def _after(layer: Dense | Conv | ConvTranspose, affine: Affine, shape: Shape | N
         if transposed
         else weight.shape[0]
     )
+    if channels == 1:  # one number for several channels: then the layer gets that many
+        channels = max(math.prod(p.shape) for p in (affine.scale, affine.shift) if p is not None)
     found = _parameters(affine, channels, weight)
     if found is None:
         return None
@@ -186,7 +189,8 @@ def _after(layer: Dense | Conv | ConvTranspose, affine: Affine, shape: Shape | N
     elif transposed:
         # Output channel o of group g is column o of the rows of that group.
         by_group = weight.reshape(layer.groups, -1, *weight.shape[1:])
-        scaled = (by_group * scale.reshape(layer.groups, 1, -1, *(1,) * (weight.ndim - 2))).reshape(weight.shape)
+        scaled = by_group * scale.reshape(layer.groups, 1, -1, *(1,) * (weight.ndim - 2))
+        scaled = scaled.reshape(weight.shape[0], *scaled.shape[2:])
     else:
         scaled = weight * _along(scale, 0, weight.ndim)
     bias = layer.bias if layer.bias is None else layer.bias * _along(scale, 0, layer.bias.ndim)

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .arithmetic import scalar
-from .arrays import Array, namespace, require_range, sample_sum, tuples, unbroadcast
+from .arrays import Array, namespace, require_range, sample_sum, tuples
 from .edits import EXACT, KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost, Const, Stabiliser, add
 from .errors import ParameterError, ShapeError
-from .layers.affine import Affine
 from .layers.base import Layer, Universal
 from .layers.elementwise import Clip, Sigmoid
 from .layers.merge import PRODUCT_RULES
@@ -277,15 +276,9 @@ class ZBox(_Named):
 
 
 class Pass(Universal):
-    """R_i = R_j: relevance passes unchanged through a layer whose input and output have one shape.
-
-    An Affine that enlarges its input hands back the sum over the copies.
-    """
+    """R_i = R_j: relevance passes unchanged through a layer whose input and output have one shape."""
 
     def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        if isinstance(layer, Affine):
-            (x,), (r,) = xs, relevances
-            return Redistribution.routed((unbroadcast(r, x.shape),), r)
         _, r = _one_shape(self, layer, xs, relevances)
         return Redistribution.routed((r,), r)
 

@@ -268,8 +268,8 @@ def write_npz(path: str | Path, extra: Mapping[str, Any], trace: Trace) -> Path:
     exact = [name for name, array in entries.items() if array.dtype == object]
     if exact:
         raise ParameterError(
-            f"{exact[0]} holds exact numbers, which .npz cannot store: explain lrp.arithmetic.to_float(net) with "
-            "to_float(x), and save that"
+            f"{exact[0]} holds exact numbers, which .npz cannot store: lrp.arithmetic.to_float(net) with "
+            "to_float(x) can be explained and saved"
         )
     # The header is first: a damaged directory that loses entries loses arrays that it names, and is refused.
     entries = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **entries}

@@ -217,7 +217,7 @@ def table(folder: Path) -> list[Advice]:
                lambda: lrp.Trace.load(folder / "b" / "e.npz")),
         Advice(
             lambda: saved(folder, rational(NET), rational(X)),
-            "explain lrp.arithmetic.to_float(net) with to_float(x), and save that",
+            "lrp.arithmetic.to_float(net) with to_float(x) can be explained and saved",
             lambda: saved(folder, to_float(rational(NET)), to_float(rational(X))),
         ),
         Advice(lambda: saved(folder / "new", NET, X), "create it first", lambda: created(folder / "new")),

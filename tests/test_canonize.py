@@ -391,6 +391,18 @@ def test_an_affine_that_enlarges_its_input_stays() -> None:
     assert np.array_equal(lrp.explain(net, x, composite=ALL_LRP0).output, net.forward(x))
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("parts", ["both", "scale", "shift"])
+def test_an_affine_that_makes_several_channels_of_one_is_merged(bias: bool, parts: str) -> None:
+    scale, shift = (draw(3) if parts in ("both", name) else None for name in ("scale", "shift"))
+    one = draw(1) if bias else None
+    for layer, shape in ((Dense(draw(4, 1), one), (4,)), (Conv(draw(1, 2, 2), one), (2, 5)),
+                         (ConvTranspose(draw(2, 1, 2), one, stride=2), (2, 5))):  # fmt: skip
+        net = Network.sequential([layer, Affine(scale, shift)])
+        assert kinds(canonize(net)) == [type(layer).__name__]
+        check_same(net, canonize(net), draw(2, *shape))
+
+
 def test_a_network_whose_sizes_cannot_be_probed_is_still_canonized() -> None:
     lstm = LSTM(draw(1, 4, 2, 3), draw(1, 4, 2, 2), draw(1, 4, 2), returns="last", lengths=True)
     nodes = (

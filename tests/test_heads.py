@@ -608,9 +608,7 @@ def test_a_softmax_in_the_way_of_relevance_names_what_helps() -> None:
     np.testing.assert_allclose(passed.relevance, expected, rtol=1e-9, atol=1e-9)
     constant = lrp.explain(case.net, x, composite=lrp.Composite([(Softmax, rules.Zero())], base=base), target=0)
     assert not constant.relevance.any()
-    with pytest.raises(
-        UnsupportedError, match=r"Epsilon\(.*\) is not a rule for Softmax: it has no rule of its own; Pass"
-    ):
+    with pytest.raises(UnsupportedError, match=r"Epsilon\(.*\) is not a rule for Softmax: its own way is none; Pass"):
         lrp.explain(case.net, x, composite=lrp.Composite([(Softmax, rules.Epsilon())], base=base))
 
 

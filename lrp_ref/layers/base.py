@@ -201,10 +201,9 @@ class Layer(Value):
                 f"{name} has no rule of its own: name one in the composite, {one}, or Zero() for no relevance below it "
                 f"(lrp-ref explain --rule {name}={suggested})"
             )
-        own = "it has no rule of its own" if self.own_rule is None else f"its own way is {self.own_rule}"
         return UnsupportedError(
-            f"{rule!r} is not a rule for {name}: {own}; Pass(), Zero() and Gradient() run on it, "
-            "Pass() only where input and output have one shape"
+            f"{rule!r} is not a rule for {name}: its own way is {self.own_rule or 'none'}; "
+            "Pass(), Zero() and Gradient() run on it, Pass() only where input and output have one shape"
         )
 
 
