@@ -24,3 +24,5 @@ def pytest_configure(config: pytest.Config) -> None:
         threads = str(max(1, (os.cpu_count() or 1) // int(workers)))
         for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ.setdefault(library, threads)
+    # Whoever starts the processes tells them the width of a terminal, which tables would be fitted to.
+    os.environ.pop("COLUMNS", None)

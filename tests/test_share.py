@@ -274,10 +274,10 @@ FORMULAS = {
         "(a_i·w_ij + a_i·w_ij⁺ − a_i·w_ij⁻) / (Σ_i (a_i·w_ij + a_i·w_ij⁺ − a_i·w_ij⁻) + b_j + b_j⁺ − b_j⁻)"
     ),
     rules.Epsilon(0.25, stabiliser_share=1): (
-        "(a_i·w_ij + (0·b_j + 1·ε_j)/N_j) / (Σ_i a_i·w_ij + b_j + 0.25·sgn(z_j))"
+        "(a_i·w_ij + 1·ε_j/N_j) / (Σ_i a_i·w_ij + b_j + 0.25·sgn(z_j))"
     ),
     rules.Epsilon(0.25, bias_share=1, stabiliser_share=0): (
-        "(a_i·w_ij + (1·b_j + 0·ε_j)/N_j) / (Σ_i a_i·w_ij + b_j + 0.25·sgn(z_j))"
+        "(a_i·w_ij + b_j/N_j) / (Σ_i a_i·w_ij + b_j + 0.25·sgn(z_j))"
     ),
     rules.GeneralizedGamma(2): (
         "([z_j > 0] (a_i⁺·(w_ij + 2·w_ij⁺) + a_i⁻·(w_ij + 2·w_ij⁻)) / "
