@@ -8,14 +8,13 @@ from typing import Any
 import click.testing
 import numpy as np
 import pytest
-from test_documentation import python_blocks
 
 from lrp_ref.cli import main
 from lrp_ref.trace import Trace
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "traces.md"
-BLOCKS = python_blocks(PAGE)
+BLOCKS = [block.code for block in blocks(PAGE) if block.kind == "python"]
 
 
 @pytest.fixture
