@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from samples import LINEAR, Sample, exactly
 from strategies import arrays, exact, few, fractions, positives, unit
-from test_documentation import python_blocks, statements
 
 import lrp_ref as lrp
 from lrp_ref import layers, taylor
@@ -466,19 +465,3 @@ def test_a_depth_without_any_root_is_drawn_too() -> None:
     nothing = dict.fromkeys(("gradient", "LRP-ε", "LRP-γ", "deep Taylor"), 0.5)
     lost = taylor.Measured(4, (float("inf"),) * 3, 1.0, nothing | {"Taylor": float("nan")}, nothing, nothing)
     assert figure([taylor.study((1,), networks=1)[0], lost]).size == figure([lost]).size
-
-
-PAGE = Path(__file__).parent.parent / "docs" / "deep_taylor.md"
-
-
-@pytest.mark.parametrize("code", python_blocks(PAGE))
-def test_the_examples_of_the_page_run(code: str) -> None:
-    scope: dict[str, Any] = {"np": np, "lrp": lrp}
-    seen = 0
-    for statement, shown in statements(code):
-        if shown is None:
-            exec(compile(statement, str(PAGE), "exec"), scope)  # noqa: S102 - our own page
-        else:
-            assert str(eval(statement, scope)) == shown  # noqa: S307 - our own page
-            seen += 1
-    assert seen

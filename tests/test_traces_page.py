@@ -8,6 +8,7 @@ from typing import Any
 import click.testing
 import numpy as np
 import pytest
+from snippets import blocks
 
 from lrp_ref.cli import main
 from lrp_ref.trace import Trace
