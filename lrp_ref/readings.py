@@ -136,6 +136,8 @@ class Reader:
             return self._end(node, first)
         if isinstance(layer, Add) and any(r.plain for r in parts):
             return _raw(node.name)
+        if isinstance(layer, Multiply) and self._gates_itself(node):
+            return _raw(node.name)
         if isinstance(layer, Multiply) and any(r.plain for r in parts):
             weighted = all(r.plain or (r.found and r.kinds == {SOFTMAX}) for r in parts)
             return _raw(node.name) if weighted else _lost(node, parts)
@@ -155,6 +157,19 @@ class Reader:
         if isinstance(layer, Affine) and first.found:
             return self._affine(node, first) or _lost(node, parts)
         return _lost(node, parts)
+
+    def _gates_itself(self, node: Node) -> bool:
+        """Whether a product is an activation z·σ(z) or z·σ(βz) (SiLU, Hardswish) written out: no head, but a number."""
+        nodes = {n.name: n for n in self.net.nodes}
+        for gate, signal in (node.inputs, node.inputs[::-1]):
+            end = nodes.get(gate)
+            if end is None or not isinstance(end.layer, Sigmoid | HardSigmoid):
+                continue
+            before = nodes.get(end.inputs[0])
+            scaled = before is not None and isinstance(before.layer, Affine) and before.layer.shift is None
+            if signal in (end.inputs[0], before.inputs[0] if scaled and before is not None else None):
+                return True
+        return False
 
     def _end(self, node: Node, inner: Reading) -> Reading:
         """Read a sigmoid or softmax: of logits, or of what is a probability already."""

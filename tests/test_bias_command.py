@@ -171,4 +171,4 @@ def test_relevance_that_rounding_has_taken_is_told(tmp_path: Path) -> None:
     done = run(*command, "--bias", "ignore")
     assert (done.exit_code, "note: rounding is 1e+00 of the start relevance" in done.stdout) == (0, True), done.stdout
     done = run(*command)  # the advice works
-    assert (done.exit_code, "note:" in done.stdout) == (0, False)
+    assert (done.exit_code, "note: rounding" in done.stdout) == (0, False)

@@ -415,10 +415,26 @@ def test_what_is_no_probability_is_untouched(steps: Steps) -> None:
     assert e.notes == ()
 
 
+@pytest.mark.parametrize("scale", [None, 1.5])
+@pytest.mark.parametrize("kind", [Sigmoid, HardSigmoid])
+def test_an_activation_that_gates_itself_is_no_head(kind: Any, scale: float | None) -> None:
+    """y = z·σ(βz) is a number like any other: R_i = x_i w_i / z · y, the gate taking nothing."""
+    w = np.array([[1.0, -0.5], [0.5, 2.0]])
+    gate = [Node("s", Affine(np.array(scale)), ("z",))] if scale else []
+    nodes = (Node("z", Dense(w), ("x",)), *gate, Node("g", kind(), ("s" if scale else "z",)),
+             Node("y", Multiply(), ("z", "g")))  # fmt: skip
+    net, x = Network(nodes, (Input("x"),), ("y",)), np.array([[1.0, 2.0], [-1.0, 0.5]])
+    assert heads(net)[0].kinds == ("raw",)
+    e = lrp.explain(net, x, target=1, composite="lrp0")
+    z = x @ w
+    y = z * kind().forward((scale or 1) * z)
+    np.testing.assert_allclose(e.relevance, x * w[:, 1] / z[:, 1:] * y[:, 1:], rtol=1e-12)
+
+
 # No logit ----------------------------------------------------------------------------------------------------------
 
 LOST: dict[str, Steps] = {
-    "product": [P, ("y", Multiply(), ("p", "z"))],
+    "product": [P, ("t", Tanh(), ("z",)), ("y", Multiply(), ("p", "t"))],
     "scores": [P, ("q", Sigmoid(), ("h",)), ("r", Slice((1,), (0,), (3,)), ("q",)), ("y", Multiply(), ("p", "r"))],
     "mean": [P, ("u", Unsqueeze((1,)), ("p",)), ("y", Mean(axes=(2,), keepdims=False), ("u",))],
     "sum": [P, ("y", Sum(axes=(1,)), ("p",))],

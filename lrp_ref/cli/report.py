@@ -196,7 +196,7 @@ def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
     start, arrived = float(e.started[0]), float(e.arrived[0])
     of = "" if e.target is None else f" of {label(job, e)}"
     click.echo(f"\nrelevance{of}, start {e.start}, composite {e.rules}, {e.output.dtype}")
-    for line in (*e.notes, note):
+    for line in (e.starts_at, *(f"note: {words}" for words in e.notes if words != e.starts_at), note):
         if line:
             click.echo(line)
     rows = [["start", number(start), percent(start, start), ""]]
