@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from .heads import NO_HEAD, Head
 from .inputs import batch_back, batch_first, in_front
 from .network import Network
 from .reading import negative_start, page
-from .start import Difference, Start, find, start_relevance
+from .start import Difference, Logit, Output, Start, find, start_relevance
 from .tables import number
 from .targets import described, indices, is_tuple, listed, some_targets
 from .trace import Ledger, Trace, read_npz, write_npz
@@ -256,13 +257,13 @@ class Explanation:
         consistent: conservative and positive, so that f = 0 implies R = 0; ledger: what did not arrive is accounted.
 
         Args:
-            tolerance: relative to the sum of a sample's absolute start relevances.
+            tolerance: relative to the sum of a sample's absolute start relevances; for positive, to its largest abs(R).
         """
         start, arrived = to_numpy(self.started), to_numpy(self.arrived)
         allowed = tolerance * sample_sum(abs(batch_first(to_numpy(self.start_relevance), self.output_axis)))
         parts = [to_numpy(r) for r in self.maps().values()]
         conservative = bool((abs(arrived - start) <= allowed).all())
-        positive = all(bool((r >= -allowed.reshape(-1, *(1,) * (r.ndim - 1))).all()) for r in parts)
+        positive = all(bool((r >= -tolerance * _largest(r)).all()) for r in parts)
         return {
             "conservative": conservative,
             "positive": positive,
@@ -307,6 +308,12 @@ def load_relevance(path: str | Path) -> dict[str, Any]:
     parts = {name: extra.pop(f"input_relevance/{name}") for name in names}
     relevance = parts["relevance"] if list(parts) == ["relevance"] else parts
     return {"bias": "absorb", **extra, "relevance": relevance, "trace": trace}  # files from before had one policy
+
+
+def _largest(array: Array) -> Array:
+    """Return the largest absolute number of each sample, so that it broadcasts against ``array`` (N, ...)."""
+    flat = abs(array.reshape(len(array), math.prod(array.shape[1:])))
+    return flat.max(axis=1, initial=0).reshape(-1, *(1,) * (array.ndim - 1))
 
 
 def _total(array: Array) -> float:
@@ -396,6 +403,8 @@ def explain(
     begun = begin if isinstance(begin, Start) else whole.start_relevance
     again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
     how = repr(start) if isinstance(start, Start) else whole.start
+    if isinstance(start, Logit) and not canonize and walk.head.squashed:
+        how = repr(Output())  # the network is explained as it is, above its sigmoid or softmax
     notes = (*([f"start at {walk.head.text}"] if walk.head.text else []), *outside(walk.net, walk.plan, fed))
     return replace(_as_given(whole, net, axis), again=again, start=how, notes=notes)
 

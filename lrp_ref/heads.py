@@ -44,6 +44,11 @@ class Head:
     lost: str = ""
     softmax: bool = False
 
+    @property
+    def squashed(self) -> bool:
+        """Whether the network's own output is above a sigmoid or softmax."""
+        return bool(self.lost) or any(kind != RAW for kind in self.kinds)
+
 
 NO_HEAD = Head("", (RAW,))
 

@@ -473,3 +473,12 @@ def test_saving_exact_numbers_is_refused(tmp_path: Path) -> None:
 def test_loading_what_is_none(tmp_path: Path) -> None:
     with pytest.raises(ModelFormatError, match="no such file"):
         lrp.load_relevance(tmp_path / "e.npz")
+
+
+def test_a_map_of_a_small_part_is_positive_only_if_it_is() -> None:
+    """z = 1 + 1 − ½ + 1e6: what reaches the input is a millionth of the start, of both signs."""
+    net = lrp.Network.sequential([lrp.layers.Dense(np.array([[1.0], [-0.5]]), np.array([1e6]))])
+    e = lrp.explain(net, np.array([[2.0, 1.0]]), composite="lrp0")
+    assert e.relevance[0, 1] < 0
+    assert not e.checks(tolerance=1e-5)["positive"]
+    assert lrp.explain(net, np.array([[2.0, -1.0]]), composite="lrp0").checks()["positive"]

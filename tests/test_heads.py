@@ -488,7 +488,7 @@ def test_canonize_false_is_the_network_as_loaded() -> None:
     e = lrp.explain(case.net, x, canonize=False, composite="lrp0")
     np.testing.assert_allclose(e.output, case.net.forward(x), rtol=1e-12)
     assert [p.node for p in e.plan] == [n.name for n in case.net.nodes]
-    assert e.starts_at == ""
+    assert (e.starts_at, e.start) == ("", "Output()")  # it starts above the sigmoid, and says so
     np.testing.assert_allclose(e.probability, e.output, atol=1e-15)
     p = lrp.explain(case.net, x, canonize=False, composite="lrp0", start="probability", target=0)
     np.testing.assert_allclose(p.start_relevance[:, 0], e.output[:, 0], atol=1e-15)
