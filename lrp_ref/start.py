@@ -197,7 +197,9 @@ class Difference(Start):
         return f * target - f * against
 
     def settled(self, samples: int, shape: Sequence[int]) -> Start:
-        return replace(self, against=indices(self.against, samples, shape)) if is_tuple(self.against) else self
+        return (
+            replace(self, against=indices(self.against, samples, shape, "against")) if is_tuple(self.against) else self
+        )
 
     def some(self, cut: slice, samples: int) -> Start:
         return replace(self, against=some_targets(self.against, cut, samples, "against"))
