@@ -110,6 +110,7 @@ def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
 def gated(net: Network) -> Network:
     """Return the network with the gate declared at products of a signal with what comes out of a sigmoid or softmax.
 
+    That includes what is computed from sigmoids and softmaxes alone: masked weights, the mean of several heads.
     Where both operands do, a softmax is the gate of a sigmoid (attention weights).
 
     Example:
@@ -125,7 +126,7 @@ def gated(net: Network) -> Network:
     for node in open_:
         parts = [reader.of(name) for name in node.inputs]
         for kinds in ({SIGMOID, SOFTMAX}, {SOFTMAX}):
-            gates = [k for k, r in enumerate(parts) if r.found and r.kinds <= kinds]
+            gates = [k for k, r in enumerate(parts) if (r.found or r.pure) and r.kinds <= kinds]
             if len(gates) == 1:
                 changes[node.name] = Multiply(gate=gates[0])
     return net.replaced(changes) if changes else net

@@ -584,6 +584,55 @@ def test_an_attention_takes_no_relevance(gate: int | None, steps: Steps, weights
     assert row.why == f"default; the gate is '{last}'"
 
 
+MASK = np.array([[1.0], [0.0], [1.0], [1.0], [0.0]])
+SECOND: Steps = [("score2", Dense(np.array([[0.5], [-1.0], [0.25], [2.0]])), ("x",)), ("a2", Softmax(1), ("score2",))]
+
+
+@pytest.mark.parametrize(
+    ("steps", "weights", "made"),
+    [
+        ([("m", Affine(MASK), ("a",))], "m", lambda a, b: a * MASK),
+        ([("m", Affine(MASK), ("a",)), ("t", Flatten(), ("m",)), ("u", Unsqueeze((2,)), ("t",))], "u",
+         lambda a, b: a * MASK),
+        ([*SECOND, ("m", Add((0.5, 0.5)), ("a", "a2"))], "m", lambda a, b: (a + b) / 2),
+        ([*SECOND, ("m", Multiply(), ("a", "a2"))], "m", lambda a, b: a * b),
+        ([*SECOND, ("p", Sigmoid(), ("score",)), ("m", Multiply(), ("p", "a2"))], "m", lambda a, b: None),
+        ([("m", Power(2), ("a",))], "m", lambda a, b: a**2),
+    ],
+)  # fmt: skip
+def test_weights_computed_from_softmaxes_alone_are_a_gate(steps: Steps, weights: str, made: Any) -> None:
+    """A mask, the mean of two heads, a product of both: no signal is in them, and they take no relevance."""
+    net, (s, w) = attention(None, steps, weights)
+    x = draw(2, 5, 4)
+    z, z2 = x @ s, x @ SECOND[0][1].weight  # type: ignore[attr-defined]
+    a = made(softmax(z), softmax(z2))
+    a = sigmoid(z) * softmax(z2) if a is None else a
+    for target in (0, 1):
+        e = lrp.explain(net, x, composite=EXACT, target=target)
+        np.testing.assert_allclose(e.relevance, a * x * w[:, target], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(e.relevance.sum(axis=(1, 2)), e.output[:, target], rtol=1e-9)
+
+
+def test_a_signal_weighted_by_a_masked_softmax_is_an_output_like_any_other() -> None:
+    """Σ_t m_t a_t x_t without a layer above has no logit to look for: it is explained as it is."""
+    net, (s, _) = attention(None, [("m", Affine(MASK), ("a",))], "m")
+    net, x = net.until("sum"), draw(2, 5, 4)
+    assert heads(net)[0].kinds == ("raw",)
+    e = lrp.explain(net, x, composite=EXACT, target=1)
+    np.testing.assert_allclose(e.relevance, softmax(x @ s) * MASK * x * np.eye(4)[1], rtol=1e-9, atol=1e-12)
+
+
+def test_a_gated_signal_is_no_gate() -> None:
+    """(σ·v)·u has a signal on both sides; weights of several sigmoids, scaled by channel, have none."""
+    nodes = (Node("p", Sigmoid(), ("x",)), Node("v", Multiply(gate=0), ("p", "x")),
+             Node("u", Dense(draw(3, 3)), ("x",)), Node("k", Multiply(), ("v", "u")),
+             Node("c", Affine(draw(3), draw(3)), ("p",)), Node("l", Multiply(), ("c", "u")),
+             Node("d", Affine(draw(3)), ("v",)), Node("m", Multiply(), ("d", "u")),
+             Node("n", Multiply(), ("c", "v")))  # fmt: skip
+    net = gated(Network(nodes, (Input("x"),), ("k", "l", "m", "n")))
+    assert [net[name].layer for name in "klmn"] == [Multiply(), Multiply(gate=0), Multiply(), Multiply(gate=0)]
+
+
 def test_an_attention_on_sigmoid_scores() -> None:
     """softmax(z)·σ(v): the softmax is the gate; alone on either side, a sigmoid is."""
     nodes = (Node("a", Softmax(), ("x",)), Node("p", Sigmoid(), ("x",)), Node("m", Multiply(), ("p", "a")),
