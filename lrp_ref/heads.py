@@ -79,6 +79,8 @@ def heads(net: Network) -> tuple[Head, ...]:
 def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
     """Return an equivalent network without final sigmoids and softmaxes.
 
+    Outputs with the same logit stay outputs of their own: all but the logit itself keep their names.
+
     Args:
         net: the network.
         drop: whether to do so; otherwise the outputs stay what they are.
@@ -95,6 +97,12 @@ def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
             reader.emit(Identity(), (name,), r.ends[-1].name) if name in free and r.ends else name
             for name, r in zip(outputs, readings, strict=True)
         ]
+        if chance is None:  # else one output is of interest, and needs no name of its own
+            twice = [outputs.count(name) > 1 for name in outputs]
+            outputs = [
+                reader.emit(Identity(), (name,), given) if again and name != given else name
+                for name, given, again in zip(outputs, net.outputs, twice, strict=True)
+            ]
     wanted = list(outputs)
     if chance is not None:
         wanted += [name for name in (reader.chance(readings[chance]),) if name]

@@ -380,6 +380,22 @@ def test_several_outputs() -> None:
     assert lrp.explain(case.net, x, output="z").probability is None
 
 
+def test_outputs_with_the_same_logit_stay_outputs_of_their_own() -> None:
+    """Of a logit, its sigmoid, a softmax and 1 − σ, forward gives four arrays by four names."""
+    minus = ("m", Affine(one(-1.0), one(1.0)), ("p",))
+    case, x = Case([P, ("q", Sigmoid(), ("z",)), S, minus], ("p", "z", "q", "s", "m")), draw(2, 4)
+    z = case.logits(x)
+    net = canonize(case.net)
+    assert net.outputs == ("p", "z", "q", "s", "m")
+    for name, value in net.forward(x).items():
+        np.testing.assert_allclose(value, -z if name == "m" else z, rtol=1e-12)
+        e = lrp.explain(net, x, output=name, composite="lrp0", target=1)
+        np.testing.assert_allclose(e.relevance, case.relevance(x, (-1 if name == "m" else 1) * E[[1, 1]]), rtol=1e-9)
+    assert [p.node for p in lrp.explain(case.net, x, output="p").plan] == ["h", "relu", "z"]
+    hidden = canonize(Case([P, ("q", Sigmoid(), ("z",))], ("p", "q")).net)
+    assert hidden.outputs == ("p", "q")
+
+
 def test_a_sigmoid_that_is_read_elsewhere_stays_for_that() -> None:
     """The output starts at z; a dense layer that reads σ(z) too goes on doing so."""
     v = draw(3, 2)

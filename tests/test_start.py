@@ -237,9 +237,11 @@ def test_contrasts_take_one_target(start: str) -> None:
         start_relevance(OUTPUT, [[0, 1]], start)
 
 
-def test_log_odds_need_two_classes() -> None:
-    with pytest.raises(ParameterError, match="start 'log_odds' compares classes; the output has 1"):
-        start_relevance(np.ones((2, 1)), 0, "log_odds")
+@pytest.mark.parametrize("start", ["log_odds", "softmax_gradient"])
+def test_comparisons_by_probability_need_two_classes(start: str) -> None:
+    """A softmax of one class is 1 whatever its logit, so that everything would be 0."""
+    with pytest.raises(ParameterError, match=f"start '{start}' compares classes; the output has 1"):
+        start_relevance(np.ones((2, 1)), 0, start)
 
 
 # Tuples: one index -------------------------------------------------------------------------------------------------
