@@ -547,6 +547,20 @@ def test_certificates_start_at_the_logit() -> None:
     np.testing.assert_allclose(made.truth["x"].midpoint, case.relevance(x, -E[:1]), rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["p", "bn"])
+def test_a_rule_for_a_node_that_is_left_out_says_what_became_of_it(name: str) -> None:
+    """Such a node is no misspelt one; the advice is taken."""
+    bn = ("bn", Affine(draw(3), draw(3)), ("z",))
+    case, x = Case([bn, ("p", Sigmoid(), ("bn",))], "p"), draw(2, 4)
+    composite = [(name, rules.Pass()), (Dense, rules.LRP0())]
+    message = rf"^composite 'custom' has a rule for node '{name}', which is merged into another or left out .*canonize="
+    with pytest.raises(ParameterError, match=message):
+        lrp.explain(case.net, x, composite=composite)
+    kept = lrp.explain(case.net, x, composite=composite, canonize=False)
+    assert [p.why for p in kept.plan if p.node == name] == [name]
+    assert lrp.explain(case.net, x, composite=composite[1:]).output.shape == (2, 3)
+
+
 def test_a_negative_start_is_said() -> None:
     net, x = Network.sequential([Dense(np.array([[1.0]])), Sigmoid()]), np.array([[-2.0], [3.0], [-1.0]])
     e = lrp.explain(net, x)
