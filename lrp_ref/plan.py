@@ -183,7 +183,8 @@ class Composite(Value):
             if whole is not None and any(n.name == where for n in whole.nodes):
                 raise ParameterError(
                     f"composite '{self.name}' has a rule for node '{where}', which is merged into another or left out "
-                    "when the network is canonized: leave the rule out, or give canonize=False (lrp-ref explain --no-canonize)"
+                    "when the network is canonized: leave the rule out, or give canonize=False "
+                    "(lrp-ref explain --no-canonize)"
                 )
             raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
 
