@@ -84,6 +84,8 @@ def heads(net: Network) -> tuple[Head, ...]:
 def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
     """Return an equivalent network without final sigmoids and softmaxes.
 
+    Outputs with the same logit stay outputs of their own: all but the logit itself keep their names.
+
     Args:
         net: the network.
         drop: whether to do so; otherwise the outputs stay what they are.
@@ -100,6 +102,12 @@ def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
             reader.emit(Identity(), (name,), r.ends[-1].name) if name in free and r.ends else name
             for name, r in zip(outputs, readings, strict=True)
         ]
+        if chance is None:  # else one output is of interest, and needs no name of its own
+            twice = [outputs.count(name) > 1 for name in outputs]
+            outputs = [
+                reader.emit(Identity(), (name,), given) if again and name != given else name
+                for name, given, again in zip(outputs, net.outputs, twice, strict=True)
+            ]
     wanted = list(outputs)
     if chance is not None:
         wanted += [name for name in (reader.chance(readings[chance]),) if name]
@@ -115,6 +123,7 @@ def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
 def gated(net: Network) -> Network:
     """Return the network with the gate declared at products of a signal with what comes out of a sigmoid or softmax.
 
+    That includes what is computed from sigmoids and softmaxes alone: masked weights, the mean of several heads.
     Where both operands do, a softmax is the gate of a sigmoid (attention weights).
 
     Example:
@@ -130,7 +139,7 @@ def gated(net: Network) -> Network:
     for node in open_:
         parts = [reader.of(name) for name in node.inputs]
         for kinds in ({SIGMOID, SOFTMAX}, {SOFTMAX}):
-            gates = [k for k, r in enumerate(parts) if r.found and r.kinds <= kinds]
+            gates = [k for k, r in enumerate(parts) if (r.found or r.pure) and r.kinds <= kinds]
             if len(gates) == 1:
                 changes[node.name] = Multiply(gate=gates[0])
     return net.replaced(changes) if changes else net

@@ -166,16 +166,27 @@ class Composite(Value):
                 "which a bias could stand; leave bias out"
             )
 
-    def check_names(self, net: Network) -> None:
+    def check_names(self, net: Network, whole: Network | None = None) -> None:
         """Raise if an entry is for a name (without wildcards) that no node of ``net`` has.
+
+        Args:
+            net: the network as it is explained.
+            whole: the network that it was made of, whose further nodes are called merged or left out.
 
         Raises:
             ParameterError: with the name and the nearest one there is.
         """
         for where, _ in self.entries:
             exact = isinstance(where, str) and not any(sign in where for sign in "*?[")
-            if exact and all(n.name != where for n in net.nodes):
-                raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
+            if not exact or any(n.name == where for n in net.nodes):
+                continue
+            if whole is not None and any(n.name == where for n in whole.nodes):
+                raise ParameterError(
+                    f"composite '{self.name}' has a rule for node '{where}', which is merged into another or left out "
+                    "when the network is canonized: leave the rule out, or give canonize=False "
+                    "(lrp-ref explain --no-canonize)"
+                )
+            raise unknown(f"node in composite '{self.name}':", str(where), [n.name for n in net.nodes])
 
     def plan(self, net: Network, *, check_names: bool = True) -> Plan:
         """Return the rule of every node of ``net``.

@@ -60,6 +60,7 @@ class Reading:
         curved: it is not, but some rising function of the probability.
         negated: whether 1 − σ(z) is among it.
         lost: why there is no logit, or "".
+        pure: whether it is computed from probabilities alone, also where the logit is lost.
     """
 
     kinds: frozenset[str]
@@ -73,6 +74,7 @@ class Reading:
     curved: bool = False
     negated: bool = False
     lost: str = ""
+    pure: bool = False
 
     @property
     def found(self) -> bool:
@@ -139,7 +141,7 @@ class Reader:
         if isinstance(layer, Multiply) and self._gates_itself(node):
             return _raw(node.name)
         if isinstance(layer, Multiply) and any(r.plain for r in parts):
-            weighted = all(r.plain or (r.found and r.kinds == {SOFTMAX}) for r in parts)
+            weighted = all(r.plain or ((r.found or r.pure) and r.kinds == {SOFTMAX}) for r in parts)
             return _raw(node.name) if weighted else _lost(node, parts)
         if any(r.lost for r in parts):
             return _lost(node, parts)
@@ -284,7 +286,9 @@ def _lost(node: Node, parts: list[Reading]) -> Reading:
     ends = _unique(n for r in parts for n in r.ends)
     why = next((r.lost for r in parts if r.lost), "")
     why = why or f"{described(node)} is computed from {listed(ends)}"
-    return Reading(frozenset(), node.name, ends=ends, lost=why)
+    pure = all(r.found or r.pure for r in parts)
+    kinds = frozenset().union(*(r.kinds for r in parts)) if pure else frozenset()
+    return Reading(kinds, node.name, ends=ends, lost=why, pure=pure)
 
 
 def _unique(nodes: Iterable[Node]) -> tuple[Node, ...]:

@@ -130,6 +130,7 @@ class SoftmaxGradient(Start):
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
+        _two_classes("softmax_gradient", f)
         p = _softmax(f)
         p_target = (p * target).sum(axis=1, keepdims=True)
         return p_target * (target - p)
@@ -149,8 +150,7 @@ class LogOdds(Start):
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
-        if f.shape[1] < 2:
-            raise ParameterError(f"start 'log_odds' compares classes; the output has {f.shape[1]}")
+        _two_classes("log_odds", f)
         xp = namespace(f)
         # Far below every other output of the sample: its exponential is exactly 0.
         below = -4 * xp.abs(f).max(axis=1, keepdims=True) - scalar(10_000, f)
@@ -197,7 +197,9 @@ class Difference(Start):
         return f * target - f * against
 
     def settled(self, samples: int, shape: Sequence[int]) -> Start:
-        return replace(self, against=indices(self.against, samples, shape)) if is_tuple(self.against) else self
+        return (
+            replace(self, against=indices(self.against, samples, shape, "against")) if is_tuple(self.against) else self
+        )
 
     def some(self, cut: slice, samples: int) -> Start:
         return replace(self, against=some_targets(self.against, cut, samples, "against"))
@@ -369,3 +371,9 @@ def _mask(f: Array, targets: Array) -> Array:
 def _one_target(start: Start, target: Array) -> None:
     if target.shape[0] and bool((target.sum(axis=1) != 1).any()):
         raise ParameterError(f"start {start!r} contrasts one target with the others; several were given")
+
+
+def _two_classes(start: str, f: Array) -> None:
+    """Raise if there is no other output to compare with: the relevance would be 0 whatever the network."""
+    if f.shape[1] < 2:
+        raise ParameterError(f"start '{start}' compares classes; the output has {f.shape[1]}")

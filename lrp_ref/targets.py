@@ -29,6 +29,8 @@ def indices(target: Any, samples: int, shape: Sequence[int], what: str = "target
         ([[10]], [[1], [0], [2]])
     """
     host, size = to_numpy(as_indices(target)), math.prod(shape)
+    if samples and not host.size:
+        raise _no_index(target)
     if is_tuple(target) and len(target) == len(shape):
         if any(not 0 <= int(k) < n for k, n in zip(target, shape, strict=True)):
             shown = target[0] if len(target) == 1 else target
@@ -79,6 +81,8 @@ def some_targets(target: Any, cut: slice, samples: int, what: str = "target") ->
     """
     if target is None or samples == 1 or not getattr(target, "ndim", hasattr(target, "__len__")):
         return target
+    if not hasattr(target, "dtype") and not isinstance(target, Sequence):  # a set has no order, a dict no rows
+        raise _no_index(target)
     if len(target) == samples:
         return target[cut]
     if len(target) != 1 or not hasattr(target[0], "__len__"):
@@ -94,9 +98,15 @@ def as_indices(target: Any) -> Any:
         host = target if hasattr(target, "dtype") else np.asarray(target)
     except ValueError as error:
         raise ParameterError(f"targets {target!r} have rows of different lengths: give (N, T)") from error
+    if isinstance(target, list | tuple) and not host.size:  # of no samples; NumPy makes floats of it
+        host = host.astype(int)
     if host.dtype.kind not in "iu":
-        raise ParameterError(f"a target is a class index (integer), got {target!r}")
+        raise _no_index(target)
     return host
+
+
+def _no_index(target: Any) -> ParameterError:
+    return ParameterError(f"a target is a class index (integer), got {target!r}")
 
 
 def described(targets: Any, against: Any, shape: Sequence[int], classes: Sequence[str] = ()) -> str:

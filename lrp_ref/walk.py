@@ -220,7 +220,7 @@ def _make(
     sized = replace(net, inputs=tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs))
     bared = canonized(sized, drop=drop, chance=output) if canonize else bare(net, drop=False, chance=output)
     count = len(net.outputs)
-    chosen.check_names(bared.net.until(bared.net.outputs[:count]))
+    chosen.check_names(bared.net.until(bared.net.outputs[:count]), net)
     net = bared.net.until(bared.net.outputs[output])
     chance = next(iter(bared.net.outputs[count:]), "")
     head = bared.heads[output] if drop else replace(bared.heads[output], text="")

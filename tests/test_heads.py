@@ -380,6 +380,22 @@ def test_several_outputs() -> None:
     assert lrp.explain(case.net, x, output="z").probability is None
 
 
+def test_outputs_with_the_same_logit_stay_outputs_of_their_own() -> None:
+    """Of a logit, its sigmoid, a softmax and 1 − σ, forward gives four arrays by four names."""
+    minus = ("m", Affine(one(-1.0), one(1.0)), ("p",))
+    case, x = Case([P, ("q", Sigmoid(), ("z",)), S, minus], ("p", "z", "q", "s", "m")), draw(2, 4)
+    z = case.logits(x)
+    net = canonize(case.net)
+    assert net.outputs == ("p", "z", "q", "s", "m")
+    for name, value in net.forward(x).items():
+        np.testing.assert_allclose(value, -z if name == "m" else z, rtol=1e-12)
+        e = lrp.explain(net, x, output=name, composite="lrp0", target=1)
+        np.testing.assert_allclose(e.relevance, case.relevance(x, (-1 if name == "m" else 1) * E[[1, 1]]), rtol=1e-9)
+    assert [p.node for p in lrp.explain(case.net, x, output="p").plan] == ["h", "relu", "z"]
+    hidden = canonize(Case([P, ("q", Sigmoid(), ("z",))], ("p", "q")).net)
+    assert hidden.outputs == ("p", "q")
+
+
 def test_a_sigmoid_that_is_read_elsewhere_stays_for_that() -> None:
     """The output starts at z; a dense layer that reads σ(z) too goes on doing so."""
     v = draw(3, 2)
@@ -547,6 +563,20 @@ def test_certificates_start_at_the_logit() -> None:
     np.testing.assert_allclose(made.truth["x"].midpoint, case.relevance(x, -E[:1]), rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["p", "bn"])
+def test_a_rule_for_a_node_that_is_left_out_says_what_became_of_it(name: str) -> None:
+    """Such a node is no misspelt one; the advice is taken."""
+    bn = ("bn", Affine(draw(3), draw(3)), ("z",))
+    case, x = Case([bn, ("p", Sigmoid(), ("bn",))], "p"), draw(2, 4)
+    composite = [(name, rules.Pass()), (Dense, rules.LRP0())]
+    message = rf"^composite 'custom' has a rule for node '{name}', which is merged into another or left out .*canonize="
+    with pytest.raises(ParameterError, match=message):
+        lrp.explain(case.net, x, composite=composite)
+    kept = lrp.explain(case.net, x, composite=composite, canonize=False)
+    assert [p.why for p in kept.plan if p.node == name] == [name]
+    assert lrp.explain(case.net, x, composite=composite[1:]).output.shape == (2, 3)
+
+
 def test_a_negative_start_is_said() -> None:
     net, x = Network.sequential([Dense(np.array([[1.0]])), Sigmoid()]), np.array([[-2.0], [3.0], [-1.0]])
     e = lrp.explain(net, x)
@@ -598,6 +628,55 @@ def test_an_attention_takes_no_relevance(gate: int | None, steps: Steps, weights
     last = next(n for n in net.nodes if n.name == "mul").inputs[0]
     assert row.label == "R_signal = R, R_gate = 0"
     assert row.why == f"default; the gate is '{last}'"
+
+
+MASK = np.array([[1.0], [0.0], [1.0], [1.0], [0.0]])
+SECOND: Steps = [("score2", Dense(np.array([[0.5], [-1.0], [0.25], [2.0]])), ("x",)), ("a2", Softmax(1), ("score2",))]
+
+
+@pytest.mark.parametrize(
+    ("steps", "weights", "made"),
+    [
+        ([("m", Affine(MASK), ("a",))], "m", lambda a, b: a * MASK),
+        ([("m", Affine(MASK), ("a",)), ("t", Flatten(), ("m",)), ("u", Unsqueeze((2,)), ("t",))], "u",
+         lambda a, b: a * MASK),
+        ([*SECOND, ("m", Add((0.5, 0.5)), ("a", "a2"))], "m", lambda a, b: (a + b) / 2),
+        ([*SECOND, ("m", Multiply(), ("a", "a2"))], "m", lambda a, b: a * b),
+        ([*SECOND, ("p", Sigmoid(), ("score",)), ("m", Multiply(), ("p", "a2"))], "m", lambda a, b: None),
+        ([("m", Power(2), ("a",))], "m", lambda a, b: a**2),
+    ],
+)  # fmt: skip
+def test_weights_computed_from_softmaxes_alone_are_a_gate(steps: Steps, weights: str, made: Any) -> None:
+    """A mask, the mean of two heads, a product of both: no signal is in them, and they take no relevance."""
+    net, (s, w) = attention(None, steps, weights)
+    x = draw(2, 5, 4)
+    z, z2 = x @ s, x @ SECOND[0][1].weight  # type: ignore[attr-defined]
+    a = made(softmax(z), softmax(z2))
+    a = sigmoid(z) * softmax(z2) if a is None else a
+    for target in (0, 1):
+        e = lrp.explain(net, x, composite=EXACT, target=target)
+        np.testing.assert_allclose(e.relevance, a * x * w[:, target], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(e.relevance.sum(axis=(1, 2)), e.output[:, target], rtol=1e-9)
+
+
+def test_a_signal_weighted_by_a_masked_softmax_is_an_output_like_any_other() -> None:
+    """Σ_t m_t a_t x_t without a layer above has no logit to look for: it is explained as it is."""
+    net, (s, _) = attention(None, [("m", Affine(MASK), ("a",))], "m")
+    net, x = net.until("sum"), draw(2, 5, 4)
+    assert heads(net)[0].kinds == ("raw",)
+    e = lrp.explain(net, x, composite=EXACT, target=1)
+    np.testing.assert_allclose(e.relevance, softmax(x @ s) * MASK * x * np.eye(4)[1], rtol=1e-9, atol=1e-12)
+
+
+def test_a_gated_signal_is_no_gate() -> None:
+    """(σ·v)·u has a signal on both sides; weights of several sigmoids, scaled by channel, have none."""
+    nodes = (Node("p", Sigmoid(), ("x",)), Node("v", Multiply(gate=0), ("p", "x")),
+             Node("u", Dense(draw(3, 3)), ("x",)), Node("k", Multiply(), ("v", "u")),
+             Node("c", Affine(draw(3), draw(3)), ("p",)), Node("l", Multiply(), ("c", "u")),
+             Node("d", Affine(draw(3)), ("v",)), Node("m", Multiply(), ("d", "u")),
+             Node("n", Multiply(), ("c", "v")))  # fmt: skip
+    net = gated(Network(nodes, (Input("x"),), ("k", "l", "m", "n")))
+    assert [net[name].layer for name in "klmn"] == [Multiply(), Multiply(gate=0), Multiply(), Multiply(gate=0)]
 
 
 def test_an_attention_on_sigmoid_scores() -> None:

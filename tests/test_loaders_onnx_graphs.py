@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx_graphs import Step, agrees, number, weight, whole, write
 
+import lrp_ref as lrp
 from lrp_ref import layers
 from lrp_ref.loaders import load
 from lrp_ref.network import Network
@@ -54,6 +55,62 @@ def test_tanh_gelu_written_as_several_nodes_is_one_activation(tmp_path: Path) ->
     path = write(tmp_path / "gelu.onnx", steps, shape=("N", 30), weights=weights)
     net = agrees(path, np.linspace(-4, 4, 60, dtype=np.float32).reshape(2, 30))
     assert [n.layer for n in net.nodes] == [layers.GELU("tanh")]
+
+
+MINUS: list[Step] = [("Neg", ["x"], {}), ("Exp", ["t0"], {})]
+SIGMOIDS: dict[str, tuple[list[Step], list[str]]] = {
+    "reciprocal": ([*MINUS, ("Add", ["t1", "one"], {}), ("Reciprocal", ["t2"], {})], ["Sigmoid"]),
+    "one over": ([*MINUS, ("Add", ["one", "t1"], {}), ("Div", ["one", "t2"], {})], ["Sigmoid"]),
+    "power": ([*MINUS, ("Add", ["t1", "one"], {}), ("Pow", ["t2", "minus"], {})], ["Sigmoid"]),
+    "product": (
+        [("Mul", ["minus", "x"], {}), ("Exp", ["t0"], {}), ("Add", ["t1", "one"], {}), ("Reciprocal", ["t2"], {})],
+        ["Sigmoid"],
+    ),
+    "half over": ([*MINUS, ("Add", ["one", "t1"], {}), ("Div", ["half", "t2"], {})], ["Sigmoid", "Affine"]),
+    "of the negative": (
+        [("Exp", ["x"], {}), ("Add", ["t0", "one"], {}), ("Reciprocal", ["t1"], {})], ["Affine", "Sigmoid"],
+    ),
+    "silu": ([*MINUS, ("Add", ["t1", "one"], {}), ("Reciprocal", ["t2"], {}), ("Mul", ["x", "t3"], {})], ["SiLU"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", SIGMOIDS)
+def test_a_sigmoid_written_out_is_a_sigmoid(form: str, tmp_path: Path) -> None:
+    """1/(1 + exp(−z)) is σ(z), whose logit is known, and which no large z overflows."""
+    steps, expected = SIGMOIDS[form]
+    path = write(tmp_path / "s.onnx", steps, shape=("N", 30), weights={**CONSTANTS, "minus": number(-1)})
+    net = agrees(path, np.linspace(-20, 20, 60, dtype=np.float32).reshape(2, 30))
+    assert kinds(net) == expected
+    assert np.isfinite(net.forward(np.full((1, 30), -1000, dtype=np.float32))).all()
+
+
+def test_the_logit_below_a_sigmoid_written_out(tmp_path: Path) -> None:
+    """The relevance of σ(x·w) starts at x·w: x_i w_i."""
+    w, x = weight(4, 1), weight(3, 4)
+    steps: list[Step] = [
+        ("MatMul", ["x", "w"], {}), ("Neg", ["t0"], {}), ("Exp", ["t1"], {}), ("Add", ["t2", "one"], {}),
+        ("Reciprocal", ["t3"], {}),
+    ]  # fmt: skip
+    net = load(write(tmp_path / "s.onnx", steps, shape=("N", 4), weights={**CONSTANTS, "w": w}))
+    e = lrp.explain(net, x, composite="lrp0")
+    np.testing.assert_allclose(e.relevance, x * w[:, 0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(e.probability, 1 / (1 + np.exp(-x @ w)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [*MINUS, ("Add", ["t1", "half"], {}), ("Reciprocal", ["t2"], {})],
+        [*MINUS, ("Mul", ["t1", "half"], {}), ("Add", ["t2", "one"], {}), ("Reciprocal", ["t3"], {})],
+        [*MINUS, ("Reciprocal", ["t1"], {})],
+        [("Abs", ["x"], {}), ("Add", ["t0", "one"], {}), ("Reciprocal", ["t1"], {})],
+        [*MINUS, ("Sub", ["one", "t1"], {}), ("Sub", ["t2", "reciprocal"], {}), ("Reciprocal", ["t3"], {})],
+    ],
+)
+def test_what_only_looks_like_a_sigmoid_is_left_as_it_is(steps: list[Step], tmp_path: Path) -> None:
+    path = write(tmp_path / "almost.onnx", steps, shape=("N", 6), weights=CONSTANTS)
+    net = agrees(path, np.linspace(0.5, 2, 12, dtype=np.float32).reshape(2, 6))
+    assert "Sigmoid" not in kinds(net)
 
 
 @pytest.mark.parametrize(

@@ -237,9 +237,11 @@ def test_contrasts_take_one_target(start: str) -> None:
         start_relevance(OUTPUT, [[0, 1]], start)
 
 
-def test_log_odds_need_two_classes() -> None:
-    with pytest.raises(ParameterError, match="start 'log_odds' compares classes; the output has 1"):
-        start_relevance(np.ones((2, 1)), 0, "log_odds")
+@pytest.mark.parametrize("start", ["log_odds", "softmax_gradient"])
+def test_comparisons_by_probability_need_two_classes(start: str) -> None:
+    """A softmax of one class is 1 whatever its logit, so that everything would be 0."""
+    with pytest.raises(ParameterError, match=f"start '{start}' compares classes; the output has 1"):
+        start_relevance(np.ones((2, 1)), 0, start)
 
 
 # Tuples: one index -------------------------------------------------------------------------------------------------
@@ -386,6 +388,31 @@ def test_differences_refused(options: dict[str, Any], message: str) -> None:
         lrp.explain(net, OUTPUT, **options)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("against", [(1, -1, 0), (1, 3, 0), [1, -1, 0], -1])
+def test_a_wrong_index_that_is_set_against_is_called_so(against: Any) -> None:
+    net, x = Network.sequential([Dense(RNG.normal(size=(4, 3)))]), RNG.normal(size=(3, 4))
+    with pytest.raises(ParameterError, match=r"^against -?\d is out of range: the output has 3 classes, 0 to 2$"):
+        lrp.explain(net, x, target=2, start="difference", against=against)
+
+
+@pytest.mark.parametrize("none", [[], (), np.zeros(0, dtype=int), np.zeros((0, 1), dtype=int)])
+@pytest.mark.parametrize("name", ["target", "against"])
+def test_one_index_per_sample_of_no_samples(name: str, none: Any) -> None:
+    net, x = Network.sequential([Dense(RNG.normal(size=(4, 3)))]), RNG.normal(size=(0, 4))
+    e = lrp.explain(net, x, start="difference", **{"target": 0, "against": 0, name: none})
+    assert (e.relevance.shape, e.target.shape, e.against.shape) == ((0, 4), (0, 1), (0,))
+
+
+@pytest.mark.parametrize("wrong", [{1}, {0: 1, 1: 2, 2: 0}, frozenset({1, 2, 0}), [[], [], []], np.zeros((3, 0), int)])
+@pytest.mark.parametrize("options", [{}, {"start": "difference"}])
+def test_what_is_no_index_is_refused_for_every_start(options: dict[str, Any], wrong: Any) -> None:
+    """A set has no order, a dict no rows, and of no index per sample nothing would be explained."""
+    net, x = Network.sequential([Dense(RNG.normal(size=(4, 3)))]), RNG.normal(size=(3, 4))
+    name = "against" if options else "target"
+    with pytest.raises(ParameterError, match=r"class index \(integer\), got|not 0$"):
+        lrp.explain(net, x, **options, **{name: wrong})
 
 
 def test_the_sample_in_the_message_is_that_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power, Unsqueeze
 from .convert import Converter, operator
-from .elementwise import sample_parameter
+from .elementwise import reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
 from .patterns import activation
@@ -186,8 +186,11 @@ def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
             raise Refusal("a division by 0")
         return [affine(ctx, op, op.inputs[0], scale=1 / divisor)]
     if isinstance(a, Constant):
-        inverse = ctx.emit(op, Power(-1), [ctx.signal(op, op.inputs[1])], tag="reciprocal")
-        scale = sample_parameter(ctx.weight(op.inputs[0]), inverse)
+        factor = ctx.weight(op.inputs[0])
+        inverse = reciprocal(ctx, op, op.inputs[1], tag="reciprocal")
+        if factor.size == 1 and factor.ndim <= inverse.rank and factor.reshape(-1)[0] == 1:
+            return [inverse]
+        scale = sample_parameter(factor, inverse)
         return [ctx.emit(op, Affine(scale=np.ascontiguousarray(scale)), [inverse])]
     raise Refusal("a quotient of two signals")
 
@@ -201,6 +204,8 @@ def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     if exponent == 1:
         return [x]
+    if exponent == -1:
+        return [reciprocal(ctx, op, op.inputs[0])]
     y = ctx.emit(op, Power(int(exponent) if exponent.is_integer() else exponent), [x])
     ctx.patterns.note_power(y, x, exponent)
     return [y]

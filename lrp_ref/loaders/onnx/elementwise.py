@@ -13,6 +13,7 @@ from ...layers import (
     GELU,
     SELU,
     Abs,
+    Affine,
     Clip,
     Exp,
     HardSigmoid,
@@ -64,12 +65,10 @@ SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
     "Abs": lambda a: Abs(),
     "Celu": _celu,
     "Elu": lambda a: ELU(alpha=a.get("alpha", 1.0)),
-    "Exp": lambda a: Exp(),
     "Gelu": _gelu,
     "HardSwish": lambda a: HardSwish(),
     "LeakyRelu": lambda a: LeakyReLU(a.get("alpha", 0.01)),
     "Log": lambda a: Log(),
-    "Reciprocal": lambda a: Power(-1),
     "Relu": lambda a: ReLU(),
     "Selu": _selu,
     "Sqrt": lambda a: Power(0.5),
@@ -84,11 +83,39 @@ def _simple(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 @operator("Sigmoid")
 def _sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
+    return [_sigmoid_of(ctx, op, ctx.signal(op, op.inputs[0]))]
+
+
+def _sigmoid_of(ctx: Converter, op: Op, x: Signal) -> Signal:
     y = ctx.emit(op, Sigmoid(), [x])
     ctx.patterns.mark_gate(y)
     ctx.patterns.start("sigmoid", y, x)
+    return y
+
+
+@operator("Exp")
+def _exp(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x = ctx.signal(op, op.inputs[0])
+    y = ctx.emit(op, Exp(), [x])
+    ctx.patterns.note_exponential(y, x)
     return [y]
+
+
+@operator("Reciprocal")
+def _reciprocal(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    return [reciprocal(ctx, op, op.inputs[0])]
+
+
+def reciprocal(ctx: Converter, op: Op, name: str, tag: str = "") -> Signal:
+    """Return 1/x; of x = 1 + exp(−z), as a sigmoid is written out, that is σ(z)."""
+    x = ctx.signal(op, name)
+    found = ctx.patterns.inverse_sigmoid(x)
+    if found is None:
+        return ctx.emit(op, Power(-1), [x], tag=tag)
+    z, negated = found
+    if not negated:
+        z = ctx.emit(op, Affine(np.full((1,), -1, dtype=ctx.dtype)), [z], tag="negative")
+    return _sigmoid_of(ctx, op, z)
 
 
 @operator("HardSigmoid")

@@ -1,4 +1,4 @@
-"""Activations that exporters write as several nodes: SiLU, GELU, HardSwish, found from the graph.
+"""Activations that exporters write as several nodes: SiLU, GELU, HardSwish, sigmoid, found from the graph.
 
 Two kinds of facts follow the values: *polynomials* (this value is Σ c_k x^k of that one) and *bells*
 (this value is factor·(s(x) + plus)·x^{0 or 1} with a saturating s). A bell that is complete is one activation.
@@ -55,6 +55,7 @@ class Patterns:
         self._bells: dict[str, Bell] = {}
         self._gates: set[str] = set()
         self._softplus: dict[str, Signal] = {}
+        self._exponentials: dict[str, Signal] = {}
 
     # -- gates --------------------------------------------------------------------------------------------------
 
@@ -86,6 +87,21 @@ class Patterns:
         if base.value != same.value or set(scale) != {1} or set(one) != {1}:
             return False
         return math.isclose(outer[1] * scale[1], one[1], rel_tol=CLOSE)
+
+    # -- sigmoids written out -----------------------------------------------------------------------------------
+
+    def note_exponential(self, result: Signal, signal: Signal) -> None:
+        """Note that ``result`` is exp of ``signal``."""
+        self._exponentials[result.value] = signal
+
+    def inverse_sigmoid(self, signal: Signal) -> tuple[Signal, bool] | None:
+        """Return z and True if the value is 1 + exp(−z), so that its inverse is σ(z); x and False if 1 + exp(x)."""
+        power, terms = self.polynomial(signal)
+        x = self._exponentials.get(power.value)
+        if x is None or terms != {0: 1.0, 1: 1.0} or x.sizes != signal.sizes:
+            return None
+        z, inner = self.polynomial(x)
+        return (z, True) if inner == {1: -1.0} and z.sizes == x.sizes else (x, False)
 
     # -- polynomials --------------------------------------------------------------------------------------------
 
