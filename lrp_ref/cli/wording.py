@@ -90,8 +90,8 @@ def remarks(e: Explanation) -> list[str]:
     if abs(total["bias"] / start) > MUCH_BIAS:
         found.append(
             f"note: {percent(total['bias'], start)} went to biases, whose share no input carries: the picture shows "
-            f"the {percent(float(e.arrived[0]), start)} that reached the input. --bias ignore and --bias spread share it "
-            "otherwise, but make noise where biases are so large: compare a second composite (-c) instead"
+            f"the {percent(float(e.arrived[0]), start)} that reached the input. --bias ignore and --bias spread share "
+            "it otherwise, but make noise where biases are so large: compare a second composite (-c) instead"
         )
     if abs(total["stabiliser"] / start) > MUCH_STABILISER:
         found.append(
