@@ -141,6 +141,16 @@ def test_one_unit_of_a_map(tmp_path: Path) -> None:
     assert names(tmp_path / "o3") == sorted(f"x_{k}_target20.{s}" for k in range(3) for s in ("npz", "png"))
 
 
+def test_places_of_a_map_have_no_softmax(tmp_path: Path) -> None:
+    """They do not compete for one class: a share of e^z over all places would be no probability."""
+    model = saved(Network.sequential([layers.Conv(np.ones((2, 1, 1, 1)))]), tmp_path / "map.npz")
+    done = run("explain", model, array(tmp_path / "x.npy", np.ones((1, 1, 2, 2))), "-o", tmp_path / "o")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0].split() == ["output", "class", "value"]
+    several = run("explain", model, array(tmp_path / "y.npy", np.ones((2, 1, 2, 2))), "-o", tmp_path / "o")
+    assert several.stdout.startswith("y_0: output (0, 0, 0); relevance 1, ")
+
+
 def test_a_sum_of_outputs_is_said(photos: Path, tmp_path: Path) -> None:
     done = run(
         "explain",

@@ -188,7 +188,8 @@ def _tell_classes(job: Job, e: Explanation) -> None:
     given = [np.nan if chances is None else float(chances[k]) for k in best]
     shares = ["" if np.isnan(p) else f"{100 * p:.2f} %" for p in given]
     rows = [[str(k), name(job, e, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
-    print_table(("output", "class", "value", probability_name(e)), rows, right=(0, 2, 3))
+    headers = ("output", "class", "value", probability_name(e))[: None if chances is not None else 3]
+    print_table(headers, [row[: len(headers)] for row in rows], right=(0, 2, 3))
 
 
 def _tell_ledger(job: Job, e: Explanation, note: str) -> None:

@@ -23,12 +23,13 @@ def probabilities(e: Explanation) -> NDArray[Any] | None:
     """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
 
     They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
-    several.
+    several, unless they are the places of a map, which do not compete.
     """
     if e.probability is not None:
         return np.asarray(e.probability.reshape(-1).astype(np.float64))
     values = e.output.reshape(1, -1).astype(np.float64)
-    return None if values.size < 2 or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
+    is_map = sum(n > 1 for n in e.output_shape) > 1
+    return None if values.size < 2 or is_map or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
 
 
 def probability_name(e: Explanation) -> str:
