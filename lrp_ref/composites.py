@@ -253,6 +253,22 @@ def _made(composite: Any) -> Composite:
     raise ParameterError(f"{composite!r} is no composite: give a name, a rule, or a list of (where, rule)")
 
 
+def instead(composite: str, bias: str, dtype: str) -> str:
+    """Return what to take instead of a composite under which relevance grew beyond all floats of a dtype.
+
+    Example:
+        >>> instead("epsilon", "ignore", "float64")
+        "take bias='absorb' (--bias absorb) or composite='excitation_backprop' (-c excitation_backprop)"
+    """
+    ways = [] if bias == "absorb" else ["bias='absorb' (--bias absorb)"]
+    if composite != "excitation_backprop":
+        # The z⁺-rule's denominators are sums of what they divide: no share is larger than what is shared.
+        ways.append("composite='excitation_backprop' (-c excitation_backprop)")
+    if bias == "absorb" and dtype != "float64":
+        ways.append("float64 inputs (--float64)")
+    return "take " + (" or ".join(ways) or "a network or inputs of a smaller range")
+
+
 PLACES = {  # where a preset's parameter goes in a composite that is no preset
     "epsilon": "lrp.rules.Epsilon(epsilon=...)",
     "gamma": "lrp.rules.GeneralizedGamma(gamma=...)",

@@ -37,6 +37,12 @@ class LrpError(Exception):
         named.node = node
         return named
 
+    def adding(self, words: str) -> LrpError:
+        """Return this error, of the same node, with more words behind its message."""
+        longer = type(self)(f"{self}{words}")
+        longer.node = self.node
+        return longer
+
 
 class ShapeError(LrpError, ValueError):
     """Arrays whose shapes do not fit each other or the layer."""

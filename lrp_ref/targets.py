@@ -127,7 +127,7 @@ def described(targets: Any, against: Any, shape: Sequence[int], classes: Sequenc
 
     def name(k: Any) -> str:
         if classes:
-            return classes[int(k)]
+            return classes[int(k)] or f"output {int(k)}"
         return str(int(k)) if len(shape) < 2 else str(tuple(map(int, np.unravel_index(int(k), tuple(shape)))))
 
     names = [name(k) for k in targets]

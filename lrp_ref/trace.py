@@ -297,6 +297,10 @@ def read_npz(path: str | Path) -> tuple[dict[str, Any], Trace]:
     """
     if Path(path).is_dir():
         raise ModelFormatError(f"{path}: a folder; give one of the .npz files in it")
+    if Path(path).suffix.lower() == ".npy":
+        raise ModelFormatError(
+            f"{path}: not a readable trace: a single array; 'lrp-ref explain --trace' writes traces (.npz)"
+        )
     try:
         # Opened here, because NumPy leaves a file open that it fails to read.
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:

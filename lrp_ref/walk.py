@@ -17,7 +17,7 @@ from . import composites
 from .arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
 from .canonization import canonized
 from .edits import Edit
-from .errors import LrpError, ParameterError, ShapeError, UndecidedError
+from .errors import LrpError, NonFiniteError, ParameterError, ShapeError, UndecidedError
 from .heads import Head, bare
 from .inputs import Input
 from .knowledge import Facts, facts
@@ -321,7 +321,12 @@ def walk_back(
             names.append(more)
         if any(n in relevance for n in names):
             known = replace(known, memory=memories.pop(node.name, None))
-            rows.append(_step(node, planned, known, names, value, values, stand_ins, relevance, sums, first=not rows))
+            try:
+                row = _step(node, planned, known, names, value, values, stand_ins, relevance, sums, first=not rows)
+            except NonFiniteError as error:
+                way = composites.instead(walk.composite, walk.bias, str(next(iter(relevance.values())).dtype))
+                raise error.adding(f", as shares grow where denominators nearly vanish: {way}") from error
+            rows.append(row)
         if not keep:
             for n in names:
                 relevance.pop(n, None)

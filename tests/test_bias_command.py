@@ -15,7 +15,7 @@ from PIL import Image
 import lrp_ref as lrp
 from lrp_ref import loaders
 from lrp_ref.cli import main
-from lrp_ref.errors import ModelFormatError
+from lrp_ref.errors import ModelFormatError, NonFiniteError
 from lrp_ref.layers import Conv, Dense, Flatten
 from lrp_ref.preprocess import parse_sidecar
 
@@ -155,10 +155,7 @@ def test_bounds_follow_the_sidecar_that_is_given(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.stderr
         assert f"high={high}" in done.stdout
     done = run("explain", tmp_path / "net.npz", tmp_path / "photo.png", "-o", tmp_path / "o", "--high", 3)
-    assert (
-        "note: 1 of 2 values that node 'conv1' reads (1 to 5) are beyond the bounds 0 to 3 of its z^B-rule"
-        in done.stdout
-    )
+    assert "1 of 2 values that node 'conv1' reads (1 to 5) are beyond the bounds 0 to 3 of its z^B-rule" in done.stdout
 
 
 def test_relevance_that_rounding_has_taken_is_told(tmp_path: Path) -> None:
@@ -172,3 +169,82 @@ def test_relevance_that_rounding_has_taken_is_told(tmp_path: Path) -> None:
     assert (done.exit_code, "note: rounding is 1e+00 of the start relevance" in done.stdout) == (0, True), done.stdout
     done = run(*command)  # the advice works
     assert (done.exit_code, "note: rounding" in done.stdout) == (0, False)
+
+
+def vanishing(folder: Path, layers: int = 12) -> Path:
+    """Return a chain (a, a′) → (a − a′ + 1, (a + a′)/2 + 5e-5), which keeps (1 − 1e-4, 1) as it is.
+
+    Without its bias the first denominator is −1e-4, of terms near ±1: each layer multiplies relevance by 1e4.
+    """
+    one = Dense(np.array([[1.0, 0.5], [-1.0, 0.5]], dtype="f4"), np.array([1.0, 5e-5], dtype="f4"))
+    loaders.save(lrp.Network.sequential([one] * layers), folder / "deep.npz")
+    np.save(folder / "x.npy", np.array([[1 - 1e-4, 1.0]], dtype="f4"))
+    return folder / "deep.npz"
+
+
+def test_relevance_that_is_not_finite_says_what_to_take(tmp_path: Path) -> None:
+    """Each way that the error names works, on the command line and in Python."""
+    model, words = vanishing(tmp_path), "take bias='absorb' (--bias absorb) or composite='excitation_backprop' (-c"
+    command = "explain", model, tmp_path / "x.npy", "-t", 0, "-o", tmp_path / "o"
+    done = run(*command, "-c", "lrp0", "--bias", "ignore")
+    assert (done.exit_code, done.stderr.count("\n"), words in done.stderr) == (2, 1, True), done.output
+    assert "the relevance of its input has 2 values that are not finite; the first is" in done.stderr
+    net, x = loaders.load(model), np.load(tmp_path / "x.npy")
+    with pytest.raises(NonFiniteError, match="take bias='absorb'") as caught:
+        lrp.explain(net, x, target=0, composite="lrp0", bias="ignore")
+    assert caught.value.node in {node.name for node in net.nodes}
+    assert run(*command, "-c", "lrp0", "--bias", "absorb").exit_code == 0
+    assert run(*command, "-c", "excitation_backprop", "--bias", "ignore").exit_code == 0
+    lrp.explain(net, x, target=0, composite="lrp0", bias="absorb")
+    lrp.explain(net, x, target=0, composite="excitation_backprop", bias="ignore")
+
+
+def test_relevance_beyond_float32_under_the_papers_denominators(tmp_path: Path) -> None:
+    """R = z·(1 + 1e38/z) of z = 1 − (1 − 6e-8): a share a/z·R is beyond float32."""
+    net = lrp.Network.sequential([Dense(np.array([[1.0], [-1.0]], dtype="f4"))])
+    x = np.array([[1.0, np.nextafter(np.float32(1), np.float32(0))]], dtype="f4")  # z = 6e-8: R grows by 1.7e7
+    loaders.save(net, tmp_path / "net.npz")
+    np.save(tmp_path / "x.npy", x)
+    command = "explain", tmp_path / "net.npz", tmp_path / "x.npy", "--start", "reference=-1e38", "-o", tmp_path / "o"
+    done = run(*command, "-c", "lrp0")
+    words = "take composite='excitation_backprop' (-c excitation_backprop) or float64 inputs (--float64)"
+    assert (done.exit_code, words in done.stderr) == (2, True), done.output
+    assert run(*command, "-c", "lrp0", "--float64").exit_code == 0
+    assert run(*command, "-c", "excitation_backprop").exit_code == 0
+
+
+def test_the_note_on_biases_does_not_promise_what_policies_cannot_give(tmp_path: Path) -> None:
+    """z = a + 9 of a = 1: nine tenths of R are the bias's."""
+    loaders.save(lrp.Network.sequential([Dense(np.ones((1, 1)), np.array([9.0]))]), tmp_path / "net.npz")
+    np.save(tmp_path / "x.npy", np.ones((1, 1)))
+    done = run("explain", tmp_path / "net.npz", tmp_path / "x.npy", "-c", "lrp0", "-o", tmp_path / "o")
+    assert (
+        "note: 90.0 % went to biases, whose share no input carries: the picture shows the 10.0 % that reached the "
+        "input. --bias ignore and --bias spread share it otherwise, but make noise where biases are so large: compare "
+        "a second composite (-c) instead"
+    ) in done.stdout.splitlines()
+
+
+def test_relevance_that_has_grown_is_told_and_fits_a_column(tmp_path: Path) -> None:
+    """Rounding counts against what started: against sums of 1e20 it would look like nothing."""
+    model = vanishing(tmp_path)
+    command = "explain", model, tmp_path / "x.npy", "-c", "lrp0", "--bias", "ignore", "--float64", "-o", tmp_path / "o"
+    done = run(*command)
+    assert done.exit_code == 0, done.output
+    assert "note: rounding is " in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines() if "%" in line and "note" not in line) < 80
+
+
+def test_a_start_that_adds_up_to_nothing_has_no_shares(tmp_path: Path) -> None:
+    """Contrastive: f_t − Σ_others f_t/(K − 1) = 0 but for rounding, which is no whole that percents are parts of."""
+    loaders.save(lrp.Network.sequential([Dense(np.eye(10, dtype="f4"), np.ones(10, dtype="f4"))]), tmp_path / "n.npz")
+    command = "explain", tmp_path / "n.npz", tmp_path / "x.npy", "--start", "contrastive", "-o", tmp_path / "o"
+    rounded = 0
+    for seed in range(12):
+        np.save(tmp_path / "x.npy", np.random.default_rng(seed).standard_normal((1, 10)).astype("f4"))
+        done = run(*command)
+        assert done.exit_code == 0, done.output
+        table = done.stdout[done.stdout.index("\nrelevance of") :]
+        rounded += "\nstart                         0" not in table
+        assert "%" not in table, table
+    assert rounded

@@ -297,6 +297,11 @@ def convolution(folder: Path) -> Path:
     return folder / "convolution.npz"
 
 
+def saved_array(folder: Path) -> Path:
+    np.save(folder / "b.npy", np.ones(3))
+    return folder / "b.npy"
+
+
 UNUSABLE: dict[str, tuple[Case, str]] = {
     "truncated ONNX file": (lambda p: ["explain", broken_onnx(p), p / "photo.png"], "cut.onnx: "),
     "not an ONNX file": (lambda p: ["explain", no_onnx(p), p / "photo.png"], "no.onnx: "),
@@ -367,6 +372,10 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     ),
     "diff without file": (lambda p: ["diff", p / "a.npz", p / "b.npz"], "a.npz: no such file"),
     "diff of a network": (lambda p: ["diff", p / "four.npz", p / "four.npz"], "four.npz: expected a file of format"),
+    "diff of an array": (
+        lambda p: ["diff", saved_array(p), saved_array(p)],
+        "b.npy: not a readable trace: a single array",
+    ),
     "show a picture": (lambda p: ["show", p / "photo.png"], "a picture, not a model"),
 }
 

@@ -141,6 +141,16 @@ def test_one_unit_of_a_map(tmp_path: Path) -> None:
     assert names(tmp_path / "o3") == sorted(f"x_{k}_target20.{s}" for k in range(3) for s in ("npz", "png"))
 
 
+def test_places_of_a_map_have_no_softmax(tmp_path: Path) -> None:
+    """They do not compete for one class: a share of e^z over all places would be no probability."""
+    model = saved(Network.sequential([layers.Conv(np.ones((2, 1, 1, 1)))]), tmp_path / "map.npz")
+    done = run("explain", model, array(tmp_path / "x.npy", np.ones((1, 1, 2, 2))), "-o", tmp_path / "o")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0].split() == ["output", "class", "value"]
+    several = run("explain", model, array(tmp_path / "y.npy", np.ones((2, 1, 2, 2))), "-o", tmp_path / "o")
+    assert several.stdout.startswith("y_0: output (0, 0, 0); relevance 1, ")
+
+
 def test_a_sum_of_outputs_is_said(photos: Path, tmp_path: Path) -> None:
     done = run(
         "explain",
@@ -406,6 +416,38 @@ def test_inputs_that_are_all_refused_are_an_error(photos: Path, tmp_path: Path) 
     assert (one.exit_code, one.stderr.count("\n")) == (2, 1)
 
 
+def test_samples_that_are_refused_alike_are_one_place(dense: Path, tmp_path: Path) -> None:
+    """An array without its batch axis is read as many samples of a wrong shape: they are one line, not one each."""
+    values = np.zeros((40, 7))
+    done = run("explain", dense, array(tmp_path / "x.npy", values), array(tmp_path / "y.npy", values[:2]))
+    places = f"{tmp_path / 'x.npy'}, samples 0 to 39, {tmp_path / 'y.npy'}, samples 0 to 1: "
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[1].startswith(f"  {places}node 'fc': Dense: input of shape (1, 7)"), done.stderr
+
+
+def test_an_output_inside_that_the_classes_do_not_fit(photos: Path, tmp_path: Path) -> None:
+    """The advice of the error works: a sidecar without classes."""
+    described = json.loads(photos.with_suffix(".json").read_text())
+    photos.with_suffix(".json").write_text(json.dumps({**described, "classes": ["a", "b", "c"]}))
+    (tmp_path / "plain.json").write_text(json.dumps({k: v for k, v in described.items() if k != "classes"}))
+    inner = loaders.load(photos).nodes[0].name
+    command = "explain", photos, tmp_path / "pics" / "p0.png", "-o", tmp_path / "o", "--output", inner
+    done = run(*command)
+    assert (done.exit_code, "give it a --sidecar without 'classes'" in done.stderr) == (2, True), done.output
+    assert run(*command, "--sidecar", tmp_path / "plain.json").exit_code == 0
+
+
+def test_names_of_classes_stay_on_their_line(photos: Path, tmp_path: Path) -> None:
+    described = json.loads(photos.with_suffix(".json").read_text())
+    classes = ["a\x1b[31mred\x07\nb", "", "[bold]\u202ec"]
+    photos.with_suffix(".json").write_text(json.dumps({**described, "classes": classes}))
+    done = run("explain", photos, tmp_path / "pics" / "p0.png", "-o", tmp_path / "o", "--top", 3)
+    assert done.exit_code == 0, done.output
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+    said = {line.split(",")[0] for line in done.stdout.splitlines() if line.startswith("relevance of")}
+    assert said == {"relevance of a [31mred b", "relevance of output 1", "relevance of [bold] c"}
+
+
 @pytest.mark.parametrize("size", [1, 4, 9])
 def test_a_bad_sample_does_not_take_its_neighbours_along(tmp_path: Path, size: int) -> None:
     """Samples with NaN are refused when they are read; −log 0 is met in the middle of the network, in a batch."""
@@ -440,7 +482,7 @@ def test_inputs_of_other_shapes_are_refused_one_by_one(dense: Path, tmp_path: Pa
     done = run("explain", dense, bad, good, "-o", tmp_path / "o")
     assert done.exit_code == 1
     assert names(tmp_path / "o") == ["a_0.npz", "a_1.npz"]
-    assert "b.npy, sample 1: node 'fc': Dense: input of shape (1, 5)" in done.stderr
+    assert "b.npy, samples 0 to 1: node 'fc': Dense: input of shape (1, 5)" in done.stderr
 
 
 def test_a_question_that_is_wrong_ends_before_the_inputs(
@@ -605,6 +647,31 @@ def test_an_interrupt_leaves_no_half_file(
     monkeypatch.undo()
     done = run(*command, "--skip-existing")
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["p2", "p3", "p4"]
+
+
+def test_the_advice_of_an_interrupted_run_with_ledgers(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--skip-existing goes with no --ledger-file, so that option must be left out."""
+    plain, calls = Image.Image.save, {"n": 0}
+
+    def stop(*a: Any, **k: Any) -> Any:
+        calls["n"] += 1
+        if calls["n"] == 2:
+            raise KeyboardInterrupt
+        return plain(*a, **k)
+
+    monkeypatch.setattr(Image.Image, "save", stop)
+    command = ["explain", photos, tmp_path / "pics", "-o", tmp_path / "o"]
+    done = run(*command, "--ledger-file", tmp_path / "l.csv")
+    assert (done.exit_code, done.stderr) == (
+        130,
+        "lrp-ref: interrupted; 1 input has its results: the same command with --skip-existing and without "
+        "--ledger-file goes on\n",
+    )
+    assert not (tmp_path / "l.csv").exists()
+    monkeypatch.undo()
+    assert run(*command, "--skip-existing").exit_code == 0
 
 
 def test_an_interrupted_process_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:

@@ -271,3 +271,19 @@ def test_what_is_no_sidecar_is_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(ModelFormatError, match=r"net\.json: ") as caught:
         load_sidecar(tmp_path / "net.onnx")
     assert "\n" not in str(caught.value)
+
+
+def test_the_reason_against_a_picture_is_said_once(tmp_path: Path) -> None:
+    """An error of this package is a ValueError, too: it is not wrapped as one of Pillow's."""
+    file = picture(tmp_path / "float.tif", np.ones((2, 2), dtype=np.float32))
+    sidecar = parse_sidecar(
+        {
+            "input": {
+                "kind": "image", "size": [2, 2], "channels": "L", "layout": "NCHW", "mean": 0, "scale": 1,
+                "resize": "stretch",
+            }
+        }
+    )  # fmt: skip
+    with pytest.raises(ModelFormatError) as caught:
+        read_image(file, sidecar)
+    assert str(caught.value) == f"{file}: a picture of 32 bit numbers; save it with 8 or 16 bit a channel"

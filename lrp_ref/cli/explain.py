@@ -88,7 +88,7 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     try:
         _run(job, files, refused, tally)
     except KeyboardInterrupt:
-        tally.interrupted()
+        tally.interrupted(ledgers=options["ledger_file"] is not None)
         raise
     tally.finish()
 

@@ -69,6 +69,27 @@ class Refused:
         return " ".join(str(self.error).removeprefix(f"{self.where}: ").split())
 
 
+def places(refused: Sequence[Refused]) -> list[str]:
+    """Return where inputs are that are refused alike, a run of samples of one file as one place.
+
+    Example:
+        >>> error = LrpError("not finite")
+        >>> places([Refused(f"x.npy, sample {k}", error, k, 9) for k in (0, 1, 2, 5)])
+        ['x.npy, samples 0 to 2', 'x.npy, sample 5']
+    """
+    found: list[str] = []
+    first = 0  # of the run that is the last place
+    for before, one in zip((None, *refused), refused, strict=False):
+        file = one.where.removesuffix(f", sample {one.number}")
+        follows = before is not None and before.where == f"{file}, sample {one.number - 1}"
+        if follows and file != one.where:
+            found[-1] = f"{file}, samples {first} to {one.number}"
+        else:
+            first = one.number
+            found.append(one.where)
+    return found
+
+
 def found(given: Sequence[Path]) -> tuple[dict[str, Path], list[Refused]]:
     """Return the files by the name of their results, of a folder its pictures (if it has none, its arrays) in the order
     of their names, and what is no file.

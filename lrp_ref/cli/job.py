@@ -134,8 +134,9 @@ class Job:
         if self.top > count:
             raise ParameterError(f"--top {self.top}: the network has {count} outputs")
         if self.classes and len(self.classes) != count:
+            way = ": give it a --sidecar without 'classes'" if self.options["output_name"] else ""
             raise ModelFormatError(
-                f"the sidecar of {self.model} names {len(self.classes)} classes; the output has {count} numbers"
+                f"the sidecar of {self.model} names {len(self.classes)} classes; the output has {count} numbers{way}"
             )
 
     @cached_property

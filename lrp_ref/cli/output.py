@@ -33,13 +33,16 @@ def warn(words: str) -> None:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share as text.
+    """Return a share as text, short enough for a column.
 
     Example:
-        >>> percent(1.0, 8.0), percent(-1e-9, 1.0), percent(1.0, 0.0)
-        ('12.5 %', '-0.0 %', '')
+        >>> percent(1.0, 8.0), percent(-1e-9, 1.0), percent(1.0, 0.0), percent(2e24, -1.0)
+        ('12.5 %', '-0.0 %', '', '-2.000e+26 %')
     """
-    return f"{100 * part / whole if part else 0:.1f} %" if whole else ""
+    if not whole:
+        return ""
+    share = 100 * part / whole if part else 0.0
+    return f"{share:.1f} %" if abs(share) < 1e6 else f"{share:.3e} %"
 
 
 class Progress:

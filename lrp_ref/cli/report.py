@@ -19,7 +19,7 @@ from . import drawing
 from .inputs import Sample, free
 from .job import Found, Job
 from .output import percent, print_table
-from .wording import headline, label, name, probabilities, probability_name, remarks
+from .wording import headline, label, name, probabilities, probability_name, remarks, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -188,7 +188,8 @@ def _tell_classes(job: Job, e: Explanation) -> None:
     given = [np.nan if chances is None else float(chances[k]) for k in best]
     shares = ["" if np.isnan(p) else f"{100 * p:.2f} %" for p in given]
     rows = [[str(k), name(job, e, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
-    print_table(("output", "class", "value", probability_name(e)), rows, right=(0, 2, 3))
+    headers = ("output", "class", "value", probability_name(e))[: None if chances is not None else 3]
+    print_table(headers, [row[: len(headers)] for row in rows], right=(0, 2, 3))
 
 
 def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
@@ -199,15 +200,16 @@ def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
     for line in (e.starts_at, *(f"note: {words}" for words in e.notes if words != e.starts_at), note):
         if line:
             click.echo(line)
-    rows = [["start", number(start), percent(start, start), ""]]
-    rows.append(["to the input", number(arrived), percent(arrived, start), ""])
+    of_all = whole(e)
+    rows = [["start", number(start), percent(start, of_all), ""]]
+    rows.append(["to the input", number(arrived), percent(arrived, of_all), ""])
     for column, total in e.ledger.total().items():
         value = float(np.asarray(total).sum())
         most = max(e.ledger, key=lambda row: abs(float(getattr(row, column)[0])), default=None)
         part = float(getattr(most, column)[0]) if most is not None else 0.0
         where = f"{most.node} {number(part)}" if most is not None and part and column != "residual" else ""
         words = {"bias": "to biases", "stabiliser": "to stabilisers", "residual": "residual (rounding)"}
-        rows.append([words.get(column, column), number(value), percent(value, start), where])
+        rows.append([words.get(column, column), number(value), percent(value, of_all), where])
     print_table(("where it went", "relevance", "share", "most at"), rows, right=(1, 2))
     for remark in remarks(e):
         click.echo(remark)

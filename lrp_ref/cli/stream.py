@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import LrpError
 from . import drawing, report
-from .inputs import Refused, Sample, attempt, batches
+from .inputs import Refused, Sample, attempt, batches, places
 from .job import Found, Job
 from .output import Progress, warn
 
@@ -68,20 +68,24 @@ class Tally:
             self._list(f"{len(self.refused)} of {total} inputs {'is' if len(self.refused) == 1 else 'are'} refused")
             raise click.exceptions.Exit(1)
 
-    def interrupted(self) -> None:
-        """Say how to go on with what was begun."""
+    def interrupted(self, *, ledgers: bool = False) -> None:
+        """Say how to go on with what was begun; ``ledgers``: with --ledger-file, which needs all inputs in one run."""
         done = self.explained + self.skipped
         if done:
-            warn(f"interrupted; {done} inputs have their results: the same command with --skip-existing goes on")
+            have, change = "input has its" if done == 1 else "inputs have their", " and without --ledger-file"
+            warn(
+                f"interrupted; {done} {have} results: the same command with --skip-existing{change if ledgers else ''} "
+                "goes on"
+            )
 
     def _list(self, head: str) -> None:
         """Print what is refused, one line for each reason."""
-        reasons: dict[str, list[str]] = {}
+        reasons: dict[str, list[Refused]] = {}
         for one in self.refused:
-            reasons.setdefault(one.reason, []).append(one.where)
+            reasons.setdefault(one.reason, []).append(one)
         warn(head)
-        for reason, where in reasons.items():
-            click.echo(f"  {', '.join(where)}: {reason}", err=True)
+        for reason, alike in reasons.items():
+            click.echo(f"  {', '.join(places(alike))}: {reason}", err=True)
 
 
 def explained(

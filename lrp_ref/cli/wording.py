@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from ..explanation import Explanation
 from ..layers import Softmax
+from ..reading import ROUNDING
 from ..tables import number
 from ..targets import described
 from .job import Job
+from .output import percent
 
 MUCH_BIAS, MUCH_STABILISER = 0.5, 0.05  # shares of the start from which on the text says so
 ROUNDED = 1e-2  # of the start relevance: a ledger that rounding leaves open by more tells nothing
@@ -21,12 +23,13 @@ def probabilities(e: Explanation) -> NDArray[Any] | None:
     """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
 
     They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
-    several.
+    several, unless they are the places of a map, which do not compete.
     """
     if e.probability is not None:
         return np.asarray(e.probability.reshape(-1).astype(np.float64))
     values = e.output.reshape(1, -1).astype(np.float64)
-    return None if values.size < 2 or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
+    is_map = sum(n > 1 for n in e.output_shape) > 1
+    return None if values.size < 2 or is_map or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
 
 
 def probability_name(e: Explanation) -> str:
@@ -72,27 +75,35 @@ def headline(job: Job, e: Explanation) -> str:
     return f"for {asked} (predicted: {predicted(job, e)})"
 
 
+def whole(e: Explanation) -> float:
+    """Return what shares are parts of: the start; 0 for one that adds up to 0 but for rounding, as a contrastive."""
+    start, size = float(e.started[0]), next((row.size for row in e.ledger), None)
+    return 0.0 if size is not None and abs(start) <= ROUNDING * float(size[0]) else start
+
+
 def remarks(e: Explanation) -> list[str]:
     """Return what to know of one sample's ledger before its picture is read: a sentence where much did not arrive."""
-    start = float(e.started[0])
+    start = whole(e)
     found: list[str] = []
     if not start:
         return found
-    total = {column: float(np.asarray(values).sum()) / start for column, values in e.ledger.total().items()}
-    arrived = float(e.arrived[0]) / start
-    if abs(total["bias"]) > MUCH_BIAS:
+    total = {column: float(np.asarray(values).sum()) for column, values in e.ledger.total().items()}
+    if abs(total["bias"] / start) > MUCH_BIAS:
         found.append(
-            f"note: {total['bias']:.1%} went to biases: the picture shows the {arrived:.1%} that reached the input; "
-            "--bias ignore or --bias spread shares it otherwise"
+            f"note: {percent(total['bias'], start)} went to biases, whose share no input carries: the picture shows "
+            f"the {percent(float(e.arrived[0]), start)} that reached the input. --bias ignore and --bias spread share "
+            "it otherwise, but make noise where biases are so large: compare a second composite (-c) instead"
         )
-    if abs(total["stabiliser"]) > MUCH_STABILISER:
+    if abs(total["stabiliser"] / start) > MUCH_STABILISER:
         found.append(
-            f"note: {total['stabiliser']:.1%} went to stabilisers: units with little to share carry relevance; another "
-            "composite (-c) may suit the network better"
+            f"note: {percent(total['stabiliser'], start)} went to stabilisers: units with little to share carry "
+            "relevance; another composite (-c) may suit the network better"
         )
-    if e.ledger.residual > ROUNDED:
+    # Against the start, not against the largest sum: relevance that grew without bound looks well rounded there.
+    rounding = max(e.ledger.residual, abs(total["residual"] / start))
+    if rounding > ROUNDED:
         found.append(
-            f"note: rounding is {e.ledger.residual:.0e} of the start relevance, as denominators nearly vanish: such a "
+            f"note: rounding is {rounding:.0e} of the start relevance, as denominators nearly vanish: such a "
             "result does not tell why the network predicts what it does; take another --bias or --composite"
         )
     return found

@@ -81,6 +81,8 @@ def _open(path: Path, mode: str) -> Image:
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return picture.convert(mode)
+        except ModelFormatError:
+            raise  # a ValueError, which has said what is wrong
         except FileNotFoundError as error:
             raise ModelFormatError(f"{path}: there is no such file") from error
         except UnidentifiedImageError as error:

@@ -172,13 +172,13 @@ def parse_sidecar(content: Any) -> Sidecar:
         values["resample"] = inner.get("resample", _one_of("bilinear", "bicubic"), "bilinear")
     elif kind == "vector":
         values["layout"] = inner.get("layout", _one_of("NF"), "NF")
-        values["feature_names"] = inner.get("feature_names", _texts, ())
+        values["feature_names"] = tuple(map(_plain, inner.get("feature_names", _texts, ())))
     else:
         values["layout"] = inner.get("layout", _one_of("NTC", "NCT"))
         values["length"] = inner.get("length", _length, None)
-        values["channel_names"] = inner.get("channel_names", _texts, ())
+        values["channel_names"] = tuple(map(_plain, inner.get("channel_names", _texts, ())))
         values["step"] = inner.get("step", _text, "time step")
-    values["classes"] = outer.get("classes", _texts, ())
+    values["classes"] = tuple(map(_plain, outer.get("classes", _texts, ())))
     values["composite"] = outer.get("composite", _composite, "")
     values["bias"] = outer.get("bias", _bias_of(values["composite"]), "absorb")
     values["limit"] = outer.get("limit", _limit, None)
@@ -281,6 +281,11 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
         raise _WrongError("a list of texts")
     return tuple(value)
+
+
+def _plain(name: str) -> str:
+    """Return a name on one line without control characters, which would move what a terminal or a table shows."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def _composite(value: Any) -> str:
