@@ -18,7 +18,7 @@ def require_bias_policy(policy: Any) -> str:
     Raises:
         ParameterError: another name.
     """
-    if policy not in BIAS_POLICIES:
+    if not isinstance(policy, str) or policy not in BIAS_POLICIES:
         raise unknown("bias policy", str(policy), BIAS_POLICIES)
     return str(policy)
 
