@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,15 +157,28 @@ def require_range(what: str, low: Any, high: Any) -> None:
     """Raise unless low ≤ high everywhere: numbers, arrays of any library, or numbers in nested tuples.
 
     Raises:
+        BackendError: arrays of a library that is not known.
         ShapeError: shapes that do not broadcast.
-        ParameterError: low > high somewhere, or NaN.
+        ParameterError: low > high somewhere, NaN, infinity, or what is no number.
     """
+    for bound in (low, high):
+        if hasattr(bound, "dtype"):
+            _module_of(bound)
+        if isinstance(bound, str | Mapping) or (hasattr(bound, "dtype") and bound.dtype.kind not in "biufO"):
+            raise ParameterError(f"{what}: bounds must be real numbers, got {bound!r}")
     try:
-        below = bool((to_numpy(low) <= to_numpy(high)).all())
+        hosts = [to_numpy(bound) for bound in (low, high)]
+        below = bool((hosts[0] <= hosts[1]).all())
     except ValueError as error:
         raise ShapeError(f"{what}: low and high have shapes that do not fit each other") from error
+    except TypeError as error:
+        raise ParameterError(f"{what}: bounds must be real numbers, got low={low!r}, high={high!r}") from error
+    if any(host.dtype.kind not in "biufO" for host in hosts):
+        raise ParameterError(f"{what}: bounds must be real numbers, got low={low!r}, high={high!r}")
     if not below:
         raise ParameterError(f"{what}: low must be ≤ high everywhere, got low={low!r}, high={high!r}")
+    if any(host.dtype.kind == "f" and not np.isfinite(host).all() for host in hosts):
+        raise ParameterError(f"{what}: bounds must be finite, got low={low!r}, high={high!r}")
 
 
 def declared(what: str, low: Any, high: Any) -> tuple[Any, Any]:

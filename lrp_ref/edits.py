@@ -14,7 +14,7 @@ from typing import Any
 from .arithmetic import no_exact_value, scalar
 from .arrays import Array, channelwise, fits, namespace, none_negative, sample_sum, with_sign
 from .errors import ParameterError, ShapeError
-from .values import Value
+from .values import Value, frozen, real
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ class Const(Value):
     value: Any
     label: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", frozen(self.value))
+
     def __call__(self, x: Array) -> Array:
         """Return the constant with the shape of ``x``."""
         if self.value is None:
@@ -165,6 +168,7 @@ class Stabiliser:
     def __post_init__(self) -> None:
         if self.kind not in ("exact", "add", "clip", "relative"):
             raise ParameterError(f"stabiliser '{self.kind}' is not known: use exact, add, clip or relative")
+        object.__setattr__(self, "epsilon", real(f"stabiliser {self.kind}: epsilon", self.epsilon))
         if not self.epsilon >= 0:
             raise ParameterError(f"stabiliser {self.kind}: epsilon must be ≥ 0, got {self.epsilon}")
 

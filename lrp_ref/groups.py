@@ -18,7 +18,7 @@ def require_bias_policy(policy: Any) -> str:
     Raises:
         ParameterError: another name.
     """
-    if policy not in BIAS_POLICIES:
+    if not isinstance(policy, str) or policy not in BIAS_POLICIES:
         raise unknown("bias policy", str(policy), BIAS_POLICIES)
     return str(policy)
 
@@ -95,8 +95,9 @@ class Group:
         inner = f"({top})" if many else top
         bias = "".join(plus[r.sign] + r.bias.symbol("b_j") for r in self.runs if r.bias != ZERO)
         bottom = self.stabiliser.formula(f"Σ_i {inner}{bias}")
-        if self.bias_share or self.stabiliser_share:
-            top = f"{inner} + {self._spread(bias)}/N_j"
+        spread = self._spread(bias)
+        if spread:
+            top = f"{inner} + {spread}/N_j"
             many = True
         text = f"{f'({top})' if many else top} / ({bottom})"
         gate = {None: "", "positive": "[z_j > 0] ", "negative": "[z_j < 0] "}[self.gate]
@@ -104,11 +105,12 @@ class Group:
         return f"{weight}{gate}{text}"
 
     def _spread(self, bias: str) -> str:
-        """Return what is spread over the inputs, as text: the ``bias`` of the denominator, ε_j, or both."""
+        """Return what is spread over the inputs, as text: the ``bias`` of the denominator, ε_j, or both, if any."""
         bias = bias.removeprefix(" + ").lstrip()
-        bias = f"({bias})" if sum(run.bias != ZERO for run in self.runs) > 1 else bias
+        bias = f"({bias})" if bias.startswith("−") or sum(run.bias != ZERO for run in self.runs) > 1 else bias
+        of_bias = self.bias_share if bias else 0
         if not self.stabiliser_share:
-            return bias if self.bias_share == 1 else f"{self.bias_share}·{bias}"
-        if not self.bias_share:
+            return "" if not of_bias else bias if of_bias == 1 else f"{of_bias}·{bias}"
+        if not of_bias:
             return f"{self.stabiliser_share}·ε_j"
-        return f"({self.bias_share}·{bias} + {self.stabiliser_share}·ε_j)"
+        return f"({of_bias}·{bias} + {self.stabiliser_share}·ε_j)"

@@ -14,21 +14,29 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .arithmetic import scalar
-from .arrays import Array, namespace, require_range, sample_sum, tuples
+from .arrays import Array, namespace, require_range, sample_sum
 from .edits import EXACT, KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost, Const, Stabiliser, add
 from .errors import ParameterError, ShapeError
 from .layers.base import Layer, Universal
 from .layers.elementwise import Clip, Sigmoid
 from .layers.merge import PRODUCT_RULES
 from .rule import Group, Redistribution, Rule, Run
-from .values import Value
+from .values import Value, frozen, real
 
 # Rules for linear layers -----------------------------------------------------------------------------------------
 
 
-def _at_least_zero(rule: str, name: str, value: Any) -> None:
+def _settle(rule: Value, *names: str) -> None:
+    """Make numbers of a rule's parameters, or raise for what is none."""
+    for name in names:
+        object.__setattr__(rule, name, real(f"{type(rule).__name__}: {name}", getattr(rule, name)))
+
+
+def _at_least_zero(rule: Value, name: str) -> None:
+    _settle(rule, name)
+    value = getattr(rule, name)
     if not value >= 0:
-        raise ParameterError(f"{rule}: {name} must be ≥ 0, got {value}")
+        raise ParameterError(f"{type(rule).__name__}: {name} must be ≥ 0, got {value}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,10 +91,11 @@ class Epsilon(_Named):
     stabiliser_share: Any = None
 
     def __post_init__(self) -> None:
-        _at_least_zero("Epsilon", "epsilon", self.epsilon)
-        for name in ("bias_share", "stabiliser_share"):
+        _at_least_zero(self, "epsilon")
+        for name in ("bias_share",) if self.stabiliser_share is None else ("bias_share", "stabiliser_share"):
+            _settle(self, name)
             value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
+            if not 0 <= value <= 1:
                 raise ParameterError(f"Epsilon: {name} must be in [0, 1], got {value}")
 
     @property
@@ -115,7 +124,7 @@ class Gamma(_Named):
     stabiliser: Stabiliser = EXACT
 
     def __post_init__(self) -> None:
-        _at_least_zero("Gamma", "gamma", self.gamma)
+        _at_least_zero(self, "gamma")
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -144,7 +153,7 @@ class GeneralizedGamma(_Named):
     stabiliser: Stabiliser = EXACT
 
     def __post_init__(self) -> None:
-        _at_least_zero("GeneralizedGamma", "gamma", self.gamma)
+        _at_least_zero(self, "gamma")
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -176,6 +185,7 @@ class AlphaBeta(_Named):
     stabiliser: Stabiliser = EXACT
 
     def __post_init__(self) -> None:
+        _settle(self, "alpha", "beta")
         if not abs(self.alpha - self.beta - 1) <= 1e-12 or not self.beta >= 0:
             raise ParameterError(f"AlphaBeta: α − β must be 1 and β ≥ 0, got α={self.alpha}, β={self.beta}")
 
@@ -261,7 +271,7 @@ class ZBox(_Named):
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
-            object.__setattr__(self, name, tuples(getattr(self, name)))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
         if self.low is not None and self.high is not None:
             require_range("ZBox", self.low, self.high)
 
@@ -380,6 +390,7 @@ class BetaSmooth(Universal):
     beta: float = 10.0
 
     def __post_init__(self) -> None:
+        _settle(self, "beta")
         if not self.beta > 0:
             raise ParameterError(f"BetaSmooth: beta must be > 0, got {self.beta}")
 

@@ -116,8 +116,8 @@ def _give(
             received[k], totals[k] = blocks.add_product(x, g, received[k], sign=run.sign, keep=keep)
     bias, spread_bias = _bias_mass(passes, message, sent.sums, total, bool(group.bias_share), xp)
     stabiliser = sent.taken
-    if group.stabiliser_share or spread_bias is not None:
-        taken = None if sent.offset is None else message * sent.offset
+    taken = message * sent.offset if group.stabiliser_share and sent.offset is not None else None
+    if taken is not None or spread_bias is not None:
         extra, from_bias, from_stabiliser = _spread(layer, xs, group, spread_bias, taken, message, xp)
         received[:] = [r + e for r, e in zip(received, extra, strict=True)]
         totals[:] = [None] * len(totals)
@@ -241,8 +241,8 @@ def _groups(rule: Rule, active: bool) -> list[Group]:
 
 
 def _runs(group: Group, nonnegative: bool) -> tuple[Run, ...]:
-    """Return the group's runs without those over a⁻ of non-negative inputs (one always stays)."""
-    runs = tuple(r for r in group.runs if not (nonnegative and r.inputs == NEG))
+    """Return the group's runs without those over a⁻ of non-negative inputs, unless they have a bias (one stays)."""
+    runs = tuple(r for r in group.runs if not (nonnegative and r.inputs == NEG and r.bias == ZERO))
     return runs or group.runs
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal
+import math
+import numbers
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from .arrays import Array, to_numpy
+import numpy as np
+
+from .arithmetic import Number
+from .arrays import Array, to_numpy, tuples
+from .errors import ParameterError
 
 V = TypeVar("V", bound="Value")
 
@@ -73,6 +80,43 @@ class Value(_Frozen):
 def is_array(value: Any) -> bool:
     """Return whether ``value`` is an array (of any library), not a scalar or a list."""
     return hasattr(value, "dtype") and hasattr(value, "shape")
+
+
+def frozen(value: Any) -> Any:
+    """Return numbers that nobody can write into: lists, and lists in lists, as tuples, and arrays as read-only copies.
+
+    A value that is the key of a memory must stay what it was, whatever becomes of the array that it was made of. Only
+    NumPy's arrays can be read-only; those of others are copied alone.
+    """
+    if isinstance(value, np.ndarray):
+        if not value.flags.writeable and value.base is None:
+            return value
+        value = value.copy()
+        value.flags.writeable = False
+        return value
+    if hasattr(value, "dtype") and hasattr(value, "copy"):
+        return value.copy()
+    return tuples(value)
+
+
+def real(what: str, value: Any) -> Any:
+    """Return a parameter that is one finite real number; that of an array without axes as a Python number.
+
+    NaN is returned too: it fails every comparison with the range that the parameter has.
+
+    Raises:
+        ParameterError: ``what`` it is, and that it is no number.
+
+    Example:
+        >>> real("epsilon", np.array(0.5)), real("epsilon", 1)
+        (0.5, 1)
+    """
+    number = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    if isinstance(number, Number):
+        return number
+    if not isinstance(number, numbers.Real | decimal.Decimal) or number in (math.inf, -math.inf):
+        raise ParameterError(f"{what} must be a finite real number, got {value!r}")
+    return number
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -310,6 +310,13 @@ def test_a_policy_for_rules_without_denominators_is_refused(composite: Any) -> N
     assert composites.resolve(composite, {"bias": None}).bias == "absorb"
 
 
+@pytest.mark.parametrize("policy", ["none", 0, True, ["ignore"], np.array(["ignore"])], ids=repr)
+def test_what_is_no_policy_is_refused(policy: Any) -> None:
+    for given in (lambda: composites.get("lrp0", bias=policy), lambda: rules.LRP0().with_bias(policy)):
+        with pytest.raises(ParameterError, match="unknown bias policy"):
+            given()
+
+
 def test_a_mixed_composite_takes_a_policy() -> None:
     mixed = [(ReLU, rules.Deconv()), (Dense, rules.LRP0()), (Layer, rules.Gradient())]
     plan = composites.resolve(mixed, {"bias": "ignore"}).plan(small(np.random.default_rng(0)))

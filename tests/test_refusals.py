@@ -138,6 +138,12 @@ RULE_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         ShapeError,
         "does not fit inputs of shape (1, 2, 4)",
     ),
+    ("ZBox", lambda: rules.ZBox("0", 1), ParameterError, "ZBox: bounds must be real numbers, got '0'"),
+    ("ZBox", lambda: rules.ZBox(0, 1j), ParameterError, "ZBox: bounds must be real numbers"),
+    ("ZBox", lambda: rules.ZBox([None], 1), ParameterError, "ZBox: bounds must be real numbers"),
+    ("ZBox", lambda: rules.ZBox({}, 1), ParameterError, "ZBox: bounds must be real numbers, got {}"),
+    ("ZBox", lambda: rules.ZBox(-np.inf, 1), ParameterError, "ZBox: bounds must be finite, got low=-inf, high=1"),
+    ("ZBox", lambda: rules.ZBox(ones(2), np.full(2, np.inf)), ParameterError, "ZBox: bounds must be finite"),
     ("LRP0", lambda: rules.LRP0(edits.add(-1)), ParameterError, "epsilon must be ≥ 0, got -1"),
     ("ZPlus", lambda: rules.ZPlus(edits.Stabiliser("sub")), ParameterError, "'sub' is not known"),
     (
@@ -162,6 +168,22 @@ RULE_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         "is not a rule for Dense",
     ),
 ]  # fmt: skip
+NO_NUMBERS: tuple[Any, ...] = ("0.1", [0.1], None, 1j, float("inf"), np.array([0.1, 0.2]), {})
+for _make, _what in (
+    (rules.Epsilon, "Epsilon: epsilon"), (lambda v: rules.Epsilon(0.1, v), "Epsilon: bias_share"),
+    (rules.Gamma, "Gamma: gamma"), (rules.GeneralizedGamma, "GeneralizedGamma: gamma"),
+    (lambda v: rules.AlphaBeta(v, 1), "AlphaBeta: alpha"), (lambda v: rules.AlphaBeta(2, v), "AlphaBeta: beta"),
+    (rules.BetaSmooth, "BetaSmooth: beta"), (lambda v: rules.LRP0(edits.add(v)), "stabiliser add: epsilon"),
+):  # fmt: skip
+    for _value in NO_NUMBERS:
+        RULE_REFUSALS.append(
+            (
+                "LRP0" if _what.startswith("stabiliser") else _what.partition(":")[0],
+                lambda m=_make, v=_value: m(v),
+                ParameterError,
+                f"{_what} must be a finite real number, got {_value!r}",
+            )
+        )
 for _rule in (rules.Pass(), rules.Deconv(), rules.Guided(), rules.BetaSmooth()):
     RULE_REFUSALS.append(
         (

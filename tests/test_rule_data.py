@@ -12,6 +12,7 @@ from samples import BY_NAME, SAMPLES, Draw, exactly
 from strict import StrictArray, to_strict
 from textbook import LINEAR_RULES, OTHER_RULES
 
+import lrp_ref as lrp
 from lrp_ref import edits, layers, rules
 from lrp_ref.errors import LrpError
 from lrp_ref.layers.base import Linear
@@ -187,3 +188,52 @@ def test_foreign_rules_are_refused() -> None:
             continue
         with pytest.raises(LrpError, match=r"is not a rule for|has no rule of its own"):
             layer.redistribute(xs, rs, rule)
+
+
+@pytest.mark.parametrize("number", [np.array(0.25), np.float64(0.25), np.array([0.25])[0]], ids=repr)
+def test_parameters_are_plain_numbers(number: Any) -> None:
+    """An array without axes is one number, which certificates and formulas can take as well."""
+    for made, plain in (
+        (rules.Epsilon(number, number, number), rules.Epsilon(0.25, 0.25, 0.25)),
+        (rules.Gamma(number), rules.Gamma(0.25)),
+        (rules.GeneralizedGamma(number), rules.GeneralizedGamma(0.25)),
+        (rules.AlphaBeta(1 + number, number), rules.AlphaBeta(1.25, 0.25)),
+        (rules.BetaSmooth(number), rules.BetaSmooth(0.25)),
+        (rules.LRP0(edits.clip(number)), rules.LRP0(edits.clip(0.25))),
+    ):
+        assert repr(made) == repr(plain)
+        assert (made, hash(made)) == (plain, hash(plain))
+
+
+def test_bounds_stay_what_they_were() -> None:
+    """Whoever writes into an array afterwards, or into what it is a view of, does not change a rule made of it."""
+    for low in (np.zeros(2), np.zeros((4, 2))[1], np.broadcast_to(base := np.zeros(1), (2,))):
+        rule, const = rules.ZBox(low, 5), edits.Const(low, "l")
+        (low if low.flags.writeable else base)[...] = 3
+        assert rule.low.tolist() == const.value.tolist() == [0, 0]
+        with pytest.raises(ValueError, match="read-only"):
+            rule.low[0] = 1
+        assert rule.groups[0].runs[1].inputs.value is rule.low, "no copy of a copy"
+
+
+def test_a_network_does_not_remember_bounds_that_were_written_into() -> None:
+    """z^B's constant denominators are large enough here to be remembered: (1, 64, 80, 80) numbers."""
+    rng = np.random.default_rng(1)
+    conv = layers.Conv(rng.normal(size=(64, 3, 3, 3)), rng.normal(size=64), padding=1)
+    net = lrp.Network.sequential([conv, layers.GlobalAveragePool()])
+    x, low = rng.uniform(-1, 1, size=(1, 3, 80, 80)), np.full((3, 80, 80), -1.0)
+    for bound in (-1.0, -2.0):
+        low[...] = bound
+        z = conv.forward(x)
+        e = lrp.explain(net, x, composite="epsilon_gamma_box", low=low, high=1, target=1)
+        sent = np.zeros(z.shape)
+        sent[:, 1] = z[:, 1] / z[:, 1].sum() * z[:, 1].mean()  # the mean hands on in proportion, up to its ε of 1e-6
+        w, none = conv.weight, np.zeros(64)
+        positive, negative = (layers.Conv(part, none, padding=1) for part in (np.maximum(w, 0), np.minimum(w, 0)))
+        bare = layers.Conv(w, none, padding=1)
+        lows, highs = np.full(x.shape, bound), np.ones(x.shape)
+        whole = bare.forward(x) - positive.forward(lows) - negative.forward(highs)
+        m = sent / (whole + 1e-6)
+        expected = x * bare.pull((x,), m)[0] - lows * positive.pull((x,), m)[0] - highs * negative.pull((x,), m)[0]
+        np.testing.assert_allclose(e.relevance, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
+        assert e.ledger.residual < 1e-10

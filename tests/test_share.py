@@ -11,7 +11,7 @@ import pytest
 from exact_numbers import F, exact
 
 from lrp_ref import edits, rules, sharing
-from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO
+from lrp_ref.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO, Edit
 from lrp_ref.errors import ParameterError, UndecidedError
 from lrp_ref.layers import Add, Affine, Conv, Dense
 from lrp_ref.rule import Group, Redistribution, Rule, Run
@@ -135,6 +135,38 @@ def test_runs_over_negative_parts_of_nonnegative_inputs_are_left_out() -> None:
         layer = Watched(dense())
         share(layer, (SIGNED,), R, rule)
         assert len(layer.asked("forward")) == 2 * runs
+
+
+def test_a_run_over_negative_parts_that_carries_the_bias_stays() -> None:
+    """b_j⁺ of the run over a⁻ stands in the denominator whatever the inputs are: R = 6, z = 2·1 + 4."""
+    rule = Rule((Group((Run(POS, POS, ZERO), Run(NEG, NEG, POS))),))
+    layer, x, r = Dense(exact([2]), exact(4)), exact([1]), exact([6])
+    for known in (Known(), Known(nonnegative=True)):
+        found = share(layer, (x,), r, rule, known=known)
+        assert (found.relevances[0].tolist(), found.bias.tolist()) == ([[2]], [4])
+
+
+@pytest.mark.parametrize("bias", [KEEP, ZERO], ids=repr)
+def test_shares_of_nothing_leave_exact_numbers_exact(bias: Edit) -> None:
+    """Neither a bias nor an ε that could be spread: a_i w_ij / z_j R_j, in rationals."""
+    group = Group((Run(bias=bias),), bias_share=1, stabiliser_share=1)
+    for b in (None, exact(4)) if bias == ZERO else (None,):
+        found = share(Dense(exact([1], [2]), b), (exact([1, 1]),), exact([1]), Rule((group,)))
+        assert found.relevances[0].tolist() == [[F(1, 3), F(2, 3)]]
+        assert all(type(v) is F for v in found.relevances[0].flat)
+    assert (
+        group.formula()
+        == {
+            KEEP: "(a_i·w_ij + (1·b_j + 1·ε_j)/N_j) / (Σ_i a_i·w_ij + b_j)",
+            ZERO: "(a_i·w_ij + 1·ε_j/N_j) / (Σ_i a_i·w_ij)",
+        }[bias]
+    )
+
+
+def test_formulas_name_no_share_of_a_bias_that_is_not_there() -> None:
+    assert Group((Run(bias=ZERO),), bias_share=1).formula() == "a_i·w_ij / (Σ_i a_i·w_ij)"
+    minus = Group((Run(sign=-1),), bias_share=1)
+    assert minus.formula() == "(− a_i·w_ij + (− b_j)/N_j) / (Σ_i − a_i·w_ij − b_j)"
 
 
 def test_a_group_of_nothing_but_empty_runs_is_dead() -> None:
