@@ -193,7 +193,7 @@ class Explanation:
             >>> import lrp_ref as lrp
             >>> net = lrp.Network.sequential([lrp.layers.Dense(np.array([[-1.0], [-2.0]]))])
             >>> lrp.explain(net, np.array([[1.0, 0.5]])).negative(colours=("blue", "red"))
-            'the start itself is negative (-2): blue supports this value, red speaks against it'
+            'the start itself is negative (-2): blue pulls the output down, red pulls it up'
         """
         target = None if self.target is None else to_numpy(self.target)[k]
         return negative_start(batch_first(to_numpy(self.start_relevance), self.output_axis)[k], target, colours)

@@ -29,7 +29,7 @@ def negative_start(begin: Any, target: Any, colours: tuple[str, str]) -> str:
     if value >= 0:
         return ""
     low, high = colours
-    return f"the start itself is negative ({number(value)}): {low} supports this value, {high} speaks against it"
+    return f"the start itself is negative ({number(value)}): {low} pulls the output down, {high} pulls it up"
 
 
 def page(e: Any) -> str:

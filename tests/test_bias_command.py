@@ -219,9 +219,9 @@ def test_the_note_on_biases_does_not_promise_what_policies_cannot_give(tmp_path:
     np.save(tmp_path / "x.npy", np.ones((1, 1)))
     done = run("explain", tmp_path / "net.npz", tmp_path / "x.npy", "-c", "lrp0", "-o", tmp_path / "o")
     assert (
-        "note: 90.0 % went to biases, whose share no input carries: the picture shows the 10.0 % that reached the "
-        "input. --bias ignore and --bias spread share it otherwise, but make noise where biases are so large: compare "
-        "a second composite (-c) instead"
+        "note: 90.0 % went to biases, whose share no input carries: what is told of the inputs is the 10.0 % that "
+        "reached the input. --bias ignore and --bias spread share it otherwise, but make noise where biases are so "
+        "large: compare a second composite (-c) instead"
     ) in done.stdout.splitlines()
 
 

@@ -372,7 +372,7 @@ def test_a_negative_start_is_said(photos: Path, tmp_path: Path, monkeypatch: pyt
     remarks: list[str] = []
     plain = heatmap.panel
     monkeypatch.setattr(heatmap, "panel", lambda *a, **k: remarks.append(k["remark"]) or plain(*a, **k))
-    words = "the start itself is negative (-10): {} supports this value, {} speaks against it"
+    words = "the start itself is negative (-10): {} pulls the output down, {} pulls it up"
     for options, colours in (([], ("blue", "red")), (["--cmap", "purple-orange"], ("purple", "orange"))):
         done = run("explain", photos, tmp_path / "pics" / "p0.png", "-t", 2, "-o", tmp_path / "o", *options)
         assert remarks[-1] == words.format(*colours)

@@ -396,7 +396,7 @@ def test_a_negative_start_is_said() -> None:
     """f = (−3, 2): all shares of −3 are negative; CLRP starts with −3 at the target and 3 elsewhere."""
     net = Network.sequential([Dense(np.array([[-1.0, 1.0], [-1.0, 0.5]]))])
     x = np.array([[1.0, 2.0]])
-    words = "the start itself is negative (-3): blue supports this value, red speaks against it"
+    words = "the start itself is negative (-3): blue pulls the output down, red pulls it up"
     for start in ("logit", "contrastive", np.array([[-3.0, 0.0]])):
         options = {} if isinstance(start, np.ndarray) else {"target": 0}
         e = lrp.explain(net, x, start=start, composite="lrp0", **options)
@@ -419,7 +419,7 @@ def test_a_negative_start_is_said_under_its_picture() -> None:
     captions = [part.split("</figcaption>")[0] for part in e._repr_html_().split("<figcaption>")[1:]]
     assert captions[0] == "output 0: relevance"
     assert captions[1] == (
-        "output 1: relevance. the start itself is negative (-4): blue supports this value, red speaks against it"
+        "output 1: relevance. the start itself is negative (-4): blue pulls the output down, red pulls it up"
     )
 
 

@@ -51,7 +51,7 @@ def _map(e: Explanation) -> Array:
     return next(iter(e.maps().values()))[0]
 
 
-def _values(job: Job, sample: Sample) -> Array:
+def values(job: Job, sample: Sample) -> Array:
     """Return the only input of one sample, without the axis of the batch."""
     spec = job.net.inputs[0]
     return batch_first(sample.x[spec.name], spec.batch_axis)[0]
@@ -61,7 +61,7 @@ def canvas(job: Job, sample: Sample) -> Canvas:
     """Return how a sample is drawn: as the sidecar says, else by the number of its axes."""
     if len(sample.x) > 1:
         return Canvas("", f"the network has {len(sample.x)} inputs")
-    shape = _values(job, sample).shape
+    shape = values(job, sample).shape
     sidecar = job.sidecar
     if sidecar is not None and sidecar.kind == "series" and len(shape) == 2:
         return Canvas("series", turned=sidecar.layout == "NTC")
@@ -165,7 +165,7 @@ def picture(job: Job, sample: Sample, e: Explanation, on: Canvas) -> Image | Non
     """Return an explanation as a picture; None for inputs that are neither an image nor a signal."""
     if not on.form:
         return None
-    relevance, x = on.laid(_map(e)), on.laid(_values(job, sample))
+    relevance, x = on.laid(_map(e)), on.laid(values(job, sample))
     look, words, remark = _look(job, on), headline(job, e), e.negative(0, colours(job))
     if on.form == "series":
         title = f"{words} · {e.rules} · sum of relevance {number(float(relevance.sum()))}"
@@ -185,7 +185,7 @@ def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
         return None
     several = list(found.values())
     rows = [[on.laid(_map(e)) for e in row] for row in zip(*several, strict=True)]
-    firsts, x = several[0], on.laid(_values(job, sample))
+    firsts, x = several[0], on.laid(values(job, sample))
     alone = len(firsts) == 1
     notes = [(label(job, e), e.negative(0, colours(job))) for e in firsts]
     faint = _faint(job, found, rows, on)

@@ -19,7 +19,7 @@ from . import drawing
 from .inputs import Sample, free
 from .job import Found, Job
 from .output import percent, print_table
-from .wording import headline, label, name, probabilities, probability_name, remarks, whole
+from .wording import brief_remarks, headline, label, name, probabilities, probability_name, remarks, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,14 +153,17 @@ def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bo
     """Print what was predicted, where the relevance went and what was written."""
     drawn = any(path.suffix == ".png" for path in paths)
     if not brief:
-        _tell_classes(job, next(iter(found.values()))[0])
+        first = next(iter(found.values()))
+        asked = [int(k) for e in first for part in (e.target, e.against) if part is not None for k in part.reshape(-1)]
+        _tell_classes(job, first[0], list(dict.fromkeys(asked)))
     for composite, several in found.items():
         for e in several:
             if brief:
-                file = next(p for p in paths if p.stem in (stem(job, sample, composite, e), sample.name))
-                _tell_line(job, sample, e, _note(job, e, drawn), file)
+                files = [p for p in paths if p.stem in (stem(job, sample, composite, e), sample.name)]
+                _tell_line(job, sample, e, _note(job, e, drawn), files)
             else:
-                _tell_ledger(job, e, _note(job, e, drawn))
+                _tell_ledger(job, e, _note(job, e, drawn), drawn)
+                _tell_vector(job, sample, e)
             if job.options["ledger"]:
                 click.echo("")
                 print_table(("node", "rule", *COLUMNS), e.ledger.cells(0), right=range(2, 8))
@@ -173,18 +176,21 @@ def _note(job: Job, e: Explanation, drawn: bool) -> str:
     return e.negative(0, drawing.colours(job)) if drawn else e.negative(0)
 
 
-def _tell_line(job: Job, sample: Sample, e: Explanation, note: str, path: Path) -> None:
+def _tell_line(job: Job, sample: Sample, e: Explanation, note: str, paths: list[Path]) -> None:
     which = f"{e.rules}: " if len(job.composites) > 1 else ""
     note = f"{note}; " if note else ""
     click.echo(
         f"{sample.name}: {which}{headline(job, e)}; relevance {number(float(e.started[0]))}, "
-        f"at the input {number(float(e.arrived[0]))}, ledger residual {e.ledger.residual:.1e}; {note}{path}"
+        f"at the input {number(float(e.arrived[0]))}, ledger residual {e.ledger.residual:.1e}{brief_remarks(e)}; "
+        f"{note}{', '.join(map(str, paths))}"
     )
 
 
-def _tell_classes(job: Job, e: Explanation) -> None:
+def _tell_classes(job: Job, e: Explanation, asked: list[int]) -> None:
+    """Print the largest outputs, and those that are explained."""
     values, chances = e.output.reshape(-1), probabilities(e)
-    best = (-values).argsort(kind="stable")[:5]
+    best = list((-values).argsort(kind="stable")[:5])
+    best += [k for k in asked if k not in best]
     given = [np.nan if chances is None else float(chances[k]) for k in best]
     shares = ["" if np.isnan(p) else f"{100 * p:.2f} %" for p in given]
     rows = [[str(k), name(job, e, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
@@ -192,7 +198,7 @@ def _tell_classes(job: Job, e: Explanation) -> None:
     print_table(headers, [row[: len(headers)] for row in rows], right=(0, 2, 3))
 
 
-def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
+def _tell_ledger(job: Job, e: Explanation, note: str, drawn: bool) -> None:
     """Print where every unit of the start relevance went: start = input + bias + stabiliser + dropped + residual."""
     start, arrived = float(e.started[0]), float(e.arrived[0])
     of = "" if e.target is None else f" of {label(job, e)}"
@@ -211,5 +217,18 @@ def _tell_ledger(job: Job, e: Explanation, note: str) -> None:
         words = {"bias": "to biases", "stabiliser": "to stabilisers", "residual": "residual (rounding)"}
         rows.append([words.get(column, column), number(value), percent(value, of_all), where])
     print_table(("where it went", "relevance", "share", "most at"), rows, right=(1, 2))
-    for remark in remarks(e):
+    for remark in remarks(e, drawn=drawn):
         click.echo(remark)
+
+
+def _tell_vector(job: Job, sample: Sample, e: Explanation) -> None:
+    """Print the relevance of every number of an input that is too short for a picture."""
+    if len(sample.x) != 1 or drawing.canvas(job, sample).form:
+        return
+    relevance, x = next(iter(e.maps().values()))[0], drawing.values(job, sample)
+    if x.ndim != 1:
+        return
+    names = (job.sidecar.feature_names if job.sidecar else ()) or [str(k) for k in range(len(x))]
+    rows = [[n, number(float(a)), number(float(r))] for n, a, r in zip(names, x, relevance, strict=True)]
+    click.echo("")
+    print_table(("input", "value", "relevance"), rows, right=(1, 2))

@@ -81,29 +81,55 @@ def whole(e: Explanation) -> float:
     return 0.0 if size is not None and abs(start) <= ROUNDING * float(size[0]) else start
 
 
-def remarks(e: Explanation) -> list[str]:
-    """Return what to know of one sample's ledger before its picture is read: a sentence where much did not arrive."""
+def _large(e: Explanation) -> dict[str, float]:
+    """Return what is too large of one sample's ledger to go without a word, as shares of the start."""
     start = whole(e)
-    found: list[str] = []
     if not start:
-        return found
-    total = {column: float(np.asarray(values).sum()) for column, values in e.ledger.total().items()}
-    if abs(total["bias"] / start) > MUCH_BIAS:
-        found.append(
-            f"note: {percent(total['bias'], start)} went to biases, whose share no input carries: the picture shows "
-            f"the {percent(float(e.arrived[0]), start)} that reached the input. --bias ignore and --bias spread share "
-            "it otherwise, but make noise where biases are so large: compare a second composite (-c) instead"
-        )
-    if abs(total["stabiliser"] / start) > MUCH_STABILISER:
-        found.append(
-            f"note: {percent(total['stabiliser'], start)} went to stabilisers: units with little to share carry "
-            "relevance; another composite (-c) may suit the network better"
-        )
+        return {}
+    total = {column: float(np.asarray(values).sum()) / start for column, values in e.ledger.total().items()}
     # Against the start, not against the largest sum: relevance that grew without bound looks well rounded there.
-    rounding = max(e.ledger.residual, abs(total["residual"] / start))
-    if rounding > ROUNDED:
+    total["rounding"] = max(e.ledger.residual, abs(total.pop("residual")))
+    limits = {"bias": MUCH_BIAS, "stabiliser": MUCH_STABILISER, "rounding": ROUNDED}
+    return {key: total[key] for key, limit in limits.items() if abs(total[key]) > limit}
+
+
+def remarks(e: Explanation, *, drawn: bool) -> list[str]:
+    """Return what to know of one sample's ledger before its relevance is read: a sentence where much did not arrive.
+
+    Args:
+        e: the explanation of one sample.
+        drawn: whether there is a picture.
+    """
+    large, found = _large(e), list[str]()
+    arrived = percent(float(e.arrived[0]), whole(e))
+    if large.get("bias", 0) > 0:
+        shown = "the picture shows" if drawn else "what is told of the inputs is"
         found.append(
-            f"note: rounding is {rounding:.0e} of the start relevance, as denominators nearly vanish: such a "
+            f"note: {percent(large['bias'], 1)} went to biases, whose share no input carries: {shown} the {arrived} "
+            "that reached the input. --bias ignore and --bias spread share it otherwise, but make noise where biases "
+            "are so large: compare a second composite (-c) instead"
+        )
+    elif "bias" in large:
+        found.append(
+            f"note: biases took {percent(large['bias'], 1)}, which is against the output: the input carries {arrived}, "
+            "more than what started"
+        )
+    if "stabiliser" in large:
+        found.append(
+            f"note: {percent(large['stabiliser'], 1)} went to stabilisers: units with little to share carry relevance; "
+            "another composite (-c) may suit the network better"
+        )
+    if "rounding" in large:
+        found.append(
+            f"note: rounding is {large['rounding']:.0e} of the start relevance, as denominators nearly vanish: such a "
             "result does not tell why the network predicts what it does; take another --bias or --composite"
         )
     return found
+
+
+def brief_remarks(e: Explanation) -> str:
+    """Return the same in a few words, for the line of one input among many; empty where nothing is large."""
+    words = {"bias": "{} to biases", "stabiliser": "{} to stabilisers", "rounding": "rounding {:.0e} of the start"}
+    large = _large(e)
+    told = [words[k].format(v if k == "rounding" else percent(v, 1)) for k, v in large.items()]
+    return "".join(f"; {text}" for text in told)
