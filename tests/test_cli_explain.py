@@ -141,6 +141,30 @@ def test_one_unit_of_a_map(tmp_path: Path) -> None:
     assert names(tmp_path / "o3") == sorted(f"x_{k}_target20.{s}" for k in range(3) for s in ("npz", "png"))
 
 
+def test_a_target_that_the_start_does_not_look_at_is_said(photos: Path, tmp_path: Path) -> None:
+    command = "explain", photos, tmp_path / "pics" / "p0.png", "-o", tmp_path / "o", "--start", "positive"
+    for given, name in ((("-t", 1), "--target"), (("--top", 2), "--top")):
+        done = run(*command, *given)
+        assert done.exit_code == 0
+        assert f"{name} has no effect on relevance: the start 'positive' is every positive output" in done.stderr
+    assert not run(*command).stderr
+
+
+def test_a_sheet_names_bias_policies_and_rules(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    plain = heatmap.grid
+
+    def grid(*a: Any, **k: Any) -> Any:
+        seen.append(k["column_labels"])
+        return plain(*a, **k)
+
+    monkeypatch.setattr(heatmap, "grid", grid)
+    command = "explain", photos, tmp_path / "pics" / "p0.png", "-o", tmp_path / "o", "-c", "epsilon", "-c", "gradient"
+    assert run(*command, "--bias", "ignore").exit_code == 0
+    assert run(*command, "--rule", "Dense=Zero").exit_code == 0
+    assert seen == [["epsilon, bias ignore", "gradient"], ["epsilon, Dense=Zero", "gradient, Dense=Zero"]]
+
+
 def test_places_of_a_map_have_no_softmax(tmp_path: Path) -> None:
     """They do not compete for one class: a share of e^z over all places would be no probability."""
     model = saved(Network.sequential([layers.Conv(np.ones((2, 1, 1, 1)))]), tmp_path / "map.npz")

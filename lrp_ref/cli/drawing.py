@@ -190,7 +190,7 @@ def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
     notes = [(label(job, e), e.negative(0, colours(job))) for e in firsts]
     faint = _faint(job, found, rows, on)
     look: dict[str, Any] = _look(job, on) | {
-        "column_labels": list(found),
+        "column_labels": [row[0].rules for row in several],
         "row_labels": None if alone else [label(job, e) for e in firsts],
         "title": headline(job, firsts[0]) if alone else f"predicted: {predicted(job, firsts[0])}",
         "remark": "\n".join([*(words if alone else f"{name}: {words}" for name, words in notes if words), *faint]),

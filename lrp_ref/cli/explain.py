@@ -11,6 +11,7 @@ import click
 from ..errors import ParameterError
 from ..heatmap import colormaps
 from ..preprocess import declare, load_sidecar
+from ..start import Positive
 from . import drawing, inputs, report, stream
 from .job import Job
 from .ledgers import LedgerFile
@@ -81,6 +82,9 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     if against in chosen:
         raise ParameterError(f"--target and --against are both {options['against']}: give two different outputs")
     start = make_start(options["start"], against)
+    if isinstance(start, Positive) and (targets or options["top"] > 1):
+        given = "--target" if targets else "--top"
+        warn(f"{given} has no effect on relevance: the start 'positive' is every positive output, whatever the target")
     job = Job(model, net, sidecar, make_composites(names, sidecar, options), chosen, options["top"], start, options)
     drawing.check_look(job)
     files, refused = inputs.found(inputs_)
