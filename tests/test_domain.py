@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def chain(*layers: Any, low: Any = None, high: Any = None, shape: Any = None) -> Network:
     net = Network.sequential(list(layers))
-    return Network(net.nodes, (Input("input", shape, low, high),), net.outputs)
+    return Network(net.nodes, (Input("input", shape, low=low, high=high),), net.outputs)
 
 
 def conv(channels: int = 1) -> Conv:
@@ -55,13 +55,13 @@ def box_of(net: Network, composite: Any = BOX, **given: Any) -> Any:
 
 def test_an_input_holds_its_range_as_numbers() -> None:
     """They are part of its value, and no parameters of the network: casts and counts leave them alone."""
-    spec = Input("x", None, np.array([0.0, 0.5], dtype=np.float32), [1, F(3, 2)])
+    spec = Input("x", None, low=np.array([0.0, 0.5], dtype=np.float32), high=[1, F(3, 2)])
     assert (spec.low, spec.high) == ((0.0, 0.5), (1, F(3, 2)))
-    assert spec == Input("x", None, [0.0, 0.5], (1, F(3, 2)))
+    assert spec == Input("x", None, low=[0.0, 0.5], high=(1, F(3, 2)))
     assert spec != Input("x")
-    assert hash(spec) == hash(Input("x", None, [0.0, 0.5], (1, F(3, 2))))
+    assert hash(spec) == hash(Input("x", None, low=[0.0, 0.5], high=(1, F(3, 2))))
     assert repr(spec) == "Input(name='x', low=(0.0, 0.5), high=(1, Fraction(3, 2)))"
-    assert Input("x", None, np.float64(2), None).low == 2
+    assert Input("x", None, low=np.float64(2)).low == 2
     net = chain(conv(), low=np.zeros((1, 2)), high=1.0)
     assert net.inputs[0].low == ((0.0, 0.0),)
     assert {a.dtype for a in net.astype("float32").arrays()} == {np.dtype("float32")}
@@ -81,7 +81,7 @@ def test_an_input_holds_its_range_as_numbers() -> None:
 )
 def test_bounds_that_are_none(low: Any, high: Any, error: type[LrpError], words: str) -> None:
     with pytest.raises(error, match=words.replace("(", r"\(")):
-        Input("x", None, low, high)
+        Input("x", None, low=low, high=high)
 
 
 # From the input to the rule ------------------------------------------------------------------------------------------
@@ -135,11 +135,15 @@ def test_the_range_follows_layers_that_only_move_values(layers: Any, low: Any, e
 def test_one_value_of_several_is_not_followed() -> None:
     """Behind a split or a join nobody says which range is whose."""
     net = Network(
-        (Node("s", Split((1, 1)), ("x",)), Node("c", conv(), ("s:1",))), (Input("x", None, (0, 1), (2, 3)),), ("c",)
+        (Node("s", Split((1, 1)), ("x",)), Node("c", conv(), ("s:1",))),
+        (Input("x", None, low=(0, 1), high=(2, 3)),),
+        ("c",),
     )
     with pytest.raises(ParameterError, match="'s:1' is no input of the network"):
         box_of(net)
-    net = Network((Node("j", Concat(), ("x", "x")), Node("c", conv(2), ("j",))), (Input("x", None, 0, 1),), ("c",))
+    net = Network(
+        (Node("j", Concat(), ("x", "x")), Node("c", conv(2), ("j",))), (Input("x", None, low=0, high=1),), ("c",)
+    )
     with pytest.raises(ParameterError, match="'j' is no input of the network"):
         box_of(net)
 
