@@ -211,7 +211,7 @@ def test_folders_and_equal_names(photos: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a", "a_2", "b"]
     assert [line.split("; ")[-1] for line in done.stdout.splitlines()] == [
-        str(tmp_path / "out" / name) for name in ("a.png", "a_2.png", "b.png")
+        f"{tmp_path / 'out' / name}.png, {tmp_path / 'out' / name}.npz" for name in ("a", "a_2", "b")
     ]
     assert len(list((tmp_path / "out").iterdir())) == 6
 
