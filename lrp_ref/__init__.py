@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .canonization import canonize
     from .certificate import Certificate, certify
     from .composites import Composite, first, order
-    from .explanation import Explanation, explain, load_relevance
+    from .explaining import explain
+    from .explanation import Explanation, load_relevance
     from .formulas import Formulas, symbolic
     from .inputs import Input
     from .loaders import load, save
@@ -39,7 +40,8 @@ else:
         "canonization": ("canonize",),
         "certificate": ("Certificate", "certify"),
         "composites": ("Composite", "first", "order"),
-        "explanation": ("Explanation", "explain", "load_relevance"),
+        "explaining": ("explain",),
+        "explanation": ("Explanation", "load_relevance"),
         "formulas": ("Formulas", "symbolic"),
         "inputs": ("Input",),
         "loaders": ("load", "save"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .arrays import is_float, namespace
-from .explanation import prepared
+from .explaining import prepared
 from .network import Network
 from .start import Start, find, start_relevance
 from .targets import indices, is_tuple

@@ -269,8 +269,8 @@ def test_a_gate_of_two_axes_is_no_row() -> None:
 
 READ = [
     *(PACKAGE / f"{name}.py" for name in (
-        "arrays", "canonization", "composites", "differences", "domain", "edits", "explanation", "groups", "heads",
-        "inputs", "network", "outlook", "plan", "readings", "rule", "rules", "sharing", "start", "targets", "trace",
+        "arrays", "canonization", "composites", "differences", "domain", "edits", "explaining", "explanation", "groups",
+        "heads", "inputs", "network", "outlook", "plan", "readings", "rule", "rules", "sharing", "start", "targets", "trace",
         "walk",
     )),
     *sorted((PACKAGE / "layers").glob("*.py")),

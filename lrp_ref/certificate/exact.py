@@ -13,7 +13,8 @@ import numpy as np
 from ..arithmetic import error_probability, modular, precision, random_primes, rational
 from ..arrays import Array, is_float
 from ..errors import ParameterError, UndecidedError, UnsupportedError
-from ..explanation import Explanation, explain
+from ..explaining import explain
+from ..explanation import Explanation
 from ..network import Network
 
 SMALL = 500  # units up to which the digits of rationals stay few enough

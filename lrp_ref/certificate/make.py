@@ -14,7 +14,8 @@ from ..arithmetic import ball, modular, precision, random_primes
 from ..arrays import Array, is_float, to_numpy
 from ..edits import NEG, POS, ZERO
 from ..errors import LrpError, ParameterError, UndecidedError, UnsupportedError
-from ..explanation import Explanation, explain
+from ..explaining import explain
+from ..explanation import Explanation
 from ..layers import LSTM, Linear
 from ..network import Network
 from ..rules import ZBox

@@ -17,8 +17,8 @@ from ..arrays import Array
 from ..certificate import array_hash, network_hash
 from ..composites import Composite
 from ..errors import ModelFormatError, NonFiniteError, ParameterError, ShapeError
+from ..explaining import explain as explain_network
 from ..explanation import Explanation
-from ..explanation import explain as explain_network
 from ..inputs import batch_first
 from ..network import Network
 from ..outlook import outlook

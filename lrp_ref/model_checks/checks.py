@@ -13,7 +13,8 @@ from ..arrays import Array
 from ..canonization import canonize
 from ..composites import Composite
 from ..errors import ModelFormatError
-from ..explanation import Explanation, explain
+from ..explaining import explain
+from ..explanation import Explanation
 from ..inputs import batch_back
 from ..network import Network
 from ..rule import Rule

@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import Array, namespace
 from ..composites import Composite, first
 from ..errors import ParameterError, ShapeError
-from ..explanation import explain
+from ..explaining import explain
 from ..layers import Dense, Layer, ReLU
 from ..network import Network
 from ..rules import Epsilon, GeneralizedGamma, WSquare, ZPlus

@@ -10,7 +10,7 @@ import numpy as np
 from ..composites import Composite
 from ..edits import Stabiliser
 from ..errors import ParameterError, unknown
-from ..explanation import explain
+from ..explaining import explain
 from ..inputs import Input
 from ..layers import LAYERS, Affine, Layer
 from ..network import Network, Node
