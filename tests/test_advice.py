@@ -43,6 +43,7 @@ def headed(*added: tuple[str, layers.Layer, tuple[str, ...]]) -> Network:
 
 LOST = headed(("p", Sigmoid(), ("dense2",)), ("y", Sum(axes=(1,)), ("p",)))
 LOST_SOFT = headed(("s", Softmax(), ("dense2",)), ("t", Softmax(), ("relu1",)), ("m", Sum(axes=(1,)), ("s",)))
+SQUASHED = headed(("p", Sigmoid(), ("dense2",)))
 INNER = headed(("s", Softmax(), ("dense2",)), ("y", Dense(np.ones((3, 2))), ("s",)))
 MIXED = headed(("p", Sigmoid(), ("dense2",)), ("y", layers.Concat(), ("dense2", "p")))
 
@@ -127,6 +128,13 @@ def table(folder: Path) -> list[Advice]:
             Advice(explained(GRID, PIXELS, composite=name), "needs low= and high= (--low and --high)",
                    explained(GRID, PIXELS, composite=name, low=-1, high=1))
             for name in ("epsilon_gamma_box", "montavon_vgg16")
+        ),
+        *(
+            Advice(explained(SQUASHED, composite=with_entry("p", rules.Pass())),
+                   "leave the rule out, or give canonize=False", follow)
+            for follow in (
+                explained(SQUASHED), explained(SQUASHED, composite=with_entry("p", rules.Pass()), canonize=False),
+            )
         ),
         Advice(explained(composite="epsilon_plus", stabiliser=0.1), "give one of lrp.edits, such as lrp.edits.add",
                explained(composite="epsilon_plus", stabiliser=lrp.edits.add(1e-6))),
@@ -270,8 +278,8 @@ def test_a_gate_of_two_axes_is_no_row() -> None:
 READ = [
     *(PACKAGE / f"{name}.py" for name in (
         "arrays", "canonization", "composites", "differences", "domain", "edits", "explaining", "explanation", "groups",
-        "heads", "inputs", "network", "outlook", "plan", "readings", "rule", "rules", "sharing", "start", "targets", "trace",
-        "walk",
+        "heads", "inputs", "network", "outlook", "plan", "readings", "rule", "rules", "sharing", "start", "targets",
+        "trace", "walk",
     )),
     *sorted((PACKAGE / "layers").glob("*.py")),
     *(PACKAGE / "arithmetic" / f"{name}.py" for name in ("casts", "rationals")),

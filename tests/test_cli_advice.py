@@ -128,7 +128,7 @@ def an_archive_of_other_names(folder: Path) -> tuple[Command, str, Callable[[str
         np.savez(folder / name, **{key: np.ones((1, 2))})
         return explain(folder / "net.npz", folder / name)
 
-    return explain(dense(folder), folder / "data.npz"), "save them with np.savez('data.npz', x=...)", follow
+    return explain(dense(folder), folder / "data.npz"), "save them with np.savez('data_inputs.npz', x=...)", follow
 
 
 @case

@@ -797,3 +797,16 @@ def test_pictures_are_whole_or_not_there(tmp_path: Path) -> None:
     pictures.save(image, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as again:
         assert again.info["question"] == "abc"
+
+
+def test_an_array_of_another_number_of_axes_is_refused_as_a_file(photos: Path, tmp_path: Path) -> None:
+    """28 rows of a picture are not 28 samples: the error has the shape that the file has."""
+    np.save(tmp_path / "rows.npy", np.zeros((28, 28), dtype="float32"))
+    grid = tmp_path / "grid.npz"
+    spec = Input("image", (None, 1, 28, 28))
+    nodes = (Node("flat", layers.Flatten(), ("image",)), Node("top", layers.Dense(np.ones((784, 2))), ("flat",)))
+    loaders.save(Network(nodes, (spec,), ("top",)), grid)
+    done = run("explain", grid, tmp_path / "rows.npy", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "rows.npy: 'image' has shape (28, 28); the network expects (N, 1, 28, 28), or one sample" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

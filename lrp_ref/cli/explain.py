@@ -49,7 +49,7 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 @click.option("--cmap", help=f"Colour map of the pictures: {', '.join(colormaps())}.")
 @click.option("--limit", help="|R| where colours end: a number or a percentile such as 99%.")
 @click.option("--smooth", is_flag=True, help="Smooth pictures between pixels.")
-@click.option("--size", type=click.IntRange(min=1), help="Least length of a map's longer side in pixels.")
+@click.option("--size", type=click.IntRange(1, 8192), help="Least length of a map's longer side in pixels.")
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
 @click.option("--float64", is_flag=True, help="Compute in float64.")
 @click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")

@@ -233,7 +233,7 @@ def _arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
         save = ", ".join(f"{name}=..." for name in names)
         raise ModelFormatError(
             f"{path}: the network's inputs are {', '.join(names)}; the file holds {held or 'none'}: "
-            f"save them with np.savez('{path.name}', {save})"
+            f"save them with np.savez('{path.stem}_inputs.npz', {save})"
         )
     return content
 
@@ -281,6 +281,11 @@ def _slices(
         if array.dtype.kind not in "fiu":
             raise ModelFormatError(f"{path}: '{spec.name}' holds {array.dtype}; expected real numbers")
         lone = spec.shape is not None and array.ndim == len(spec.shape) - 1
+        if spec.shape is not None and array.ndim and array.ndim != len(spec.shape) - lone:
+            raise ShapeError(
+                f"{path}: '{spec.name}' has shape {array.shape}; the network expects {spec.expected()}, or one sample "
+                "without the batch axis"
+            )
         batches[spec.name] = np.expand_dims(array, spec.batch_axis) if lone else array
         if not batches[spec.name].ndim > spec.batch_axis:
             what = f"has shape {array.shape}" if array.ndim else "is a single number"
