@@ -22,6 +22,8 @@ from .values import PROBES, Above, Constant, Refusal, Refused, Signal, Sizes, Te
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
+# What NumPy and Python raise on a node whose numbers make no sense: counts, axes, or sizes beyond every memory.
+DAMAGED = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
 
 
@@ -260,11 +262,15 @@ class Converter:
                         raise Refusal(tensor.reason)
                 return [Refused()] * len(op.outputs)
             return HANDLERS[op.kind](self, op)
+        except ModelFormatError:
+            raise
         except (Refusal, LrpError) as refusal:
-            if isinstance(refusal, ModelFormatError):
-                raise
-            self._refused.append((op, str(refusal)))
-            return [Refused()] * len(op.outputs)
+            reason = str(refusal)
+        except DAMAGED as error:
+            text = " ".join(str(error).split())[:120] or type(error).__name__
+            reason = f"its inputs, attributes and shapes do not fit each other: {text}"
+        self._refused.append((op, reason))
+        return [Refused()] * len(op.outputs)
 
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
         fixed = all(t is None or t.is_fixed for t in inputs)
