@@ -362,3 +362,10 @@ def test_nodes_whose_numbers_do_not_fit_are_named(case: str, tmp_path: Path) -> 
     node = helper.make_node(kind, ["x", *constants], ["y"], **attributes)
     (tmp_path / "model.onnx").write_bytes(model([node], shape, tensors).SerializeToString())
     refused(tmp_path / "model.onnx", UnsupportedError, f"{kind} 'y' (")
+
+
+def test_an_output_that_is_an_input_beyond_memory_is_refused(tmp_path: Path) -> None:
+    content = model([helper.make_node("Relu", ["x"], ["y"])], ("N", HUGE))
+    content.graph.output[0].name = "x"
+    (tmp_path / "model.onnx").write_bytes(content.SerializeToString())
+    refused(tmp_path / "model.onnx", UnsupportedError, "input 'x' of shape", "larger than any memory")
