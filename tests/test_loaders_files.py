@@ -126,7 +126,6 @@ def test_every_unsupported_node_is_listed_with_its_reason(tmp_path: Path) -> Non
     ]
     path = tmp_path / "model.onnx"
     content = model(nodes)
-    content.opset_import.append(helper.make_opsetid("com.example", 1))
     path.write_bytes(content.SerializeToString())
     text = refused(path, UnsupportedError, "4 unsupported nodes", "Sin 'wave' (operator not supported)", "Cos 'c'")
     assert "Softmax 'over_batch' (axis 0 is the batch" in text
@@ -289,3 +288,84 @@ def test_local_functions_are_inlined(tmp_path: Path) -> None:
     assert [type(n.layer).__name__ for n in net.nodes] == ["Dense", "ReLU"]
     x = np.array([[1, -1, 2]], np.float32)
     np.testing.assert_array_equal(net.forward(x), np.maximum(x @ (np.arange(6).reshape(3, 2) - 2), 0))
+
+
+@pytest.mark.parametrize("location", ["a\0b", "x" * 300])
+def test_external_names_that_no_file_can_have_are_refused(location: str, tmp_path: Path) -> None:
+    external(tmp_path / "model.onnx", location)
+    refused(tmp_path / "model.onnx", ModelFormatError, "tensor 'w'", "cannot be a file")
+
+
+# Nodes whose numbers make no sense, also where onnx's checker stops at an operator that it does not know -------------
+
+
+STRANGE = helper.make_node("Strange", ["x"], ["unused"])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        ([("Relu", ["b"], ["a"]), ("Relu", ["a"], ["b"]), ("Gemm", ["b", "w"], ["y"])], "before any node makes it"),
+        ([("Relu", ["x"], ["y"]), ("Tanh", ["x"], ["y"])], "which is there already"),
+        ([("Relu", ["x"], ["x"]), ("Tanh", ["x"], ["y"])], "which is there already"),
+    ],
+)
+def test_cycles_and_tensors_made_twice_are_refused_behind_an_unknown_operator(
+    nodes: list[tuple[str, list[str], list[str]]], reason: str, tmp_path: Path
+) -> None:
+    w = onnx.numpy_helper.from_array(np.ones((3, 2), np.float32), "w")
+    content = model([STRANGE, *(helper.make_node(*node) for node in nodes)], tensors=[w])
+    (tmp_path / "model.onnx").write_bytes(content.SerializeToString())
+    refused(tmp_path / "model.onnx", ModelFormatError, reason)
+
+
+@pytest.mark.parametrize("kind", ["Gemm", "Conv", "LSTM", "Relu", "Add"])
+def test_nodes_without_inputs_are_refused_behind_an_unknown_operator(kind: str, tmp_path: Path) -> None:
+    content = model([STRANGE, helper.make_node(kind, [], ["y"])])
+    (tmp_path / "model.onnx").write_bytes(content.SerializeToString())
+    refused(tmp_path / "model.onnx", UnsupportedError, f"{kind} 'y'")
+
+
+HUGE = 1 << 62
+SENSELESS: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[Any, ...]]] = {
+    "too few amounts": ("Pad", {"p": [0, 1]}, {}, ("N", 3)),
+    "amounts beyond memory": ("Pad", {"p": [0, HUGE, 0, HUGE]}, {}, ("N", 3)),
+    "an axis twice": ("Unsqueeze", {"a": [1, 1]}, {}, ("N", 3)),
+    "an axis that is not there": ("Unsqueeze", {"a": [9]}, {}, ("N", 3)),
+    "an order that is none": ("Transpose", {}, {"perm": [-1, 0]}, ("N", 3)),
+    "an axis to slice that is not there": ("Slice", {"s": [0], "e": [2], "a": [7]}, {}, ("N", 3)),
+    "more starts than ends": ("Slice", {"s": [0, 1], "e": [2], "a": [1]}, {}, ("N", 3)),
+    "no scale": ("Mul", {"c": np.zeros(0, np.float32)}, {}, ("N", 3)),
+    "slopes that do not fit": ("PRelu", {"c": np.ones(5, np.float32)}, {}, ("N", 3)),
+    "a factor that is no number": ("Resize", {"": [], "c": np.array([1, 1, np.nan, 1], "f4")}, {}, ("N", 4, 5, 5)),
+    "an infinite factor": ("Resize", {"": [], "c": np.array([1, 1, np.inf, 1], "f4")}, {}, ("N", 4, 5, 5)),
+    "too few factors": ("Resize", {"": [], "c": np.array([2, 2], "f4")}, {}, ("N", 4, 5, 5)),
+    "blocks of 0": ("DepthToSpace", {}, {"blocksize": 0}, ("N", 4, 5, 5)),
+    "negative sizes": ("Expand", {"s": [-1, 1, 3]}, {}, ("N", 3)),
+    "repeated beyond memory": ("Tile", {"r": [1, 1 << 40]}, {}, ("N", 3)),
+    "repeated −1 times": ("Tile", {"r": [1, -1]}, {}, ("N", 3)),
+    "pads for one axis of two": (
+        "Conv", {"w": np.ones((1, 2, 3, 3), "f4")}, {"pads": [1, 1]}, ("N", 2, 5, 5),
+    ),
+    "an input beyond memory": ("Relu", {}, {}, ("N", HUGE)),
+    "more parts than outputs": ("Split", {"s": [1, 1, 1]}, {"axis": 1}, ("N", 3)),
+    "a negative variance": ("BatchNormalization", {k: -np.ones(3, "f4") for k in "gbmv"}, {}, ("N", 3)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", SENSELESS)
+def test_nodes_whose_numbers_do_not_fit_are_named(case: str, tmp_path: Path) -> None:
+    kind, constants, attributes, shape = SENSELESS[case]
+    arrays = {k: v if isinstance(v, np.ndarray) else np.array(v, np.int64) for k, v in constants.items()}
+    tensors = [onnx.numpy_helper.from_array(v, k) for k, v in arrays.items() if k]
+    node = helper.make_node(kind, ["x", *constants], ["y"], **attributes)
+    (tmp_path / "model.onnx").write_bytes(model([node], shape, tensors).SerializeToString())
+    refused(tmp_path / "model.onnx", UnsupportedError, f"{kind} 'y' (")
+
+
+def test_an_output_that_is_an_input_beyond_memory_is_refused(tmp_path: Path) -> None:
+    content = model([helper.make_node("Relu", ["x"], ["y"])], ("N", HUGE))
+    content.graph.output[0].name = "x"
+    (tmp_path / "model.onnx").write_bytes(content.SerializeToString())
+    refused(tmp_path / "model.onnx", UnsupportedError, "input 'x' of shape", "larger than any memory")

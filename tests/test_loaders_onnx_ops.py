@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx_graphs import Step, agrees, number, weight, whole, write
 
+from lrp_ref.errors import UnsupportedError
 from lrp_ref.loaders import load
 
 CONV = {"w": weight(4, 3, 3, 2), "b": weight(4)}
@@ -254,3 +255,54 @@ def test_operator_agrees_with_onnxruntime(
         return  # the batch size is a number in the file
     assert [n.layer for n in load(free).nodes] == [n.layer for n in net.nodes]
     agrees(free, np.concatenate([x, x[:1]]))
+
+
+# a constant with more axes than the signal, and bounds that nothing meets -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [("Add", False), ("Sub", True), ("Mul", False), ("Div", False), ("Div", True), ("Pow", False), ("Max", False)],
+)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 4), (1, 1, 1, 1)])
+def test_a_constant_with_more_axes_than_the_signal_adds_axes_of_size_one(
+    kind: str, left: bool, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    if kind in ("Pow", "Max") and shape[-1] > 1:
+        pytest.skip("only one number is supported")
+    c = np.full(shape, 2, np.float32) if kind == "Pow" else weight(*shape)
+    # The sum behind it is over the features, which have moved behind the new axes.
+    steps: list[Step] = [(kind, ["c", "x"] if left else ["x", "c"], {}), ("Softmax", ["t0"], {"axis": -1})]
+    path = write(tmp_path / "m.onnx", steps, shape=("N", 4), weights={"c": c})
+    net = agrees(path, weight(3, 4))
+    assert net.output_axes == (len(shape) - 2,)
+
+
+def test_a_bias_with_more_axes_than_the_layer_is_not_folded_into_it(tmp_path: Path) -> None:
+    steps: list[Step] = [("Conv", ["x", "w"], {}), ("Add", ["t0", "c"], {})]
+    weights = {"w": weight(3, 2, 2, 2), "c": weight(1, 1, 3, 1, 1)}
+    agrees(write(tmp_path / "m.onnx", steps, shape=("N", 2, 4, 4), weights=weights), weight(3, 2, 4, 4))
+
+
+def test_softmax_over_the_batch_behind_a_constant_with_more_axes_is_refused(tmp_path: Path) -> None:
+    steps: list[Step] = [("Mul", ["x", "c"], {}), ("Softmax", ["t0"], {"axis": 1})]
+    path = write(tmp_path / "m.onnx", steps, shape=("N", 4), weights={"c": weight(1, 1, 4)})
+    with pytest.raises(UnsupportedError, match=r"Softmax 'y' .*the batch"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds"), [("Clip", ["low"]), ("Clip", ["", "high"]), ("Max", ["low"]), ("Min", ["high"])]
+)
+@pytest.mark.parametrize("within", [True, False])
+def test_an_infinite_bound_is_left_out_only_where_every_number_is_within_it(
+    kind: str, bounds: list[str], within: bool, tmp_path: Path
+) -> None:
+    infinity = np.float32(np.inf if within else -np.inf)
+    weights = {"low": number(-infinity), "high": number(infinity)}
+    path = write(tmp_path / "m.onnx", [(kind, ["x", *bounds], {})], shape=("N", 4), weights=weights)
+    if within:
+        agrees(path, weight(3, 4))
+    else:
+        with pytest.raises(UnsupportedError, match=f"{kind} 'y' .*inf as its (lower|upper) bound"):
+            load(path)

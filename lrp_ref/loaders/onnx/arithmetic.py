@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power, Unsqueeze
+from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power
 from .convert import Converter, operator
-from .elementwise import reciprocal, sample_parameter
+from .elementwise import raised, reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
 from .patterns import activation
@@ -28,20 +28,15 @@ def aligned(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal],
     rank = max(s.rank for s in signals)
     if len({s.rank - s.batch for s in signals}) != 1:
         raise Refusal("the operands have their batch at different axes")
-    out = []
-    for signal in signals:
-        missing = rank - signal.rank
-        if missing:
-            axes = tuple(range(1, missing + 1))
-            signal = ctx.emit(op, Unsqueeze(axes), [signal], batch=signal.batch + missing, tag="unsqueeze")
-        out.append(signal)
+    out = [raised(ctx, op, signal, rank) for signal in signals]
     return out, out[0].batch
 
 
 def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any = None) -> Signal:
     """Return scale·x + shift for constants that ONNX broadcasts against x."""
     x = ctx.raw_signal(name)
-    single = all(v is None or v.size == 1 for v in (scale, shift))
+    rank = max(v.ndim for v in (scale, shift) if v is not None)
+    single = rank <= x.rank and all(v is None or v.size == 1 for v in (scale, shift))
     factor = 1.0 if scale is None else float(scale.reshape(-1)[0])
     offset = 0.0 if shift is None else float(shift.reshape(-1)[0])
     bell = None
@@ -57,7 +52,7 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
             raise Refusal("an Erf that is not part of a GELU, which has no layer")
         y = ctx.ghost(x)
     else:
-        x = ctx.signal(op, name)
+        x = raised(ctx, op, ctx.signal(op, name), rank)
         parts = [None if v is None else np.ascontiguousarray(sample_parameter(v, x)) for v in (scale, shift)]
         y = ctx.emit(op, Affine(*parts), [_wide_enough(ctx, op, x, parts)])
     ctx.patterns.note_bell(y, bell)
@@ -85,6 +80,8 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
     if built is None:
         return None
     x, layer = ctx.raw_signal(name), built.layer
+    if shift.ndim > x.rank:
+        return None  # the sum has more axes than the layer's output
     if isinstance(layer, Affine) and layer.shift is None and shift.size > 1:
         # BatchNormalization as Keras writes it: a product, then a sum.
         parameter = np.ascontiguousarray(sample_parameter(shift, x))
@@ -93,7 +90,7 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
     if not isinstance(layer, Conv | ConvTranspose | Dense) or layer.bias is not None:
         return None
     if isinstance(layer, Dense):
-        if shift.ndim > x.rank or shift.shape[-1:] != (shift.size,) or shift.size != layer.weight.shape[1]:
+        if shift.shape[-1:] != (shift.size,) or shift.size != layer.weight.shape[1]:
             return None
         bias = shift.reshape(-1)
     else:
@@ -187,8 +184,8 @@ def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
         return [affine(ctx, op, op.inputs[0], scale=1 / divisor)]
     if isinstance(a, Constant):
         factor = ctx.weight(op.inputs[0])
-        inverse = reciprocal(ctx, op, op.inputs[1], tag="reciprocal")
-        if factor.size == 1 and factor.ndim <= inverse.rank and factor.reshape(-1)[0] == 1:
+        inverse = raised(ctx, op, reciprocal(ctx, op, op.inputs[1], tag="reciprocal"), factor.ndim)
+        if factor.size == 1 and factor.reshape(-1)[0] == 1:
             return [inverse]
         scale = sample_parameter(factor, inverse)
         return [ctx.emit(op, Affine(scale=np.ascontiguousarray(scale)), [inverse])]
@@ -201,11 +198,11 @@ def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if exponents.size != 1:
         raise Refusal("one exponent for each element")
     exponent = float(exponents.reshape(-1)[0])
-    x = ctx.signal(op, op.inputs[0])
+    if exponent == -1:
+        return [raised(ctx, op, reciprocal(ctx, op, op.inputs[0]), exponents.ndim)]
+    x = raised(ctx, op, ctx.signal(op, op.inputs[0]), exponents.ndim)
     if exponent == 1:
         return [x]
-    if exponent == -1:
-        return [reciprocal(ctx, op, op.inputs[0])]
     y = ctx.emit(op, Power(int(exponent) if exponent.is_integer() else exponent), [x])
     ctx.patterns.note_power(y, x, exponent)
     return [y]

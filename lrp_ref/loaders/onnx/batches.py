@@ -110,6 +110,8 @@ def _sizes(spec: GraphInput) -> dict[int, int | str | None]:
 
 def _roles(op: Op) -> list[tuple[str, tuple[str, ...]]]:
     """Return tensors that a node reads, with what it takes their axes for."""
+    if not op.inputs:
+        return []  # a damaged node; its conversion says so
     if op.kind == "LSTM":
         first = bool(op.attributes.get("layout", 0))
         sequence = ("batch", "time", "features") if first else ("time", "batch", "features")
@@ -149,7 +151,7 @@ def _source_axis(op: Op, axis: int, given: list[int] | None) -> int | None:
         return axis + 1 if 0 <= place <= axis else axis if place > axis else None
     if op.kind == "Unsqueeze":
         new: list[int] | None = op.attributes.get("axes", given)
-        if new is None or min(new) < 0 or axis in new:
+        if new is None or min(new, default=0) < 0 or axis in new:
             return None
         return axis - sum(a < axis for a in new)
     return None

@@ -22,7 +22,7 @@ def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
     turned = isinstance(ctx.tensor(op.inputs[0]), Constant)
     signal, number = reversed(op.inputs) if turned else op.inputs
     x, bound = ctx.signal(op, signal), ctx.constant(number).array()
-    if bound.size != 1:
+    if bound.size != 1 or bound.ndim > x.rank:
         raise Refusal(f"a comparison with numbers of shape {bound.shape}")
     return [Above(x, float(bound.reshape(-1)[0]), negated=op.kind.startswith("Less") != turned)]
 
@@ -59,7 +59,12 @@ def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -
     low = isinstance(ctx.tensor(below), Constant)
     signal, number = (above, below) if low else (below, above)
     x, bound, t = ctx.signal(op, signal), ctx.constant(number).array(), condition.threshold
-    if x != condition.signal or bound.size != 1 or not (bound == np.asarray(t, bound.dtype)).all():
+    if (
+        x != condition.signal
+        or bound.size != 1
+        or bound.ndim > x.rank
+        or not (bound == np.asarray(t, bound.dtype)).all()
+    ):
         raise Refusal(f"{COMPUTED}, and it is not a bound")
     return ctx.emit(op, (ReLU() if t == 0 else Clip(t, None)) if low else Clip(None, t), [x])
 

@@ -18,10 +18,13 @@ from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
 from .names import Origin
 from .patterns import Patterns
-from .values import PROBES, Above, Constant, Refusal, Refused, Signal, Sizes, Tensor, merge_sizes, owner_of
+from .values import PROBES, Above, Constant, Refusal, Refused, Signal, Sizes, Tensor, count, merge_sizes, owner_of
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
+LARGEST = 1 << 48  # elements of a sample; NumPy cannot even describe many more
+# What NumPy and Python raise on a node whose numbers make no sense: counts, axes, or sizes beyond every memory.
+DAMAGED = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
 
 
@@ -224,8 +227,8 @@ class Converter:
         self._walk()
         if self._refused:
             listed = "; ".join(f"{op.kind} '{op.name or op.outputs[0]}' ({why})" for op, why in self._refused)
-            count = len(self._refused)
-            raise Refusal(f"{count} unsupported node{'s' if count > 1 else ''}: {listed}")
+            number = len(self._refused)
+            raise Refusal(f"{number} unsupported node{'s' if number > 1 else ''}: {listed}")
         return self._finish()
 
     def ends(self) -> list[str]:
@@ -260,11 +263,15 @@ class Converter:
                         raise Refusal(tensor.reason)
                 return [Refused()] * len(op.outputs)
             return HANDLERS[op.kind](self, op)
+        except ModelFormatError:
+            raise
         except (Refusal, LrpError) as refusal:
-            if isinstance(refusal, ModelFormatError):
-                raise
-            self._refused.append((op, str(refusal)))
-            return [Refused()] * len(op.outputs)
+            reason = str(refusal)
+        except DAMAGED as error:
+            text = " ".join(str(error).split())[:120] or type(error).__name__
+            reason = f"its inputs, attributes and shapes do not fit each other: {text}"
+        self._refused.append((op, reason))
+        return [Refused()] * len(op.outputs)
 
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
         fixed = all(t is None or t.is_fixed for t in inputs)
@@ -280,6 +287,8 @@ class Converter:
             tensor = self.tensor(name)
             if isinstance(tensor, Above):
                 raise Refusal(f"output '{name}' holds truth values")
+            if isinstance(tensor, Refused) and tensor.reason:
+                raise Refusal(tensor.reason)
             if not isinstance(tensor, Signal):
                 raise Refusal(f"output '{name}' does not depend on the input")
             outputs.append(name)
@@ -326,6 +335,8 @@ def _input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
     sizes = free.sizes(spec, batch)
     if sizes is None:
         return Refused(f"input '{spec.name}' is a single number, without a batch axis")
+    if max(map(count, sizes)) > LARGEST:
+        return Refused(f"input '{spec.name}' of shape {spec.shape} is larger than any memory")
     return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind != "f")
 
 

@@ -29,6 +29,7 @@ from ...layers import (
     Softmax,
     Softplus,
     Tanh,
+    Unsqueeze,
 )
 from ...layers.base import Layer
 from .convert import Converter, operator
@@ -175,7 +176,8 @@ def _prelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, LeakyReLU(sample_parameter(slope, x)), [x])]
 
 
-def _bound(ctx: Converter, op: Op, k: int, attribute: str) -> float | None:
+def _bound(ctx: Converter, op: Op, k: int, attribute: str, side: int) -> float | None:
+    """Return a lower (side −1) or upper (side 1) bound; None where every number is within it."""
     if attribute in op.attributes:
         value = float(op.attributes[attribute])
     elif ctx.has(op, k):
@@ -185,12 +187,18 @@ def _bound(ctx: Converter, op: Op, k: int, attribute: str) -> float | None:
         value = float(array.reshape(-1)[0])
     else:
         return None
-    return None if abs(value) >= float(np.finfo(np.float32).max) else value
+    if side * value >= float(np.finfo(np.float32).max):
+        return None
+    if not math.isfinite(value):
+        raise Refusal(f"{value} as its {'upper' if side > 0 else 'lower'} bound")
+    return value
 
 
 @operator("Clip")
 def _clip(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    return [_clipped(ctx, op, _bound(ctx, op, 1, "min"), _bound(ctx, op, 2, "max"), ctx.signal(op, op.inputs[0]))]
+    return [
+        _clipped(ctx, op, _bound(ctx, op, 1, "min", -1), _bound(ctx, op, 2, "max", 1), ctx.signal(op, op.inputs[0]))
+    ]
 
 
 @operator("Max", "Min")
@@ -199,8 +207,8 @@ def _extremum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if len(op.inputs) != 2 or len(signals) != 1:
         raise Refusal("only one signal against one number is supported")
     (other,) = (k for k, n in enumerate(op.inputs) if n not in signals)
-    bound = _bound(ctx, op, other, "")
-    x = ctx.signal(op, signals[0])
+    bound = _bound(ctx, op, other, "", -1 if op.kind == "Max" else 1)
+    x = raised(ctx, op, ctx.signal(op, signals[0]), ctx.constant(op.inputs[other]).array().ndim)
     return [_clipped(ctx, op, bound, None, x) if op.kind == "Max" else _clipped(ctx, op, None, bound, x)]
 
 
@@ -267,6 +275,15 @@ def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [x]
 
 
+def raised(ctx: Converter, op: Op, x: Signal, rank: int) -> Signal:
+    """Return a signal with axes of size 1 in front, as broadcasting against an operand with ``rank`` axes adds them."""
+    missing = rank - x.rank
+    if missing <= 0:
+        return x
+    axes = tuple(range(1, missing + 1))
+    return ctx.emit(op, Unsqueeze(axes), [x], batch=x.batch + missing, tag="unsqueeze")
+
+
 def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:
     """Return a constant that ONNX broadcasts against ``x`` in the network's layout, without the batch.
 
@@ -274,8 +291,6 @@ def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, 
         (C,) where it is constant along all axes behind the channels, else an array of the sample's rank.
     """
     rank, batch = x.rank, x.batch
-    while array.ndim > rank and array.shape[0] == 1:
-        array = array[0]
     if array.ndim > rank:
         raise Refusal(f"a constant of shape {array.shape} has more axes than the signal")
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +92,7 @@ def read(path: Path) -> Graph:
         raise UnsupportedError(f"{path}: sparse initialisers are not supported")
     ops = tuple(_op(node, path, onnx) for node in graph.node)
     inputs = tuple(_input(v, onnx) for v in graph.input if v.name not in constants)
+    _check_order(path, ops, {*constants, *(v.name for v in graph.input)})
     return Graph(path, opset, ops, inputs, tuple(v.name for v in graph.output), constants)
 
 
@@ -137,6 +138,22 @@ def _check(model: Any, path: Path, onnx: Any) -> None:
         raise ModelFormatError(f"{path}: cannot be checked: {_line(error)}") from error
 
 
+def _check_order(path: Path, ops: Sequence[Op], known: set[str]) -> None:
+    """Refuse nodes that read a tensor before it is made, or that make one anew.
+
+    onnx's own checker says so too, but not behind an operator that it does not know, nor of a model that is too large.
+    """
+    for op in ops:
+        where = f"{path}: {op.kind} '{op.name or (op.outputs or ('',))[0]}'"
+        early = [name for name in op.inputs if name and name not in known]
+        if early:
+            raise ModelFormatError(f"{where} reads tensor '{early[0]}' before any node makes it")
+        for name in filter(None, op.outputs):
+            if name in known:
+                raise ModelFormatError(f"{where} makes tensor '{name}', which is there already")
+            known.add(name)
+
+
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return (text[:200] + "…" if len(text) > 200 else text) or type(error).__name__
@@ -165,11 +182,16 @@ def _load_external(model: Any, path: Path, onnx: Any) -> int:
             continue
         entries = {e.key: e.value for e in tensor.external_data}
         location = entries.get("location", "")
-        file = (folder / location).resolve()
         what = f"{path}: tensor '{tensor.name}'"
+        try:
+            file = (folder / location).resolve()
+            there = file.is_file()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ModelFormatError(f"{what} refers to {location[:60]!r}, which cannot be a file: {reason}") from error
         if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
             raise ModelFormatError(f"{what} refers to '{location}', a path outside the model's folder; refused")
-        if not file.is_file():
+        if not there:
             raise ModelFormatError(f"{what} lies in '{location}', which is not in the model's folder")
         try:
             offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))

@@ -46,6 +46,8 @@ def _tile(ctx: Converter, op: Op) -> Sequence[Tensor]:
     for axis, times in enumerate(ctx.constant(op.inputs[1]).integers()):
         if times == 1:
             continue
+        if times < 1:
+            raise Refusal(f"it repeats axis {axis} {times} times")
         place = x.axis(axis)
         size = x.size(place)
         if size is None:

@@ -184,6 +184,8 @@ def _batch_norm(ctx: Converter, op: Op) -> Sequence[Tensor]:
             f"parameters of shapes {[p.shape for p in (gamma, beta, mean, variance)]} for {x.size(1)} channels"
         )
     epsilon = float(op.attributes.get("epsilon", 1e-5))
+    if not (variance + epsilon > 0).all():
+        raise Refusal(f"a variance of {variance.min():g}, which is not positive with epsilon {epsilon:g}")
     layer: Layer = Affine.batch_norm(
         # In double precision, rounded once.
         *(p.astype(np.float64) for p in (gamma, beta, mean, variance)),

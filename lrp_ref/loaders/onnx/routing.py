@@ -125,7 +125,9 @@ def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     given = ctx.integers(op, "axes", 1) or []
     rank = x.rank + len(given)
-    new = {a % rank for a in given}
+    new = {a % rank for a in given if -rank <= a < rank}
+    if len(new) != len(given):
+        raise Refusal(f"axes {given} are not different axes of a tensor with {rank} axes")
     old = [k for k in range(rank) if k not in new]
     batch = old[x.batch]
     axes = tuple(sorted(a + 1 if a < batch else a for a in new))
@@ -140,6 +142,8 @@ def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
 def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     permutation = tuple(op.attributes.get("perm", tuple(reversed(range(x.rank)))))
+    if sorted(permutation) != list(range(x.rank)):
+        raise Refusal(f"perm {permutation} is no order of {x.rank} axes")
     batch = permutation.index(x.batch)
     axes = tuple(x.axis(p) for p in permutation if p != x.batch)
     if axes == tuple(range(1, x.rank)):
@@ -175,6 +179,8 @@ def _split(ctx: Converter, op: Op) -> Sequence[Tensor]:
         parts = op.attributes.get("num_outputs", parts)
         chunk = -(-size // parts)
         sizes = [min(chunk, size - k * chunk) for k in range(parts)]
+    if len(sizes) != len(op.outputs):
+        raise Refusal(f"{len(sizes)} parts for {len(op.outputs)} outputs")
     return ctx.emit_all(op, Split(tuple(sizes), axis), [x], outputs=len(sizes))
 
 
