@@ -24,7 +24,7 @@ What to look at
 
 # Each runs as it stands, wherever the package is installed.
 NEXT = (
-    ("lrp-ref demo --target 9 -o nine", "what speaks for 9, and what against it: that the top is open"),
+    ("lrp-ref demo --against 9 -o against_nine", "why 4 and not 9, in one picture: that the top is open"),
     ("lrp-ref demo -c epsilon -o epsilon", "the same question by another rule; 'lrp-ref composites' lists them"),
     ("lrp-ref demo --plan --ledger", "which rule every layer gets, and where relevance went in each"),
     ("lrp-ref explain --help", "the same for a model of your own (.onnx: pip install 'lrp-ref[onnx]')"),
