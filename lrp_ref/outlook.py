@@ -57,11 +57,11 @@ def outlook(
         >>> outlook(net, np.ones((1, 2)))
         Outlook(output=(3,), batch=64)
     """
-    _, fed, walk = prepared(net, x, composite, output, canonize, xp, find(start, against))
+    begin = find(start, against)
+    _, fed, walk = prepared(net, x, composite, output, canonize, xp, begin)
     shape = walk.output_shape(fed)
     like = next(a for a in fed.values() if is_float(a))
     target = indices(target, 1, shape) if is_tuple(target) else target
-    begin = find(start, against)
     begin = begin.settled(1, shape) if isinstance(begin, Start) else begin
     none = namespace(like).zeros((0, *shape), dtype=like.dtype)
     start_relevance(none, target, begin)

@@ -305,6 +305,13 @@ def test_check_fails_where_no_lrp_composite_could_run(gated: Path) -> None:
     assert rows(done)["gradient"][1:]  # it ran, and is in the table
 
 
+def test_a_rule_in_front_of_the_composites_leaves_them_lrp(gated: Path) -> None:
+    done = run("check", gated, "--rule", "Flatten=Pass")
+    assert done.exit_code == 1
+    lrp = [name for name in composites.PRESETS if name not in DERIVATIVES]
+    assert done.stdout.splitlines()[-1].startswith(f"{len(lrp)} checks could not be made: ledger of lrp0, ")
+
+
 def test_a_composite_that_was_asked_for_and_cannot_run_fails(gated: Path) -> None:
     done = run("check", gated, "-c", "gradient", "-c", "epsilon")
     assert done.exit_code == 1

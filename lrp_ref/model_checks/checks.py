@@ -96,13 +96,11 @@ class Promises(Check):
     @property
     def is_lrp(self) -> bool:
         """Whether it redistributes relevance by a rule for linear layers; the others are derivatives."""
-        return any(isinstance(rule, Rule) for _, rule in self.composite.entries)
+        return any(isinstance(rule, Rule) for _, rule in (*self.composite.entries, *self.composite.base))
 
     def measure(self, x: Feed) -> float:
         e: Explanation = explain(self.net, x, composite=self.composite, start=self.from_)
-        start = _sums(e.start_relevance)
-        parts = outputs(e.relevance)
-        arrived = np.sum([_sums(p) for p in parts], axis=0)
+        start, arrived, parts = e.started, e.arrived, list(e.maps().values())
         missing = abs(start - arrived) / np.where(start == 0, 1.0, abs(start))
         k = int(missing.argmax())
         if missing[k] > self.missing:
@@ -169,10 +167,6 @@ def apart(a: Any, b: Any) -> float:
         largest = float(np.abs(one_).max(initial=0.0))
         gaps.append(float(np.abs(one_ - other).max(initial=0.0)) / (largest or 1.0))
     return float(np.max(gaps))
-
-
-def _sums(array: Array) -> Any:
-    return array.reshape(len(array), -1).sum(axis=1)
 
 
 def _alone(x: Feed, compute: Callable[[Feed], list[Array]]) -> float:
