@@ -23,10 +23,10 @@ lint: $(VENV)/ready
 coverage: $(VENV)/ready
 	$(VENV)/bin/python -m pytest --cov --cov-report=term
 
-# MUTATION='--file lrp_ref/rule.py' or '--share 0.25' for less than everything.
+# MUTATION='--file lrp_ref/rules/rule.py' or '--share 0.25' for less than everything.
 mutation: $(VENV)/ready
 	$(VENV)/bin/python -m pip install --quiet --editable '.[mutation]'
-	$(VENV)/bin/python tests/mutation.py $(MUTATION)
+	$(VENV)/bin/python tests/mutation/mutation.py $(MUTATION)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache

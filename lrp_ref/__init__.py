@@ -16,46 +16,58 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import certificate, composites, edits, heatmap, layers, loaders, rules, start, taylor, vectors
-    from .canonization import canonize
-    from .certificate import Certificate, certify
-    from .composites import Composite, first, order
-    from .explaining import explain
-    from .explanation import Explanation, load_relevance
-    from .formulas import Formulas, symbolic
-    from .inputs import Input
+    from . import exact as certificate
+    from . import heatmap, layers, loaders, rules, vectors
+    from .exact import Certificate, certify
     from .loaders import load, save
-    from .message_tables import MessageTable, messages
-    from .network import Network, Node
-    from .rule import Group, Redistribution, Rule, Run
-    from .taylor import RootPoint, root_point
-    from .trace import Ledger, Row, Trace, TraceDiff
+    from .network import Input, Network, Node
+    from .network.canonization import canonize
+    from .propagation import composites, start
+    from .propagation.explaining import explain
+    from .propagation.explanation import Explanation, load_relevance
+    from .propagation.plan import Composite, first, order
+    from .propagation.trace import Ledger, Row, Trace, TraceDiff
+    from .rules import edits
+    from .rules.rule import Group, Redistribution, Rule, Run
+    from .teach import taylor
+    from .teach.formulas import Formulas, symbolic
+    from .teach.message_tables import MessageTable, messages
+    from .teach.taylor import RootPoint, root_point
 else:
-    # The same once more, for Python: no file has the name of a function, so whichever is imported first, a name means
-    # one thing (importing a file puts it into the package under the file's name).
-    _FILES = (
-        "certificate", "composites", "edits", "heatmap", "layers", "loaders", "rules", "start", "taylor", "vectors",
-    )  # fmt: skip
-    _NAMES = {
-        "canonization": ("canonize",),
-        "certificate": ("Certificate", "certify"),
-        "composites": ("Composite", "first", "order"),
-        "explaining": ("explain",),
-        "explanation": ("Explanation", "load_relevance"),
-        "formulas": ("Formulas", "symbolic"),
-        "inputs": ("Input",),
-        "loaders": ("load", "save"),
-        "message_tables": ("MessageTable", "messages"),
-        "network": ("Network", "Node"),
-        "rule": ("Group", "Redistribution", "Rule", "Run"),
-        "taylor": ("RootPoint", "root_point"),
-        "trace": ("Ledger", "Row", "Trace", "TraceDiff"),
+    # The same once more, for Python. No folder has the name of a function, so whichever is imported first, a name means
+    # one thing (importing a folder puts it into the package under the folder's name).
+    _MODULES = {
+        "certificate": "exact",
+        "composites": "propagation.composites",
+        "edits": "rules.edits",
+        "heatmap": "heatmap",
+        "layers": "layers",
+        "loaders": "loaders",
+        "rules": "rules",
+        "start": "propagation.start",
+        "taylor": "teach.taylor",
+        "vectors": "vectors",
     }
-    _WHERE = {name: file for file, names in _NAMES.items() for name in names}
+    _NAMES = {
+        "exact": ("Certificate", "certify"),
+        "loaders": ("load", "save"),
+        "network": ("Input", "Network", "Node"),
+        "network.canonization": ("canonize",),
+        "propagation.explaining": ("explain",),
+        "propagation.explanation": ("Explanation", "load_relevance"),
+        "propagation.plan": ("Composite", "first", "order"),
+        "propagation.trace": ("Ledger", "Row", "Trace", "TraceDiff"),
+        "rules.rule": ("Group", "Redistribution", "Rule", "Run"),
+        "teach.formulas": ("Formulas", "symbolic"),
+        "teach.message_tables": ("MessageTable", "messages"),
+        "teach.taylor": ("RootPoint", "root_point"),
+    }
+    _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
     def __getattr__(name: str) -> Any:
-        if name in _FILES:
-            return import_module(f"{__name__}.{name}")
+        if name in _MODULES:
+            module = globals()[name] = import_module(f"{__name__}.{_MODULES[name]}")
+            return module
         if name not in _WHERE:
             # With name and obj, Python suggests the nearest name that there is.
             raise AttributeError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore = ["mutants.py", "mutation.py", "mutation_report.py"]
+collect_ignore = ["mutation", "support"]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -12,14 +12,14 @@ from typing import Any
 import click
 import numpy as np
 
-from ..certificate import Certificate, file_hash, verify
-from ..certificate import certify as certify_network
-from ..certificate.exact import SYSTEMS
-from ..certificate.rows import DECISION_HEADERS, HEADERS
 from ..errors import LrpError, ModelFormatError, ParameterError
-from ..explanation import load_relevance
-from ..preprocess import declare, load_sidecar
-from ..start import STARTS
+from ..exact import Certificate, file_hash, verify
+from ..exact import certify as certify_network
+from ..exact.exact import SYSTEMS
+from ..exact.rows import DECISION_HEADERS, HEADERS
+from ..loaders.preprocess import declare, load_sidecar
+from ..propagation.explanation import load_relevance
+from ..propagation.start import STARTS
 from . import inputs
 from .inputs import Sample
 from .options import FILE, composite_options, find_preset, find_target, load_network, output_option

@@ -10,15 +10,15 @@ from typing import Any
 import click
 import numpy as np
 
-from .. import composites
-from ..composites import Composite
 from ..errors import LrpError, ParameterError
-from ..inputs import batch_first
+from ..loaders.preprocess import Sidecar, declare, load_sidecar
 from ..model_checks import Examination, Report
 from ..model_checks.samples import random_samples
-from ..network import Network
-from ..preprocess import Sidecar, declare, load_sidecar
-from ..sizes import USUAL
+from ..network.inputs import batch_first
+from ..network.network import Network
+from ..network.sizes import USUAL
+from ..propagation import composites
+from ..propagation.composites import Composite
 from . import inputs
 from .options import (
     FILE,

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ..differences import TOLERANCES, TraceDiff
 from ..errors import ModelFormatError, ParameterError
-from ..explanation import load_relevance
-from ..trace import Trace, read_npz
+from ..propagation.differences import TOLERANCES, TraceDiff
+from ..propagation.explanation import load_relevance
+from ..propagation.trace import Trace, read_npz
 from .options import FILE
 from .output import print_table
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import heatmap
-from ..arrays import Array
-from ..explanation import Explanation
-from ..inputs import batch_first
+from ..base.arrays import Array
+from ..base.tables import number
 from ..layers import LSTM, Conv, Transpose
-from ..network import Network
-from ..tables import number
+from ..network.inputs import batch_first
+from ..network.network import Network
+from ..propagation.explanation import Explanation
 from .inputs import Sample
 from .job import Found, Job
 from .wording import headline, label, predicted

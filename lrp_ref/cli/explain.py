@@ -10,8 +10,8 @@ import click
 
 from ..errors import ParameterError
 from ..heatmap import colormaps
-from ..preprocess import declare, load_sidecar
-from ..start import Positive
+from ..loaders.preprocess import declare, load_sidecar
+from ..propagation.start import Positive
 from . import drawing, inputs, report, stream
 from .job import Job
 from .ledgers import LedgerFile

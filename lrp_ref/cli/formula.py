@@ -9,10 +9,10 @@ import click
 import numpy as np
 
 from ..errors import ParameterError
-from ..formulas import symbolic
-from ..inputs import batch_back
-from ..preprocess import load_sidecar
-from ..sizes import SMALLEST
+from ..loaders.preprocess import load_sidecar
+from ..network.inputs import batch_back
+from ..network.sizes import SMALLEST
+from ..teach.formulas import symbolic
 from . import inputs
 from .options import (
     FILE,

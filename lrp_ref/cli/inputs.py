@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from ..loaders.elsewhere import EXPORTS, ORDER, PICTURES
-from ..network import Network
-from ..preprocess import EXAMPLE, Sidecar, range_notice, read_image, recipe
+from ..loaders.preprocess import EXAMPLE, Sidecar, range_notice, read_image, recipe
+from ..network.network import Network
 from .output import warn
 
 ARRAYS = (".npy", ".npz")

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..arrays import Array
-from ..certificate import array_hash, network_hash
-from ..composites import Composite
+from ..base.arrays import Array
 from ..errors import ModelFormatError, NonFiniteError, ParameterError, ShapeError
-from ..explaining import explain as explain_network
-from ..explanation import Explanation
-from ..inputs import batch_first
-from ..network import Network
-from ..outlook import outlook
-from ..preprocess import Sidecar
+from ..exact import array_hash, network_hash
+from ..loaders.preprocess import Sidecar
+from ..network.inputs import batch_first
+from ..network.network import Network
+from ..propagation.composites import Composite
+from ..propagation.explaining import explain as explain_network
+from ..propagation.explanation import Explanation
+from ..propagation.outlook import outlook
 from .inputs import Sample, kind
 
 Found = dict[str, list[Explanation]]  # by the name of the composite, one for each target

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import ParameterError
-from ..explanation import Explanation
-from ..trace import COLUMNS
+from ..propagation.explanation import Explanation
+from ..propagation.trace import COLUMNS
 from .job import Found
 
 

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from .. import composites, start
-from ..canonization import canonize
 from ..errors import ParameterError, nearest, unknown
-from ..groups import BIAS_POLICIES
 from ..layers import LAYERS
-from ..network import Network
-from ..preprocess import Sidecar
+from ..loaders.preprocess import Sidecar
+from ..network.canonization import canonize
+from ..network.network import Network
+from ..propagation import composites, start
 from ..rules import RULES
+from ..rules.groups import BIAS_POLICIES
 from .output import warn
 
 F = TypeVar("F", bound=Callable[..., Any])

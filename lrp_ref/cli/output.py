@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from .. import tables
+from ..base import tables
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:

@@ -11,10 +11,10 @@ import click
 import numpy as np
 
 from .. import heatmap
+from ..base.tables import number
 from ..errors import LrpError, ParameterError
-from ..explanation import Explanation, load_relevance
-from ..tables import number
-from ..trace import COLUMNS
+from ..propagation.explanation import Explanation, load_relevance
+from ..propagation.trace import COLUMNS
 from . import drawing
 from .inputs import Sample, free
 from .job import Found, Job

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import click
 
 from ..errors import ParameterError
-from ..network import Network
-from ..preprocess import Sidecar
-from ..sizes import parse_shape, sample_shapes
+from ..loaders.preprocess import Sidecar
+from ..network.network import Network
+from ..network.sizes import parse_shape, sample_shapes
 
 shape_option = click.option(
     "--shape",

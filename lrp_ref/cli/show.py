@@ -9,11 +9,11 @@ from typing import Any
 import click
 import numpy as np
 
-from .. import composites
-from ..heads import heads
+from ..base.tables import number
 from ..layers import Layer
+from ..network.heads import heads
+from ..propagation import composites
 from ..rules import RULES, ZBox
-from ..tables import number
 from .options import FILE, output_option
 from .output import print_table
 
@@ -25,7 +25,7 @@ from .output import print_table
 def show(model: Path, classes: bool, output_name: str | None) -> None:
     """List the nodes, inputs and outputs of MODEL."""
     from .. import loaders
-    from ..preprocess import load_sidecar
+    from ..loaders.preprocess import load_sidecar
 
     sidecar = load_sidecar(model)
     if classes:

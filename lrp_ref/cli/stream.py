@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ..arrays import Array
+from ..base.arrays import Array
 from ..errors import LrpError
 from . import drawing, report
 from .inputs import Refused, Sample, attempt, batches, places

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explanation import Explanation
+from ..base.tables import number
 from ..layers import Softmax
-from ..reading import ROUNDING
-from ..tables import number
-from ..targets import described
+from ..propagation.explanation import Explanation
+from ..propagation.reading import ROUNDING
+from ..propagation.targets import described
 from .job import Job
 from .output import percent
 

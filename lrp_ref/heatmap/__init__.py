@@ -4,13 +4,13 @@ NumPy arrays in, pictures out. Every colour map has its middle colour exactly at
 the sign.
 """
 
-from lrp_ref.heatmap.colours import colorize, colormaps, resolve_limit, sign_colours
-from lrp_ref.heatmap.grids import grid
-from lrp_ref.heatmap.output import save, to_data_uri
-from lrp_ref.heatmap.pictures import image, panel
-from lrp_ref.heatmap.sheets import series_grid
-from lrp_ref.heatmap.signals import series
-from lrp_ref.heatmap.texts import text_html, text_terminal
+from .colours import colorize, colormaps, resolve_limit, sign_colours
+from .grids import grid
+from .output import save, to_data_uri
+from .pictures import image, panel
+from .sheets import series_grid
+from .signals import series
+from .texts import text_html, text_terminal
 
 __all__ = [
     "colorize",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrp_ref.errors import UnsupportedError
-from lrp_ref.heatmap.colours import Floats, paint
+from ..errors import UnsupportedError
+from .colours import Floats, paint
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrp_ref.errors import BackendError, NonFiniteError, ParameterError, ShapeError, unknown
+from ..errors import BackendError, NonFiniteError, ParameterError, ShapeError, unknown
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]

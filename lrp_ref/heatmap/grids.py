@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lrp_ref.errors import ShapeError, unknown
-from lrp_ref.heatmap import canvas
-from lrp_ref.heatmap.colours import DEFAULT, Floats, flat_map, paint, positions, resolve_limit
-from lrp_ref.heatmap.pictures import Box, Interpolation, captioned, enlarge, factor, photo
+from ..errors import ShapeError, unknown
+from . import canvas
+from .colours import DEFAULT, Floats, flat_map, paint, positions, resolve_limit
+from .pictures import Box, Interpolation, captioned, enlarge, factor, photo
 
 if TYPE_CHECKING:
     from PIL.Image import Image

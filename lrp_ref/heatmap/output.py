@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrp_ref.errors import ParameterError, unknown
+from ..errors import ParameterError, unknown
 
 if TYPE_CHECKING:
     from PIL.Image import Image

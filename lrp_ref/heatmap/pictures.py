@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lrp_ref.errors import ParameterError, ShapeError, unknown
-from lrp_ref.heatmap import canvas
-from lrp_ref.heatmap.colours import DEFAULT, Floats, Pixels, flat_map, floats, paint, positions, resolve_limit
+from ..errors import ParameterError, ShapeError, unknown
+from . import canvas
+from .colours import DEFAULT, Floats, Pixels, flat_map, floats, paint, positions, resolve_limit
 
 if TYPE_CHECKING:
     from PIL.Image import Image

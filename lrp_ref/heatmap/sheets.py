@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrp_ref.errors import ShapeError
-from lrp_ref.heatmap import canvas
-from lrp_ref.heatmap.colours import DEFAULT, floats, resolve_limit
-from lrp_ref.heatmap.pictures import captioned
-from lrp_ref.heatmap.signals import series
+from ..errors import ShapeError
+from . import canvas
+from .colours import DEFAULT, floats, resolve_limit
+from .pictures import captioned
+from .signals import series
 
 if TYPE_CHECKING:
     from PIL.Image import Image

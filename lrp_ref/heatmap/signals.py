@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrp_ref.errors import ParameterError, ShapeError
-from lrp_ref.heatmap import canvas
-from lrp_ref.heatmap.colours import DEFAULT, Floats, floats, luminance, paint, positions, resolve_limit
+from ..errors import ParameterError, ShapeError
+from . import canvas
+from .colours import DEFAULT, Floats, floats, luminance, paint, positions, resolve_limit
 
 if TYPE_CHECKING:
     from PIL.Image import Image

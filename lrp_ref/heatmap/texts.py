@@ -9,19 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrp_ref.errors import ShapeError
-from lrp_ref.heatmap.canvas import number
-from lrp_ref.heatmap.colours import (
-    DEFAULT,
-    Floats,
-    Pixels,
-    control_points,
-    floats,
-    ink_on,
-    paint,
-    positions,
-    resolve_limit,
-)
+from ..errors import ShapeError
+from .canvas import number
+from .colours import DEFAULT, Floats, Pixels, control_points, floats, ink_on, paint, positions, resolve_limit
 
 # Spaces within tokens stay visible, and letters that turn the direction of writing end with their token.
 _SPAN = "padding:0.15em 0.25em;border-radius:0.25em;white-space:pre-wrap;unicode-bidi:isolate"

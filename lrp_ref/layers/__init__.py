@@ -4,7 +4,7 @@ Inputs have the batch on axis 0 and the channels on axis 1; ``LAYERS`` lists eve
 """
 
 from .affine import Affine
-from .base import Elementwise, Layer, Linear, Route, Universal, Unweighted
+from .base import Elementwise, Layer, Linear, Route, Unweighted
 from .conv import Conv, ConvTranspose
 from .dense import Dense
 from .elementwise import (
@@ -29,7 +29,7 @@ from .elementwise import (
 )
 from .merge import Add, Concat, Multiply
 from .pooling import AveragePool, MaxPool, SumPool
-from .recurrent import LSTM
+from .recurrent.lstm import LSTM
 from .reduction import GlobalAveragePool, GlobalMaxPool, Mean, Sum
 from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
 from .softmax import Softmax
@@ -92,7 +92,6 @@ __all__ = [
     "SumPool",
     "Tanh",
     "Transpose",
-    "Universal",
     "Unsqueeze",
     "Unweighted",
     "Upsample",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ..arrays import Array, namespace, require_dtype, unbroadcast
-from ..edits import Edit
+from ..base.arrays import Array, namespace, require_dtype, unbroadcast
 from ..errors import ShapeError
+from ..rules.edits import Edit
 from .base import Linear
 
 

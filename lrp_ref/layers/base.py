@@ -11,27 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ..arrays import Array, namespace, unbroadcast
-from ..edits import ONES, ZERO, Edit
+from ..base.arrays import Array, namespace, unbroadcast
+from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, UnsupportedError
-from ..rule import Redistribution, Rule
-from ..sharing import UNKNOWN, Known, share
-from ..values import Value
-
-
-class Universal(Value):
-    """Base of rules that run on any layer (pass, zero, gradient, ...): they bring their own redistribution."""
-
-    shows_defaults: ClassVar[bool] = True
-
-    def run(self, layer: Layer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        """Redistribute ``relevances`` of the layer's outputs over its operands ``xs``."""
-        raise NotImplementedError
-
-    def formula(self) -> str:
-        """Return the rule's formula as text."""
-        raise NotImplementedError
-
+from ..rules.edits import ONES, ZERO, Edit
+from ..rules.rule import Redistribution, Rule, Universal
+from ..rules.share import UNKNOWN, Known, share
 
 # What a layer says of its forward pass, and what stands in for it.
 SHORT_CUTS = ("stays_finite", "makes_new", "writes_over", "forward_over", "forward_then", "remembering", "nonnegative")
@@ -64,6 +49,11 @@ class Layer(Value):
             for name in SHORT_CUTS:
                 if name not in vars(cls):
                     setattr(cls, name, vars(Layer)[name])
+
+    @property
+    def open_between(self) -> tuple[Any, Any]:
+        """The bounds between which a rectifier hands its input on, None for an open side; unless said, a ReLU's."""
+        return 0, None
 
     def forward(self, *xs: Array) -> Any:
         """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""
@@ -216,7 +206,7 @@ def same_shape(layer: Layer, relevance: Array, z: Array) -> None:
 
 
 class Linear(Layer):
-    """A layer z_j = Σ_i a_i w_ij + b_j. Rules run on it through :func:`lrp_ref.sharing.share`."""
+    """A layer z_j = Σ_i a_i w_ij + b_j. Rules run on it through :func:`lrp_ref.rules.share.share`."""
 
     def edited(self, weights: Edit, bias: Edit) -> Linear:
         """Return the same layer with edited weights and bias."""
@@ -235,7 +225,7 @@ class Linear(Layer):
         return None
 
     def shared(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, known: Known) -> Redistribution:
-        """Check rule and shapes, and let :func:`lrp_ref.sharing.share` execute the rule; ``known.z`` is the output."""
+        """Check rule and shapes, and let ``share`` execute the rule; ``known.z`` is the output."""
         rule = self.default() if rule is None else rule
         if not isinstance(rule, Rule):
             raise self._refuse(rule)
@@ -255,7 +245,7 @@ class Unweighted(Linear):
 
     def default(self) -> Rule | None:
         """Return LRP-0."""
-        from ..rule import Group, Run
+        from ..rules.rule import Group, Run
 
         return Rule((Group((Run(),)),))
 

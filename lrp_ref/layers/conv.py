@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
 
-from .. import kernels
-from ..arrays import Array, namespace, require_dtype
-from ..edits import Edit
+from ..base.arrays import Array, namespace, require_dtype
 from ..errors import ParameterError, ShapeError
-from ..windows import Pads
+from ..fast import convolution as kernels
+from ..fast.windows import Pads
+from ..rules.edits import Edit
 from .base import Linear
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from .. import kernels
-from ..arrays import Array, namespace, require_dtype
-from ..edits import Edit
+from ..base.arrays import Array, namespace, require_dtype
 from ..errors import ShapeError
+from ..fast import convolution as kernels
+from ..rules.edits import Edit
 from .base import Linear
 
 

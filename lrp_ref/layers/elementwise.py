@@ -10,22 +10,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .. import buffers
 from ..arithmetic import no_exact_value, scalar
-from ..arrays import Array, Namespace, erf, namespace
+from ..base.arrays import Array, Namespace, namespace
+from ..base.functions import erf, sigmoid
 from ..errors import ParameterError
+from ..fast import buffers
 from .base import Elementwise
 
 
 def _choose(xp: Namespace, mask: Array, yes: Any, no: Any, like: Array) -> Array:
     """Return ``where(mask, yes, no)`` in the dtype of ``like``."""
     return xp.where(mask, yes, no).astype(like.dtype)
-
-
-def _sigmoid(x: Array) -> Array:
-    """1/(1 + exp(−x)), without overflow for large negative x."""
-    no_exact_value(x, "sigmoid")
-    return 0.5 * (namespace(x).tanh(0.5 * x) + 1)
 
 
 class Identity(Elementwise):
@@ -86,7 +81,7 @@ class LeakyReLU(Elementwise):
     alpha: Any = 0.01
 
     def _alpha(self, x: Array) -> Array:
-        from ..arrays import channelwise
+        from ..base.arrays import channelwise
 
         return channelwise(self.alpha, x) if hasattr(self.alpha, "shape") else scalar(self.alpha, x)
 
@@ -178,11 +173,11 @@ class Sigmoid(Elementwise):
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         (x,) = xs
-        return _sigmoid(x)
+        return sigmoid(x)
 
     def slope(self, x: Array) -> Array:
         """Return y (1 − y)."""
-        y = _sigmoid(x)
+        y = sigmoid(x)
         return y * (1 - y)
 
 
@@ -192,11 +187,11 @@ class SiLU(Elementwise):
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         (x,) = xs
-        return x * _sigmoid(x)
+        return x * sigmoid(x)
 
     def slope(self, x: Array) -> Array:
         """Return s + x s (1 − s)."""
-        s = _sigmoid(x)
+        s = sigmoid(x)
         return s + x * s * (1 - s)
 
 
@@ -234,7 +229,7 @@ class Softplus(Elementwise):
 
     def slope(self, x: Array) -> Array:
         """Return sigmoid(beta x)."""
-        return _sigmoid(self.beta * x)
+        return sigmoid(self.beta * x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -247,6 +242,11 @@ class Clip(Elementwise):
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ParameterError(f"Clip: low {self.low} is above high {self.high}")
+
+    @property
+    def open_between(self) -> tuple[Any, Any]:
+        """The bounds."""
+        return self.low, self.high
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return (self.low is not None and self.low >= 0) or ((self.high is None or self.high >= 0) and all(inputs))

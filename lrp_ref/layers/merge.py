@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..arithmetic import scalar
-from ..arrays import Array, namespace, sample_sum
-from ..edits import Edit
+from ..base.arrays import Array, namespace, sample_sum
 from ..errors import ParameterError, ShapeError
-from ..rule import Redistribution
-from ..sharing import divide
+from ..rules.cells import PRODUCT_RULES
+from ..rules.edits import Edit
+from ..rules.rule import Redistribution
+from ..rules.share import divide
 from .base import Layer, Route, Unweighted, pull_broadcast, same_shape
 
 
@@ -73,9 +74,6 @@ class _Uniform(Add):
 
     def _coefficients(self, xs: tuple[Array, ...]) -> tuple[Any, ...]:
         return (self.common,) * len(xs)
-
-
-PRODUCT_RULES = ("signal", "prop", "abs", "half")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, ClassVar
 
-from .. import blocks, buffers, threads, windows
 from ..arithmetic import scalar
-from ..arrays import Array, Namespace, namespace, no_minus, only, sample_sum, write_only
-from ..edits import Edit
+from ..base.arrays import Array, Namespace, namespace, no_minus, only, sample_sum, write_only
 from ..errors import ParameterError, ShapeError
-from ..rule import Redistribution
+from ..fast import blocks, buffers, threads, windows
+from ..rules.edits import Edit
+from ..rules.rule import Redistribution
 from .base import Layer, Unweighted, same_shape
 from .conv import pairs, per_axis
 

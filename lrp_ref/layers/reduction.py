@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..arithmetic import scalar
-from ..arrays import Array, namespace
-from ..edits import Edit
+from ..base.arrays import Array, namespace
 from ..errors import ParameterError, ShapeError
-from ..rule import Redistribution
+from ..rules.edits import Edit
+from ..rules.rule import Redistribution
 from .base import Layer, Unweighted, same_shape
 
 

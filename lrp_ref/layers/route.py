@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..arrays import Array, Namespace, channelwise, namespace, sample_sum
+from ..base.arrays import Array, Namespace, channelwise, namespace, sample_sum
 from ..errors import ParameterError, ShapeError
 from .base import Route
 

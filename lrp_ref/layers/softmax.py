@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..arithmetic import no_exact_value
-from ..arrays import Array, namespace
+from ..base.arrays import Array, namespace
 from ..errors import ShapeError
-from ..rule import Redistribution
+from ..rules.rule import Redistribution
 from .base import Layer
 
 

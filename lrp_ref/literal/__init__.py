@@ -37,8 +37,8 @@ holds exactly in rational numbers.
 (['2/3', '0'], ['1/3'])
 """
 
-from lrp_ref.literal import lstm, matrices, nonlinear, rules, stabilisers
-from lrp_ref.literal.matrices import Matrix
-from lrp_ref.literal.rules import Messages
+from . import lstm, matrices, nonlinear, rules, stabilisers
+from .matrices import Matrix
+from .rules import Messages
 
 __all__ = ["Matrix", "Messages", "lstm", "matrices", "nonlinear", "rules", "stabilisers"]

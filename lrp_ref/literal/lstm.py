@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lrp_ref.literal import rules
-from lrp_ref.literal.matrices import Matrix, dense
-from lrp_ref.literal.rules import Messages, Rule
-from lrp_ref.literal.scalars import Array, common_dtype
+from . import rules
+from .matrices import Matrix, dense
+from .rules import Messages, Rule
+from .scalars import Array, common_dtype
 
 Function = Callable[[Array], Array]
 

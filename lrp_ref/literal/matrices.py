@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrp_ref.literal.scalars import Array, common_dtype, divide, vector
-from lrp_ref.literal.windows import Geometry, Pairs, PerAxis, geometry, pairs, per_axis
+from .scalars import Array, common_dtype, divide, vector
+from .windows import Geometry, Pairs, PerAxis, geometry, pairs, per_axis
 
 
 @dataclass(frozen=True, eq=False)

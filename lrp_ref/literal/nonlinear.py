@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lrp_ref.literal import stabilisers
-from lrp_ref.literal.scalars import Array, common_dtype, divide
-from lrp_ref.literal.stabilisers import Stabiliser
-from lrp_ref.literal.windows import Pairs, PerAxis, geometry
+from . import stabilisers
+from .scalars import Array, common_dtype, divide
+from .stabilisers import Stabiliser
+from .windows import Pairs, PerAxis, geometry
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,10 +28,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lrp_ref.literal import stabilisers
-from lrp_ref.literal.matrices import Matrix
-from lrp_ref.literal.scalars import Array, common_dtype, divide, negative, positive, sign, vector
-from lrp_ref.literal.stabilisers import Stabiliser
+from . import stabilisers
+from .matrices import Matrix
+from .scalars import Array, common_dtype, divide, negative, positive, sign, vector
+from .stabilisers import Stabiliser
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lrp_ref.literal.scalars import Array, sign
+from .scalars import Array, sign
 
 Stabiliser = Callable[[Array], Array]
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ModelFormatError, UnsupportedError
-from ..network import Network
+from ..network.network import Network
 from . import elsewhere
 from .verify import Comparison, check_against_onnxruntime
 
@@ -53,7 +53,7 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
 
     Returns:
         The network, parameters as float32 or float64 as in the file. Its input declares the range of the pixels
-        (``Input.low`` and ``high``) where the file says it, or a sidecar beside it (see ``lrp_ref.preprocess``).
+        (``Input.low`` and ``high``) where the file says it, or a sidecar beside it (see ``loaders.preprocess``).
 
     Raises:
         ModelFormatError: there is no such file, or it is damaged.
@@ -83,7 +83,7 @@ def _with_range(network: Network, file: Path) -> Network:
     known = any(i.low is not None or i.high is not None for i in network.inputs)
     if known or not file.with_suffix(".json").is_file():
         return network
-    from ..preprocess import declare, load_sidecar  # only needed here, and loading should be quick
+    from .preprocess import declare, load_sidecar  # only needed here, and loading should be quick
 
     try:
         return declare(network, load_sidecar(file))

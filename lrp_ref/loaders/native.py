@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import edits
+from ..base.frozen import is_array
 from ..errors import LrpError, ModelFormatError, UnsupportedError, unknown
-from ..inputs import Input
 from ..layers import LAYERS
-from ..network import Network, Node, owner
-from ..values import is_array
+from ..network.inputs import Input
+from ..network.network import Network, Node, owner
+from ..rules import edits
 from .elsewhere import ORDER
 
 SUFFIXES = (".npz",)

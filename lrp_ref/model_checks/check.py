@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..arrays import Array
+from ..base.arrays import Array
 from ..errors import LrpError, MissingExtraError, NonFiniteError
 
 Feed = Mapping[str, Array]

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import loaders
-from ..arrays import Array
-from ..canonization import canonize
-from ..composites import Composite
+from ..base.arrays import Array
 from ..errors import ModelFormatError
-from ..explaining import explain
-from ..explanation import Explanation
-from ..inputs import batch_back
-from ..network import Network
-from ..rule import Rule
+from ..network.canonization import canonize
+from ..network.inputs import batch_back
+from ..network.network import Network
+from ..propagation.composites import Composite
+from ..propagation.explaining import explain
+from ..propagation.explanation import Explanation
+from ..rules.rule import Rule
 from .check import HOLDS, IMPOSSIBLE, OMITTED, Check, Feed, one
 
 AGREES = 1e-4  # relative difference to onnxruntime, which computes in float32

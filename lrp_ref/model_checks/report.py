@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..composites import Composite
-from ..heads import heads
-from ..network import Network
+from ..network.heads import heads
+from ..network.network import Network
+from ..propagation.composites import Composite
 from .check import FAILS, HOLDS, IMPOSSIBLE, OMITTED, Check, Feed, Finding
 from .checks import AgainstRuntime, Canonized, OutputAlone, Promises, RelevanceAlone
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..arrays import Array
-from ..network import Network
-from ..preprocess import Sidecar
+from ..base.arrays import Array
+from ..loaders.preprocess import Sidecar
+from ..network.network import Network
 
 
 def random_samples(

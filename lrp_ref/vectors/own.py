@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..composites import Composite
-from ..edits import Stabiliser
 from ..errors import ParameterError, unknown
-from ..explaining import explain
-from ..inputs import Input
 from ..layers import LAYERS, Affine, Layer
-from ..network import Network, Node
+from ..network.inputs import Input
+from ..network.network import Network, Node
+from ..propagation.composites import Composite
+from ..propagation.explaining import explain
 from ..rules import RULES
+from ..rules.edits import Stabiliser
 
 
 def relevance(case: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import tables
+from ..base import tables
 from .compare import FAIL, OTHER, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
 from .runner import FAILURES, Report
 

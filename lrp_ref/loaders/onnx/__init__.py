@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...network import Network
-from . import (  # noqa: F401  they register operators
-    arithmetic,
-    choice,
-    elementwise,
-    grids,
-    linear,
-    pooling,
-    recurrent,
-    routing,
-    scikit,
-)
+from ...network.network import Network
+from . import arithmetic, choice, elementwise, grids, linear, pooling, recurrent, routing, scikit  # noqa: F401  they register operators
 from .batches import Choices
 from .build import Conversion
 from .convert import HANDLERS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...inputs import Input
 from ...layers import Layer
-from ...network import Network, Node
+from ...network.inputs import Input
+from ...network.network import Network, Node
 from .file import Graph, GraphInput
 from .names import Origin, clean, name_nodes
 from .values import Signal, Tensor, owner_of

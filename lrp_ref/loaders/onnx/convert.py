@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import LrpError, ModelFormatError
 from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route
-from ...network import value_name
+from ...network.network import value_name
 from .batches import Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
 from .file import Graph, GraphInput, Op

@@ -8,19 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import (
-    Concat,
-    Flatten,
-    Gather,
-    Layer,
-    Pad,
-    Reshape,
-    Slice,
-    Split,
-    Squeeze,
-    Transpose,
-    Unsqueeze,
-)
+from ...layers import Concat, Flatten, Gather, Layer, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze
 from .convert import Converter, operator
 from .file import Op
 from .grids import wrapped

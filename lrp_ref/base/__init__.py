@@ -1,0 +1,1 @@
+"""What knows neither layers nor rules: the array libraries, frozen values, tables of text."""

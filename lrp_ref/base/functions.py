@@ -1,0 +1,32 @@
+"""Functions of every element that array modules lack, or compute badly for large numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import no_exact_value
+from ..errors import require
+from .arrays import Array, namespace
+
+
+def sigmoid(x: Array) -> Array:
+    """Return 1/(1 + exp(−x)) of every element, without overflow for large negative x."""
+    no_exact_value(x, "sigmoid")
+    return 0.5 * (namespace(x).tanh(0.5 * x) + 1)
+
+
+def erf(x: Array) -> Array:
+    """Return the error function of every element."""
+    no_exact_value(x, "erf")
+    xp = namespace(x)
+    if x.dtype == object:
+        values = np.empty(x.shape, dtype=object)
+        values.ravel()[...] = [v.erf() for v in x.flat]
+        return values
+    if xp is np:
+        from scipy.special import erf as host_erf
+
+        return host_erf(x)
+    if xp.__name__ == "cupy":
+        return require("cupyx.scipy.special", extra="cupy", purpose="compute erf on a GPU").erf(x)
+    return xp.erf(x)

@@ -1,0 +1,297 @@
+"""The few heavy primitives, written once for every array module: convolution and its adjoint.
+
+Nothing loops over pixels or units: the loops run over pieces of the channels and strips of the output that keep the
+unrolled windows small, so memory grows with the activations and not with windows x activations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..base.arrays import Array, Namespace
+from ..errors import ShapeError
+from . import buffers, threads
+from .windows import Columns, Pads, Windows, output_size
+
+STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
+SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries
+BACK_SUMMANDS = 288  # of one by the flipped kernel: nothing is divided by sums of relevance, so their errors count once
+SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
+DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
+
+
+def convolve(
+    x: Array,
+    weight: Array,
+    *,
+    stride: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    groups: int,
+    xp: Namespace,
+    bias: Array | None = None,
+    finish: Callable[[Array], object] = lambda part: None,
+    summands: int | None = None,
+) -> Array:
+    """Correlate (N, C, *spatial) with a kernel bank (O, C/groups, *kernel) to (N, O, *out).
+
+    Formula: z[n, o, p] = sum over c, k of x[n, c, p stride + k dilation - pad] w[o, c, k], plus bias[o].
+
+    Args:
+        x, weight: as above.
+        stride, pads, dilation, groups: the geometry, per spatial axis.
+        xp: the array module of x and weight.
+        bias: (O,), added while a strip is still in the cache.
+        finish: called on every part of the result, once, while it is still in the cache; it may write into it.
+        summands: of one product on the CPU; None for ``SUMMANDS``.
+
+    Raises:
+        ShapeError: the (padded) input is smaller than the kernel.
+    """
+    kernel, spatial = weight.shape[2:], x.shape[2:]
+    out = _output_sizes(spatial, kernel, stride, pads, dilation)
+    n, outs, inner = x.shape[0], weight.shape[0], weight.shape[1]
+    z = buffers.empty((n, outs, *out), x.dtype, xp)
+    if z.size == 0:
+        return z
+    meets, taps = Windows(spatial, out, kernel, stride, pads, dilation), math.prod(kernel)
+    matrix = weight.reshape(groups, outs // groups, inner * taps)
+    grouped = x.reshape(n, groups, inner, *spatial)
+    pieces = _pieces(inner, taps, summands or SUMMANDS, x.dtype, xp)
+    numbers = groups * pieces[0].stop * taps + (2 * outs if len(pieces) > 1 else 0)
+    parts = _parts(pieces, numbers * math.prod(out) * x.dtype.itemsize)
+    sums = [z, *(buffers.empty(z.shape, z.dtype, xp) for _ in parts[1:])]
+    strips = _strips(n, out, numbers, x.dtype.itemsize, xp, members=-(-threads.members() // len(parts)))
+    row = math.prod(out[1:])
+
+    def work(tasks: Iterator[tuple[int, tuple[slice, slice]]]) -> None:
+        rooms: dict[Any, Any] = {}
+        for k, (rows, samples) in tasks:
+            target = sums[k].reshape(n, groups, outs // groups, -1)[samples, :, :, rows.start * row : rows.stop * row]
+            strip = target  # added up where its rows lie side by side: in the midst of z that takes 10 % longer
+            if len(parts[k]) > 1 and rows.stop - rows.start < out[0]:
+                strip = _room(rooms, "strip", target.shape, x.dtype, xp)
+            _correlate(grouped[samples], matrix, parts[k], rows, meets, rooms, strip, xp)
+            if len(parts) == 1:
+                finish(strip if bias is None else _add_bias(strip, bias.reshape(groups, -1)))
+            if strip is not target:
+                target[...] = strip
+
+    threads.each([(k, strip) for k in range(len(parts)) for strip in strips], work)
+    if len(parts) > 1:
+        z += sums[1]
+        finish(z if bias is None else _add_bias(z, bias))
+    return z
+
+
+def _correlate(
+    x: Array,
+    matrix: Array,
+    pieces: list[slice],
+    rows: slice,
+    meets: Windows,
+    rooms: dict[Any, Any],
+    target: Array,
+    xp: Namespace,
+) -> None:
+    """Write the products of a strip's windows into ``target`` (N, groups, O/groups, positions), summed over pieces.
+
+    Args:
+        x: (N, groups, C/groups, *spatial).
+        matrix: the weights (groups, O/groups, C/groups·taps).
+        pieces: of the channels.
+        rows: of the output that are the strip.
+        rooms: work memory of the calling thread, by purpose and shape.
+    """
+    taps = math.prod(meets.kernel)
+    strip = None
+    if not (meets.pointwise and meets.out == meets.spatial):
+        shape = (*x.shape[:2], pieces[0].stop - pieces[0].start)  # the first piece is the largest
+        key = (shape, rows.stop - rows.start)
+        if key not in rooms:
+            rooms[key] = Columns(meets, shape, key[1], x.dtype, xp)
+        strip = rooms[key]
+        strip.begin(rows)
+    for channels in pieces:
+        piece = x[:, :, channels]
+        columns = strip.of(piece) if strip else piece[:, :, :, rows].reshape(*piece.shape[:3], target.shape[3])
+        weights = matrix[:, :, channels.start * taps : channels.stop * taps]
+        if channels is pieces[0]:
+            matmul_into(weights, columns, target, xp)
+            continue
+        part = _room(rooms, "part", target.shape, x.dtype, xp)
+        matmul_into(weights, columns, part, xp)
+        target += part
+
+
+def _room(rooms: dict[Any, Any], purpose: str, shape: tuple[int, ...], dtype: Any, xp: Namespace) -> Array:
+    """Return work memory of this shape, the same at every call."""
+    if (purpose, shape) not in rooms:
+        rooms[purpose, shape] = buffers.empty(shape, dtype, xp)
+    return rooms[purpose, shape]
+
+
+def _parts(pieces: list[slice], size: int) -> list[list[slice]]:
+    """Return the pieces that are added up apart from the others: two halves where a sample's map is one strip.
+
+    Threads that share it by rows would have narrow matrices each; and sums of fewer have smaller rounding errors.
+    """
+    half = -(-len(pieces) // 2)
+    return [pieces[:half], pieces[half:]] if len(pieces) > 1 and size <= STRIP_BYTES else [pieces]
+
+
+def _pieces(inner: int, taps: int, summands: int, dtype: Any, xp: Namespace) -> list[slice]:
+    """Return the channels whose windows are unrolled and multiplied together, all of them except for floats of NumPy.
+
+    The windows of a few channels stay in the cache, and sums of a few products have smaller rounding errors: those of
+    n random terms grow with √n.
+    """
+    most = max(1, summands // taps) if xp.__name__ == "numpy" and dtype.kind == "f" else inner
+    if inner <= most:
+        return [slice(0, inner)]
+    size = -(-inner // -(-inner // most))
+    return [slice(first, min(first + size, inner)) for first in range(0, inner, size)]
+
+
+def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
+    """Write the matrix product into ``out`` (a view with contiguous rows), if possible without a temporary."""
+    if a.shape[-1] == 1:  # NumPy hands no such product to the BLAS
+        xp.multiply(a, b, out=out)
+    elif xp.__name__ == "numpy":
+        xp.matmul(a, b, out=out)
+    else:
+        out[...] = xp.matmul(a, b)
+
+
+def _add_bias(z: Array, bias: Array) -> Array:
+    """Add a bias (C,) or (groups, C/groups) to z (N, C, ...) or (N, groups, C/groups, ...)."""
+    z += bias.reshape(bias.shape + (1,) * (z.ndim - 1 - bias.ndim))
+    return z
+
+
+def convolve_adjoint(
+    g: Array,
+    weight: Array,
+    *,
+    spatial: Sequence[int],
+    stride: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    groups: int,
+    xp: Namespace,
+) -> Array:
+    """Apply the transpose of :func:`convolve`: (N, O, *out) to (N, C, *spatial).
+
+    Formula: y[n, c, q] = sum over o, p, k with q = p stride + k dilation - pad of g[n, o, p] w[o, c, k].
+
+    Products are summed ``BACK_SUMMANDS`` at a time, in the forward pass of a transposed convolution too.
+    """
+    kernel, inner = weight.shape[2:], weight.shape[1]
+    n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]
+    reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    if _flips(weight, stride, groups, n * math.prod(out)):
+        turned = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
+        turned = turned[(..., *(slice(None, None, -1),) * len(kernel))]
+        flipped = xp.ascontiguousarray(turned)  # the BLAS takes no steps backwards
+        flipped = flipped.reshape(groups * inner, outs // groups, *kernel)
+        around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
+        same: dict[str, Any] = {"stride": stride, "pads": around, "dilation": dilation, "groups": groups, "xp": xp}
+        return convolve(g, flipped, summands=BACK_SUMMANDS, **same)
+    y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
+    meets = Windows(spatial, out, kernel, stride, pads, dilation)
+    if g.size:
+        _scatter(g, weight, y.reshape(n, groups, inner, *spatial), groups, meets, xp)
+    return y
+
+
+def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) -> bool:
+    """Whether the adjoint is cheaper as a convolution with the flipped kernel; only a stride of 1 allows it.
+
+    Gathering the windows of g costs one write per tap and output channel, scattering back one read and one write per
+    tap and input channel; flipping costs one strided copy of the weights.
+    """
+    outs, inner = weight.shape[0] // groups, weight.shape[1]
+    return all(s == 1 for s in stride) and outs <= inner and positions >= 4 * outs
+
+
+def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
+    """Add the unrolled products W^T g of each strip to its windows of y (N, groups, C/groups, *spatial)."""
+    kernel, inner = weight.shape[2:], weight.shape[1]
+    n, outs, out, taps = g.shape[0], weight.shape[0], g.shape[2:], math.prod(kernel)
+    matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner * taps), 1, 2)
+    source = g.reshape(n, groups, outs // groups, -1)
+    row = math.prod(out[1:])
+
+    def work(parts: Iterator[slice]) -> None:
+        for channels in parts:  # nobody else adds to them
+            many = channels.stop - channels.start
+            rows_of = matrix[:, channels.start * taps : channels.stop * taps]
+            columns = None
+            for rows, samples in _strips(n, out, groups * many * taps, g.dtype.itemsize, xp, members=1):
+                part = source[samples, :, :, rows.start * row : rows.stop * row]
+                shape = (part.shape[0], groups, many * taps, part.shape[3])
+                if columns is None or columns.shape != shape:
+                    columns = buffers.empty(shape, g.dtype, xp)
+                matmul_into(rows_of, part, columns, xp)
+                unrolled = columns.reshape(part.shape[0], groups, many, taps, rows.stop - rows.start, *out[1:])
+                block = y[samples, :, channels]
+                for k, (there, here) in enumerate(meets.taps(rows)):
+                    block[(..., *here)] += unrolled[(slice(None),) * 3 + (k, *there)]
+
+    threads.each(_portions(inner), work)
+
+
+def _output_sizes(
+    spatial: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pads: Pads, dilation: Sequence[int]
+) -> tuple[int, ...]:
+    out = tuple(map(output_size, spatial, kernel, stride, pads, dilation))
+    if 0 in out and 0 not in spatial:
+        raise ShapeError(
+            f"input of spatial size {tuple(spatial)} with padding {pads} is smaller than the kernel {tuple(kernel)} "
+            f"with dilation {tuple(dilation)}"
+        )
+    return out
+
+
+def _strips(
+    n: int, out: Sequence[int], unrolled: int, itemsize: int, xp: Namespace, *, members: int
+) -> list[tuple[slice, slice]]:
+    """Return (output rows, samples) so that the unrolled windows of one strip stay small, and all have some to do."""
+    budget = STRIP_BYTES if xp.__name__ == "numpy" else DEVICE_STRIP_BYTES
+    most = max(1, budget // max(unrolled * math.prod(out) * itemsize, 1))  # samples
+    samples = _evenly(n, most, members if n >= members else 1)
+    fit = max(1, budget // max(unrolled * math.prod(out[1:]) * itemsize, 1))  # rows
+    rows = _evenly(out[0], fit, 1 if n >= members else members)
+    return [
+        (slice(top, min(top + rows, out[0])), slice(first, min(first + samples, n)))
+        for first in range(0, n, samples)
+        for top in range(0, out[0], rows)
+    ]
+
+
+def _evenly(total: int, most: int, members: int) -> int:
+    """Return the size of pieces of ``total``: at most ``most``, and equally many for all members."""
+    pieces = -(-total // most)
+    return -(-total // (-(-pieces // members) * members))
+
+
+def product(a: Array, b: Array, xp: Namespace) -> Array:
+    """Return the product of (..., in) and a matrix (in, out); several threads share the columns of a large one."""
+    if threads.members() == 1 or xp.__name__ != "numpy" or b.nbytes < SHARED_BYTES:
+        return xp.matmul(a, b)
+    z = xp.empty((*a.shape[:-1], b.shape[1]), dtype=a.dtype)
+
+    def work(parts: Iterator[slice]) -> None:
+        for part in parts:
+            matmul_into(a, b[:, part], z[..., part], xp)
+
+    threads.each(_portions(b.shape[1]), work)
+    return z
+
+
+def _portions(total: int) -> list[slice]:
+    """Return one piece of ``total`` for each thread."""
+    share = max(1, -(-total // threads.members()))
+    return [slice(first, min(first + share, total)) for first in range(0, total, share)]

@@ -1,0 +1,226 @@
+"""One call: explain a batch, in parts that threads may share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..arithmetic import settled
+from ..base.arrays import Array, by_name, convert, is_float, like, namespace
+from ..errors import BackendError, GraphError
+from ..fast import threads
+from ..network.inputs import batch_back, batch_first
+from ..network.network import Network
+from . import composites
+from .domain import outside
+from .explanation import Explanation
+from .start import Difference, Logit, Output, Start, find, start_relevance
+from .targets import indices, is_tuple, some_targets
+from .trace import Ledger, Trace
+from .walk import Walk, ready, walk_back
+from .workload import Sharing
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """The arguments of an explanation, so that its trace can be made later.
+
+    All arrays have the batch in front, and an array as start has all samples.
+    """
+
+    net: Network
+    x: Any
+    target: Any
+    composite: Any
+    start: Any
+    output: str | None
+    canonize: bool
+    host: bool = False
+
+    def trace(self) -> Trace:
+        """Walk again and keep everything."""
+        e = explain(
+            self.net, self.x, target=self.target, composite=self.composite, start=self.start, output=self.output,
+            canonize=self.canonize, trace=True,
+        )  # fmt: skip
+        return e.trace.to_numpy() if self.host else e.trace
+
+    def on_host(self) -> Request:
+        """Return the arguments for a trace on the host."""
+        return replace(self, host=True)
+
+    def sample(self, cut: slice, samples: int) -> Request:
+        """Return the arguments that explain some samples of N."""
+        start = self.start.some(cut, samples) if isinstance(self.start, Start) else self.start[cut]
+        x = {name: array[cut] for name, array in self.x.items()}
+        return replace(self, x=x, target=some_targets(self.target, cut, samples), start=start)
+
+
+def explain(
+    net: Network,
+    x: Any,
+    *,
+    target: Any = None,
+    composite: Any = "epsilon",
+    start: Any = "logit",
+    against: Any = None,
+    output: str | None = None,
+    canonize: bool = True,
+    xp: Any = None,
+    trace: bool = False,
+    **parameters: Any,
+) -> Explanation:
+    """Explain the outputs of a network by the relevance of its inputs.
+
+    On the CPU the samples of a batch, or the layers of a large network, are shared by as many threads as NumPy's BLAS
+    may use (``OMP_NUM_THREADS``, ``threadpoolctl.threadpool_limits``), where that pays: see ``workload.Sharing``.
+    Meanwhile the BLAS itself takes one thread, in the whole process, except beside a large LSTM.
+
+    Args:
+        net: the network.
+        x: inputs as :meth:`Network.forward` takes them, (N, ...) or with the batch where ``Input.batch_axis`` says, or
+            a dict by name; float64 in, float64 out; float32 in, float32 out.
+        target: index of the output to explain: one for all samples, or a list or array of one per sample (N,); None
+            for each sample's largest output. Several indices per sample (N, T) add up: what is explained is the sum
+            of these outputs. Outputs of more axes count in C order; a tuple (c, h, w) is that one unit of a map
+            (N, C, H, W) in every sample.
+        composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
+            dense and convolution layer.
+        start: start relevance: a name of ``lrp.start.NAMES``, a ``Start``, or an array like the output. "logit" starts
+            below a final sigmoid or softmax (see :mod:`lrp_ref.network.heads`), "output" at the output as it is.
+        against: of the start "difference": the output that the target is set against, in any form of ``target``; what
+            is explained is then f_target − f_against.
+        output: which output to explain, where the network has several; the first by default.
+        canonize: merge BatchNorm and drop a final softmax or sigmoid first; False explains the network as it is.
+        xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
+        trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
+            walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
+        parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
+            composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.propagation.composites.get`.
+
+    Raises:
+        LrpError: any of its kinds, with the node's name where one is involved.
+
+    Source: Bach et al. 2015 (the walk back); Montavon et al. 2019, §10.2 (composites).
+
+    Example:
+        >>> import numpy as np
+        >>> import lrp_ref as lrp
+        >>> net = lrp.Network.sequential([lrp.layers.Dense(np.array([[1.0], [2.0]]), np.array([0.5]))])
+        >>> e = lrp.explain(net, np.array([[3.0, 1.0]]), composite=lrp.rules.LRP0())
+        >>> e.output, e.relevance
+        (array([[5.5]]), array([[3., 2.]]))
+        >>> e.ledger
+        node    rule                    relevance_out  relevance_in  bias  stabiliser  dropped  residual
+        ────────────────────────────────────────────────────────────────────────────────────────────────
+        dense1  LRP0(stabiliser=exact)            5.5             5   0.5           0        0         0
+    """
+    start = find(start, against)
+    chosen = composites.resolve(composite, parameters, caller=explain)
+    net, fed, walk = prepared(net, x, chosen, output, canonize, xp, start)
+    n = len(next(iter(fed.values())))
+    shape = walk.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
+    target = indices(target, n, shape) if is_tuple(target) else target
+    begin = start.settled(n, shape) if isinstance(start, Start) else start
+    axis = net.output_axes[0 if output is None else net.outputs.index(output)] if net.output_axes else 0
+
+    def some(cut: slice) -> Explanation:
+        few = {name: a[cut] for name, a in fed.items()}
+        with settled(*few.values()):
+            return _explain_few(walk, few, some_targets(target, cut, n), begin, cut, n, axis, keep=trace)
+
+    shared = walk.sharing(fed, whole=trace)
+    several = shared in (Sharing.SAMPLES, Sharing.LAYERS)
+    with nullcontext() if shared is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
+        count = max(n, 1) if trace else walk.samples(fed, threads.members() if shared is Sharing.SAMPLES else 1)
+        parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
+    xp = namespace(parts[0].output)
+    whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
+    begun = begin if isinstance(begin, Start) else whole.start_relevance
+    again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
+    how = repr(start) if isinstance(start, Start) else whole.start
+    if isinstance(start, Logit) and not canonize and walk.head.squashed:
+        how = repr(Output())  # the network is explained as it is, above its sigmoid or softmax
+    notes = (*([f"start at {walk.head.text}"] if walk.head.text else []), *outside(walk.net, walk.plan, fed))
+    return replace(_as_given(whole, net, axis), again=again, start=how, notes=notes)
+
+
+def prepared(
+    net: Network, x: Any, composite: Any, output: str | None, canonize: bool, xp: Any, start: Any = None
+) -> tuple[Network, dict[str, Array], Walk]:
+    """Return the network and its checked inputs in their array module, and the walk; errors as of :func:`explain`."""
+    if xp is not None:
+        module = by_name(xp)
+        x = {k: convert(v, module) for k, v in x.items()} if isinstance(x, Mapping) else convert(x, module)
+        net = net.to(module)
+    if output is not None and output not in net.outputs:
+        raise GraphError(f"'{output}' is no output of the network; there are: {', '.join(net.outputs)}")
+    fed = net.feed(x)
+    if not any(is_float(a) for a in fed.values()):
+        raise BackendError(
+            "no input holds floats or exact numbers, so there is nothing to give relevance to: cast it, x.astype(float)"
+        )
+    which = 0 if output is None else net.outputs.index(output)
+    return net, fed, ready(net, fed, composite, output=which, canonize=canonize, start=start)
+
+
+def _as_given(e: Explanation, net: Network, axis: int) -> Explanation:
+    """Return an explanation whose arrays have the batch in front with those in the layout of the network's arrays."""
+    places = {i.name: i.batch_axis for i in net.inputs if i.name in e.relevance}
+    parts = {name: batch_back(e.relevance[name], place) for name, place in places.items()}
+    return replace(
+        e,
+        output=batch_back(e.output, axis),
+        relevance=parts if len(net.inputs) > 1 else next(iter(parts.values())),
+        start_relevance=batch_back(e.start_relevance, axis),
+        probability=None if e.probability is None else batch_back(e.probability, axis),
+        output_axis=axis,
+        relevance_axes=tuple(places.values()),
+    )
+
+
+def _explain_few(
+    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, axis: int, *, keep: bool
+) -> Explanation:
+    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name.
+
+    All arrays have the batch in front, but a start relevance given as an array: it has it at ``axis``.
+    """
+    name = walk.net.outputs[0]
+    wanted = {i.name: fed[i.name] for i in walk.net.inputs}
+    memories = dict.fromkeys(walk.remembering)
+    values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped, memories=memories)
+    out = values[name]
+    if not isinstance(start, Start):
+        start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
+        start = batch_first(start, axis) if start.ndim == out.ndim else start
+        start = start[cut] if start.shape == (n, *out.shape[1:]) else start
+    else:
+        start = start.some(cut, n)
+    # Exact numbers have no probability: a start that asks for one says so.
+    chance = walk.probability(values) if out.dtype.kind == "f" else None
+    begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
+    relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)
+    received = {
+        key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
+        for key, array in fed.items()
+        if is_float(array)
+    }
+    return Explanation(
+        output=out,
+        relevance=received,
+        ledger=Ledger(rows),
+        kept=Trace(values, relevance, walk.traced) if keep else None,
+        target=targets,
+        start=how,
+        composite=walk.composite,
+        bias=walk.bias,
+        plan=walk.plan,
+        start_relevance=begin,
+        against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
+        head=walk.head,
+        probability=chance,
+        relevance_axes=(0,) * len(received),
+    )

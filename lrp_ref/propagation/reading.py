@@ -1,0 +1,60 @@
+"""How a result is read: what a negative start does to its colours, and its page in a notebook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..base.arrays import to_numpy
+from ..base.tables import number
+
+ROUNDING = 1e-6  # of the sum of absolute start relevances: what a contrastive start adds up to
+SHOWN = 4  # samples that a notebook draws
+
+
+def negative_start(begin: Any, target: Any, colours: tuple[str, str]) -> str:
+    """Return the sentence that says how to read the map of a sample whose start is negative; empty for others.
+
+    Every relevance is a share of what started. Shares of a negative value are negative, so that a map may be blue all
+    over although every pixel speaks for the value. Of a start that adds up to 0 (contrastive) the target's part counts.
+
+    Args:
+        begin: the sample's start relevance, of any shape.
+        target: (T,), the explained outputs, or None.
+        colours: what negative and positive relevance look like.
+    """
+    flat = begin.reshape(-1)
+    value = float(flat.sum())
+    if target is not None and abs(value) <= ROUNDING * float(abs(flat).sum()):
+        value = float(flat[target].sum())
+    if value >= 0:
+        return ""
+    low, high = colours
+    return f"the start itself is negative ({number(value)}): {low} pulls the output down, {high} pulls it up"
+
+
+def page(e: Any) -> str:
+    """Return an explanation as HTML: what it is, a picture of its first samples, and the ledger."""
+    from html import escape  # only needed here, and `import lrp_ref` should be quick
+
+    from .. import heatmap
+
+    drawn = ""
+    colours = heatmap.sign_colours()
+    for name, part in e.maps().items():
+        host = to_numpy(part)
+        if host.dtype.kind != "f" or host.ndim != 4:
+            continue
+        for k, sample in enumerate(host[:SHOWN]):
+            alone = {"relevance": "relevance"}.get(name, f"relevance of {name}")
+            words = ". ".join(w for w in (f"{e.asked(k)}: {alone}", e.negative(k, colours)) if w)
+            uri = heatmap.to_data_uri(heatmap.image(sample))
+            drawn += f'<figure><img src="{uri}" alt="relevance"><figcaption>{escape(words)}</figcaption></figure>'
+    note = "" if drawn else "".join(f"<p>{escape(words)}</p>" for words in _notes(e))
+    return f"<p>{escape(repr(e))}</p>{drawn}{note}{e.ledger._repr_html_()}"
+
+
+def _notes(e: Any) -> list[str]:
+    """Return how to read the first samples whose start is negative."""
+    count = min(e.samples, SHOWN)
+    found = [(k, e.negative(k)) for k in range(count)]
+    return [f"sample {k}: {words}" if e.samples > 1 else words for k, words in found if words]

@@ -1,0 +1,1 @@
+"""What is for learning: message tables, formulas of whole networks, Taylor decomposition."""

@@ -1,8 +1,0 @@
-"""The generator of the conformance vectors: literal formulas on exact rationals, nothing of the fast code.
-
-``python -m lrp_ref.vectors.generate DIR`` writes the case files and manifest.json of lrp-vectors into DIR.
-"""
-
-from .write import generate
-
-__all__ = ["generate"]

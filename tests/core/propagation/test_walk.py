@@ -1,0 +1,231 @@
+"""What a walk keeps, what it makes again and what it overwrites: never to be seen in a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from exact_numbers import F, rationals
+from walks import walk as plain_walk
+
+import lrp_ref as lrp
+from lrp_ref import layers, rules
+from lrp_ref.errors import NonFiniteError
+from lrp_ref.network import Input, Network, Node
+from lrp_ref.propagation import walk
+from lrp_ref.rules import edits
+
+RNG = np.random.default_rng(7)
+
+
+def drawn(*shape: int) -> Any:
+    return rationals(RNG, *shape)
+
+
+def node(name: str, layer: Any, *inputs: str) -> Node:
+    return Node(name, layer, inputs)
+
+
+def convolutions() -> Network:
+    """Biases so that many z are negative; integer-like numbers so that some are 0."""
+    return Network(
+        (
+            node("conv1", layers.Conv(drawn(3, 2, 2, 2), drawn(3)), "x"),
+            node("relu1", layers.ReLU(), "conv1"),
+            node("pool", layers.MaxPool(2, stride=1), "relu1"),
+            node("conv2", layers.Conv(drawn(3, 3, 2, 2), drawn(3)), "pool"),
+            node("relu2", layers.ReLU(), "conv2"),
+            node("flat", layers.Flatten(), "relu2"),
+            node("dense1", layers.Dense(drawn(12, 5), drawn(5)), "flat"),
+            node("relu3", layers.ReLU(), "dense1"),
+            node("dense2", layers.Dense(drawn(5, 3), drawn(3)), "relu3"),
+        ),
+        (Input("x", (None, 2, 5, 5)),),
+        ("dense2",),
+    )
+
+
+def residual() -> Network:
+    """A sum below a ReLU, a ReLU that two nodes read, and z that two nodes read."""
+    return Network(
+        (
+            node("one", layers.Dense(drawn(4, 4), drawn(4)), "x"),
+            node("relu1", layers.ReLU(), "one"),
+            node("two", layers.Dense(drawn(4, 4), drawn(4)), "relu1"),
+            node("sum", layers.Add(), "two", "relu1"),
+            node("relu2", layers.ReLU(), "sum"),
+            node("three", layers.Dense(drawn(4, 4), drawn(4)), "relu2"),
+            node("relu3", layers.ReLU(), "three"),
+            node("both", layers.Add(), "three", "relu3"),
+            node("relu4", layers.ReLU(), "both"),
+            node("top", layers.Dense(drawn(4, 2), drawn(2)), "relu4"),
+        ),
+        (Input("x", (None, 4)),),
+        ("top",),
+    )
+
+
+NETS = {"convolutions": (convolutions(), (4, 2, 5, 5)), "residual": (residual(), (6, 4))}
+RULES = {
+    "0": rules.LRP0(),
+    "ε": rules.Epsilon(F(1, 4)),
+    "ε, shared": rules.Epsilon(F(1, 4), bias_share=1),
+    "0, clipped": rules.LRP0(edits.clip(F(1, 2))),
+    "αβ": rules.AlphaBeta(F(2), F(1)),
+    "z⁺": rules.ZPlus(),
+    "γ": rules.Gamma(F(1, 4)),
+    "γ, generalised": rules.GeneralizedGamma(F(1, 4), edits.add(F(1, 8))),
+    "flat": rules.Flat(),
+}
+
+
+def plain(network: Network, x: Any, start: Any, plan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Walk as the explanation's plan says, with nothing known."""
+    named = {n.name: planned.rule for n, planned in zip(network.nodes, plan, strict=True)}
+    return plain_walk(network, x, start, lambda n: named[n.name])
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("net", NETS)
+def test_a_lean_walk_hands_on_what_a_plain_one_does(net: str, name: str) -> None:
+    network, shape = NETS[net]
+    x, start, rule = drawn(*shape), drawn(shape[0], 3 if net == "convolutions" else 2), RULES[name]
+    found = lrp.explain(network, x, composite=rule, start=start)
+    expected, totals = plain(network, x, start, found.plan)
+    assert np.array_equal(found.relevance, expected["x"])
+    for column, total in totals.items():
+        assert np.array_equal(sum(getattr(row, column) for row in found.ledger), total)
+    assert found.ledger.residual == 0
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_relative_stabiliser_sees_all_of_z(net: str) -> None:
+    network, shape = NETS[net]
+    network = network.astype("float64")
+    x, start = (np.random.default_rng(1).normal(size=s) for s in (shape, (shape[0], 3 if shape[0] == 4 else 2)))
+    rule = rules.LRP0(edits.relative(0.25))
+    found = lrp.explain(network, x, composite=rule, start=start)
+    expected, _ = plain(network, x, start, found.plan)
+    np.testing.assert_allclose(found.relevance, expected["x"], rtol=1e-12, atol=1e-14)
+
+
+def made_ready(network: Network, composite: Any) -> walk.Walk:
+    network = network.astype("float64")
+    x = np.ones((2, *network.inputs[0].shape[1:]))
+    return walk.ready(network, network.feed(x), composite, output=0, canonize=True)
+
+
+def test_of_z_and_its_relu_one_is_kept() -> None:
+    made = made_ready(convolutions(), rules.Epsilon(0.25))
+    assert made.stand_ins == {"conv1": "relu1", "conv2": "relu2", "dense1": "relu3"}
+    assert made.dropped == {"conv1", "conv2", "dense1", "flat"}
+    # Relevance may arrive where z ≤ 0: z itself is needed, and its ReLU can be made again.
+    made = made_ready(convolutions(), rules.Flat())
+    assert made.stand_ins == {}
+    assert made.dropped == {"relu1", "relu2", "relu3"}
+    assert made_ready(convolutions(), rules.LRP0(edits.relative(0.25))).stand_ins == {}
+    # Another rule at the ReLU may look at z.
+    assert made_ready(convolutions(), rules.Gradient()).stand_ins == {}
+    composite = lrp.Composite([(layers.Conv, rules.Epsilon(0.25)), ("dense1", rules.Flat()), ("dense2", rules.ZPlus())])
+    assert made_ready(convolutions(), composite).stand_ins == {"conv1": "relu1", "dense1": "relu3"}
+
+
+def test_z_that_others_read_or_that_is_explained_is_kept() -> None:
+    made = made_ready(residual(), rules.Epsilon(0.25))
+    assert made.stand_ins == {"one": "relu1", "sum": "relu2", "both": "relu4"}
+    assert made.dropped == {"one", "sum", "both", "relu3"}
+    ends = Network.sequential([layers.Dense(np.ones((2, 3))), layers.ReLU()])
+    made = made_ready(Network(ends.nodes, (Input("input", (None, 2)),), (ends.nodes[0].name,)), rules.LRP0())
+    assert made.stand_ins == {}
+
+
+# -- overwriting --------------------------------------------------------------------------------------------------
+
+
+def relu_of(*before: Node, reads: str, outputs: tuple[str, ...] = ("relu",), more: tuple[Node, ...] = ()) -> Network:
+    return Network((*before, node("relu", layers.ReLU(), reads), *more), (Input("x", (None, 2)),), outputs)
+
+
+X = np.array([[1.0, -2.0], [-3.0, 4.0]])
+TURN = node("turn", layers.Dense(-np.eye(2)), "x")
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        (relu_of(reads="x"), {"relu": np.maximum(X, 0)}),
+        (relu_of(node("same", layers.Identity(), "x"), reads="same"), {"relu": np.maximum(X, 0)}),
+        (relu_of(node("view", layers.Reshape((2, 1)), "x"), reads="view"), {"relu": np.maximum(X, 0)[..., None]}),
+        (relu_of(TURN, reads="turn", outputs=("relu", "turn")), {"relu": np.maximum(-X, 0), "turn": -X}),
+        (relu_of(TURN, node("view", layers.Reshape((2, 1)), "turn"), reads="turn", outputs=("relu", "view")),
+         {"relu": np.maximum(-X, 0), "view": -X[..., None]}),
+        (relu_of(TURN, reads="turn", outputs=("sum",), more=(node("sum", layers.Add(), "relu", "turn"),)),
+         {"sum": np.maximum(-X, 0) - X}),
+        (relu_of(TURN, reads="turn", outputs=("turn", "relu", "again"), more=(node("again", layers.ReLU(), "turn"),)),
+         {"turn": -X, "relu": np.maximum(-X, 0), "again": np.maximum(-X, 0)}),
+    ],
+)  # fmt: skip
+def test_a_relu_overwrites_only_what_nobody_else_has(net: Network, expected: dict[str, np.ndarray]) -> None:
+    x = X.copy()
+    values = net.values({"x": x}, keep=lambda value: False)
+    assert np.array_equal(x, X)
+    for name, value in expected.items():
+        assert np.array_equal(values[name], value)
+
+
+def test_a_relu_overwrites_what_is_read_by_nobody_else() -> None:
+    made: list[np.ndarray] = []
+
+    class Watched(layers.Dense):
+        makes_new = True
+
+        def forward(self, *xs: Any) -> Any:
+            made.append(super().forward(*xs))
+            return made[-1]
+
+    net = relu_of(node("turn", Watched(-np.eye(2)), "x"), reads="turn")
+    for keep, over in ((None, False), (lambda value: True, False), (lambda value: False, True)):
+        relu = net.values({"x": X}, keep=keep)["relu"]
+        assert np.array_equal(relu, np.maximum(-X, 0))
+        assert (relu is made[-1]) == over
+
+
+@pytest.mark.parametrize("layer", [layers.Conv, layers.Dense])
+def test_layers_that_say_so_make_a_new_array(layer: Any) -> None:
+    assert layer.makes_new
+    for shape in ((1, 1), (3, 1)) if layer is layers.Dense else ((1, 1, 1), (3, 1, 4)):
+        for weight in (np.ones((1, 1)), np.zeros((1, 1))):
+            for bias in (None, np.zeros(1)):
+                made = layer(weight.reshape((1,) * max(2, len(shape))), bias)
+                x = np.ones(shape)
+                assert not any(np.may_share_memory(made.forward(x), a) for a in (x, made.weight, np.zeros(1)))
+    assert not layers.ReLU.makes_new
+
+
+def test_a_transposed_convolution_makes_a_new_array() -> None:
+    assert layers.ConvTranspose.makes_new
+    x, weight = np.ones((2, 1, 3)), np.ones((1, 1, 2))
+    for layer in (layers.ConvTranspose(weight), layers.ConvTranspose(weight, np.zeros(1))):
+        assert not any(np.may_share_memory(layer.forward(x), a) for a in (x, weight))
+
+
+# -- what need not be looked at -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", [layers.ReLU(), layers.Flatten(), layers.Reshape((4,)), layers.Squeeze((3,))])
+def test_layers_that_say_so_stay_finite(layer: Any) -> None:
+    assert layer.stays_finite
+    largest = np.finfo(float).max
+    x = np.array([largest, -largest, 0.0, 5e-324]).reshape(1, 2, 2, 1)
+    with np.errstate(all="raise"):
+        assert np.isfinite(layer.forward(x)).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_first_node_that_is_not_finite_is_named(sign: int) -> None:
+    """Also where a ReLU makes −∞ a 0."""
+    big = node("big", layers.Dense(np.full((2, 2), sign * 1e308)), "x")
+    net = relu_of(big, reads="big", outputs=("top",), more=(node("top", layers.Dense(np.ones((2, 1))), "relu"),))
+    with pytest.raises(NonFiniteError, match="big"):
+        lrp.explain(net, np.full((1, 2), 10.0))

@@ -1,0 +1,252 @@
+"""What layers and rules refuse: at least one error sample for each, with its class and words of its message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import SAMPLES, first
+
+from lrp_ref import layers, rules
+from lrp_ref.errors import BackendError, GraphError, LrpError, ParameterError, ShapeError, UnsupportedError
+from lrp_ref.layers import LAYERS
+from lrp_ref.network import Input, Network, Node
+from lrp_ref.rules import RULES, edits
+
+Refusal = tuple[Callable[[], Any], type[LrpError], str]
+
+
+def ones(*shape: int) -> Any:
+    return np.ones(shape)
+
+
+def conv(**options: Any) -> Any:
+    return layers.Conv(ones(4, 2, 3), ones(4), **options)
+
+
+def lstm(**options: Any) -> Any:
+    return layers.LSTM(ones(1, 4, 2, 3), ones(1, 4, 2, 2), ones(1, 4, 2), **options)
+
+
+LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
+    ("Dense", lambda: layers.Dense(ones(3)), ShapeError, r"weight must be (in, out), got shape (3,)"),
+    ("Dense", lambda: layers.Dense(ones(3, 2), ones(3)), ShapeError, "bias must be (2,), got shape (3,)"),
+    ("Dense", lambda: layers.Dense(ones(3, 2)).forward(ones(1, 4)), ShapeError, "does not end in 3 features"),
+    ("Dense", lambda: layers.Dense(ones(3, 2)).forward(ones(3)), ShapeError, "does not end in 3 features"),
+    ("Dense", lambda: layers.Dense(ones(3, 2)).forward(np.ones((1, 3), "f4")), BackendError, "float32"),
+    ("Dense", lambda: layers.Dense(ones(3, 2)).forward(np.ones((1, 3), int)), BackendError, "int64"),
+    ("Conv", lambda: layers.Conv(ones(4, 2)), ShapeError, "at least one kernel axis"),
+    ("Conv", lambda: conv(groups=3), ShapeError, "4 first-axis channels do not split into 3 groups"),
+    ("Conv", lambda: conv(stride=(1, 2)), ShapeError, "one number for each of 1 spatial axes"),
+    ("Conv", lambda: conv(stride=0), ParameterError, "stride must be at least 1"),
+    ("Conv", lambda: conv(dilation=0), ParameterError, "dilation must be at least 1"),
+    ("Conv", lambda: conv(padding=-1), ParameterError, "padding must not be negative"),
+    ("Conv", lambda: layers.Conv(ones(4, 2, 3), ones(3)), ShapeError, "does not fit 4 output channels"),
+    ("Conv", lambda: conv().forward(ones(1, 3, 5)), ShapeError, "input of shape (1, 3, 5) is not (N, 2, size)"),
+    ("Conv", lambda: conv().forward(ones(1, 2, 5, 5)), ShapeError, "is not (N, 2, size)"),
+    ("Conv", lambda: conv().forward(ones(1, 2, 2)), ShapeError, "smaller than the kernel (3,)"),
+    ("ConvTranspose", lambda: layers.ConvTranspose(ones(2, 3)), ShapeError, "at least one kernel axis"),
+    ("ConvTranspose", lambda: layers.ConvTranspose(ones(2, 3, 2)).forward(ones(1, 3, 2)), ShapeError, "is not (N, 2"),
+    (
+        "ConvTranspose",
+        lambda: layers.ConvTranspose(ones(2, 3, 2), padding=2).forward(ones(1, 2, 2)),
+        ShapeError,
+        "crops the whole output",
+    ),
+    ("SumPool", lambda: layers.SumPool(2).forward(ones(1, 4)), ShapeError, "has no spatial axis"),
+    ("SumPool", lambda: layers.SumPool(0).forward(ones(1, 1, 4)), ParameterError, "must be at least 1"),
+    ("SumPool", lambda: layers.SumPool(5).forward(ones(1, 1, 4)), ShapeError, "is smaller than the kernel (5,)"),
+    ("AveragePool", lambda: layers.AveragePool(2, padding=2).forward(ones(1, 1, 4)), ParameterError, "smaller than"),
+    ("AveragePool", lambda: layers.AveragePool((2, 2)).forward(ones(1, 1, 4)), ShapeError, "1 spatial axes"),
+    ("MaxPool", lambda: layers.MaxPool(2, ties="last"), ParameterError, "ties must be 'first' or 'share', got 'last'"),
+    ("MaxPool", lambda: layers.MaxPool(2).forward(ones(1, 1, 1)), ShapeError, "smaller than the kernel"),
+    ("GlobalMaxPool", lambda: layers.GlobalMaxPool(ties="all"), ParameterError, "got 'all'"),
+    ("GlobalMaxPool", lambda: layers.GlobalMaxPool().forward(ones(1, 3)), ShapeError, "has no spatial axis"),
+    ("GlobalAveragePool", lambda: layers.GlobalAveragePool().forward(ones(1, 3)), ShapeError, "must exist"),
+    ("Sum", lambda: layers.Sum(axes=(0,)).forward(ones(1, 3)), ShapeError, "not be the batch"),
+    ("Sum", lambda: layers.Sum(axes=(4,)).forward(ones(1, 3, 2)), ShapeError, "axes (4,) of shape (1, 3, 2)"),
+    ("Sum", lambda: layers.Sum(axes=(1, -1)).forward(ones(1, 3)), ShapeError, "differ"),
+    ("Mean", lambda: layers.Mean(axes=(-2,)).forward(ones(1, 3)), ShapeError, "not be the batch"),
+    ("Affine", lambda: layers.Affine(), ShapeError, "give a scale, a shift or both"),
+    ("Affine", lambda: layers.Affine(ones(2)).forward(ones(1, 3, 3)), ShapeError, "does not fit an input"),
+    ("Affine", lambda: layers.Affine(ones(1, 2, 3)).forward(ones(1, 2, 3)), ShapeError, "more axes than a sample"),
+    ("Affine", lambda: layers.Affine(ones(2)).forward(np.ones((1, 2), "f4")), BackendError, "float32"),
+    ("Add", lambda: layers.Add((1, -1)).forward(ones(1, 2)), ShapeError, "2 coefficients for 1 operands"),
+    ("Add", lambda: layers.Add().forward(ones(1, 2), ones(1, 3)), ShapeError, "do not broadcast"),
+    ("Multiply", lambda: layers.Multiply(gate=2), ParameterError, "gate must be 0, 1 or None"),
+    ("Multiply", lambda: layers.Multiply().forward(ones(1, 2), ones(1, 3)), ShapeError, "do not broadcast"),
+    ("Multiply", lambda: layers.Multiply().vjp(ones(1, 2), ones(1, 2)), ShapeError, "takes 2 inputs, got 1"),
+    ("Concat", lambda: layers.Concat(0).forward(ones(1, 2)), ShapeError, "is the batch"),
+    ("Concat", lambda: layers.Concat(2).forward(ones(1, 2)), ShapeError, "does not exist"),
+    ("Concat", lambda: layers.Concat().forward(ones(1, 2, 2), ones(1, 2, 3)), ShapeError, "differ outside axis 1"),
+    ("GELU", lambda: layers.GELU("sigmoid"), ParameterError, "must be 'none' or 'tanh', got 'sigmoid'"),
+    ("Clip", lambda: layers.Clip(2, 1), ParameterError, "low 2 is above high 1"),
+    ("Flatten", lambda: layers.Flatten(0).forward(ones(1, 2, 3)), ShapeError, "is the batch"),
+    ("Reshape", lambda: layers.Reshape((4,)).forward(ones(1, 2, 3)), ShapeError, "does not fit into (4,)"),
+    ("Reshape", lambda: layers.Reshape((-1, -1)).forward(ones(1, 6)), ShapeError, "does not fit"),
+    ("Reshape", lambda: layers.Reshape((-1, 4)).forward(ones(1, 6)), ShapeError, "does not fit"),
+    ("Squeeze", lambda: layers.Squeeze((1,)).forward(ones(1, 2)), ShapeError, "not all of size 1"),
+    ("Squeeze", lambda: layers.Squeeze((0,)).forward(ones(1, 2)), ShapeError, "is the batch"),
+    ("Unsqueeze", lambda: layers.Unsqueeze((0,)).forward(ones(1, 2)), ShapeError, "is the batch"),
+    ("Transpose", lambda: layers.Transpose((1, 0)), ParameterError, "keeps the batch first"),
+    ("Transpose", lambda: layers.Transpose((0, 2, 1)).forward(ones(1, 2)), ShapeError, "does not have the 3 axes"),
+    ("Slice", lambda: layers.Slice((0,), (0,), (1,)).forward(ones(1, 2)), ShapeError, "is the batch"),
+    ("Slice", lambda: layers.Slice((1,), (0,)), ParameterError, "one start, stop and step for each axis"),
+    ("Slice", lambda: layers.Slice((1,), (0,), (1,), (0,)), ParameterError, "steps must not be 0"),
+    ("Split", lambda: layers.Split((1, 2)).forward(ones(1, 4)), ShapeError, "do not add up to axis 1"),
+    ("Split", lambda: layers.Split((1,), axis=0).forward(ones(1, 4)), ShapeError, "is the batch"),
+    ("Gather", lambda: layers.Gather((0, 4)).forward(ones(1, 4)), ShapeError, "do not fit axis 1"),
+    ("Gather", lambda: layers.Gather(0, axis=0).forward(ones(1, 4)), ShapeError, "is the batch"),
+    ("Pad", lambda: layers.Pad(((0, 1),), mode="wrap"), ParameterError, "must be constant, reflect or edge"),
+    ("Pad", lambda: layers.Pad(((0, 1),)).forward(ones(1, 2, 3)), ShapeError, "1 pairs for an input of shape"),
+    ("Pad", lambda: layers.Pad(((2, 0),), mode="reflect").forward(ones(1, 2)), ShapeError, "more than the 2 values"),
+    ("Pad", lambda: layers.Pad(((-2, -1),)).forward(ones(1, 2)), ShapeError, "crop more than"),
+    ("Upsample", lambda: layers.Upsample((2,)).forward(ones(1, 2, 3, 3)), ShapeError, "do not fit the spatial axes"),
+    ("Upsample", lambda: layers.Upsample((0,)).forward(ones(1, 2, 3)), ShapeError, "do not fit the spatial axes"),
+    ("Softmax", lambda: layers.Softmax(axis=0).forward(ones(2, 3)), ShapeError, "is the batch"),
+    ("Softmax", lambda: layers.Softmax(axis=2).forward(ones(2, 3)), ShapeError, "does not exist"),
+    ("LSTM", lambda: lstm(direction="up"), ParameterError, "direction must be one of forward"),
+    ("LSTM", lambda: lstm(returns="first"), ParameterError, "returns must be one of sequence"),
+    ("LSTM", lambda: lstm(direction="bidirectional"), ShapeError, "must be (2, 4, hidden, features)"),
+    ("LSTM", lambda: layers.LSTM(ones(1, 4, 2, 3), ones(1, 4, 2, 3), ones(1, 4, 2)), ShapeError, "do not fit"),
+    ("LSTM", lambda: lstm().forward(ones(1, 4, 2)), ShapeError, "is not (N, time, 3)"),
+    ("LSTM", lambda: lstm().forward(ones(1, 3)), ShapeError, "is not (N, time, 3)"),
+    ("LSTM", lambda: lstm(state=True).forward(ones(1, 4, 3)), ShapeError, "expects 3 inputs"),
+    ("LSTM", lambda: lstm(lengths=True).forward(ones(2, 4, 3), np.ones(3, int)), ShapeError, "lengths of shape (3,)"),
+    ("LSTM", lambda: lstm().forward(np.ones((1, 4, 3), "f4")), BackendError, "float32"),
+]
+
+ELEMENTWISE = sorted({s.kind for s in SAMPLES if isinstance(s.layer(), layers.Elementwise)})
+
+RULE_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
+    ("Epsilon", lambda: rules.Epsilon(-1), ParameterError, "epsilon must be ≥ 0, got -1"),
+    ("Epsilon", lambda: rules.Epsilon(float("nan")), ParameterError, "epsilon must be ≥ 0, got nan"),
+    ("Epsilon", lambda: rules.Epsilon(0.1, 1.5), ParameterError, "bias_share must be in [0, 1], got 1.5"),
+    ("Epsilon", lambda: rules.Epsilon(0.1, 0, -1), ParameterError, "stabiliser_share must be in [0, 1]"),
+    ("Gamma", lambda: rules.Gamma(-0.5), ParameterError, "gamma must be ≥ 0"),
+    ("GeneralizedGamma", lambda: rules.GeneralizedGamma(-0.5), ParameterError, "gamma must be ≥ 0"),
+    ("AlphaBeta", lambda: rules.AlphaBeta(2, 0), ParameterError, "α − β must be 1 and β ≥ 0, got α=2, β=0"),
+    ("AlphaBeta", lambda: rules.AlphaBeta(0.5, -0.5), ParameterError, "β ≥ 0"),
+    ("ZBox", lambda: rules.ZBox(1, 0), ParameterError, "low must be ≤ high everywhere"),
+    ("ZBox", lambda: rules.ZBox(np.array([0.0, 2.0]), 1), ParameterError, "low must be ≤ high everywhere"),
+    ("ZBox", lambda: rules.ZBox(ones(2), ones(3)), ShapeError, "do not fit each other"),
+    (
+        "ZBox",
+        lambda: conv().relevance_backward(ones(1, 2, 4), ones(1, 4, 2), rules.ZBox(ones(3), 2)),
+        ShapeError,
+        "does not fit inputs of shape (1, 2, 4)",
+    ),
+    ("ZBox", lambda: rules.ZBox("0", 1), ParameterError, "ZBox: bounds must be real numbers, got '0'"),
+    ("ZBox", lambda: rules.ZBox(0, 1j), ParameterError, "ZBox: bounds must be real numbers"),
+    ("ZBox", lambda: rules.ZBox([None], 1), ParameterError, "ZBox: bounds must be real numbers"),
+    ("ZBox", lambda: rules.ZBox({}, 1), ParameterError, "ZBox: bounds must be real numbers, got {}"),
+    ("ZBox", lambda: rules.ZBox(-np.inf, 1), ParameterError, "ZBox: bounds must be finite, got low=-inf, high=1"),
+    ("ZBox", lambda: rules.ZBox(ones(2), np.full(2, np.inf)), ParameterError, "ZBox: bounds must be finite"),
+    ("LRP0", lambda: rules.LRP0(edits.add(-1)), ParameterError, "epsilon must be ≥ 0, got -1"),
+    ("ZPlus", lambda: rules.ZPlus(edits.Stabiliser("sub")), ParameterError, "'sub' is not known"),
+    (
+        "Natural",
+        lambda: layers.Add().relevance_backward((np.ones((1, 1), object),), np.ones((1, 1), object),
+                                                rules.Natural(edits.relative(1))),
+        UnsupportedError,
+        "has no exact value on rationals",
+    ),
+    ("BetaSmooth", lambda: rules.BetaSmooth(0), ParameterError, "beta must be > 0"),
+    (
+        "AllToOne",
+        lambda: layers.ReLU().relevance_backward(ones(1, 2), ones(1, 2), rules.AllToOne(2)),
+        ParameterError,
+        "index 2 does not exist",
+    ),
+    ("Product", lambda: rules.Product("all"), ParameterError, "must be one of signal, prop, abs, half, got 'all'"),
+    (
+        "Recurrent",
+        lambda: layers.Dense(ones(1, 1)).relevance_backward(ones(1, 1), ones(1, 1), rules.Recurrent()),
+        UnsupportedError,
+        "is not a rule for Dense",
+    ),
+]  # fmt: skip
+NO_NUMBERS: tuple[Any, ...] = ("0.1", [0.1], None, 1j, float("inf"), np.array([0.1, 0.2]), {})
+for _make, _what in (
+    (rules.Epsilon, "Epsilon: epsilon"), (lambda v: rules.Epsilon(0.1, v), "Epsilon: bias_share"),
+    (rules.Gamma, "Gamma: gamma"), (rules.GeneralizedGamma, "GeneralizedGamma: gamma"),
+    (lambda v: rules.AlphaBeta(v, 1), "AlphaBeta: alpha"), (lambda v: rules.AlphaBeta(2, v), "AlphaBeta: beta"),
+    (rules.BetaSmooth, "BetaSmooth: beta"), (lambda v: rules.LRP0(edits.add(v)), "stabiliser add: epsilon"),
+):  # fmt: skip
+    for _value in NO_NUMBERS:
+        RULE_REFUSALS.append(
+            (
+                "LRP0" if _what.startswith("stabiliser") else _what.partition(":")[0],
+                lambda m=_make, v=_value: m(v),
+                ParameterError,
+                f"{_what} must be a finite real number, got {_value!r}",
+            )
+        )
+for _rule in (rules.Pass(), rules.Deconv(), rules.Guided(), rules.BetaSmooth()):
+    RULE_REFUSALS.append(
+        (
+            type(_rule).__name__,
+            lambda r=_rule: layers.Dense(ones(2, 1)).relevance_backward(ones(1, 2), ones(1, 1), r),
+            ShapeError,
+            "on Dense: input and output shapes differ",
+        )
+    )
+
+
+def refuse(call: Callable[[], Any], error: type[LrpError], words: str) -> None:
+    with pytest.raises(error) as caught:
+        call()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_layer_and_rule_has_error_samples() -> None:
+    """Activations without parameters share one: what every elementwise layer refuses."""
+    assert {name for name, *_ in LAYER_REFUSALS} | set(ELEMENTWISE) == set(LAYERS)
+    free = {"Flat", "WSquare", "Gradient", "Zero", "Uniform"}  # nothing to refuse: no parameters, any layer
+    assert {name for name, *_ in RULE_REFUSALS} | free == set(RULES)
+
+
+@pytest.mark.parametrize("case", LAYER_REFUSALS, ids=lambda c: f"{c[0]}: {c[3]}")
+def test_layers_refuse(case: Any) -> None:
+    refuse(*case[1:])
+
+
+@pytest.mark.parametrize("case", RULE_REFUSALS, ids=lambda c: f"{c[0]}: {c[3]}")
+def test_rules_refuse(case: Any) -> None:
+    refuse(*case[1:])
+
+
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_no_layer_takes_operands_it_does_not_use(kind: str) -> None:
+    sample = next(s for s in SAMPLES if s.kind == kind)
+    layer, xs, rs = sample.layer(), sample.inputs(1), sample.relevances(1)
+    if layer.operands is None and kind != "LSTM":
+        return
+    more = (*xs, xs[0])
+    out = layer.forward(*xs)
+    with pytest.raises(ShapeError, match=r"takes \d inputs, got|expects \d inputs"):
+        layer.vjp(more, rs if isinstance(out, tuple) else first(rs))
+    if kind != "LSTM":
+        names = tuple(f"x{k}" for k in range(len(more)))
+        with pytest.raises(GraphError, match=rf"'node' \({kind}\) takes {len(xs)} inputs, it reads {len(more)}"):
+            Network((Node("node", layer, names),), tuple(Input(n) for n in names), ("node",))
+
+
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_lists_and_foreign_arrays_are_refused(kind: str) -> None:
+    sample = next(s for s in SAMPLES if s.kind == kind)
+    layer, rs = sample.layer(), sample.relevances(1)
+    with pytest.raises(BackendError, match="is not a NumPy or CuPy array: convert it first"):
+        layer.redistribute(tuple(x.tolist() for x in sample.inputs(1)), rs)
+
+
+@pytest.mark.parametrize("name", ["GlobalAveragePool", "ReLU", "Concat", "Flatten", "Add", "MaxPool"])
+def test_own_rules_need_no_name_and_take_no_other(name: str) -> None:
+    sample = next(s for s in SAMPLES if s.kind == name)
+    layer, xs, rs = sample.layer(), sample.inputs(1), sample.relevances(1)
+    layer.redistribute(xs, rs)
+    with pytest.raises(UnsupportedError, match=r"its own way is .*; Pass\(\), Zero\(\) and Gradient\(\) run on"):
+        layer.redistribute(xs, rs, rules.Product("half"))

@@ -1,0 +1,97 @@
+"""What is public is documented, and what a page points to is there."""
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snippets import PAGES
+
+import lrp_ref as lrp
+
+ROOT = Path(__file__).parents[2]
+MODULES = [lrp.arithmetic, lrp.composites, lrp.edits, lrp.errors, lrp.heatmap, lrp.layers, lrp.rules, lrp.start]
+
+
+def public_objects() -> list[tuple[str, Any]]:
+    found = {f"lrp.{name}": getattr(lrp, name) for name in lrp.__all__}
+    for module in MODULES:
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", "").startswith("lrp_ref")
+            if not name.startswith("_") and ours and (inspect.isclass(value) or inspect.isfunction(value)):
+                found[f"{module.__name__}.{name}"] = value
+    return sorted(found.items())
+
+
+@pytest.mark.parametrize(("name", "value"), public_objects(), ids=lambda v: v if isinstance(v, str) else "")
+def test_every_public_name_is_documented(name: str, value: Any) -> None:
+    text = inspect.getdoc(value) or ""
+    assert len(text) > 10, name
+    # The constructor signature that dataclasses write is no documentation.
+    assert not re.fullmatch(r"\w+\(.*\)", text.strip(), re.S), name
+    if inspect.isclass(value):
+        for key, member in vars(value).items():
+            if not key.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+                assert inspect.getdoc(getattr(value, key)), f"{name}.{key}"
+
+
+@pytest.mark.parametrize("name", [n for n in lrp.rules.RULES if n not in ("Product", "Recurrent")])
+def test_every_rule_prints_its_formula_and_its_parameters(name: str) -> None:
+    rule = lrp.rules.RULES[name](0, 1) if name == "ZBox" else lrp.rules.RULES[name]()
+    assert rule.formula().startswith("R_i = ")
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        assert not field.repr or value is None or f"{field.name}=" in repr(rule)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a reader on the web gets for the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    for found in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text()):
+        target, _, anchor = next(t for t in found if t).partition("#")
+        if target.startswith("http"):
+            continue
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), anchor
+
+
+def test_every_page_is_in_the_list_of_pages() -> None:
+    listed = re.findall(r"\]\(([\w.]+\.md)\)", (ROOT / "docs" / "README.md").read_text())
+    assert sorted(listed) == sorted(p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md")
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 130
+
+
+def table(page: Path, first: str) -> list[list[str]]:
+    """The cells of a page's table whose head begins with ``first``."""
+    lines = page.read_text().split(f"| {first}")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
+
+
+def test_the_readme_s_speed_is_that_of_the_full_table() -> None:
+    """Each cell is from the least to the largest of the four composites."""
+    full = table(ROOT / "docs" / "speed.md", "network, batch")
+    for name, *cells in table(ROOT / "README.md", "network, batch"):
+        rows = [row for row in full if row[0] == name]
+        assert len(rows) == 4
+        for cell, column in zip(cells, (2, 3, 4, 6, 7), strict=True):
+            found = sorted((row[column] for row in rows), key=lambda text: float(text.split()[0]))
+            assert cell == f"{found[0].split()[0]}–{found[-1]}"
+
+
+def test_the_versions_of_other_programs_are_stated_once() -> None:
+    """In the table of docs/trust.md; docs/peers.md is written from the recorded relevances, which carry theirs."""
+    stated = r"(zennit|captum|iNNvestigate|toolbox|LRP_for_LSTM)\W{1,3}\d+\.\d+\.\d+"
+    for page in PAGES:
+        if page.name not in ("peers.md", "trust.md"):
+            assert not re.search(stated, page.read_text()), page

@@ -1,0 +1,256 @@
+"""The frozen vectors: their number and digest, their format, their ledgers, and the generator that wrote them."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import decimal
+import hashlib
+import importlib.resources
+import json
+import re
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from vector_generator import generate
+from vector_generator.values import decimal as printed
+from vector_generator.values import upwards
+
+V1 = Path(__file__).parents[2] / "lrp_ref" / "vectors" / "v1"
+MANIFEST = json.loads((V1 / "manifest.json").read_text())
+DIGEST = "49d5752e94a72003df2532095872305491d4f171d8c942d6a974f027bc2e12fc"
+COUNTS = {"core": 403, "alternatives": 80, "networks": 24, "faulty": 36}
+FILES = {name: json.loads((V1 / name).read_text()) for name in MANIFEST["files"]}
+CASES = {case["id"]: case for found in FILES.values() for case in found["cases"]}
+LAYER_CASES = [c for c in CASES.values() if c["id"].startswith(("core/", "alternatives/"))]
+NETWORKS = [c for c in CASES.values() if c["id"].startswith("networks/")]
+
+
+# What is frozen --------------------------------------------------------------------------------------------------
+
+
+def test_number_and_digest_are_pinned() -> None:
+    assert hashlib.sha256((V1 / "manifest.json").read_bytes()).hexdigest() == DIGEST
+    found: Counter[str] = Counter()
+    for name, entry in MANIFEST["files"].items():
+        assert hashlib.sha256((V1 / name).read_bytes()).hexdigest() == entry["sha256"], name
+        assert len(FILES[name]["cases"]) == entry["cases"], name
+        assert FILES[name]["group"] == name.partition("/")[0]
+        found[FILES[name]["group"]] += entry["cases"]
+    assert found == COUNTS
+    assert len(CASES) == sum(COUNTS.values()), "ids are unique"
+
+
+def test_every_file_is_listed_and_the_folder_is_small() -> None:
+    there = {path.relative_to(V1).as_posix() for path in V1.rglob("*") if path.is_file()}
+    assert there == {*MANIFEST["files"], "manifest.json", "schema.json", "README.md", "LICENSE"}
+    assert sum(path.stat().st_size for path in V1.rglob("*") if path.is_file()) < 3 << 20
+    assert "CC0 1.0 Universal" in (V1 / "LICENSE").read_text()
+
+
+def test_the_package_ships_them() -> None:
+    found = importlib.resources.files("lrp_ref.vectors") / "v1" / "manifest.json"
+    assert json.loads(found.read_text())["format"] == "lrp-vectors"
+    told = configparser.ConfigParser()
+    told.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+    assert {"vectors/v1/*", "vectors/v1/*/*.json"} <= set(told["options.package_data"]["lrp_ref"].split())
+
+
+def test_the_generator_gives_the_same_bytes(tmp_path: Path) -> None:
+    generate(tmp_path)
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {*MANIFEST["files"], "manifest.json"}
+    for name in written:
+        assert (tmp_path / name).read_bytes() == (V1 / name).read_bytes(), name
+
+
+def test_the_generator_knows_nothing_of_the_fast_code() -> None:
+    folder = V1.parent / "generate"
+    for path in folder.rglob("*.py"):
+        for entry in ast.walk(ast.parse(path.read_text())):
+            if isinstance(entry, ast.ImportFrom) and not entry.level and (entry.module or "").startswith("lrp_ref"):
+                assert entry.module.startswith("lrp_ref.literal") or entry.module == "lrp_ref.errors", path
+            if isinstance(entry, ast.ImportFrom) and entry.level:
+                depth = len(path.relative_to(folder).parts)
+                assert entry.level <= depth, f"{path}: imports from above the generator"
+
+
+# The format ------------------------------------------------------------------------------------------------------
+
+SCHEMA = json.loads((V1 / "schema.json").read_text())
+CHECKER = jsonschema.Draft202012Validator(SCHEMA)
+
+
+@pytest.mark.parametrize("name", MANIFEST["files"])
+def test_the_schema_holds(name: str) -> None:
+    found = next(CHECKER.iter_errors(FILES[name]), None)
+    assert found is None, f"{list(found.absolute_path)}: {found.message}"
+
+
+def test_the_schema_refuses_what_is_wrong() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    faults: list[tuple[str, Any]] = [
+        ("core/dense.json", lambda case: case.update(catches=[])),
+        ("core/dense.json", lambda case: case.update(choice={"topic": "x", "option": "y"})),
+        ("core/dense.json", lambda case: case.update(extra=1)),
+        ("core/dense.json", lambda case: case["layer"].update(type="Dens")),
+        ("core/dense.json", lambda case: case["relevance_in"][0]["decimal"].__setitem__(0, 0.5)),
+        ("core/dense.json", lambda case: case["relevance_in"][0]["exact"].__setitem__(0, "1/0")),
+        ("alternatives/bias.json", lambda case: case.update(choice=None)),
+        ("networks/dense.json", lambda case: case.pop("start")),
+        ("faulty/dense.json", lambda case: case.update(expect="pass")),
+    ]
+    for name, spoil in faults:
+        copy = json.loads((V1 / name).read_text())
+        copy["cases"] = copy["cases"][:1]
+        assert CHECKER.is_valid(copy)
+        spoil(copy["cases"][0])
+        assert not CHECKER.is_valid(copy)
+
+
+def arrays(value: Any) -> Any:
+    """Yield everything with decimals."""
+    if isinstance(value, dict) and "decimal" in value:
+        yield value
+    for entry in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from arrays(entry)
+
+
+def test_decimals_are_the_exact_numbers_in_twenty_digits() -> None:
+    """By Python's decimal arithmetic, which the generator does not use."""
+    context = decimal.Context(prec=20, rounding=decimal.ROUND_HALF_EVEN)
+    for case in CASES.values():
+        for found in arrays(case):
+            if "shape" in found:
+                assert len(found["decimal"]) == np.prod(found["shape"], dtype=int), case["id"]
+            if found.get("exact") is None:
+                continue
+            pairs = zip(*((v,) if isinstance(v, str) else v for v in (found["decimal"], found["exact"])), strict=True)
+            for told, exact in pairs:
+                if exact not in ("NaN", "Infinity"):
+                    fraction = Fraction(exact)
+                    quotient = context.divide(
+                        decimal.Decimal(fraction.numerator), decimal.Decimal(fraction.denominator)
+                    )
+                    assert decimal.Decimal(told) == quotient, case["id"]
+
+
+def test_what_is_handed_in_is_exact_in_float32() -> None:
+    for case in CASES.values():
+        given = [case.get(k) for k in ("layer", "network", "inputs", "rule", "rules", "relevance_out", "start")]
+        for found in arrays([g for g in given if g is not None]):
+            exact = [found["exact"]] if isinstance(found["exact"], str) else found["exact"]
+            for number in (Fraction(v) for v in exact if v not in ("NaN", "Infinity")):
+                assert Fraction(float(np.float32(float(number)))) == number, case["id"]
+
+
+def test_only_the_lstm_has_no_fractions() -> None:
+    for case in CASES.values():
+        without = any(found["exact"] is None for found in arrays({k: v for k, v in case.items() if k != "tolerance"})
+                      if "exact" in found)  # fmt: skip
+        assert without == (case.get("layer", {}).get("type") == "LSTM"), case["id"]
+
+
+def test_numbers_print_as_they_should() -> None:
+    expected = {"1/3": "0.33333333333333333333", "-2/3": "-0.66666666666666666667", "1/1024": "0.0009765625"}
+    expected |= {"123456": "123456", "1/8192": "0.0001220703125", "1/65536": "1.52587890625e-5", "0": "0", "-7": "-7"}
+    assert {k: printed(Fraction(k)) for k in expected} == expected
+    assert printed(1 - Fraction(1, 10**25)) == "1"
+    assert [upwards(Fraction(v)) for v in ("1/3", "1000001/1000000", "7", "1234567")] == [
+        "0.333334",
+        "1.00001",
+        "7",
+        "1234570",
+    ]
+
+
+# The ledger ------------------------------------------------------------------------------------------------------
+
+
+def per_sample(found: dict[str, Any]) -> list[Fraction]:
+    """Sums of an array over all but the batch."""
+    flat = [Fraction(v) for v in found["exact"] or found["decimal"]]
+    size = len(flat) // found["shape"][0]
+    return [sum(flat[n * size : (n + 1) * size], Fraction(0)) for n in range(found["shape"][0])]
+
+
+def gaps(case: dict[str, Any]) -> list[Fraction]:
+    """Σ out − Σ in − bias − stabiliser − dropped, per sample, from the JSON alone."""
+    ledgers = [case["ledger"]] if "layer" in case else list(case["ledger"].values())
+    arrived = case["relevance_in"] if "layer" in case else [case["relevance"][n] for n in case["network"]["inputs"]]
+    parts = [per_sample(r) for r in arrived] + [per_sample(column) for one in ledgers for column in one.values()]
+    given = per_sample(case["relevance_out"] if "layer" in case else case["start"])
+    return [total - sum(part[n] for part in parts) for n, total in enumerate(given)]
+
+
+@pytest.mark.parametrize("case", [*LAYER_CASES, *NETWORKS], ids=lambda c: c["id"])
+def test_the_ledger_closes(case: dict[str, Any]) -> None:
+    lstm = case.get("layer", {}).get("type") == "LSTM"
+    for gap in gaps(case):
+        assert abs(gap) < Fraction(1, 10**15) if lstm else gap == 0
+
+
+def test_a_wrong_relevance_leaves_a_gap() -> None:
+    case = json.loads(json.dumps(CASES["core/dense/epsilon/mixed-signs"]))
+    case["relevance_in"][0]["exact"][2] = str(Fraction(case["relevance_in"][0]["exact"][2]) + Fraction(1, 10**20))
+    assert gaps(case)[0] != 0
+
+
+# The cases -------------------------------------------------------------------------------------------------------
+
+
+def test_every_case_of_core_catches_something() -> None:
+    for case in CASES.values():
+        if case["id"].startswith("core/"):
+            assert case["catches"], case["id"]
+            assert case["choice"] is None
+
+
+def test_every_topic_has_the_same_questions_under_every_option() -> None:
+    topics: dict[str, dict[str, set[str]]] = {}
+    for case in CASES.values():
+        if case.get("choice"):
+            topic, option = case["choice"]["topic"], case["choice"]["option"]
+            assert case["id"].endswith(f"/{option}")
+            topics.setdefault(topic, {}).setdefault(option, set()).add(case["id"].removesuffix(f"/{option}"))
+    assert len(topics) == 8
+    for options in topics.values():
+        assert len(options) >= 2
+        assert len({frozenset(names) for names in options.values()}) == 1
+        for name in next(iter(options.values())):  # the options do differ
+            answers = {json.dumps(CASES[f"{name}/{option}"]["relevance_in"]) for option in options}
+            assert len(answers) == len(options), name
+
+
+def test_every_rule_meets_every_linear_layer() -> None:
+    met: dict[str, set[str]] = {}
+    for case in LAYER_CASES:
+        met.setdefault(case["layer"]["type"], set()).add(case["rule"]["name"])
+    every = {"LRP0", "Epsilon", "Gamma", "GeneralizedGamma", "AlphaBeta", "ZPlus", "WSquare", "Flat", "ZBox"}
+    for kind in ("Dense", "Conv", "ConvTranspose", "AveragePool", "SumPool", "GlobalAveragePool", "Affine", "Add"):
+        assert met[kind] >= every - ({"ZBox"} if kind == "Add" else set()), kind
+
+
+def test_the_readme_documents_every_name() -> None:
+    text = (V1 / "README.md").read_text()
+    named = set(re.findall(r"^\| `([A-Za-z0-9-]+)` \|", text, flags=re.MULTILINE))
+    used: set[str] = set()
+    for case in CASES.values():
+        layers = [case["layer"]] if "layer" in case else [n["layer"] for n in case["network"]["nodes"]]
+        rules = [case["rule"]] if "rule" in case else list(case["rules"].values())
+        used |= {layer["type"] for layer in layers} | set(case.get("catches", []))
+        used |= {rule["name"] for rule in rules if rule["name"] != "NoSuchRule"}
+        used |= {case["choice"]["topic"]} if case.get("choice") else set()
+        for entry in [*layers, *rules]:
+            for parameter in set(entry) - {"type", "name"}:
+                assert f"`{parameter}`" in text, parameter
+    assert used <= named
+    flags = named - used - {"core", "alternatives", "networks", "faulty"}
+    assert flags <= {"id", "output", "choice", "ledger", "note", "rule", "tolerance", "catches"}, (
+        "a flag that catches nothing"
+    )
