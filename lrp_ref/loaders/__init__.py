@@ -1,15 +1,15 @@
 """Bytes on disk to a :class:`Network`: one module per format; third-party imports stay inside the functions.
 
-A module of this package that has ``SUFFIXES`` and ``load(path, **options)`` is a loader; nothing else registers it.
+``FORMATS`` is the table of them, and nothing else registers one. To add a format, write a module of this package with a
+function ``load(path, *, output=None)``, which may have options of its own, and enter it here as one more ``Format``.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ..errors import ModelFormatError, UnsupportedError
@@ -17,19 +17,44 @@ from ..network.network import Network
 from . import elsewhere
 from .verify import Comparison, check_against_onnxruntime
 
-__all__ = ["Comparison", "check_against_onnxruntime", "load", "save", "suffixes"]
+__all__ = ["FORMATS", "Comparison", "Format", "check_against_onnxruntime", "load", "save", "suffixes"]
 
 
-@cache
-def _modules() -> dict[str, ModuleType]:
-    """Return the loader module of every known suffix."""
-    import pkgutil  # only needed here, and `import lrp_ref` should be quick
+@dataclass(frozen=True)
+class Format:
+    """One format of model files; a file is recognised by its suffix, in small letters or capitals.
 
-    found = {}
-    for info in pkgutil.iter_modules(__path__, f"{__name__}."):
-        module = importlib.import_module(info.name)
-        found.update(dict.fromkeys(getattr(module, "SUFFIXES", ()), module))
-    return found
+    Attributes:
+        suffixes: its files end in one of these, written here in small letters.
+        module: of this package; it is imported when the first file of the format is read.
+        extra: of lrp-ref, which installs what the module needs; None where it needs no other package.
+        function: of the module, from a path and the options of :func:`load` to a network.
+    """
+
+    suffixes: tuple[str, ...]
+    module: str
+    extra: str | None = None
+    function: str = "load"
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether a file of this name is of the format.
+
+        Example:
+            >>> Format((".npz",), "native").recognises(Path("MODEL.NPZ"))
+            True
+        """
+        return path.suffix.lower() in self.suffixes
+
+    def loader(self) -> Callable[..., Network]:
+        """Return the function that reads files of the format."""
+        found: Callable[..., Network] = getattr(import_module(f"{__name__}.{self.module}"), self.function)
+        return found
+
+
+FORMATS = (
+    Format((".npz",), "native"),
+    Format((".onnx",), "onnx", extra="onnx"),
+)
 
 
 def suffixes() -> tuple[str, ...]:
@@ -39,7 +64,7 @@ def suffixes() -> tuple[str, ...]:
         >>> suffixes()
         ('.npz', '.onnx')
     """
-    return tuple(sorted(_modules()))
+    return tuple(sorted(suffix for known in FORMATS for suffix in known.suffixes))
 
 
 def load(path: str | Path, *, output: str | Sequence[str] | None = None, **options: Any) -> Network:
@@ -63,15 +88,14 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
         MissingExtraError: the package that reads this format is not installed.
     """
     file = Path(path)
-    module = _modules().get(file.suffix.lower())
+    known = next((one for one in FORMATS if one.recognises(file)), None)
     if not file.exists():
         raise ModelFormatError(f"{file}: there is no such file")
-    if module is None:
+    if known is None:
         raise UnsupportedError(elsewhere.told(file, ", ".join(suffixes())))
     if not file.is_file():
         raise ModelFormatError(f"{file}: not a file")
-    network: Network = module.load(file, output=output, **options)
-    return _with_range(network, file)
+    return _with_range(known.loader()(file, output=output, **options), file)
 
 
 def _with_range(network: Network, file: Path) -> Network:

@@ -25,7 +25,6 @@ from ..network.network import Network, Node, owner
 from ..rules import edits
 from .elsewhere import ORDER
 
-SUFFIXES = (".npz",)
 FORMAT = "lrp_ref network"
 VERSIONS = (1, 2)  # a network whose batch is not the first axis is written as 2, which older readers refuse
 LIMIT = 8 << 30  # bytes that the arrays of one file may take in memory
@@ -42,7 +41,7 @@ def save(network: Network, path: Path) -> None:
     Raises:
         UnsupportedError: the suffix is not .npz, or a layer or value that the format does not hold.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() != ".npz":
         raise UnsupportedError(f"{path}: networks are saved as .npz files")
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     nodes = []

@@ -13,8 +13,6 @@ from .convert import HANDLERS
 from .file import read
 from .select import convert_outputs
 
-SUFFIXES = (".onnx",)
-
 
 def load(
     path: Path,

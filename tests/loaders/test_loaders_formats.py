@@ -1,0 +1,87 @@
+"""The table of formats: every entry can be used, none hides another, and each says which extra it needs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrp_ref import loaders
+from lrp_ref.errors import MissingExtraError
+from lrp_ref.layers import Dense
+from lrp_ref.loaders import FORMATS, Format
+from lrp_ref.network.network import Network
+
+ROOT = Path(__file__).parents[2]
+
+each_format = pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.module)
+
+
+@each_format
+def test_every_format_has_a_function_that_takes_a_path_and_the_output(known: Format) -> None:
+    parameters = list(inspect.signature(known.loader()).parameters.values())
+    assert parameters[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert "output" in {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_every_suffix_is_of_one_format_and_in_small_letters() -> None:
+    found = [suffix for known in FORMATS for suffix in known.suffixes]
+    assert len(set(found)) == len(found)
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in found)
+    assert loaders.suffixes() == tuple(sorted(found))
+
+
+@each_format
+def test_a_format_recognises_its_own_files_alone(known: Format) -> None:
+    for suffix in loaders.suffixes():
+        for written in (suffix, suffix.upper()):
+            assert known.recognises(Path(f"model{written}")) == (suffix in known.suffixes)
+        assert not known.recognises(Path(f"model{suffix}.txt"))
+
+
+def test_every_module_of_a_format_is_in_the_table_and_no_other_reads_networks() -> None:
+    files = (Path(loaders.__file__).parent).iterdir()
+    names = {file.stem for file in files if file.stem.isidentifier() and not file.stem.startswith("_")}
+    assert {known.module for known in FORMATS} == names - {"elsewhere", "verify", "preprocess"}
+
+
+def test_the_extras_are_those_of_the_package() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert {known.extra for known in FORMATS} - {None} <= set(setup["options.extras_require"])
+
+
+@each_format
+def test_a_missing_extra_is_named(known: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package of an extra has its name here; a format without an extra is read where no such package is."""
+    for name in {one.extra for one in FORMATS} - {None}:
+        monkeypatch.setitem(sys.modules, str(name), None)
+    path = tmp_path / f"model{known.suffixes[0]}"
+    if known.extra is None:
+        net = Network.sequential([Dense(np.eye(2))])
+        loaders.save(net, path)
+        assert loaders.load(path) == net
+        return
+    path.write_bytes(b"\x08\x08 a file that nothing can read where the package is missing")
+    with pytest.raises(MissingExtraError, match=rf"pip install 'lrp-ref\[{known.extra}\]'"):
+        loaders.load(path)
+
+
+def test_importing_the_loaders_imports_no_format() -> None:
+    code = "import sys, lrp_ref.loaders; print(lrp_ref.loaders.suffixes(), *sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {f"lrp_ref.loaders.{known.module}" for known in FORMATS} & set(done.stdout.split())
+
+
+def test_one_more_entry_is_one_more_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Network.sequential([Dense(np.eye(3))])
+    loaders.save(net, tmp_path / "net.npz")
+    (tmp_path / "net.npz").rename(tmp_path / "net.weights")
+    monkeypatch.setattr(loaders, "FORMATS", (*FORMATS, Format((".weights",), "native")))
+    assert loaders.suffixes() == (".npz", ".onnx", ".weights")
+    assert loaders.load(tmp_path / "net.weights") == net
