@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .propagation import composites, start
+    from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
     from .propagation.explanation import Explanation, load_relevance
+    from .propagation.ledger import Ledger, Row
     from .propagation.plan import Composite, first, order
-    from .propagation.trace import Ledger, Row, Trace, TraceDiff
+    from .propagation.trace import Trace
     from .rules import edits
     from .rules.rule import Group, Redistribution, Rule, Run
     from .teach import taylor
@@ -53,10 +55,12 @@ else:
         "loaders": ("load", "save"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
+        "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
+        "propagation.ledger": ("Ledger", "Row"),
         "propagation.plan": ("Composite", "first", "order"),
-        "propagation.trace": ("Ledger", "Row", "Trace", "TraceDiff"),
+        "propagation.trace": ("Trace",),
         "rules.rule": ("Group", "Redistribution", "Rule", "Run"),
         "teach.formulas": ("Formulas", "symbolic"),
         "teach.message_tables": ("MessageTable", "messages"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..propagation.explanation import Explanation
-from ..propagation.trace import COLUMNS
+from ..propagation.ledger import COLUMNS
 from .job import Found
 
 

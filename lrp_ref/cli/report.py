@@ -14,7 +14,7 @@ from .. import heatmap
 from ..base.tables import number
 from ..errors import LrpError, ParameterError
 from ..propagation.explanation import Explanation, load_relevance
-from ..propagation.trace import COLUMNS
+from ..propagation.ledger import COLUMNS
 from . import drawing
 from .inputs import Sample, free
 from .job import Found, Job

@@ -16,9 +16,10 @@ from ..network.network import Network
 from . import composites
 from .domain import outside
 from .explanation import Explanation
+from .ledger import Ledger
 from .start import Difference, Logit, Output, Start, find, start_relevance
 from .targets import indices, is_tuple, some_targets
-from .trace import Ledger, Trace
+from .trace import Trace
 from .walk import Walk, ready, walk_back
 from .workload import Sharing
 

@@ -14,9 +14,11 @@ from ..errors import ModelFormatError
 from ..network.heads import NO_HEAD, Head
 from ..network.inputs import batch_first, in_front
 from . import composites
+from .files import write_npz
+from .ledger import Ledger
 from .reading import negative_start, page
 from .targets import described, listed
-from .trace import Ledger, Trace, read_npz, write_npz
+from .trace import Trace, read_npz
 
 
 class Question(Protocol):

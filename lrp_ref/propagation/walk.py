@@ -24,9 +24,10 @@ from ..rules.edits import Edit
 from ..rules.rule import Redistribution, Rule, Universal
 from ..rules.share import Known, constants, edits_of
 from . import composites
+from .differences import TracedNode
 from .facts import Facts, facts
+from .ledger import Row
 from .start import Start, called, find
-from .trace import Row, TracedNode
 from .workload import WORKING_BYTES, Extent, Sharing, extent
 
 REMEMBERED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network may remember

@@ -224,7 +224,7 @@ def test_a_file_that_fixes_its_batch_is_compared_sample_by_sample(tmp_path: Path
 
 
 def test_check_fails_when_the_ledger_does_not_close(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrp_ref.propagation.trace.Ledger.residual", property(lambda self: 1e-11))
+    monkeypatch.setattr("lrp_ref.propagation.ledger.Ledger.residual", property(lambda self: 1e-11))
     done = run("check", photos, "-c", "epsilon")
     assert done.exit_code == 1
     assert done.stdout.splitlines()[-1].startswith("1 check fails: ledger of epsilon; ")

@@ -19,7 +19,7 @@ from lrp_ref.base import tables
 from lrp_ref.cli import drawing, job, main, output
 from lrp_ref.heatmap import output as pictures
 from lrp_ref.network import Input, Node
-from lrp_ref.propagation import trace
+from lrp_ref.propagation import files
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(15)
@@ -663,7 +663,7 @@ def test_an_interrupt_leaves_no_half_file(
     if where == "picture":
         monkeypatch.setattr(Image.Image, "save", stopped(Image.Image.save))
     else:
-        monkeypatch.setattr(trace.np, "savez_compressed", stopped(np.savez_compressed))
+        monkeypatch.setattr(files.np, "savez_compressed", stopped(np.savez_compressed))
     command = ["explain", photos, tmp_path / "pics", "-o", tmp_path / "o"]
     done = run(*command)
     assert done.exit_code == 130
