@@ -1,6 +1,6 @@
-"""Composites: the presets under the names they are known by, and what a composite may be given as.
+"""Composites: by the name of a preset, and what else a composite may be given as.
 
-Where → rule, and the plan that a composite makes for a network, are in ``plan``.
+The presets are in ``presets``; where → rule, and the plan that a composite makes for a network, are in ``plan``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import rules
 from ..errors import ParameterError, unknown
-from ..layers import LSTM, Clip, Conv, Dense, Layer, ReLU, Unweighted
-from ..rules.edits import Stabiliser, add
+from ..layers import LSTM, Layer
+from ..rules.edits import Stabiliser
 from ..rules.rule import Rule, WithBias
 from .plan import CONVOLUTIONS as CONVOLUTIONS
 from .plan import WEIGHTED as WEIGHTED
@@ -23,10 +23,9 @@ from .plan import Planned as Planned
 from .plan import Where as Where
 from .plan import first as first
 from .plan import order as order
-
-# Presets ---------------------------------------------------------------------------------------------------------
-
-ZENNIT = add(1e-6)  # every denominator of zennit's presets is stabilised with this
+from .presets import DERIVATIVES as DERIVATIVES
+from .presets import PRESETS as PRESETS
+from .presets import ZENNIT as ZENNIT
 
 
 def of_rule(rule: Any) -> Composite:
@@ -40,101 +39,6 @@ def of_rule(rule: Any) -> Composite:
     if isinstance(rule.rule if isinstance(rule, WithBias) else rule, rules.Epsilon):
         entries.append((LSTM, rule))
     return Composite(entries, name=repr(rule))
-
-
-def _lrp0() -> Composite:
-    return Composite([(WEIGHTED, rules.LRP0())], name="lrp0")
-
-
-def _epsilon(epsilon: float = 1e-6) -> Composite:
-    return Composite([((*WEIGHTED, LSTM), rules.Epsilon(epsilon))], name="epsilon")
-
-
-def _convolutions(name: str, rule: Rule, flat: bool, epsilon: float, stabiliser: Stabiliser) -> Composite:
-    entries: list[tuple[Where, Any]] = [(CONVOLUTIONS, rule), (Dense, rules.Epsilon(epsilon))]
-    if flat:
-        entries.insert(0, (first(*WEIGHTED), rules.Flat(stabiliser)))
-    return Composite(entries, name=name)
-
-
-def _epsilon_plus(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT) -> Composite:
-    return _convolutions("epsilon_plus", rules.ZPlus(stabiliser), False, epsilon, stabiliser)
-
-
-def _epsilon_plus_flat(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT) -> Composite:
-    return _convolutions("epsilon_plus_flat", rules.ZPlus(stabiliser), True, epsilon, stabiliser)
-
-
-def _alpha2_beta1(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT) -> Composite:
-    rule = rules.AlphaBeta(2, 1, stabiliser)
-    return _convolutions("epsilon_alpha2_beta1", rule, False, epsilon, stabiliser)
-
-
-def _alpha2_beta1_flat(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT) -> Composite:
-    rule = rules.AlphaBeta(2, 1, stabiliser)
-    return _convolutions("epsilon_alpha2_beta1_flat", rule, True, epsilon, stabiliser)
-
-
-def _gamma_box(
-    low: Any = None, high: Any = None, epsilon: float = 1e-6, gamma: float = 0.25, stabiliser: Stabiliser = ZENNIT
-) -> Composite:
-    entries = [
-        (first(*CONVOLUTIONS), rules.ZBox(low, high, stabiliser)),
-        (CONVOLUTIONS, rules.GeneralizedGamma(gamma, stabiliser)),
-        (Dense, rules.Epsilon(epsilon)),
-    ]
-    return Composite(entries, name="epsilon_gamma_box")
-
-
-def _montavon_vgg16(low: Any = None, high: Any = None) -> Composite:
-    entries = [
-        (first(Conv), rules.ZBox(low, high)),
-        (order(Conv, start=1, stop=7), rules.Gamma(0.25)),
-        (Conv, rules.LRP0(Stabiliser("relative", 0.25))),
-        (Dense, rules.LRP0()),
-    ]
-    return Composite(entries, name="montavon_vgg16")
-
-
-def _excitation_backprop(epsilon: float = 1e-6, stabiliser: Stabiliser = ZENNIT) -> Composite:
-    entries = [(WEIGHTED, rules.ZPlus(stabiliser)), (Unweighted, rules.Epsilon(epsilon))]
-    return Composite(entries, name="excitation_backprop")
-
-
-def _backward(name: str, relu: Any) -> Composite:
-    special = [((ReLU, Clip), relu)] if relu else []
-    return Composite([*special, (Layer, rules.Gradient())], name=name)
-
-
-def _preset_a(epsilon: float = 0.1, flat: bool = False) -> Composite:
-    return _convolutions("lrp.sequential_preset_a" + "_flat" * flat, rules.AlphaBeta(1, 0), flat, epsilon, Stabiliser())
-
-
-def _preset_b(epsilon: float = 0.1, flat: bool = False) -> Composite:
-    return _convolutions("lrp.sequential_preset_b" + "_flat" * flat, rules.AlphaBeta(2, 1), flat, epsilon, Stabiliser())
-
-
-PRESETS: dict[str, Callable[..., Composite]] = {
-    "lrp0": _lrp0,
-    "epsilon": _epsilon,
-    "epsilon_plus": _epsilon_plus,
-    "epsilon_plus_flat": _epsilon_plus_flat,
-    "epsilon_alpha2_beta1": _alpha2_beta1,
-    "epsilon_alpha2_beta1_flat": _alpha2_beta1_flat,
-    "epsilon_gamma_box": _gamma_box,
-    "montavon_vgg16": _montavon_vgg16,
-    "excitation_backprop": _excitation_backprop,
-    "gradient": lambda: _backward("gradient", None),
-    "deconvnet": lambda: _backward("deconvnet", rules.Deconv()),
-    "guided_backprop": lambda: _backward("guided_backprop", rules.Guided()),
-    "beta_smooth": lambda beta=10.0: _backward("beta_smooth", rules.BetaSmooth(beta)),
-    "lrp.sequential_preset_a": _preset_a,
-    "lrp.sequential_preset_b": _preset_b,
-    "lrp.sequential_preset_a_flat": lambda epsilon=0.1: _preset_a(epsilon, flat=True),
-    "lrp.sequential_preset_b_flat": lambda epsilon=0.1: _preset_b(epsilon, flat=True),
-}
-
-DERIVATIVES = ("gradient", "deconvnet", "guided_backprop", "beta_smooth")
 
 
 def names() -> list[str]:
