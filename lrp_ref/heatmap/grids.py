@@ -77,20 +77,13 @@ def grid(
     high, wide = (side * times for side in maps[0][0].shape)
     tiles = _tiles(maps, limits, times, interpolation, cmap)
     photos = [photo(one, wide, high) for one in inputs] if inputs is not None else None
-    names = [canvas.label(name, width=_label_width(row_labels), align="right") for name in row_labels or ()]
-    heads = [canvas.label(name, size=canvas.SMALL, width=wide + 2, align="center") for name in column_labels or ()]
+    names, heads = _row_names(row_labels), _column_heads(column_labels, wide + 2)
     bars = _bars(limits, cmap, share_limit, high + 2, len(tiles))
     sheet, boxes = _lay_out(tiles, photos, names, heads, bars, share_limit == "each")
     if share_limit == "each":
         _write_limits(sheet, boxes, limits)
     if title:
-        head = canvas.label(title, size=canvas.LARGE, width=sheet.width - 2 * canvas.MARGIN)
-        shift = head.height + canvas.GAP
-        lower = canvas.blank(sheet.width, sheet.height + shift)
-        canvas.place(lower, sheet, 0, shift)
-        canvas.place(lower, head, canvas.MARGIN, canvas.MARGIN)
-        boxes = [[(a, b + shift, c, d + shift) for a, b, c, d in line] for line in boxes]
-        sheet = lower
+        sheet, boxes = _below_title(sheet, boxes, title)
     notes = [(remark or "", canvas.NORMAL, canvas.INK), (_clip_note(maps, limits), canvas.SMALL, canvas.SOFT)]
     sheet = captioned(sheet, notes)
     sheet.info.update(
@@ -150,9 +143,15 @@ def _bars(limits: list[list[float]], cmap: str, share_limit: Share, height: int,
     return [canvas.bar(height, cmap, max(max(line) for line in limits), ends="limit")]
 
 
-def _label_width(names: Sequence[str] | None) -> int:
+def _row_names(names: Sequence[str] | None) -> list[Image]:
+    """Return the labels at the left of the rows, all as wide as the widest, or none."""
     wide = max((canvas.label(name).width for name in names or ()), default=0)
-    return max(1, min(wide, _LABEL))
+    return [canvas.label(name, width=max(1, min(wide, _LABEL)), align="right") for name in names or ()]
+
+
+def _column_heads(names: Sequence[str] | None, width: int) -> list[Image]:
+    """Return the labels above the columns, or none."""
+    return [canvas.label(name, size=canvas.SMALL, width=width, align="center") for name in names or ()]
 
 
 def _lay_out(
@@ -192,6 +191,16 @@ def _lay_out(
         if row < len(bars):
             canvas.place(sheet, bars[row], right, y)
     return sheet, boxes
+
+
+def _below_title(sheet: Image, boxes: list[list[Box]], title: str) -> tuple[Image, list[list[Box]]]:
+    """Return the sheet with a line above it, and the boxes where they are now."""
+    head = canvas.label(title, size=canvas.LARGE, width=sheet.width - 2 * canvas.MARGIN)
+    shift = head.height + canvas.GAP
+    lower = canvas.blank(sheet.width, sheet.height + shift)
+    canvas.place(lower, sheet, 0, shift)
+    canvas.place(lower, head, canvas.MARGIN, canvas.MARGIN)
+    return lower, [[(a, b + shift, c, d + shift) for a, b, c, d in line] for line in boxes]
 
 
 def _write_limits(sheet: Image, boxes: list[list[Box]], limits: list[list[float]]) -> None:

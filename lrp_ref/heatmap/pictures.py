@@ -270,14 +270,19 @@ def panel(
         Image.fromarray(blend(place, input, cmap, overlay)),
     ]
     sheet, boxes = sheet_of(tiles, list(titles), cmap=cmap, limit=found, colorbar=True)
-    facts = [composite or "", f"sum of relevance {canvas.number(float(values.sum()), sign=True)}", note or ""]
+    total = f"sum of relevance {canvas.number(float(values.sum()), sign=True)}"
+    facts = "  ·  ".join(fact for fact in (composite, total, note) if fact)
     clipped = canvas.clip_note(float(np.abs(values).max()), found, limit)
-    lines = [
+    sheet = captioned(sheet, _caption(prediction, facts, remark, clipped))
+    sheet.info.update(relevance_limit=repr(found), boxes=boxes)
+    return sheet
+
+
+def _caption(prediction: str | None, facts: str, remark: str | None, clipped: str) -> list[tuple[str, int, canvas.Ink]]:
+    """Return the lines of a panel's caption, each with its size and ink; empty ones are left out where drawn."""
+    return [
         (prediction or "", canvas.LARGE, canvas.INK),
-        ("  ·  ".join(fact for fact in facts if fact), canvas.NORMAL, canvas.SOFT),
+        (facts, canvas.NORMAL, canvas.SOFT),
         (remark or "", canvas.NORMAL, canvas.INK),
         (clipped, canvas.SMALL, canvas.SOFT),
     ]
-    sheet = captioned(sheet, lines)
-    sheet.info.update(relevance_limit=repr(found), boxes=boxes)
-    return sheet

@@ -68,15 +68,12 @@ def series(
         >>> series(np.sin(9 * time), time - 0.5, width=200).info["relevance_limit"]
         '0.5'
     """
-    lines, values = _same("signal", signal), _same("relevance", relevance)
-    if lines.shape != values.shape or np.ndim(signal) != np.ndim(relevance):
-        raise ShapeError(f"signal has shape {np.shape(signal)}, but relevance {np.shape(relevance)}")
+    lines, values = _channels(signal, relevance)
     if channel_names is not None and len(channel_names) != len(lines):
         raise ShapeError(f"channel_names has {len(channel_names)} entries for {len(lines)} channel(s)")
     high = (150 if len(lines) == 1 else 72) if height is None else height
-    for name, given in (("width", width), ("height", high)):
-        if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < 16:
-            raise ParameterError(f"{name} is {given!r}; give a whole number of pixels, 16 or more")
+    _require_pixels("width", width)
+    _require_pixels("height", high)
     if sample_rate is not None and not (np.isfinite(sample_rate) and sample_rate > 0):
         raise ParameterError(f"sample_rate is {sample_rate!r}; give a positive number of samples per second")
     found = resolve_limit(values, limit)
@@ -87,13 +84,30 @@ def series(
     note = canvas.clip_note(float(np.abs(values).max()), found, limit)
     for text, size, ink in ((remark, canvas.NORMAL, canvas.INK), (note, canvas.SMALL, canvas.SOFT)):
         if text:
-            words = canvas.label(text, size=size, ink=ink, width=width)
-            longer = canvas.blank(sheet.width, sheet.height + words.height)
-            canvas.place(longer, sheet, 0, 0)
-            canvas.place(longer, words, boxes[0][0], sheet.height - canvas.MARGIN + 6)
-            sheet = longer
+            sheet = _above(sheet, canvas.label(text, size=size, ink=ink, width=width), boxes[0][0])
     sheet.info.update(relevance_limit=repr(found), boxes=boxes)
     return sheet
+
+
+def _channels(signal: Any, relevance: Any) -> tuple[Floats, Floats]:
+    """Return signal and relevance as (C, T), which they must both be, or both (T,)."""
+    lines, values = _same("signal", signal), _same("relevance", relevance)
+    if lines.shape != values.shape or np.ndim(signal) != np.ndim(relevance):
+        raise ShapeError(f"signal has shape {np.shape(signal)}, but relevance {np.shape(relevance)}")
+    return lines, values
+
+
+def _require_pixels(name: str, given: Any) -> None:
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < 16:
+        raise ParameterError(f"{name} is {given!r}; give a whole number of pixels, 16 or more")
+
+
+def _above(sheet: Image, words: Image, left: int) -> Image:
+    """Return the sheet above a line of words that begins at ``left``."""
+    longer = canvas.blank(sheet.width, sheet.height + words.height)
+    canvas.place(longer, sheet, 0, 0)
+    canvas.place(longer, words, left, sheet.height - canvas.MARGIN + 6)
+    return longer
 
 
 def _same(name: str, values: Any) -> Floats:

@@ -74,54 +74,58 @@ class Line:
         return s.Add(*(s.Add(*parts) * (1 if factor is None else factor) for parts, factor in self.terms))
 
 
+class _Ordered:
+    """What both printers have: order, names and the parts of a product; the rest is SymPy's."""
+
+    letters: dict[Any, Letter]
+    shown: dict[Any, str]
+
+    def _key(self, expr: Any) -> Any:
+        ranks = sorted(self.letters[x].rank for x in expr.free_symbols if x in self.letters)
+        return ranks, sympy().default_sort_key(expr)
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> Any:
+        return sorted(sympy().Add.make_args(expr), key=self._key)
+
+    def _print_Symbol(self, expr: Any, *args: Any, **options: Any) -> str:  # noqa: N802
+        return self.shown[expr] if expr in self.shown else str(expr.name)
+
+    def _parts(self, expr: Any) -> tuple[str, list[str], str]:
+        """Return sign, factors of the numerator and the denominator of a product."""
+        s = sympy()
+        number, rest = expr.as_coeff_Mul()
+        top, bottom = s.fraction(rest)
+        factors = [f for f in sorted(s.Mul.make_args(top), key=self._key) if f != 1]
+        bottoms = [f for f in sorted(s.Mul.make_args(bottom), key=self._key) if f != 1]
+        size = abs(number)
+        tops = [self._factor(f) for f in factors]
+        if size.p != 1 or not tops:
+            tops.insert(0, str(size.p))
+        return ("-" if number < 0 else ""), tops, self._bottom(size.q, bottoms)
+
+    def _factor(self, expr: Any) -> str:
+        from sympy.printing.precedence import PRECEDENCE  # only where SymPy is used at all
+
+        text: str = self.parenthesize(expr, PRECEDENCE["Mul"])  # type: ignore[attr-defined]
+        # A number that stands for a symbol may have a sign or be a quotient.
+        return self.bracket(text) if expr.is_Symbol else text  # type: ignore[attr-defined]
+
+    def _bottom(self, number: Any, factors: list[Any]) -> str:
+        alone = len(factors) == 1 and number == 1
+        parts = [self._print(f) if alone else self._factor(f) for f in factors]  # type: ignore[attr-defined]
+        times: str = self.times  # type: ignore[attr-defined]
+        return times.join(([str(number)] if number != 1 else []) + parts)
+
+
 @lru_cache(maxsize=1)
 def _printers() -> tuple[Any, Any]:
-    """Return the classes of the text and the LaTeX printer (SymPy is imported only here)."""
-    s = sympy()
+    """Return the classes of the text and the LaTeX printer, whose bases are SymPy's, which is imported when used."""
+    sympy()  # or the error that says how it is installed
     from sympy.printing.latex import LatexPrinter
     from sympy.printing.precedence import PRECEDENCE
     from sympy.printing.str import StrPrinter
 
-    class Ordered:
-        """Order and names; the rest is SymPy's."""
-
-        letters: dict[Any, Letter]
-        shown: dict[Any, str]
-
-        def _key(self, expr: Any) -> Any:
-            ranks = sorted(self.letters[x].rank for x in expr.free_symbols if x in self.letters)
-            return ranks, s.default_sort_key(expr)
-
-        def _as_ordered_terms(self, expr: Any, order: Any = None) -> Any:
-            return sorted(s.Add.make_args(expr), key=self._key)
-
-        def _print_Symbol(self, expr: Any, *args: Any, **options: Any) -> str:  # noqa: N802
-            return self.shown[expr] if expr in self.shown else str(expr.name)
-
-        def _parts(self, expr: Any) -> tuple[str, list[str], str]:
-            """Return sign, factors of the numerator and the denominator of a product."""
-            number, rest = expr.as_coeff_Mul()
-            top, bottom = s.fraction(rest)
-            factors = [f for f in sorted(s.Mul.make_args(top), key=self._key) if f != 1]
-            bottoms = [f for f in sorted(s.Mul.make_args(bottom), key=self._key) if f != 1]
-            size = abs(number)
-            tops = [self._factor(f) for f in factors]
-            if size.p != 1 or not tops:
-                tops.insert(0, str(size.p))
-            return ("-" if number < 0 else ""), tops, self._bottom(size.q, bottoms)
-
-        def _factor(self, expr: Any) -> str:
-            text: str = self.parenthesize(expr, PRECEDENCE["Mul"])  # type: ignore[attr-defined]
-            # A number that stands for a symbol may have a sign or be a quotient.
-            return self.bracket(text) if expr.is_Symbol else text  # type: ignore[attr-defined]
-
-        def _bottom(self, number: Any, factors: list[Any]) -> str:
-            alone = len(factors) == 1 and number == 1
-            parts = [self._print(f) if alone else self._factor(f) for f in factors]  # type: ignore[attr-defined]
-            times: str = self.times  # type: ignore[attr-defined]
-            return times.join(([str(number)] if number != 1 else []) + parts)
-
-    class Text(Ordered, StrPrinter):  # type: ignore[misc]
+    class Text(_Ordered, StrPrinter):  # type: ignore[misc]
         times = "·"
         bracket = staticmethod(lambda text: f"({text})" if text.startswith("-") or "/" in text else text)
 
@@ -135,7 +139,7 @@ def _printers() -> tuple[Any, Any]:
                 return self._print_Mul(expr)
             return f"{self.parenthesize(expr.base, PRECEDENCE['Pow'])}^{self._print(expr.exp)}"
 
-    class Latex(Ordered, LatexPrinter):  # type: ignore[misc]
+    class Latex(_Ordered, LatexPrinter):  # type: ignore[misc]
         times = r" \, "
         bracket = staticmethod(lambda text: f"({text})" if text.startswith("-") else text)
 
