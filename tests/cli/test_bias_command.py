@@ -7,14 +7,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import numpy as np
 import pytest
+from command import run
 from PIL import Image
 
 import lrp_ref as lrp
 from lrp_ref import loaders
-from lrp_ref.cli import main
 from lrp_ref.errors import ModelFormatError, NonFiniteError
 from lrp_ref.layers import Conv, Dense, Flatten
 from lrp_ref.loaders.preprocess import parse_sidecar
@@ -22,10 +21,6 @@ from lrp_ref.loaders.preprocess import parse_sidecar
 PHOTO = {
     "kind": "image", "size": [1, 2], "channels": "L", "layout": "NCHW", "mean": 0, "scale": 0.25, "resize": "stretch",
 }  # fmt: skip
-
-
-def run(*arguments: object) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 @pytest.fixture

@@ -8,26 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import numpy as np
 import pytest
+from command import CATS, PHOTO, array, dense_model, pixel_model, run
 from PIL import Image
 
 from lrp_ref import Network, layers, loaders
-from lrp_ref.cli import job, main
+from lrp_ref.cli import job
 from lrp_ref.errors import LrpError
 
 ROOT = Path(__file__).parents[2]
 MODELS, SAMPLES = ROOT / "models", ROOT / "models" / "samples"
-
-PHOTO = {
-    "kind": "image", "size": [2, 2], "channels": "L", "layout": "NCHW", "mean": 0, "scale": 0.25, "resize": "stretch",
-}  # fmt: skip
-
-
-def run(*arguments: object) -> click.testing.Result:
-    """Run a command in this process; anything but an exit is a failure of the test."""
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def process(*arguments: object, cwd: Path = ROOT, before: str = "") -> subprocess.CompletedProcess[str]:
@@ -41,25 +32,14 @@ def process(*arguments: object, cwd: Path = ROOT, before: str = "") -> subproces
 @pytest.fixture
 def dense(tmp_path: Path) -> Path:
     """z = (x₁ + 2x₂ + ½, −x₁ + 3x₂ − 1)."""
-    net = Network.sequential([("fc", layers.Dense(np.array([[1.0, -1.0], [2.0, 3.0]]), np.array([0.5, -1.0])))])
-    loaders.save(net, tmp_path / "dense.npz")
-    return tmp_path / "dense.npz"
+    return dense_model(tmp_path)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A network of four pixels, z = (Σx, Σx/2, −Σx), with a sidecar and a picture."""
-    weight = np.array([[1.0, 0.5, -1.0]] * 4)
-    loaders.save(Network.sequential([layers.Flatten(), layers.Dense(weight)]), tmp_path / "four.npz")
-    sidecar = {"input": PHOTO, "classes": ["Egyptian cat", "tiger cat", "catamaran"], "composite": "lrp0"}
-    (tmp_path / "four.json").write_text(json.dumps(sidecar))
     Image.fromarray(np.array([[4, 8], [12, 16]], dtype=np.uint8)).save(tmp_path / "photo.png")
-    return tmp_path / "four.npz"
-
-
-def array(path: Path, values: Any) -> Path:
-    np.save(path, np.asarray(values))
-    return path
+    return pixel_model(tmp_path, classes=CATS)
 
 
 # explain ---------------------------------------------------------------------------------------------------------

@@ -16,13 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import numpy as np
 import pytest
+from command import array, run
 from PIL import Image
 
 from lrp_ref import Network, layers, loaders
-from lrp_ref.cli import main
 from lrp_ref.loaders.elsewhere import EXPORTS
 from lrp_ref.network import Input, Node
 from lrp_ref.propagation.trace import Trace
@@ -38,10 +37,6 @@ CASES: dict[str, Case] = {}
 def case(f: Case) -> Case:
     CASES[f.__name__] = f
     return f
-
-
-def run(*arguments: object) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def network(folder: Path, *made: Any, name: str = "net.npz", shape: tuple[int | None, ...] | None = None) -> Path:
@@ -64,11 +59,6 @@ def photos(folder: Path) -> Path:
     sidecar = {"input": photo, "classes": ["tench, Tinca tinca", "Egyptian cat", "T-shirt/top"], "composite": "lrp0"}
     (folder / "four.json").write_text(json.dumps(sidecar))
     Image.fromarray(np.array([[4, 8], [12, 255]], dtype=np.uint8)).save(folder / "photo.png")
-    return path
-
-
-def array(path: Path, values: Any) -> Path:
-    np.save(path, np.asarray(values))
     return path
 
 

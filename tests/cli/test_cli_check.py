@@ -1,7 +1,6 @@
 """``lrp-ref check``: what it looked at, what holds, what fails, and what could not be made, which never holds."""
 
 import dataclasses
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 import click.testing
 import numpy as np
 import pytest
+from command import array, dense_model, pixel_model, run
 from PIL import Image
 
 from lrp_ref import Network, layers, loaders
-from lrp_ref.cli import main
 from lrp_ref.errors import MissingExtraError, NonFiniteError
 from lrp_ref.model_checks import Examination, checks
 from lrp_ref.network import Input
@@ -28,15 +27,6 @@ DERIVATIVES = ("gradient", "deconvnet", "guided_backprop", "beta_smooth")
 needs_bug_inputs = pytest.mark.skipif(not BUGS.is_dir(), reason="../shared/bug-inputs is not there")
 
 
-def run(*arguments: object) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
-
-
-def array(path: Path, values: Any) -> Path:
-    np.save(path, np.asarray(values))
-    return path
-
-
 def rows(done: click.testing.Result) -> dict[str, list[str]]:
     """The last row of the tables that begins with each word."""
     return {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
@@ -49,23 +39,14 @@ def row(done: click.testing.Result, beginning: str) -> list[str]:
 @pytest.fixture
 def dense(tmp_path: Path) -> Path:
     """z = (x₁ + 2x₂ + ½, −x₁ + 3x₂ − 1)."""
-    net = Network.sequential([("fc", layers.Dense(np.array([[1.0, -1.0], [2.0, 3.0]]), np.array([0.5, -1.0])))])
-    loaders.save(net, tmp_path / "dense.npz")
-    return tmp_path / "dense.npz"
+    return dense_model(tmp_path)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A network of four pixels, z = (Σx, Σx/2, −Σx), with a sidecar and a picture."""
-    weight = np.array([[1.0, 0.5, -1.0]] * 4)
-    loaders.save(Network.sequential([layers.Flatten(), layers.Dense(weight)]), tmp_path / "four.npz")
-    photo = {
-        "kind": "image", "size": [2, 2], "channels": "L", "layout": "NCHW", "mean": 0, "scale": 0.25,
-        "resize": "stretch",
-    }  # fmt: skip
-    (tmp_path / "four.json").write_text(json.dumps({"input": photo, "composite": "lrp0"}))
     Image.fromarray(np.array([[4, 8], [12, 16]], dtype=np.uint8)).save(tmp_path / "photo.png")
-    return tmp_path / "four.npz"
+    return pixel_model(tmp_path)
 
 
 # What holds -------------------------------------------------------------------------------------------------------

@@ -9,28 +9,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import numpy as np
 import pytest
+from command import CATS, WEIGHT, array, dense_model, pixel_model, run
 from PIL import Image
 
 from lrp_ref import Network, heatmap, layers, load_relevance, loaders
 from lrp_ref.base import tables
-from lrp_ref.cli import drawing, job, main, output
+from lrp_ref.cli import drawing, job, output
 from lrp_ref.heatmap import output as pictures
 from lrp_ref.network import Input, Node
 from lrp_ref.propagation import files
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(15)
-WEIGHT = np.array([[1.0, 0.5, -1.0]] * 4)
-PHOTO = {
-    "kind": "image", "size": [2, 2], "channels": "L", "layout": "NCHW", "mean": 0, "scale": 0.25, "resize": "stretch",
-}  # fmt: skip
-
-
-def run(*arguments: object) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def saved(net: Network, path: Path) -> Path:
@@ -41,26 +33,17 @@ def saved(net: Network, path: Path) -> Path:
 @pytest.fixture
 def dense(tmp_path: Path) -> Path:
     """z = (x₁ + 2x₂ + ½, −x₁ + 3x₂ − 1)."""
-    layer = layers.Dense(np.array([[1.0, -1.0], [2.0, 3.0]]), np.array([0.5, -1.0]))
-    return saved(Network.sequential([("fc", layer)]), tmp_path / "dense.npz")
+    return dense_model(tmp_path)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A network of four pixels, z = (Σx, Σx/2, −Σx), with a sidecar, and a folder of five pictures."""
-    saved(Network.sequential([layers.Flatten(), layers.Dense(WEIGHT)]), tmp_path / "four.npz")
-    sidecar = {"input": PHOTO, "classes": ["Egyptian cat", "tiger cat", "catamaran"], "composite": "lrp0"}
-    (tmp_path / "four.json").write_text(json.dumps(sidecar))
     (tmp_path / "pics").mkdir()
     for k in range(5):
         pixels = np.array([[4, 8], [12, 16]], dtype=np.uint8) + np.uint8(4 * k)
         Image.fromarray(pixels).save(tmp_path / "pics" / f"p{k}.png")
-    return tmp_path / "four.npz"
-
-
-def array(path: Path, values: Any) -> Path:
-    np.save(path, np.asarray(values))
-    return path
+    return pixel_model(tmp_path, classes=CATS)
 
 
 def relevance(path: Path) -> Any:

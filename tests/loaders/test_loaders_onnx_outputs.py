@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import numpy as np
 import pytest
+from command import run
 from onnx_graphs import Step, helper, onnx, run_ort, runtime, write
 
 import lrp_ref as lrp
-from lrp_ref.cli import main
 from lrp_ref.errors import ParameterError, UnsupportedError
 from lrp_ref.loaders import check_against_onnxruntime, load, save
 
@@ -103,10 +102,6 @@ def softmax(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     z = np.maximum(x @ WEIGHTS["w"] + WEIGHTS["b"], 0) @ WEIGHTS["v"] + WEIGHTS["c"]
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True))
-
-
-def run(*arguments: object) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("zipmap", [True, False])

@@ -9,24 +9,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import click.testing
 import numpy as np
 import pytest
+from command import run
 
 import lrp_ref as lrp
 from lrp_ref import rules
 from lrp_ref.arithmetic import rational
-from lrp_ref.cli import main
 from lrp_ref.loaders.preprocess import load_sidecar, parse_sidecar
 
 MODELS = Path(__file__).parents[2] / "models"
 SAMPLES, IRIS = MODELS / "samples", MODELS / "iris_mlp.npz"
 SPECIES = ("setosa", "versicolor", "virginica")
 F = Fraction
-
-
-def run(*arguments: object) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def flower(species: str) -> Any:
