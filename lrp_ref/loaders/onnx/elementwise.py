@@ -94,10 +94,15 @@ def _sigmoid_of(ctx: Converter, op: Op, x: Signal) -> Signal:
     return y
 
 
+def _unary(ctx: Converter, op: Op, layer: Layer) -> tuple[Signal, Signal]:
+    """Return the only operand of a node, and what the layer makes of it."""
+    x = ctx.signal(op, op.inputs[0])
+    return x, ctx.emit(op, layer, [x])
+
+
 @operator("Exp")
 def _exp(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    y = ctx.emit(op, Exp(), [x])
+    x, y = _unary(ctx, op, Exp())
     ctx.patterns.note_exponential(y, x)
     return [y]
 
@@ -134,8 +139,7 @@ def _hard_sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 @operator("Tanh")
 def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    y = ctx.emit(op, Tanh(), [x])
+    x, y = _unary(ctx, op, Tanh())
     ctx.patterns.start("tanh", y, x)
     if ctx.patterns.is_softplus(x):
         ctx.patterns.mark_gate(y)  # of a Mish
@@ -144,8 +148,7 @@ def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 @operator("Softplus")
 def _softplus(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    y = ctx.emit(op, Softplus(), [x])
+    x, y = _unary(ctx, op, Softplus())
     ctx.patterns.note_softplus(y, x)
     return [y]
 
