@@ -286,7 +286,6 @@ ELSEWHERE = {
     "move them to one library first": "takes CuPy: tests/fast/test_cupy.py",
     "exact numbers live on the host": "takes CuPy: tests/fast/test_cupy.py",
     "is not fixed: give an INPUT": "of the command line: tests/cli/test_cli_advice.py",
-    "is not fixed: give an INPUT": "of the command line: tests/cli/test_cli_advice.py",
     "is no name, no lrp.start.Start and no array of numbers": "names what there is, and what was given",
 }
 

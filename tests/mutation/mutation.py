@@ -1,7 +1,7 @@
 """Mutation testing: change one operator, number or condition at a time, and see whether a test fails.
 
-Run from the project root: ``python tests/mutation/mutation.py`` (or ``make mutation``). The tests are collected once; for every
-mutant a process is forked in which the changed function has the changed code, and the tests that reach its line run,
+Run from the project root: ``python tests/mutation/mutation.py`` (or ``make mutation``). The tests are collected once;
+for every mutant a process is forked in which the changed function has the changed code, and the tests that reach its line run,
 the quick ones first, until one fails. Nothing is written to the source tree. A mutant that changes more than the body
 of functions (a default, a table, a decorator) is imported anew.
 """
@@ -53,7 +53,8 @@ TESTS = [str(next(Path("tests").rglob(f"test_{name}.py"))) for name in (
     "reductions", "routes", "buffers", "blocks", "in_the_cache", "remembering", "walk", "threads",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
-    "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"), "windows": ("convolution", "bounds"),
+    "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"),
+    "windows": ("convolution", "bounds"),
     "conv": ("convolution", "in_the_cache", "walk"), "pooling": ("pooling", "buffers", "in_the_cache"),
     "steps": ("recurrence", "recurrent"), "lstm": ("recurrent",),
     "back": ("lstm_steps", "recurrence"),
