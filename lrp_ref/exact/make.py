@@ -17,8 +17,9 @@ from ..network.network import Network
 from ..propagation import composites
 from ..propagation.explaining import explain
 from ..propagation.explanation import Explanation
+from ..propagation.prepare import PreparedNetwork, prepare
+from ..propagation.prepare import Question as Asked
 from ..propagation.start import Start
-from ..propagation.walk import Walk, ready
 from ..rules import ZBox
 from ..rules.edits import NEG, POS, ZERO
 from .decisions import decisions
@@ -110,8 +111,8 @@ def certify(
     if exact is None:
         return Certificate(f"not certified: {note}", request, hashes, identities=proof)
     which = 0 if output is None else net.outputs.index(output)
-    walk = ready(net, fed, chosen, output=which, canonize=canonize, start=start)
-    return _made(walk, fed, floats, exact, used, proof, request, hashes, (note,) if note else ())
+    prepared = prepare(net, fed, Asked(chosen, which, canonize, start))
+    return _made(prepared, fed, floats, exact, used, proof, request, hashes, (note,) if note else ())
 
 
 def in_float64(net: Network, x: Any) -> tuple[Network, dict[str, Array]]:
@@ -178,23 +179,23 @@ def _loose(e: Explanation) -> str | None:
 
 
 def _made(
-    walk: Walk, fed: Mapping[str, Array], floats: Explanation, exact: Explanation, bits: int, proof: Identities,
-    request: Request, hashes: Hashes, notes: tuple[str, ...],
+    prepared: PreparedNetwork, fed: Mapping[str, Array], floats: Explanation, exact: Explanation, bits: int,
+    proof: Identities, request: Request, hashes: Hashes, notes: tuple[str, ...],
 ) -> Certificate:  # fmt: skip
     with precision(bits):
         values = {k: enclose(a) for k, a in exact.trace.values.items() if a.dtype == object}
         relevance = {k: enclose(a) for k, a in exact.trace.relevance.items() if a.dtype == object}
         bounds = {k: distance(exact.trace.values[k], floats.trace.values[k]) for k in values}
-        nodes = tuple(_reports(walk, floats, exact, values, relevance, bounds))
+        nodes = tuple(_reports(prepared, floats, exact, values, relevance, bounds))
         largest = {k: float(b.max(initial=0.0)) for k, b in bounds.items()}
-        made = tuple(decisions(walk.net, walk.plan, exact.trace.values, values, largest, relevance))
+        made = tuple(decisions(prepared.net, prepared.plan, exact.trace.values, values, largest, relevance))
         if request.chosen and request.target is not None:
-            made = (*made, _target(walk.net.outputs[0], values, bounds, request.target))
+            made = (*made, _target(prepared.net.outputs[0], values, bounds, request.target))
         residual = max((up(v.value.abs_upper()) for r in exact.ledger for v in r.residual.flat), default=0.0)
         open_ = [r.node for r in exact.ledger if not all(v.value.contains(0) for v in r.residual.flat)]
         truth = {k: relevance.get(k) or enclose(a) for k, a in _parts(exact, fed).items()}
     verdict = _verdict(open_, proof, made, notes)
-    if any(isinstance(n.layer, LSTM) for n in walk.net.nodes):
+    if any(isinstance(n.layer, LSTM) for n in prepared.net.nodes):
         notes = (
             *notes,
             "an LSTM is one node: its steps have no rows, and its denominators are not among the decisions",
@@ -212,11 +213,11 @@ def _verdict(open_: list[str], proof: Identities, made: tuple[Decision, ...], no
 
 
 def _reports(
-    walk: Walk, floats: Explanation, exact: Explanation, values: Mapping[str, Enclosure],
+    prepared: PreparedNetwork, floats: Explanation, exact: Explanation, values: Mapping[str, Enclosure],
     relevance: Mapping[str, Enclosure], bounds: Mapping[str, Array],
 ) -> Iterator[NodeReport]:  # fmt: skip
-    rules = {p.node: p.label for p in walk.plan}
-    layers = {n.name: n for n in walk.net.nodes}
+    rules = {p.node: p.label for p in prepared.plan}
+    layers = {n.name: n for n in prepared.net.nodes}
     for name, true in relevance.items():
         error = distance(exact.trace.relevance[name], floats.trace.relevance[name])
         with np.errstate(divide="ignore", invalid="ignore"):

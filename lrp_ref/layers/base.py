@@ -15,40 +15,29 @@ from ..base.arrays import Array, namespace, unbroadcast
 from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..rules.edits import ONES, ZERO, Edit
-from ..rules.rule import Redistribution, Rule, Universal
-from ..rules.share import UNKNOWN, Known, share
-
-# What a layer says of its forward pass, and what stands in for it.
-SHORT_CUTS = ("stays_finite", "makes_new", "writes_over", "forward_over", "forward_then", "remembering", "nonnegative")
+from ..rules.rule import AnyRule, Group, Redistribution, Rule, Run, Universal
+from ..rules.share import NOTHING, Given, share
+from .promises import Promises
 
 
 class Layer(Value):
     """Base of all layers.
 
-    A layer made from another by a ``forward`` of its own inherits nothing that was said of the old one
-    (``SHORT_CUTS``): it says again what still holds.
-
     Class attributes:
         operands: number of inputs, or None for any number from 1.
         own_rule: what ``rule=None`` does, in words, or None where a rule has to be named.
-        stays_finite: whether finite inputs always give finite outputs, so that nobody need look at them.
-        makes_new: whether the output is an array of its own, of which neither the inputs nor anyone else hold a part.
-        writes_over: whether :meth:`forward_over` can put the output where the input lay.
+        promises: what holds of ``forward``. A subclass with a ``forward`` of its own promises nothing until it says so.
     """
 
     operands: ClassVar[int | None] = 1
     own_rule: ClassVar[str | None] = None
-    stays_finite: ClassVar[bool] = False
-    makes_new: ClassVar[bool] = False
-    writes_over: ClassVar[bool] = False
+    promises: ClassVar[Promises] = Promises()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        base = next(c for c in cls.__mro__[1:] if issubclass(c, Layer))
-        if cls.forward is not base.forward and base.forward is not Layer.forward:
-            for name in SHORT_CUTS:
-                if name not in vars(cls):
-                    setattr(cls, name, vars(Layer)[name])
+        inherited = next(c for c in cls.__mro__[1:] if issubclass(c, Layer)).forward
+        if cls.forward is not inherited is not Layer.forward and "promises" not in vars(cls):
+            cls.promises = Promises()
 
     @property
     def open_between(self) -> tuple[Any, Any]:
@@ -60,7 +49,7 @@ class Layer(Value):
         raise NotImplementedError
 
     def forward_over(self, x: Array) -> None:
-        """Write the output of :meth:`forward` over its only input x, of floats; for layers that ``writes_over``."""
+        """Write the output of :meth:`forward` over its only input x, of floats; for layers that promise it."""
         raise NotImplementedError
 
     def forward_then(self, finish: Callable[[Array], object], *xs: Array) -> Any:
@@ -74,8 +63,8 @@ class Layer(Value):
         finish(out)
         return out
 
-    def remembering(self, *xs: Array) -> tuple[Any, Any]:
-        """Return the output, and what :meth:`redistribute` can make use of once, as ``known.memory``, or None."""
+    def forward_taped(self, *xs: Array) -> tuple[Any, Any]:
+        """Return the output, and what :meth:`redistribute` can make use of once, as ``given.tape``, or None."""
         return self.forward(*xs), None
 
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
@@ -101,7 +90,7 @@ class Layer(Value):
         pulled = self.pull(xs, given if several else given[0])
         return pulled if isinstance(x, tuple) else pulled[0]
 
-    def relevance_backward(self, x: Any, relevance: Any, rule: Any = None) -> Any:
+    def relevance_backward(self, x: Any, relevance: Any, rule: AnyRule | None = None) -> Any:
         """Return the relevance of the inputs.
 
         Args:
@@ -120,37 +109,43 @@ class Layer(Value):
         return received if isinstance(x, tuple) else received[0]
 
     def redistribute(
-        self, x: Any, relevance: Any, rule: Any = None, *, z: Any = None, known: Known = UNKNOWN
+        self, x: Any, relevance: Any, rule: AnyRule | None = None, *, given: Given = NOTHING
     ) -> Redistribution:
         """Return the relevance of the inputs together with the ledger's columns, per sample.
 
         Args:
             x, relevance, rule: as in :meth:`relevance_backward`.
-            z: the layer's output for ``x`` where it is known already (saves a forward pass).
-            known: what else is known of the arrays; linear and recurrent layers make use of it.
+            given: what the caller has already: the layer's output for ``x``, the rule made ready, a tape.
         """
         xs = self._operands(x)
         relevances = relevance if isinstance(relevance, tuple) else (relevance,)
         namespace(*xs, *relevances)
         if isinstance(rule, Universal):
-            if known is UNKNOWN:  # in a walk they fit
+            if given is NOTHING:  # in a walk they fit
                 self._require_shapes(relevances, xs, "relevance")
             return rule.run(self, xs, relevances)
         if isinstance(self, Linear):
-            return self.shared(xs, relevances, rule, replace(known, z=self.forward(*xs) if z is None else z))
-        if known.memory is not None:
-            return self._recall(xs, relevances, rule, z, known.memory)
-        return self._redistribute(xs, relevances, rule, z)
+            given = replace(given, z=self.forward(*xs)) if given.z is None else given
+            return self.shared(xs, relevances, rule, given)
+        if given.tape is not None:
+            return self._redistribute_taped(xs, relevances, rule, given)
+        return self._redistribute(xs, relevances, rule, given.z)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         """Return whether the output is ≥ 0 everywhere, given which inputs are, by the layer and not by values."""
         return False
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def vanishes(self, above: bool) -> bool:
+        """Return whether its own way gives R_i = 0 wherever a_i ≤ 0, given whether that holds of its output."""
+        return False
+
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         raise NotImplementedError
 
-    def _recall(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, memory: Any
+    def _redistribute_taped(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, given: Given
     ) -> Redistribution:
         raise NotImplementedError
 
@@ -181,7 +176,7 @@ class Layer(Value):
             name = type(self).__name__
             raise ShapeError(f"{name}: the number of outputs is {outputs}, that of their {kind}s {len(given)}")
 
-    def _refuse(self, rule: Any, suggested: str = "Gradient") -> ParameterError | UnsupportedError:
+    def _refuse(self, rule: AnyRule | None, suggested: str = "Gradient") -> ParameterError | UnsupportedError:
         name = type(self).__name__
         if rule is None and isinstance(self, Linear):
             return ParameterError(f"{name} has no rule of its own: name one, such as lrp.rules.Epsilon(1e-6)")
@@ -224,28 +219,30 @@ class Linear(Layer):
         """Return the rule that ``rule=None`` stands for, if the layer has one."""
         return None
 
-    def shared(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, known: Known) -> Redistribution:
-        """Check rule and shapes, and let ``share`` execute the rule; ``known.z`` is the output."""
+    def shared(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, given: Given
+    ) -> Redistribution:
+        """Check rule and shapes, and let ``share`` execute the rule; ``given.z`` is the output."""
         rule = self.default() if rule is None else rule
         if not isinstance(rule, Rule):
             raise self._refuse(rule)
         self._expect(relevances, 1)
         (relevance,) = relevances
-        same_shape(self, relevance, known.z)
-        return share(self, xs, relevance, rule, known=known)
+        same_shape(self, relevance, given.z)
+        return share(self, xs, relevance, rule, given)
 
 
 class Unweighted(Linear):
     """A linear layer whose weights are fixed positive numbers and that has no bias; LRP-0 is its own rule."""
 
     own_rule = "LRP-0: in proportion to the inputs"
+    promises = Promises(tells_sign=True)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
 
     def default(self) -> Rule | None:
         """Return LRP-0."""
-        from ..rules.rule import Group, Run
 
         return Rule((Group((Run(),)),))
 
@@ -264,7 +261,9 @@ class Elementwise(Layer):
         (x,) = xs
         return (self.slope(x) * g,)
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
         self._expect(relevances, 1)
@@ -281,11 +280,17 @@ class Route(Layer):
     """
 
     own_rule = "relevance goes where the value came from"
+    promises = Promises(tells_sign=True)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def vanishes(self, above: bool) -> bool:
+        return above  # an input that is not read receives nothing
+
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
         z = self.forward(*xs) if z is None else z

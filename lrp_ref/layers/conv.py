@@ -13,6 +13,7 @@ from ..fast import convolution as kernels
 from ..fast.windows import Pads
 from ..rules.edits import Edit
 from .base import Linear
+from .promises import Promises
 
 
 def per_axis(value: Any, axes: int, what: str) -> tuple[int, ...]:
@@ -87,7 +88,7 @@ class Conv(Linear):
         array([[[3., 7.]]])
     """
 
-    makes_new: ClassVar[bool] = True
+    promises: ClassVar[Promises] = Promises(makes_new=True)
 
     weight: Array
     bias: Array | None = None
@@ -173,7 +174,7 @@ class ConvTranspose(Linear):
         array([[[1., 1., 2., 2.]]])
     """
 
-    makes_new: ClassVar[bool] = True
+    promises: ClassVar[Promises] = Promises(makes_new=True)
 
     weight: Array
     bias: Array | None = None

@@ -10,6 +10,7 @@ from ..errors import ShapeError
 from ..fast import convolution as kernels
 from ..rules.edits import Edit
 from .base import Linear
+from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +37,7 @@ class Dense(Linear):
         array([[ 1. , -0.5]])
     """
 
-    makes_new: ClassVar[bool] = True
+    promises: ClassVar[Promises] = Promises(makes_new=True)
 
     weight: Array
     bias: Array | None = None

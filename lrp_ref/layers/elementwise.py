@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arithmetic import no_exact_value, scalar
 from ..base.arrays import Array, Namespace, namespace
@@ -16,6 +16,7 @@ from ..base.functions import erf, sigmoid
 from ..errors import ParameterError
 from ..fast import buffers
 from .base import Elementwise
+from .promises import Promises
 
 
 def _choose(xp: Namespace, mask: Array, yes: Any, no: Any, like: Array) -> Array:
@@ -25,6 +26,8 @@ def _choose(xp: Namespace, mask: Array, yes: Any, no: Any, like: Array) -> Array
 
 class Identity(Elementwise):
     """y = x (dropout in inference, casts between floats)."""
+
+    promises = Promises(cheap=True, tells_sign=True)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
@@ -50,11 +53,13 @@ class ReLU(Elementwise):
         array([[3., 4.]])
     """
 
-    stays_finite = True
-    writes_over = True
+    promises = Promises(stays_finite=True, writes_over=True, cheap=True, rectifies=True, tells_sign=True)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True
+
+    def vanishes(self, above: bool) -> bool:
+        return above
 
     def forward(self, *xs: Array) -> Array:
         """Return max(x, 0)."""
@@ -77,6 +82,8 @@ class LeakyReLU(Elementwise):
     Args:
         alpha: slope for x ≤ 0: a number, or one per channel (PReLU) as an array (C,).
     """
+
+    promises: ClassVar[Promises] = Promises(cheap=True)
 
     alpha: Any = 0.01
 
@@ -167,6 +174,8 @@ class GELU(Elementwise):
 class Sigmoid(Elementwise):
     """y = 1/(1 + exp(−x))."""
 
+    promises = Promises(tells_sign=True)
+
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True
 
@@ -214,6 +223,8 @@ class Tanh(Elementwise):
 class Softplus(Elementwise):
     """y = log(1 + exp(beta x))/beta."""
 
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
+
     beta: float = 1.0
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
@@ -236,6 +247,8 @@ class Softplus(Elementwise):
 class Clip(Elementwise):
     """y = min(max(x, low), high); ReLU6 is ``Clip(0, 6)``. None leaves a side open."""
 
+    promises: ClassVar[Promises] = Promises(cheap=True, tells_sign=True)
+
     low: Any = None
     high: Any = None
 
@@ -250,6 +263,9 @@ class Clip(Elementwise):
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return (self.low is not None and self.low >= 0) or ((self.high is None or self.high >= 0) and all(inputs))
+
+    def vanishes(self, above: bool) -> bool:
+        return self.low == 0 and above
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
@@ -272,6 +288,8 @@ class Clip(Elementwise):
 @dataclass(frozen=True, eq=False, repr=False)
 class HardSigmoid(Elementwise):
     """y = min(max(alpha x + beta, 0), 1). PyTorch: alpha 1/6, beta 1/2; ONNX's and Keras' default: 0.2, 0.5."""
+
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
 
     alpha: Any = 1 / 6
     beta: Any = 0.5
@@ -314,6 +332,8 @@ class HardTanh(Clip):
 class Abs(Elementwise):
     """y = abs(x)."""
 
+    promises = Promises(tells_sign=True)
+
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True
 
@@ -335,6 +355,8 @@ class Power(Elementwise):
     Args:
         exponent: a number; 0.5 is computed as a square root.
     """
+
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
 
     exponent: Any = 2
 
@@ -359,6 +381,8 @@ class Power(Elementwise):
 
 class Exp(Elementwise):
     """y = exp(x)."""
+
+    promises = Promises(tells_sign=True)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True

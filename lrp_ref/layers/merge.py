@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, sample_sum
 from ..errors import ParameterError, ShapeError
+from ..fast.quotient import divide
 from ..rules.cells import PRODUCT_RULES
 from ..rules.edits import Edit
-from ..rules.rule import Redistribution
-from ..rules.share import divide
+from ..rules.rule import AnyRule, Redistribution
 from .base import Layer, Route, Unweighted, pull_broadcast, same_shape
+from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,6 +103,7 @@ class Multiply(Layer):
 
     operands: ClassVar[int | None] = 2
     own_rule: ClassVar[str | None] = "'signal' with a declared gate, else 'half'"
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
 
     gate: int | None = None
 
@@ -124,7 +126,9 @@ class Multiply(Layer):
         """Return (x_1 g, x_0 g)."""
         return pull_broadcast(xs, (g * xs[1], g * xs[0]))
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         (relevance,) = relevances
         same_shape(self, relevance, self.forward(*xs) if z is None else z)
         kind = getattr(rule, "product", None) if rule is not None else ("half" if self.gate is None else "signal")

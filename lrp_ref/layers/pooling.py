@@ -13,9 +13,10 @@ from ..base.arrays import Array, Namespace, namespace, no_minus, only, sample_su
 from ..errors import ParameterError, ShapeError
 from ..fast import blocks, buffers, threads, windows
 from ..rules.edits import Edit
-from ..rules.rule import Redistribution
+from ..rules.rule import AnyRule, Redistribution
 from .base import Layer, Unweighted, same_shape
 from .conv import pairs, per_axis
+from .promises import Promises
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,7 @@ class MaxPool(Layer):
     """
 
     own_rule: ClassVar[str | None] = "the winner takes all"
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
 
     kernel: Any
     stride: Any = None
@@ -247,6 +249,9 @@ class MaxPool(Layer):
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
+
+    def vanishes(self, above: bool) -> bool:
+        return above
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, *out)."""
@@ -307,7 +312,9 @@ class MaxPool(Layer):
         winners = sum(xp.where(view == best, scalar(1, g), scalar(0, g)) for view in views)
         return (view == best for view in views), g / winners.astype(g.dtype)
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
         self._expect(relevances, 1)

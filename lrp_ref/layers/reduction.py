@@ -10,8 +10,9 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
 from ..errors import ParameterError, ShapeError
 from ..rules.edits import Edit
-from ..rules.rule import Redistribution
+from ..rules.rule import AnyRule, Redistribution
 from .base import Layer, Unweighted, same_shape
+from .promises import Promises
 
 
 def _reduced_axes(layer: Any, x: Array) -> tuple[int, ...]:
@@ -115,6 +116,7 @@ class GlobalMaxPool(Layer):
     """
 
     own_rule: ClassVar[str | None] = "the winner takes all"
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
 
     keepdims: bool = True
     ties: str = "first"
@@ -129,6 +131,9 @@ class GlobalMaxPool(Layer):
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
+
+    def vanishes(self, above: bool) -> bool:
+        return above
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, 1, ...), or (N, C) without keepdims."""
@@ -152,7 +157,9 @@ class GlobalMaxPool(Layer):
             message = message / xp.where(wins, scalar(1, g), zero).sum(axis=2, keepdims=True)
         return (xp.where(wins, message, zero).astype(g.dtype).reshape(x.shape),)
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         if rule is not None:
             raise self._refuse(rule)
         (relevance,) = relevances

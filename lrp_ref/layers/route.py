@@ -12,6 +12,7 @@ from typing import Any
 from ..base.arrays import Array, Namespace, channelwise, namespace, sample_sum
 from ..errors import ParameterError, ShapeError
 from .base import Route
+from .promises import Promises
 
 
 def _axis(layer: Any, axis: int, ndim: int) -> int:
@@ -24,7 +25,7 @@ def _axis(layer: Any, axis: int, ndim: int) -> int:
 class _Reshaping(Route):
     """A route that keeps the order of values: its transpose is the reshape back."""
 
-    stays_finite = True
+    promises = Promises(stays_finite=True, cheap=True, tells_sign=True)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g in the input's shape."""

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from ..arithmetic import no_exact_value
 from ..base.arrays import Array, namespace
 from ..errors import ShapeError
-from ..rules.rule import Redistribution
+from ..rules.rule import AnyRule, Redistribution
 from .base import Layer
+from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +31,7 @@ class Softmax(Layer):
     """
 
     own_rule: ClassVar[str | None] = None
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
 
     axis: int = 1
     log: bool = False
@@ -57,5 +59,7 @@ class Softmax(Layer):
             return (g - namespace(g).exp(y) * g.sum(axis=self.axis, keepdims=True),)
         return (y * (g - (g * y).sum(axis=self.axis, keepdims=True)),)
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
         raise self._refuse(rule, "Pass")

@@ -144,9 +144,9 @@ class Network(Value):
     @property
     def parameters(self) -> tuple[Array, ...]:
         """All float arrays of all layers."""
-        if "parameters" not in self.memory:
-            self.memory["parameters"] = tuple(a for a in self.arrays() if is_float(a))
-        parameters: tuple[Array, ...] = self.memory["parameters"]
+        if "parameters" not in self.cache:
+            self.cache["parameters"] = tuple(a for a in self.arrays() if is_float(a))
+        parameters: tuple[Array, ...] = self.cache["parameters"]
         return parameters
 
     @property
@@ -155,26 +155,26 @@ class Network(Value):
         return self.parameters[0].dtype if self.parameters else None
 
     @property
-    def memory(self) -> dict[Any, Any]:
+    def cache(self) -> dict[Any, Any]:
         """Work that is made once for this network (canonized copies, edited weights); no part of its value.
 
         It ends with the network, is not saved or copied with it, and holds for as long as nobody writes into the
         network's arrays: a changed network is a new one.
         """
-        found: dict[Any, Any] | None = self.__dict__.get("_memory")
+        found: dict[Any, Any] | None = self.__dict__.get("_cache")
         if found is None:
-            object.__setattr__(self, "_memory", found := {})
+            object.__setattr__(self, "_cache", found := {})
         return found
 
-    def remember(self, key: Any, value: Any, *, most: int) -> None:
-        """Put a value into the memory as the newest of its kind, and forget the oldest beyond ``most``."""
-        self.memory[key] = value
-        same = [k for k, v in list(self.memory.items()) if type(v) is type(value)]
+    def keep(self, key: Any, value: Any, *, most: int) -> None:
+        """Put a value into the cache as the newest of its kind, and forget the oldest beyond ``most``."""
+        self.cache[key] = value
+        same = [k for k, v in list(self.cache.items()) if type(v) is type(value)]
         for old in same[:-most]:
-            self.memory.pop(old, None)
+            self.cache.pop(old, None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_memory"}
+        return {k: v for k, v in self.__dict__.items() if k != "_cache"}
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read the value ``name``."""
@@ -273,7 +273,7 @@ class Network(Value):
         *,
         check: bool = True,
         keep: Callable[[str], bool] | None = None,
-        memories: dict[str, Any] | None = None,
+        tapes: dict[str, Any] | None = None,
     ) -> dict[str, Array]:
         """Run the nodes and return every value by name (several outputs as ``name``, ``name:1``, ...).
 
@@ -281,7 +281,7 @@ class Network(Value):
             x: checked inputs by name.
             check: whether to look for NaN and infinity after each node.
             keep: which values to keep until the end; None for all. Others are freed after their last use.
-            memories: where to put what each layer remembers for the way back, by the names it holds already.
+            tapes: where to put what each layer leaves for the way back, by the names it holds already.
         """
         values = dict(x)
         last = {name: k for k, node in enumerate(self.nodes) for name in node.inputs}
@@ -289,7 +289,7 @@ class Network(Value):
         for k, node in enumerate(self.nodes):
             done = {name for name in node.inputs if last[name] == k and name not in self.outputs}
             done = set() if keep is None else {name for name in done if not keep(name)}
-            look = check and not node.layer.stays_finite
+            look = check and not node.layer.promises.stays_finite
             try:
                 with unwarned():
                     xs = tuple(_value(values, name) for name in node.inputs)
@@ -297,8 +297,8 @@ class Network(Value):
                         out, look = _then(node.layer, over[node.name], xs, look), False
                     elif node.inputs[0] in over:
                         (out,) = xs
-                    elif memories is not None and node.name in memories:
-                        out, memories[node.name] = node.layer.remembering(*xs)
+                    elif tapes is not None and node.name in tapes:
+                        out, tapes[node.name] = node.layer.forward_taped(*xs)
                     else:
                         out = node.layer.forward(*xs)
                 for j, array in enumerate(out if isinstance(out, tuple) else (out,)):
@@ -318,8 +318,14 @@ class Network(Value):
         if keep is None:
             return {}
         uses = Counter(name for node in self.nodes for name in node.inputs)
-        made = {n.name for n in self.nodes if n.layer.makes_new and uses[n.name] == 1 and n.name not in self.outputs}
-        readers = [n for n in self.nodes if n.layer.writes_over and n.inputs[0] in made and not keep(n.inputs[0])]
+        made = {
+            n.name
+            for n in self.nodes
+            if n.layer.promises.makes_new and uses[n.name] == 1 and n.name not in self.outputs
+        }
+        readers = [
+            n for n in self.nodes if n.layer.promises.writes_over and n.inputs[0] in made and not keep(n.inputs[0])
+        ]
         return {n.inputs[0]: n.layer for n in readers}
 
     def forward(self, x: Any) -> Any:

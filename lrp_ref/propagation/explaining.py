@@ -17,10 +17,11 @@ from . import composites
 from .domain import outside
 from .explanation import Explanation
 from .ledger import Ledger
+from .prepare import PreparedNetwork, Question, prepare
 from .start import Difference, Logit, Output, Start, find, start_relevance
 from .targets import indices, is_tuple, some_targets
 from .trace import Trace
-from .walk import Walk, ready, walk_back
+from .walk import back, forward
 from .workload import Sharing
 
 
@@ -120,55 +121,68 @@ def explain(
     """
     start = find(start, against)
     chosen = composites.resolve(composite, parameters, caller=explain)
-    net, fed, walk = prepared(net, x, chosen, output, canonize, xp, start)
+    net, fed = at_the_door(net, x, xp)
+    place = output_place(net, output)
+    prepared = prepare(net, fed, Question(chosen, place, canonize, start))
     n = len(next(iter(fed.values())))
-    shape = walk.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
+    shape = prepared.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
     target = indices(target, n, shape) if is_tuple(target) else target
     begin = start.settled(n, shape) if isinstance(start, Start) else start
-    axis = net.output_axes[0 if output is None else net.outputs.index(output)] if net.output_axes else 0
+    axis = net.output_axes[place] if net.output_axes else 0
+    batch = _Batch(prepared, target, begin, n, axis, trace)
 
     def some(cut: slice) -> Explanation:
         few = {name: a[cut] for name, a in fed.items()}
         with settled(*few.values()):
-            return _explain_few(walk, few, some_targets(target, cut, n), begin, cut, n, axis, keep=trace)
+            return batch.explained(few, cut)
 
-    shared = walk.sharing(fed, whole=trace)
-    several = shared in (Sharing.SAMPLES, Sharing.LAYERS)
-    with nullcontext() if shared is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
-        count = max(n, 1) if trace else walk.samples(fed, threads.members() if shared is Sharing.SAMPLES else 1)
+    divided = prepared.sharing(fed, whole=trace)
+    several = divided in (Sharing.SAMPLES, Sharing.LAYERS)
+    with nullcontext() if divided is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
+        count = max(n, 1) if trace else prepared.samples(fed, threads.members() if divided is Sharing.SAMPLES else 1)
         parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
     xp = namespace(parts[0].output)
     whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
     begun = begin if isinstance(begin, Start) else whole.start_relevance
     again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
     how = repr(start) if isinstance(start, Start) else whole.start
-    if isinstance(start, Logit) and not canonize and walk.head.squashed:
+    head = prepared.head
+    if isinstance(start, Logit) and not canonize and head.squashed:
         how = repr(Output())  # the network is explained as it is, above its sigmoid or softmax
-    notes = (*([f"start at {walk.head.text}"] if walk.head.text else []), *outside(walk.net, walk.plan, fed))
-    return replace(_as_given(whole, net, axis), again=again, start=how, notes=notes)
+    notes = (*([f"start at {head.text}"] if head.text else []), *outside(prepared.net, prepared.plan, fed))
+    return replace(as_given(whole, net, place), again=again, start=how, notes=notes)
 
 
-def prepared(
-    net: Network, x: Any, composite: Any, output: str | None, canonize: bool, xp: Any, start: Any = None
-) -> tuple[Network, dict[str, Array], Walk]:
-    """Return the network and its checked inputs in their array module, and the walk; errors as of :func:`explain`."""
+def at_the_door(net: Network, x: Any, xp: Any) -> tuple[Network, dict[str, Array]]:
+    """Return the network and its checked inputs in the array module that is asked for; errors as of :func:`explain`."""
     if xp is not None:
         module = by_name(xp)
         x = {k: convert(v, module) for k, v in x.items()} if isinstance(x, Mapping) else convert(x, module)
         net = net.to(module)
-    if output is not None and output not in net.outputs:
-        raise GraphError(f"'{output}' is no output of the network; there are: {', '.join(net.outputs)}")
     fed = net.feed(x)
     if not any(is_float(a) for a in fed.values()):
         raise BackendError(
             "no input holds floats or exact numbers, so there is nothing to give relevance to: cast it, x.astype(float)"
         )
-    which = 0 if output is None else net.outputs.index(output)
-    return net, fed, ready(net, fed, composite, output=which, canonize=canonize, start=start)
+    return net, fed
 
 
-def _as_given(e: Explanation, net: Network, axis: int) -> Explanation:
-    """Return an explanation whose arrays have the batch in front with those in the layout of the network's arrays."""
+def output_place(net: Network, output: str | None) -> int:
+    """Return which of the network's outputs is called so; the first for None."""
+    if output is not None and output not in net.outputs:
+        raise GraphError(f"'{output}' is no output of the network; there are: {', '.join(net.outputs)}")
+    return 0 if output is None else net.outputs.index(output)
+
+
+def as_given(e: Explanation, net: Network, place: int = 0) -> Explanation:
+    """Return an explanation whose arrays have the batch in front with those in the layout of the network's arrays.
+
+    Args:
+        e: of one of the network's outputs.
+        net: the network.
+        place: of the output among them.
+    """
+    axis = net.output_axes[place] if net.output_axes else 0
     places = {i.name: i.batch_axis for i in net.inputs if i.name in e.relevance}
     parts = {name: batch_back(e.relevance[name], place) for name, place in places.items()}
     return replace(
@@ -182,46 +196,61 @@ def _as_given(e: Explanation, net: Network, axis: int) -> Explanation:
     )
 
 
-def _explain_few(
-    walk: Walk, fed: Mapping[str, Array], target: Any, start: Any, cut: slice, n: int, axis: int, *, keep: bool
-) -> Explanation:
-    """Explain the samples ``cut`` of ``n``, which fit into memory together; the relevance is a dict by input name.
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """What is asked of all samples, of which a few at a time are explained.
 
-    All arrays have the batch in front, but a start relevance given as an array: it has it at ``axis``.
+    Attributes:
+        prepared: the network made ready.
+        target, start: of all samples; an array as start has the batch at ``axis``.
+        samples: their number.
+        axis: of the network's output, in the layout of the file, that counts the samples.
+        keep: whether all values and relevances are kept.
     """
-    name = walk.net.outputs[0]
-    wanted = {i.name: fed[i.name] for i in walk.net.inputs}
-    memories = dict.fromkeys(walk.remembering)
-    values = walk.net.values(wanted, keep=None if keep else lambda value: value not in walk.dropped, memories=memories)
-    out = values[name]
-    if not isinstance(start, Start):
-        start = like(start, out)  # of the whole batch, or of one sample, which then holds for all
-        start = batch_first(start, axis) if start.ndim == out.ndim else start
-        start = start[cut] if start.shape == (n, *out.shape[1:]) else start
-    else:
-        start = start.some(cut, n)
-    # Exact numbers have no probability: a start that asks for one says so.
-    chance = walk.probability(values) if out.dtype.kind == "f" else None
-    begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
-    relevance, rows = walk_back(walk, values, {name: begin}, memories, keep=keep)
-    received = {
-        key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
-        for key, array in fed.items()
-        if is_float(array)
-    }
-    return Explanation(
-        output=out,
-        relevance=received,
-        ledger=Ledger(rows),
-        kept=Trace(values, relevance, walk.traced) if keep else None,
-        target=targets,
-        start=how,
-        composite=walk.composite,
-        bias=walk.bias,
-        plan=walk.plan,
-        start_relevance=begin,
-        against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
-        head=walk.head,
-        probability=chance,
-        relevance_axes=(0,) * len(received),
-    )
+
+    prepared: PreparedNetwork
+    target: Any
+    start: Any
+    samples: int
+    axis: int
+    keep: bool
+
+    def explained(self, fed: Mapping[str, Array], cut: slice) -> Explanation:
+        """Explain the samples ``cut``, which are ``fed`` and fit into memory together; all arrays, batch in front."""
+        prepared = self.prepared
+        values, tapes = forward(prepared, fed, keep=self.keep)
+        name = prepared.net.outputs[0]
+        out, start = values[name], self._start(values[name], cut)
+        chance = prepared.probability(values)
+        target = some_targets(self.target, cut, self.samples)
+        begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
+        relevance, rows = back(prepared, values, {name: begin}, tapes, keep=self.keep)
+        received = {
+            key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
+            for key, array in fed.items()
+            if is_float(array)
+        }
+        return Explanation(
+            output=out,
+            relevance=received,
+            ledger=Ledger(rows),
+            kept=Trace(values, relevance, prepared.traced) if self.keep else None,
+            target=targets,
+            start=how,
+            composite=prepared.composite,
+            bias=prepared.bias,
+            plan=prepared.plan,
+            start_relevance=begin,
+            against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
+            head=prepared.head,
+            probability=chance,
+            relevance_axes=(0,) * len(received),
+        )
+
+    def _start(self, out: Array, cut: slice) -> Any:
+        """Return the start for the samples ``cut``; an array may also be of one sample, and then holds for all."""
+        if isinstance(self.start, Start):
+            return self.start.some(cut, self.samples)
+        start = like(self.start, out)
+        start = batch_first(start, self.axis) if start.ndim == out.ndim else start
+        return start[cut] if start.shape == (self.samples, *out.shape[1:]) else start

@@ -1,32 +1,17 @@
-"""What a walk knows from the graph alone: where values are ≥ 0, and where relevance must be 0.
+"""What holds by the graph alone: where values are ≥ 0, and where relevance must be 0.
 
-No one looks at numbers for this: it follows from the layers and the plan. Rules use it to leave out passes that are
+Nobody looks at numbers for this: it follows from the layers and the plan. Rules use it to leave out passes that are
 known to be empty (a⁻ behind a ReLU; the z_j < 0 half of the generalised γ-rule below one).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from ..layers import Clip, GlobalMaxPool, Layer, MaxPool, ReLU, Route
+from ..layers import Layer
 from ..network.network import Network, owner
 from ..rules.edits import KEEP, NEG, POS
-from ..rules.rule import Rule
-from .composites import Plan
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What holds at one node.
-
-    Attributes:
-        nonnegative: all its inputs are ≥ 0.
-        active: the relevance of its output is 0 wherever the output is ≤ 0.
-    """
-
-    nonnegative: bool
-    active: bool
+from ..rules.prepared import Facts
+from ..rules.rule import AnyRule, Rule
+from .plan import Plan
 
 
 def facts(net: Network, plan: Plan, start_vanishes: bool = False) -> tuple[Facts, ...]:
@@ -39,8 +24,9 @@ def facts(net: Network, plan: Plan, start_vanishes: bool = False) -> tuple[Facts
     """
     positive: dict[str, bool] = {}
     for node in net.nodes:
-        positive[node.name] = node.layer.nonnegative(tuple(positive.get(name, False) for name in node.inputs))
-    # Walk back: does the relevance of a value vanish where the value is 0 (or below), at every use of it?
+        inputs = tuple(positive.get(name, False) for name in node.inputs)
+        positive[node.name] = node.layer.promises.tells_sign and node.layer.nonnegative(inputs)
+    # The way back is asked next: does the relevance of a value vanish where the value is ≤ 0, at every use of it?
     vanishes = dict.fromkeys(net.outputs, start_vanishes)
     active: dict[str, bool] = {}
     for node, planned in zip(reversed(net.nodes), reversed(plan), strict=True):
@@ -53,15 +39,11 @@ def facts(net: Network, plan: Plan, start_vanishes: bool = False) -> tuple[Facts
     return tuple(Facts(all(positive.get(n, False) for n in node.inputs), active[node.name]) for node in net.nodes)
 
 
-def _vanishes(layer: Layer, rule: Any, above: bool, positive: bool) -> bool:
-    """Whether R_i = 0 wherever a_i ≤ 0, given whether the same holds of the layer's output."""
-    if isinstance(layer, ReLU) or (isinstance(layer, Clip) and layer.low == 0):
-        return rule is None and above
+def _vanishes(layer: Layer, rule: AnyRule | None, above: bool, positive: bool) -> bool:
+    """Return whether R_i = 0 wherever a_i ≤ 0, given whether the same holds of the layer's output."""
     if isinstance(rule, Rule):
         # R_i is a_i times something: 0 at a_i = 0, and a_i < 0 does not occur.
         plain = all(r.inputs in (KEEP, POS, NEG) for g in rule.groups for r in g.runs)
         even = any(g.bias_share or g.stabiliser_share for g in rule.groups)
         return positive and plain and not even
-    if rule is None and isinstance(layer, Route | MaxPool | GlobalMaxPool):
-        return above
-    return False
+    return rule is None and layer.promises.tells_sign and layer.vanishes(above)

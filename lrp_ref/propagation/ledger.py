@@ -11,6 +11,8 @@ import numpy as np
 from ..arithmetic import largest
 from ..base import tables
 from ..base.arrays import Array, cut_of, to_numpy
+from ..rules.rule import Redistribution
+from .plan import Planned
 
 COLUMNS = ("relevance_out", "relevance_in", "bias", "stabiliser", "dropped", "residual")
 
@@ -41,6 +43,20 @@ class Row:
     dropped: Array
     residual: Array
     size: Array | None = None
+
+    @staticmethod
+    def of(planned: Planned, out: Array, received: Array, shared: Redistribution, size: Array | None = None) -> Row:
+        """Return the row of one node, whose residual closes it.
+
+        Args:
+            planned: the node and its rule.
+            out, received: the sums (N,) of what arrived at its outputs, and of what its inputs received.
+            shared: what its layer made of it.
+            size: the sum of the absolute relevances that arrived.
+        """
+        residual = out - received - shared.bias - shared.stabiliser - shared.dropped
+        columns = (out, received, shared.bias, shared.stabiliser, shared.dropped, residual)
+        return Row(planned.node, planned.label, *columns, size)
 
     def map(self, function: Callable[..., Array], *others: Row) -> Row:
         """Return the row with ``function`` of every column in the column's place.

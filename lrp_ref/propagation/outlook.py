@@ -7,7 +7,8 @@ from typing import Any
 
 from ..base.arrays import is_float, namespace
 from ..network.network import Network
-from .explaining import prepared
+from .explaining import at_the_door, output_place
+from .prepare import Question, prepare
 from .start import Start, find, start_relevance
 from .targets import indices, is_tuple
 
@@ -58,11 +59,12 @@ def outlook(
         Outlook(output=(3,), batch=64)
     """
     begin = find(start, against)
-    _, fed, walk = prepared(net, x, composite, output, canonize, xp, begin)
-    shape = walk.output_shape(fed)
+    net, fed = at_the_door(net, x, xp)
+    prepared = prepare(net, fed, Question(composite, output_place(net, output), canonize, begin))
+    shape = prepared.output_shape(fed)
     like = next(a for a in fed.values() if is_float(a))
     target = indices(target, 1, shape) if is_tuple(target) else target
     begin = begin.settled(1, shape) if isinstance(begin, Start) else begin
     none = namespace(like).zeros((0, *shape), dtype=like.dtype)
     start_relevance(none, target, begin)
-    return Outlook(shape, walk.batch(fed, whole=trace))
+    return Outlook(shape, prepared.batch(fed, whole=trace))

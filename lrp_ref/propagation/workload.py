@@ -70,13 +70,13 @@ class Extent:
         return int(max(1, min(-(-n // threads), fit)))
 
 
-def extent(net: Network, values: Mapping[str, Array], dropped: Collection[str]) -> Extent:
+def extent(net: Network, values: Mapping[str, Array], unkept: Collection[str]) -> Extent:
     """Return how much one sample takes, from the values of a pass without samples.
 
     Args:
         net: the network.
         values: of all its nodes and inputs, by name.
-        dropped: names of values that the walk does not keep.
+        unkept: names of values that the walk does not keep.
     """
     products, recurrent = [], 0
     for node in net.nodes:
@@ -89,5 +89,5 @@ def extent(net: Network, values: Mapping[str, Array], dropped: Collection[str]) 
             products.append((layer.weight.size, math.prod(values[node.name].shape[1:-1])))
         elif isinstance(layer, LSTM):
             recurrent = max(recurrent, sum(a.nbytes for a in layer.arrays()))
-    numbers = sum(math.prod(v.shape[1:]) for name, v in values.items() if name not in dropped)
+    numbers = sum(math.prod(v.shape[1:]) for name, v in values.items() if name not in unkept)
     return Extent(numbers, tuple(products), recurrent)

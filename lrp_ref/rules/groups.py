@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..base.arrays import Array
+from ..arithmetic import scalar
+from ..base.arrays import Array, only
 from ..errors import ParameterError, unknown
 from .edits import EXACT, KEEP, ZERO, Const, Edit, Stabiliser
 
@@ -77,6 +78,13 @@ class Group:
             raise ParameterError("Group: give at least one run; without any there is no denominator")
         if self.gate not in (None, "positive", "negative"):
             raise ParameterError(f"Group: gate must be None, 'positive' or 'negative', got {self.gate!r}")
+
+    def covered(self, relevance: Array, z: Array) -> Array:
+        """Return weight gate_j R_j: what of the relevance the group covers, given the unedited z."""
+        mass = scalar(self.weight, relevance) * relevance
+        if self.gate is None:
+            return mass
+        return only(mass, z > 0 if self.gate == "positive" else z < 0)
 
     def with_bias(self, policy: str) -> Group:
         """Return the group under a bias policy, see :meth:`.rule.Rule.with_bias`; itself if nothing changes."""

@@ -92,7 +92,7 @@ def test_the_program_chooses_the_batch(dense: Path, tmp_path: Path, monkeypatch:
         Network.sequential([layers.Dense(np.ones((2, 1000))), layers.Dense(np.ones((1000, 2)))]), tmp_path / "w.npz"
     )
     monkeypatch.setattr(
-        "lrp_ref.propagation.walk.WORKING_BYTES", 3 * 8 * 1004 + 5
+        "lrp_ref.propagation.prepare.WORKING_BYTES", 3 * 8 * 1004 + 5
     )  # 2 + 1000 + 2 numbers a sample, 8 bytes each
     run("explain", wide, array(tmp_path / "y.npy", RNG.normal(size=(7, 2))), "-o", tmp_path / "o2")
     assert sizes == [3, 3, 1]

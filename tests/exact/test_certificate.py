@@ -178,7 +178,7 @@ def test_parameters_belong_to_presets_only() -> None:
 
 
 def dropped_bias(*arguments: Any) -> tuple[Any, None]:
-    message = arguments[1]
+    message = arguments[1].message
     return message[:, 0] * 0 if message.ndim == 2 else message.sum(axis=tuple(range(1, message.ndim))) * 0, None
 
 

@@ -110,9 +110,9 @@ def test_in_the_prime_field_every_residual_of_a_large_network_is_0(composite: st
 def test_a_term_that_is_left_out_is_seen_in_the_prime_field(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sharing._bias_mass
 
-    def without(passes: Any, message: Any, *rest: Any) -> Any:
-        bias, units = whole(passes, message, *rest)
-        return (bias * 0, units) if message.shape[-1] == 10 else (bias, units)
+    def without(passes: Any, sent: Any, *rest: Any) -> Any:
+        bias, units = whole(passes, sent, *rest)
+        return (bias * 0, units) if sent.message.shape[-1] == 10 else (bias, units)
 
     monkeypatch.setattr(sharing, "_bias_mass", without)
     found = cert.identities(small("digits8_cnn"), digits()[:2], composite="epsilon", system="field")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from convolutions import GEOMETRIES, Geometry
 from exact_numbers import F, exact
+from readied import known, ready
 from strict import STRICT
 
 import lrp_ref as lrp
@@ -17,10 +18,12 @@ from lrp_ref import layers, rules
 from lrp_ref.errors import NonFiniteError, ShapeError
 from lrp_ref.fast import blocks, threads
 from lrp_ref.fast import convolution as kernels
+from lrp_ref.layers.promises import Promises
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.propagation import walk, workload
+from lrp_ref.propagation import prepare, workload
+from lrp_ref.rules.prepared import PreparedRule
 from lrp_ref.rules.rule import Rule
-from lrp_ref.rules.share import Known, constants, share
+from lrp_ref.rules.share import share
 
 # Convolutions -------------------------------------------------------------------------------------------------------
 
@@ -194,9 +197,6 @@ def test_a_layer_with_a_forward_pass_of_its_own_is_asked_for_it() -> None:
     ):
         net = chain(kind(WEIGHT), act())
         assert np.array_equal(net.values({"x": X}, keep=lambda name: False)["n1"], expected)
-        seen: list[Any] = []
-        assert np.array_equal(kind(WEIGHT).forward_then(seen.append, X), kind(WEIGHT).forward(X))
-        assert np.array_equal(np.concatenate([part.ravel() for part in seen]), kind(WEIGHT).forward(X).ravel())
 
 
 def test_what_holds_for_a_kind_of_layer_holds_for_those_that_only_complete_it() -> None:
@@ -207,32 +207,34 @@ def test_what_holds_for_a_kind_of_layer_holds_for_those_that_only_complete_it() 
     class Renamed(layers.ReLU):
         pass
 
+    assert Doubled.promises.tells_sign
     assert Doubled().nonnegative((True,))
     assert not Doubled().nonnegative((False,))
-    assert Renamed.writes_over
-    assert Renamed.stays_finite
+    assert Renamed.promises.writes_over
+    assert Renamed.promises.stays_finite
+    assert Renamed.promises.tells_sign
     assert Renamed().nonnegative((False,))
 
 
 def test_a_layer_with_a_forward_pass_of_its_own_says_again_what_holds() -> None:
     own = made_over()
     for kind in (own.Threshold, own.Lowered):
-        assert not kind.writes_over
-        assert not kind.stays_finite
-        assert not kind().nonnegative((False,))
-    assert own.Same().nonnegative((False,))
-    assert not own.Same.writes_over
-    assert not own.Shifted.makes_new
+        assert not kind.promises.writes_over
+        assert not kind.promises.stays_finite
+        assert not kind.promises.tells_sign
+    assert own.Same.promises == Promises()
+    assert not own.Same.promises.writes_over
+    assert not own.Shifted.promises.makes_new
     rng = np.random.default_rng(10)
     lstm = own.Reversed(rng.standard_normal((1, 4, 2, 3)), rng.standard_normal((1, 4, 2, 2)), np.ones((1, 4, 2)))
     x = rng.standard_normal((2, 5, 3))
-    found, memory = lstm.remembering(x)
-    assert np.array_equal(found, lstm.forward(x))
-    assert memory is None
+    assert not own.Reversed.promises.leaves_tape
+    reversed_net = chain(lstm)
+    assert np.array_equal(reversed_net.values({"x": x}, tapes={})["n0"], lstm.forward(x))
 
 
 def test_layers_that_do_not_write_over_say_so() -> None:
-    assert not layers.Identity.writes_over
+    assert not layers.Identity.promises.writes_over
     with pytest.raises(NotImplementedError):
         layers.Identity().forward_over(X)
 
@@ -244,23 +246,23 @@ BOX = rules.ZBox(F(-4), F(5))
 
 def test_what_constants_add_to_a_denominator_is_made_once() -> None:
     layer, x, r = layers.Dense(exact([1, -2], [3, 1]), exact(1, 2)), exact([1, -2], [4, 3]), exact([5, 7], [-2, 1])
-    made = constants(layer, BOX, (x[:1],), Known())
+    made = PreparedRule(layer, BOX).with_constants((x[:1],)).constants
     (total,) = made.values()
     assert total.tolist() == [[-(1 + 3) * -4 - 0, -(0 + 1) * -4 - -2 * 5]], "−l w⁺ − h w⁻"
     expected = share(layer, (x,), r, BOX)
-    for known in (Known(constants=made), Known(constants={}), Known(constants=made, z=layer.forward(x))):
-        found = share(layer, (x,), r, BOX, known=known)
+    for more in ({"constants": made}, {"constants": {}}, {"constants": made, "z": layer.forward(x)}):
+        found = share(layer, (x,), r, BOX, known(layer, BOX, **more))
         for name in ("bias", "stabiliser", "dropped"):
             assert getattr(found, name).tolist() == getattr(expected, name).tolist()
         assert found.relevances[0].tolist() == expected.relevances[0].tolist()
     wrong = dict.fromkeys(made, total + 1)
-    changed = share(layer, (x,), r, BOX, known=Known(constants=wrong)).relevances[0]
+    changed = share(layer, (x,), r, BOX, known(layer, BOX, constants=wrong)).relevances[0]
     assert changed.tolist() != expected.relevances[0].tolist()
-    assert constants(layer, rules.ZPlus(), (x[:1],), Known()) == {}
+    assert PreparedRule(layer, rules.ZPlus()).with_constants((x[:1],)).constants == {}
     (group,) = BOX.groups
     turned = Rule((replace(group, runs=group.runs[::-1]),))  # the constants first
-    made = constants(layer, turned, (x[:1],), Known())
-    found = share(layer, (x,), r, turned, known=Known(constants=made))
+    made = PreparedRule(layer, turned).with_constants((x[:1],)).constants
+    found = share(layer, (x,), r, turned, known(layer, turned, constants=made))
     assert found.relevances[0].tolist() == expected.relevances[0].tolist()
 
 
@@ -277,8 +279,8 @@ def test_an_explanation_remembers_the_constants() -> None:
     net, x = box_net()
     composite = lrp.composites.get("epsilon_gamma_box", low=-1.0, high=1.0)
     first = lrp.explain(net, x, composite=composite, target=1)
-    ready = walk.ready(net, {i.name: x for i in net.inputs}, composite, output=0, canonize=True)
-    found = [known.constants for known in ready.known]
+    made = ready(net, {i.name: x for i in net.inputs}, composite)
+    found = [step.ready.constants for step in made.steps if step.ready is not None]
     assert [len(c) for c in found if c] == [1], "only the layer at the input has bounds"
     (total,) = next(c for c in found if c).values()
     conv = net.nodes[0].layer
@@ -286,7 +288,7 @@ def test_an_explanation_remembers_the_constants() -> None:
     positive, negative = np.maximum(conv.weight, 0), np.minimum(conv.weight, 0)
     expected = -layers.Conv(positive).forward(low) - layers.Conv(negative).forward(high)
     np.testing.assert_allclose(total, expected, rtol=1e-13)
-    assert any(a is total for a in walk._remembered(ready))
+    assert any(a is total for a in prepare.cached_arrays(made))
     # Without them: node by node with shapes that are not known at the door.
     behind = Network((Node("same", layers.Identity(), ("x",)), *(
         replace(n, inputs=tuple("same" if i == net.inputs[0].name else i for i in n.inputs)) for n in net.nodes
@@ -342,7 +344,7 @@ def test_threads_that_share_the_blocks_change_nothing(
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(kernels, "SUMMANDS", 18)
     monkeypatch.setattr(kernels, "STRIP_BYTES", 4096)
-    monkeypatch.setattr(walk.Walk, "sharing", lambda self, fed, whole: workload.Sharing.SAMPLES)
+    monkeypatch.setattr(prepare.PreparedNetwork, "sharing", lambda self, fed, whole: workload.Sharing.SAMPLES)
     monkeypatch.setattr(threads._Team, "enter", shared_by_three)
     shared = lrp.explain(net, x, composite=chosen, target=1)
     np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-10, atol=1e-12)
@@ -378,16 +380,16 @@ def test_edited_layers_take_no_more_than_three_quarters_of_those_they_come_from(
         for part in (layers.Dense(rng.standard_normal(shape), rng.standard_normal(shape[1])), layers.ReLU())
     ))  # fmt: skip
     if most is not None:
-        monkeypatch.setattr(walk, "REMEMBERED_BYTES", most)
+        monkeypatch.setattr(prepare, "CACHED_BYTES", most)
     x = rng.standard_normal((2, 4))
     plan = rules.AlphaBeta(2, 1)
-    ready = walk.ready(net, {"x": x}, plan, output=0, canonize=False)
-    assert [len(known.edited or {}) for known in ready.known][::2] == kept
+    made = ready(net, {"x": x}, plan, canonize=False)
+    assert [len(step.ready.edited) for step in made.steps[::2] if step.ready] == kept
     found = lrp.explain(net, x, composite=plan, target=0).relevance
-    monkeypatch.setattr(walk, "REMEMBERED_BYTES", 1 << 40)
-    monkeypatch.setattr(walk, "EDITED_SHARE", 100)
+    monkeypatch.setattr(prepare, "CACHED_BYTES", 1 << 40)
+    monkeypatch.setattr(prepare, "EDITED_PART", 100)
     afresh = net.map_arrays(lambda a: a.copy())
-    again = walk.ready(afresh, {"x": x}, plan, output=0, canonize=False)
-    assert [len(known.edited or {}) for known in again.known][::2] == [4, 2, 2]
+    again = ready(afresh, {"x": x}, plan, canonize=False)
+    assert [len(step.ready.edited) for step in again.steps[::2] if step.ready] == [4, 2, 2]
     whole = lrp.explain(afresh, x, composite=plan, target=0).relevance
     np.testing.assert_allclose(found, whole, rtol=1e-12)

@@ -12,10 +12,12 @@ import pytest
 
 import lrp_ref
 from lrp_ref.base.frozen import Value
+from lrp_ref.fast.quotient import Sent
 from lrp_ref.layers import LAYERS
 from lrp_ref.rules import RULES
-from lrp_ref.rules import share as sharing
+from lrp_ref.rules.prepared import PreparedRule
 from lrp_ref.rules.rule import Redistribution, WithBias
+from lrp_ref.rules.share import Given
 
 MODULES = sorted(
     found.name
@@ -82,7 +84,7 @@ def test_values_are_frozen(cls: Any) -> None:
     assert cls.__dataclass_params__.frozen
 
 
-@pytest.mark.parametrize("cls", [Redistribution, sharing.Known, sharing._Messages], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", [Redistribution, Given, PreparedRule, Sent], ids=lambda c: c.__name__)
 def test_bundles_of_arrays_are_compared_by_identity(cls: type) -> None:
     """Comparing their fields would ask an array for its truth value."""
     assert cls.__eq__ is object.__eq__

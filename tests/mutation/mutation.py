@@ -1,9 +1,9 @@
 """Mutation testing: change one operator, number or condition at a time, and see whether a test fails.
 
 Run from the project root: ``python tests/mutation/mutation.py`` (or ``make mutation``). The tests are collected once;
-for every mutant a process is forked in which the changed function has the changed code, and the tests that reach its line run,
-the quick ones first, until one fails. Nothing is written to the source tree. A mutant that changes more than the body
-of functions (a default, a table, a decorator) is imported anew.
+for every mutant a process is forked in which the changed function has the changed code, and the tests that reach its
+line run, the quick ones first, until one fails. Nothing is written to the source tree. A mutant that changes more than
+the body of functions (a default, a table, a decorator) is imported anew.
 """
 
 import functools

@@ -9,7 +9,7 @@ from ...base.arrays import Array, Namespace, namespace
 from ...fast import buffers
 from ...rules.edits import ZERO, Stabiliser
 from ...rules.rule import Group, Rule, Run
-from ...rules.share import Known, share
+from ...rules.share import Given, share
 from ..dense import Dense
 from ..merge import Add
 from .steps import CELL, GATES, Tape, Weights
@@ -89,7 +89,7 @@ class SharedBack(RelevanceBack):
         features, to_h, to_c = tape.features, [], []
         for k, layer in enumerate(self.layers):
             kept, new = tape.parts[at, 0, k].T, tape.parts[at, 1, k].T
-            cell = share(_CellSum(), (new, kept), h[k].T + c[k].T, self.state, known=Known(z=new + kept))
+            cell = share(_CellSum(), (new, kept), h[k].T + c[k].T, self.state, Given(z=new + kept))
             to_new, to_kept = cell.relevances
             joint = self.xp.concatenate((tape.x[at, k], tape.h[at, k]), axis=0).T
             below = share(layer, (joint,), to_new, self.dense)

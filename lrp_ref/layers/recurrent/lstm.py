@@ -1,4 +1,4 @@
-"""LSTM: its inputs and outputs, and the order in which each direction reads; the loops are in ``recurrence``."""
+"""LSTM: its inputs and outputs, and the order in which each direction reads; the loops are in ``steps``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from ...base.arrays import Array, Namespace, namespace, require_dtype, require_i
 from ...errors import ParameterError, ShapeError
 from ...fast import buffers
 from ...rules.edits import ZERO
-from ...rules.rule import Redistribution, Rule, WithBias
+from ...rules.rule import AnyRule, Redistribution, Rule, WithBias
+from ...rules.share import Given
 from ..base import Layer, same_shape
+from ..promises import Promises
 from .back import DerivativeBack, relevance_back
 from .steps import Arriving, Tape, Weights, run, walk_back
 
@@ -52,6 +54,7 @@ class LSTM(Layer):
     """
 
     operands: ClassVar[int | None] = None
+    promises: ClassVar[Promises] = Promises(leaves_tape=True)
 
     weight_input: Array
     weight_hidden: Array
@@ -145,7 +148,7 @@ class LSTM(Layer):
         keep = {"last": "states" if self.lengths else "last", "sequence": "states", "all": "cell"}[self.returns]
         return self._outputs(self._run(xs, keep), xs)
 
-    def remembering(self, *xs: Array) -> tuple[Any, Tape]:
+    def forward_taped(self, *xs: Array) -> tuple[Any, Tape]:
         """Return the outputs and the tape of the run, which the way back uses up."""
         tape = self._run(xs, "cell")
         return self._outputs(tape, xs), tape
@@ -242,14 +245,17 @@ class LSTM(Layer):
         pulled = self._walk_back(xs, g, tape, DerivativeBack(self._weights(), tape))
         return pulled if self.state else pulled[:-2]
 
-    def _redistribute(self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any) -> Redistribution:
-        return self._recall(xs, relevances, rule, z, self._run(xs, "cell"))
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
+        return self._redistribute_taped(xs, relevances, rule, Given(z=z, tape=self._run(xs, "cell")))
 
-    def _recall(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: Any, z: Any, tape: Tape
+    def _redistribute_taped(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, given: Given
     ) -> Redistribution:
         dense, state = self._rules(rule)
-        z = self._outputs(tape, xs) if z is None else z
+        tape: Tape = given.tape
+        z = self._outputs(tape, xs) if given.z is None else given.z
         outputs = z if isinstance(z, tuple) else (z,)
         self._expect(relevances, len(outputs))
         for relevance, output in zip(relevances, outputs, strict=True):
@@ -269,7 +275,7 @@ class LSTM(Layer):
         ended = xp.arange(sequence.shape[1]) >= xs[1][:, None]
         return sample_sum(xp.where(ended[..., None], sequence, scalar(0, sequence)))
 
-    def _rules(self, rule: Any) -> tuple[Rule, Rule]:
+    def _rules(self, rule: AnyRule | None) -> tuple[Rule, Rule]:
         """Return the rules of the cell-input layer and of the cell's sum, which has no bias for a policy to change."""
         if isinstance(rule, WithBias):
             return rule, self._rules(rule.rule)[1]

@@ -1,4 +1,4 @@
-"""The loops of an LSTM over its time steps, one forward and one back; what a step back does is in ``stepback``.
+"""The loops of an LSTM over its time steps, one forward and one back; what a step back does is in ``back``.
 
 Arrays hold all directions D at once, step by step in the order in which each direction reads: (T, D, units, N), so
 that the numbers of one step lie together, and in it those of one gate. What a step reads stands in one column,

@@ -22,8 +22,9 @@ from ...network.inputs import batch_back
 from ...network.network import Network
 from ...network.sizes import sample_shapes
 from ...propagation.composites import resolve
+from ...propagation.prepare import PreparedNetwork, Question, prepare
 from ...propagation.start import start_relevance
-from ...propagation.walk import Walk, ready, walk_back
+from ...propagation.walk import back
 from .derive import Derivation
 from .printing import Letter, Line
 from .result import Formulas
@@ -75,16 +76,16 @@ def symbolic(
     fed = _input(net, x)
     _small_enough(net, fed)
     exact, fed = rational(net), {k: rational(v) if is_float(v) else v for k, v in fed.items()}
-    walk, values, begin, chosen = _walked(exact, fed, composite, target, canonize)
-    relevance, _ = walk_back(walk, dict(values), {walk.net.outputs[0]: begin}, {}, keep=True)
-    made = Derivation(walk, values, relevance)
+    prepared, values, begin, chosen = _walked(exact, fed, composite, target, canonize)
+    relevance, _ = back(prepared, dict(values), {prepared.net.outputs[0]: begin}, {}, keep=True)
+    made = Derivation(prepared, values, relevance)
     _name_inputs(made)
-    forward = [made.forward(node) for node in walk.net.nodes]
+    forward = [made.forward(node) for node in prepared.net.nodes]
     start = _start(made, begin, chosen)
-    steps = [made.back(k, *forward[k]) for k in reversed(range(len(walk.net)))]
+    steps = [made.back(k, *forward[k]) for k in reversed(range(len(prepared.net)))]
     gathered: list[Line] = []
     inputs = {}
-    for spec in walk.net.inputs:
+    for spec in prepared.net.inputs:
         if is_float(values[spec.name]):
             inputs[spec.name], lines = made.arrived(spec.name)
             gathered += lines
@@ -126,17 +127,17 @@ def _small_enough(net: Network, fed: Mapping[str, Array]) -> None:
 
 def _walked(
     exact: Network, fed: dict[str, Array], composite: Any, target: int | None, canonize: bool
-) -> tuple[Walk, dict[str, Array], Array, int]:
+) -> tuple[PreparedNetwork, dict[str, Array], Array, int]:
     """Return the walk, its exact values, the start relevance and the index of the target."""
-    walk = ready(exact, fed, composite, output=0, canonize=canonize)
-    values = walk.net.values({i.name: fed[i.name] for i in walk.net.inputs})
-    begin, targets, _ = start_relevance(values[walk.net.outputs[0]], target, "logit")
-    return walk, values, begin, int(np.asarray(targets).flat[0])
+    prepared = prepare(exact, fed, Question(composite, 0, canonize))
+    values = prepared.net.values({i.name: fed[i.name] for i in prepared.net.inputs})
+    begin, targets, _ = start_relevance(values[prepared.net.outputs[0]], target, "logit")
+    return prepared, values, begin, int(np.asarray(targets).flat[0])
 
 
 def _name_inputs(made: Derivation) -> None:
     """Give names to the inputs of the network."""
-    for spec in made.walk.net.inputs:
+    for spec in made.prepared.net.inputs:
         values = made.values[spec.name]
         if is_float(values):
             names = np.empty(values.shape, dtype=object)
@@ -147,7 +148,7 @@ def _name_inputs(made: Derivation) -> None:
 
 def _start(made: Derivation, begin: Array, chosen: int) -> tuple[Line, ...]:
     """Let the relevance of the explained output be its value, and return the definition."""
-    name = made.walk.net.outputs[0]
+    name = made.prepared.net.outputs[0]
     exprs = made.named[name].copy()
     for index in np.ndindex(exprs.shape):
         if begin[index] == 0:
@@ -179,8 +180,8 @@ def _refill(
     given = {k: rational(v) if is_float(v) else v for k, v in _input(other, x).items()}
     if {k: a.shape for k, a in given.items()} != {k: a.shape for k, a in fed.items()}:
         raise ShapeError("the input has another shape than that of the formulas")
-    walk, values, _, _ = _walked(rational(other), given, composite, target, canonize)
-    nodes = {n.name: n for n in walk.net.nodes}
+    prepared, values, _, _ = _walked(rational(other), given, composite, target, canonize)
+    nodes = {n.name: n for n in prepared.net.nodes}
     found = {}
     for symbol, one in made.letters.items():
         if one.letter == "x":

@@ -16,9 +16,11 @@ from ...base.frozen import Value, is_array
 from ...errors import LrpError
 from ...layers import Linear
 from ...network.network import Node, value_name
-from ...propagation.walk import Walk
+from ...propagation.prepare import PreparedNetwork
 from ...rules.edits import Stabiliser
+from ...rules.prepared import PreparedRule
 from ...rules.rule import Rule, WithBias
+from ...rules.share import Given
 from .algebra import arranged, conditions, grouped, vanishes
 from .printing import Letter, Line
 from .values import RELATIONS, SIGNS, Condition, Step
@@ -33,20 +35,20 @@ class Derivation:
     """One derivation: the symbols made so far, and the formulas node by node.
 
     Args:
-        walk: the network made ready, in rationals.
+        prepared: the network made ready, in rationals.
         values: of the forward pass (witnesses), by name.
         relevance: of the walk back (witnesses), by name.
     """
 
-    def __init__(self, walk: Walk, values: dict[str, Array], relevance: dict[str, Array]) -> None:
-        self.walk, self.values, self.relevance = walk, values, relevance
+    def __init__(self, prepared: PreparedNetwork, values: dict[str, Array], relevance: dict[str, Array]) -> None:
+        self.prepared, self.values, self.relevance = prepared, values, relevance
         self.letters: dict[Any, Letter] = {}
         self.constraints: dict[Any, Any] = {}
         self.named: dict[str, Any] = {}  # the values as symbols, or 0 where they are 0 throughout the region
         self.signs: dict[Any, int] = {}  # of values, as far as the comparisons of earlier nodes tell
         self.parts: dict[str, list[Any]] = {}  # the relevances that were sent to a value
         self.readers = {
-            name: sum(n.inputs.count(name) for n in walk.net.nodes) for name in values if is_float(values[name])
+            name: sum(n.inputs.count(name) for n in prepared.net.nodes) for name in values if is_float(values[name])
         }
 
     # -- symbols ------------------------------------------------------------------------------------------------
@@ -169,7 +171,8 @@ class Derivation:
 
     def back(self, k: int, forward: tuple[Line, ...], forward_region: tuple[Condition, ...]) -> Step:
         """Redistribute the relevance of the k-th node on symbols, and return its formulas."""
-        node, planned, known = self.walk.net.nodes[k], self.walk.plan[k], self.walk.known[k]
+        step = self.prepared.steps[k]
+        node, planned = step.node, step.planned
         asked, names = Asked(), [node.name]
         while (more := value_name(node.name, len(names))) in self.values:
             names.append(more)
@@ -177,14 +180,16 @@ class Derivation:
         rule = self.rule(planned.rule, node.name, asked)
         xs = tuple(self.operand(name, asked) for name in node.inputs)
         zs = tuple(self.lift(self.named[name], asked) for name in names)
-        given = tuple(self.lift(r, asked) for r, _ in came)
+        arrived = tuple(self.lift(r, asked) for r, _ in came)
+        layer, ready = self.layer(node, asked), None
+        if step.ready is not None:  # the same rule, on symbols
+            ready = PreparedRule(layer, step.ready.rule if rule is None else rule, step.ready.facts)
         try:
-            shared = self.layer(node, asked).redistribute(
+            shared = layer.redistribute(
                 xs if len(xs) > 1 else xs[0],
-                given if len(given) > 1 else given[0],
+                arrived if len(arrived) > 1 else arrived[0],
                 rule,
-                z=zs if len(zs) > 1 else zs[0],
-                known=replace(known, edited=None),
+                given=Given(zs if len(zs) > 1 else zs[0], ready),
             )
         except LrpError as error:
             raise error.at(node.name) from error

@@ -32,6 +32,7 @@ from lrp_ref.layers import (
 from lrp_ref.layers.base import Elementwise, Layer, Linear, Route, Unweighted, pull_broadcast
 from lrp_ref.rules import Universal, edits
 from lrp_ref.rules.rule import Redistribution
+from lrp_ref.rules.share import Given
 
 X = np.array([[1.0, -2.0, 3.0, 0.5], [2.0, 0.0, -1.0, 4.0]])
 R = np.array([[1.0, 2.0, -4.0, 8.0], [3.0, 5.0, 7.0, -9.0]])
@@ -210,10 +211,10 @@ def test_a_known_output_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -
         expected = layer.redistribute(x, r, rule).relevances[0]
         before = len(calls)
         assert before
-        assert np.array_equal(layer.redistribute(x, r, rule, z=z).relevances[0], expected)
+        assert np.array_equal(layer.redistribute(x, r, rule, given=Given(z=z)).relevances[0], expected)
         assert len(calls) == before, "the output was given"
     # It is believed, too: a rule divides by what it is told.
-    doubled = Dense(np.eye(4)).redistribute(X, R, rules.LRP0(), z=2 * X)
+    doubled = Dense(np.eye(4)).redistribute(X, R, rules.LRP0(), given=Given(z=2 * X))
     assert np.array_equal(doubled.relevances[0], np.where(X == 0, 0, R / 2))
 
 

@@ -12,6 +12,7 @@ from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import Add, Concat, Multiply
 from lrp_ref.rules import AlphaBeta, Epsilon, Flat, Gamma, Product
 from lrp_ref.rules.edits import ZERO
+from lrp_ref.rules.share import Given
 
 XS = (exact([2, -3, 0], [1, 5, -4]), exact([-1, 4, 6], [7, "1/2", 3]), exact([3, 0, -2], ["1/3", -6, 8]))
 G = exact([1, -2, 3], ["1/4", 5, -6])
@@ -161,7 +162,7 @@ def test_product_rules(gate: int | None, rule: Any, shares: Any) -> None:
     """The table of Multiply's docstring, operand by operand; where x_0 + x_1 (or their sizes) is 0, R is dropped."""
     layer = Multiply(gate)
     for z in (None, A * B):
-        told = layer.redistribute((A, B), R, rule, z=z)
+        told = layer.redistribute((A, B), R, rule, given=Given(z=z))
         for k in np.ndindex(2, 4):
             one, other = shares(A[k], B[k])
             assert (told.relevances[0][k], told.relevances[1][k]) == (one * R[k], other * R[k])
@@ -191,7 +192,7 @@ def test_what_a_product_refuses() -> None:
         Multiply().relevance_backward((A, B), R, Epsilon(1))
     for z in (None, A * B):
         with pytest.raises(ShapeError, match="the output has shape"):
-            Multiply().redistribute((A, B), R[:, :3], z=z)
+            Multiply().redistribute((A, B), R[:, :3], given=Given(z=z))
 
 
 @pytest.mark.parametrize("layer", [Multiply(), Multiply(0), Add(), Add((1, 2)), Concat()], ids=repr)
@@ -200,7 +201,7 @@ def test_a_known_output_is_not_computed_again(layer: Any, monkeypatch: pytest.Mo
     real = type(layer).forward
     monkeypatch.setattr(type(layer), "forward", lambda self, *xs: calls.append(len(xs)) or real(self, *xs))
     r = np.ones(z.shape, dtype=object)
-    layer.redistribute((A, B), r, z=z)
+    layer.redistribute((A, B), r, given=Given(z=z))
     assert calls == []
     layer.redistribute((A, B), r)
     assert calls == [2]

@@ -16,6 +16,7 @@ from lrp_ref import rules
 from lrp_ref.errors import BackendError, LrpError, ParameterError, ShapeError
 from lrp_ref.layers import LSTM
 from lrp_ref.rules.rule import Group, Rule, Run
+from lrp_ref.rules.share import Given
 
 N, STEPS, HIDDEN, FEATURES = 4, 3, 2, 5
 LENGTHS = np.array([2, 0, 3, 1])
@@ -114,7 +115,7 @@ def test_the_output_may_be_given(direction: str, returns: str, lengths: bool, st
     layer, xs = make(direction, returns, lengths, state)
     z = layer.forward(*xs)
     rs = tuple(Draw("given", "normal")(*out.shape) for out in checks.outputs(z))
-    told, again = (layer.redistribute(xs, rs, rules.Epsilon(0.25), z=some) for some in (z, None))
+    told, again = (layer.redistribute(xs, rs, rules.Epsilon(0.25), given=Given(z=some)) for some in (z, None))
     for a, b in zip(checks.columns(told), checks.columns(again), strict=True):
         assert np.array_equal(a, b)
 

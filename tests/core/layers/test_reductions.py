@@ -15,6 +15,7 @@ from lrp_ref.errors import ParameterError, ShapeError, UndecidedError, Unsupport
 from lrp_ref.layers import GlobalAveragePool, GlobalMaxPool, Mean, Sum
 from lrp_ref.rules import Epsilon, Flat
 from lrp_ref.rules.edits import ZERO
+from lrp_ref.rules.share import Given
 
 X = rationals(np.random.default_rng(3), 2, 3, 2, 4)
 AXES = [axes for count in (1, 2, 3) for axes in combinations((1, 2, 3), count)]
@@ -141,7 +142,7 @@ def test_the_winner_takes_all(ties: str, shares: Any, keepdims: bool) -> None:
     assert np.array_equal(layer.forward(TIED), z)
     expected = (exact(*shares) * r.reshape(2, 3, 1)).reshape(TIED.shape)
     for given in (None, z):
-        told = layer.redistribute(TIED, r, z=given)
+        told = layer.redistribute(TIED, r, given=Given(z=given))
         assert np.array_equal(told.relevances[0], expected)
         assert not np.concatenate([told.dropped, told.bias, told.stabiliser]).any()
     assert np.array_equal(layer.vjp(TIED, r), expected)
@@ -167,7 +168,7 @@ def test_a_known_maximum_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) 
     z, calls = GlobalMaxPool().forward(TIED), []
     real = GlobalMaxPool.forward
     monkeypatch.setattr(GlobalMaxPool, "forward", lambda self, *xs: calls.append(len(xs)) or real(self, *xs))
-    GlobalMaxPool().redistribute(TIED, z, z=z)
+    GlobalMaxPool().redistribute(TIED, z, given=Given(z=z))
     assert calls == []
     GlobalMaxPool().redistribute(TIED, z)
     assert calls == [1]
@@ -180,7 +181,7 @@ def test_what_a_global_maximum_refuses() -> None:
         GlobalMaxPool().relevance_backward(x, r, Epsilon(1))
     for z in (None, r):
         with pytest.raises(ShapeError, match="its relevance has shape"):
-            GlobalMaxPool().redistribute(x, r[:, :2], z=z)
+            GlobalMaxPool().redistribute(x, r[:, :2], given=Given(z=z))
     for call in (GlobalMaxPool().forward, lambda a: GlobalMaxPool().vjp(a, a)):
         with pytest.raises(ShapeError, match="has no spatial axis"):
             call(np.ones((2, 3)))

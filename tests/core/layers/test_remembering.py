@@ -13,8 +13,8 @@ import lrp_ref as lrp
 from lrp_ref import rules
 from lrp_ref.layers import LSTM, Dense, ReLU
 from lrp_ref.layers.recurrent import lstm as recurrent
-from lrp_ref.propagation import walk
-from lrp_ref.rules.share import Known
+from lrp_ref.propagation import prepare
+from lrp_ref.rules.share import Given
 
 N, STEPS, FEATURES, HIDDEN = 5, 4, 2, 3
 DRAW = Draw("remembering", "normal")
@@ -62,7 +62,7 @@ def test_the_steps_run_once_for_both_ways(runs: list[Any], trace: bool) -> None:
 def test_the_steps_run_once_for_every_part_of_the_samples(runs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     right = expected()
     runs.clear()
-    monkeypatch.setattr(walk.Walk, "samples", lambda self, fed, threads: 2)
+    monkeypatch.setattr(prepare.PreparedNetwork, "samples", lambda self, fed, threads: 2)
     found = lrp.explain(NET, X, composite=EPSILON, target=1)
     assert [(keep, n) for keep, n, _ in runs] == [("cell", 2), ("cell", 2), ("cell", 1)]
     np.testing.assert_allclose(found.relevance, right, rtol=1e-12)
@@ -74,22 +74,22 @@ def test_rules_for_any_layer_leave_nothing_behind(runs: list[Any]) -> None:
 
 
 def test_a_layer_makes_use_of_what_it_is_given(runs: list[Any]) -> None:
-    out, tape = LAYER.remembering(X)
+    out, tape = LAYER.forward_taped(X)
     np.testing.assert_array_equal(out, LAYER.forward(X))
     right = LAYER.redistribute(X, out, EPSILON)
     runs.clear()
     for z in (out, None):
-        found = LAYER.redistribute(X, out, EPSILON, z=z, known=Known(memory=tape))
+        found = LAYER.redistribute(X, out, EPSILON, given=Given(z=z, tape=tape))
         assert not runs
         np.testing.assert_array_equal(found.relevances[0], right.relevances[0])
         for column in ("bias", "stabiliser", "dropped"):
             np.testing.assert_array_equal(getattr(found, column), getattr(right, column))
-        _, tape = LAYER.remembering(X)  # it is used up
+        _, tape = LAYER.forward_taped(X)  # it is used up
         runs.clear()
 
 
 @pytest.mark.parametrize("layer", [ReLU(), Dense(np.eye(FEATURES))], ids=repr)
 def test_other_layers_remember_nothing(layer: Any) -> None:
-    out, memory = layer.remembering(X)
+    out, memory = layer.forward_taped(X)
     assert memory is None
     np.testing.assert_array_equal(out, layer.forward(X))

@@ -17,7 +17,7 @@ from lrp_ref.arithmetic import rational, to_float
 from lrp_ref.errors import BackendError, ParameterError
 from lrp_ref.layers import Add, Dense, MaxPool, ReLU
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.propagation import composites, walk, workload
+from lrp_ref.propagation import composites, prepare, workload
 from lrp_ref.rules.edits import add
 
 
@@ -241,27 +241,27 @@ def test_micro_batches_are_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> 
         lrp.explain(net, x, target=[0, 1, 2, 0])
 
 
-def remembered(net: Network) -> list[Any]:
-    return [v for v in net.memory.values() if isinstance(v, walk.Walk)]
+def kept(net: Network) -> list[Any]:
+    return [v for v in net.cache.values() if isinstance(v, prepare.PreparedNetwork)]
 
 
 def test_work_is_remembered_with_the_network_and_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prepare, "WORTH_BYTES", 0)
     net, shape = residual_net()
     x = draw(2, *shape)
     first = lrp.explain(net, x, composite="epsilon_plus").relevance
-    made = remembered(net)
+    made = kept(net)
     assert np.array_equal(lrp.explain(net, x, composite="epsilon_plus").relevance, first)
-    assert remembered(net) == made
+    assert kept(net) == made
     for k in range(6):
         lrp.explain(net, x, composite=rules.Epsilon(0.1 * k))
-    assert len(remembered(net)) == 4
-    assert not pickle.loads(pickle.dumps(net)).memory  # noqa: S301 - our own value
-    assert not net.astype("float32").memory
+    assert len(kept(net)) == 4
+    assert not pickle.loads(pickle.dumps(net)).cache  # noqa: S301 - our own value
+    assert not net.astype("float32").cache
     assert pickle.loads(pickle.dumps(net)) == net  # noqa: S301 - our own value
-    monkeypatch.setattr(walk, "REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(prepare, "CACHED_BYTES", 1)
     assert np.array_equal(lrp.explain(net, x, composite="epsilon_plus_flat").relevance.shape, x.shape)
-    assert len(remembered(net)) == 4
+    assert len(kept(net)) == 4
 
 
 def test_edited_weights_of_a_small_network_are_never_out_of_date() -> None:

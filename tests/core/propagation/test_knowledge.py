@@ -10,7 +10,7 @@ import lrp_ref as lrp
 from lrp_ref import rules
 from lrp_ref.layers import Add, Clip, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Tanh
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.propagation import composites, walk
+from lrp_ref.propagation import composites, prepare
 from lrp_ref.propagation.facts import Facts, facts
 
 
@@ -44,7 +44,7 @@ def test_leaving_out_what_is_known_to_be_empty_changes_nothing(
     x, start = draw(2, *shape), draw(2, 3)
     composite = composites.get(name, **BOUNDS.get(name, {}))
     knowing = lrp.explain(net, x, start=start, composite=composite, trace=True)
-    monkeypatch.setattr(walk, "facts", lambda net, plan: (Facts(False, False),) * len(net))
+    monkeypatch.setattr(prepare, "facts", lambda net, plan: (Facts(False, False),) * len(net))
     blind = lrp.explain(net.map_arrays(lambda a: a), x, start=start, composite=composite, trace=True)
     assert knowing.trace.diff(blind.trace, tolerance=1e-13).equal
     for a, b in zip(knowing.ledger, blind.ledger, strict=True):
@@ -83,6 +83,6 @@ def test_false_knowledge_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     net, shape = deep_net()
     x = draw(2, *shape)
     right = lrp.explain(net, x, composite="epsilon_plus").relevance
-    monkeypatch.setattr(walk, "facts", lambda net, plan: (Facts(True, False),) * len(net))
+    monkeypatch.setattr(prepare, "facts", lambda net, plan: (Facts(True, False),) * len(net))
     wrong = lrp.explain(net.map_arrays(lambda a: a), x, composite="epsilon_plus").relevance
     assert np.abs(right - wrong).max() > 1e-6 * np.abs(right).max()

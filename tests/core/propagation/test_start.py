@@ -291,7 +291,7 @@ def test_targets_of_every_form_reach_every_part_of_a_batch(chunk: int, monkeypat
         [lrp.layers.Conv(RNG.normal(size=(3, 1, 1, 1))), lrp.layers.Conv(RNG.normal(size=(3, 3, 2, 2)))]
     )
     x = RNG.normal(size=(3, 1, 3, 3))
-    monkeypatch.setattr("lrp_ref.propagation.walk.Walk.samples", lambda *a: chunk)
+    monkeypatch.setattr("lrp_ref.propagation.prepare.PreparedNetwork.samples", lambda *a: chunk)
     for target in ((2, 1, 0), (0, 1, 1), [3, 4, 5], [[1, 2], [3, 4], [5, 6]], [[7, 8]], np.array(4), 11):
         whole = lrp.explain(net, x, target=target, composite="lrp0")
         for k in range(3):
@@ -345,7 +345,7 @@ def test_the_log_odds_of_two_classes_are_the_difference() -> None:
 
 
 def test_a_difference_per_sample_and_of_units_of_a_map(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrp_ref.propagation.walk.Walk.samples", lambda *a: 2)
+    monkeypatch.setattr("lrp_ref.propagation.prepare.PreparedNetwork.samples", lambda *a: 2)
     net = Network.sequential([Dense(RNG.normal(size=(3, 4)), RNG.normal(size=4))])
     x = RNG.normal(size=(5, 3))
     e = lrp.explain(net, x, target=[0, 1, 2, 3, 0], start="difference", against=[1, 2, 3, 0, 2], composite="lrp0")
@@ -416,7 +416,7 @@ def test_what_is_no_index_is_refused_for_every_start(options: dict[str, Any], wr
 
 
 def test_the_sample_in_the_message_is_that_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrp_ref.propagation.walk.Walk.samples", lambda *a: 1)
+    monkeypatch.setattr("lrp_ref.propagation.prepare.PreparedNetwork.samples", lambda *a: 1)
     net = Network.sequential([Dense(np.eye(4))])
     with pytest.raises(ParameterError, match="output 0 is the prediction of sample 2"):
         lrp.explain(net, OUTPUT, start="difference", against=0)

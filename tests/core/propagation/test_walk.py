@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from exact_numbers import F, rationals
+from readied import ready, stand_ins
 from walks import walk as plain_walk
 
 import lrp_ref as lrp
 from lrp_ref import layers, rules
 from lrp_ref.errors import NonFiniteError
+from lrp_ref.layers.promises import Promises
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.propagation import walk
+from lrp_ref.propagation.prepare import PreparedNetwork
 from lrp_ref.rules import edits
 
 RNG = np.random.default_rng(7)
@@ -110,34 +112,34 @@ def test_a_relative_stabiliser_sees_all_of_z(net: str) -> None:
     np.testing.assert_allclose(found.relevance, expected["x"], rtol=1e-12, atol=1e-14)
 
 
-def made_ready(network: Network, composite: Any) -> walk.Walk:
+def made_ready(network: Network, composite: Any) -> PreparedNetwork:
     network = network.astype("float64")
     x = np.ones((2, *network.inputs[0].shape[1:]))
-    return walk.ready(network, network.feed(x), composite, output=0, canonize=True)
+    return ready(network, network.feed(x), composite)
 
 
 def test_of_z_and_its_relu_one_is_kept() -> None:
     made = made_ready(convolutions(), rules.Epsilon(0.25))
-    assert made.stand_ins == {"conv1": "relu1", "conv2": "relu2", "dense1": "relu3"}
-    assert made.dropped == {"conv1", "conv2", "dense1", "flat"}
+    assert stand_ins(made) == {"conv1": "relu1", "conv2": "relu2", "dense1": "relu3"}
+    assert made.unkept == {"conv1", "conv2", "dense1", "flat"}
     # Relevance may arrive where z ≤ 0: z itself is needed, and its ReLU can be made again.
     made = made_ready(convolutions(), rules.Flat())
-    assert made.stand_ins == {}
-    assert made.dropped == {"relu1", "relu2", "relu3"}
-    assert made_ready(convolutions(), rules.LRP0(edits.relative(0.25))).stand_ins == {}
+    assert stand_ins(made) == {}
+    assert made.unkept == {"relu1", "relu2", "relu3"}
+    assert stand_ins(made_ready(convolutions(), rules.LRP0(edits.relative(0.25)))) == {}
     # Another rule at the ReLU may look at z.
-    assert made_ready(convolutions(), rules.Gradient()).stand_ins == {}
+    assert stand_ins(made_ready(convolutions(), rules.Gradient())) == {}
     composite = lrp.Composite([(layers.Conv, rules.Epsilon(0.25)), ("dense1", rules.Flat()), ("dense2", rules.ZPlus())])
-    assert made_ready(convolutions(), composite).stand_ins == {"conv1": "relu1", "dense1": "relu3"}
+    assert stand_ins(made_ready(convolutions(), composite)) == {"conv1": "relu1", "dense1": "relu3"}
 
 
 def test_z_that_others_read_or_that_is_explained_is_kept() -> None:
     made = made_ready(residual(), rules.Epsilon(0.25))
-    assert made.stand_ins == {"one": "relu1", "sum": "relu2", "both": "relu4"}
-    assert made.dropped == {"one", "sum", "both", "relu3"}
+    assert stand_ins(made) == {"one": "relu1", "sum": "relu2", "both": "relu4"}
+    assert made.unkept == {"one", "sum", "both", "relu3"}
     ends = Network.sequential([layers.Dense(np.ones((2, 3))), layers.ReLU()])
     made = made_ready(Network(ends.nodes, (Input("input", (None, 2)),), (ends.nodes[0].name,)), rules.LRP0())
-    assert made.stand_ins == {}
+    assert stand_ins(made) == {}
 
 
 # -- overwriting --------------------------------------------------------------------------------------------------
@@ -178,7 +180,7 @@ def test_a_relu_overwrites_what_is_read_by_nobody_else() -> None:
     made: list[np.ndarray] = []
 
     class Watched(layers.Dense):
-        makes_new = True
+        promises = Promises(makes_new=True)
 
         def forward(self, *xs: Any) -> Any:
             made.append(super().forward(*xs))
@@ -193,18 +195,18 @@ def test_a_relu_overwrites_what_is_read_by_nobody_else() -> None:
 
 @pytest.mark.parametrize("layer", [layers.Conv, layers.Dense])
 def test_layers_that_say_so_make_a_new_array(layer: Any) -> None:
-    assert layer.makes_new
+    assert layer.promises.makes_new
     for shape in ((1, 1), (3, 1)) if layer is layers.Dense else ((1, 1, 1), (3, 1, 4)):
         for weight in (np.ones((1, 1)), np.zeros((1, 1))):
             for bias in (None, np.zeros(1)):
                 made = layer(weight.reshape((1,) * max(2, len(shape))), bias)
                 x = np.ones(shape)
                 assert not any(np.may_share_memory(made.forward(x), a) for a in (x, made.weight, np.zeros(1)))
-    assert not layers.ReLU.makes_new
+    assert not layers.ReLU.promises.makes_new
 
 
 def test_a_transposed_convolution_makes_a_new_array() -> None:
-    assert layers.ConvTranspose.makes_new
+    assert layers.ConvTranspose.promises.makes_new
     x, weight = np.ones((2, 1, 3)), np.ones((1, 1, 2))
     for layer in (layers.ConvTranspose(weight), layers.ConvTranspose(weight, np.zeros(1))):
         assert not any(np.may_share_memory(layer.forward(x), a) for a in (x, weight))
@@ -215,7 +217,7 @@ def test_a_transposed_convolution_makes_a_new_array() -> None:
 
 @pytest.mark.parametrize("layer", [layers.ReLU(), layers.Flatten(), layers.Reshape((4,)), layers.Squeeze((3,))])
 def test_layers_that_say_so_stay_finite(layer: Any) -> None:
-    assert layer.stays_finite
+    assert layer.promises.stays_finite
     largest = np.finfo(float).max
     x = np.array([largest, -largest, 0.0, 5e-324]).reshape(1, 2, 2, 1)
     with np.errstate(all="raise"):

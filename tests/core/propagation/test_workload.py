@@ -13,10 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))
 
+from readied import ready  # noqa: E402
+
 from benchmarks import networks  # noqa: E402
 from lrp_ref import layers, loaders  # noqa: E402
 from lrp_ref.network import Network  # noqa: E402
-from lrp_ref.propagation import walk, workload  # noqa: E402
+from lrp_ref.propagation import workload  # noqa: E402
 from lrp_ref.propagation.workload import Extent, Sharing  # noqa: E402
 
 MODELS = ROOT / "models"
@@ -24,7 +26,7 @@ MODELS = ROOT / "models"
 
 def extent_of(net: Network, *shape: int, dtype: Any = np.float32) -> Extent:
     fed = net.feed(np.zeros((1, *shape), dtype))
-    return walk.ready(net, fed, "epsilon", output=0, canonize=True).extent(fed)
+    return ready(net, fed, "epsilon").extent(fed)
 
 
 def zeros(*shape: int) -> np.ndarray:

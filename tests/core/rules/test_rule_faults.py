@@ -12,7 +12,8 @@ from faults import BY_RULE, case, caught, messages, turned
 from samples import BY_NAME, exactly
 
 from lrp_ref import layers, rules
-from lrp_ref.rules import edits
+from lrp_ref.fast import quotient
+from lrp_ref.rules import edits, prepared
 from lrp_ref.rules import share as sharing
 from lrp_ref.rules.rule import Group, Redistribution, Rule, Run
 
@@ -140,21 +141,21 @@ def test_dialects_of_rules_are_caught(name: str, exact: bool) -> None:
         caught(checks.check_messages, sample, layer, xs, r, wrong, exact=exact, match=r"off by|is not")
 
 
-SHARE_FAULTS = {
-    "0/0 := 1/1": ("divide", lambda divide: lambda n, d, xp: (n / np.where(d == 0, 1, d), d == 0)),
+SHARE_FAULTS: dict[str, Any] = {
+    "0/0 := 1/1": (quotient, "divide", lambda divide: lambda n, d, xp: (n / np.where(d == 0, 1, d), d == 0)),
     "dead units are not counted": (
-        "divide", lambda divide: lambda n, d, xp: (divide(n, d, xp)[0], np.zeros(d.shape, bool)),
+        quotient, "divide", lambda divide: lambda n, d, xp: (divide(n, d, xp)[0], np.zeros(d.shape, bool)),
     ),
     "the bias has no relevance": (
-        "_bias_mass", lambda f: lambda *args: (args[-1].zeros(len(args[1]), dtype=args[1].dtype), None),
+        sharing, "_bias_mass", lambda f: lambda passes, sent, *args: (0 * sent.taken, None),
     ),
-    "the total forgets a run": ("_total", lambda f: lambda passes, *known: f(passes[:1], *known)),
+    "the total forgets a run": (prepared, "_sum", lambda f: lambda passes, *known: f(passes[:1], *known)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHARE_FAULTS)
 def test_faults_in_the_share_function_are_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    attribute, fault = SHARE_FAULTS[name]
+    module, attribute, fault = SHARE_FAULTS[name]
     given = CANCELLING
     if "bias" in name or "run" in name:
         sample = BY_NAME["Dense"]
@@ -164,7 +165,7 @@ def test_faults_in_the_share_function_are_caught(name: str, monkeypatch: pytest.
     for rule in some:
         checks.check_messages(*given, rule, exact=False)
         checks.check_ledger(layer.redistribute(xs, r, rule.rule), (r,))
-    monkeypatch.setattr(sharing, attribute, fault(getattr(sharing, attribute)))
+    monkeypatch.setattr(module, attribute, fault(getattr(module, attribute)))
     failures = 0
     for rule in some:
         try:

@@ -17,6 +17,7 @@ from lrp_ref.errors import LrpError
 from lrp_ref.literal import nonlinear
 from lrp_ref.literal import rules as textbook
 from lrp_ref.rules import RULES
+from lrp_ref.rules.share import Given
 
 every_linear = pytest.mark.parametrize("sample", LINEAR, ids=lambda s: s.name)
 
@@ -115,7 +116,7 @@ def test_known_output_changes_no_bit() -> None:
     for sample in LINEAR:
         layer, xs, (r,) = sample.layer("normal"), sample.inputs(2, "normal"), sample.relevances(2, "normal")
         for rule in (rules.Epsilon(0.125), rules.GeneralizedGamma(0.25)):
-            with_z = layer.redistribute(xs, r, rule, z=layer.forward(*xs))
+            with_z = layer.redistribute(xs, r, rule, given=Given(z=layer.forward(*xs)))
             for a, b in zip(checks.columns(with_z), checks.columns(layer.redistribute(xs, r, rule)), strict=True):
                 assert np.array_equal(a, b)
 

@@ -14,7 +14,7 @@ from lrp_ref.layers import Conv, Dense
 from lrp_ref.rules import edits
 from lrp_ref.rules.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO
 from lrp_ref.rules.rule import Group, Rule, Run
-from lrp_ref.rules.share import Known, share
+from lrp_ref.rules.share import Given, share
 
 A = [[F(2), F(-1), F(3)], [F(-1), F(4), F(1, 2)]]
 W = [[F(1), F(-2)], [F(3), F(1)], [F(-1, 3), F(5)]]
@@ -53,7 +53,7 @@ SINGLE = [Run(), *(Run(inputs=e) for e in SINGLE_EDITS), *(Run(weights=e) for e 
 def test_a_run_with_one_edit_of_either_sign(run: Run, sign: int, known: bool) -> None:
     layer, a = Dense(exact(*W), exact(*B)), exact(*A)
     rule = Rule((Group((Run(run.inputs, run.weights, run.bias, sign),)),))
-    found = share(layer, (a,), exact(*R), rule, known=Known(z=layer.forward(a)) if known else Known())
+    found = share(layer, (a,), exact(*R), rule, given=Given(z=layer.forward(a)) if known else Given())
     inputs, bias = by_hand(run)
     assert found.relevances[0].tolist() == inputs
     assert found.bias.tolist() == bias
@@ -75,7 +75,7 @@ def test_a_gate_sees_the_unedited_output(gate: str, keeps: Any, known: bool) -> 
     layer = Dense(exact([1, -2, 3], [3, 1, -1]), exact(1, -3, 0))
     a, r = exact([1, 3]), exact([2, 3, 5])  # z = (11, −2, 0)
     rule = Rule((Group((Run(ONES, SQUARE, ZERO),), gate=gate),))
-    found = share(layer, (a,), r, rule, known=Known(z=layer.forward(a)) if known else Known())
+    found = share(layer, (a,), r, rule, given=Given(z=layer.forward(a)) if known else Given())
     z, w = [11, -2, 0], [[1, -2, 3], [3, 1, -1]]
     message = [F([2, 3, 5][j], w[0][j] ** 2 + w[1][j] ** 2) if keeps(z[j]) else F(0) for j in range(3)]
     assert found.relevances[0].tolist() == [[sum(w[i][j] ** 2 * message[j] for j in range(3)) for i in range(2)]]

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from exact_numbers import F, exact
+from readied import known
 
 from lrp_ref import rules
 from lrp_ref.errors import ParameterError, UndecidedError
+from lrp_ref.fast.quotient import Sent, quotients
 from lrp_ref.layers import Add, Affine, Conv, Dense
 from lrp_ref.rules import edits
-from lrp_ref.rules import share as sharing
 from lrp_ref.rules.edits import KEEP, NEG, ONES, POS, SQUARE, ZERO, Edit
+from lrp_ref.rules.prepared import Facts, PreparedRule
 from lrp_ref.rules.rule import Group, Redistribution, Rule, Run
-from lrp_ref.rules.share import Known, edits_of, share
+from lrp_ref.rules.share import Given, share
 
 W, B = [[F(1), F(-2)], [F(3), F(1)], [F(-1, 3), F(5)]], [F(1, 2), F(-7)]
 SIGNED, POSITIVE = exact([2, -1, 3], [-1, 4, "1/2"]), exact([2, 0, 3], [1, 4, "1/2"])
@@ -68,7 +70,7 @@ def same(a: Redistribution, b: Redistribution) -> None:
 @pytest.mark.parametrize("rule", [rules.LRP0(), rules.Epsilon(F(1, 4)), rules.LRP0(edits.clip(F(1, 2)))], ids=repr)
 def test_a_known_output_is_not_computed_again(rule: Rule) -> None:
     layer = Watched(dense())
-    share(layer, (SIGNED,), R, rule, known=Known(z=dense().forward(SIGNED)))
+    share(layer, (SIGNED,), R, rule, given=Given(z=dense().forward(SIGNED)))
     assert not layer.asked("forward")
     share(layer, (SIGNED,), R, rule)
     assert len(layer.asked("forward")) == 1
@@ -77,14 +79,14 @@ def test_a_known_output_is_not_computed_again(rule: Rule) -> None:
 @pytest.mark.parametrize("run", [Run(POS), Run(ONES), Run(KEEP, POS), Run(KEEP, KEEP, ZERO)], ids=Run.formula)
 def test_a_known_output_is_only_that_of_the_unedited_run(run: Run) -> None:
     layer, rule = Watched(dense()), Rule((Group((run,)),))
-    found = share(layer, (SIGNED,), R, rule, known=Known(z=dense().forward(SIGNED)))
+    found = share(layer, (SIGNED,), R, rule, given=Given(z=dense().forward(SIGNED)))
     assert len(layer.asked("forward")) == 1
     same(found, share(dense(), (SIGNED,), R, rule))
 
 
 def test_the_output_that_a_gate_needs_is_not_computed_where_it_is_known() -> None:
     layer, rule = Watched(dense()), rules.GeneralizedGamma(F(1, 4))
-    share(layer, (SIGNED,), R, rule, known=Known(z=dense().forward(SIGNED)))
+    share(layer, (SIGNED,), R, rule, given=Given(z=dense().forward(SIGNED)))
     assert len(layer.asked("forward")) == 4  # the denominators' runs alone
 
 
@@ -107,12 +109,12 @@ PREPARED: list[tuple[Rule, set[Any], set[Any]]] = [
 def test_layers_are_edited_once_and_only_as_the_rule_needs(case: Any, nonnegative: bool) -> None:
     rule, *wanted = case
     layer, x = Watched(dense()), POSITIVE if nonnegative else SIGNED
-    needed = edits_of(rule, nonnegative=nonnegative, active=False)
+    needed = PreparedRule(layer, rule, Facts(nonnegative=nonnegative)).edits()
     assert len(set(needed)) == len(needed)
     assert set(needed) == wanted[nonnegative]
     made = {edit: layer.edited(*edit) for edit in needed}
     layer.calls.clear()
-    found = share(layer, (x,), R, rule, known=Known(nonnegative=nonnegative, edited=made))
+    found = share(layer, (x,), R, rule, known(layer, rule, nonnegative=nonnegative, edited=made))
     assert not layer.asked("edited")
     same(found, share(dense(), (x,), R, rule))
 
@@ -123,14 +125,14 @@ def test_layers_of_a_gate_that_is_closed_everywhere_are_not_made() -> None:
         (False, {(up, up), (down, ZERO), (down, down), (up, ZERO)}),
         (True, {(up, up), (down, ZERO)}),
     ):
-        assert set(edits_of(rule, nonnegative=False, active=active)) == wanted
-    assert set(edits_of(rule, nonnegative=True, active=False)) == {(up, up), (down, down)}
+        assert set(PreparedRule(dense(), rule, Facts(active=active)).edits()) == wanted
+    assert set(PreparedRule(dense(), rule, Facts(nonnegative=True)).edits()) == {(up, up), (down, down)}
 
 
 def test_runs_over_negative_parts_of_nonnegative_inputs_are_left_out() -> None:
     for rule, runs in ((rules.ZPlus(), 1), (rules.AlphaBeta(2, 1), 2)):
         layer = Watched(dense())
-        found = share(layer, (POSITIVE,), R, rule, known=Known(nonnegative=True))
+        found = share(layer, (POSITIVE,), R, rule, known(layer, rule, nonnegative=True))
         assert len(layer.asked("forward")) == len(layer.asked("pull")) == runs
         assert all(given[0] is POSITIVE for given in layer.asked("forward")), "max(a, 0) of a ≥ 0 needs no pass"
         same(found, share(dense(), (POSITIVE,), R, rule))
@@ -143,8 +145,8 @@ def test_a_run_over_negative_parts_that_carries_the_bias_stays() -> None:
     """b_j⁺ of the run over a⁻ stands in the denominator whatever the inputs are: R = 6, z = 2·1 + 4."""
     rule = Rule((Group((Run(POS, POS, ZERO), Run(NEG, NEG, POS))),))
     layer, x, r = Dense(exact([2]), exact(4)), exact([1]), exact([6])
-    for known in (Known(), Known(nonnegative=True)):
-        found = share(layer, (x,), r, rule, known=known)
+    for nonnegative in (False, True):
+        found = share(layer, (x,), r, rule, known(layer, rule, nonnegative=nonnegative))
         assert (found.relevances[0].tolist(), found.bias.tolist()) == ([[2]], [4])
 
 
@@ -172,7 +174,8 @@ def test_formulas_name_no_share_of_a_bias_that_is_not_there() -> None:
 
 
 def test_a_group_of_nothing_but_empty_runs_is_dead() -> None:
-    found = share(dense(), (POSITIVE,), R, Rule((Group((Run(NEG, POS, ZERO),)),)), known=Known(nonnegative=True))
+    only = Rule((Group((Run(NEG, POS, ZERO),)),))
+    found = share(dense(), (POSITIVE,), R, only, known(dense(), only, nonnegative=True))
     assert not found.relevances[0].any()
     assert found.dropped.tolist() == [3 - 5, 7 + 2]
 
@@ -184,7 +187,7 @@ def test_only_units_above_zero_have_relevance_behind_a_relu(turn: int) -> None:
     a, r = exact([1, 3]), exact([5, 0, 0])  # z = (11, −2, 0)
     whole = rules.GeneralizedGamma(F(1, 2))
     rule, watched = Rule(whole.groups[::turn]), Watched(layer)
-    found = share(watched, (a,), r, rule, known=Known(active=True))
+    found = share(watched, (a,), r, rule, known(watched, rule, active=True))
     assert len(watched.asked("forward")) == len(watched.asked("pull")) == 2
     same(found, share(layer, (a,), r, whole))
     assert found.relevances[0].tolist() == [[F(5 * 3, 2) / F(33, 2), F(5 * 27, 2) / F(33, 2)]]
@@ -384,7 +387,7 @@ def test_a_transpose_that_forgets_an_operand_is_an_error(layer: Any) -> None:
 # The bundles and functions themselves ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [Known, sharing._Messages])
+@pytest.mark.parametrize("kind", [Given, PreparedRule, Sent])
 def test_what_is_known_does_not_change(kind: Any) -> None:
     bundle = kind(*[None] * sum(f.default is MISSING for f in fields(kind)))
     with pytest.raises(FrozenInstanceError):
@@ -392,7 +395,7 @@ def test_what_is_known_does_not_change(kind: Any) -> None:
 
 
 @pytest.mark.parametrize(("function", "named"), [
-    (share, {"known"}), (edits_of, {"nonnegative", "active"}), (sharing._quotients, {"out"}),
+    (share, set()), (quotients, set()), (PreparedRule.denominators, set()),
 ])  # fmt: skip
 def test_options_are_given_by_name_and_the_rest_as_one_likes(function: Any, named: set[str]) -> None:
     kinds = {name: p.kind for name, p in inspect.signature(function).parameters.items()}
