@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .loaders import load, save
     from .network import Input, Network, Node
     from .network.canonization import canonize
-    from .propagation import composites, start
+    from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
     from .propagation.explanation import Explanation, load_relevance
@@ -45,6 +45,7 @@ else:
         "heatmap": "heatmap",
         "layers": "layers",
         "loaders": "loaders",
+        "plain": "propagation.plain",
         "rules": "rules",
         "start": "propagation.start",
         "taylor": "teach.taylor",
@@ -90,6 +91,6 @@ __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
     "canonize", "certificate", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers",
-    "load", "load_relevance", "loaders", "messages", "order", "root_point", "rules", "save", "start", "symbolic",
-    "taylor", "vectors",
+    "load", "load_relevance", "loaders", "messages", "order", "plain", "root_point", "rules", "save", "start",
+    "symbolic", "taylor", "vectors",
 ]  # fmt: skip

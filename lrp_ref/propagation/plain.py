@@ -1,0 +1,80 @@
+"""The method as it is read: ``share`` and the walk, once, without any economy.
+
+The middle step between the textbook (``literal``: matrices) and the fast code: the same layers, rules and numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..arithmetic import scalar
+from ..base.arrays import Array, is_float, namespace, sample_sum
+from ..fast.quotient import divide
+from ..layers import Layer, Linear
+from ..network.network import Network, value_name
+from ..rules.edits import ONES, ZERO
+from ..rules.rule import LinearMap, Redistribution, Rule
+from .explaining import as_given
+from .explanation import Explanation
+from .ledger import Ledger, Row
+from .prepare import Question, prepare
+from .start import start_relevance
+
+
+def share(layer: LinearMap, xs: tuple[Array, ...], relevance: Array, rule: Rule) -> Redistribution:
+    """Redistribute a linear layer's relevance; arguments, result and formula as of ``lrp_ref.rules.share.share``."""
+    xp, none = namespace(relevance), relevance * 0
+    received, bias, stabiliser, covered = [x * 0 for x in xs], sample_sum(none), sample_sum(none), none
+    for group in rule.groups:
+        passes = [(run, layer.edited(run.weights, run.bias), tuple(map(run.inputs, xs))) for run in group.runs]
+        total = sum((run.signed(edited.forward(*inputs)) for run, edited, inputs in passes), start=none)
+        stable, mass = group.stabiliser(total), group.covered(relevance, layer.forward(*xs))
+        message, dead = divide(mass, stable, xp)
+        for run, edited, inputs in passes:
+            pulled = edited.pull(xs, message)
+            received = [r + run.signed(x * g) for r, x, g in zip(received, inputs, pulled, strict=True)]
+        maps = [(run, edited.bias_map(total)) for run, edited, _ in passes if run.bias != ZERO]
+        to_bias = message * sum((run.signed(b) for run, b in maps if b is not None), start=none)
+        to_stabiliser = message * (stable - total)
+        fan_in = layer.evenly().forward(*map(ONES, xs))  # N_j; a unit without any input keeps its shares
+        parts = (to_bias, group.bias_share), (to_stabiliser, group.stabiliser_share)
+        even = [xp.where(fan_in == 0, none, scalar(part, taken) * taken) for taken, part in parts]
+        spread = layer.evenly().pull(xs, divide(even[0] + even[1], fan_in, xp)[0])
+        received = [r + g for r, g in zip(received, spread, strict=True)]
+        bias, stabiliser = bias + sample_sum(to_bias - even[0]), stabiliser + sample_sum(to_stabiliser - even[1])
+        covered = covered + xp.where(dead, none, mass)
+    return Redistribution(tuple(received), bias, stabiliser, sample_sum(relevance - covered))
+
+
+def explain(
+    net: Network, x: Any, *, target: Any = None, composite: Any = "epsilon", start: Any = "logit"
+) -> Explanation:
+    """Explain a network's outputs; arguments and result as of :func:`lrp_ref.explain`, without threads or parts."""
+    fed = net.feed(x)
+    prepared = prepare(net, fed, Question(composite, start=start))  # canonized, with a rule for every node
+    values = prepared.net.values({i.name: fed[i.name] for i in prepared.net.inputs})
+    (name,), chance = prepared.net.outputs, prepared.probability(values)
+    begin, targets, how = start_relevance(values[name], target, start, probability=chance)
+    relevance, rows = {name: begin}, list[Row]()
+    for node, planned in zip(reversed(prepared.net.nodes), reversed(prepared.plan), strict=True):
+        outputs = [v for k in range(len(values)) if (v := value_name(node.name, k)) in values]
+        arrived = tuple(relevance.get(n, namespace(begin).zeros(values[n].shape, begin.dtype)) for n in outputs)
+        xs = tuple(values[n] for n in node.inputs)
+        shared = _redistributed(node.layer, xs, arrived, planned.rule)
+        for source, operand, part in zip(node.inputs, xs, shared.relevances, strict=True):
+            if is_float(operand):
+                relevance[source] = relevance[source] + part if source in relevance else part
+        out, received = (sum(map(sample_sum, parts)) for parts in (arrived, shared.relevances))
+        rows.append(Row.of(planned, out, received, shared))
+    parts = {n: relevance.get(n, 0 * a) for n, a in fed.items() if is_float(a)}
+    told = (targets, how, prepared.composite, prepared.plan, begin, None, prepared.head, chance, prepared.bias)
+    return as_given(Explanation(values[name], parts, Ledger(rows), *told), net)
+
+
+def _redistributed(layer: Layer, xs: tuple[Array, ...], arrived: tuple[Array, ...], rule: Any) -> Redistribution:
+    """Return what a layer makes of the relevance that arrived: by ``share`` if it is linear, else in its own way."""
+    if isinstance(layer, Linear) and isinstance(chosen := layer.default() if rule is None else rule, Rule):
+        return share(layer, xs, arrived[0], chosen)
+    if rule is None and layer.own_rule is None and not any((r != 0).any() for r in arrived):
+        return Redistribution.routed([0 * x for x in xs], arrived[0])  # a softmax that makes a gate: nothing arrives
+    return layer.redistribute(xs, arrived if len(arrived) > 1 else arrived[0], rule)
