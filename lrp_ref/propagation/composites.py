@@ -13,7 +13,7 @@ from .. import rules
 from ..errors import ParameterError, unknown
 from ..layers import LSTM, Layer
 from ..rules.edits import Stabiliser
-from ..rules.rule import Rule, WithBias
+from ..rules.rule import AnyRule, Rule, WithBias
 from .plan import CONVOLUTIONS as CONVOLUTIONS
 from .plan import WEIGHTED as WEIGHTED
 from .plan import Composite as Composite
@@ -28,14 +28,14 @@ from .presets import PRESETS as PRESETS
 from .presets import ZENNIT as ZENNIT
 
 
-def of_rule(rule: Any) -> Composite:
+def of_rule(rule: AnyRule) -> Composite:
     """Return the composite that uses one rule on every dense and convolution layer (ε also inside LSTMs).
 
     A rule for any layer, such as Gradient(), is used at every node.
     """
     if not isinstance(rule, Rule):
         return Composite([(Layer, rule)], name=repr(rule))
-    entries: list[tuple[Where, Any]] = [(WEIGHTED, rule)]
+    entries: list[tuple[Where, AnyRule]] = [(WEIGHTED, rule)]
     if isinstance(rule.rule if isinstance(rule, WithBias) else rule, rules.Epsilon):
         entries.append((LSTM, rule))
     return Composite(entries, name=repr(rule))
@@ -152,7 +152,7 @@ def _made(composite: Any) -> Composite:
         return composite
     if isinstance(composite, list | tuple):
         return Composite(composite)
-    if hasattr(composite, "formula") and not isinstance(composite, type):
+    if isinstance(composite, AnyRule):
         return of_rule(composite)
     raise ParameterError(f"{composite!r} is no composite: give a name, a rule, or a list of (where, rule)")
 

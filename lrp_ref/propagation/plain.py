@@ -1,7 +1,4 @@
-"""The method as it is read: ``share`` and the walk, once, without any economy.
-
-The middle step between the textbook (``literal``: matrices) and the fast code: the same layers, rules and numbers.
-"""
+"""The method as it is read: on the layers, rules and ledger of the fast code, with its numbers, without its economy."""
 
 from __future__ import annotations
 
@@ -10,13 +7,14 @@ from typing import Any
 from ..arithmetic import scalar
 from ..base.arrays import Array, is_float, namespace, sample_sum
 from ..fast.quotient import divide
-from ..layers import Layer, Linear
+from ..layers import Linear
 from ..network.network import Network, value_name
 from ..rules.edits import ONES, ZERO
 from ..rules.rule import LinearMap, Redistribution, Rule
 from .explaining import as_given
 from .explanation import Explanation
 from .ledger import Ledger, Row
+from .plan import Planned
 from .prepare import Question, prepare
 from .start import start_relevance
 
@@ -55,24 +53,24 @@ def explain(
     values = prepared.net.values({i.name: fed[i.name] for i in prepared.net.inputs})
     (name,), chance = prepared.net.outputs, prepared.probability(values)
     begin, targets, how = start_relevance(values[name], target, start, probability=chance)
-    relevance, rows = {name: begin}, list[Row]()
+    relevance, rows, xp = {name: begin}, list[Row](), namespace(begin)
     for node, planned in zip(reversed(prepared.net.nodes), reversed(prepared.plan), strict=True):
         outputs = [v for k in range(len(values)) if (v := value_name(node.name, k)) in values]
-        arrived = tuple(relevance.get(n, namespace(begin).zeros(values[n].shape, begin.dtype)) for n in outputs)
+        arrived = tuple(relevance.get(n, xp.zeros(values[n].shape, dtype=begin.dtype)) for n in outputs)
         xs = tuple(values[n] for n in node.inputs)
-        shared = _redistributed(node.layer, xs, arrived, planned.rule)
+        shared = _redistributed(planned, xs, arrived)
         for source, operand, part in zip(node.inputs, xs, shared.relevances, strict=True):
             if is_float(operand):
                 relevance[source] = relevance[source] + part if source in relevance else part
-        out, received = (sum(map(sample_sum, parts)) for parts in (arrived, shared.relevances))
-        rows.append(Row.of(planned, out, received, shared))
-    parts = {n: relevance.get(n, 0 * a) for n, a in fed.items() if is_float(a)}
+        rows.append(Row.of(planned, sum(map(sample_sum, arrived)), sum(map(sample_sum, shared.relevances)), shared))
     told = (targets, how, prepared.composite, prepared.plan, begin, None, prepared.head, chance, prepared.bias)
-    return as_given(Explanation(values[name], parts, Ledger(rows), *told), net)
+    received = {n: relevance.get(n, 0 * a) for n, a in fed.items() if is_float(a)}
+    return as_given(Explanation(values[name], received, Ledger(rows), *told), net)
 
 
-def _redistributed(layer: Layer, xs: tuple[Array, ...], arrived: tuple[Array, ...], rule: Any) -> Redistribution:
+def _redistributed(planned: Planned, xs: tuple[Array, ...], arrived: tuple[Array, ...]) -> Redistribution:
     """Return what a layer makes of the relevance that arrived: by ``share`` if it is linear, else in its own way."""
+    layer, rule = planned.layer, planned.rule
     if isinstance(layer, Linear) and isinstance(chosen := layer.default() if rule is None else rule, Rule):
         return share(layer, xs, arrived[0], chosen)
     if rule is None and layer.own_rule is None and not any((r != 0).any() for r in arrived):

@@ -18,7 +18,7 @@ from ..errors import ParameterError, unknown
 from ..layers import LSTM, Affine, Conv, ConvTranspose, Dense, Layer, Linear, Multiply, Unweighted
 from ..network.network import Network, Node
 from ..rules.groups import require_bias_policy
-from ..rules.rule import Rule
+from ..rules.rule import AnyRule, Rule
 from .domain import bounded
 
 LayerTypes = type[Layer] | tuple[type[Layer], ...]
@@ -68,7 +68,7 @@ class Planned:
 
     node: str
     layer: Layer
-    rule: Any
+    rule: AnyRule | None
     why: str
 
     @property
@@ -217,7 +217,7 @@ class Composite(Value):
             raise ParameterError(f"composite '{self.name}' has no rule for {', '.join(missing)}: add an entry for them")
         return Plan(rows)
 
-    def _for(self, node: Node, rule: Any, net: Network) -> Any:
+    def _for(self, node: Node, rule: AnyRule | None, net: Network) -> AnyRule | None:
         """Return the rule of an entry as it holds at a node: under the bias policy, and with the bounds of z^B."""
         if isinstance(rule, rules.ZBox) and (rule.low is None or rule.high is None):
             return bounded(rule, node, net, self.name)
@@ -229,7 +229,7 @@ class Composite(Value):
 
 WEIGHTED = (Dense, Conv, ConvTranspose)
 CONVOLUTIONS = (Conv, ConvTranspose)
-DEFAULTS: tuple[tuple[Where, Any], ...] = (
+DEFAULTS: tuple[tuple[Where, AnyRule], ...] = (
     (Unweighted, rules.Epsilon(1e-6)),
     (Affine, rules.Pass()),
     (LSTM, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
@@ -248,7 +248,7 @@ def _is_where(where: Any) -> bool:
     return isinstance(where, str | Order) or (isinstance(where, type) and issubclass(where, Layer))
 
 
-def _matches(where: Where, rule: Any, node: Node, net: Network) -> bool:
+def _matches(where: Where, rule: AnyRule | None, node: Node, net: Network) -> bool:
     if isinstance(where, str):
         # A pattern such as "block3.*" also names activations; a rule for linear layers is not meant for those.
         pattern = any(sign in where for sign in "*?[")

@@ -11,7 +11,7 @@ from typing import Any
 from .. import rules
 from ..layers import LSTM, Clip, Conv, Dense, Layer, ReLU, Unweighted
 from ..rules.edits import Stabiliser, add
-from ..rules.rule import Rule
+from ..rules.rule import AnyRule, Rule
 from .plan import CONVOLUTIONS, WEIGHTED, Composite, Where, first, order
 
 ZENNIT = add(1e-6)  # every denominator of zennit's presets is stabilised with this
@@ -26,7 +26,7 @@ def _epsilon(epsilon: float = 1e-6) -> Composite:
 
 
 def _convolutions(name: str, rule: Rule, flat: bool, epsilon: float, stabiliser: Stabiliser) -> Composite:
-    entries: list[tuple[Where, Any]] = [(CONVOLUTIONS, rule), (Dense, rules.Epsilon(epsilon))]
+    entries: list[tuple[Where, AnyRule]] = [(CONVOLUTIONS, rule), (Dense, rules.Epsilon(epsilon))]
     if flat:
         entries.insert(0, (first(*WEIGHTED), rules.Flat(stabiliser)))
     return Composite(entries, name=name)
