@@ -65,7 +65,13 @@ class Step:
         made = [] if self.ready is None else self.ready.edits()
         times = ("", "edited once", "edited twice", *(f"edited {n} times" for n in range(3, len(made) + 1)))[len(made)]
         here = 0 if self.ready is None else len(self.ready.edited)
-        anew = f"of these {len(made) - here} at each call" if here < len(made) else ""
+        anew = (
+            ""
+            if here == len(made)
+            else f"{len(made) - here} of them anew at each call"
+            if here
+            else "anew at each call"
+        )
         constant = "constant part of z known" if self.ready is not None and self.ready.constants else ""
         z = f"z replaced by {self.stand_in}" if self.stand_in else "" if self.kept else "made again on the way back"
         return ", ".join(filter(None, (times, anew, constant, z)))
