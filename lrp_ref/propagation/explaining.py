@@ -129,20 +129,7 @@ def explain(
     target = indices(target, n, shape) if is_tuple(target) else target
     begin = start.settled(n, shape) if isinstance(start, Start) else start
     axis = net.output_axes[place] if net.output_axes else 0
-    batch = _Batch(prepared, target, begin, n, axis, trace)
-
-    def some(cut: slice) -> Explanation:
-        few = {name: a[cut] for name, a in fed.items()}
-        with settled(*few.values()):
-            return batch.explained(few, cut)
-
-    divided = prepared.sharing(fed, whole=trace)
-    several = divided in (Sharing.SAMPLES, Sharing.LAYERS)
-    with nullcontext() if divided is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
-        count = max(n, 1) if trace else prepared.samples(fed, threads.members() if divided is Sharing.SAMPLES else 1)
-        parts = threads.collect([slice(first, first + count) for first in range(0, max(n, 1), count)], some)
-    xp = namespace(parts[0].output)
-    whole = parts[0] if len(parts) == 1 else parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
+    whole = _Batch(prepared, target, begin, n, axis, trace).explanation(fed)
     begun = begin if isinstance(begin, Start) else whole.start_relevance
     again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
     how = repr(start) if isinstance(start, Start) else whole.start
@@ -214,6 +201,25 @@ class _Batch:
     samples: int
     axis: int
     keep: bool
+
+    def explanation(self, fed: Mapping[str, Array]) -> Explanation:
+        """Explain all samples, in parts that threads may take; all arrays have the batch in front."""
+
+        def some(cut: slice) -> Explanation:
+            few = {name: a[cut] for name, a in fed.items()}
+            with settled(*few.values()):
+                return self.explained(few, cut)
+
+        n, divided = max(self.samples, 1), self.prepared.sharing(fed, whole=self.keep)
+        several = divided in (Sharing.SAMPLES, Sharing.LAYERS)
+        with nullcontext() if divided is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
+            members = threads.members() if divided is Sharing.SAMPLES else 1
+            count = n if self.keep else self.prepared.samples(fed, members)
+            parts = threads.collect([slice(first, first + count) for first in range(0, n, count)], some)
+        if len(parts) == 1:
+            return parts[0]
+        xp = namespace(parts[0].output)
+        return parts[0].map(lambda *few: xp.concatenate(few, axis=0), *parts[1:])
 
     def explained(self, fed: Mapping[str, Array], cut: slice) -> Explanation:
         """Explain the samples ``cut``, which are ``fed`` and fit into memory together; all arrays, batch in front."""
