@@ -35,8 +35,10 @@ class Layer(Value):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        inherited = next(c for c in cls.__mro__[1:] if issubclass(c, Layer)).forward
-        if cls.forward is not inherited is not Layer.forward and "promises" not in vars(cls):
+        base = next(c for c in cls.__mro__[1:] if issubclass(c, Layer))
+        # A kind of layer (Route, Unweighted) computes nothing itself: its promises are about those that complete it.
+        computes_otherwise = cls.forward is not base.forward and base.forward is not Layer.forward
+        if computes_otherwise and "promises" not in vars(cls):
             cls.promises = Promises()
 
     @property

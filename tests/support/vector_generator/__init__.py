@@ -1,6 +1,7 @@
 """The generator of the conformance vectors: literal formulas on exact rationals, nothing of the fast code.
 
-``python -m vector_generator DIR`` writes the case files and manifest.json of lrp-vectors into DIR.
+``PYTHONPATH=tests/support python -m vector_generator DIR``, from the project's root, writes the case files and
+manifest.json of lrp-vectors into DIR.
 """
 
 from .write import generate
