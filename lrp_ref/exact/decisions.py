@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..base.arrays import Array
 from ..errors import UndecidedError
-from ..layers import ELU, Abs, Clip, GlobalMaxPool, HardSwish, LeakyReLU, Linear, MaxPool, ReLU
-from ..layers.pooling import Geometry
+from ..layers import Layer, Linear
 from ..network.network import Network
 from ..propagation.composites import Plan
 from ..rules.edits import KEEP
@@ -20,20 +19,6 @@ from .enclosure import Enclosure, Floats
 from .rows import Decision
 
 Bools = NDArray[np.bool_]
-
-
-def kinks(layer: Any) -> tuple[float, ...]:
-    """Return where an activation changes its branch.
-
-    Example:
-        >>> kinks(Clip(0, 6)), kinks(ReLU())
-        ((0.0, 6.0), (0.0,))
-    """
-    if isinstance(layer, Clip):
-        return tuple(float(v) for v in (layer.low, layer.high) if v is not None)
-    if isinstance(layer, ReLU | LeakyReLU | ELU | Abs):
-        return (0.0,)
-    return (-3.0, 3.0) if isinstance(layer, HardSwish) else ()
 
 
 def decisions(
@@ -57,11 +42,12 @@ def decisions(
     for node, planned in zip(net.nodes, plan, strict=True):
         source, layer = node.inputs[0], node.layer
         silent = relevance[node.name].zero if node.name in relevance else None
-        for kink in kinks(layer):
+        for kink in layer.kinks:
             margin, tie = _from(enclosures[source], values[source], kink)
             yield _decision(node.name, "kink", margin, tie, bounds[source], silent)
-        if isinstance(layer, MaxPool | GlobalMaxPool):
-            margin, tie = _winners(layer, enclosures[source], values[source])
+        numbers = layer.compared(values[source], None)
+        if numbers is not None:
+            margin, tie = _winners(layer, enclosures[source], numbers)
             yield _decision(node.name, "winner", margin, tie, 2 * bounds[source], silent)
         if isinstance(layer, Linear) and _divides(planned.rule):
             margin, tie = _from(enclosures[node.name], values[node.name], 0.0)
@@ -93,23 +79,18 @@ def _equal(one: Any, other: Any) -> bool:
         return False
 
 
-def _winners(layer: Any, enclosure: Enclosure, exact: Array) -> tuple[Floats, Bools]:
-    """Return lower bounds of the distance between the best and the second of every window, and where they tie."""
-    if isinstance(layer, GlobalMaxPool):
-        axes = (*enclosure.midpoint.shape[:2], -1)
-        flat, radii, numbers = (
-            np.moveaxis(a.reshape(axes), 2, 0) for a in (enclosure.midpoint, enclosure.radius, exact)
-        )
-        shape = (*exact.shape[:2], *(1,) * (exact.ndim - 2))
-    else:
-        geometry = Geometry.of(layer, exact)
-        views = geometry.views
-        padded = (
-            geometry.pad(a, fill, np)
-            for a, fill in ((enclosure.midpoint, -np.inf), (enclosure.radius, 0.0), (exact, None))
-        )
-        flat, radii, numbers = (np.stack(views(a)) for a in padded)
-        shape = flat.shape[1:]
+def _winners(layer: Layer, enclosure: Enclosure, numbers: Array) -> tuple[Floats, Bools]:
+    """Return lower bounds of the distance between the best and the second of every window, and where they tie.
+
+    Args:
+        layer: says what it compares.
+        enclosure: of its input.
+        numbers: what it compares (K, N, ...), exact.
+    """
+    flat, radii = layer.compared(enclosure.midpoint, -np.inf), layer.compared(enclosure.radius, 0.0)
+    assert flat is not None
+    assert radii is not None
+    shape = flat.shape[1:]
     if flat.shape[0] == 1:
         return np.full(shape, np.inf), np.zeros(shape, dtype=bool)
     order = np.argsort(-flat, axis=0, kind="stable")[:2]
@@ -120,7 +101,7 @@ def _winners(layer: Any, enclosure: Enclosure, exact: Array) -> tuple[Floats, Bo
     for index in np.argwhere(margin == 0):
         one, other = (numbers[(order[(k, *index)], *index)] for k in (0, 1))
         tie[tuple(index)] = _equal(one, other)
-    return margin.reshape(shape), tie.reshape(shape)
+    return margin, tie
 
 
 def _decision(node: str, kind: str, margin: Floats, tie: Bools, bound: float, silent: Bools | None) -> Decision:

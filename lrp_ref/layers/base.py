@@ -27,11 +27,17 @@ class Layer(Value):
         operands: number of inputs, or None for any number from 1.
         own_rule: what ``rule=None`` does, in words, or None where a rule has to be named.
         promises: what holds of ``forward``. A subclass with a ``forward`` of its own promises nothing until it says so.
+        moves: whether every output is an input or a constant, and which one does not depend on the numbers.
+        recurrent: whether its products follow each other, one a time step, so that only the BLAS can divide them.
+
+    What a layer decides by its numbers it says with ``kinks`` and ``compared``, what it multiplies with ``products``.
     """
 
     operands: ClassVar[int | None] = 1
     own_rule: ClassVar[str | None] = None
     promises: ClassVar[Promises] = Promises()
+    moves: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -45,6 +51,36 @@ class Layer(Value):
     def open_between(self) -> tuple[Any, Any]:
         """The bounds between which a rectifier hands its input on, None for an open side; unless said, a ReLU's."""
         return 0, None
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """Where an activation changes its branch: inputs on either side are treated differently."""
+        return ()
+
+    @property
+    def keeps_channels(self) -> bool:
+        """Whether a bound per channel of the input is one per channel of the output, in a layer that moves values."""
+        return False
+
+    def compared(self, x: Array, beyond: object) -> Array | None:
+        """Return the inputs (K, N, ...) of which each output takes the largest, None for a layer that takes none.
+
+        Args:
+            x: the input (N, ...), or another array of its shape.
+            beyond: what stands for positions outside the input.
+        """
+        return None
+
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int] | None:
+        """Return the number of weights, and of the columns of one sample that they are multiplied with.
+
+        Args:
+            read, made: shapes of the first input and the first output.
+
+        Returns:
+            None for a layer whose weights are no matrix that is multiplied with columns.
+        """
+        return None
 
     def forward(self, *xs: Array) -> Any:
         """Return the layer's output (a tuple for several outputs) for inputs (N, ...)."""
@@ -282,6 +318,7 @@ class Route(Layer):
     """
 
     own_rule = "relevance goes where the value came from"
+    moves = True
     promises = Promises(tells_sign=True)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:

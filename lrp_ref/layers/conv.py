@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -129,6 +130,10 @@ class Conv(Linear):
             finish(z)
         return z
 
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int]:
+        """Return the weights, and the positions of the output."""
+        return self.weight.size, math.prod(made[2:])
+
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the transposed convolution of g, of the input's shape."""
         (x,) = xs
@@ -219,6 +224,10 @@ class ConvTranspose(Linear):
             xp=xp,
         )
         return z if self.bias is None else z + _spatial_bias(self.bias, z)
+
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int]:
+        """Return the weights, and the positions of the input."""
+        return self.weight.size, math.prod(read[2:])
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the convolution of g, of the input's shape."""

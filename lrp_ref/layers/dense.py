@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -57,6 +58,10 @@ class Dense(Linear):
         require_dtype(x, self.weight, "Dense")
         z = kernels.product(x, self.weight, xp)
         return z if self.bias is None else z + self.bias
+
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int]:
+        """Return the weights, and the positions between batch and features."""
+        return self.weight.size, math.prod(made[1:-1])
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return Σ_j w_ij g_j."""

@@ -28,6 +28,12 @@ class Identity(Elementwise):
     """y = x (dropout in inference, casts between floats)."""
 
     promises = Promises(cheap=True, tells_sign=True)
+    moves = True
+
+    @property
+    def keeps_channels(self) -> bool:
+        """True."""
+        return True
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
@@ -54,6 +60,11 @@ class ReLU(Elementwise):
     """
 
     promises = Promises(stays_finite=True, writes_over=True, cheap=True, rectifies=True, tells_sign=True)
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0."""
+        return (0.0,)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True
@@ -87,6 +98,11 @@ class LeakyReLU(Elementwise):
 
     alpha: Any = 0.01
 
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0."""
+        return (0.0,)
+
     def _alpha(self, x: Array) -> Array:
         from ..base.arrays import channelwise
 
@@ -113,6 +129,11 @@ class ELU(Elementwise):
 
     alpha: float = 1.0
     scale: float = 1.0
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0."""
+        return (0.0,)
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
@@ -261,6 +282,16 @@ class Clip(Elementwise):
         """The bounds."""
         return self.low, self.high
 
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The bounds that there are.
+
+        Example:
+            >>> Clip(0, 6).kinks, Clip(high=1).kinks
+            ((0.0, 6.0), (1.0,))
+        """
+        return tuple(float(v) for v in (self.low, self.high) if v is not None)
+
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return (self.low is not None and self.low >= 0) or ((self.high is None or self.high >= 0) and all(inputs))
 
@@ -310,6 +341,11 @@ class HardSigmoid(Elementwise):
 class HardSwish(Elementwise):
     """y = x·min(max(x/6 + 1/2, 0), 1)."""
 
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """-3 and 3."""
+        return (-3.0, 3.0)
+
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         (x,) = xs
@@ -333,6 +369,11 @@ class Abs(Elementwise):
     """y = abs(x)."""
 
     promises = Promises(tells_sign=True)
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0."""
+        return (0.0,)
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return True

@@ -253,6 +253,11 @@ class MaxPool(Layer):
     def vanishes(self, above: bool) -> bool:
         return above
 
+    def compared(self, x: Array, beyond: object) -> Array:
+        """Return one array (N, C, *out) per position of a window."""
+        xp, geometry = namespace(x), Geometry.of(self, x)
+        return xp.stack(geometry.views(geometry.pad(x, beyond, xp)))
+
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, *out)."""
         (x,) = xs

@@ -135,6 +135,11 @@ class GlobalMaxPool(Layer):
     def vanishes(self, above: bool) -> bool:
         return above
 
+    def compared(self, x: Array, beyond: object) -> Array:
+        """Return one array (N, C, 1, ...) per position."""
+        flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]), *(1,) * (x.ndim - 2))
+        return namespace(x).moveaxis(flat, 2, 0)
+
     def forward(self, *xs: Array) -> Array:
         """Return z (N, C, 1, ...), or (N, C) without keepdims."""
         (x,) = xs

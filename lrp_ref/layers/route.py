@@ -133,6 +133,11 @@ class Transpose(Route):
         back = sorted(range(len(self.axes)), key=self.axes.__getitem__)
         return (g.transpose(tuple(back)),)
 
+    @property
+    def keeps_channels(self) -> bool:
+        """True: what was told of channels holds for them where they are put first."""
+        return True
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Slice(Route):
@@ -281,6 +286,11 @@ class Pad(Route):
             return [min(max(k, 0), last) for k in places]
         return [last - abs(last - abs(k)) for k in places]
 
+    @property
+    def keeps_channels(self) -> bool:
+        """True unless there are channels more, or less."""
+        return not any(self.amounts[0])
+
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs) and (self.mode != "constant" or (isinstance(self.value, int | float) and self.value >= 0))
 
@@ -367,6 +377,11 @@ class Upsample(Route):
     """
 
     factors: tuple[int, ...] = ()
+
+    @property
+    def keeps_channels(self) -> bool:
+        """True."""
+        return True
 
     def _split(self, x: Array) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Shape with a repeat axis after every spatial axis, the final shape, and the repeat axes."""

@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import Array, to_numpy
 from ..base.tables import number
 from ..errors import ParameterError
-from ..layers import Identity, Layer, Pad, Route, Transpose, Upsample
+from ..layers import Layer
 from ..network.inputs import Input
 from ..network.network import Network, Node, owner
 from ..rules import ZBox
@@ -55,7 +55,7 @@ def _source(node: Node, net: Network) -> tuple[Input | None, list[Layer]]:
     name, between = node.inputs[0], list[Layer]()
     while name not in inputs:
         above = nodes[owner(name, nodes)]
-        if not isinstance(above.layer, Route | Identity) or len(above.inputs) != 1 or name != above.name:
+        if not above.layer.moves or len(above.inputs) != 1 or name != above.name:
             return None, []
         between.insert(0, above.layer)
         name = above.inputs[0]
@@ -71,7 +71,7 @@ def _through(bound: Any, between: list[Layer]) -> Any:
         return values.flat[0].item() if values.dtype.kind == "f" else values.flat[0]
     if not between:
         return values
-    follows = values.ndim == 1 and all(isinstance(v, Identity | Pad | Transpose | Upsample) for v in between)
+    follows = values.ndim == 1 and all(layer.keeps_channels for layer in between)
     return values if follows else None
 
 

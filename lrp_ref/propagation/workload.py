@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..base.arrays import Array
-from ..layers import LSTM, Conv, ConvTranspose, Dense
 from ..network.network import Network
 
 WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
@@ -37,8 +36,8 @@ class Extent:
 
     Attributes:
         numbers: that the walk keeps for the way back.
-        products: of every convolution and dense layer: its weights, and the columns that they are multiplied with.
-        recurrent: bytes of the weights of the largest LSTM.
+        products: of every layer that has some: its weights, and the columns that they are multiplied with.
+        recurrent: bytes of the weights of the largest recurrent layer.
     """
 
     numbers: int
@@ -81,13 +80,10 @@ def extent(net: Network, values: Mapping[str, Array], unkept: Collection[str]) -
     products, recurrent = [], 0
     for node in net.nodes:
         layer = node.layer
-        if isinstance(layer, Conv):
-            products.append((layer.weight.size, math.prod(values[node.name].shape[2:])))
-        elif isinstance(layer, ConvTranspose):
-            products.append((layer.weight.size, math.prod(values[node.inputs[0]].shape[2:])))
-        elif isinstance(layer, Dense):
-            products.append((layer.weight.size, math.prod(values[node.name].shape[1:-1])))
-        elif isinstance(layer, LSTM):
+        one = layer.products(values[node.inputs[0]].shape, values[node.name].shape)
+        if one is not None:
+            products.append(one)
+        if layer.recurrent:
             recurrent = max(recurrent, sum(a.nbytes for a in layer.arrays()))
     numbers = sum(math.prod(v.shape[1:]) for name, v in values.items() if name not in unkept)
     return Extent(numbers, tuple(products), recurrent)

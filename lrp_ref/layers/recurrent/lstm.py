@@ -55,6 +55,7 @@ class LSTM(Layer):
 
     operands: ClassVar[int | None] = None
     promises: ClassVar[Promises] = Promises(leaves_tape=True)
+    recurrent: ClassVar[bool] = True
 
     weight_input: Array
     weight_hidden: Array

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from samples import BY_NAME, SAMPLES, Draw, Sample, arrays_of
+from watched import Watched
 
 from lrp_ref import layers, rules
 from lrp_ref.base.arrays import unwarned
@@ -116,23 +117,6 @@ CHEAP = {
     "take",
 }
 PASSES = 3  # over all numbers: a comparison, a product and a choice; reading a value that was kept is one
-
-
-class Watched(np.ndarray):
-    """An array that writes down which functions of NumPy are called on it, and with how many numbers."""
-
-    calls: ClassVar[list[str]] = []
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        self.calls.append(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
-        bare = [np.asarray(a) if isinstance(a, Watched) else a for a in inputs]
-        options = {k: tuple(map(np.asarray, v)) if k == "out" else v for k, v in options.items()}
-        return np.asarray(getattr(ufunc, method)(*bare, **options)).view(Watched)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        self.calls.append(function.__name__)
-        bare = (np.asarray(a) if isinstance(a, Watched) else a for a in args)
-        return function(*bare, **kwargs).view(Watched)
 
 
 def cheap(layer: Layer, sample: Sample) -> None:
