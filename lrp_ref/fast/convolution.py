@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..base.arrays import Array, Namespace
@@ -22,18 +23,56 @@ SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several t
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """How the windows of a convolution lie on its input: per spatial axis, and how many groups its channels are."""
+
+    stride: tuple[int, ...]
+    pads: Pads
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+    def output(self, spatial: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
+        """Return the number of windows per axis.
+
+        Raises:
+            ShapeError: the (padded) input is smaller than the kernel.
+        """
+        out = tuple(map(output_size, spatial, kernel, self.stride, self.pads, self.dilation))
+        if 0 in out and 0 not in spatial:
+            raise ShapeError(
+                f"input of spatial size {tuple(spatial)} with padding {self.pads} is smaller than the kernel "
+                f"{tuple(kernel)} with dilation {self.dilation}"
+            )
+        return out
+
+    def windows(self, spatial: Sequence[int], out: Sequence[int], kernel: Sequence[int]) -> Windows:
+        """Return where the taps of a kernel meet an input."""
+        return Windows(spatial, out, kernel, self.stride, self.pads, self.dilation)
+
+
+@dataclass(frozen=True, eq=False)
+class Ending:
+    """What is done to a part of a result while it is still in the cache.
+
+    Attributes:
+        bias: (O,), added first.
+        finish: called on every part of the result, once; it may write into it.
+    """
+
+    bias: Array | None = None
+    finish: Callable[[Array], object] = lambda part: None
+
+    def __call__(self, z: Array, *grouped: int) -> None:
+        """End a part (N, O, ...), or one whose channels are divided into ``grouped`` axes."""
+        if self.bias is not None:
+            bias = self.bias.reshape(grouped or self.bias.shape)
+            z += bias.reshape(bias.shape + (1,) * (z.ndim - 1 - bias.ndim))
+        self.finish(z)
+
+
 def convolve(
-    x: Array,
-    weight: Array,
-    *,
-    stride: Sequence[int],
-    pads: Pads,
-    dilation: Sequence[int],
-    groups: int,
-    xp: Namespace,
-    bias: Array | None = None,
-    finish: Callable[[Array], object] = lambda part: None,
-    summands: int | None = None,
+    x: Array, weight: Array, geometry: Geometry, xp: Namespace, ending: Ending = Ending(), summands: int | None = None
 ) -> Array:
     """Correlate (N, C, *spatial) with a kernel bank (O, C/groups, *kernel) to (N, O, *out).
 
@@ -41,23 +80,22 @@ def convolve(
 
     Args:
         x, weight: as above.
-        stride, pads, dilation, groups: the geometry, per spatial axis.
+        geometry: of the windows.
         xp: the array module of x and weight.
-        bias: (O,), added while a strip is still in the cache.
-        finish: called on every part of the result, once, while it is still in the cache; it may write into it.
+        ending: the bias, and what finishes each part of the result.
         summands: of one product on the CPU; None for ``SUMMANDS``.
 
     Raises:
         ShapeError: the (padded) input is smaller than the kernel.
     """
-    kernel, spatial = weight.shape[2:], x.shape[2:]
-    out = _output_sizes(spatial, kernel, stride, pads, dilation)
+    kernel, spatial, groups = weight.shape[2:], x.shape[2:], geometry.groups
+    out = geometry.output(spatial, kernel)
     n, outs, inner = x.shape[0], weight.shape[0], weight.shape[1]
     z = buffers.empty((n, outs, *out), x.dtype, xp)
     if z.size == 0:
         return z
-    meets, taps = Windows(spatial, out, kernel, stride, pads, dilation), math.prod(kernel)
-    matrix = weight.reshape(groups, outs // groups, inner * taps)
+    taps = math.prod(kernel)
+    bank = _Bank(weight.reshape(groups, outs // groups, inner * taps), geometry.windows(spatial, out, kernel), xp)
     grouped = x.reshape(n, groups, inner, *spatial)
     pieces = _pieces(inner, taps, summands or SUMMANDS, x.dtype, xp)
     numbers = groups * pieces[0].stop * taps + (2 * outs if len(pieces) > 1 else 0)
@@ -73,57 +111,63 @@ def convolve(
             strip = target  # added up where its rows lie side by side: in the midst of z that takes 10 % longer
             if len(parts[k]) > 1 and rows.stop - rows.start < out[0]:
                 strip = _room(rooms, "strip", target.shape, x.dtype, xp)
-            _correlate(grouped[samples], matrix, parts[k], rows, meets, rooms, strip, xp)
+            bank.correlate(grouped[samples], parts[k], rows, strip, rooms)
             if len(parts) == 1:
-                finish(strip if bias is None else _add_bias(strip, bias.reshape(groups, -1)))
+                ending(strip, groups, outs // groups)
             if strip is not target:
                 target[...] = strip
 
     threads.each([(k, strip) for k in range(len(parts)) for strip in strips], work)
     if len(parts) > 1:
         z += sums[1]
-        finish(z if bias is None else _add_bias(z, bias))
+        ending(z)
     return z
 
 
-def _correlate(
-    x: Array,
-    matrix: Array,
-    pieces: list[slice],
-    rows: slice,
-    meets: Windows,
-    rooms: dict[Any, Any],
-    target: Array,
-    xp: Namespace,
-) -> None:
-    """Write the products of a strip's windows into ``target`` (N, groups, O/groups, positions), summed over pieces.
+@dataclass(frozen=True, eq=False)
+class _Bank:
+    """Weights, and where they meet the input.
 
-    Args:
-        x: (N, groups, C/groups, *spatial).
+    Attributes:
         matrix: the weights (groups, O/groups, C/groups·taps).
-        pieces: of the channels.
-        rows: of the output that are the strip.
-        rooms: work memory of the calling thread, by purpose and shape.
+        meets: the windows.
+        xp: the array module.
     """
-    taps = math.prod(meets.kernel)
-    strip = None
-    if not (meets.pointwise and meets.out == meets.spatial):
-        shape = (*x.shape[:2], pieces[0].stop - pieces[0].start)  # the first piece is the largest
-        key = (shape, rows.stop - rows.start)
-        if key not in rooms:
-            rooms[key] = Columns(meets, shape, key[1], x.dtype, xp)
-        strip = rooms[key]
-        strip.begin(rows)
-    for channels in pieces:
-        piece = x[:, :, channels]
-        columns = strip.of(piece) if strip else piece[:, :, :, rows].reshape(*piece.shape[:3], target.shape[3])
-        weights = matrix[:, :, channels.start * taps : channels.stop * taps]
-        if channels is pieces[0]:
-            matmul_into(weights, columns, target, xp)
-            continue
-        part = _room(rooms, "part", target.shape, x.dtype, xp)
-        matmul_into(weights, columns, part, xp)
-        target += part
+
+    matrix: Array
+    meets: Windows
+    xp: Namespace
+
+    def correlate(self, x: Array, pieces: list[slice], rows: slice, target: Array, rooms: dict[Any, Any]) -> None:
+        """Write the products of a strip's windows into ``target`` (N, groups, O/groups, positions), summed over pieces.
+
+        Args:
+            x: (N, groups, C/groups, *spatial).
+            pieces: of the channels.
+            rows: of the output that are the strip.
+            target: as above.
+            rooms: work memory of the calling thread, by purpose and shape.
+        """
+        meets, xp = self.meets, self.xp
+        taps = math.prod(meets.kernel)
+        strip = None
+        if not (meets.pointwise and meets.out == meets.spatial):
+            shape = (*x.shape[:2], pieces[0].stop - pieces[0].start)  # the first piece is the largest
+            key = (shape, rows.stop - rows.start)
+            if key not in rooms:
+                rooms[key] = Columns(meets, shape, key[1], x.dtype, xp)
+            strip = rooms[key]
+            strip.begin(rows)
+        for channels in pieces:
+            piece = x[:, :, channels]
+            columns = strip.of(piece) if strip else piece[:, :, :, rows].reshape(*piece.shape[:3], target.shape[3])
+            weights = self.matrix[:, :, channels.start * taps : channels.stop * taps]
+            if channels is pieces[0]:
+                matmul_into(weights, columns, target, xp)
+                continue
+            part = _room(rooms, "part", target.shape, x.dtype, xp)
+            matmul_into(weights, columns, part, xp)
+            target += part
 
 
 def _room(rooms: dict[Any, Any], purpose: str, shape: tuple[int, ...], dtype: Any, xp: Namespace) -> Array:
@@ -165,23 +209,7 @@ def matmul_into(a: Array, b: Array, out: Array, xp: Namespace) -> None:
         out[...] = xp.matmul(a, b)
 
 
-def _add_bias(z: Array, bias: Array) -> Array:
-    """Add a bias (C,) or (groups, C/groups) to z (N, C, ...) or (N, groups, C/groups, ...)."""
-    z += bias.reshape(bias.shape + (1,) * (z.ndim - 1 - bias.ndim))
-    return z
-
-
-def convolve_adjoint(
-    g: Array,
-    weight: Array,
-    *,
-    spatial: Sequence[int],
-    stride: Sequence[int],
-    pads: Pads,
-    dilation: Sequence[int],
-    groups: int,
-    xp: Namespace,
-) -> Array:
+def convolve_adjoint(g: Array, weight: Array, geometry: Geometry, spatial: Sequence[int], xp: Namespace) -> Array:
     """Apply the transpose of :func:`convolve`: (N, O, *out) to (N, C, *spatial).
 
     Formula: y[n, c, q] = sum over o, p, k with q = p stride + k dilation - pad of g[n, o, p] w[o, c, k].
@@ -189,18 +217,17 @@ def convolve_adjoint(
     Products are summed ``BACK_SUMMANDS`` at a time, in the forward pass of a transposed convolution too.
     """
     kernel, inner = weight.shape[2:], weight.shape[1]
-    n, outs, out = g.shape[0], weight.shape[0], g.shape[2:]
-    reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-    if _flips(weight, stride, groups, n * math.prod(out)):
+    n, outs, out, groups = g.shape[0], weight.shape[0], g.shape[2:], geometry.groups
+    reach = tuple(d * (k - 1) for d, k in zip(geometry.dilation, kernel, strict=True))
+    if _flips(weight, geometry.stride, groups, n * math.prod(out)):
         turned = xp.moveaxis(weight.reshape(groups, outs // groups, *weight.shape[1:]), 1, 2)
         turned = turned[(..., *(slice(None, None, -1),) * len(kernel))]
         flipped = xp.ascontiguousarray(turned)  # the BLAS takes no steps backwards
         flipped = flipped.reshape(groups * inner, outs // groups, *kernel)
-        around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, pads, spatial, out, strict=True))
-        same: dict[str, Any] = {"stride": stride, "pads": around, "dilation": dilation, "groups": groups, "xp": xp}
-        return convolve(g, flipped, summands=BACK_SUMMANDS, **same)
+        around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, geometry.pads, spatial, out, strict=True))
+        return convolve(g, flipped, replace(geometry, pads=around), xp, summands=BACK_SUMMANDS)
     y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
-    meets = Windows(spatial, out, kernel, stride, pads, dilation)
+    meets = geometry.windows(spatial, out, kernel)
     if g.size:
         _scatter(g, weight, y.reshape(n, groups, inner, *spatial), groups, meets, xp)
     return y
@@ -241,18 +268,6 @@ def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp:
                     block[(..., *here)] += unrolled[(slice(None),) * 3 + (k, *there)]
 
     threads.each(_portions(inner), work)
-
-
-def _output_sizes(
-    spatial: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pads: Pads, dilation: Sequence[int]
-) -> tuple[int, ...]:
-    out = tuple(map(output_size, spatial, kernel, stride, pads, dilation))
-    if 0 in out and 0 not in spatial:
-        raise ShapeError(
-            f"input of spatial size {tuple(spatial)} with padding {pads} is smaller than the kernel {tuple(kernel)} "
-            f"with dilation {tuple(dilation)}"
-        )
-    return out
 
 
 def _strips(

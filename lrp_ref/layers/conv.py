@@ -67,6 +67,11 @@ def _check_input(layer: Any, x: Array, channels: int) -> None:
     require_dtype(x, layer.weight, type(layer).__name__)
 
 
+def _geometry(layer: Conv | ConvTranspose) -> kernels.Geometry:
+    """Return how the windows lie on the input of a convolution, or on the output of a transposed one."""
+    return kernels.Geometry(layer.stride, layer.padding, layer.dilation, layer.groups)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Conv(Linear):
     """Convolution (cross-correlation, as every framework calls it) in 1, 2 or 3 dimensions.
@@ -117,13 +122,9 @@ class Conv(Linear):
         z = kernels.convolve(
             x,
             self.weight,
-            stride=self.stride,
-            pads=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            xp=xp,
-            bias=self.bias if one_each else None,
-            finish=finish if one_each else lambda part: None,
+            _geometry(self),
+            xp,
+            kernels.Ending(self.bias, finish) if one_each else kernels.Ending(),
         )
         if not one_each:
             z += self.bias
@@ -137,18 +138,8 @@ class Conv(Linear):
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the transposed convolution of g, of the input's shape."""
         (x,) = xs
-        return (
-            kernels.convolve_adjoint(
-                g,
-                self.weight,
-                spatial=x.shape[2:],
-                stride=self.stride,
-                pads=self.padding,
-                dilation=self.dilation,
-                groups=self.groups,
-                xp=namespace(g, self.weight),
-            ),
-        )
+        xp = namespace(g, self.weight)
+        return (kernels.convolve_adjoint(g, self.weight, _geometry(self), x.shape[2:], xp),)
 
     def edited(self, weights: Edit, bias: Edit) -> Conv:
         """Return the layer with edited weight and bias."""
@@ -213,16 +204,7 @@ class ConvTranspose(Linear):
         least = 0 if 0 in x.shape[2:] else 1
         if min(spatial) < least:
             raise ShapeError(f"ConvTranspose: padding {self.padding} crops the whole output of size {full}")
-        z = kernels.convolve_adjoint(
-            x,
-            self.weight,
-            spatial=spatial,
-            stride=self.stride,
-            pads=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            xp=xp,
-        )
+        z = kernels.convolve_adjoint(x, self.weight, _geometry(self), spatial, xp)
         return z if self.bias is None else z + _spatial_bias(self.bias, z)
 
     def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int]:
@@ -232,15 +214,7 @@ class ConvTranspose(Linear):
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the convolution of g, of the input's shape."""
         (x,) = xs
-        pulled = kernels.convolve(
-            g,
-            self.weight,
-            stride=self.stride,
-            pads=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            xp=namespace(g, self.weight),
-        )
+        pulled = kernels.convolve(g, self.weight, _geometry(self), namespace(g, self.weight))
         inner = tuple(slice(0, n) for n in x.shape[2:])
         return (pulled[(slice(None), slice(None), *inner)],)
 

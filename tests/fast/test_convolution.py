@@ -49,9 +49,9 @@ def test_convolution_and_its_transpose_are_their_definitions(
     """Also where a strip holds a row, some rows, or some samples, and the last one less than the others."""
     x, w, b, g, z, y = definition(geometry)
     monkeypatch.setattr(kernels, "STRIP_BYTES", strip)
-    assert np.array_equal(kernels.convolve(x, w, xp=NUMPY, bias=b, **geometry.options), z)
-    assert np.array_equal(kernels.convolve(x, w, xp=NUMPY, **geometry.options) + spread(b, z), z)
-    back = kernels.convolve_adjoint(g, w, spatial=x.shape[2:], xp=NUMPY, **geometry.options)
+    assert np.array_equal(kernels.convolve(x, w, geometry.lies, NUMPY, kernels.Ending(b)), z)
+    assert np.array_equal(kernels.convolve(x, w, geometry.lies, NUMPY) + spread(b, z), z)
+    back = kernels.convolve_adjoint(g, w, geometry.lies, x.shape[2:], NUMPY)
     assert back.shape == y.shape
     assert np.array_equal(back, y)
 
@@ -61,17 +61,17 @@ def test_another_array_module_has_its_own_strips(geometry: Geometry, monkeypatch
     x, w, b, g, z, y = definition(geometry)
     monkeypatch.setattr(kernels, "STRIP_BYTES", 0)
     monkeypatch.setattr(kernels, "DEVICE_STRIP_BYTES", 700)
-    assert np.array_equal(kernels.convolve(x, w, xp=OTHER, bias=b, **geometry.options), z)
-    assert np.array_equal(kernels.convolve_adjoint(g, w, spatial=x.shape[2:], xp=OTHER, **geometry.options), y)
+    assert np.array_equal(kernels.convolve(x, w, geometry.lies, OTHER, kernels.Ending(b)), z)
+    assert np.array_equal(kernels.convolve_adjoint(g, w, geometry.lies, x.shape[2:], OTHER), y)
 
 
 @each_geometry
 def test_an_array_module_that_only_has_what_is_asked_of_it_is_enough(geometry: Geometry) -> None:
     x, w, b, g, z, y = definition(geometry)
     strict = [STRICT.asarray(a) for a in (x, w, b, g)]
-    found = kernels.convolve(*strict[:2], xp=STRICT, bias=strict[2], **geometry.options)
+    found = kernels.convolve(*strict[:2], geometry.lies, STRICT, kernels.Ending(strict[2]))
     assert np.array_equal(found.get(), z)
-    back = kernels.convolve_adjoint(strict[3], strict[1], spatial=x.shape[2:], xp=STRICT, **geometry.options)
+    back = kernels.convolve_adjoint(strict[3], strict[1], geometry.lies, x.shape[2:], STRICT)
     assert np.array_equal(back.get(), y)
 
 

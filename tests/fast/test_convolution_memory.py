@@ -58,13 +58,13 @@ def asked(
 ) -> tuple[list[int], list[int]]:
     """Return what a convolution asks for beside its result, and what its transpose does."""
     axes, found = len(images) - 2, []
-    steps: dict[str, Any] = {"stride": (1,) * axes, "pads": ((0, 0),) * axes, "dilation": (1,) * axes, "groups": groups}
+    lies = kernels.Geometry((1,) * axes, ((0, 0),) * axes, (1,) * axes, groups)
     make = hollow if recorder is Shapes else lambda *shape: np.ones(shape)
     out = tuple(n - k + 1 for n, k in zip(images[2:], bank[2:], strict=True))
     for size, work in (
-        (images[0] * bank[0] * math.prod(out), lambda xp: kernels.convolve(make(*images), make(*bank), xp=xp, **steps)),
+        (images[0] * bank[0] * math.prod(out), lambda xp: kernels.convolve(make(*images), make(*bank), lies, xp)),
         (math.prod(images), lambda xp: kernels.convolve_adjoint(
-            make(images[0], bank[0], *out), make(*bank), spatial=images[2:], xp=xp, **steps)),
+            make(images[0], bank[0], *out), make(*bank), lies, images[2:], xp)),
     ):  # fmt: skip
         record = recorder(name)
         work(record.module)
@@ -179,8 +179,8 @@ def test_the_blas_gets_weights_that_run_forwards(
     original = kernels.matmul_into
     monkeypatch.setattr(kernels, "matmul_into", lambda a, *rest: (weights.append(a), original(a, *rest)))
     weight = np.arange(groups * outs * inner * 6.0).reshape(groups * outs, inner, 2, 3)
-    steps: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": groups, "xp": np}
-    y = kernels.convolve_adjoint(np.ones((2, groups * outs, 6, 6)), weight, spatial=(7, 8), **steps)
+    lies = kernels.Geometry((1, 1), ((0, 0),) * 2, (1, 1), groups)
+    y = kernels.convolve_adjoint(np.ones((2, groups * outs, 6, 6)), weight, lies, (7, 8), np)
     assert y[1, :, 3, 4].tolist() == weight.reshape(groups, outs, inner, 6).sum(axis=(1, 3)).reshape(-1).tolist()
     assert all(step > 0 for a in weights for step in a.strides)
 
@@ -196,8 +196,8 @@ def test_a_product_over_one_channel_is_the_outer_product(monkeypatch: pytest.Mon
 def test_weights_are_not_copied_for_few_positions() -> None:
     """Turning the kernel round copies it, which is worth it only where it meets many windows."""
     weight, g = np.ones((64, 64, 3, 3)), np.ones((1, 64, 1, 1))
-    steps: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 1, "xp": np}
-    work = lambda: kernels.convolve_adjoint(g, weight, spatial=(3, 3), **steps)  # noqa: E731
+    lies = kernels.Geometry((1, 1), ((0, 0),) * 2, (1, 1))
+    work = lambda: kernels.convolve_adjoint(g, weight, lies, (3, 3), np)  # noqa: E731
     assert beside(work) * 64 * 9 * 8 < weight.nbytes / 4
 
 
@@ -266,12 +266,12 @@ def test_sums_on_the_way_back_are_longer(monkeypatch: pytest.MonkeyPatch) -> Non
     asked: list[int] = []
     pieces = kernels._pieces
     monkeypatch.setattr(kernels, "_pieces", lambda *args: asked.append(args[2]) or pieces(*args))
-    geometry: dict[str, Any] = {"stride": (1, 1), "pads": ((1, 1),) * 2, "dilation": (1, 1), "groups": 1, "xp": np}
+    geometry = kernels.Geometry((1, 1), ((1, 1),) * 2, (1, 1))
     x, weight = np.ones((1, 4, 8, 8)), np.ones((4, 4, 3, 3))
-    z = kernels.convolve(x, weight, **geometry)
+    z = kernels.convolve(x, weight, geometry, np)
     assert z[0, :, 1:-1, 1:-1].min() == z.max() == 36
     assert asked == [96]
-    found = kernels.convolve_adjoint(z, weight, spatial=(8, 8), **geometry)
+    found = kernels.convolve_adjoint(z, weight, geometry, (8, 8), np)
     assert found[0, 0, 4, 4] == 36 * 36
     assert asked == [96, 288]
 
@@ -283,6 +283,6 @@ def test_what_a_position_of_a_strip_takes(summands: int, numbers: int, monkeypat
     asked_for, strips = [], kernels._strips
     monkeypatch.setattr(kernels, "_strips", lambda *a, **k: asked_for.append(a[2]) or strips(*a, **k))
     x, weight = np.ones((1, 14, 4, 4)), np.ones((4, 7, 3, 3))
-    geometry = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 2}
-    assert (kernels.convolve(x, weight, xp=np, **geometry) == 63).all()
+    geometry = kernels.Geometry((1, 1), ((0, 0),) * 2, (1, 1), groups=2)
+    assert (kernels.convolve(x, weight, geometry, np) == 63).all()
     assert asked_for == [numbers]

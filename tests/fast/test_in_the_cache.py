@@ -45,7 +45,7 @@ def test_every_part_of_a_convolution_is_finished_once(
         part *= -2
         part += 1
 
-    found = kernels.convolve(x, w, xp=np, bias=b, finish=finish, **geometry.options)
+    found = kernels.convolve(x, w, geometry.lies, np, kernels.Ending(b, finish))
     assert np.array_equal(found, 1 - 2 * z)
     assert sorted(seen) == sorted(z.ravel().tolist())
 
@@ -86,11 +86,11 @@ def test_the_bytes_of_one_sample_decide_about_parts(monkeypatch: pytest.MonkeyPa
     asked, whole = [], kernels._parts
     monkeypatch.setattr(kernels, "_parts", lambda pieces, size: asked.append(size) or whole(pieces, size))
     monkeypatch.setattr(kernels, "SUMMANDS", 18)
-    geometry: dict[str, Any] = {"stride": (1, 1), "pads": ((0, 0),) * 2, "dilation": (1, 1), "groups": 2, "xp": np}
+    geometry = kernels.Geometry((1, 1), ((0, 0),) * 2, (1, 1), groups=2)
     for dtype in (np.float32, np.float64):
         for n in (1, 3):
             x, weight = np.ones((n, 10, 6, 7), dtype), np.ones((4, 5, 3, 3), dtype)
-            assert (kernels.convolve(x, weight, **geometry) == 45).all()
+            assert (kernels.convolve(x, weight, geometry, np) == 45).all()
             assert asked.pop() == (2 * 2 * 9 + 2 * 4) * 4 * 5 * np.dtype(dtype).itemsize
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from lrp_ref.fast import convolution as kernels
+
 Pads = tuple[tuple[int, int], ...]
 
 
@@ -28,8 +30,8 @@ class Geometry:
     samples: int = 3
 
     @property
-    def options(self) -> dict[str, Any]:
-        return {"stride": self.stride, "pads": self.pads, "dilation": self.dilation, "groups": self.groups}
+    def lies(self) -> kernels.Geometry:
+        return kernels.Geometry(self.stride, self.pads, self.dilation, self.groups)
 
     @property
     def out(self) -> tuple[int, ...]:
