@@ -33,6 +33,25 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
+class Runs:
+    """One explanation, made in floats and in balls.
+
+    Attributes:
+        prepared: the network as it was walked.
+        fed: its inputs by name.
+        floats: made in float64.
+        exact: made in balls, or in a prime field.
+        bits: precision of these.
+    """
+
+    prepared: PreparedNetwork
+    fed: Mapping[str, Array]
+    floats: Explanation
+    exact: Explanation
+    bits: int
+
+
+@dataclass(frozen=True, eq=False)
 class Question:
     """The arguments of ``explain`` in float64."""
 
@@ -112,7 +131,8 @@ def certify(
         return Certificate(f"not certified: {note}", request, hashes, identities=proof)
     which = 0 if output is None else net.outputs.index(output)
     prepared = prepare(net, fed, Asked(chosen, which, canonize, start))
-    return _made(prepared, fed, floats, exact, used, proof, request, hashes, (note,) if note else ())
+    runs = Runs(prepared, fed, floats, exact, used)
+    return _made(runs, proof, request, hashes, (note,) if note else ())
 
 
 def in_float64(net: Network, x: Any) -> tuple[Network, dict[str, Array]]:
@@ -178,22 +198,20 @@ def _loose(e: Explanation) -> str | None:
     return None
 
 
-def _made(
-    prepared: PreparedNetwork, fed: Mapping[str, Array], floats: Explanation, exact: Explanation, bits: int,
-    proof: Identities, request: Request, hashes: Hashes, notes: tuple[str, ...],
-) -> Certificate:  # fmt: skip
-    with precision(bits):
+def _made(runs: Runs, proof: Identities, request: Request, hashes: Hashes, notes: tuple[str, ...]) -> Certificate:
+    prepared, floats, exact = runs.prepared, runs.floats, runs.exact
+    with precision(runs.bits):
         values = {k: enclose(a) for k, a in exact.trace.values.items() if a.dtype == object}
         relevance = {k: enclose(a) for k, a in exact.trace.relevance.items() if a.dtype == object}
         bounds = {k: distance(exact.trace.values[k], floats.trace.values[k]) for k in values}
-        nodes = tuple(_reports(prepared, floats, exact, values, relevance, bounds))
+        nodes = tuple(_reports(runs, values, relevance, bounds))
         largest = {k: float(b.max(initial=0.0)) for k, b in bounds.items()}
         made = tuple(decisions(prepared.net, prepared.plan, exact.trace.values, values, largest, relevance))
         if request.chosen and request.target is not None:
             made = (*made, _target(prepared.net.outputs[0], values, bounds, request.target))
         residual = max((up(v.value.abs_upper()) for r in exact.ledger for v in r.residual.flat), default=0.0)
         open_ = [r.node for r in exact.ledger if not all(v.value.contains(0) for v in r.residual.flat)]
-        truth = {k: relevance.get(k) or enclose(a) for k, a in _parts(exact, fed).items()}
+        truth = {k: relevance.get(k) or enclose(a) for k, a in _parts(exact, runs.fed).items()}
     verdict = _verdict(open_, proof, made, notes)
     if any(isinstance(n.layer, LSTM) for n in prepared.net.nodes):
         notes = (
@@ -203,7 +221,7 @@ def _made(
     if proof.refused:
         notes = (*notes, f"no exact identities: {proof.refused}")
     hashes = replace(hashes, truth={k: array_hash(t.midpoint) for k, t in truth.items()})
-    return Certificate(verdict, request, hashes, bits, nodes, made, residual, proof, notes, truth)
+    return Certificate(verdict, request, hashes, runs.bits, nodes, made, residual, proof, notes, truth)
 
 
 def _verdict(open_: list[str], proof: Identities, made: tuple[Decision, ...], notes: tuple[str, ...]) -> str:
@@ -213,16 +231,15 @@ def _verdict(open_: list[str], proof: Identities, made: tuple[Decision, ...], no
 
 
 def _reports(
-    prepared: PreparedNetwork, floats: Explanation, exact: Explanation, values: Mapping[str, Enclosure],
-    relevance: Mapping[str, Enclosure], bounds: Mapping[str, Array],
-) -> Iterator[NodeReport]:  # fmt: skip
-    rules = {p.node: p.label for p in prepared.plan}
-    layers = {n.name: n for n in prepared.net.nodes}
+    runs: Runs, values: Mapping[str, Enclosure], relevance: Mapping[str, Enclosure], bounds: Mapping[str, Array]
+) -> Iterator[NodeReport]:
+    rules = {p.node: p.label for p in runs.prepared.plan}
+    layers = {n.name: n for n in runs.prepared.net.nodes}
     for name, true in relevance.items():
-        error = distance(exact.trace.relevance[name], floats.trace.relevance[name])
+        error = distance(runs.exact.trace.relevance[name], runs.floats.trace.relevance[name])
         with np.errstate(divide="ignore", invalid="ignore"):
             own = np.where(error == 0, 0.0, error / np.where(true.midpoint == 0, 0.0, np.spacing(abs(true.midpoint))))
-        kappa, where = _condition(layers.get(name), floats, values)
+        kappa, where = _condition(layers.get(name), runs.floats, values)
         yield NodeReport(
             name, rules.get(name, ""), _largest(bounds[name]), _largest(bounds[name] / values[name].ulp),
             _largest(error), _largest(error / true.ulp), _largest(own), _unit(error / true.ulp), kappa, where,

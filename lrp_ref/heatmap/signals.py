@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def series(
     places = positions(values, found)
     plots = [_plot(line, place, cmap, width, high) for line, place in zip(lines, places, strict=True)]
     scale = (cmap, found) if colorbar else None
-    sheet, boxes = _lay_out(plots, lines, channel_names, sample_rate, axis, title, scale)
+    sheet, boxes = _lay_out(plots, lines, channel_names, _Time(sample_rate, axis), title, scale)
     note = canvas.clip_note(float(np.abs(values).max()), found, limit)
     for text, size, ink in ((remark, canvas.NORMAL, canvas.INK), (note, canvas.SMALL, canvas.SOFT)):
         if text:
@@ -183,12 +183,18 @@ def _digits(mark: float) -> str:
     return f"{mark:.10g}"
 
 
+class _Time(NamedTuple):
+    """The horizontal axis: samples per second, and its name where these are not known."""
+
+    rate: float | None
+    axis: str
+
+
 def _lay_out(
     plots: list[Image],
     lines: Floats,
     names: Sequence[str] | None,
-    sample_rate: float | None,
-    axis: str,
+    time: _Time,
     title: str | None,
     scale: tuple[str, float] | None,
 ) -> tuple[Image, list[tuple[int, int, int, int]]]:
@@ -222,7 +228,7 @@ def _lay_out(
             at = y + 1 + round((upper - mark) / (upper - low) * (high - 1))
             draw.line([(left - 4, at), (left - 1, at)], fill=canvas.SOFT)
             draw.text((left - 7, at), _digits(mark), font=small, fill=canvas.SOFT, anchor="rm")
-    _time_axis(sheet, boxes[-1], lines.shape[1], sample_rate, axis)
+    _time_axis(sheet, boxes[-1], lines.shape[1], time)
     if bar:
         canvas.place(sheet, bar, right + canvas.GAP, top)
     return sheet, boxes
@@ -232,20 +238,20 @@ def _name_width(names: Sequence[str] | None) -> int:
     return max(1, min(120, max((canvas.label(name).width for name in names or ()), default=1)))
 
 
-def _time_axis(sheet: Image, box: tuple[int, int, int, int], length: int, sample_rate: float | None, axis: str) -> None:
+def _time_axis(sheet: Image, box: tuple[int, int, int, int], length: int, time: _Time) -> None:
     """Draw the axis below the last plot; sample k is in the middle of its column, time k / sample_rate."""
     from PIL import ImageDraw
 
     left, _, right, down = box
     draw = ImageDraw.Draw(sheet)
-    rate = 1.0 if sample_rate is None else sample_rate
+    rate = 1.0 if time.rate is None else time.rate
     small = canvas.font(canvas.SMALL)
     marks = ticks(0.0, max(length - 1, 1) / rate, max(2, (right - left) // 90))
     for mark in marks:
-        if sample_rate is None and mark != round(mark):
+        if time.rate is None and mark != round(mark):
             continue
         at = round(left + (mark * rate + 0.5) / length * (right - left))
         draw.line([(at, down + 1), (at, down + 5)], fill=canvas.SOFT)
         draw.text((at, down + 8), _digits(mark), font=small, fill=canvas.SOFT, anchor="ma")
-    name = canvas.printable(axis) if sample_rate is None else "time in s"
+    name = canvas.printable(time.axis) if time.rate is None else "time in s"
     draw.text(((left + right) // 2, down + 24), name, font=small, fill=canvas.INK, anchor="ma")

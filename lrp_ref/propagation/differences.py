@@ -207,7 +207,10 @@ def compare(a: Side, b: Side, *, tolerance: float | None, mapping: Mapping[str, 
     for (kind, one), (_, other) in zip(a.parts(), b.parts(), strict=True):
         together = {m: pairs[m] for m in one if pairs.get(m) in other}
         for m, n in together.items():
-            rows.append(_compare(kind, m, one[m], other[n], tolerance, n, _source(kind, m, n, a, b)))
+            dtype = precision(one[m], other[n])
+            limit = TOLERANCES[dtype] if tolerance is None else tolerance
+            source = _source(kind, m, n, a, b)
+            rows.append(Difference(kind, m, *_distance(one[m], other[n]), limit, dtype, n, source))
         only_a += [f"{kind} {name}" for name in one if name not in together]
         only_b += [f"{kind} {name}" for name in other if name not in together.values()]
     return TraceDiff(tuple(rows), tuple(only_a), tuple(only_b), tolerance, aligned)
@@ -266,19 +269,12 @@ def precision(*arrays: np.ndarray[Any, Any]) -> str:
     return next((name for name in TOLERANCES if name in names), "float64")
 
 
-def _compare(
-    kind: str, name: str, a: Any, b: Any, tolerance: float | None, other: str, source: str
-) -> Difference:  # fmt: skip
-    dtype = precision(a, b)
-    limit = TOLERANCES[dtype] if tolerance is None else tolerance
-
-    def found(absolute: float, relative: float, note: str = "") -> Difference:
-        return Difference(kind, name, absolute, relative, note, limit, dtype, other, source)
-
+def _distance(a: Any, b: Any) -> tuple[float, float, str]:
+    """Return the absolute and the relative difference of two arrays, and what cannot be compared, if anything."""
     if a.shape != b.shape:
-        return found(float("inf"), float("inf"), f"shapes {a.shape} and {b.shape}")
+        return float("inf"), float("inf"), f"shapes {a.shape} and {b.shape}"
     if not a.size:
-        return found(0.0, 0.0)
+        return 0.0, 0.0, ""
     # Unsigned integers and booleans would wrap around, or have no difference.
     a, b = (v.astype(np.float64) if v.dtype.kind in "iub" else v for v in (a, b))
     with unwarned():
@@ -287,5 +283,5 @@ def _compare(
         relative = 0.0 if absolute == 0 else (absolute / scale if scale else float("inf"))
     if not (math.isfinite(absolute) and math.isfinite(scale)):
         # NaN and infinity depart even where both have them: nothing agrees that is not a number.
-        return found(absolute, float("inf"), "not finite")
-    return found(absolute, relative)
+        return absolute, float("inf"), "not finite"
+    return absolute, relative, ""

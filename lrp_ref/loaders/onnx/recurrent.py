@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ def _lstm(ctx: Converter, op: Op) -> Sequence[Tensor]:
         )
     weights = _weights(ctx, op)
     directions = weights["weight_input"].shape[0]
-    state = _state(ctx, op, x, directions, weights["weight_input"].shape[2], layout)
+    state = _state(ctx, op, x, (directions, weights["weight_input"].shape[2]), layout)
     lengths = _lengths(ctx, op, x)
     used = [len(op.outputs) > k and bool(op.outputs[k]) and ctx.consumers[op.outputs[k]] > 0 for k in range(3)]
     returns = "sequence" if not (used[1] or used[2]) else "last" if not (used[0] or used[2]) else "all"
@@ -107,8 +108,8 @@ def _lengths(ctx: Converter, op: Op, x: Signal) -> Signal | None:
     return lengths
 
 
-def _state(ctx: Converter, op: Op, x: Signal, directions: int, hidden: int, layout: int) -> list[Signal]:
-    """Return the initial h and c as signals (N, directions, hidden), or nothing where both are 0."""
+def _state(ctx: Converter, op: Op, x: Signal, shape: tuple[int, int], layout: int) -> list[Signal]:
+    """Return the initial h and c as signals (N, *shape), or nothing where both are 0."""
     tensors = [ctx.tensor(op.inputs[k]) if ctx.has(op, k) else None for k in (5, 6)]
     if all(t is None or (isinstance(t, Constant) and not any(p.any() for p in t.probes)) for t in tensors):
         return []
@@ -121,19 +122,19 @@ def _state(ctx: Converter, op: Op, x: Signal, directions: int, hidden: int, layo
                 raise Refusal("an initial state whose batch is not where the LSTM has it")
             found.append(signal)
         else:
-            found.append(_constant_state(ctx, op, x, tensor, directions, hidden, batch))
+            found.append(_constant_state(ctx, op, x, tensor, shape, batch))
     return found
 
 
-def _constant_state(ctx: Converter, op: Op, x: Signal, tensor: Any, directions: int, hidden: int, batch: int) -> Signal:
-    """Return a constant state as the bias of a dense layer without weights on the first step."""
-    value = np.zeros((directions, hidden), dtype=ctx.dtype)
+def _constant_state(ctx: Converter, op: Op, x: Signal, tensor: Any, shape: tuple[int, int], batch: int) -> Signal:
+    """Return a constant state (directions, hidden) as the bias of a dense layer without weights on the first step."""
+    value = np.zeros(shape, dtype=ctx.dtype)
     if tensor is not None:
         probes = [ctx.parameter(p, "initial state") for p in tensor.probes]
         value = np.take(probes[0], 0, axis=batch)
         if not all((p == np.expand_dims(value, batch)).all() for p in probes):
             raise Refusal("an initial state that differs between the samples of the batch")
     first = ctx.emit(op, Gather(0, 1), [x], batch=0, tag="first")
-    weight = np.zeros((x.sizes[0][1], directions * hidden), dtype=ctx.dtype)
+    weight = np.zeros((x.sizes[0][1], math.prod(shape)), dtype=ctx.dtype)
     dense = ctx.emit(op, Dense(weight, np.ascontiguousarray(value.reshape(-1))), [first], batch=0, tag="state")
-    return ctx.emit(op, Reshape((directions, hidden)), [dense], batch=batch, tag="state")
+    return ctx.emit(op, Reshape(shape), [dense], batch=batch, tag="state")

@@ -76,7 +76,8 @@ def symbolic(
     fed = _input(net, x)
     _small_enough(net, fed)
     exact, fed = rational(net), {k: rational(v) if is_float(v) else v for k, v in fed.items()}
-    prepared, values, begin, chosen = _walked(exact, fed, composite, target, canonize)
+    question = Question(composite, 0, canonize)
+    prepared, values, begin, chosen = _walked(exact, fed, question, target)
     relevance, _ = back(prepared, dict(values), {prepared.net.outputs[0]: begin}, {}, keep=True)
     made = Derivation(prepared, values, relevance)
     _name_inputs(made)
@@ -91,7 +92,7 @@ def symbolic(
             gathered += lines
 
     def refill(other: Network, other_x: Any) -> dict[Any, Fraction]:
-        return _refill(made, fed, other, other_x, composite, chosen, canonize)
+        return _refill(made, fed, question, chosen, other, other_x)
 
     residual = _residual(start, steps, inputs, gathered)
     return Formulas(
@@ -126,10 +127,10 @@ def _small_enough(net: Network, fed: Mapping[str, Array]) -> None:
 
 
 def _walked(
-    exact: Network, fed: dict[str, Array], composite: Any, target: int | None, canonize: bool
+    exact: Network, fed: dict[str, Array], question: Question, target: int | None
 ) -> tuple[PreparedNetwork, dict[str, Array], Array, int]:
     """Return the walk, its exact values, the start relevance and the index of the target."""
-    prepared = prepare(exact, fed, Question(composite, 0, canonize))
+    prepared = prepare(exact, fed, question)
     values = prepared.net.values({i.name: fed[i.name] for i in prepared.net.inputs})
     begin, targets, _ = start_relevance(values[prepared.net.outputs[0]], target, "logit")
     return prepared, values, begin, int(np.asarray(targets).flat[0])
@@ -174,13 +175,13 @@ def _residual(start: tuple[Line, ...], steps: list[Step], inputs: dict[str, Any]
 
 
 def _refill(
-    made: Derivation, fed: dict[str, Array], other: Network, x: Any, composite: Any, target: int, canonize: bool
+    made: Derivation, fed: dict[str, Array], question: Question, target: int, other: Network, x: Any
 ) -> dict[Any, Fraction]:
     """Return the values of the symbols of inputs, weights and rules for other numbers."""
     given = {k: rational(v) if is_float(v) else v for k, v in _input(other, x).items()}
     if {k: a.shape for k, a in given.items()} != {k: a.shape for k, a in fed.items()}:
         raise ShapeError("the input has another shape than that of the formulas")
-    prepared, values, _, _ = _walked(rational(other), given, composite, target, canonize)
+    prepared, values, _, _ = _walked(rational(other), given, question, target)
     nodes = {n.name: n for n in prepared.net.nodes}
     found = {}
     for symbol, one in made.letters.items():
