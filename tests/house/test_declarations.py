@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import lrp_ref
+from lrp_ref import layers, rules
 from lrp_ref.base.frozen import Value
 from lrp_ref.fast.quotient import Sent
 from lrp_ref.layers import LAYERS
@@ -22,7 +23,7 @@ from lrp_ref.rules.share import Given
 MODULES = sorted(
     found.name
     for found in pkgutil.walk_packages(lrp_ref.__path__, "lrp_ref.")
-    if found.name.split(".")[1] in {"rule", "rules", "edits", "kernels", "layers"}
+    if found.name.split(".")[1] in {"fast", "layers", "rules"}
 )
 
 
@@ -95,6 +96,12 @@ def test_nothing_can_be_added_to_a_rule_or_layer(cls: Any) -> None:
     """A subclass that is not declared frozen would take new attributes, and forget them in a copy."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         object.__new__(cls).remark = "new"
+
+
+@pytest.mark.parametrize(("folder", "table"), [(rules, RULES), (layers, LAYERS)], ids=["rules", "layers"])
+def test_every_rule_and_layer_is_public(folder: Any, table: dict[str, type]) -> None:
+    assert set(table) <= set(folder.__all__)
+    assert all(getattr(folder, name) is cls for name, cls in table.items())
 
 
 @pytest.mark.parametrize("cls", [c for c in classes() if issubclass(c, Value)], ids=lambda c: c.__name__)

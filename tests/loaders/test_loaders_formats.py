@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -12,12 +13,36 @@ import numpy as np
 import pytest
 
 from lrp_ref import loaders
-from lrp_ref.errors import MissingExtraError
+from lrp_ref.errors import MissingExtraError, ModelFormatError, ParameterError
 from lrp_ref.layers import Dense
 from lrp_ref.loaders import FORMATS, Format
-from lrp_ref.network.network import Network
+from lrp_ref.network.inputs import Input
+from lrp_ref.network.network import Network, Node
 
 ROOT = Path(__file__).parents[2]
+
+
+def native_file(path: Path) -> Network:
+    net = Network.sequential([Dense(np.eye(2))])
+    loaders.save(net, path)
+    return net
+
+
+def onnx_file(path: Path) -> Network:
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.numpy_helper.from_array(np.eye(2, dtype=np.float32), "weight")
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 2]) for name in ("x", "y")]
+    nodes = [onnx.helper.make_node("MatMul", ["x", "weight"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "graph", ends[:1], ends[1:], [weight])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+    return Network((Node("y", Dense(np.eye(2, dtype=np.float32)), ("x",)),), (Input("x", (None, 2)),), ("y",))
+
+
+# A small file of each format: what writes it to a path, and returns the network in it.
+FILES: dict[str, Callable[[Path], Network]] = {
+    "native": native_file,
+    "onnx": onnx_file,
+}
 
 each_format = pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.module)
 
@@ -59,17 +84,37 @@ def test_the_extras_are_those_of_the_package() -> None:
 @each_format
 def test_a_missing_extra_is_named(known: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package of an extra has its name here; a format without an extra is read where no such package is."""
+    path = tmp_path / f"model{known.suffixes[0]}"
     for name in {one.extra for one in FORMATS} - {None}:
         monkeypatch.setitem(sys.modules, str(name), None)
-    path = tmp_path / f"model{known.suffixes[0]}"
     if known.extra is None:
-        net = Network.sequential([Dense(np.eye(2))])
-        loaders.save(net, path)
+        net = FILES[known.module](path)
         assert loaders.load(path) == net
         return
     path.write_bytes(b"\x08\x08 a file that nothing can read where the package is missing")
     with pytest.raises(MissingExtraError, match=rf"pip install 'lrp-ref\[{known.extra}\]'"):
         loaders.load(path)
+
+
+@each_format
+def test_a_file_of_each_format_is_read(known: Format, tmp_path: Path) -> None:
+    net = FILES[known.module](path := tmp_path / f"model{known.suffixes[0]}")
+    read = loaders.load(path)
+    assert [one.name for one in read.inputs] == [one.name for one in net.inputs]
+    assert [node.layer for node in read.nodes] == [node.layer for node in net.nodes]
+    assert loaders.load(path, output=net.outputs[0]) == read
+    with pytest.raises(ParameterError, match="'nowhere'"):
+        loaders.load(path, output="nowhere")
+
+
+@each_format
+@pytest.mark.parametrize("damage", [b"", b"\x08\x08 no model", b"\xff" * 64])
+def test_a_damaged_file_is_one_error_that_names_it(known: Format, damage: bytes, tmp_path: Path) -> None:
+    (path := tmp_path / f"model{known.suffixes[0]}").write_bytes(damage)
+    with pytest.raises(ModelFormatError) as caught:
+        loaders.load(path)
+    assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_importing_the_loaders_imports_no_format() -> None:
@@ -83,5 +128,5 @@ def test_one_more_entry_is_one_more_format(tmp_path: Path, monkeypatch: pytest.M
     loaders.save(net, tmp_path / "net.npz")
     (tmp_path / "net.npz").rename(tmp_path / "net.weights")
     monkeypatch.setattr(loaders, "FORMATS", (*FORMATS, Format((".weights",), "native")))
-    assert loaders.suffixes() == (".npz", ".onnx", ".weights")
+    assert loaders.suffixes() == tuple(sorted([".weights", *(s for known in FORMATS for s in known.suffixes)]))
     assert loaders.load(tmp_path / "net.weights") == net

@@ -240,8 +240,9 @@ def test_a_layer_without_fields_says_that_it_is_frozen() -> None:
 
 
 def test_every_activation_is_here() -> None:
-    kinds = {c for c in layers.LAYERS.values() if issubclass(c, layers.base.Elementwise)} | {Softmax}
-    assert kinds == {cls for cls, _ in DEFAULTS}
+    kinds = {c for c in layers.LAYERS.values() if issubclass(c, layers.base.Elementwise)}
+    assert kinds | {Softmax} == {cls for cls, _ in DEFAULTS}
+    assert kinds == {type(layer) for layer, *_ in (*POINTS, *SMOOTH, *POSITIVE)}
 
 
 # Softmax -------------------------------------------------------------------------------------------------------

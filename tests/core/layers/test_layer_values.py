@@ -149,6 +149,12 @@ PROMISES: list[tuple[Layer, bool, bool]] = [
 def test_one_operand(layer: Layer, positive: bool, always: bool) -> None:
     assert layer.nonnegative((True,)) is positive
     assert layer.nonnegative((False,)) is always
+    assert layer.promises.tells_sign or not positive, "nobody would ask"
+
+
+def test_every_activation_that_tells_the_sign_is_among_them() -> None:
+    telling = {c for c in layers.LAYERS.values() if issubclass(c, layers.Elementwise) and c.promises.tells_sign}
+    assert telling <= {type(layer) for layer, *_ in PROMISES}
 
 
 @pytest.mark.parametrize(
