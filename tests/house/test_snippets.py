@@ -9,7 +9,7 @@ from snippets import PAGES, ROOT, Block, arrows, blocks, matches, paste, shell
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUN = [b for b in BLOCKS if b.kind == "python" or (b.kind == "sh" and shell(b.code))]
-KINDS = {"python", "sh", "text", "math", "json"}
+KINDS = {"python", "sh", "text", "math", "json", "diff"}
 
 
 def skip_without(block: Block) -> None:

@@ -8,6 +8,7 @@ What the first word after the three backquotes means:
 - ``text`` directly below one of the two: what it prints; ``…`` stands for anything within a line, and alone in a line
   for any lines. Elsewhere: to be read, such as a synopsis with placeholders in capitals.
 - ``math``, ``json``: to be read.
+- ``diff``: what a recipe changes in a file; ``tests/house/test_contributing.py`` does so.
 """
 
 import os
