@@ -44,13 +44,13 @@ from rich.console import Console
 from rich.progress import track
 
 FOLDERS = ["rules", "layers"]  # all files of them
-FILES = ["fast/convolution", "fast/windows", "fast/blocks"]
+FILES = ["fast/convolution", "fast/windows", "fast/blocks", "fast/quotient"]
 TESTS = [str(next(Path("tests").rglob(f"test_{name}.py"))) for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds",
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
-    "reductions", "routes", "buffers", "blocks", "in_the_cache", "remembering", "walk", "threads",
+    "reductions", "routes", "buffers", "blocks", "in_the_cache", "remembering", "walk", "threads", "promises",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
     "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"),
@@ -61,7 +61,9 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "base": ("layer_kinds", "remembering", "walk", "in_the_cache", "operands"), "elementwise": ("walk",),
     "dense": ("layer_kinds",),
     "affine": ("layer_kinds",),
-    "share": ("blocks", "buffers", "in_the_cache", "runs", "share"), "blocks": ("buffers", "in_the_cache"),
+    "share": ("blocks", "buffers", "in_the_cache", "runs", "share"),
+    "quotient": ("blocks", "buffers", "in_the_cache", "runs", "share"), "prepared": ("in_the_cache", "share"),
+    "blocks": ("buffers", "in_the_cache"),
     "merge": ("operands",), "reduction": ("reductions",),
     "route": ("routes", "walk"),
 }  # fmt: skip
