@@ -10,7 +10,10 @@ import pytest
 from onnx_graphs import Step, agrees, number, weight, whole, write
 
 from lrp_ref.errors import UnsupportedError
+from lrp_ref.layers import Elementwise
 from lrp_ref.loaders import load
+from lrp_ref.loaders.onnx.batches import AXES, Axes
+from lrp_ref.loaders.onnx.convert import HANDLERS, operator
 
 CONV = {"w": weight(4, 3, 3, 2), "b": weight(4)}
 CASES: list[tuple[str, list[Step], tuple[int, ...], dict[str, Any], int]] = [
@@ -306,3 +309,37 @@ def test_an_infinite_bound_is_left_out_only_where_every_number_is_within_it(
     else:
         with pytest.raises(UnsupportedError, match=f"{kind} 'y' .*inf as its (lower|upper) bound"):
             load(path)
+
+
+# What an operator says of its axes ----------------------------------------------------------------------------------
+
+# Activations whose axes could be followed to an input, and are not.
+NOT_FOLLOWED = {"Max", "Min", "Mish", "Reciprocal"}
+FIXED = "resize_sizes"  # the batch is a number in the file
+ALONE = [case for case in CASES if len(case[1]) == 1 and case[1][0][1][0] == "x" and case[0] != FIXED]
+
+
+def test_every_operator_says_what_it_does_with_the_axes_of_its_input() -> None:
+    assert AXES.keys() == HANDLERS.keys()
+    with pytest.raises(TypeError, match="axes"):
+        operator("New")
+
+
+@pytest.mark.parametrize("case", ALONE, ids=[c[0] for c in ALONE])
+def test_what_an_operator_says_of_its_axes_holds(case: Any, tmp_path: Path) -> None:
+    """The output has as many axes, and the batch, be it 2 or 3, at the same place and nowhere else."""
+    _, steps, shape, weights, opset = case
+    used = {n: a for n, a in weights.items() if n in steps[0][1]}
+    kind, made = steps[0][0], []
+    if AXES[kind] is not Axes.OTHER:
+        for n in (2, 3):
+            path = write(tmp_path / "case.onnx", steps, shape=(n, *shape[1:]), weights=used, opset=opset)
+            net = load(path)
+            made.append(net.forward(np.ones((n, *shape[1:]), np.float32)))
+            assert made[-1].ndim == len(shape)
+            assert made[-1].shape[0] == n
+        assert made[0].shape[1:] == made[1].shape[1:]
+    else:
+        path = write(tmp_path / "case.onnx", steps, shape=shape, weights=used, opset=opset)
+        if all(isinstance(node.layer, Elementwise) for node in load(path).nodes):
+            assert kind in NOT_FOLLOWED

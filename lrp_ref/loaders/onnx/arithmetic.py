@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power
+from .batches import Axes
 from .convert import Converter, operator
 from .elementwise import raised, reciprocal, sample_parameter
 from .file import Op
@@ -101,7 +102,7 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
     return ctx.rewrite(name, replace(layer, bias=np.ascontiguousarray(bias)))
 
 
-@operator("Add", "Sub")
+@operator("Add", "Sub", axes=Axes.SAME)
 def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     minus = op.kind == "Sub"
@@ -123,12 +124,12 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [z]
 
 
-@operator("Neg")
+@operator("Neg", axes=Axes.SAME)
 def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [affine(ctx, op, op.inputs[0], scale=np.full((1,), -1, dtype=ctx.dtype))]
 
 
-@operator("Sum")
+@operator("Sum", axes=Axes.OTHER)
 def _sum_of_many(ctx: Converter, op: Op) -> Sequence[Tensor]:
     names = [n for n in op.inputs if not isinstance(ctx.tensor(n), Constant)]
     constants = [ctx.weight(n) for n in op.inputs if n not in names]
@@ -145,7 +146,7 @@ def _sum_of_many(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Add(), signals, batch=batch)]
 
 
-@operator("Mul")
+@operator("Mul", axes=Axes.SAME)
 def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     if isinstance(b, Constant):
@@ -174,7 +175,7 @@ def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [z]
 
 
-@operator("Div")
+@operator("Div", axes=Axes.SAME)
 def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     if isinstance(b, Constant):
@@ -192,7 +193,7 @@ def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
     raise Refusal("a quotient of two signals")
 
 
-@operator("Pow")
+@operator("Pow", axes=Axes.SAME)
 def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
     exponents = ctx.constant(op.inputs[1]).array().astype(np.float64)
     if exponents.size != 1:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from ...errors import ParameterError
 from .file import Graph, GraphInput, Op
 from .values import PROBES, Sizes
 
-# Operators whose output has the axes of their first input (or of the only one that is no constant).
-SAME_AXES = frozenset(
-    (
-        "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Div", "Dropout", "Elu", "Exp", "Gelu", "HardSigmoid",
-        "HardSwish", "Identity", "LeakyRelu", "Log", "MatMul", "Mul", "Neg", "PRelu", "Pad", "Pow", "Relu", "Selu",
-        "Sigmoid", "Slice", "Softplus", "Sqrt", "Sub", "Tanh",
-    )
-)  # fmt: skip
 
-# Operators that have the batch at axis 0 of their first input and output, the channels at axis 1, space behind.
-CHANNELS_FIRST = frozenset(
-    ("AveragePool", "Conv", "ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Resize", "Upsample")
-)
+class Axes(Enum):
+    """What an operator does with the axes of its first input (or of the only one that is no constant)."""
+
+    SAME = "its output has them"
+    CHANNELS_FIRST = "the batch is at axis 0 of both, the channels at axis 1, space behind"
+    OTHER = "they are followed by the operator's own way, or not at all"
+
+
+AXES: dict[str, Axes] = {}  # of every operator, as it says where it is registered
+
 SPACE = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 # Sizes that stand for a free size, by the number of the input's axes: large enough for every pooling, cheap, since they
@@ -118,7 +117,7 @@ def _roles(op: Op) -> list[tuple[str, tuple[str, ...]]]:
         state = ("batch", "directions", "hidden") if first else ("directions", "batch", "hidden")
         read = [(k, roles) for k, roles in ((0, sequence), (4, ("batch",)), (5, state), (6, state))]
         return [(op.inputs[k], roles) for k, roles in read if k < len(op.inputs) and op.inputs[k]]
-    if op.kind in CHANNELS_FIRST:
+    if AXES.get(op.kind) is Axes.CHANNELS_FIRST:
         return [(op.inputs[0], ("batch", "channels", *SPACE.get(len(op.attributes.get("kernel_shape", ())), ())))]
     if op.kind == "Gemm":
         return [(op.inputs[0], ("features", "batch") if op.attributes.get("transA", 0) else ("batch", "features"))]
@@ -140,7 +139,8 @@ def _origin(name: str, axis: int, graph: Graph) -> tuple[str, int] | None:
 
 def _source_axis(op: Op, axis: int, given: list[int] | None) -> int | None:
     """Return the axis of the node's input that is ``axis`` of its output, or None where that is not known."""
-    if op.kind in SAME_AXES or (axis == 0 and op.kind in CHANNELS_FIRST):
+    kept = AXES.get(op.kind)
+    if kept is Axes.SAME or (axis == 0 and kept is Axes.CHANNELS_FIRST):
         return axis
     if op.kind == "Transpose":
         permutation = op.attributes.get("perm", ())

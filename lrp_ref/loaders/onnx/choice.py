@@ -9,6 +9,7 @@ import numpy as np
 
 from ...layers import Add, Clip, ReLU
 from .arithmetic import affine
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .values import Above, Constant, Refusal, Signal, Tensor
@@ -17,7 +18,7 @@ COMPUTED = "its condition is computed from the input"
 NEGLIGIBLE = 1e-9  # relative difference of softplus and its linear part from which on both are one
 
 
-@operator("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+@operator("Greater", "GreaterOrEqual", "Less", "LessOrEqual", axes=Axes.OTHER)
 def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
     turned = isinstance(ctx.tensor(op.inputs[0]), Constant)
     signal, number = reversed(op.inputs) if turned else op.inputs
@@ -27,7 +28,7 @@ def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [Above(x, float(bound.reshape(-1)[0]), negated=op.kind.startswith("Less") != turned)]
 
 
-@operator("Where")
+@operator("Where", axes=Axes.OTHER)
 def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
     condition = ctx.tensor(op.inputs[0])
     if isinstance(condition, Above):

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import LrpError, ModelFormatError
 from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route
 from ...network.network import value_name
-from .batches import Choices, FreeSizes, axis_names, batch_axes
+from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
 from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
@@ -28,11 +28,12 @@ DAMAGED = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
 
 
-def operator(*kinds: str) -> Callable[[Handler], Handler]:
-    """Register a function as the converter of some operators."""
+def operator(*kinds: str, axes: Axes) -> Callable[[Handler], Handler]:
+    """Register a function as the converter of some operators, which do the same with the axes of their input."""
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(kinds, handler))
+        AXES.update(dict.fromkeys(kinds, axes))
         return handler
 
     return register

@@ -32,6 +32,7 @@ from ...layers import (
     Unsqueeze,
 )
 from ...layers.base import Layer
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .values import Refusal, Signal, Tensor, count, merge_sizes
@@ -77,12 +78,12 @@ SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
 }
 
 
-@operator(*SIMPLE)
+@operator(*SIMPLE, axes=Axes.SAME)
 def _simple(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, SIMPLE[op.kind](op.attributes), [ctx.signal(op, op.inputs[0])])]
 
 
-@operator("Sigmoid")
+@operator("Sigmoid", axes=Axes.SAME)
 def _sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [_sigmoid_of(ctx, op, ctx.signal(op, op.inputs[0]))]
 
@@ -100,14 +101,14 @@ def _unary(ctx: Converter, op: Op, layer: Layer) -> tuple[Signal, Signal]:
     return x, ctx.emit(op, layer, [x])
 
 
-@operator("Exp")
+@operator("Exp", axes=Axes.SAME)
 def _exp(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Exp())
     ctx.patterns.note_exponential(y, x)
     return [y]
 
 
-@operator("Reciprocal")
+@operator("Reciprocal", axes=Axes.OTHER)
 def _reciprocal(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [reciprocal(ctx, op, op.inputs[0])]
 
@@ -124,7 +125,7 @@ def reciprocal(ctx: Converter, op: Op, name: str, tag: str = "") -> Signal:
     return _sigmoid_of(ctx, op, z)
 
 
-@operator("HardSigmoid")
+@operator("HardSigmoid", axes=Axes.SAME)
 def _hard_sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     alpha, beta = op.attributes.get("alpha", 0.2), op.attributes.get("beta", 0.5)
@@ -137,7 +138,7 @@ def _hard_sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [y]
 
 
-@operator("Tanh")
+@operator("Tanh", axes=Axes.SAME)
 def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Tanh())
     ctx.patterns.start("tanh", y, x)
@@ -146,14 +147,14 @@ def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [y]
 
 
-@operator("Softplus")
+@operator("Softplus", axes=Axes.SAME)
 def _softplus(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Softplus())
     ctx.patterns.note_softplus(y, x)
     return [y]
 
 
-@operator("Mish")
+@operator("Mish", axes=Axes.OTHER)
 def _mish(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """x·tanh(softplus(x)), whose second factor is a gate."""
     x = ctx.signal(op, op.inputs[0])
@@ -162,7 +163,7 @@ def _mish(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Multiply(gate=1), [x, gate])]
 
 
-@operator("Erf")
+@operator("Erf", axes=Axes.OTHER)
 def _erf(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     y = ctx.ghost(x)
@@ -171,7 +172,7 @@ def _erf(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [y]
 
 
-@operator("PRelu")
+@operator("PRelu", axes=Axes.SAME)
 def _prelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, slope = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
     if slope.size == 1:
@@ -197,14 +198,14 @@ def _bound(ctx: Converter, op: Op, k: int, attribute: str, side: int) -> float |
     return value
 
 
-@operator("Clip")
+@operator("Clip", axes=Axes.SAME)
 def _clip(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [
         _clipped(ctx, op, _bound(ctx, op, 1, "min", -1), _bound(ctx, op, 2, "max", 1), ctx.signal(op, op.inputs[0]))
     ]
 
 
-@operator("Max", "Min")
+@operator("Max", "Min", axes=Axes.OTHER)
 def _extremum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     signals = [n for n in op.inputs if isinstance(ctx.tensor(n), Signal)]
     if len(op.inputs) != 2 or len(signals) != 1:
@@ -224,7 +225,7 @@ def _clipped(ctx: Converter, op: Op, low: float | None, high: float | None, x: S
     return y
 
 
-@operator("Softmax", "LogSoftmax")
+@operator("Softmax", "LogSoftmax", axes=Axes.OTHER)
 def _softmax(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     log = op.kind == "LogSoftmax"
@@ -251,7 +252,7 @@ def _coerced_softmax(ctx: Converter, op: Op, x: Signal, log: bool) -> Signal:
     return ctx.emit(op, Reshape(merge_sizes(x.sizes)), [y], batch=x.batch, tag="reshape")
 
 
-@operator("Identity", "Dropout")
+@operator("Identity", "Dropout", axes=Axes.SAME)
 def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if op.kind == "Dropout":
         if len(op.outputs) > 1 and any(ctx.consumers[n] for n in op.outputs[1:]):
@@ -265,7 +266,7 @@ CASTS = {1: "float32", 11: "float64"}
 INTEGERS = {6: "int32", 7: "int64"}
 
 
-@operator("Cast")
+@operator("Cast", axes=Axes.SAME)
 def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, to = ctx.raw_signal(op.inputs[0]), op.attributes["to"]
     if to in INTEGERS and x.integer:

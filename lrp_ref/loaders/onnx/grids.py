@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Concat, Gather, Reshape, Slice, Transpose
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .values import PROBES, Refusal, Signal, Sizes, Tensor, merge_sizes
@@ -27,7 +28,7 @@ def widened(ctx: Converter, op: Op, x: Signal, sizes: Sequence[Sizes]) -> Signal
     return x
 
 
-@operator("Expand")
+@operator("Expand", axes=Axes.OTHER)
 def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     found = []
@@ -40,7 +41,7 @@ def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [x if tuple(found) == x.sizes else widened(ctx, op, ctx.signal(op, op.inputs[0]), found)]
 
 
-@operator("Tile")
+@operator("Tile", axes=Axes.OTHER)
 def _tile(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     for axis, times in enumerate(ctx.constant(op.inputs[1]).integers()):
@@ -56,7 +57,7 @@ def _tile(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [x]
 
 
-@operator("GatherND")
+@operator("GatherND", axes=Axes.OTHER)
 def _gather_points(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """Positions that are a grid (each index depends on axes of its own) are one Gather per axis."""
     if op.attributes.get("batch_dims", 0):
@@ -98,7 +99,7 @@ def _blocks(indices: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
     return [(sum(o < k for o in owners), sum(o <= k for o in owners)) for k in range(depth)]
 
 
-@operator("DepthToSpace", "SpaceToDepth")
+@operator("DepthToSpace", "SpaceToDepth", axes=Axes.OTHER)
 def _shuffle(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """Blocks of b × b pixels are b² channels: DCR has the block's axes before the channels, CRD behind them."""
     x, b = ctx.signal(op, op.inputs[0]), int(op.attributes["blocksize"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Affine, Conv, ConvTranspose, Dense, Layer, Pad, Transpose
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .values import Refusal, Signal, Tensor
@@ -21,7 +22,7 @@ def channels_first(ctx: Converter, op: Op, name: str) -> Signal:
     return x
 
 
-@operator("Gemm")
+@operator("Gemm", axes=Axes.OTHER)
 def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a = op.attributes
     alpha, beta = a.get("alpha", 1.0), a.get("beta", 1.0)
@@ -47,7 +48,7 @@ def _row(bias: np.ndarray[Any, Any], outs: int) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(np.broadcast_to(rows[0], (outs,)))
 
 
-@operator("MatMul")
+@operator("MatMul", axes=Axes.SAME)
 def _matmul(ctx: Converter, op: Op) -> Sequence[Tensor]:
     tensors = [ctx.tensor(n) for n in op.inputs]
     if all(isinstance(t, Signal) for t in tensors):
@@ -114,7 +115,7 @@ def _kernel(op: Op, weight: np.ndarray[Any, Any], x: Signal) -> tuple[int, ...]:
     return kernel
 
 
-@operator("Conv")
+@operator("Conv", axes=Axes.CHANNELS_FIRST)
 def _conv(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, weight = channels_first(ctx, op, op.inputs[0]), ctx.weight(op.inputs[1])
     kernel = _kernel(op, weight, x)
@@ -128,7 +129,7 @@ def _conv(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, layer, [x])]
 
 
-@operator("ConvTranspose")
+@operator("ConvTranspose", axes=Axes.CHANNELS_FIRST)
 def _conv_transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, weight = channels_first(ctx, op, op.inputs[0]), ctx.weight(op.inputs[1])
     kernel = _kernel(op, weight, x)
@@ -171,7 +172,7 @@ def _transposed_pads(
     return pads, tuple(e + max(-t, 0) for e, t in zip(extra, totals, strict=True))
 
 
-@operator("BatchNormalization")
+@operator("BatchNormalization", axes=Axes.SAME)
 def _batch_norm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if op.attributes.get("training_mode", 0) or not op.attributes.get("spatial", 1):
         raise Refusal("only inference with one mean per channel is supported")

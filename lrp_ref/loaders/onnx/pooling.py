@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...layers import AveragePool, GlobalAveragePool, GlobalMaxPool, Layer, MaxPool, Mean, Sum, Upsample
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .interpolation import linearly_resized
@@ -14,7 +15,7 @@ from .linear import channels_first, per_axis, window_pads
 from .values import PROBES, Refusal, Signal, Tensor
 
 
-@operator("MaxPool", "AveragePool")
+@operator("MaxPool", "AveragePool", axes=Axes.CHANNELS_FIRST)
 def _pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = channels_first(ctx, op, op.inputs[0])
     kernel = tuple(op.attributes["kernel_shape"])
@@ -31,13 +32,13 @@ def _pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, AveragePool(kernel, stride, pads, dilation, ceil, count_include_pad=counted), [x])]
 
 
-@operator("GlobalAveragePool", "GlobalMaxPool")
+@operator("GlobalAveragePool", "GlobalMaxPool", axes=Axes.CHANNELS_FIRST)
 def _global_pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
     layer = GlobalAveragePool() if op.kind == "GlobalAveragePool" else GlobalMaxPool()
     return [ctx.emit(op, layer, [channels_first(ctx, op, op.inputs[0])])]
 
 
-@operator("ReduceMean", "ReduceSum", "ReduceMax")
+@operator("ReduceMean", "ReduceSum", "ReduceMax", axes=Axes.OTHER)
 def _reduce(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     given = ctx.integers(op, "axes", 1)
@@ -62,7 +63,7 @@ def _reduce(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, layer, [x], batch=batch)]
 
 
-@operator("Resize", "Upsample")
+@operator("Resize", "Upsample", axes=Axes.CHANNELS_FIRST)
 def _resize(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a = op.attributes
     x = channels_first(ctx, op, op.inputs[0])

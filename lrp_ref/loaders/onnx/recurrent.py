@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import LSTM, Dense, Gather, Reshape
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .values import PROBES, Constant, Refusal, Signal, Tensor
@@ -17,7 +18,7 @@ ACTIVATIONS = ("sigmoid", "tanh", "tanh")
 GATES = (0, 2, 3, 1)  # ONNX has i, o, f, c; the layer i, f, g, o
 
 
-@operator("LSTM")
+@operator("LSTM", axes=Axes.OTHER)
 def _lstm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     layout = op.attributes.get("layout", 0)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Concat, Flatten, Gather, Layer, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .grids import wrapped
@@ -17,7 +18,7 @@ from .values import PROBES, Constant, Refusal, Signal, Sizes, Tensor, count, mer
 FAR = 1 << 31  # starts and ends beyond this mean "to the end"
 
 
-@operator("Shape", "Size")
+@operator("Shape", "Size", axes=Axes.OTHER)
 def _shape(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     shapes = [x.shape(k, ctx.samples[k]) for k in range(PROBES)]
@@ -46,7 +47,7 @@ def reshaped(ctx: Converter, op: Op, x: Signal, sizes: tuple[Sizes, ...], batch:
     return ctx.emit(op, layer, [x], batch=batch)
 
 
-@operator("Reshape")
+@operator("Reshape", axes=Axes.OTHER)
 def _reshape(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     if "shape" in op.attributes:
@@ -85,7 +86,7 @@ def _to_shapes(ctx: Converter, op: Op, x: Signal, shapes: Sequence[Sizes]) -> Si
     return reshaped(ctx, op, x, sizes, batch, None)
 
 
-@operator("Flatten")
+@operator("Flatten", axes=Axes.OTHER)
 def _flatten(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     axis = op.attributes.get("axis", 1)
@@ -94,7 +95,7 @@ def _flatten(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [_to_shapes(ctx, op, x, [(count(s[:axis]), count(s[axis:])) for s in shapes])]
 
 
-@operator("Squeeze")
+@operator("Squeeze", axes=Axes.OTHER)
 def _squeeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     given = ctx.integers(op, "axes", 1)
@@ -108,7 +109,7 @@ def _squeeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [reshaped(ctx, op, x, sizes, batch, Squeeze(axes))]
 
 
-@operator("Unsqueeze")
+@operator("Unsqueeze", axes=Axes.OTHER)
 def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     given = ctx.integers(op, "axes", 1) or []
@@ -126,7 +127,7 @@ def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [reshaped(ctx, op, x, tuple(sizes), batch, Unsqueeze(axes))]
 
 
-@operator("Transpose")
+@operator("Transpose", axes=Axes.OTHER)
 def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     permutation = tuple(op.attributes.get("perm", tuple(reversed(range(x.rank)))))
@@ -139,7 +140,7 @@ def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Transpose((0, *axes)), [ctx.signal(op, op.inputs[0])], batch=batch)]
 
 
-@operator("Concat")
+@operator("Concat", axes=Axes.OTHER)
 def _concat(ctx: Converter, op: Op) -> Sequence[Tensor]:
     names = [n for n in op.inputs if not _is_empty(ctx.tensor(n))]
     if any(isinstance(ctx.tensor(n), Constant) for n in names):
@@ -155,7 +156,7 @@ def _is_empty(tensor: Tensor) -> bool:
     return isinstance(tensor, Constant) and tensor.probes[0].size == 0
 
 
-@operator("Split")
+@operator("Split", axes=Axes.OTHER)
 def _split(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     axis = x.axis(op.attributes.get("axis", 0))
@@ -172,7 +173,7 @@ def _split(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return ctx.emit_all(op, Split(tuple(sizes), axis), [x], outputs=len(sizes))
 
 
-@operator("Slice")
+@operator("Slice", axes=Axes.SAME)
 def _slice(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     columns: list[Any] = []
@@ -225,7 +226,7 @@ def _bound(values: Sequence[int], sizes: Sequence[int], step: int, *, first: boo
     raise Refusal("its bounds depend on a free size of the input: fix it with load(..., shapes=...)")
 
 
-@operator("Gather")
+@operator("Gather", axes=Axes.OTHER)
 def _gather(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if isinstance(ctx.tensor(op.inputs[0]), Constant):
         raise Refusal("a table that the input looks up (an embedding): start from the embedded vectors")
@@ -258,7 +259,7 @@ def _positions(probes: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[in
     raise Refusal("its indices depend on a free size of the input: fix it with load(..., shapes=...)")
 
 
-@operator("Pad")
+@operator("Pad", axes=Axes.SAME)
 def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     mode = op.attributes.get("mode", "constant")

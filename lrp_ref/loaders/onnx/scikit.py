@@ -8,19 +8,20 @@ import numpy as np
 
 from ...layers import Dense
 from .arithmetic import affine
+from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .values import Refusal, Tensor
 
 
-@operator("ai.onnx.ml.Scaler")
+@operator("ai.onnx.ml.Scaler", axes=Axes.OTHER)
 def _scaler(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """(x − offset)·scale, for each feature or for all."""
     offset, scale = (np.asarray(op.attributes.get(k, (d,)), ctx.dtype) for k, d in (("offset", 0.0), ("scale", 1.0)))
     return [affine(ctx, op, op.inputs[0], scale=scale, shift=-offset * scale)]
 
 
-@operator("ai.onnx.ml.LinearRegressor")
+@operator("ai.onnx.ml.LinearRegressor", axes=Axes.OTHER)
 def _linear_regressor(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """x·coefficientsᵀ + intercepts, one row of coefficients for each target."""
     x, a = ctx.signal(op, op.inputs[0]), op.attributes
