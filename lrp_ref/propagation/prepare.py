@@ -96,7 +96,7 @@ class PreparedNetwork:
         >>> net = Network.sequential([Dense(np.eye(2)), ReLU(), Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
         >>> prepare(net, {"input": np.ones((1, 2))}, Question("epsilon"))
         node    layer  rule                                  made ready
-        ──────────────────────────────────────────────────────────────────────────
+        ────────────────────────────────────────────────────────────────────────
         dense1  Dense  Epsilon(epsilon=1e-06, bias_share=0)  z replaced by relu1
         relu1   ReLU   R_i = R_j
         dense2  Dense  Epsilon(epsilon=1e-06, bias_share=0)  z replaced by relu2
