@@ -18,7 +18,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Share the cores among the processes: each has its own BLAS, whose threads would wait for each other's cores."""
+    """Divide the cores among the processes: each has its own BLAS, whose threads would wait for each other's cores."""
     workers = config.getoption("numprocesses", None)
     if workers:
         threads = str(max(1, (os.cpu_count() or 1) // int(workers)))

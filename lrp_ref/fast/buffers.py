@@ -25,7 +25,7 @@ PAGE = 4096  # places begin and end at multiples of it
 
 
 class _Region:
-    """One piece of memory and the free intervals of it, by their beginnings; shared by all threads."""
+    """One piece of memory and the free intervals of it, by their beginnings; one for all threads."""
 
     def __init__(self) -> None:
         self.memory: np.ndarray | None = None

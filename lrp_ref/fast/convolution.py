@@ -19,7 +19,7 @@ from .windows import Columns, Pads, Windows, output_size
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
 SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries
 BACK_SUMMANDS = 288  # of one by the flipped kernel: nothing is divided by sums of relevance, so their errors count once
-SHARED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
+DIVIDED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
@@ -180,7 +180,7 @@ def _room(rooms: dict[Any, Any], purpose: str, shape: tuple[int, ...], dtype: An
 def _parts(pieces: list[slice], size: int) -> list[list[slice]]:
     """Return the pieces that are added up apart from the others: two halves where a sample's map is one strip.
 
-    Threads that share it by rows would have narrow matrices each; and sums of fewer have smaller rounding errors.
+    Threads that divide it by rows would have narrow matrices each; and sums of fewer have smaller rounding errors.
     """
     half = -(-len(pieces) // 2)
     return [pieces[:half], pieces[half:]] if len(pieces) > 1 and size <= STRIP_BYTES else [pieces]
@@ -293,8 +293,8 @@ def _evenly(total: int, most: int, members: int) -> int:
 
 
 def product(a: Array, b: Array, xp: Namespace) -> Array:
-    """Return the product of (..., in) and a matrix (in, out); several threads share the columns of a large one."""
-    if threads.members() == 1 or xp.__name__ != "numpy" or b.nbytes < SHARED_BYTES:
+    """Return the product of (..., in) and a matrix (in, out); several threads divide the columns of a large one."""
+    if threads.members() == 1 or xp.__name__ != "numpy" or b.nbytes < DIVIDED_BYTES:
         return xp.matmul(a, b)
     z = xp.empty((*a.shape[:-1], b.shape[1]), dtype=a.dtype)
 
@@ -308,5 +308,5 @@ def product(a: Array, b: Array, xp: Namespace) -> Array:
 
 def _portions(total: int) -> list[slice]:
     """Return one piece of ``total`` for each thread."""
-    share = max(1, -(-total // threads.members()))
-    return [slice(first, min(first + share, total)) for first in range(0, total, share)]
+    part = max(1, -(-total // threads.members()))
+    return [slice(first, min(first + part, total)) for first in range(0, total, part)]

@@ -27,7 +27,7 @@ MOST = 16  # threads: waking one takes some 20 µs
 
 
 class _Team:
-    """The threads, and the limit of the BLAS, that all callers inside :func:`together` share."""
+    """The threads, and the limit of the BLAS, that all callers inside :func:`together` have in common."""
 
     def __init__(self) -> None:
         self.lock, self.inside, self.members = threading.Lock(), 0, 1
@@ -66,7 +66,7 @@ class _Team:
 
 
 class _Here(threading.local):
-    members = 1  # threads that may share the work of the calling one
+    members = 1  # threads that may divide the work of the calling one
 
 
 _TEAM, _HERE = _Team(), _Here()
@@ -83,7 +83,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def together(*arrays: Any, several: bool = True) -> Iterator[None]:
-    """Keep the BLAS to one thread, and let several share the work on these arrays instead of it.
+    """Keep the BLAS to one thread, and let several divide the work on these arrays instead of it.
 
     Args:
         arrays: what the work is on; if they are not numbers of NumPy's own, nothing changes.
@@ -102,7 +102,7 @@ def together(*arrays: Any, several: bool = True) -> Iterator[None]:
 
 
 def members() -> int:
-    """Return how many threads share the work here."""
+    """Return how many threads divide the work here."""
     return _HERE.members
 
 
@@ -111,24 +111,24 @@ def each(pieces: Iterable[Piece], work: Callable[[Iterator[Piece]], None]) -> No
 
     Args:
         pieces: of the work, begun in this order; none of them writes where another reads or writes.
-        work: takes pieces until none are left. Its own calls of this function are not shared any further.
+        work: takes pieces until none are left. Its own calls of this function are not divided any further.
     """
     many = _HERE.members
     if many == 1:
         work(iter(pieces))
         return
     todo = list(pieces)
-    shared = iter(todo)
+    pieces_left = iter(todo)
     pool = _TEAM.pool
     assert pool is not None
     # A copy of the context takes the caller's np.errstate along.
-    helpers = [pool.submit(contextvars.copy_context().run, work, shared) for _ in range(min(many, len(todo)) - 1)]
+    helpers = [pool.submit(contextvars.copy_context().run, work, pieces_left) for _ in range(min(many, len(todo)) - 1)]
     _HERE.members = 1
     try:
-        work(shared)
+        work(pieces_left)
     finally:
         _HERE.members = many
-        for _ in shared:  # after an error nobody begins another piece
+        for _ in pieces_left:  # after an error nobody begins another piece
             pass
         running = [helper for helper in helpers if not helper.cancel()]
         failed = [error for helper in running if (error := helper.exception()) is not None]
@@ -139,7 +139,7 @@ def each(pieces: Iterable[Piece], work: Callable[[Iterator[Piece]], None]) -> No
 def collect(pieces: Sequence[Piece], function: Callable[[Piece], Result]) -> list[Result]:
     """Return ``function(piece)`` of every piece, in order, or raise the error of the first that fails.
 
-    A single piece is not work for several threads: ``function`` may share its own.
+    A single piece is not work for several threads: ``function`` may divide its own.
     """
     if _HERE.members == 1 or len(pieces) == 1:
         return [function(piece) for piece in pieces]

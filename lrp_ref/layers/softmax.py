@@ -17,8 +17,8 @@ from .promises import Promises
 class Softmax(Layer):
     """y_i = exp(x_i) / Σ_k exp(x_k) along an axis.
 
-    It has no relevance rule of its own: explanations start below a final softmax (``lrp.canonize`` drops it), and one
-    that makes the gate of a product receives no relevance. Elsewhere name one of Pass(), Zero(), Gradient().
+    It has no relevance rule of its own: explanations start below a final softmax (``lrp.canonize`` leaves it out), and
+    one that makes the gate of a product receives no relevance. Elsewhere name one of Pass(), Zero(), Gradient().
 
     Args:
         axis: 1 (the classes) by default.

@@ -1,4 +1,4 @@
-"""Network → Network: merge BatchNorm into its neighbours, drop a final sigmoid or softmax. Every merge is checked.
+"""Network → Network: merge BatchNorm into its neighbours, leave out a final sigmoid or softmax. Every merge is checked.
 
 Each merge is verified on random inputs of the merged layers themselves: the pair and the merged layer must give
 the same output to rounding, or the step is refused with an error (it would be a bug).
@@ -36,7 +36,7 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
       single numbers aside.
     - An Affine whose parameters are not one number, or one per channel, stays; so does one in front of a layer that
       enlarges its input. Behind a layer with one output channel, one per channel gives the layer that many.
-    - A final softmax (or its logarithm) or sigmoid is dropped, also behind layers that only move values or keep their
+    - A final softmax (or its logarithm) or sigmoid is left out, also behind layers that only move values or keep their
       order: the output becomes the logits, and 1 − σ(z) becomes −z (:mod:`lrp_ref.network.heads`). The names of
       outputs may change, their order does not.
     - A product of a signal with what comes out of a sigmoid or softmax gets that as its declared gate.
@@ -44,7 +44,7 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
     Args:
         net: the network.
         merge: whether Affines are merged.
-        drop_softmax: whether a final softmax or sigmoid is dropped.
+        drop_softmax: whether a final softmax or sigmoid is left out.
 
     Source: merging as used throughout the LRP literature, e.g. Montavon et al. 2019, §10.3 (BatchNorm).
 
@@ -61,13 +61,13 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
         >>> canonize(net)["dense1"].layer.bias
         array([3.])
     """
-    return canonized(net, merge=merge, drop=drop_softmax).net
+    return canonized(net, merge=merge, leave_out=drop_softmax).net
 
 
-def canonized(net: Network, *, merge: bool = True, drop: bool = True, chance: int | None = None) -> Bare:
+def canonized(net: Network, *, merge: bool = True, leave_out: bool = True, chance: int | None = None) -> Bare:
     """Return the canonized network with what was found at its outputs; arguments as for :func:`.heads.bare`."""
     # BatchNorms first, so that the head is a sigmoid of what the weighted layer gives; then what turns signs there.
-    found = bare(gated(_merged(net, frozenset()) if merge else net), drop=drop, chance=chance)
+    found = bare(gated(_merged(net, frozenset()) if merge else net), leave_out=leave_out, chance=chance)
     if not merge:
         return found
     stated = zip(heads(net), found.heads, strict=True)  # with the nodes that the network has

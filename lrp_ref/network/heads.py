@@ -81,22 +81,22 @@ def heads(net: Network) -> tuple[Head, ...]:
     return bare(net).heads
 
 
-def bare(net: Network, *, drop: bool = True, chance: int | None = None) -> Bare:
+def bare(net: Network, *, leave_out: bool = True, chance: int | None = None) -> Bare:
     """Return an equivalent network without final sigmoids and softmaxes.
 
     Outputs with the same logit stay outputs of their own: all but the logit itself keep their names.
 
     Args:
         net: the network.
-        drop: whether to do so; otherwise the outputs stay what they are.
+        leave_out: whether to do so; otherwise the outputs stay what they are.
         chance: index of the output whose probability shall be one more output, if it has one.
     """
     reader = Reader(net)
     readings = [reader.of(name) for name in net.outputs]
     outputs = [
-        r.logit if drop and not r.lost and not r.plain else n for r, n in zip(readings, net.outputs, strict=True)
+        r.logit if leave_out and not r.lost and not r.plain else n for r, n in zip(readings, net.outputs, strict=True)
     ]
-    if drop:
+    if leave_out:
         free = {i.name for i in net.inputs}
         outputs = [
             reader.emit(Identity(), (name,), r.ends[-1].name) if name in free and r.ends else name

@@ -1,4 +1,4 @@
-"""One call: explain a batch, in parts that threads may share."""
+"""One call: explain a batch, in parts that threads may divide."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .start import Difference, Logit, Output, Start, find, start_relevance
 from .targets import indices, is_tuple, some_targets
 from .trace import Trace
 from .walk import back, forward
-from .workload import Sharing
+from .workload import Divided
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +76,8 @@ def explain(
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
 
-    On the CPU the samples of a batch, or the layers of a large network, are shared by as many threads as NumPy's BLAS
-    may use (``OMP_NUM_THREADS``, ``threadpoolctl.threadpool_limits``), where that pays: see ``workload.Sharing``.
+    On the CPU the samples of a batch, or the layers of a large network, are divided among as many threads as NumPy's
+    BLAS may use (``OMP_NUM_THREADS``, ``threadpoolctl.threadpool_limits``), where that pays: see ``workload.Divided``.
     Meanwhile the BLAS itself takes one thread, in the whole process, except beside a large LSTM.
 
     Args:
@@ -95,7 +95,7 @@ def explain(
         against: of the start "difference": the output that the target is set against, in any form of ``target``; what
             is explained is then f_target − f_against.
         output: which output to explain, where the network has several; the first by default.
-        canonize: merge BatchNorm and drop a final softmax or sigmoid first; False explains the network as it is.
+        canonize: merge BatchNorm and leave out a final softmax or sigmoid first; False explains the network as it is.
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
@@ -210,10 +210,10 @@ class _Batch:
             with settled(*few.values()):
                 return self.explained(few, cut)
 
-        n, divided = max(self.samples, 1), self.prepared.sharing(fed, whole=self.keep)
-        several = divided in (Sharing.SAMPLES, Sharing.LAYERS)
-        with nullcontext() if divided is Sharing.PRODUCTS else threads.together(*fed.values(), several=several):
-            members = threads.members() if divided is Sharing.SAMPLES else 1
+        n, divided = max(self.samples, 1), self.prepared.divided(fed, whole=self.keep)
+        several = divided in (Divided.SAMPLES, Divided.LAYERS)
+        with nullcontext() if divided is Divided.PRODUCTS else threads.together(*fed.values(), several=several):
+            members = threads.members() if divided is Divided.SAMPLES else 1
             count = n if self.keep else self.prepared.samples(fed, members)
             parts = threads.collect([slice(first, first + count) for first in range(0, n, count)], some)
         if len(parts) == 1:

@@ -40,7 +40,7 @@ class Explanation:
 
     Attributes:
         output: of the network (N, K), in the layout of ``Network.forward``; the logits, where a final sigmoid or
-            softmax was dropped.
+            softmax was left out.
         relevance: of the input, with the shape of the array that was given, in the unit of the start relevance; a dict
             by name for several inputs.
         ledger: where the relevance of every node went.

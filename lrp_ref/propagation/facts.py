@@ -1,7 +1,7 @@
 """What holds by the graph alone: where values are ≥ 0, and where relevance must be 0.
 
 Nobody looks at numbers for this: it follows from the layers and the plan. Rules use it to leave out passes that are
-known to be empty (a⁻ behind a ReLU; the z_j < 0 half of the generalised γ-rule below one).
+empty by the graph (a⁻ behind a ReLU; the z_j < 0 half of the generalised γ-rule below one).
 """
 
 from __future__ import annotations

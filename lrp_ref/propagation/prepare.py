@@ -28,7 +28,7 @@ from .facts import facts
 from .plan import Composite, Plan, Planned
 from .start import Start, called, find
 from .trace import TracedNode
-from .workload import WORKING_BYTES, Extent, Sharing, extent
+from .workload import WORKING_BYTES, Divided, Extent, extent
 
 CACHED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network's cache may hold
 EDITED_PART = 0.75  # of the layers that are edited, in bytes; what is more is made anew, for a few % of the time
@@ -168,12 +168,12 @@ class PreparedNetwork:
             self.net.values({name: a[:1] for name, a in wanted.items()}, check=False)
             raise
 
-    def sharing(self, fed: Mapping[str, Array], *, whole: bool) -> Sharing:
+    def divided(self, fed: Mapping[str, Array], *, whole: bool) -> Divided:
         """Return what threads should divide of the explanation of ``fed``; ``whole``: of all samples at once."""
         n, like = _batch(fed)
         if not isinstance(like, np.ndarray) or like.dtype == object:
-            return Sharing.NOTHING
-        return self.extent(fed).sharing(n, like.itemsize, whole=whole)
+            return Divided.NOTHING
+        return self.extent(fed).divided(n, like.itemsize, whole=whole)
 
     def samples(self, fed: Mapping[str, Array], threads: int) -> int:
         """Return how many samples of ``fed`` each thread takes at a time."""
@@ -203,7 +203,7 @@ class Question:
     Attributes:
         composite: in any form that :func:`lrp_ref.explain` takes.
         output: which of the network's outputs, by its place.
-        canonize: whether BatchNorm is merged, and a final softmax or sigmoid dropped.
+        canonize: whether BatchNorm is merged, and a final softmax or sigmoid left out.
         start: a name, a ``Start`` or an array; None for the logit, or the output where there is none.
     """
 
@@ -225,14 +225,14 @@ def prepare(net: Network, fed: Mapping[str, Array], question: Question) -> Prepa
         ParameterError: the start speaks of logits, and the output has none.
     """
     chosen, begin = composites.resolve(question.composite), find(question.start)
-    drop = question.canonize and not (isinstance(begin, Start) and begin.keeps_head)
+    leave_out = question.canonize and not (isinstance(begin, Start) and begin.keeps_head)
     shapes = tuple((name, a.dtype, a.shape[1:]) for name, a in fed.items())
-    key = (chosen, question.output, question.canonize, drop, shapes)
+    key = (chosen, question.output, question.canonize, leave_out, shapes)
     prepared: PreparedNetwork | None = net.cache.pop(key, None)
     made_anew = prepared is None
     if prepared is None:
-        prepared = _made(net, fed, replace(question, composite=chosen), drop)
-    if drop and isinstance(begin, Start) and begin.of_logits and prepared.head.lost:
+        prepared = _made(net, fed, replace(question, composite=chosen), leave_out)
+    if leave_out and isinstance(begin, Start) and begin.of_logits and prepared.head.lost:
         _refuse(begin, prepared.head)
     if made_anew:
         known = {id(p) for p in net.parameters}
@@ -258,13 +258,13 @@ def _refuse(begin: Start, head: Head) -> None:
     )
 
 
-def _made(net: Network, fed: Mapping[str, Array], question: Question, drop: bool) -> PreparedNetwork:
-    """Return the network made ready; ``drop`` says whether explanations start below a final sigmoid or softmax."""
+def _made(net: Network, fed: Mapping[str, Array], question: Question, leave_out: bool) -> PreparedNetwork:
+    """Return the network made ready; ``leave_out`` says whether explanations start below a final sigmoid or softmax."""
     chosen: Composite = question.composite
-    bared, net = _bared(net.like_input(fed).batch_first(), fed, question, drop)
+    bared, net = _bared(net.like_input(fed).batch_first(), fed, question, leave_out)
     count = len(bared.heads)
     chance = next(iter(bared.net.outputs[count:]), "")
-    head = bared.heads[question.output] if drop else replace(bared.heads[question.output], text="")
+    head = bared.heads[question.output] if leave_out else replace(bared.heads[question.output], text="")
     plan = chosen.plan(net, check_names=False)
     above = _above(bared.net, net, chance)
     steps = _steps(net, plan, fed, _looked_at(net, above))
@@ -274,12 +274,15 @@ def _made(net: Network, fed: Mapping[str, Array], question: Question, drop: bool
     return PreparedNetwork(net, steps, plan, chosen.name, chosen.bias, head, chance, above)
 
 
-def _bared(net: Network, fed: Mapping[str, Array], question: Question, drop: bool) -> tuple[Bare, Network]:
+def _bared(net: Network, fed: Mapping[str, Array], question: Question, leave_out: bool) -> tuple[Bare, Network]:
     """Return the whole network canonized as the question says, and its part up to the output that is explained."""
     # Canonizing may rename the outputs, never reorder them; the sizes of the inputs are known now.
     sized = replace(net, inputs=tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs))
     chance, count = question.output, len(net.outputs)
-    bared = canonized(sized, drop=drop, chance=chance) if question.canonize else bare(net, drop=False, chance=chance)
+    if question.canonize:
+        bared = canonized(sized, leave_out=leave_out, chance=chance)
+    else:
+        bared = bare(net, leave_out=False, chance=chance)
     question.composite.check_names(bared.net.until(bared.net.outputs[:count]), net)
     return bared, bared.net.until(bared.net.outputs[question.output])
 

@@ -1,4 +1,4 @@
-"""How much work the samples are, and so what of it several threads share.
+"""How much work the samples are, and so what of it several threads divide.
 
 Handing a piece to another thread takes some 0.1 ms, and threads of the BLAS that wait for the next product keep their
 cores busy: on a machine that does other things too, both may take several times as long as one thread alone.
@@ -15,18 +15,18 @@ from ..base.arrays import Array
 from ..network.network import Network
 
 WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a GPU takes the whole batch
-SHARED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
-SHARED_PRODUCTS = 24 << 20  # of a layer, on average, from which on threads share it: some 0.5 ms
+DIVIDED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
+DIVIDED_PRODUCTS = 24 << 20  # of a layer, on average, from which on threads divide it: some 0.5 ms
 FEWEST_COLUMNS = 8  # that a matrix is multiplied with in the time that reading it takes
 RECURRENT_BYTES = 1 << 20  # of an LSTM's weights, from which on the BLAS is quicker with several threads
 
 
-class Sharing(Enum):
-    """What several threads share of an explanation."""
+class Divided(Enum):
+    """What several threads divide of an explanation."""
 
     SAMPLES = "each thread takes samples of its own"
-    LAYERS = "the threads share the work of each layer, of all samples at once"
-    PRODUCTS = "the BLAS shares its products among threads of its own"
+    LAYERS = "the threads divide the work of each layer, of all samples at once"
+    PRODUCTS = "the BLAS divides its products among threads of its own"
     NOTHING = "one thread does everything"
 
 
@@ -49,19 +49,19 @@ class Extent:
         each = [weights * max(n * columns, FEWEST_COLUMNS) for weights, columns in self.products]
         return sum(each) / max(len(each), 1)
 
-    def sharing(self, n: int, itemsize: int, *, whole: bool) -> Sharing:
-        """Return what several threads should share of ``n`` samples.
+    def divided(self, n: int, itemsize: int, *, whole: bool) -> Divided:
+        """Return what several threads should divide of ``n`` samples.
 
         Args:
             n: samples.
             itemsize: bytes of a number.
             whole: whether all samples have to be walked together.
         """
-        if n > 1 and not whole and n * self.numbers * itemsize >= SHARED_BYTES:
-            return Sharing.SAMPLES
+        if n > 1 and not whole and n * self.numbers * itemsize >= DIVIDED_BYTES:
+            return Divided.SAMPLES
         if self.recurrent >= RECURRENT_BYTES:
-            return Sharing.PRODUCTS
-        return Sharing.LAYERS if n and self.mean_products(n) >= SHARED_PRODUCTS else Sharing.NOTHING
+            return Divided.PRODUCTS
+        return Divided.LAYERS if n and self.mean_products(n) >= DIVIDED_PRODUCTS else Divided.NOTHING
 
     def samples(self, n: int, itemsize: int, threads: int) -> int:
         """Return how many of ``n`` samples each of ``threads`` threads takes at a time."""

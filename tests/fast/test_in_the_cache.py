@@ -344,8 +344,8 @@ def test_threads_that_share_the_blocks_change_nothing(
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(kernels, "SUMMANDS", 18)
     monkeypatch.setattr(kernels, "STRIP_BYTES", 4096)
-    monkeypatch.setattr(prepare.PreparedNetwork, "sharing", lambda self, fed, whole: workload.Sharing.SAMPLES)
-    monkeypatch.setattr(threads._Team, "enter", shared_by_three)
+    monkeypatch.setattr(prepare.PreparedNetwork, "divided", lambda self, fed, whole: workload.Divided.SAMPLES)
+    monkeypatch.setattr(threads._Team, "enter", divided_by_three)
     shared = lrp.explain(net, x, composite=chosen, target=1)
     np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(shared.ledger.residual, 0, atol=1e-10)
@@ -354,7 +354,7 @@ def test_threads_that_share_the_blocks_change_nothing(
             np.testing.assert_allclose(getattr(row, name), getattr(other, name), rtol=1e-9, atol=1e-12)
 
 
-def shared_by_three(self: Any, *, several: bool, enter: Any = threads._Team.enter) -> int:
+def divided_by_three(self: Any, *, several: bool, enter: Any = threads._Team.enter) -> int:
     """Work with three threads, however many the BLAS has."""
     from concurrent.futures import ThreadPoolExecutor
 

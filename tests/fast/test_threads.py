@@ -26,7 +26,7 @@ from lrp_ref.propagation import workload
 
 @dataclass
 class Blas:
-    """Stands for the BLAS: it says how many threads it has, and remembers the limits that were set."""
+    """Stands for the BLAS: it says how many threads it has, and keeps the limits that were set."""
 
     threads: tuple[int, ...] = (3,)
     told: list[Any] = field(default_factory=list)
@@ -136,7 +136,7 @@ def test_each_piece_is_taken_once_and_by_several_threads(blas: Blas) -> None:
 
     def work(pieces: Iterator[int]) -> None:
         together.wait()  # three threads are at work at the same time
-        assert threads.members() == 1  # pieces are not shared any further
+        assert threads.members() == 1  # pieces are not divided any further
         for piece in pieces:
             taken.append(piece)
 
@@ -263,7 +263,7 @@ def test_shared_convolutions_are_those_of_one_thread(
 def test_shared_dense_layers_are_those_of_one_thread(
     blas: Blas, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], outs: int
 ) -> None:
-    monkeypatch.setattr(kernels, "SHARED_BYTES", 1)
+    monkeypatch.setattr(kernels, "DIVIDED_BYTES", 1)
     random = np.random.default_rng(outs)
     layer = layers.Dense(random.integers(-3, 4, size=(6, outs)).astype(float), np.arange(float(outs)))
     x = random.integers(-3, 4, size=shape).astype(float)
@@ -298,7 +298,7 @@ def test_large_matrices_are_shared_on_the_cpu(blas: Blas, monkeypatch: pytest.Mo
         (device, 96, 3, [(2, 6)]), (device, 96, 1, [(2, 6)]),
     ):  # fmt: skip
         blas.threads = (members,)
-        monkeypatch.setattr(kernels, "SHARED_BYTES", nbytes)
+        monkeypatch.setattr(kernels, "DIVIDED_BYTES", nbytes)
         shapes.clear()
         with threads.together(a):
             found = kernels.product(a, b, xp)
@@ -354,7 +354,7 @@ def test_threads_explain_samples_of_their_own(
     net, x = small_net(), np.random.default_rng(1).normal(size=(n, 2, 6, 6))
     asked = [{}, {"target": 2}, {"target": np.arange(n) % 3}, {"start": np.ones((n, 3))}]
     alone = [lrp.explain(net, x, composite="epsilon_plus", **how) for how in asked]
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)
     seen = sharers(monkeypatch)
     for how, expected in zip(asked, alone, strict=True):
         seen.clear()
@@ -372,29 +372,29 @@ def test_few_numbers_are_not_shared_and_the_blas_takes_one_thread(blas: Blas, mo
     lrp.explain(net, np.ones((1, 2, 6, 6)))
     lrp.explain(net, np.ones((0, 2, 6, 6)))
     lrp.explain(net, np.ones((2, 2, 6, 6)), trace=True)
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
-    monkeypatch.setattr(workload, "SHARED_PRODUCTS", 1)
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)
+    monkeypatch.setattr(workload, "DIVIDED_PRODUCTS", 1)
     lrp.explain(net, np.ones((0, 2, 6, 6)))
     assert [members for _, members in seen] == [1] * 5
     assert blas.told == [1, "as before"] * 5
     assert threads._TEAM.pool is None
 
 
-def test_the_layers_of_what_is_walked_at_once_are_shared(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_layers_of_what_is_walked_at_once_are_divided(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
     net, seen = small_net(), sharers(monkeypatch)
     columns = workload.FEWEST_COLUMNS
     for n, trace in ((1, False), (2, False), (2, True)):
         mean = (4 * 2 * 9 * 36 * n + 36 * 3 * columns) // 2  # weights times positions; a small matrix has to be read
         for needed, expected in ((mean, 3), (mean + 1, 1)):
-            monkeypatch.setattr(workload, "SHARED_PRODUCTS", needed)
+            monkeypatch.setattr(workload, "DIVIDED_PRODUCTS", needed)
             seen.clear()
             lrp.explain(net, np.ones((n, 2, 6, 6)), trace=trace)
             assert seen == [(n, expected)]
 
 
 def test_samples_of_their_own_go_before_shared_layers(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
-    monkeypatch.setattr(workload, "SHARED_PRODUCTS", 1)
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)
+    monkeypatch.setattr(workload, "DIVIDED_PRODUCTS", 1)
     seen = sharers(monkeypatch)
     lrp.explain(small_net(), np.ones((3, 2, 6, 6)))
     lrp.explain(small_net(), np.ones((3, 2, 6, 6)), trace=True)
@@ -405,7 +405,7 @@ def test_shared_layers_are_those_of_one_thread(blas: Blas, monkeypatch: pytest.M
     net, x = small_net(), np.random.default_rng(2).normal(size=(4, 2, 6, 6))
     for composite in ("epsilon_plus", "epsilon"):
         alone = lrp.explain(net, x, composite=composite)
-        monkeypatch.setattr(workload, "SHARED_PRODUCTS", 1)
+        monkeypatch.setattr(workload, "DIVIDED_PRODUCTS", 1)
         shared = lrp.explain(net, x, composite=composite)
         monkeypatch.undo()
         np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-12, atol=1e-14)
@@ -424,14 +424,14 @@ def test_the_blas_keeps_its_threads_beside_a_large_lstm(
     lrp.explain(net, random.normal(size=(1, 4, 2)))
     lrp.explain(net, random.normal(size=(0, 4, 2)))
     assert blas.told == told * 2
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)  # samples of their own are quicker still
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)  # samples of their own are quicker still
     blas.told.clear()
     lrp.explain(net, random.normal(size=(3, 4, 2)))
     assert blas.told == [1, "as before"]
 
 
 def test_all_threads_together_keep_to_the_memory_of_one(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)
     net, seen = small_net(), sharers(monkeypatch)
     kept = 8 * (2 * 36 + 4 * 36 + 4 * 9 + 3)  # the input, z of the convolution, the pool, the output
     for room, most in ((3 * kept, 1), (6 * kept, 2), (9 * kept - 1, 2), (300 * kept, 4)):
@@ -442,7 +442,7 @@ def test_all_threads_together_keep_to_the_memory_of_one(blas: Blas, monkeypatch:
 
 
 def test_the_first_samples_error_is_the_one_that_is_raised(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)
     x = np.ones((4, 2, 6, 6))
     with pytest.raises(ParameterError, match="3 targets for 4 samples"):
         lrp.explain(small_net(), x, target=[0, 1, 2])
@@ -453,7 +453,7 @@ def test_the_first_samples_error_is_the_one_that_is_raised(blas: Blas, monkeypat
 
 
 def test_exact_numbers_stay_in_one_thread(blas: Blas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workload, "SHARED_BYTES", 1)
+    monkeypatch.setattr(workload, "DIVIDED_BYTES", 1)
     net = Network.sequential([layers.Dense(exact([1, 2], [3, 4]))])
     e = lrp.explain(net, exact([1, 2], [3, 4], [5, 6]), composite=rules.LRP0(), target=0)
     assert e.relevance.tolist() == [[1, 6], [3, 12], [5, 18]]

@@ -71,7 +71,7 @@ ABOUT = {
     "or (Dense-one and messages_sum)",
     "Add a layer": "Softsign or softsign or every_registered or is_here or every_rule_and "
     "or every_activation or error_samples",
-    "Add a loader": "columns or architecture or formats or suffixes",
+    "Add a loader": "columns or formats or suffixes",
 }  # fmt: skip
 # What a part adds: the test that fails without it, or what Python says when that test's file is read.
 RULES, LAYERS = "tests/core/rules", "tests/core/layers"

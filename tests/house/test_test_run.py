@@ -1,4 +1,4 @@
-"""How the tests themselves run: everything in several processes, named files in one, the cores shared among them."""
+"""How the tests themselves run: everything in several processes, named files in one, the cores divided among them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_named_files_run_in_this_process(arguments: list[str], workers: int | No
 
 
 @pytest.mark.parametrize(("workers", "cores", "threads"), [(2, 2, "1"), (2, 8, "4"), (3, 8, "2"), (8, 2, "1")])
-def test_the_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, threads: str) -> None:
+def test_processes_divide_the_cores(monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, threads: str) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "7"})  # what somebody asked for stays
     config: Any = SimpleNamespace(getoption=lambda name, default: workers)

@@ -47,10 +47,10 @@ FOLDERS = ["rules", "layers"]  # all files of them
 FILES = ["fast/convolution", "fast/windows", "fast/blocks", "fast/quotient"]
 TESTS = [str(next(Path("tests").rglob(f"test_{name}.py"))) for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds",
-    "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "knowledge", "network", "composites",
+    "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "facts", "network", "composites",
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
-    "reductions", "routes", "buffers", "blocks", "in_the_cache", "remembering", "walk", "threads", "promises",
+    "reductions", "routes", "buffers", "blocks", "in_the_cache", "tapes", "walk", "threads", "promises",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
     "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"),
@@ -58,7 +58,7 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "conv": ("convolution", "in_the_cache", "walk"), "pooling": ("pooling", "buffers", "in_the_cache"),
     "steps": ("recurrence", "recurrent"), "lstm": ("recurrent",),
     "back": ("lstm_steps", "recurrence"),
-    "base": ("layer_kinds", "remembering", "walk", "in_the_cache", "operands"), "elementwise": ("walk",),
+    "base": ("layer_kinds", "tapes", "walk", "in_the_cache", "operands"), "elementwise": ("walk",),
     "dense": ("layer_kinds",),
     "affine": ("layer_kinds",),
     "share": ("blocks", "buffers", "in_the_cache", "runs", "share"),

@@ -16,7 +16,7 @@ from ...rules.share import Given
 from ..base import Layer, same_shape
 from ..promises import Promises
 from .back import DerivativeBack, relevance_back
-from .steps import Arriving, Tape, Weights, run, walk_back
+from .steps import Arriving, Tape, Weights, steps_back, steps_forward
 
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 RETURNS = ("sequence", "last", "all")
@@ -113,7 +113,7 @@ class LSTM(Layer):
                 )
         return x, lengths, states
 
-    def _run(self, xs: tuple[Array, ...], keep: str) -> Tape:
+    def _steps_forward(self, xs: tuple[Array, ...], keep: str) -> Tape:
         """Run all directions over the inputs."""
         x, lengths, states = self._unpack(xs)
         xp = namespace(*xs, self.weight_input)
@@ -124,7 +124,7 @@ class LSTM(Layer):
         read = [self._turn(along, reverse, lengths, xp) for reverse in directions]
         states = states or (xp.zeros((n, len(directions), self.hidden), dtype=x.dtype),) * 2
         h, c = (state.transpose(1, 2, 0) for state in states)
-        return run(self._weights(), read, (h, c), keep)
+        return steps_forward(self._weights(), read, (h, c), keep)
 
     def _weights(self) -> Weights:
         return Weights(self.weight_input, self.weight_hidden, self.bias)
@@ -147,11 +147,11 @@ class LSTM(Layer):
     def forward(self, *xs: Array) -> Any:
         """Return the outputs that ``returns`` names."""
         keep = {"last": "states" if self.lengths else "last", "sequence": "states", "all": "cell"}[self.returns]
-        return self._outputs(self._run(xs, keep), xs)
+        return self._outputs(self._steps_forward(xs, keep), xs)
 
     def forward_taped(self, *xs: Array) -> tuple[Any, Tape]:
-        """Return the outputs and the tape of the run, which the way back uses up."""
-        tape = self._run(xs, "cell")
+        """Return the outputs and the tape of the steps, which the way back uses up."""
+        tape = self._steps_forward(xs, "cell")
         return self._outputs(tape, xs), tape
 
     def _outputs(self, tape: Tape, xs: tuple[Array, ...]) -> Any:
@@ -181,8 +181,8 @@ class LSTM(Layer):
 
     # -- backward -----------------------------------------------------------------------------------------------
 
-    def _walk_back(self, xs: tuple[Array, ...], g: Any, tape: Tape, back: Any) -> tuple[Array, ...]:
-        """Walk back from what arrives at the outputs, ``g``.
+    def _steps_back(self, xs: tuple[Array, ...], g: Any, tape: Tape, back: Any) -> tuple[Array, ...]:
+        """Go back from what arrives at the outputs, ``g``.
 
         Returns:
             What arrives at each operand (lengths receive zeros), then at the initial h and c, (N, directions, hidden).
@@ -191,7 +191,7 @@ class LSTM(Layer):
         n, steps, _ = x.shape
         lengths = xs[1] if self.lengths else None
         arriving, beyond = self._arriving(g, lengths, n, steps, xp)
-        first = walk_back(tape, arriving, back)
+        first = steps_back(tape, arriving, back)
         if beyond is not None:  # a sample without a step hands everything to its initial states
             first = (first[0] + beyond[0], first[1] + beyond[1])
         ways = [tape.x[:, k].transpose(0, 2, 1) for k in range(len(DIRECTIONS[self.direction]))]
@@ -242,14 +242,14 @@ class LSTM(Layer):
 
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the derivative: back-propagation through time."""
-        tape = self._run(xs, "gates")
-        pulled = self._walk_back(xs, g, tape, DerivativeBack(self._weights(), tape))
+        tape = self._steps_forward(xs, "gates")
+        pulled = self._steps_back(xs, g, tape, DerivativeBack(self._weights(), tape))
         return pulled if self.state else pulled[:-2]
 
     def _redistribute(
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
     ) -> Redistribution:
-        return self._redistribute_taped(xs, relevances, rule, Given(z=z, tape=self._run(xs, "cell")))
+        return self._redistribute_taped(xs, relevances, rule, Given(z=z, tape=self._steps_forward(xs, "cell")))
 
     def _redistribute_taped(
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, given: Given
@@ -262,7 +262,7 @@ class LSTM(Layer):
         for relevance, output in zip(relevances, outputs, strict=True):
             same_shape(self, relevance, output)
         back = relevance_back(self._weights(), tape, dense, state)
-        received = self._walk_back(xs, relevances if self.returns == "all" else relevances[0], tape, back)
+        received = self._steps_back(xs, relevances if self.returns == "all" else relevances[0], tape, back)
         dropped = back.dropped
         if self.lengths and self.returns != "last":
             dropped = dropped + self._after_the_end(xs, relevances[0], namespace(*relevances))

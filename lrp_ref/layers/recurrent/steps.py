@@ -19,7 +19,7 @@ from ...fast import buffers
 CELL, FORGET, INPUT, OUTPUT = 2, 1, 0, 3  # gates of the parameters: i, f, g, o
 GATES = (CELL, FORGET, INPUT, OUTPUT)  # in the order of the loops
 FEW = 16  # samples, for which one small product per gate is as fast as one for all gates, and other passes are faster
-WALKED = 2**16  # numbers of each array of a block of steps
+BLOCK = 2**16  # numbers of each array of a block of steps
 KEEP = {"last": 0, "states": 0, "cell": 1, "gates": 4}  # how many gates' z the forward loop keeps
 
 
@@ -71,7 +71,7 @@ class Tape:
         return self.read[:, :, self.features + 1 :]
 
 
-def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep: str) -> Tape:
+def steps_forward(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep: str) -> Tape:
     """Run through the time steps: c_t = f⊙c_{t−1} + i⊙g, h_t = o⊙tanh(c_t).
 
     Args:
@@ -86,7 +86,7 @@ def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep:
     # σ(z) = ½ tanh(½ z) + ½: the weights of f, i and o are halved once rather than z at every step.
     matrix = weights.rows(GATES)
     matrix[:, 1:] *= 0.5
-    gates, fit = KEEP[keep], WALKED // max(count * n * (features + 1 + hidden), 1)
+    gates, fit = KEEP[keep], BLOCK // max(count * n * (features + 1 + hidden), 1)
     size = max(1, min(steps, fit) if keep == "last" else steps)
     read = buffers.empty((size + 1, count, features + 1 + hidden, n), dtype, xp)
     parts = buffers.empty((steps if gates else 0, 2, count, hidden, n), dtype, xp)
@@ -133,7 +133,7 @@ def run(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep:
 
 
 class StepsBack(Protocol):
-    """What :func:`walk_back` needs: steps of a block, which it enters at its end and leaves at its beginning."""
+    """What :func:`steps_back` needs: steps of a block, which it enters at its end and leaves at its beginning."""
 
     def enter(self, steps: slice) -> None:
         """Prepare the block of these steps."""
@@ -163,12 +163,12 @@ class Arriving:
     last_c: Array
 
 
-def walk_back(tape: Tape, arriving: Arriving, back: StepsBack) -> tuple[Array, Array]:
-    """Walk back through the steps; return what arrives at the h and c before the first, (D, hidden, N) each."""
+def steps_back(tape: Tape, arriving: Arriving, back: StepsBack) -> tuple[Array, Array]:
+    """Go back through the steps; return what arrives at the h and c before the first, (D, hidden, N) each."""
     h, c = arriving.last_h, arriving.last_c
     if not h.size:
         return h, c
-    size = max(WALKED // h.size, 1)
+    size = max(BLOCK // h.size, 1)
     for stop in range(tape.h.shape[0] - 1, 0, -size):
         first = max(stop - size, 0)
         back.enter(slice(first, stop))

@@ -54,7 +54,7 @@ def assemble(
     outputs: Sequence[tuple[str, Signal]],
     axes: Mapping[str, tuple[str, ...]],
 ) -> Conversion:
-    """Drop what no output needs, and give everything its final name.
+    """Leave out what no output needs, and give everything its final name.
 
     Args:
         graph: the file's graph.

@@ -131,7 +131,7 @@ def test_quotients_made_beforehand_are_those_of_every_step(
             patch.setattr(stepback, "plain", lambda rule: None)
             expected = checks.columns(layer.redistribute(xs, rs, rule))
         for walked in (1, 30, 2**16):
-            monkeypatch.setattr(recurrence, "WALKED", walked)
+            monkeypatch.setattr(recurrence, "BLOCK", walked)
             found = checks.columns(layer.redistribute(xs, rs, rule))
             size = max(np.abs(e).max() for e in expected)
             for a, b in zip(found, expected, strict=True):
@@ -143,7 +143,7 @@ def test_blocks_of_steps_change_nothing(blocks: int, monkeypatch: pytest.MonkeyP
     sample = BY_NAME["LSTM-everything"]
     layer, xs, rs = sample.layer("normal"), sample.inputs(5, "normal"), sample.relevances(5, "normal")
     expected = (*layer.forward(*xs), *layer.vjp(xs, rs))
-    monkeypatch.setattr(recurrence, "WALKED", blocks)
+    monkeypatch.setattr(recurrence, "BLOCK", blocks)
     for a, b in zip((*layer.forward(*xs), *layer.vjp(xs, rs)), expected, strict=True):
         checks.close(a, b, rtol=1e-14)
 

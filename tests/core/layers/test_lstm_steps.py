@@ -148,7 +148,7 @@ def test_every_unit_gets_its_share(
     layer, xs, rs = layer_and_inputs(kind)
     if way == "shared":
         monkeypatch.setattr(stepback, "plain", lambda rule: None)
-    monkeypatch.setattr(recurrence, "WALKED", 2 * 2 * SAMPLES * HIDDEN)  # two blocks of two steps
+    monkeypatch.setattr(recurrence, "BLOCK", 2 * 2 * SAMPLES * HIDDEN)  # two blocks of two steps
     parts = PARTS[dense], PARTS[state]
     shared = layer.redistribute(xs, rs, rules.Recurrent(*(p.rule() for p in parts)))
     for n in range(SAMPLES):

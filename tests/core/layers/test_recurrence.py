@@ -34,7 +34,7 @@ def test_blocks_of_any_number_of_steps(size: int, returns: str, monkeypatch: pyt
         return found
 
     whole = everything()
-    monkeypatch.setattr(recurrence, "WALKED", size * 2 * 2 * 3)  # on the way back; forward it is what a step reads
+    monkeypatch.setattr(recurrence, "BLOCK", size * 2 * 2 * 3)  # on the way back; forward it is what a step reads
     for a, b in zip(everything(), whole, strict=True):
         checks.close(a, b, rtol=1e-13)
 
@@ -122,7 +122,7 @@ def test_what_the_tape_keeps(keep: str, gates: int) -> None:
     draw, count, n, steps, features, hidden = Draw("tape", "normal"), 2, 3, 5, 1, 4
     w, u, b = draw(count, 4, hidden, features), draw(count, 4, hidden, hidden), draw(count, 4, hidden)
     start, xs = (draw(count, hidden, n), draw(count, hidden, n)), [draw(steps, n, features) for _ in range(count)]
-    tape = recurrence.run(recurrence.Weights(w, u, b), xs, start, keep)
+    tape = recurrence.steps_forward(recurrence.Weights(w, u, b), xs, start, keep)
     assert tape.h.shape == (steps + 1, count, hidden, n)
     assert tape.parts.shape == (steps if gates else 0, 2, count, hidden, n)
     assert tape.z.shape == (steps if gates else 0, gates, count, hidden, n)
@@ -141,10 +141,10 @@ def test_the_last_state_alone_keeps_few_steps(monkeypatch: pytest.MonkeyPatch) -
     draw, count, n, steps = Draw("ends", "normal"), 2, 3, 8
     weights = recurrence.Weights(draw(count, 4, 4, 1), draw(count, 4, 4, 4), draw(count, 4, 4))
     start, xs = (draw(count, 4, n), draw(count, 4, n)), [draw(steps, n, 1) for _ in range(count)]
-    whole = recurrence.run(weights, xs, start, "states").h[-1]
+    whole = recurrence.steps_forward(weights, xs, start, "states").h[-1]
     for numbers, kept in ((0, 1), (36, 1), (71, 1), (72, 2), (108, 2), (144, 4), (180, 3), (252, 1), (1 << 20, 8)):
-        monkeypatch.setattr(recurrence, "WALKED", numbers)
-        tape = recurrence.run(weights, xs, start, "last")
+        monkeypatch.setattr(recurrence, "BLOCK", numbers)
+        tape = recurrence.steps_forward(weights, xs, start, "last")
         assert len(tape.h) == kept + 1
         checks.close(tape.h[-1], whole, rtol=1e-13)
 
@@ -185,11 +185,11 @@ class Recorder:
 )  # fmt: skip
 def test_blocks_of_the_way_back(numbers: int, blocks: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Six steps of six numbers each in blocks of at most so many numbers, or of one step; none is empty."""
-    monkeypatch.setattr(recurrence, "WALKED", numbers)
+    monkeypatch.setattr(recurrence, "BLOCK", numbers)
     states, steps = np.zeros((7, 1, 2, 3)), np.arange(36.0).reshape(6, 1, 2, 3)
     tape, recorder = recurrence.Tape(states, states, states, 0), Recorder()
     start = np.ones((1, 2, 3))
-    h, c = recurrence.walk_back(tape, recurrence.Arriving(steps, 2 * steps, start, -start), recorder)
+    h, c = recurrence.steps_back(tape, recurrence.Arriving(steps, 2 * steps, start, -start), recorder)
     assert recorder.blocks == blocks
     assert recorder.steps == [5, 4, 3, 2, 1, 0]
     assert np.array_equal(h, start + steps.sum(axis=0) + 6)

@@ -427,7 +427,7 @@ def test_merge_and_softmax_can_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("log", [False, True])
-def test_a_final_softmax_is_dropped(log: bool) -> None:
+def test_a_final_softmax_is_left_out(log: bool) -> None:
     net = Network.sequential([("logits", Dense(draw(3, 2))), Softmax(log=log)])
     merged = canonize(net)
     assert merged == net.until("logits")

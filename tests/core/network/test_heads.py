@@ -890,7 +890,7 @@ def test_unusable_rules_are_refused(files: Any, rule: str, message: str, tmp_pat
 
 
 def test_a_rule_for_a_kind_that_is_not_there_is_told(files: Any, tmp_path: Path) -> None:
-    """The final softmax is dropped, so that a rule for it has no effect; with --no-canonize it has."""
+    """The final softmax is left out, so that a rule for it has no effect; with --no-canonize it has."""
     path, x, *_ = files([("Softmax", ["t0"], {"axis": 1})])
     result = run("explain", path, x, "-o", tmp_path, "--rule", "Softmax=Zero")
     assert result.exit_code == 0

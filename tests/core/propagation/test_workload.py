@@ -1,4 +1,4 @@
-"""What several threads share: decided by the size of the work, which follows from the shapes alone."""
+"""What several threads divide: decided by the size of the work, which follows from the shapes alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks import networks  # noqa: E402
 from lrp_ref import layers, loaders  # noqa: E402
 from lrp_ref.network import Network  # noqa: E402
 from lrp_ref.propagation import workload  # noqa: E402
-from lrp_ref.propagation.workload import Extent, Sharing  # noqa: E402
+from lrp_ref.propagation.workload import Divided, Extent  # noqa: E402
 
 MODELS = ROOT / "models"
 
@@ -75,27 +75,27 @@ PRODUCTS, BYTES, RECURRENT = 24 << 20, 8 << 20, 1 << 20
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_the_layers_of_one_sample_or_of_small_ones_are_shared_where_they_are_large(n: int, whole: bool) -> None:
     columns = max(n, 1) * 8
-    for less, expected in ((0, Sharing.LAYERS), (1, Sharing.NOTHING)):
+    for less, expected in ((0, Divided.LAYERS), (1, Divided.NOTHING)):
         found = Extent(10, ((-(-PRODUCTS // columns) - less, 8),))
-        assert found.sharing(n, 4, whole=whole) is (expected if n else Sharing.NOTHING)
+        assert found.divided(n, 4, whole=whole) is (expected if n else Divided.NOTHING)
 
 
 @pytest.mark.parametrize("itemsize", [4, 8])
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_samples_are_shared_where_they_are_large(n: int, itemsize: int) -> None:
     enough = math.ceil(BYTES / (itemsize * max(n, 1)))
-    for numbers, expected in ((enough, Sharing.SAMPLES), (enough - 1, Sharing.NOTHING)):
+    for numbers, expected in ((enough, Divided.SAMPLES), (enough - 1, Divided.NOTHING)):
         found = Extent(numbers, ((1, 1),))
-        assert found.sharing(n, itemsize, whole=False) is (expected if n > 1 else Sharing.NOTHING)
-        assert found.sharing(n, itemsize, whole=True) is Sharing.NOTHING
+        assert found.divided(n, itemsize, whole=False) is (expected if n > 1 else Divided.NOTHING)
+        assert found.divided(n, itemsize, whole=True) is Divided.NOTHING
 
 
-def test_a_large_lstm_is_left_to_the_blas_unless_samples_are_shared() -> None:
+def test_a_large_lstm_is_left_to_the_blas_unless_samples_are_divided() -> None:
     large, small = (Extent(BYTES, ((PRODUCTS, 1),), size) for size in (RECURRENT, RECURRENT - 1))
-    assert large.sharing(1, 4, whole=False) is Sharing.PRODUCTS
-    assert large.sharing(2, 4, whole=True) is Sharing.PRODUCTS
-    assert large.sharing(2, 4, whole=False) is Sharing.SAMPLES
-    assert small.sharing(1, 4, whole=False) is Sharing.LAYERS
+    assert large.divided(1, 4, whole=False) is Divided.PRODUCTS
+    assert large.divided(2, 4, whole=True) is Divided.PRODUCTS
+    assert large.divided(2, 4, whole=False) is Divided.SAMPLES
+    assert small.divided(1, 4, whole=False) is Divided.LAYERS
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def chain_products(name: str, size: int) -> tuple[tuple[int, int], ...]:
 
 @pytest.mark.parametrize(
     ("name", "size", "expected"),
-    [("vgg16", 224, Sharing.LAYERS), ("vgg16", 32, Sharing.LAYERS), ("resnet50", 224, Sharing.LAYERS),
-     ("resnet50", 64, Sharing.NOTHING)],
+    [("vgg16", 224, Divided.LAYERS), ("vgg16", 32, Divided.LAYERS), ("resnet50", 224, Divided.LAYERS),
+     ("resnet50", 64, Divided.NOTHING)],
 )  # fmt: skip
-def test_one_sample_of_large_networks_is_shared(name: str, size: int, expected: Sharing) -> None:
-    assert Extent(1, chain_products(name, size)).sharing(1, 4, whole=False) is expected
+def test_one_sample_of_large_networks_is_divided(name: str, size: int, expected: Divided) -> None:
+    assert Extent(1, chain_products(name, size)).divided(1, 4, whole=False) is expected
 
 
 @pytest.mark.parametrize(
@@ -138,5 +138,5 @@ def test_small_layers_are_not_shared_but_many_samples_are(
     model = loaders.load(MODELS / f"{name}.onnx")
     shape = [29 if axis is None else axis for axis in model.inputs[0].shape[1:]]
     found = extent_of(model, *shape)
-    assert {found.sharing(n, 4, whole=False) for n in alone} == {Sharing.NOTHING}
-    assert {found.sharing(n, 4, whole=False) for n in samples} <= {Sharing.SAMPLES}
+    assert {found.divided(n, 4, whole=False) for n in alone} == {Divided.NOTHING}
+    assert {found.divided(n, 4, whole=False) for n in samples} <= {Divided.SAMPLES}

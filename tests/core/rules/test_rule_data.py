@@ -218,7 +218,7 @@ def test_bounds_stay_what_they_were() -> None:
 
 
 def test_a_network_does_not_remember_bounds_that_were_written_into() -> None:
-    """z^B's constant denominators are large enough here to be remembered: (1, 64, 80, 80) numbers."""
+    """z^B's constant denominators are large enough here to be kept: (1, 64, 80, 80) numbers."""
     rng = np.random.default_rng(1)
     conv = layers.Conv(rng.normal(size=(64, 3, 3, 3)), rng.normal(size=64), padding=1)
     net = lrp.Network.sequential([conv, layers.GlobalAveragePool()])
