@@ -1,7 +1,7 @@
 """The messages R_{i←j} of one linear layer as a table, for someone who learns what a rule does.
 
-The numbers come from the textbook (``lrp_ref.literal``), not from the fast code; ``tests/test_messages.py`` sees that
-both agree. Every connection has its own cell, so this is for small layers.
+The numbers come from the textbook (``lrp_ref.literal``), not from the fast code; ``tests/teach/test_messages.py`` sees
+that both agree. Every connection has its own cell, so this is for small layers.
 """
 
 from __future__ import annotations

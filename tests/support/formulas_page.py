@@ -1,4 +1,4 @@
-"""Writes docs/formulas.md: ``python tests/formulas_page.py``; ``tests/test_symbolic.py`` compares them."""
+"""Writes docs/formulas.md: ``python tests/support/formulas_page.py``; tests/teach/test_symbolic.py compares them."""
 
 from pathlib import Path
 

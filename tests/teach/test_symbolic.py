@@ -260,7 +260,7 @@ def test_a_wrong_transpose_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_is_what_is_printed() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/formulas_page.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/support/formulas_page.py"
 
 
 def test_text_and_latex_name_the_formula_of_each_input() -> None:
