@@ -36,7 +36,10 @@ def slopes(layer: Layer, xs: tuple[Any, ...]) -> tuple[Any, ...]:
 NO_FLOAT = {"HardSigmoid"}
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if isinstance(s.layer(), layers.Elementwise)], ids=repr)
+ACTIVATIONS = [s for s in SAMPLES if isinstance(s.layer(), layers.Elementwise)]
+
+
+@pytest.mark.parametrize("sample", ACTIVATIONS, ids=lambda s: s.name)
 def test_an_activation_says_where_its_derivative_jumps(sample: Sample) -> None:
     layer = sample.layer()
     places = np.arange(1 if sample.positive else -64, 65) / 8
