@@ -61,14 +61,15 @@ class Ending:
     """
 
     bias: Array | None = None
-    finish: Callable[[Array], object] = lambda part: None
+    finish: Callable[[Array], object] | None = None
 
     def __call__(self, z: Array, *grouped: int) -> None:
         """End a part (N, O, ...), or one whose channels are divided into ``grouped`` axes."""
         if self.bias is not None:
             bias = self.bias.reshape(grouped or self.bias.shape)
             z += bias.reshape(bias.shape + (1,) * (z.ndim - 1 - bias.ndim))
-        self.finish(z)
+        if self.finish is not None:
+            self.finish(z)
 
 
 def convolve(

@@ -92,6 +92,7 @@ def quotients(division: Division, relevance: Array, total: Array, z: Array | Non
     xp, n, stabiliser = namespace(relevance, total), relevance.shape[0], division.stabiliser
     whole = z is None and stabiliser.never_zero(total)  # no unit is left out
     entire = stabiliser.kind == "relative" or division.stabiliser_share  # what looks at all units, or each offset later
+    entire = entire or total.shape != relevance.shape  # denominators that are the same for every sample
     if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or entire:
         message, mass, offset = _each(division, (relevance, z, total), None)
         taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else _taken(message, offset, None)

@@ -26,7 +26,8 @@ class Layer(Value):
     Class attributes:
         operands: number of inputs, or None for any number from 1.
         own_rule: what ``rule=None`` does, in words, or None where a rule has to be named.
-        promises: what holds of ``forward``. A subclass with a ``forward`` of its own promises nothing until it says so.
+        promises: what holds of ``forward``. A subclass with a ``forward``, or a way back, of its own promises nothing
+            until it says so.
         moves: whether every output is an input or a constant, and which one does not depend on the numbers.
         recurrent: whether its products follow each other, one a time step, so that only the BLAS can divide them.
 
@@ -43,8 +44,9 @@ class Layer(Value):
         super().__init_subclass__(**options)
         base = next(c for c in cls.__mro__[1:] if issubclass(c, Layer))
         # A kind of layer (Route, Unweighted) computes nothing itself: its promises are about those that complete it.
-        computes_otherwise = cls.forward is not base.forward and base.forward is not Layer.forward
-        if computes_otherwise and "promises" not in vars(cls):
+        ways = ("forward", "redistribute", "_redistribute")
+        goes_otherwise = any(getattr(cls, way) is not getattr(base, way) for way in ways)
+        if goes_otherwise and base.forward is not Layer.forward and "promises" not in vars(cls):
             cls.promises = Promises()
 
     @property

@@ -83,9 +83,10 @@ class Network(Value):
                     raise GraphError(f"node '{node.name}' reads '{name}', which no earlier node or input provides")
             if node.name in known:
                 raise GraphError(f"the name '{node.name}' is used twice")
-            if owner(node.name, known) in known:
-                raise GraphError(f"the name '{node.name}' is that of an output of node '{owner(node.name, known)}'")
             known.add(node.name)
+        for name in known:
+            if (other := owner(name, known - {name})) != name and other in known:
+                raise GraphError(f"the name '{name}' is that of an output of node '{other}'")
         for name in self.outputs:
             if owner(name, known) not in known:
                 raise GraphError(f"output '{name}' is provided by no node")

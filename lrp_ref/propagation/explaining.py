@@ -14,7 +14,6 @@ from ..fast import threads
 from ..network.inputs import batch_back, batch_first
 from ..network.network import Network
 from . import composites
-from .domain import outside
 from .explanation import Explanation
 from .ledger import Ledger
 from .prepare import PreparedNetwork, Question, prepare
@@ -121,8 +120,8 @@ def explain(
     """
     start = find(start, against)
     chosen = composites.resolve(composite, parameters, caller=explain)
-    net, fed = at_the_door(net, x, xp)
     place = output_place(net, output)
+    net, fed = at_the_door(net, x, xp)
     prepared = prepare(net, fed, Question(chosen, place, canonize, start))
     n = len(next(iter(fed.values())))
     shape = prepared.output_shape(fed) if is_tuple(target) or isinstance(start, Difference) else ()
@@ -133,11 +132,9 @@ def explain(
     begun = begin if isinstance(begin, Start) else whole.start_relevance
     again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
     how = repr(start) if isinstance(start, Start) else whole.start
-    head = prepared.head
-    if isinstance(start, Logit) and not canonize and head.squashed:
+    if isinstance(start, Logit) and not canonize and prepared.head.squashed:
         how = repr(Output())  # the network is explained as it is, above its sigmoid or softmax
-    notes = (*([f"start at {head.text}"] if head.text else []), *outside(prepared.net, prepared.plan, fed))
-    return replace(as_given(whole, net, place), again=again, start=how, notes=notes)
+    return replace(as_given(whole, net, place), again=again, start=how, notes=prepared.notes(fed))
 
 
 def at_the_door(net: Network, x: Any, xp: Any) -> tuple[Network, dict[str, Array]]:

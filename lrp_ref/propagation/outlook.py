@@ -59,8 +59,9 @@ def outlook(
         Outlook(output=(3,), batch=64)
     """
     begin = find(start, against)
+    place = output_place(net, output)
     net, fed = at_the_door(net, x, xp)
-    prepared = prepare(net, fed, Question(composite, output_place(net, output), canonize, begin))
+    prepared = prepare(net, fed, Question(composite, place, canonize, begin))
     shape = prepared.output_shape(fed)
     like = next(a for a in fed.values() if is_float(a))
     target = indices(target, 1, shape) if is_tuple(target) else target

@@ -61,7 +61,7 @@ class Planned:
 
     Attributes:
         node: its name.
-        layer: its layer's repr.
+        layer: its layer.
         rule: the rule; None for the layer's own way.
         why: the entry that matched, or "default".
     """

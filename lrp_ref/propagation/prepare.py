@@ -24,6 +24,7 @@ from ..network.network import Network, Node, owner
 from ..rules.prepared import Facts, PreparedRule
 from ..rules.rule import AnyRule, Rule, Universal
 from . import composites
+from .domain import outside
 from .facts import facts
 from .plan import Composite, Plan, Planned
 from .start import Start, called, find
@@ -131,6 +132,11 @@ class PreparedNetwork:
         fed = {i.name: values[i.name] for i in self.above.inputs}
         with unwarned():
             return self.above.values(fed, check=False)[self.chance]
+
+    def notes(self, fed: Mapping[str, Array]) -> tuple[str, ...]:
+        """Return what has to be known to read the relevance of these inputs, a sentence each."""
+        begins = [f"start at {self.head.text}"] if self.head.text else []
+        return (*begins, *outside(self.net, self.plan, fed))
 
     @cached_property
     def unkept(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""A rule is data: groups of runs. One function, ``share.share``, executes every rule on every linear layer.
+"""A rule is data: groups of runs. One function, ``rules.share.share``, executes every rule on every linear layer.
 
 run    = (edit of inputs, edit of weights, edit of bias, sign)
 group  = runs with one common denominator, weight (α, -β), gate (sign of z_j), stabiliser

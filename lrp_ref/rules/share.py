@@ -1,6 +1,6 @@
 """How relevance is shared: one function executes every rule on every linear layer, and says where the rest went.
 
-:func:`lrp_ref.propagation.plain.share` is the same in a dozen lines that save nothing; a test compares the two.
+:func:`lrp_ref.propagation.plain.share` is the same in some twenty lines that save nothing; a test compares the two.
 """
 
 from __future__ import annotations

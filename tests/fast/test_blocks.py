@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from exact_numbers import F, exact
 
+import lrp_ref as lrp
 from lrp_ref import rules
 from lrp_ref.errors import UndecidedError
 from lrp_ref.fast import blocks
 from lrp_ref.layers import Conv, Dense, Mean
+from lrp_ref.network import Network
 from lrp_ref.rules import edits
 from lrp_ref.rules.rule import Group, Rule, Run
 from lrp_ref.rules.share import share
@@ -250,3 +252,15 @@ def test_a_product_takes_the_place_of_what_the_transpose_made(runs: int) -> None
     layer, x = Sum(1.0, "new"), np.array([[3.0, -2.0]])
     share(layer, (x,), np.array([[4.0, -8.0]]), Rule((Group(tuple(Run() for _ in range(runs))),)))  # z = runs·(4, −1)
     assert [g.tolist() for g in layer.pulled] == [[[3.0 / runs, -16.0 / runs]]] * runs
+
+
+def test_denominators_that_are_the_same_for_every_sample() -> None:
+    """A group whose only run is over a constant, on a layer taken block by block: its total is of one sample."""
+    rng = np.random.default_rng(4)
+    net = Network.sequential([Conv(rng.normal(size=(3, 2, 3, 3)))])
+    x, start = rng.normal(size=(2, 2, 240, 240)), rng.normal(size=(2, 3, 238, 238))
+    rule = Rule((Group((Run(edits.Const(0.5, "l_i"), edits.SQUARE, edits.ZERO),)),))
+    e = lrp.explain(net, x, composite=rule, start=start)
+    weight = net.nodes[0].layer.edited(edits.SQUARE, edits.ZERO)
+    expected = 0.5 * weight.vjp(x, start / weight.forward(np.full(x.shape, 0.5)))
+    np.testing.assert_allclose(e.relevance, expected, rtol=1e-9, atol=1e-12)

@@ -1,4 +1,4 @@
-"""``python -m lrp_ref.taylor docs/deep_taylor.png``: measure random networks over depth, print the table, draw it."""
+"""``python -m lrp_ref.teach.taylor docs/deep_taylor.png``: measure random networks over depth, and draw them."""
 
 from __future__ import annotations
 

@@ -13,11 +13,14 @@ import pytest
 from samples import BY_NAME, SAMPLES, Draw, Sample, arrays_of
 from watched import Watched
 
+import lrp_ref as lrp
 from lrp_ref import layers, rules
 from lrp_ref.base.arrays import unwarned
 from lrp_ref.layers import LAYERS
 from lrp_ref.layers.base import Layer
 from lrp_ref.layers.promises import Promises
+from lrp_ref.network import Network
+from lrp_ref.rules.rule import Redistribution
 from lrp_ref.rules.share import Given
 
 FIELDS = [field.name for field in dataclasses.fields(Promises)]
@@ -449,3 +452,20 @@ def test_a_layer_with_a_forward_of_its_own_promises_nothing(kind: type[Layer]) -
 
     assert Own.promises == Promises()
     assert Renamed.promises == kind.promises
+
+
+def test_a_layer_with_a_way_back_of_its_own_promises_nothing() -> None:
+    """Relevance may arrive where its input is negative, so that its output cannot stand for what it reads."""
+
+    class Smooth(layers.ReLU):
+        def _redistribute(self, xs: Any, relevances: Any, rule: Any, z: Any) -> Any:
+            mean = relevances[0].mean(axis=1, keepdims=True)
+            return Redistribution.routed((0 * xs[0] + mean,), relevances[0])
+
+    assert Smooth.promises == Promises()
+    first, last = layers.Dense(np.array([[1.0, -1.0], [1.0, -2.0]])), layers.Dense(np.array([[1.0], [3.0]]))
+    net, x = Network.sequential([first, Smooth(), last]), np.array([[1.0, 2.0]])
+    for composite in ("lrp0", "epsilon"):
+        e = lrp.explain(net, x, composite=composite)
+        np.testing.assert_allclose(e.relevance, [[0.8, 2.2]], rtol=1e-5)
+        np.testing.assert_allclose(e.relevance, lrp.plain.explain(net, x, composite=composite).relevance, rtol=1e-12)
