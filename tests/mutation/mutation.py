@@ -297,7 +297,7 @@ def in_place(
 def _measured(items: list[Any], workers: int) -> Reach:
     """Measure the tests in several processes, or recall what was measured of the same source and tests."""
     digest = hashlib.sha256(repr((TESTS, workers)).encode())
-    for path in [*targets(), *sorted(Path("tests").glob("test_*.py"))]:
+    for path in [*targets(), *sorted(Path("tests").rglob("test_*.py"))]:
         digest.update(path.read_bytes())
     store = Path(tempfile.gettempdir()) / f"mutation-{digest.hexdigest()[:24]}"
     files = [store.with_suffix(f".{k}.pickle") for k in range(workers)]
