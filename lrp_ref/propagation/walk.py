@@ -1,7 +1,4 @@
-"""The walk through a network made ready: forward through its steps, and back with the relevance.
-
-:mod:`lrp_ref.propagation.plain` is the same without any economy; a test compares the two.
-"""
+"""The walk through a network made ready: forward, and back with the relevance; ``plain`` is it without economy."""
 
 from __future__ import annotations
 
@@ -18,10 +15,10 @@ from . import composites
 from .ledger import Row
 from .prepare import PreparedNetwork, Step
 
+Values = dict[str, Array]  # by name
 
-def forward(
-    prepared: PreparedNetwork, fed: Mapping[str, Array], *, keep: bool
-) -> tuple[dict[str, Array], dict[str, Any]]:
+
+def forward(prepared: PreparedNetwork, fed: Mapping[str, Array], *, keep: bool) -> tuple[Values, dict[str, Any]]:
     """Run the network, and return its values by name, and what its recurrent layers leave for the way back.
 
     Args:
@@ -36,13 +33,8 @@ def forward(
 
 
 def back(
-    prepared: PreparedNetwork,
-    values: dict[str, Array],
-    relevance: dict[str, Array],
-    tapes: dict[str, Any],
-    *,
-    keep: bool,
-) -> tuple[dict[str, Array], list[Row]]:
+    prepared: PreparedNetwork, values: Values, relevance: Values, tapes: dict[str, Any], *, keep: bool
+) -> tuple[Values, list[Row]]:
     """Hand the relevance from node to node, last to first.
 
     Args:
@@ -72,9 +64,7 @@ def back(
 class _Back:
     """The way back so far: what is left of the values, the relevance by name with its sums, and the ledger's rows."""
 
-    def __init__(
-        self, prepared: PreparedNetwork, values: dict[str, Array], relevance: dict[str, Array], keep: bool
-    ) -> None:
+    def __init__(self, prepared: PreparedNetwork, values: Values, relevance: Values, keep: bool) -> None:
         self.prepared, self.values, self.relevance = prepared, values, relevance
         self.nodes = {step.node.name: step.node for step in prepared.steps}
         self.stand_ins = {} if keep else {s.node.name: s.stand_in for s in prepared.steps if s.stand_in}
