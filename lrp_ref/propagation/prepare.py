@@ -24,11 +24,11 @@ from ..network.network import Network, Node, owner
 from ..rules.prepared import Facts, PreparedRule
 from ..rules.rule import AnyRule, Rule, Universal
 from . import composites
+from .differences import TracedNode
 from .domain import outside
 from .facts import facts
 from .plan import Composite, Plan, Planned
 from .start import Start, called, find
-from .trace import TracedNode
 from .workload import WORKING_BYTES, Divided, Extent, extent
 
 CACHED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network's cache may hold
@@ -314,12 +314,11 @@ def _looked_at(net: Network, above: Network | None) -> set[str]:
 
 def _steps(net: Network, plan: Plan, fed: Mapping[str, Array], looked_at: set[str]) -> tuple[Step, ...]:
     """Return the nodes made ready, all of them kept."""
-    found = facts(net, plan)
-    rules = [_prepared(n, p.rule, f) for n, p, f in zip(net.nodes, plan, found, strict=True)]
+    rules = [_prepared(n, p.rule, f) for n, p, f in zip(net.nodes, plan, facts(net, plan), strict=True)]
     sizes = [sum(a.nbytes for a in n.layer.arrays()) for n in net.nodes]
     edited = sum(size for size, ready in zip(sizes, rules, strict=True) if ready is not None and ready.edits())
     left = min(CACHED_BYTES, int(EDITED_PART * edited))
-    replaced = _replaced(net, plan, found, looked_at)
+    replaced = _replaced(net, plan, rules, looked_at)
     steps = []
     for node, planned, ready, size in zip(net.nodes, plan, rules, sizes, strict=True):
         if ready is not None:
@@ -349,7 +348,7 @@ def _with_constants(ready: PreparedRule, node: Node, fed: Mapping[str, Array]) -
     return ready.with_constants(tuple(namespace(x).zeros((1, *x.shape[1:]), dtype=x.dtype) for x in xs))
 
 
-def _replaced(net: Network, plan: Plan, found: Iterable[Facts], looked_at: set[str]) -> dict[str, str]:
+def _replaced(net: Network, plan: Plan, rules: Iterable[PreparedRule | None], looked_at: set[str]) -> dict[str, str]:
     """Return the values z of linear layers for which max(z, 0) does on the way back, and the ReLU that makes it.
 
     Only that ReLU reads z, and no relevance arrives where z ≤ 0: a denominator that is 0 there as well, and a gate that
@@ -360,9 +359,9 @@ def _replaced(net: Network, plan: Plan, found: Iterable[Facts], looked_at: set[s
         for name in node.inputs:
             readers.setdefault(name, []).append((node, planned.rule))
     replaced = {}
-    for node, planned, here in zip(net.nodes, plan, found, strict=True):
-        read, ready = readers.get(node.name, []), _prepared(node, planned.rule, here)
-        if len(read) != 1 or not here.active or node.name in looked_at or ready is None:
+    for node, ready in zip(net.nodes, rules, strict=True):
+        read = readers.get(node.name, [])
+        if len(read) != 1 or node.name in looked_at or ready is None or not ready.facts.active:
             continue
         reader, passes = read[0]
         if not reader.layer.promises.rectifies or passes is not None:

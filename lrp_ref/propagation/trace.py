@@ -9,10 +9,7 @@ from typing import Any
 
 from ..base.arrays import Array, cut_of, to_numpy
 from .differences import Side, TraceDiff, TracedNode, compare
-from .files import FORMAT, read_entries, write_npz
-from .ledger import COLUMNS, Ledger, Row
-
-__all__ = ["COLUMNS", "FORMAT", "Ledger", "Row", "Trace", "TraceDiff", "TracedNode", "read_npz", "write_npz"]
+from .files import read_entries, write_npz
 
 
 @dataclass(frozen=True, eq=False, repr=False)

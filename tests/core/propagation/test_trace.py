@@ -19,7 +19,9 @@ from lrp_ref.arithmetic import rational
 from lrp_ref.errors import ModelFormatError, ParameterError
 from lrp_ref.layers import Add, Dense, ReLU
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.propagation.trace import COLUMNS, FORMAT, Ledger, Row, Trace
+from lrp_ref.propagation.files import FORMAT
+from lrp_ref.propagation.ledger import COLUMNS, Ledger, Row
+from lrp_ref.propagation.trace import Trace
 
 RNG = np.random.default_rng(3)
 

@@ -20,7 +20,8 @@ from lrp_ref.errors import ModelFormatError, ParameterError
 from lrp_ref.network import Input, Network, Node
 from lrp_ref.propagation.alignment import align
 from lrp_ref.propagation.differences import TOLERANCES, TracedNode
-from lrp_ref.propagation.trace import FORMAT, Trace
+from lrp_ref.propagation.files import FORMAT
+from lrp_ref.propagation.trace import Trace
 
 RNG = np.random.default_rng(0)
 
