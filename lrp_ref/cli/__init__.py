@@ -1,4 +1,4 @@
-"""The command line: ``lrp-ref demo | explain | check | diff | show | rules | composites | formula | certify | verify | vectors``.
+"""The command line ``lrp-ref``: demo, explain, check, diff, show, rules, composites, formula, certify, verify, vectors.
 
 Exit status: 0 holds, 1 a check fails, 2 unusable input with one line on stderr that says why.
 """
