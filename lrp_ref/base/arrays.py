@@ -341,6 +341,32 @@ def require_indices(array: Array, stop: int, what: str) -> None:
         raise ParameterError(f"{what} must be 0 to {stop - 1}, got {wrong}")
 
 
+def indices(array: Array, start: int, stop: int, what: str) -> Array:
+    """Return whole numbers of any type as integers that can index.
+
+    On a device only the dtype is looked at: its values are not known without waiting for it.
+
+    Raises:
+        ParameterError: with ``what`` and the first value that is not whole, or not in start … stop − 1.
+
+    Example:
+        >>> indices(np.array([1.0, -1.0]), -2, 2, "rows")
+        array([ 1, -1])
+    """
+    if array.dtype.kind in "iu":
+        whole = array
+    elif array.dtype.kind == "b":
+        raise ParameterError(f"{what} must be integers, got {array.dtype}")
+    else:
+        whole = array.astype(np.int64)
+        if isinstance(array, np.ndarray) and not (whole == array).all():
+            raise ParameterError(f"{what} must be whole numbers, got {array[whole != array].flat[0]}")
+    if isinstance(whole, np.ndarray) and whole.size and not (whole.min() >= start and whole.max() < stop):
+        wrong = whole[(whole < start) | (whole >= stop)].flat[0]
+        raise ParameterError(f"{what} must be {start} to {stop - 1}, got {wrong}")
+    return whole
+
+
 def require_dtype(x: Array, parameter: Array, layer: str) -> None:
     """Raise unless an input and a layer's parameter have one dtype, so that nothing is promoted silently.
 

@@ -27,6 +27,7 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .lookup import Embedding
 from .merge import Add, Concat, Multiply
 from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent.lstm import LSTM
@@ -37,8 +38,8 @@ from .softmax import Softmax
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
-        Abs, Add, Affine, AveragePool, Clip, Concat, Conv, ConvTranspose, Dense, ELU, Exp, Flatten, GELU, Gather,
-        GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, Log, MaxPool,
+        Abs, Add, Affine, AveragePool, Clip, Concat, Conv, ConvTranspose, Dense, ELU, Embedding, Exp, Flatten, GELU,
+        Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, Log, MaxPool,
         Mean, Multiply, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice, Softmax, Softplus, Split, Squeeze, Sum,
         SumPool, Tanh, Transpose, Unsqueeze, Upsample,
     )
@@ -60,6 +61,7 @@ __all__ = [
     "ConvTranspose",
     "Dense",
     "Elementwise",
+    "Embedding",
     "Exp",
     "Flatten",
     "Gather",

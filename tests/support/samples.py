@@ -327,6 +327,16 @@ def _lstm() -> list[Sample]:
     ]
 
 
+def _lookup() -> list[Sample]:
+    def tokens(*shape: int) -> Callable[[Draw, int], tuple[Any, ...]]:
+        return lambda d, n: (np.arange(n * int(np.prod(shape))).reshape(n, *shape) * 3 % 9 - 4,)  # -4 … 4 of 5 rows
+
+    return [
+        Sample("Embedding-words", lambda d: layers.Embedding(d(5, 3)), (), more=tokens(4)),
+        Sample("Embedding-one-number", lambda d: layers.Embedding(d(5, 2)), (), more=tokens()),
+    ]
+
+
 def _softmax() -> list[Sample]:
     return [
         Sample("Softmax-classes", lambda d: layers.Softmax(), ((4,),), exact=False),
@@ -337,7 +347,19 @@ def _softmax() -> list[Sample]:
 
 SAMPLES = [
     sample
-    for some in (_dense, _conv, _conv_transpose, _pools, _affine, _merge, _elementwise, _route, _lstm, _softmax)
+    for some in (
+        _dense,
+        _conv,
+        _conv_transpose,
+        _pools,
+        _affine,
+        _merge,
+        _elementwise,
+        _route,
+        _lookup,
+        _lstm,
+        _softmax,
+    )
     for sample in some()
 ]
 BY_NAME = {sample.name: sample for sample in SAMPLES}
