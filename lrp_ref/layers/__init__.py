@@ -5,6 +5,7 @@ Inputs have the batch on axis 0 and the channels on axis 1; ``LAYERS`` lists eve
 
 from .affine import Affine
 from .base import Elementwise, Layer, Linear, Route, Unweighted
+from .bilinear import Bilinear, MatMul, Multiply
 from .conv import Conv, ConvTranspose
 from .dense import Dense
 from .elementwise import (
@@ -28,7 +29,7 @@ from .elementwise import (
     Tanh,
 )
 from .lookup import Embedding
-from .merge import Add, Concat, Multiply
+from .merge import Add, Concat
 from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent.lstm import LSTM
 from .reduction import GlobalAveragePool, GlobalMaxPool, Mean, Sum
@@ -39,9 +40,9 @@ LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Abs, Add, Affine, AveragePool, Clip, Concat, Conv, ConvTranspose, Dense, ELU, Embedding, Exp, Flatten, GELU,
-        Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, Log, MaxPool,
-        Mean, Multiply, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice, Softmax, Softplus, Split, Squeeze, Sum,
-        SumPool, Tanh, Transpose, Unsqueeze, Upsample,
+        Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, Log,
+        MatMul, MaxPool, Mean, Multiply, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice, Softmax, Softplus,
+        Split, Squeeze, Sum, SumPool, Tanh, Transpose, Unsqueeze, Upsample,
     )
 }  # fmt: skip
 
@@ -55,6 +56,7 @@ __all__ = [
     "Add",
     "Affine",
     "AveragePool",
+    "Bilinear",
     "Clip",
     "Concat",
     "Conv",
@@ -75,6 +77,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "Log",
+    "MatMul",
     "MaxPool",
     "Mean",
     "Multiply",

@@ -29,6 +29,7 @@ class Layer(Value):
         promises: what holds of ``forward``. A subclass with a ``forward``, or a way back, of its own promises nothing
             until it says so.
         moves: whether every output is an input or a constant, and which one does not depend on the numbers.
+        tokens: whether integers that it reads receive relevance, since they say what, not where or how many.
         recurrent: whether its products follow each other, one a time step, so that only the BLAS can divide them.
 
     What a layer decides by its numbers it says with ``kinks`` and ``compared``, what it multiplies with ``products``.
@@ -38,6 +39,7 @@ class Layer(Value):
     own_rule: ClassVar[str | None] = None
     promises: ClassVar[Promises] = Promises()
     moves: ClassVar[bool] = False
+    tokens: ClassVar[bool] = False
     recurrent: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -40,6 +40,7 @@ class Embedding(Layer):
     """
 
     own_rule: ClassVar[str | None] = "the relevance of a token is the sum over its dimensions"
+    tokens: ClassVar[bool] = True
 
     table: Array
 

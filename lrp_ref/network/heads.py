@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..layers import Identity, Layer, Multiply, Softmax
+from ..layers import Bilinear, Identity, Layer, Softmax
 from .network import Network, Node, owner
 from .readings import RAW, SIGMOID, SOFTMAX, Reader, Reading, listed
 
@@ -127,21 +127,23 @@ def gated(net: Network) -> Network:
     Where both operands do, a softmax is the gate of a sigmoid (attention weights).
 
     Example:
-        >>> from lrp_ref.layers import Sigmoid
+        >>> from lrp_ref.layers import Multiply, Sigmoid
         >>> nodes = (Node("a", Sigmoid(), ("x",)), Node("product", Multiply(), ("a", "x")))
         >>> gated(Network(nodes, Network.sequential([Sigmoid()], input_name="x").inputs, ("product",)))["product"].layer
         Multiply(gate=0)
     """
-    open_ = [n for n in net.nodes if isinstance(n.layer, Multiply) and n.layer.gate is None]
+    open_ = [n for n in net.nodes if isinstance(n.layer, Bilinear) and n.layer.gate is None]
     if not open_:
         return net
     reader, changes = Reader(net), dict[str, Layer]()
     for node in open_:
+        layer = node.layer
+        assert isinstance(layer, Bilinear)
         parts = [reader.of(name) for name in node.inputs]
         for kinds in ({SIGMOID, SOFTMAX}, {SOFTMAX}):
             gates = [k for k, r in enumerate(parts) if (r.found or r.pure) and r.kinds <= kinds]
             if len(gates) == 1:
-                changes[node.name] = Multiply(gate=gates[0])
+                changes[node.name] = replace(layer, gate=gates[0])
     return net.replaced(changes) if changes else net
 
 

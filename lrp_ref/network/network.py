@@ -156,6 +156,18 @@ class Network(Value):
         return self.parameters[0].dtype if self.parameters else None
 
     @property
+    def tokens(self) -> frozenset[str]:
+        """The inputs whose integers receive relevance: those that a layer looks up, possibly after they were moved."""
+        if "tokens" not in self.cache:
+            found: set[str] = set()
+            for node in reversed(self.nodes):
+                if node.layer.tokens or (node.layer.moves and node.name in found):
+                    found.update(node.inputs)
+            self.cache["tokens"] = frozenset(found.intersection(i.name for i in self.inputs))
+        tokens: frozenset[str] = self.cache["tokens"]
+        return tokens
+
+    @property
     def cache(self) -> dict[Any, Any]:
         """Work that is made once for this network (canonized copies, edited weights); no part of its value.
 
@@ -255,6 +267,14 @@ class Network(Value):
             raise GraphError(f"the network's inputs are {', '.join(expected)}; given: {', '.join(map(str, named))}")
         namespace(*named.values(), *self.parameters)
         return checked(named, self.inputs)
+
+    def receives(self, name: str, array: Array) -> bool:
+        """Return whether an input receives relevance: floats and exact numbers, and the integers of tokens."""
+        return is_float(array) or name in self.tokens
+
+    def like(self, fed: Mapping[str, Array]) -> Any:
+        """Return an array of the number system that is computed in: an input, or a parameter where all are integers."""
+        return next((a for a in (*fed.values(), *self.parameters) if is_float(a)), None)
 
     def like_input(self, x: Mapping[str, Array]) -> Network:
         """Return the network in the dtype of the inputs: float64 in, float64 out; float32 in, float32 out."""

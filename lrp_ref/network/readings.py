@@ -17,6 +17,7 @@ from ..layers import (
     LSTM,
     Add,
     Affine,
+    Bilinear,
     Clip,
     Concat,
     Conv,
@@ -140,7 +141,7 @@ class Reader:
             return _raw(node.name)
         if isinstance(layer, Multiply) and self._gates_itself(node):
             return _raw(node.name)
-        if isinstance(layer, Multiply) and any(r.plain for r in parts):
+        if isinstance(layer, Bilinear) and any(r.plain for r in parts):
             weighted = all(r.plain or ((r.found or r.pure) and r.kinds == {SOFTMAX}) for r in parts)
             return _raw(node.name) if weighted else _lost(node, parts)
         if any(r.lost for r in parts):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..arithmetic import settled
-from ..base.arrays import Array, by_name, convert, is_float, like, namespace
+from ..base.arrays import Array, by_name, convert, like, namespace
 from ..errors import BackendError, GraphError
 from ..fast import threads
 from ..network.inputs import batch_back, batch_first
@@ -144,9 +144,10 @@ def at_the_door(net: Network, x: Any, xp: Any) -> tuple[Network, dict[str, Array
         x = {k: convert(v, module) for k, v in x.items()} if isinstance(x, Mapping) else convert(x, module)
         net = net.to(module)
     fed = net.feed(x)
-    if not any(is_float(a) for a in fed.values()):
+    if not any(net.receives(name, a) for name, a in fed.items()) or net.like(fed) is None:
         raise BackendError(
-            "no input holds floats or exact numbers, so there is nothing to give relevance to: cast it, x.astype(float)"
+            "no input holds floats, exact numbers or tokens, so there is nothing to give relevance to: cast it, "
+            "x.astype(float)"
         )
     return net, fed
 
@@ -231,7 +232,7 @@ class _Batch:
         received = {
             key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
             for key, array in fed.items()
-            if is_float(array)
+            if prepared.net.receives(key, array)
         }
         return Explanation(
             output=out,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.arrays import is_float, namespace
+from ..base.arrays import namespace
 from ..network.network import Network
 from .explaining import at_the_door, output_place
 from .prepare import Question, prepare
@@ -63,7 +63,7 @@ def outlook(
     net, fed = at_the_door(net, x, xp)
     prepared = prepare(net, fed, Question(composite, place, canonize, begin))
     shape = prepared.output_shape(fed)
-    like = next(a for a in fed.values() if is_float(a))
+    like = net.like(fed)
     target = indices(target, 1, shape) if is_tuple(target) else target
     begin = begin.settled(1, shape) if isinstance(begin, Start) else begin
     none = namespace(like).zeros((0, *shape), dtype=like.dtype)

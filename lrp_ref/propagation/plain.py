@@ -62,11 +62,11 @@ def explain(
         arrived = tuple(relevance.get(n, xp.zeros(values[n].shape, dtype=begin.dtype)) for n in outputs)
         shared = _redistributed(planned, xs := tuple(values[n] for n in node.inputs), arrived)
         for source, operand, part in zip(node.inputs, xs, shared.relevances, strict=True):
-            if is_float(operand):  # an index gets none; of a value that several nodes read the parts add up
+            if is_float(operand) or planned.layer.tokens or planned.layer.moves:  # other integers count or point
                 relevance[source] = relevance[source] + part if source in relevance else part
         rows.append(Row.of(planned, sum(map(sample_sum, arrived)), sum(map(sample_sum, shared.relevances)), shared))
     told = (targets, how, prepared.composite, prepared.plan, begin, None, prepared.head, chance, prepared.bias)
-    received = {n: relevance.get(n, 0 * a) for n, a in fed.items() if is_float(a)}
+    received = {n: relevance.get(n, 0 * a) for n, a in fed.items() if net.receives(n, a)}
     return as_given(Explanation(values[name], received, Ledger(rows), *told, prepared.notes(fed)), net)
 
 

@@ -15,7 +15,7 @@ from .. import rules
 from ..base import tables
 from ..base.frozen import Value
 from ..errors import ParameterError, unknown
-from ..layers import LSTM, Affine, Conv, ConvTranspose, Dense, Layer, Linear, Multiply, Unweighted
+from ..layers import LSTM, Affine, Bilinear, Conv, ConvTranspose, Dense, Layer, Linear, Unweighted
 from ..network.network import Network, Node
 from ..rules.groups import require_bias_policy
 from ..rules.rule import AnyRule, Rule
@@ -76,7 +76,7 @@ class Planned:
         """The rule as text."""
         if self.rule is not None:
             return repr(self.rule)
-        if isinstance(self.layer, Multiply):
+        if isinstance(self.layer, Bilinear):
             return rules.Product("half" if self.layer.gate is None else "signal").formula()
         return self.layer.own_rule or "none: no relevance may arrive"
 
@@ -238,7 +238,7 @@ DEFAULTS: tuple[tuple[Where, AnyRule], ...] = (
 
 def _default(node: Node) -> str:
     """Return why a node keeps its own way; a product also says which operand is its gate."""
-    gate = node.layer.gate if isinstance(node.layer, Multiply) else None
+    gate = node.layer.gate if isinstance(node.layer, Bilinear) else None
     return "default" if gate is None else f"default; the gate is '{node.inputs[gate]}'"
 
 

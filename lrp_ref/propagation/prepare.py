@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..base import tables
-from ..base.arrays import Array, is_float, namespace, unwarned
+from ..base.arrays import Array, namespace, unwarned
 from ..errors import LrpError, ParameterError, ShapeError
 from ..layers import Linear
 from ..network.canonization import canonized
@@ -176,27 +176,26 @@ class PreparedNetwork:
 
     def divided(self, fed: Mapping[str, Array], *, whole: bool) -> Divided:
         """Return what threads should divide of the explanation of ``fed``; ``whole``: of all samples at once."""
-        n, like = _batch(fed)
+        n, like = _samples(fed), self.net.like(fed)
         if not isinstance(like, np.ndarray) or like.dtype == object:
             return Divided.NOTHING
         return self.extent(fed).divided(n, like.itemsize, whole=whole)
 
     def samples(self, fed: Mapping[str, Array], threads: int) -> int:
         """Return how many samples of ``fed`` each thread takes at a time."""
-        n, like = _batch(fed)
+        n, like = _samples(fed), self.net.like(fed)
         if n <= 1 or namespace(like).__name__ == "cupy":
             return max(n, 1)
         return self.extent(fed).samples(n, like.dtype.itemsize, threads)
 
     def batch(self, fed: Mapping[str, Array], *, whole: bool) -> int:
         """Return how many samples like those of ``fed`` fill the working memory; ``whole`` if it keeps all values."""
-        one = self.extent(fed).numbers * _batch(fed)[1].dtype.itemsize * (TRACED if whole else 1)
+        one = self.extent(fed).numbers * self.net.like(fed).dtype.itemsize * (TRACED if whole else 1)
         return int(max(1, min(WORKING_BYTES // max(one, 1), MOST_SAMPLES)))
 
 
-def _batch(fed: Mapping[str, Array]) -> tuple[int, Array]:
-    """Return the number of samples and an array of their number system."""
-    return len(next(iter(fed.values()))), next(a for a in fed.values() if is_float(a))
+def _samples(fed: Mapping[str, Array]) -> int:
+    return len(next(iter(fed.values())))
 
 
 # Making ready ----------------------------------------------------------------------------------------------------

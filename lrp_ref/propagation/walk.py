@@ -118,7 +118,7 @@ class _Back:
         except LrpError as error:
             raise error.at(node.name) from error
         for source, x, part, total in zip(node.inputs, xs, shared.relevances, received, strict=True):
-            if is_float(x):
+            if is_float(x) or node.layer.tokens or node.layer.moves:  # other integers count or point
                 relevance[source] = relevance[source] + part if source in relevance else part
                 sums[source] = sums[source] + total if source in sums else total
         size = None if self.rows else sum(sample_sum(abs(r)) for r in arrived)

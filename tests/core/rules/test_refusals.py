@@ -105,6 +105,16 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("Pad", lambda: layers.Pad(((-2, -1),)).forward(ones(1, 2)), ShapeError, "crop more than"),
     ("Upsample", lambda: layers.Upsample((2,)).forward(ones(1, 2, 3, 3)), ShapeError, "do not fit the spatial axes"),
     ("Upsample", lambda: layers.Upsample((0,)).forward(ones(1, 2, 3)), ShapeError, "do not fit the spatial axes"),
+    ("MatMul", lambda: layers.MatMul(gate=2), ParameterError, "MatMul: gate must be 0, 1 or None, got 2"),
+    ("MatMul", lambda: layers.MatMul().forward(ones(1, 2, 3), ones(1, 2, 3)), ShapeError, "(N, ..., inner, columns)"),
+    ("MatMul", lambda: layers.MatMul().forward(ones(1, 3), ones(1, 3, 3)), ShapeError, "(1, 3) and (1, 3, 3) are not"),
+    ("MatMul", lambda: layers.MatMul().forward(ones(1, 2, 3, 3), ones(1, 3, 3, 3)), ShapeError, "do not broadcast"),
+    (
+        "MatMul",
+        lambda: layers.MatMul().relevance_backward((ones(1, 2, 2),) * 2, ones(1, 2, 2), rules.Product("abs")),
+        UnsupportedError,
+        "is not a rule for MatMul",
+    ),
     ("Embedding", lambda: layers.Embedding(ones(3)), ShapeError, "table must be (rows, features), got shape (3,)"),
     (
         "Embedding",
