@@ -275,19 +275,21 @@ def _slices(
 ) -> Iterator[Sample | Refused]:
     """Cut arrays into samples along the batch axis of each input; one without a batch axis is one sample."""
     batches = {}
-    axes = {spec.name: spec.batch_axis for spec in net.inputs}
+    axes = {spec.name: spec.batch_axis or 0 for spec in net.inputs}
+    alone = {spec.name for spec in net.inputs if spec.batch_axis is None}  # one array of theirs is one sample
     for spec in net.inputs:
         array = arrays[spec.name]
         if array.dtype.kind not in "fiu":
             raise ModelFormatError(f"{path}: '{spec.name}' holds {array.dtype}; expected real numbers")
-        lone = spec.shape is not None and array.ndim == len(spec.shape) - 1
-        if spec.shape is not None and array.ndim and array.ndim != len(spec.shape) - lone:
+        rank = None if spec.shape is None else len(spec.shape) + (spec.name in alone)
+        lone = rank is not None and array.ndim == rank - 1
+        if rank is not None and array.ndim and array.ndim != rank - lone:
             raise ShapeError(
                 f"{path}: '{spec.name}' has shape {array.shape}; the network expects {spec.expected()}, or one sample "
                 "without the batch axis"
             )
-        batches[spec.name] = np.expand_dims(array, spec.batch_axis) if lone else array
-        if not batches[spec.name].ndim > spec.batch_axis:
+        batches[spec.name] = np.expand_dims(array, axes[spec.name]) if lone else array
+        if not batches[spec.name].ndim > axes[spec.name]:
             what = f"has shape {array.shape}" if array.ndim else "is a single number"
             where = f"axis {spec.batch_axis}" if spec.batch_axis else "the first axis"
             raise ShapeError(f"{path}: '{spec.name}' {what}; {where} must be the batch")
@@ -299,7 +301,8 @@ def _slices(
         raise ShapeError(f"{path}: no sample in it (the batch axis has length 0)")
     digits = len(str(count - 1))
     for k in range(count):
-        x = {key: _floats(np.take(a, [k], axis=axes[key]), dtype) for key, a in batches.items()}
+        cut = {key: a[k] if key in alone else np.take(a, [k], axis=axes[key]) for key, a in batches.items()}
+        x = {key: _floats(array, dtype) for key, array in cut.items()}
         where = f"{path}, sample {k}" if count > 1 else str(path)
         try:
             net.feed(x)

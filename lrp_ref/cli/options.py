@@ -158,7 +158,7 @@ def load_network(model: Path, output: str | None) -> Network:
 
     net = loaders.load(model, output=output)
     for spec in net.inputs:
-        if spec.batch_axis:
+        if spec.batch_axis != 0:
             click.echo(f"note: input '{spec.name}' is {spec.described()}", err=True)
     for name, reason in net.left_out:
         click.echo(f"note: output '{name}' of {model} is left out: {reason}", err=True)

@@ -39,7 +39,8 @@ def show(model: Path, classes: bool, output_name: str | None) -> None:
         kind = f", {spec.element_type}" if spec.element_type else ""
         click.echo(f"input {spec.name}: {spec.described()}{kind}")
     axes = net.output_axes or (0,) * len(net.outputs)
-    shown = [f"{n} (axis {k} is the batch)" if k else n for n, k in zip(net.outputs, axes, strict=True)]
+    told = {None: " (no axis is the batch)", 0: ""}
+    shown = [n + told.get(k, f" (axis {k} is the batch)") for n, k in zip(net.outputs, axes, strict=True)]
     click.echo(f"output {', '.join(shown)}")
     for head in heads(net):
         if head.text:

@@ -147,6 +147,10 @@ def _refuse(tally: Tally, sample: Sample, error: LrpError) -> None:
 
 def _together(job: Job, batch: list[Sample], tally: Tally, step: Progress) -> Iterator[tuple[Sample, Found]]:
     """Yield the explanations of a batch; where it fails as a whole, each sample is explained by itself."""
+    if len(batch) > 1 and any(i.batch_axis is None for i in job.net.inputs):  # one array is one sample
+        for sample in batch:
+            yield from _together(job, [sample], tally, step)
+        return
     try:
         found = job.explain_all({i.name: _joined([s.x[i.name] for s in batch], i.batch_axis) for i in job.net.inputs})
     except (LrpError, MemoryError) as error:
@@ -163,5 +167,5 @@ def _together(job: Job, batch: list[Sample], tally: Tally, step: Progress) -> It
         yield sample, {name: [e.sample(k) for e in several] for name, several in found.items()}
 
 
-def _joined(arrays: list[Array], axis: int) -> Array:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=axis)
+def _joined(arrays: list[Array], axis: int | None) -> Array:
+    return arrays[0] if len(arrays) == 1 or axis is None else np.concatenate(arrays, axis=axis)

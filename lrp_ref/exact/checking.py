@@ -163,7 +163,7 @@ def _named(heatmap: Any, fresh: Certificate) -> dict[str, Any]:
     return parts
 
 
-def _inside(name: str, heatmap: Any, fresh: Certificate, ulp: float | None, axis: int) -> Check:
+def _inside(name: str, heatmap: Any, fresh: Certificate, ulp: float | None, axis: int | None) -> Check:
     """Whether a heatmap is close enough to the truth; it has its batch at ``axis``."""
     if fresh.truth is None:
         return Check("heatmap", "its true values are not known", False)

@@ -204,7 +204,7 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
             inputs.append(_input(entry, arrays))
         except LrpError as error:
             raise ModelFormatError(f"{path}: input '{entry['name']}': {error}") from error
-    axes = tuple(int(k) for k in header.get("output_axes", ()))
+    axes = tuple(_axis(k) for k in header.get("output_axes", ()))
     left = tuple((str(name), str(reason)) for name, reason in header.get("left_out", ()))
     return Network(tuple(nodes), tuple(inputs), tuple(map(str, header["outputs"])), axes, left)
 
@@ -212,7 +212,7 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
 def _declared(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     """Return an input as the header has it: fields with their defaults are not written, as in older files."""
     entry: dict[str, Any] = {"name": spec.name, "shape": None if spec.shape is None else list(spec.shape)}
-    if spec.batch_axis:
+    if spec.batch_axis != 0:
         entry["batch_axis"] = spec.batch_axis
     if spec.axes:
         entry["axes"] = list(spec.axes)
@@ -228,7 +228,11 @@ def _input(entry: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> In
     axes = tuple(map(str, entry.get("axes", ())))
     kind = str(entry.get("element_type", ""))
     bounds = (_decode(entry.get(key), arrays) for key in ("low", "high"))
-    return Input(str(entry["name"]), _shape(entry["shape"]), int(entry.get("batch_axis", 0)), axes, kind, *bounds)
+    return Input(str(entry["name"]), _shape(entry["shape"]), _axis(entry.get("batch_axis", 0)), axes, kind, *bounds)
+
+
+def _axis(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _shape(value: Any) -> tuple[int | None, ...] | None:

@@ -20,7 +20,7 @@ class Input(Value):
     Attributes:
         name: of the value.
         shape: of the array; None for a size that is not fixed (that of the batch never is). None: not known.
-        batch_axis: which axis of the array counts the samples.
+        batch_axis: which axis of the array counts the samples; None where none does: the array is one sample.
         axes: what each axis is, where that is known: "batch", "time", "features", "channels", ..., or the name that
             the file gives it; empty where nothing is known.
         element_type: "float32", "int64", ... as the file declares it, "" where it does not. Arrays of other real
@@ -42,7 +42,7 @@ class Input(Value):
 
     name: str
     shape: Sizes | None = None
-    batch_axis: int = 0
+    batch_axis: int | None = 0
     axes: tuple[str, ...] = ()
     element_type: str = ""
     low: Any = None
@@ -52,7 +52,8 @@ class Input(Value):
         for key, bound in zip(("low", "high"), declared(f"input '{self.name}'", self.low, self.high), strict=True):
             object.__setattr__(self, key, bound)
         rank = None if self.shape is None else len(self.shape)
-        if self.batch_axis < 0 or (rank is not None and self.batch_axis >= max(rank, 1)):
+        axis = 0 if self.batch_axis is None else self.batch_axis
+        if axis < 0 or (rank is not None and self.batch_axis is not None and axis >= max(rank, 1)):
             raise GraphError(f"input '{self.name}' has no axis {self.batch_axis}, its batch: its shape is {self.shape}")
         if self.axes and rank is not None and len(self.axes) != rank:
             raise GraphError(f"input '{self.name}' has {rank} axes and {len(self.axes)} names for them: {self.axes}")
@@ -60,20 +61,24 @@ class Input(Value):
     @property
     def sample(self) -> Sizes | None:
         """The shape of one sample: that of the array without its batch axis."""
-        return None if self.shape is None else (*self.shape[: self.batch_axis], *self.shape[self.batch_axis + 1 :])
+        if self.shape is None or self.batch_axis is None:
+            return self.shape
+        return (*self.shape[: self.batch_axis], *self.shape[self.batch_axis + 1 :])
 
     def sized(self, n: int | None) -> Sizes | None:
-        """Return the shape of an array of ``n`` samples."""
+        """Return the shape of an array of ``n`` samples; without a batch there is one."""
         sample = self.sample
-        return None if sample is None else (*sample[: self.batch_axis], n, *sample[self.batch_axis :])
+        if sample is None or self.batch_axis is None:
+            return sample
+        return (*sample[: self.batch_axis], n, *sample[self.batch_axis :])
 
     def batch_first(self) -> Input:
         """Return the input with its batch as the first axis."""
-        if not self.batch_axis:
+        if self.batch_axis == 0:
             return self
         sample, names = self.sample, list(self.axes)
         if names:
-            names.insert(0, names.pop(self.batch_axis))
+            names.insert(0, "batch" if self.batch_axis is None else names.pop(self.batch_axis))
         return replace(self, shape=None if sample is None else (None, *sample), batch_axis=0, axes=tuple(names))
 
     def described(self) -> str:
@@ -83,30 +88,35 @@ class Input(Value):
         sizes = ["any" if n is None or k == self.batch_axis else str(n) for k, n in enumerate(self.shape)]
         names = self.axes or ("",) * len(sizes)
         text = " × ".join(f"{name} {size}".strip() for name, size in zip(names, sizes, strict=True))
+        if self.batch_axis is None:
+            return f"{text}; no axis is the batch: the array is one sample"
         return f"{text}; axis {self.batch_axis} is the batch" if self.batch_axis else text
 
     def expected(self) -> str:
         """Return the shape as an error names it, with N for the number of samples."""
         sizes = ["any" if n is None else str(n) for n in self.shape or ()]
-        if sizes:
+        if sizes and self.batch_axis is not None:
             sizes[self.batch_axis] = "N"
         names = f": {', '.join(name or '?' for name in self.axes)}" if any(self.axes) else ""
         where = f"; axis {self.batch_axis} is the batch, as in the file" if self.batch_axis else ""
+        where = "; the array is one sample" if self.batch_axis is None else where
         return f"({', '.join(sizes)}){names}{where}"
 
 
-def batch_first(array: Array, axis: int) -> Array:
-    """Return an array with its axis ``axis`` in front, the others in their order.
+def batch_first(array: Array, axis: int | None) -> Array:
+    """Return an array with its axis ``axis`` in front, the others in their order; None: a batch of one sample.
 
     Example:
         >>> import numpy as np
         >>> batch_first(np.zeros((7, 2, 3)), 1).shape
         (2, 7, 3)
     """
+    if axis is None:
+        return array[None]
     return namespace(array).moveaxis(array, axis, 0) if axis else array
 
 
-def batch_back(array: Array, axis: int) -> Array:
+def batch_back(array: Array, axis: int | None) -> Array:
     """Return an array with its first axis at ``axis``: what undoes :func:`batch_first`.
 
     Example:
@@ -114,10 +124,12 @@ def batch_back(array: Array, axis: int) -> Array:
         >>> batch_back(np.zeros((2, 7, 3)), 1).shape
         (7, 2, 3)
     """
+    if axis is None:
+        return array[0]
     return namespace(array).moveaxis(array, 0, axis) if axis else array
 
 
-def in_front(function: Callable[..., Array], axis: int) -> Callable[..., Array]:
+def in_front(function: Callable[..., Array], axis: int | None) -> Callable[..., Array]:
     """Return a function of arrays with the batch at ``axis`` that does what ``function`` does with the batch in front.
 
     Example:
@@ -142,9 +154,9 @@ def checked(named: Mapping[str, Any], inputs: Sequence[Input]) -> dict[str, Arra
             raise ShapeError(
                 f"input '{spec.name}' has shape {tuple(array.shape)}; the network expects {spec.expected()}"
             )
-        if array.ndim == 0:
+        if array.ndim == 0 and spec.batch_axis is not None:
             raise ShapeError(f"input '{spec.name}' is a single number; the first axis must be the batch")
-        if spec.batch_axis >= array.ndim:
+        if spec.batch_axis is not None and spec.batch_axis >= array.ndim:
             shape = tuple(array.shape)
             raise ShapeError(f"input '{spec.name}' has shape {shape}; its axis {spec.batch_axis} must be the batch")
         require_finite(array, f"input '{spec.name}'")

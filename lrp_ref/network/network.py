@@ -39,8 +39,8 @@ class Network(Value):
         nodes: every node after the nodes that it reads.
         inputs: the network's inputs.
         outputs: names of the values that are returned.
-        output_axes: for each output, the axis of its array that counts the samples; empty where it is the first of
-            all. Inside the network the batch is the first axis of every value.
+        output_axes: for each output, the axis of its array that counts the samples, None where the array is one
+            sample; empty where it is the first of all. Inside the network the batch is the first axis of every value.
         left_out: outputs that the file has and the network has not, with the reason.
 
     Raises:
@@ -62,7 +62,7 @@ class Network(Value):
     nodes: tuple[Node, ...]
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
-    output_axes: tuple[int, ...] = ()
+    output_axes: tuple[int | None, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class Network(Value):
         wide = [max(len(r[k]) for r in rows) for k in (0, 1)]
         head = f"Network {', '.join(i.name for i in self.inputs)} → output {', '.join(self.outputs)}"
         nodes = [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  ← {c}" for a, b, c in rows]
-        moved = [f"  input {i.name}: {i.described()}" for i in self.inputs if i.batch_axis]
+        moved = [f"  input {i.name}: {i.described()}" for i in self.inputs if i.batch_axis != 0]
         left = [f"  left out: output {name}: {reason}" for name, reason in self.left_out]
         return "\n".join([head, *nodes, *moved, *left])
 
@@ -221,7 +221,8 @@ class Network(Value):
                 needed.update(owner(n, names) for n in node.inputs)
         inputs = tuple(i for i in self.inputs if i.name in needed)
         found = tuple(axes.get(name, 0) for name in wanted)
-        return Network(tuple(reversed(kept)), inputs, wanted, found if any(found) else (), self.left_out)
+        found = found if any(axis != 0 for axis in found) else ()
+        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out)
 
     def batch_first(self) -> Network:
         """Return the network whose arrays all have the batch as their first axis, inputs and outputs alike.
@@ -234,7 +235,7 @@ class Network(Value):
             >>> net.forward(np.ones((7, 2, 3))).shape, net.batch_first().forward(np.ones((2, 7, 3))).shape
             ((7, 2, 3), (2, 7, 3))
         """
-        if not any(i.batch_axis for i in self.inputs) and not self.output_axes:
+        if all(i.batch_axis == 0 for i in self.inputs) and not self.output_axes:
             return self
         return replace(self, inputs=tuple(i.batch_first() for i in self.inputs), output_axes=())
 

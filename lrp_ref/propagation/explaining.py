@@ -197,7 +197,7 @@ class _Batch:
     target: Any
     start: Any
     samples: int
-    axis: int
+    axis: int | None
     keep: bool
 
     def explanation(self, fed: Mapping[str, Array]) -> Explanation:
@@ -256,5 +256,6 @@ class _Batch:
         if isinstance(self.start, Start):
             return self.start.some(cut, self.samples)
         start = like(self.start, out)
-        start = batch_first(start, self.axis) if start.ndim == out.ndim else start
+        if self.axis is not None and start.ndim == out.ndim:
+            start = batch_first(start, self.axis)
         return start[cut] if start.shape == (self.samples, *out.shape[1:]) else start

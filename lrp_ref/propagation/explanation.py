@@ -77,8 +77,8 @@ class Explanation:
     notes: tuple[str, ...] = ()
     kept: Trace | None = None
     again: Question | None = None
-    output_axis: int = 0
-    relevance_axes: tuple[int, ...] = (0,)
+    output_axis: int | None = 0
+    relevance_axes: tuple[int | None, ...] = (0,)
 
     @property
     def trace(self) -> Trace:
@@ -102,7 +102,7 @@ class Explanation:
     @property
     def samples(self) -> int:
         """The number of samples N."""
-        return int(self.output.shape[self.output_axis])
+        return 1 if self.output_axis is None else int(self.output.shape[self.output_axis])
 
     def __repr__(self) -> str:
         target = ""
@@ -141,7 +141,8 @@ class Explanation:
     def output_shape(self) -> tuple[int, ...]:
         """The shape of one sample's output."""
         shape = tuple(self.output.shape)
-        return (*shape[: self.output_axis], *shape[self.output_axis + 1 :])
+        axis = self.output_axis
+        return shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
 
     def _against(self) -> Any:
         return None if self.against is None else to_numpy(self.against)
@@ -187,7 +188,7 @@ class Explanation:
         """
         every = (self, *others)
 
-        def of(name: str, axis: int) -> Any:
+        def of(name: str, axis: int | None) -> Any:
             arrays = [getattr(e, name) for e in every]
             return None if arrays[0] is None else in_front(function, axis)(*arrays)
 

@@ -31,10 +31,7 @@ REFUSED = [
     # The batch is axis 0; what moves, mixes or reduces it is not a network over samples.
     (r"(concat|split|softmax|logsoftmax|slice|gather|squeeze)(_.*)?", "is the batch"),
     (r"(reduce_max|reduce_mean|reduce_sum|reduce_l1|reduce_log_sum)_.*", "the batch"),
-    (r"flatten_.*|reshape_(reordered_all_dims|one_dim)", "merges the batch"),
     (r"reshape_allowzero_reordered", "the batch size is fixed"),
-    (r"neg_example", "without any axis but the batch"),
-    (r"(add|sub|mul)_bcast", "batch at different axes"),
     (r"expand_dim_changed", "adds axes, or repeats the batch"),
     (r"prelu_example|gemm_default_matrix_bias", "differs between the samples|not one number for each"),
     # Training.
@@ -52,7 +49,6 @@ REFUSED = [
     (r"resize_.*", "only nearest|whole number|do not repeat|aspect_ratio|transformation_mode|antialias"),
     (r"(greater|less).*", "a comparison with numbers of shape"),
     (r"where_.*", "'condition' is bool"),
-    (r"tile.*", "is the batch"),
     (r"gathernd_.*", "is the batch"),
     (r"clip_min_greater_than_max", "is above high"),
     (r"identity_(sequence|opt)", "no declared shape"),

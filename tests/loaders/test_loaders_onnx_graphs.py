@@ -252,7 +252,7 @@ def test_an_erf_that_is_no_gelu_is_refused(steps: list[Step], tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("shape", "target"),
-    [((2, 3, 4), (3, 2, 4)), ((2, 3, 4), (4, 3, 2)), (("N", 11, 2), (11, -1, 2)), (("N", 6), (3, -1))],
+    [(("N", 11, 2), (11, -1, 2)), (("N", 6), (3, -1))],
 )
 def test_a_reshape_that_mixes_samples_is_refused(shape: Any, target: tuple[int, ...], tmp_path: Path) -> None:
     path = write(tmp_path / "mix.onnx", [("Reshape", ["x", "s"], {})], shape=shape, weights={"s": whole(*target)})

@@ -18,7 +18,7 @@ def load(
     path: Path,
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
-    batch_axes: Mapping[str, int] | None = None,
+    batch_axes: Mapping[str, int | None] | None = None,
     output: str | Sequence[str] | None = None,
 ) -> Network:
     """Read an ONNX file as a network.
@@ -26,7 +26,9 @@ def load(
     The network takes and returns the arrays that onnxruntime takes and returns: an LSTM exported with (time, N,
     features) takes that here too. ``Input.batch_axis``, ``Network.output_axes`` and ``lrp-ref show`` say where the
     batch is: where an LSTM, a convolution or a dense layer that reads the input has it, or an axis is called "batch";
-    otherwise it is the first. A batch size fixed in the file is free here.
+    otherwise it is the first. A batch size fixed in the file is free here, unless the file mixes what would be
+    its samples, or adds other numbers to each: then it has no batch, and the whole array is one sample
+    (``Input.batch_axis`` is None).
 
     Nodes that no output needs are not looked at. Without ``output``, outputs that cannot be computed (labels,
     detections after a non-maximum suppression) are left out, if others are there; ``Network.left_out`` says which and
@@ -39,7 +41,8 @@ def load(
     Args:
         path: the file.
         shapes: input name in the file → shape as in the file, to fix sizes that the file leaves free (None: free).
-        batch_axes: input name in the file → its batch axis, where it is not the one above.
+        batch_axes: input name in the file → its batch axis, where it is not the one above; None: the whole array is
+            one sample.
         output: the outputs to load: tensors of the file, also inside it, or nodes as ``lrp-ref show`` lists them; None
             for all outputs.
 
@@ -59,7 +62,7 @@ def convert(
     path: Path,
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
-    batch_axes: Mapping[str, int] | None = None,
+    batch_axes: Mapping[str, int | None] | None = None,
     output: str | Sequence[str] | None = None,
 ) -> Conversion:
     """Read an ONNX file as :func:`load` does, and also say which of its tensors the network's values are."""

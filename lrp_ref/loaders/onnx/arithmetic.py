@@ -11,11 +11,12 @@ import numpy as np
 from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power
 from .batches import Axes
 from .convert import Converter, operator
-from .elementwise import raised, reciprocal, sample_parameter
+from .elementwise import reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
+from .layout import alike, raised
 from .patterns import activation
-from .values import Constant, Refusal, Signal, Tensor
+from .values import WHOLE, Constant, Refusal, Signal, Tensor
 
 
 def _operands(ctx: Converter, op: Op) -> tuple[Tensor, Tensor]:
@@ -25,9 +26,9 @@ def _operands(ctx: Converter, op: Op) -> tuple[Tensor, Tensor]:
 
 def aligned(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal], int]:
     """Return signals that broadcast against each other, with the same number of axes, and the result's batch axis."""
-    signals = [ctx.signal(op, n) for n in names]
+    signals = alike(ctx, op, [ctx.signal(op, n) for n in names])
     rank = max(s.rank for s in signals)
-    if len({s.rank - s.batch for s in signals}) != 1:
+    if signals[0].batch != WHOLE and len({s.rank - s.batch for s in signals}) != 1:
         raise Refusal("the operands have their batch at different axes")
     out = [raised(ctx, op, signal, rank) for signal in signals]
     return out, out[0].batch

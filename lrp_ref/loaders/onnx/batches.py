@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ...errors import ParameterError
 from .file import Graph, GraphInput, Op
-from .values import PROBES, Sizes
+from .values import PROBES, WHOLE, Sizes
 
 
 class Axes(Enum):
@@ -37,11 +37,23 @@ class Choices:
 
     Attributes:
         shapes: input name → shape as in the file; None for a free size.
-        batch_axes: input name → its batch axis.
+        batch_axes: input name → its batch axis; None where the whole array is one sample.
     """
 
     shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
-    batch_axes: Mapping[str, int] = field(default_factory=dict)
+    batch_axes: Mapping[str, int | None] = field(default_factory=dict)
+
+    def without_batch(self, graph: Graph) -> Choices | None:
+        """Return the same choices with every input one sample, or None where an input has a batch of free size.
+
+        A file that mixes what looks like samples computes one thing from all of them: it has no batch.
+        """
+        axes = batch_axes(graph, self)
+        for spec in graph.inputs:
+            shape, axis = self.shapes.get(spec.name, spec.shape), axes[spec.name]
+            if axis == WHOLE or shape is None or (axis < len(shape) and not isinstance(shape[axis], int)):
+                return None
+        return replace(self, batch_axes=dict.fromkeys((i.name for i in graph.inputs), None))
 
 
 def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
@@ -71,8 +83,11 @@ def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
         axis = _axis_called(spec, shared.__contains__)
         if spec.name not in found and axis is not None:
             found[spec.name] = axis
-    axes = dict.fromkeys(names, 0) | found | dict(choices.batch_axes)
+    chosen = {name: WHOLE if axis is None else axis for name, axis in choices.batch_axes.items()}
+    axes = dict.fromkeys(names, 0) | found | chosen
     for name, axis in choices.batch_axes.items():
+        if axis is None:
+            continue
         shape = choices.shapes.get(name, names[name].shape)
         if shape is not None and not 0 <= axis < len(shape):
             raise ParameterError(f"{graph.path}: input '{name}' has no axis {axis}: its shape is {shape}")
@@ -91,7 +106,7 @@ def axis_names(graph: Graph, batches: Mapping[str, int]) -> dict[str, tuple[str,
                     names[origin[0]][origin[1]] = role
     for name, found in names.items():
         found[:] = ["" if role == "batch" else role for role in found]
-        if batches[name] < len(found):
+        if 0 <= batches[name] < len(found):
             found[batches[name]] = "batch"
     return {name: tuple(found) for name, found in names.items()}
 
@@ -180,9 +195,11 @@ class FreeSizes:
         declared = []
         for spec in graph.inputs:
             shape, axis = self._shape(spec), axes[spec.name]
-            if shape is not None and axis < len(shape) and isinstance(shape[axis], int):
+            if shape is not None and 0 <= axis < len(shape) and isinstance(shape[axis], int):
                 declared.append(shape[axis])
         size = next((n for n in declared if isinstance(n, int)), None)
+        if any(axis == WHOLE for axis in axes.values()):
+            size = 1
         self.samples: tuple[int, ...] = BATCHES if size is None else (size,) * PROBES
 
     def _shape(self, spec: GraphInput) -> tuple[int | str | None, ...] | None:

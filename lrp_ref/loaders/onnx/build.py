@@ -10,7 +10,7 @@ from ...network.inputs import Input
 from ...network.network import Network, Node
 from .file import Graph, GraphInput
 from .names import Origin, clean, name_nodes
-from .values import Signal, Tensor, owner_of
+from .values import WHOLE, Signal, Tensor, owner_of
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ def assemble(
         owner = owner_of(value)
         return final[owner] + value[len(owner) :]
 
-    places = {renamed(s.value): s.batch for _, s in outputs}
+    places = {renamed(s.value): None if s.batch == WHOLE else s.batch for _, s in outputs}
     network = Network(
         tuple(Node(n, b.layer, tuple(map(renamed, b.reads))) for n, b in zip(names, nodes, strict=True)),
         tuple(_input(input_names[spec.name], spec, signal, axes.get(spec.name, ())) for spec, signal in read),
         tuple(places),
-        tuple(places.values()) if any(places.values()) else (),
+        tuple(places.values()) if any(axis != 0 for axis in places.values()) else (),
     )
     return Conversion(
         network,
@@ -107,6 +107,8 @@ def _input_names(inputs: Iterable[GraphInput]) -> dict[str, str]:
 
 def _input(name: str, spec: GraphInput, signal: Signal, axes: tuple[str, ...]) -> Input:
     """Return the network's input in the file's layout, None for free sizes."""
-    sizes = [signal.size(k) for k in range(1, signal.rank)]
+    sizes = [signal.size(k) for k in range(1, signal.depth)]
+    if signal.batch == WHOLE:
+        return Input(name, tuple(sizes), None, axes if any(axes) else (), spec.dtype.name)
     shape = (*sizes[: signal.batch], None, *sizes[signal.batch :])
     return Input(name, shape, signal.batch, axes if any(axes) else (), spec.dtype.name)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError, ModelFormatError
-from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route
+from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route, Unsqueeze
 from ...network.network import value_name
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
@@ -18,7 +18,20 @@ from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
 from .names import Origin
 from .patterns import Patterns
-from .values import PROBES, Above, Constant, Refusal, Refused, Signal, Sizes, Tensor, count, merge_sizes, owner_of
+from .values import (
+    PROBES,
+    WHOLE,
+    Above,
+    Constant,
+    Refusal,
+    Refused,
+    Signal,
+    Sizes,
+    Tensor,
+    count,
+    merge_sizes,
+    owner_of,
+)
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
@@ -62,6 +75,8 @@ class Converter:
         self.axis_names = axis_names(graph, axes)
         free = FreeSizes(graph, choices, axes)
         self.samples = free.samples
+        self.whole = WHOLE in axes.values()
+        self.squeezed: dict[str, Signal] = {}  # of a signal that is one sample: the same with axis 0 as its batch
         self.inputs = {i.name: _input_signal(i, axes[i.name], free) for i in graph.inputs}
         self._tensors.update(self.inputs)
 
@@ -179,6 +194,15 @@ class Converter:
                 self.patterns.mark_gate(signal)
         return made
 
+    def unbatched(self, op: Op, x: Signal) -> Signal:
+        """Return a signal of a file without a batch as one sample, with what was its batch as an axis of size 1."""
+        if x.batch == WHOLE:
+            return x
+        whole = self.emit(op, Unsqueeze((x.batch + 1,)), [x], batch=WHOLE, tag="unsqueeze")
+        if x.batch == 0:
+            self.squeezed[whole.value] = x
+        return whole
+
     def ghost(self, like: Signal) -> Signal:
         """Return a signal of the same shape that no layer computes: a part of a pattern."""
         self._ghosts += 1
@@ -263,7 +287,7 @@ class Converter:
                     if tensor.reason:
                         raise Refusal(tensor.reason)
                 return [Refused()] * len(op.outputs)
-            return HANDLERS[op.kind](self, op)
+            return self._handled(op)
         except ModelFormatError:
             raise
         except (Refusal, LrpError) as refusal:
@@ -273,6 +297,18 @@ class Converter:
             reason = f"its inputs, attributes and shapes do not fit each other: {text}"
         self._refused.append((op, reason))
         return [Refused()] * len(op.outputs)
+
+    def _handled(self, op: Op) -> Sequence[Tensor]:
+        """Convert a node; in a file without a batch, one that refuses an axis of samples is given none."""
+        try:
+            return HANDLERS[op.kind](self, op)
+        except (Refusal, LrpError):
+            batched = {n: t for n in op.inputs if isinstance(t := self._tensors.get(n), Signal) and t.batch != WHOLE}
+            if not self.whole or not batched:
+                raise
+            for name in batched:
+                self._tensors[name] = self.unbatched(op, self.signal(op, name))
+            return HANDLERS[op.kind](self, op)
 
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
         fixed = all(t is None or t.is_fixed for t in inputs)

@@ -29,13 +29,13 @@ from ...layers import (
     Softmax,
     Softplus,
     Tanh,
-    Unsqueeze,
 )
 from ...layers.base import Layer
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
-from .values import Refusal, Signal, Tensor, count, merge_sizes
+from .layout import raised
+from .values import WHOLE, Refusal, Signal, Tensor, count, merge_sizes
 
 
 def _gelu(a: dict[str, Any]) -> Layer:
@@ -241,9 +241,9 @@ def _softmax(ctx: Converter, op: Op) -> Sequence[Tensor]:
 def _coerced_softmax(ctx: Converter, op: Op, x: Signal, log: bool) -> Signal:
     """Before opset 13, all axes from ``axis`` on are one."""
     first = x.axis(op.attributes.get("axis", 1))
-    if x.batch >= op.attributes.get("axis", 1) % x.rank:
+    if x.batch != WHOLE and x.batch >= op.attributes.get("axis", 1) % x.rank:
         raise Refusal("the batch is among the axes that are normalised")
-    wide = [k for k in range(first, x.rank) if x.size(k) != 1]
+    wide = [k for k in range(first, x.depth) if x.size(k) != 1]
     if len(wide) <= 1:
         return ctx.emit(op, Softmax(wide[0] if wide else first, log), [x])
     shape = merge_sizes(tuple((*s[: first - 1], count(s[first - 1 :])) for s in x.sizes))
@@ -279,15 +279,6 @@ def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [x]
 
 
-def raised(ctx: Converter, op: Op, x: Signal, rank: int) -> Signal:
-    """Return a signal with axes of size 1 in front, as broadcasting against an operand with ``rank`` axes adds them."""
-    missing = rank - x.rank
-    if missing <= 0:
-        return x
-    axes = tuple(range(1, missing + 1))
-    return ctx.emit(op, Unsqueeze(axes), [x], batch=x.batch + missing, tag="unsqueeze")
-
-
 def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:
     """Return a constant that ONNX broadcasts against ``x`` in the network's layout, without the batch.
 
@@ -298,11 +289,11 @@ def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, 
     if array.ndim > rank:
         raise Refusal(f"a constant of shape {array.shape} has more axes than the signal")
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-    first: np.ndarray[Any, Any] = np.take(array, 0, axis=batch)
-    if array.shape[batch] != 1 and not (array == np.expand_dims(first, batch)).all():
+    first = array if batch == WHOLE else np.take(array, 0, axis=batch)
+    if batch != WHOLE and array.shape[batch] != 1 and not (array == np.expand_dims(first, batch)).all():
         raise Refusal("a constant that differs between the samples of the batch")
-    if rank == 1:
-        raise Refusal("a signal without any axis but the batch")
+    if not first.ndim:
+        return first.reshape(1)
     if first.size == 1:
         return np.full((x.size(1) or 1,), first.reshape(-1)[0], dtype=array.dtype)
     return first.reshape(-1) if all(n == 1 for n in first.shape[1:]) else first

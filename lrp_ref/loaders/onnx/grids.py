@@ -11,7 +11,7 @@ from ...layers import Concat, Gather, Reshape, Slice, Transpose
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
-from .values import PROBES, Refusal, Signal, Sizes, Tensor, merge_sizes
+from .values import PROBES, WHOLE, Refusal, Signal, Sizes, Tensor, merge_sizes
 
 FREE = "depends on a free size of the input: fix it with load(..., shapes=...)"
 
@@ -35,9 +35,9 @@ def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
     for k, target in enumerate(ctx.constant(op.inputs[1]).probes):
         shape = x.shape(k, ctx.samples[k])
         full = tuple(int(v) for v in np.broadcast_shapes(shape, tuple(int(v) for v in target)))
-        if len(full) != len(shape) or full[x.batch] != shape[x.batch]:
+        if len(full) != len(shape) or (x.batch != WHOLE and full[x.batch] != shape[x.batch]):
             raise Refusal("it adds axes, or repeats the batch")
-        found.append((*full[: x.batch], *full[x.batch + 1 :]))
+        found.append(full if x.batch == WHOLE else (*full[: x.batch], *full[x.batch + 1 :]))
     return [x if tuple(found) == x.sizes else widened(ctx, op, ctx.signal(op, op.inputs[0]), found)]
 
 
@@ -78,7 +78,7 @@ def _gather_points(ctx: Converter, op: Op) -> Sequence[Tensor]:
         if ((positions < -size) | (positions >= size)).any():
             raise Refusal(f"a position is outside an axis of size {size}")
         x = ctx.emit(op, Gather(tuple(int(p) for p in positions), axis), [x])
-    batch = x.batch - depth + len(grid)
+    batch = WHOLE if x.batch == WHOLE else x.batch - depth + len(grid)
     sizes = tuple((*grid, *s[depth:]) for s in x.sizes)
     return [x.moved(batch) if sizes == x.sizes else ctx.emit(op, Reshape(merge_sizes(sizes)), [x], batch=batch)]
 

@@ -11,12 +11,13 @@ from ...layers import Affine, Conv, ConvTranspose, Dense, Layer, Pad, Transpose
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
+from .layout import batched
 from .values import Refusal, Signal, Tensor
 
 
 def channels_first(ctx: Converter, op: Op, name: str) -> Signal:
     """Return a signal whose batch is at axis 0 of the ONNX tensor, as spatial operators want it."""
-    x = ctx.signal(op, name)
+    x = batched(ctx, op, ctx.signal(op, name))
     if x.batch != 0:
         raise Refusal(f"the batch is at axis {x.batch} of its input, where it has its channels or positions")
     return x
@@ -26,7 +27,7 @@ def channels_first(ctx: Converter, op: Op, name: str) -> Signal:
 def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a = op.attributes
     alpha, beta = a.get("alpha", 1.0), a.get("beta", 1.0)
-    x, weight = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
+    x, weight = batched(ctx, op, ctx.signal(op, op.inputs[0])), ctx.weight(op.inputs[1])
     if x.rank != 2 or weight.ndim != 2:
         raise Refusal(f"operands with {x.rank} and {weight.ndim} axes instead of 2")
     if (1 - x.batch if a.get("transA", 0) else x.batch) != 0:

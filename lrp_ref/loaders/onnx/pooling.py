@@ -12,7 +12,7 @@ from .convert import Converter, operator
 from .file import Op
 from .interpolation import linearly_resized
 from .linear import channels_first, per_axis, window_pads
-from .values import PROBES, Refusal, Signal, Tensor
+from .values import PROBES, WHOLE, Refusal, Signal, Tensor
 
 
 @operator("MaxPool", "AveragePool", axes=Axes.CHANNELS_FIRST)
@@ -45,18 +45,20 @@ def _reduce(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if not given:
         if op.attributes.get("noop_with_empty_axes", 0):
             return [x]
-        raise Refusal("it reduces every axis, the batch too")
+        if x.batch != WHOLE:
+            raise Refusal("it reduces every axis, the batch too")
+        given = list(range(x.rank))
     axes = tuple(sorted(x.axis(a) for a in given))
     keep = bool(op.attributes.get("keepdims", 1))
     removed = {a % x.rank for a in given}
     batch = x.batch if keep else x.batch - sum(a < x.batch for a in removed)
     layer: Layer
     if op.kind == "ReduceMax":
-        if axes != tuple(range(2, x.rank)):
+        if axes != tuple(range(2, x.depth)):
             raise Refusal("a maximum over other axes than all spatial ones")
         layer = GlobalMaxPool(keepdims=keep)
     elif op.kind == "ReduceMean":
-        whole = axes == tuple(range(2, x.rank)) and x.batch == 0
+        whole = axes == tuple(range(2, x.depth)) and x.batch == 0
         layer = GlobalAveragePool(keepdims=keep) if whole and x.rank > 3 else Mean(axes, keep)
     else:
         layer = Sum(axes, keep)

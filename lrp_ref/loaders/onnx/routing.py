@@ -13,7 +13,8 @@ from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .grids import wrapped
-from .values import PROBES, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes
+from .layout import alike
+from .values import PROBES, WHOLE, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes, network_axis
 
 FAR = 1 << 31  # starts and ends beyond this mean "to the end"
 
@@ -73,6 +74,8 @@ def _resolve(shape: Sizes, target: Sequence[int], keep_zero: bool) -> Sizes:
 
 def _to_shapes(ctx: Converter, op: Op, x: Signal, shapes: Sequence[Sizes]) -> Signal:
     """Reshape to full ONNX shapes, which must keep the samples of the batch apart."""
+    if x.batch == WHOLE:
+        return reshaped(ctx, op, x, tuple(shapes), WHOLE, None)
     places = None
     for k, shape in enumerate(shapes):
         n = ctx.samples[k]
@@ -118,12 +121,12 @@ def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if len(new) != len(given):
         raise Refusal(f"axes {given} are not different axes of a tensor with {rank} axes")
     old = [k for k in range(rank) if k not in new]
-    batch = old[x.batch]
-    axes = tuple(sorted(a + 1 if a < batch else a for a in new))
+    batch = WHOLE if x.batch == WHOLE else old[x.batch]
+    axes = tuple(sorted(network_axis(a, batch) for a in new))
     sizes = []
     for sample in x.sizes:
         rest = iter(sample)
-        sizes.append(tuple(1 if k in axes else next(rest) for k in range(1, rank)))
+        sizes.append(tuple(1 if k in axes else next(rest) for k in range(1, len(sample) + len(axes) + 1)))
     return [reshaped(ctx, op, x, tuple(sizes), batch, Unsqueeze(axes))]
 
 
@@ -133,9 +136,9 @@ def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     permutation = tuple(op.attributes.get("perm", tuple(reversed(range(x.rank)))))
     if sorted(permutation) != list(range(x.rank)):
         raise Refusal(f"perm {permutation} is no order of {x.rank} axes")
-    batch = permutation.index(x.batch)
+    batch = WHOLE if x.batch == WHOLE else permutation.index(x.batch)
     axes = tuple(x.axis(p) for p in permutation if p != x.batch)
-    if axes == tuple(range(1, x.rank)):
+    if axes == tuple(range(1, len(axes) + 1)):
         return [x.moved(batch)]  # only the batch moves, and the network has it first anyway
     return [ctx.emit(op, Transpose((0, *axes)), [ctx.signal(op, op.inputs[0])], batch=batch)]
 
@@ -145,7 +148,7 @@ def _concat(ctx: Converter, op: Op) -> Sequence[Tensor]:
     names = [n for n in op.inputs if not _is_empty(ctx.tensor(n))]
     if any(isinstance(ctx.tensor(n), Constant) for n in names):
         raise Refusal("a constant next to signals")
-    signals = [ctx.signal(op, n) for n in names]
+    signals = alike(ctx, op, [ctx.signal(op, n) for n in names])
     if len({(s.batch, s.rank) for s in signals}) != 1:
         raise Refusal("the operands have their batch at different axes")
     axis = signals[0].axis(op.attributes["axis"])
@@ -273,7 +276,7 @@ def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
     value: float = op.attributes.get("value", 0.0)
     if ctx.has(op, 2):
         value = float(ctx.constant(op.inputs[2]).array().reshape(-1)[0])
-    pairs = [(0, 0)] * (x.rank - 1)
+    pairs = [(0, 0)] * (x.depth - 1)
     for j, axis in enumerate(axes):
         pair = (amounts[j], amounts[j + len(axes)])
         if pair != (0, 0):

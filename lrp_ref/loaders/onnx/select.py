@@ -35,7 +35,7 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
         return _only(graph, choices, [_tensor(graph, choices, name) for name in names])
     outputs = [_unzipped(graph, name) for name in graph.outputs]
     try:
-        return Converter(pruned(graph, outputs), choices).run()
+        return _converted(graph, choices, outputs)
     except Refusal as refusal:
         if len(outputs) == 1:
             raise _unsupported(graph, choices, outputs, refusal) from refusal
@@ -43,7 +43,7 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
     kept, left = [], []
     for name, tensor in zip(graph.outputs, outputs, strict=True):
         try:
-            Converter(pruned(graph, [tensor]), choices).run()
+            _converted(graph, choices, [tensor])
             kept.append(tensor)
         except Refusal as refusal:
             left.append((name, str(refusal)))
@@ -63,9 +63,24 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
     return replace(graph, ops=tuple(reversed(kept)), outputs=tuple(dict.fromkeys(outputs)))
 
 
+def _converted(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conversion:
+    """Convert what the outputs need; a file that mixes the samples of a batch of fixed size is read as without one."""
+    part = pruned(graph, outputs)
+    try:
+        return Converter(part, choices).run()
+    except Refusal as refusal:
+        whole = choices.without_batch(graph)
+        if whole is None:
+            raise
+        try:
+            return Converter(part, whole).run()
+        except Refusal as other:
+            raise min(refusal, other, key=lambda r: len(str(r))) from None  # that of fewer nodes
+
+
 def _only(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conversion:
     try:
-        return Converter(pruned(graph, outputs), choices).run()
+        return _converted(graph, choices, outputs)
     except Refusal as refusal:
         raise _unsupported(graph, choices, outputs, refusal) from refusal
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 PROBES = 2
+WHOLE = -1  # in place of a batch axis: the whole array is one sample
 Sizes = tuple[int, ...]
 
 
@@ -63,7 +64,7 @@ class Signal:
 
     Attributes:
         value: name of the network's value; a name with "!" is a part of a pattern that has no layer yet.
-        batch: the ONNX tensor's batch axis.
+        batch: the ONNX tensor's batch axis; WHOLE where it has none.
         sizes: for each probe, the sample's shape: the ONNX shape without the batch.
         stored: for each probe, the sample's shape that the network's value has; it differs from ``sizes`` while a
             reshape is pending.
@@ -79,6 +80,11 @@ class Signal:
     @property
     def rank(self) -> int:
         """Number of axes of the ONNX tensor."""
+        return len(self.sizes[0]) + (self.batch != WHOLE)
+
+    @property
+    def depth(self) -> int:
+        """Number of axes of the network's value, whose first is the batch."""
         return len(self.sizes[0]) + 1
 
     @property
@@ -93,17 +99,23 @@ class Signal:
         axis %= self.rank
         if axis == self.batch:
             raise Refusal(f"axis {axis} is the batch: samples would be mixed")
-        return axis + 1 if axis < self.batch else axis
+        return network_axis(axis, self.batch)
 
     def shape(self, probe: int, n: int) -> Sizes:
         """Return the ONNX tensor's shape for a batch of ``n``."""
         sizes = self.sizes[probe]
+        if self.batch == WHOLE:
+            return sizes
         return (*sizes[: self.batch], n, *sizes[self.batch :])
 
     def size(self, axis: int) -> int | None:
         """Return the size of the network's axis ``axis`` (1 and up), or None where it is free."""
         found = {sizes[axis - 1] for sizes in self.sizes}
         return found.pop() if len(found) == 1 else None
+
+    def behind(self, axis: int) -> int:
+        """Return the batch axis after the ONNX tensor's axis ``axis`` (0 and up, not the batch) was removed."""
+        return self.batch - 1 if axis < self.batch else self.batch
 
     def moved(self, batch: int) -> Signal:
         """Return the same signal with the ONNX batch axis elsewhere."""
@@ -127,6 +139,11 @@ class Above:
 
 
 Tensor = Constant | Signal | Refused | Above
+
+
+def network_axis(axis: int, batch: int) -> int:
+    """Return the network's axis (1 and up) of an axis (0 and up) of an ONNX tensor with its batch at ``batch``."""
+    return axis if 0 <= batch < axis else axis + 1
 
 
 def merge_sizes(sizes: tuple[Sizes, ...]) -> Sizes:

@@ -206,9 +206,7 @@ def test_a_relevance_that_is_not_finite_names_its_node() -> None:
 
 def test_integer_inputs_alone_have_no_relevance() -> None:
     net = Network.sequential([Flatten()])
-    with pytest.raises(
-        BackendError, match="floats, exact numbers or tokens, so there is nothing to give"
-    ):
+    with pytest.raises(BackendError, match="floats, exact numbers or tokens, so there is nothing to give"):
         lrp.explain(net, np.ones((1, 2), dtype=int))
 
 
