@@ -6,6 +6,8 @@ Inputs have the batch on axis 0 and the channels on axis 1; ``LAYERS`` lists eve
 from .affine import Affine
 from .base import Elementwise, Layer, Linear, Route, Unweighted
 from .bilinear import Bilinear, MatMul, Multiply
+from .choose import Compare, Where
+from .constant import Constant
 from .conv import Conv, ConvTranspose
 from .dense import Dense
 from .elementwise import (
@@ -28,7 +30,7 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
-from .lookup import Embedding
+from .lookup import Embedding, Number
 from .merge import Add, Concat
 from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent.lstm import LSTM
@@ -39,10 +41,10 @@ from .softmax import Softmax
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
-        Abs, Add, Affine, AveragePool, Clip, Concat, Conv, ConvTranspose, Dense, ELU, Embedding, Exp, Flatten, GELU,
-        Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, Log,
-        MatMul, MaxPool, Mean, Multiply, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice, Softmax, Softplus,
-        Split, Squeeze, Sum, SumPool, Tanh, Transpose, Unsqueeze, Upsample,
+        Abs, Add, Affine, AveragePool, Clip, Compare, Concat, Constant, Conv, ConvTranspose, Dense, ELU, Embedding, Exp,
+        Flatten, GELU, Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM,
+        LeakyReLU, Log, MatMul, MaxPool, Mean, Multiply, Number, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice,
+        Softmax, Softplus, Split, Squeeze, Sum, SumPool, Tanh, Transpose, Unsqueeze, Upsample, Where,
     )
 }  # fmt: skip
 
@@ -58,7 +60,9 @@ __all__ = [
     "AveragePool",
     "Bilinear",
     "Clip",
+    "Compare",
     "Concat",
+    "Constant",
     "Conv",
     "ConvTranspose",
     "Dense",
@@ -81,6 +85,7 @@ __all__ = [
     "MaxPool",
     "Mean",
     "Multiply",
+    "Number",
     "Pad",
     "Power",
     "ReLU",
@@ -100,4 +105,5 @@ __all__ = [
     "Unsqueeze",
     "Unweighted",
     "Upsample",
+    "Where",
 ]  # fmt: skip

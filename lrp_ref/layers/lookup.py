@@ -1,4 +1,4 @@
-"""Rows of a table, looked up by integer inputs: tokens, positions, categories."""
+"""Integer inputs: rows of a table that they look up (tokens, positions, categories), and the numbers that they are."""
 
 from __future__ import annotations
 
@@ -68,3 +68,42 @@ class Embedding(Layer):
         (relevance,) = relevances
         same_shape(self, relevance, self.forward(*xs) if z is None else z)
         return Redistribution.routed((relevance.sum(axis=-1),), relevance)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Number(Layer):
+    """Integers as numbers of the network's own kind: masks, counts, pixels. Relevance passes unchanged.
+
+    Args:
+        unit: the number 1, (1,): its dtype is the output's.
+
+    Example:
+        >>> import numpy as np
+        >>> Number(np.ones(1, dtype="float32")).forward(np.array([[1, 0]]))
+        array([[1., 0.]], dtype=float32)
+    """
+
+    own_rule: ClassVar[str | None] = "R_i = R_j"
+    tokens: ClassVar[bool] = True
+
+    unit: Array
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the same numbers in the dtype of the unit."""
+        (x,) = xs
+        namespace(x, self.unit)
+        return (x * self.unit.reshape((1,) * x.ndim)).astype(self.unit.dtype)
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return g."""
+        return (g,)
+
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
+        if rule is not None:
+            raise self._refuse(rule)
+        self._expect(relevances, 1)
+        (relevance,) = relevances
+        same_shape(self, relevance, xs[0])
+        return Redistribution.routed((relevance,), relevance)

@@ -232,6 +232,11 @@ def _merge() -> list[Sample]:
         Sample("MatMul-gate-second", lambda d: layers.MatMul(gate=1), ((2, 3, 2), (2, 2, 1))),
         Sample("MatMul-no-gate", lambda d: layers.MatMul(), ((2, 3, 2), (2, 2, 3))),
         Sample("MatMul-broadcast", lambda d: layers.MatMul(), ((2, 3, 2), (1, 2, 2))),
+        Sample("Where-masks", lambda d: layers.Where(), ((2, 3), (2, 3), (2, 3))),
+        Sample("Where-broadcast", lambda d: layers.Where(), ((2, 1), (2, 3), (1, 3))),
+        Sample("Compare-bound", lambda d: layers.Compare("greater", d(3)), ((2, 3),)),
+        Sample("Compare-number", lambda d: layers.Compare("greater_equal", np.zeros(())), ((2, 3),)),
+        Sample("Compare-signals", lambda d: layers.Compare("equal"), ((2, 3), (1, 3))),
         Sample("Concat-channels", lambda d: layers.Concat(), ((2, 3), (1, 3), (3, 3))),
         Sample("Concat-last", lambda d: layers.Concat(axis=-1), ((2, 2), (2, 3))),
         Sample("Concat-one", lambda d: layers.Concat(), ((2, 2),)),
@@ -337,6 +342,9 @@ def _lookup() -> list[Sample]:
 
     return [
         Sample("Embedding-words", lambda d: layers.Embedding(d(5, 3)), (), more=tokens(4)),
+        Sample("Number-counts", lambda d: layers.Number(np.ones(1)), (), more=tokens(2, 3)),
+        Sample("Constant-token", lambda d: layers.Constant(d(1, 3)), ((2, 2),)),
+        Sample("Constant-number", lambda d: layers.Constant(d()), ((3,),)),
         Sample("Embedding-one-number", lambda d: layers.Embedding(d(5, 2)), (), more=tokens()),
     ]
 

@@ -1,0 +1,52 @@
+"""A constant among signals: a class token, a learned position, a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ..base.arrays import Array, namespace, sample_sum
+from ..rules.rule import AnyRule, Redistribution
+from .base import Layer, same_shape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Constant(Layer):
+    """The same value for every sample; the input only says how many samples there are.
+
+    Relevance that arrives is the ``bias`` column of the ledger, as that of any number which no input made.
+
+    Args:
+        value: of one sample, any shape.
+
+    Example:
+        >>> import numpy as np
+        >>> token = Constant(np.array([[0.5, -1.0]]))
+        >>> token.forward(np.zeros((2, 3))).shape
+        (2, 1, 2)
+    """
+
+    own_rule: ClassVar[str | None] = "it is the relevance of a bias"
+
+    value: Array
+
+    def forward(self, *xs: Array) -> Array:
+        """Return the value for every sample (N, ...)."""
+        (x,) = xs
+        xp = namespace(x, self.value)
+        return xp.broadcast_to(self.value[None], (x.shape[0], *self.value.shape))
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return 0."""
+        (x,) = xs
+        return (namespace(g).zeros(x.shape, dtype=g.dtype),)
+
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
+        if rule is not None:
+            raise self._refuse(rule)
+        self._expect(relevances, 1)
+        (relevance,) = relevances
+        same_shape(self, relevance, self.forward(*xs) if z is None else z)
+        return replace(Redistribution.routed(self.pull(xs, relevance), relevance), bias=sample_sum(relevance))
