@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +13,14 @@ from ..rules.rule import AnyRule, Redistribution
 from .base import Layer, pull_broadcast, same_shape
 from .promises import Promises
 
-COMPARISONS = ("equal", "greater", "greater_equal")
+COMPARISONS = {
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "less": operator.lt,
+    "less_equal": operator.le,
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,7 +31,7 @@ class Compare(Layer):
     relevance that arrives is dropped.
 
     Args:
-        comparison: "equal", "greater" or "greater_equal".
+        comparison: "equal", "not_equal", "greater", "greater_equal", "less" or "less_equal".
         bound: what the input is compared with, a shape that broadcasts to the sample's; None for a second input.
 
     Example:
@@ -65,7 +73,7 @@ class Compare(Layer):
         a, b = self._pair(xs)
         xp = namespace(a, b)
         try:
-            true = a == b if self.comparison == "equal" else a > b if self.comparison == "greater" else a >= b
+            true = COMPARISONS[self.comparison](a, b)
         except ValueError as error:
             raise ShapeError(f"Compare: operands of shapes {a.shape} and {b.shape} do not broadcast") from error
         if not hasattr(true, "shape"):  # what NumPy answers on arrays that do not broadcast

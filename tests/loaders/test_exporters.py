@@ -228,7 +228,6 @@ REFUSED = {
     "quotient": "Div",
     "Softsign": "Div",
     "argmax": "ArgMax",
-    "greater": "Cast",
     "half": "Cast",
     "InstanceNorm": "InstanceNormalization",
     "GroupNorm": "InstanceNormalization",

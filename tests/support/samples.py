@@ -236,6 +236,10 @@ def _merge() -> list[Sample]:
         Sample("Where-broadcast", lambda d: layers.Where(), ((2, 1), (2, 3), (1, 3))),
         Sample("Compare-bound", lambda d: layers.Compare("greater", d(3)), ((2, 3),)),
         Sample("Compare-number", lambda d: layers.Compare("greater_equal", np.zeros(())), ((2, 3),)),
+        *(
+            Sample(f"Compare-{how}", lambda d, how=how: layers.Compare(how, d(3)), ((2, 3),))
+            for how in ("equal", "not_equal", "less", "less_equal")
+        ),
         Sample("Compare-signals", lambda d: layers.Compare("equal"), ((2, 3), (1, 3))),
         Sample("Concat-channels", lambda d: layers.Concat(), ((2, 3), (1, 3), (3, 3))),
         Sample("Concat-last", lambda d: layers.Concat(axis=-1), ((2, 2), (2, 3))),

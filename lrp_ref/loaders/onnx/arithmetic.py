@@ -14,7 +14,7 @@ from .convert import Converter, operator
 from .elementwise import reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
-from .layout import alike, raised
+from .layout import alike, constant_signal, finite, raised
 from .patterns import activation
 from .values import WHOLE, Constant, Refusal, Signal, Tensor
 
@@ -32,6 +32,20 @@ def aligned(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal],
         raise Refusal("the operands have their batch at different axes")
     out = [raised(ctx, op, signal, rank) for signal in signals]
     return out, out[0].batch
+
+
+def alongside(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal], int]:
+    """Return operands that broadcast against each other as :func:`aligned` does, constants among them as layers."""
+    signals = {n: ctx.signal(op, n) for n in names if not isinstance(ctx.tensor(n), Constant)}
+    rank = max(ctx.rank(n) for n in names)
+    reads, _ = aligned(ctx, op, list(signals))
+    found = dict(zip(signals, reads, strict=True))
+    like = raised(ctx, op, reads[0], rank)
+    for name in names:
+        if name not in found:
+            found[name] = constant_signal(ctx, op, name, like)
+    ready = [raised(ctx, op, found[name], rank) for name in names]
+    return ready, ready[0].batch
 
 
 def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any = None) -> Signal:
@@ -103,17 +117,22 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
     return ctx.rewrite(name, replace(layer, bias=np.ascontiguousarray(bias)))
 
 
+def _addend(ctx: Converter, name: str) -> np.ndarray[Any, Any]:
+    """Return an added constant; that of a mask may be −∞."""
+    return ctx.parameter(finite(ctx.constant(name).array(), ctx.dtype), name)
+
+
 @operator("Add", "Sub", axes=Axes.SAME)
 def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     minus = op.kind == "Sub"
     if isinstance(b, Constant):
-        shift = ctx.weight(op.inputs[1])
+        shift = _addend(ctx, op.inputs[1])
         shift = -shift if minus else shift
         folded = _fold_bias(ctx, op, op.inputs[0], shift)
         return [affine(ctx, op, op.inputs[0], shift=shift) if folded is None else folded]
     if isinstance(a, Constant):
-        shift = ctx.weight(op.inputs[0])
+        shift = _addend(ctx, op.inputs[0])
         if minus:
             return [affine(ctx, op, op.inputs[1], scale=np.full((1,), -1, dtype=ctx.dtype), shift=shift)]
         folded = _fold_bias(ctx, op, op.inputs[1], shift)

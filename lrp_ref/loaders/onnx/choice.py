@@ -1,4 +1,4 @@
-"""Choices between tensors: by a mask in the file; and rectifiers and softplus, where exporters write them as one."""
+"""Comparisons, what is true of both or one, and the choice by them; rectifiers and softplus written as a choice."""
 
 from __future__ import annotations
 
@@ -7,55 +7,109 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...layers import Add, Clip, ReLU
-from .arithmetic import affine
+from ...layers import Add, Clip, Multiply, ReLU, Where
+from .arithmetic import affine, aligned, alongside
 from .batches import Axes
 from .convert import Converter, operator
+from .elementwise import sample_parameter
 from .file import Op
+from .layout import alike, finite, raised
 from .values import Above, Constant, Refusal, Signal, Tensor
 
-COMPUTED = "its condition is computed from the input"
 NEGLIGIBLE = 1e-9  # relative difference of softplus and its linear part from which on both are one
 
 
-@operator("Greater", "GreaterOrEqual", "Less", "LessOrEqual", axes=Axes.OTHER)
+COMPARISONS = {
+    "Equal": "equal",
+    "Greater": "greater",
+    "GreaterOrEqual": "greater_equal",
+    "Less": "less",
+    "LessOrEqual": "less_equal",
+}
+TURNED = {"greater": "less", "less": "greater", "greater_equal": "less_equal", "less_equal": "greater_equal"}
+
+
+@operator(*COMPARISONS, axes=Axes.OTHER)
 def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    turned = isinstance(ctx.tensor(op.inputs[0]), Constant)
-    signal, number = reversed(op.inputs) if turned else op.inputs
+    how = COMPARISONS[op.kind]
+    constants = [isinstance(ctx.tensor(n), Constant) for n in op.inputs]
+    if not any(constants):
+        signals, batch = aligned(ctx, op, op.inputs)
+        return [ctx.compared(op, how, signals).moved(batch)]
+    signal, number = reversed(op.inputs) if constants[0] else op.inputs
+    how = TURNED.get(how, how) if constants[0] else how
     x, bound = ctx.signal(op, signal), ctx.constant(number).array()
-    if bound.size != 1 or bound.ndim > x.rank:
-        raise Refusal(f"a comparison with numbers of shape {bound.shape}")
-    return [Above(x, float(bound.reshape(-1)[0]), negated=op.kind.startswith("Less") != turned)]
+    x = raised(ctx, op, x, bound.ndim)
+    if bound.size == 1 and op.kind != "Equal":
+        return [Above(x, float(bound.reshape(-1)[0]), how, op.outputs[0])]
+    return [ctx.compared(op, how, [x], sample_parameter(ctx.parameter(bound, number), x))]
+
+
+@operator("Not", axes=Axes.SAME)
+def _not(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    return [ctx.compared(op, "equal", [ctx.signal(op, op.inputs[0])], np.zeros(1, ctx.dtype))]
+
+
+@operator("And", "Or", "Xor", axes=Axes.OTHER)
+def _logic(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    """Of numbers 0 and 1: both where the product is 1, one where the sum is not 0, one alone where they differ."""
+    constants = [n for n in op.inputs if isinstance(ctx.tensor(n), Constant)]
+    signals = [n for n in op.inputs if n not in constants]
+    if not constants:
+        reads, batch = aligned(ctx, op, signals)
+        if op.kind == "And":
+            return [ctx.emit(op, Multiply(), reads, batch=batch)]
+        if op.kind == "Or":
+            total = ctx.emit(op, Add(), reads, batch=batch, tag="sum")
+            return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
+        return [ctx.compared(op, "not_equal", reads).moved(batch)]
+    other = ctx.weight(constants[0])
+    if op.kind == "And":
+        return [affine(ctx, op, signals[0], scale=other)]
+    x = raised(ctx, op, ctx.signal(op, signals[0]), other.ndim)
+    if op.kind == "Xor":
+        return [ctx.compared(op, "not_equal", [x], sample_parameter(other, x))]
+    total = affine(ctx, op, signals[0], shift=other)
+    return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
 
 
 @operator("Where", axes=Axes.OTHER)
 def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
     condition = ctx.tensor(op.inputs[0])
+    if isinstance(condition, Constant):
+        return [_masked(ctx, op, condition)]
     if isinstance(condition, Above):
         names = op.inputs[:0:-1] if condition.negated else op.inputs[1:]
         kinds = [type(ctx.tensor(name)) for name in names]
+        found = None
         if sorted(kind.__name__ for kind in kinds) == ["Constant", "Signal"]:
-            return [_bounded(ctx, op, condition, *names)]
-        if kinds == [Signal, Signal]:
-            return [_softplus(ctx, op, condition, *names)]
-        raise Refusal(COMPUTED)
-    if not isinstance(condition, Constant):
-        raise Refusal(COMPUTED)
+            found = _bounded(ctx, op, condition, *names)
+        elif kinds == [Signal, Signal]:
+            found = _softplus(ctx, op, condition, *names)
+        if found is not None:
+            return [found]
+    reads, batch = alongside(ctx, op, op.inputs)
+    return [ctx.emit(op, Where(), reads, batch=batch)]
+
+
+def _masked(ctx: Converter, op: Op, condition: Constant) -> Signal:
+    """Return a choice by a mask in the file, as products with it."""
     mask = condition.array().astype(bool)
     masks = (mask.astype(ctx.dtype), (~mask).astype(ctx.dtype))
     names = op.inputs[1:]
-    signals = [isinstance(ctx.tensor(n), Signal) for n in names]
+    signals = [isinstance(ctx.tensor(n), Signal | Above) for n in names]
     if all(signals):
-        parts = [affine(ctx, op, name, scale=chosen) for name, chosen in zip(names, masks, strict=True)]
+        parts = alike(ctx, op, [affine(ctx, op, name, scale=m) for name, m in zip(names, masks, strict=True)])
         if len({(p.rank, p.batch) for p in parts}) != 1:
             raise Refusal("the operands have their batch at different axes")
-        return [ctx.emit(op, Add(), parts)]
+        return ctx.emit(op, Add(), parts)
     k = signals.index(True)
-    shift = masks[1 - k] * ctx.weight(names[1 - k])
-    return [affine(ctx, op, names[k], scale=masks[k], shift=shift if shift.any() else None)]
+    other = finite(ctx.constant(names[1 - k]).array(), ctx.dtype)
+    shift = masks[1 - k] * ctx.parameter(other, names[1 - k])
+    return affine(ctx, op, names[k], scale=masks[k], shift=shift if shift.any() else None)
 
 
-def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal:
+def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal | None:
     """Return max(x, t) for a choice of x where it is above t, and of t elsewhere; min(x, t) for the opposite."""
     low = isinstance(ctx.tensor(below), Constant)
     signal, number = (above, below) if low else (below, above)
@@ -66,19 +120,17 @@ def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -
         or bound.ndim > x.rank
         or not (bound == np.asarray(t, bound.dtype)).all()
     ):
-        raise Refusal(f"{COMPUTED}, and it is not a bound")
+        return None
     return ctx.emit(op, (ReLU() if t == 0 else Clip(t, None)) if low else Clip(None, t), [x])
 
 
-def _softplus(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal:
+def _softplus(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal | None:
     """Return softplus(β·x)/β for a choice of x where β·x is above a number t.
 
     Above t they differ by log(1 + e^(−β·x))/β, relative to x by less than e^(−t)/t.
     """
     t = condition.threshold
     x, y = ctx.signal(op, above), ctx.signal(op, below)
-    if not ctx.patterns.softplus_of(y, x, condition.signal):
-        raise Refusal(f"{COMPUTED}, and it is not a softplus with its linear part")
-    if t <= 0 or math.exp(-t) / t > NEGLIGIBLE:
-        raise Refusal(f"a softplus that is cut off at {t:g}, where it is not yet linear: export it with threshold 20")
+    if t <= 0 or math.exp(-t) / t > NEGLIGIBLE or not ctx.patterns.softplus_of(y, x, condition.signal):
+        return None
     return y

@@ -10,7 +10,27 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError, ModelFormatError
-from ...layers import LSTM, Flatten, Identity, Layer, Reshape, Route, Unsqueeze
+from ...layers import (
+    LSTM,
+    Abs,
+    Add,
+    Affine,
+    Compare,
+    Dense,
+    Embedding,
+    Flatten,
+    Identity,
+    Layer,
+    Multiply,
+    Number,
+    ReLU,
+    Reshape,
+    Route,
+    Sum,
+    Unsqueeze,
+    Where,
+)
+from ...layers import Constant as ConstantLayer
 from ...network.network import value_name
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
@@ -69,6 +89,8 @@ class Converter:
         self.consumers = Counter(name for op in graph.ops for name in op.inputs)
         self.consumers.update(graph.outputs)
         self._ghosts = 0
+        self._numbers: dict[str, Signal] = {}  # of a value of integers: the same as floats
+        self._whole_numbers: set[str] = set()  # values of floats that are whole
         self._refused: list[tuple[Op, str]] = []
         self._tensors: dict[str, Tensor] = {n: Constant.fixed(a) for n, a in graph.constants.items()}
         axes = batch_axes(graph, choices)
@@ -92,7 +114,7 @@ class Converter:
         """Return a tensor that must depend on the input; a reshape may be pending."""
         tensor = self.tensor(name)
         if isinstance(tensor, Above):
-            raise Refusal(f"'{name}' holds truth values, which only a rectifier or a softplus may choose by")
+            tensor = self._tensors[name] = self.answered(self.graph.makers[tensor.maker], tensor)
         if not isinstance(tensor, Signal):
             raise Refusal(f"'{name}' is a constant where a signal is expected")
         return tensor
@@ -126,12 +148,36 @@ class Converter:
         return self.parameter(self.constant(name).array(), name)
 
     def parameter(self, array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
-        """Return a constant in the network's dtype; half precision and integers are refused."""
+        """Return a constant in the network's dtype; half precision is refused, and integers that it cannot hold."""
+        if array.dtype.kind in "iub":
+            exact = 1 << (np.finfo(self.dtype).nmant + 1)
+            if array.size and max(abs(int(array.max())), abs(int(array.min()))) > exact:
+                raise Refusal(f"'{name}' holds integers beyond {exact}, which {self.dtype} does not hold")
+            return array.astype(self.dtype)
         if array.dtype not in (np.dtype("float32"), np.dtype("float64")):
             raise Refusal(f"'{name}' is {array.dtype}; only float32 and float64 are supported")
         if not np.isfinite(array).all():
             raise Refusal(f"'{name}' has values that are not finite")
         return array.astype(self.dtype, copy=False)
+
+    def named(self, signal: Signal) -> str:
+        """Return a name under which a signal, of no ONNX tensor or after a step of its own, can be read."""
+        name = f"{signal.value} at {signal.batch}"
+        self._tensors[name] = signal
+        return name
+
+    def named_constant(self, array: np.ndarray[Any, Any]) -> str:
+        """Return a name under which an array can be read as a constant."""
+        name = f"constant {len(self._tensors)}"
+        self._tensors[name] = Constant.fixed(array)
+        return name
+
+    def rank(self, name: str) -> int:
+        """Return the number of axes of an ONNX tensor."""
+        tensor = self.tensor(name)
+        if isinstance(tensor, Constant):
+            return int(tensor.probes[0].ndim)
+        return self.raw_signal(name).rank
 
     def has(self, op: Op, k: int) -> bool:
         """Return whether the node has its k-th input."""
@@ -178,17 +224,19 @@ class Converter:
             outputs: how many outputs the layer has.
             tag: of a helper layer, for its name.
         """
-        if any(s.integer for s in reads[:1]):
-            raise Refusal("it computes with an integer input; only lengths of sequences may be integers")
+        reads = self._read_as_numbers(op, layer, reads)
         shapes = self._shapes(layer, reads)
         value = f"#{len(self.built)}"
         makes = op.outputs[0] if not tag and op.outputs else ""
         self.built.append(Built(layer, tuple(s.value for s in reads), Origin(op.name, op.kind, tag), makes))
         where = reads[0].batch if batch is None else batch
         made = []
+        integer = layer.moves and all(s.integer for s in reads)
         for k in range(outputs):
             sizes = tuple(shape[k] for shape in shapes)
-            made.append(Signal(value_name(value, k), where, sizes, sizes))
+            made.append(Signal(value_name(value, k), where, sizes, sizes, integer))
+        if keeps_whole(layer) and all(map(self.holds_whole, reads)):
+            self._whole_numbers.update(s.value for s in made)
         if isinstance(layer, Route) and len(reads) == 1 and self.patterns.is_gate(reads[0]):
             for signal in made:
                 self.patterns.mark_gate(signal)
@@ -202,6 +250,45 @@ class Converter:
         if x.batch == 0:
             self.squeezed[whole.value] = x
         return whole
+
+    def _read_as_numbers(self, op: Op, layer: Layer, reads: Sequence[Signal]) -> list[Signal]:
+        """Return what a layer reads, integers as numbers unless it looks them up, moves them, or counts steps."""
+        if layer.tokens or layer.recurrent or (layer.moves and all(s.integer for s in reads)):
+            return list(reads)
+        return [self.number(op, s) for s in reads]
+
+    def number(self, op: Op, x: Signal) -> Signal:
+        """Return a signal as numbers of the network's dtype."""
+        if not x.integer:
+            return x
+        if x.value not in self._numbers:
+            made = self.emit(op, Number(np.ones(1, self.dtype)), [x], tag="number")
+            self._numbers[x.value] = replace(made, integer=False)
+            self._whole_numbers.add(made.value)
+        return replace(self._numbers[x.value], batch=x.batch, sizes=x.sizes)
+
+    def holds_whole(self, x: Signal) -> bool:
+        """Return whether a signal holds whole numbers only, whatever the input is."""
+        return x.integer or x.value in self._whole_numbers
+
+    def holds_bytes(self, x: Signal) -> bool:
+        """Return whether a signal is an input of small integers, as pictures have them."""
+        return any(
+            f"@{i.name}" == x.value and i.dtype.itemsize == 1 and i.dtype.kind in "iu" for i in self.graph.inputs
+        )
+
+    def answered(self, op: Op, condition: Above) -> Signal:
+        """Return a comparison as a signal of 0 and 1."""
+        bound = np.full(1, condition.threshold, self.dtype)
+        return self.compared(op, condition.comparison, [condition.signal], bound)
+
+    def compared(
+        self, op: Op, comparison: str, reads: Sequence[Signal], bound: np.ndarray[Any, Any] | None = None, tag: str = ""
+    ) -> Signal:
+        """Return where signals are equal, above or below each other, or a bound, as a signal of 0 and 1."""
+        made = self.emit(op, Compare(comparison, bound), reads, tag=tag)
+        self._whole_numbers.add(made.value)
+        return made
 
     def ghost(self, like: Signal) -> Signal:
         """Return a signal of the same shape that no layer computes: a part of a pattern."""
@@ -255,6 +342,10 @@ class Converter:
             number = len(self._refused)
             raise Refusal(f"{number} unsupported node{'s' if number > 1 else ''}: {listed}")
         return self._finish()
+
+    def _answers(self, x: Signal) -> bool:
+        """Return whether a value is one of truth."""
+        return x.value.startswith("#") and isinstance(self.built[int(owner_of(x.value)[1:])].layer, Compare)
 
     def ends(self) -> list[str]:
         """Return the tensors that refused nodes read, if what comes after them has no weights: the end of a graph."""
@@ -322,7 +413,7 @@ class Converter:
         outputs = []
         for name in self.graph.outputs:
             tensor = self.tensor(name)
-            if isinstance(tensor, Above):
+            if isinstance(tensor, Above) or (isinstance(tensor, Signal) and self._answers(tensor)):
                 raise Refusal(f"output '{name}' holds truth values")
             if isinstance(tensor, Refused) and tensor.reason:
                 raise Refusal(tensor.reason)
@@ -341,6 +432,19 @@ class Converter:
             places[signal.value] = signal.batch
             signals.append((name, signal))
         return assemble(self.graph, self.built, self.inputs, signals, self.axis_names)
+
+
+def keeps_whole(layer: Layer) -> bool:
+    """Return whether a layer makes whole numbers of whole numbers."""
+    if layer.moves or isinstance(layer, Multiply | Where | ReLU | Abs):
+        return True
+    if isinstance(layer, Add):
+        return all(float(c).is_integer() for c in layer.coefficients)
+    if isinstance(layer, Sum):
+        return float(layer.factor).is_integer()
+    return isinstance(layer, Affine | Dense | ConstantLayer | Embedding) and all(
+        (a % 1 == 0).all() for a in layer.arrays()
+    )
 
 
 def _gathered(runs: Sequence[Sequence[np.ndarray[Any, Any]]], output: int) -> Constant:
@@ -367,8 +471,10 @@ def _constant_value(op: Op) -> np.ndarray[Any, Any]:
 def _input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
     if spec.shape is None and spec.name not in free.choices.shapes:
         return Refused(f"input '{spec.name}' has no declared shape: give it with load(..., shapes=...)")
-    if spec.dtype.kind not in "fiu" or (spec.dtype.itemsize < 4 and spec.dtype.kind == "f"):
-        return Refused(f"input '{spec.name}' is {spec.dtype}; only float32, float64 and integers are supported")
+    if spec.dtype.kind not in "fiub" or (spec.dtype.itemsize < 4 and spec.dtype.kind == "f"):
+        return Refused(
+            f"input '{spec.name}' is {spec.dtype}; only float32, float64, integers and truth values are supported"
+        )
     sizes = free.sizes(spec, batch)
     if sizes is None:
         return Refused(f"input '{spec.name}' is a single number, without a batch axis")

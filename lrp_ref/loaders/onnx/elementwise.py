@@ -263,17 +263,20 @@ def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 
 CASTS = {1: "float32", 11: "float64"}
-INTEGERS = {6: "int32", 7: "int64"}
+INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # from uint8 to uint64
+TRUTH = 9
 
 
 @operator("Cast", axes=Axes.SAME)
 def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, to = ctx.raw_signal(op.inputs[0]), op.attributes["to"]
-    if to in INTEGERS and x.integer:
+    if to in INTEGERS and ctx.holds_whole(x):
         return [x]
+    if to == TRUTH:
+        return [ctx.compared(op, "not_equal", [ctx.signal(op, op.inputs[0])], np.zeros(1, ctx.dtype))]
     if to not in CASTS:
-        raise Refusal("only casts to float32 and float64 are supported")
-    if x.integer:
+        raise Refusal("only casts to float32 and float64 are supported, and to integers of what is whole")
+    if x.integer and ctx.holds_bytes(x):
         # A network of images as bytes: here its input is the same numbers as floats.
         return [Signal(x.value, x.batch, x.sizes, x.stored)]
     return [x]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+
+from ...layers import Constant as ConstantLayer
 from ...layers import Squeeze, Unsqueeze
 from .convert import Converter
 from .file import Op
-from .values import WHOLE, Refusal, Signal
+from .values import PROBES, WHOLE, Constant, Refusal, Signal
 
 
 def batched(ctx: Converter, op: Op, x: Signal) -> Signal:
@@ -38,3 +42,45 @@ def raised(ctx: Converter, op: Op, x: Signal, rank: int) -> Signal:
         return x
     batch = WHOLE if x.batch == WHOLE else x.batch + missing
     return ctx.emit(op, Unsqueeze(tuple(range(1, missing + 1))), [x], batch=batch, tag="unsqueeze")
+
+
+def finite(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return a mask with numbers that can be added in place of −∞: below a softmax they are 0 as well."""
+    if array.dtype.kind != "f":
+        return array
+    lowest = np.asarray(np.finfo(dtype).min / 4, array.dtype)  # two masks may be added
+    return np.where(np.isneginf(array), lowest, array)
+
+
+def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:
+    """Return a constant as a layer that makes it for every sample.
+
+    Args:
+        ctx: the conversion.
+        op: the node that reads it.
+        name: of the constant.
+        like: a signal whose batch axis the constant has, counted from the end: it tells the number of samples.
+    """
+    probes = [sample_of(p, like, ctx.samples[k]) for k, p in enumerate(ctx.constant(name).probes)]
+    value = Constant(tuple(finite(p, ctx.dtype) for p in probes)).array()
+    sizes = (value.shape,) * PROBES
+    batch = like.batch if like.batch == WHOLE else value.ndim - (like.rank - 1 - like.batch)
+    made = ctx.emit(op, ConstantLayer(ctx.parameter(value, name)), [like], batch=max(batch, WHOLE), tag="constant")
+    assert made.sizes == sizes
+    return made
+
+
+def sample_of(array: np.ndarray[Any, Any], like: Signal, samples: int) -> np.ndarray[Any, Any]:
+    """Return what a constant is to each sample: without the batch axis of ``like``, along which it may not differ."""
+    if like.batch == WHOLE:
+        return array
+    behind = like.rank - 1 - like.batch  # axes behind the batch
+    if array.ndim <= behind:
+        return array.reshape((1,) * (behind - array.ndim) + array.shape)
+    axis = array.ndim - 1 - behind
+    first = np.take(array, 0, axis=axis) if array.shape[axis] else array.sum(axis)
+    if array.shape[axis] not in (1, samples):
+        raise Refusal(f"a constant of shape {array.shape} beside {samples} samples")
+    if not (array == np.expand_dims(first, axis)).all():
+        raise Refusal("a constant that differs between the samples of the batch")
+    return np.ascontiguousarray(first)

@@ -1,4 +1,4 @@
-"""Dense layers, convolutions and batch normalisation."""
+"""Convolutions and batch normalisation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Affine, Conv, ConvTranspose, Dense, Layer, Pad, Transpose
+from ...layers import Affine, Conv, ConvTranspose, Layer, Pad
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
@@ -21,55 +21,6 @@ def channels_first(ctx: Converter, op: Op, name: str) -> Signal:
     if x.batch != 0:
         raise Refusal(f"the batch is at axis {x.batch} of its input, where it has its channels or positions")
     return x
-
-
-@operator("Gemm", axes=Axes.OTHER)
-def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    a = op.attributes
-    alpha, beta = a.get("alpha", 1.0), a.get("beta", 1.0)
-    x, weight = batched(ctx, op, ctx.signal(op, op.inputs[0])), ctx.weight(op.inputs[1])
-    if x.rank != 2 or weight.ndim != 2:
-        raise Refusal(f"operands with {x.rank} and {weight.ndim} axes instead of 2")
-    if (1 - x.batch if a.get("transA", 0) else x.batch) != 0:
-        raise Refusal("it sums over the batch")
-    weight = weight.T if a.get("transB", 0) else weight
-    weight = weight if alpha == 1 else weight * weight.dtype.type(alpha)
-    bias = None
-    if ctx.has(op, 2) and beta != 0:
-        bias = _row(ctx.weight(op.inputs[2]), weight.shape[1])
-        bias = bias if beta == 1 else bias * bias.dtype.type(beta)
-    return [ctx.emit(op, Dense(np.ascontiguousarray(weight), bias), [x], batch=0)]
-
-
-def _row(bias: np.ndarray[Any, Any], outs: int) -> np.ndarray[Any, Any]:
-    """Return a bias that broadcasts to (N, outs) as (outs,)."""
-    rows = bias.reshape((1,) * (2 - bias.ndim) + bias.shape)
-    if rows.ndim != 2 or rows.shape[1] not in (1, outs) or not (rows == rows[:1]).all():
-        raise Refusal(f"a bias of shape {bias.shape} that is not one number for each of {outs} units")
-    return np.ascontiguousarray(np.broadcast_to(rows[0], (outs,)))
-
-
-@operator("MatMul", axes=Axes.SAME)
-def _matmul(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    tensors = [ctx.tensor(n) for n in op.inputs]
-    if all(isinstance(t, Signal) for t in tensors):
-        raise Refusal("a matrix product of two signals")
-    if isinstance(tensors[0], Signal):
-        x, weight = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
-        while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= x.rank:
-            weight = weight[0]
-        if weight.ndim != 2 or x.rank < 2:
-            raise Refusal(f"operands with {x.rank} and {weight.ndim} axes")
-        if x.batch == x.rank - 1:
-            raise Refusal("it sums over the batch")
-        return [ctx.emit(op, Dense(np.ascontiguousarray(weight)), [x])]
-    x, weight = ctx.signal(op, op.inputs[1]), ctx.weight(op.inputs[0])
-    if weight.ndim != 2 or x.rank < 3 or x.batch >= x.rank - 2:
-        raise Refusal("a constant on the left of a signal without a batch axis in front of its matrix")
-    swap = Transpose((*range(x.rank - 2), x.rank - 1, x.rank - 2))
-    columns = ctx.emit(op, swap, [x], tag="transpose")
-    product = ctx.emit(op, Dense(np.ascontiguousarray(weight.T)), [columns], tag="dense")
-    return [ctx.emit(op, swap, [product])]
 
 
 def window_pads(

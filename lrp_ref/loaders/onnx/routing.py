@@ -13,7 +13,8 @@ from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .grids import wrapped
-from .layout import alike
+from .layout import alike, constant_signal
+from .lookup import looked_up
 from .values import PROBES, WHOLE, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes, network_axis
 
 FAR = 1 << 31  # starts and ends beyond this mean "to the end"
@@ -146,13 +147,19 @@ def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
 @operator("Concat", axes=Axes.OTHER)
 def _concat(ctx: Converter, op: Op) -> Sequence[Tensor]:
     names = [n for n in op.inputs if not _is_empty(ctx.tensor(n))]
-    if any(isinstance(ctx.tensor(n), Constant) for n in names):
-        raise Refusal("a constant next to signals")
-    signals = alike(ctx, op, [ctx.signal(op, n) for n in names])
+    signals = joined_operands(ctx, op, names)
     if len({(s.batch, s.rank) for s in signals}) != 1:
         raise Refusal("the operands have their batch at different axes")
     axis = signals[0].axis(op.attributes["axis"])
     return [signals[0]] if len(signals) == 1 else [ctx.emit(op, Concat(axis), signals)]
+
+
+def joined_operands(ctx: Converter, op: Op, names: Sequence[str]) -> list[Signal]:
+    """Return what is joined, constants among it as layers."""
+    found = {n: ctx.signal(op, n) for n in names if not isinstance(ctx.tensor(n), Constant)}
+    found = dict(zip(found, alike(ctx, op, list(found.values())), strict=True))
+    like = next(iter(found.values()))
+    return [found[n] if n in found else constant_signal(ctx, op, n, like) for n in names]
 
 
 def _is_empty(tensor: Tensor) -> bool:
@@ -232,7 +239,7 @@ def _bound(values: Sequence[int], sizes: Sequence[int], step: int, *, first: boo
 @operator("Gather", axes=Axes.OTHER)
 def _gather(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if isinstance(ctx.tensor(op.inputs[0]), Constant):
-        raise Refusal("a table that the input looks up (an embedding): start from the embedded vectors")
+        return [looked_up(ctx, op)]
     indices = ctx.constant(op.inputs[1])
     x = ctx.raw_signal(op.inputs[0])
     axis = x.axis(op.attributes.get("axis", 0))

@@ -68,7 +68,7 @@ class Signal:
         sizes: for each probe, the sample's shape: the ONNX shape without the batch.
         stored: for each probe, the sample's shape that the network's value has; it differs from ``sizes`` while a
             reshape is pending.
-        integer: whether it holds counts (the lengths of sequences), not numbers to explain.
+        integer: whether the network's value is an array of integers: an input that holds tokens or counts.
     """
 
     value: str
@@ -131,11 +131,24 @@ class Refused:
 
 @dataclass(frozen=True)
 class Above:
-    """Where a signal is above a number, or is not: truth values, which have no layer of their own."""
+    """Where a signal is above a number, or is not; a layer is made of it unless a rectifier is recognised in it.
+
+    Attributes:
+        signal: what is compared.
+        threshold: the number.
+        comparison: of the signal with the number, as ``Compare`` calls it.
+        maker: the ONNX tensor.
+    """
 
     signal: Signal
     threshold: float
-    negated: bool = False
+    comparison: str
+    maker: str
+
+    @property
+    def negated(self) -> bool:
+        """Whether it is true below the number."""
+        return self.comparison.startswith("less")
 
 
 Tensor = Constant | Signal | Refused | Above

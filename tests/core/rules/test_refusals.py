@@ -115,7 +115,7 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         UnsupportedError,
         "is not a rule for MatMul",
     ),
-    ("Compare", lambda: layers.Compare("less"), ParameterError, "one of equal, greater, greater_equal, got 'less'"),
+    ("Compare", lambda: layers.Compare("above"), ParameterError, "less, less_equal, got 'above'"),
     ("Compare", lambda: layers.Compare("equal").forward(ones(1, 2)), ShapeError, "1 inputs without a bound"),
     ("Compare", lambda: layers.Compare("equal").forward(ones(1, 2), ones(1, 3)), ShapeError, "do not broadcast"),
     ("Compare", lambda: layers.Compare("equal", ones(2, 2)).forward(ones(1, 2)), ShapeError, "has more axes than"),
