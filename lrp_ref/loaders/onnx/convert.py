@@ -18,6 +18,7 @@ from ...layers import (
     Compare,
     Dense,
     Embedding,
+    Exp,
     Flatten,
     Identity,
     Layer,
@@ -26,6 +27,8 @@ from ...layers import (
     ReLU,
     Reshape,
     Route,
+    Sigmoid,
+    Softmax,
     Sum,
     Unsqueeze,
     Where,
@@ -36,6 +39,7 @@ from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
 from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
+from .merged import SHAPING, taken_apart
 from .names import Origin
 from .patterns import Patterns
 from .values import (
@@ -49,6 +53,7 @@ from .values import (
     Sizes,
     Tensor,
     count,
+    lowest,
     merge_sizes,
     owner_of,
 )
@@ -91,6 +96,7 @@ class Converter:
         self._ghosts = 0
         self._numbers: dict[str, Signal] = {}  # of a value of integers: the same as floats
         self._whole_numbers: set[str] = set()  # values of floats that are whole
+        self._masked: set[str] = set()  # values with numbers in place of −∞
         self._refused: list[tuple[Op, str]] = []
         self._tensors: dict[str, Tensor] = {n: Constant.fixed(a) for n, a in graph.constants.items()}
         axes = batch_axes(graph, choices)
@@ -110,13 +116,17 @@ class Converter:
             raise ModelFormatError(f"{self.graph.path}: tensor '{name}' is read before any node makes it")
         return self._tensors[name]
 
-    def raw_signal(self, name: str) -> Signal:
-        """Return a tensor that must depend on the input; a reshape may be pending."""
+    def raw_signal(self, name: str, *, merged: bool = False) -> Signal:
+        """Return a tensor that must depend on the input; a reshape may be pending, its batch ``merged`` if allowed."""
         tensor = self.tensor(name)
         if isinstance(tensor, Above):
             tensor = self._tensors[name] = self.answered(self.graph.makers[tensor.maker], tensor)
         if not isinstance(tensor, Signal):
             raise Refusal(f"'{name}' is a constant where a signal is expected")
+        if tensor.merged is not None and not merged:
+            raise Refusal(
+                f"'{name}' of shape {tensor.file_shape(0, self.samples[0])} has its batch in one axis with others"
+            )
         return tensor
 
     def signal(self, op: Op, name: str) -> Signal:
@@ -124,6 +134,11 @@ class Converter:
         signal = self.raw_signal(name)
         if signal.value.startswith("!"):
             raise Refusal(f"'{name}' is an Erf that is not part of a GELU, which has no layer")
+        done = self._tensors[name] = self.settled(op, signal)
+        return done
+
+    def settled(self, op: Op, signal: Signal) -> Signal:
+        """Return a signal after its pending reshape."""
         if not signal.pending:
             return signal
         shape = merge_sizes(signal.sizes)
@@ -132,9 +147,7 @@ class Converter:
         if signal.value.startswith("#"):
             origin = self.built[int(owner_of(signal.value)[1:])].origin
             owner = replace(op, kind=origin.kind, name=origin.name)
-        done = self.emit(owner, layer, [replace(signal, sizes=signal.stored)], batch=signal.batch, tag="reshape")
-        self._tensors[name] = done
-        return done
+        return self.emit(owner, layer, [replace(signal, sizes=signal.stored)], batch=signal.batch, tag="reshape")
 
     def constant(self, name: str) -> Constant:
         """Return a tensor that must not depend on the input's values."""
@@ -235,6 +248,8 @@ class Converter:
         for k in range(outputs):
             sizes = tuple(shape[k] for shape in shapes)
             made.append(Signal(value_name(value, k), where, sizes, sizes, integer))
+        if self._masks(layer, reads):
+            self._masked.update(s.value for s in made)
         if keeps_whole(layer) and all(map(self.holds_whole, reads)):
             self._whole_numbers.update(s.value for s in made)
         if isinstance(layer, Route) and len(reads) == 1 and self.patterns.is_gate(reads[0]):
@@ -343,6 +358,13 @@ class Converter:
             raise Refusal(f"{number} unsupported node{'s' if number > 1 else ''}: {listed}")
         return self._finish()
 
+    def _masks(self, layer: Layer, reads: Sequence[Signal]) -> bool:
+        """Return whether a layer's output has numbers in place of −∞, which an exponential makes 0 of."""
+        if isinstance(layer, Affine | ConstantLayer) and any((a <= lowest(self.dtype)).any() for a in layer.arrays()):
+            return True
+        hides = isinstance(layer, Exp | ReLU | Sigmoid | Compare) or (isinstance(layer, Softmax) and not layer.log)
+        return not hides and any(s.value in self._masked for s in reads)
+
     def _answers(self, x: Signal) -> bool:
         """Return whether a value is one of truth."""
         return x.value.startswith("#") and isinstance(self.built[int(owner_of(x.value)[1:])].layer, Compare)
@@ -392,7 +414,7 @@ class Converter:
     def _handled(self, op: Op) -> Sequence[Tensor]:
         """Convert a node; in a file without a batch, one that refuses an axis of samples is given none."""
         try:
-            return HANDLERS[op.kind](self, op)
+            return self._apart(op)
         except (Refusal, LrpError):
             batched = {n: t for n in op.inputs if isinstance(t := self._tensors.get(n), Signal) and t.batch != WHOLE}
             if not self.whole or not batched:
@@ -400,6 +422,20 @@ class Converter:
             for name in batched:
                 self._tensors[name] = self.unbatched(op, self.signal(op, name))
             return HANDLERS[op.kind](self, op)
+
+    def _apart(self, op: Op) -> Sequence[Tensor]:
+        """Convert a node whose operands may have a batch that is merged with other axes: apart, and merged again."""
+        merged = {n: t for n in op.inputs if isinstance(t := self._tensors.get(n), Signal) and t.merged is not None}
+        if not merged or op.kind in SHAPING:
+            return HANDLERS[op.kind](self, op)
+        given = {n: self._tensors[n] for n in op.inputs if n}
+        apart = taken_apart(op, given, AXES[op.kind])
+        try:
+            self._tensors.update(apart.tensors)
+            made = HANDLERS[op.kind](self, apart.op)
+        finally:
+            self._tensors.update(given)
+        return [apart.merged(tensor) for tensor in made]
 
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
         fixed = all(t is None or t.is_fixed for t in inputs)
@@ -415,6 +451,8 @@ class Converter:
             tensor = self.tensor(name)
             if isinstance(tensor, Above) or (isinstance(tensor, Signal) and self._answers(tensor)):
                 raise Refusal(f"output '{name}' holds truth values")
+            if isinstance(tensor, Signal) and tensor.value in self._masked:
+                raise Refusal(f"output '{name}' has −∞ in it, which no network returns")
             if isinstance(tensor, Refused) and tensor.reason:
                 raise Refusal(tensor.reason)
             if not isinstance(tensor, Signal):

@@ -11,7 +11,7 @@ from ...layers import Constant as ConstantLayer
 from ...layers import Squeeze, Unsqueeze
 from .convert import Converter
 from .file import Op
-from .values import PROBES, WHOLE, Constant, Refusal, Signal
+from .values import PROBES, WHOLE, Constant, Refusal, Signal, lowest
 
 
 def batched(ctx: Converter, op: Op, x: Signal) -> Signal:
@@ -48,8 +48,7 @@ def finite(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any,
     """Return a mask with numbers that can be added in place of −∞: below a softmax they are 0 as well."""
     if array.dtype.kind != "f":
         return array
-    lowest = np.asarray(np.finfo(dtype).min / 4, array.dtype)  # two masks may be added
-    return np.where(np.isneginf(array), lowest, array)
+    return np.where(np.isneginf(array), np.asarray(lowest(dtype), array.dtype), array)
 
 
 def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:

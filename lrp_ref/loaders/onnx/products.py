@@ -23,15 +23,17 @@ def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if not isinstance(ctx.tensor(op.inputs[1]), Constant) or isinstance(ctx.tensor(op.inputs[0]), Constant):
         return [_gemm_of_signals(ctx, op)]
     x, weight = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
-    if x.rank != 2 or weight.ndim != 2:
+    if x.rank < 2 or weight.ndim != 2 or (a.get("transA", 0) and x.rank > 2):
         raise Refusal(f"operands with {x.rank} and {weight.ndim} axes instead of 2")
+    batch = x.batch
     if a.get("transA", 0) and x.batch == WHOLE:
         x = ctx.emit(op, Transpose((0, 2, 1)), [x], tag="transpose")
-    elif (1 - x.batch if a.get("transA", 0) else x.batch) not in (0, WHOLE):
+    elif a.get("transA", 0):
+        batch = 1 - batch
+    if batch == x.rank - 1:
         raise Refusal("it sums over the batch")
     weight = weight.T if a.get("transB", 0) else weight
     weight = weight if alpha == 1 else weight * weight.dtype.type(alpha)
-    batch = min(x.batch, 0)
     if not ctx.has(op, 2) or beta == 0:
         return [ctx.emit(op, Dense(np.ascontiguousarray(weight)), [x], batch=batch)]
     bias = ctx.weight(op.inputs[2])

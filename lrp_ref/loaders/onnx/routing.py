@@ -15,6 +15,7 @@ from .file import Op
 from .grids import wrapped
 from .layout import alike, constant_signal
 from .lookup import looked_up
+from .merged import place_in, transposed
 from .values import PROBES, WHOLE, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes, network_axis
 
 FAR = 1 << 31  # starts and ends beyond this mean "to the end"
@@ -22,8 +23,8 @@ FAR = 1 << 31  # starts and ends beyond this mean "to the end"
 
 @operator("Shape", "Size", axes=Axes.OTHER)
 def _shape(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.raw_signal(op.inputs[0])
-    shapes = [x.shape(k, ctx.samples[k]) for k in range(PROBES)]
+    x = ctx.raw_signal(op.inputs[0], merged=True)
+    shapes = [x.file_shape(k, ctx.samples[k]) for k in range(PROBES)]
     if op.kind == "Size":
         return [Constant(tuple(np.asarray(count(s), dtype=np.int64) for s in shapes))]
     part = slice(op.attributes.get("start"), op.attributes.get("end"))
@@ -42,7 +43,7 @@ def reshaped(ctx: Converter, op: Op, x: Signal, sizes: tuple[Sizes, ...], batch:
         layer: what to add; None for a Reshape or Flatten.
     """
     if x.pending or sizes == x.stored:
-        return replace(x, sizes=sizes, batch=batch)
+        return replace(x, sizes=sizes, batch=batch, merged=None)
     if layer is None:
         shape = merge_sizes(sizes)
         layer = Flatten() if len(shape) == 1 else Reshape(shape)
@@ -51,13 +52,13 @@ def reshaped(ctx: Converter, op: Op, x: Signal, sizes: tuple[Sizes, ...], batch:
 
 @operator("Reshape", axes=Axes.OTHER)
 def _reshape(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.raw_signal(op.inputs[0])
+    x = ctx.raw_signal(op.inputs[0], merged=True)
     if "shape" in op.attributes:
         targets = [list(op.attributes["shape"])] * PROBES
     else:
         targets = [[int(v) for v in p.reshape(-1)] for p in ctx.constant(op.inputs[1]).probes]
     keep_zero = bool(op.attributes.get("allowzero", 0))
-    shapes = [_resolve(x.shape(k, ctx.samples[k]), target, keep_zero) for k, target in enumerate(targets)]
+    shapes = [_resolve(x.file_shape(k, ctx.samples[k]), target, keep_zero) for k, target in enumerate(targets)]
     return [_to_shapes(ctx, op, x, shapes)]
 
 
@@ -84,6 +85,10 @@ def _to_shapes(ctx: Converter, op: Op, x: Signal, shapes: Sequence[Sizes]) -> Si
         here = {q for q, size in enumerate(shape) if size == n and count(shape[:q]) == lead}
         places = here if places is None else places & here
     if not places:
+        found = place_in(x, shapes, ctx.samples)
+        if found is not None:
+            batch, apart, group = found
+            return replace(reshaped(ctx, op, x, tuple(apart), batch, None), merged=group)
         raise Refusal(f"it merges the batch with other axes: {x.shape(0, ctx.samples[0])} to {shapes[0]}")
     batch = x.batch if x.batch in places else min(places)
     sizes = tuple((*s[:batch], *s[batch + 1 :]) for s in shapes)
@@ -133,7 +138,9 @@ def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 @operator("Transpose", axes=Axes.OTHER)
 def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.raw_signal(op.inputs[0])
+    x = ctx.raw_signal(op.inputs[0], merged=True)
+    if x.merged is not None:
+        return [_transposed_merged(ctx, op, x)]
     permutation = tuple(op.attributes.get("perm", tuple(reversed(range(x.rank)))))
     if sorted(permutation) != list(range(x.rank)):
         raise Refusal(f"perm {permutation} is no order of {x.rank} axes")
@@ -142,6 +149,21 @@ def _transpose(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if axes == tuple(range(1, len(axes) + 1)):
         return [x.moved(batch)]  # only the batch moves, and the network has it first anyway
     return [ctx.emit(op, Transpose((0, *axes)), [ctx.signal(op, op.inputs[0])], batch=batch)]
+
+
+def _transposed_merged(ctx: Converter, op: Op, x: Signal) -> Signal:
+    assert x.merged is not None
+    rank = x.rank - (x.merged[1] - x.merged[0] - 1)
+    permutation = tuple(op.attributes.get("perm", tuple(reversed(range(rank)))))
+    if sorted(permutation) != list(range(rank)):
+        raise Refusal(f"perm {permutation} is no order of {rank} axes")
+    order, group = transposed(x, permutation)
+    y = ctx.settled(op, replace(x, merged=None))
+    batch = order.index(y.batch)
+    axes = tuple(y.axis(p) for p in order if p != y.batch)
+    if axes != tuple(range(1, len(axes) + 1)):
+        y = ctx.emit(op, Transpose((0, *axes)), [y], batch=batch)
+    return replace(y, batch=batch, merged=group)
 
 
 @operator("Concat", axes=Axes.OTHER)

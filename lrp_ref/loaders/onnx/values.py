@@ -69,6 +69,8 @@ class Signal:
         stored: for each probe, the sample's shape that the network's value has; it differs from ``sizes`` while a
             reshape is pending.
         integer: whether the network's value is an array of integers: an input that holds tokens or counts.
+        merged: from which to before which of its axes are one axis of the file, in which samples are counted together
+            with something else (N·heads); None where none are. All else is said of the axes apart.
     """
 
     value: str
@@ -76,6 +78,7 @@ class Signal:
     sizes: tuple[Sizes, ...]
     stored: tuple[Sizes, ...]
     integer: bool = False
+    merged: tuple[int, int] | None = None
 
     @property
     def rank(self) -> int:
@@ -107,6 +110,14 @@ class Signal:
         if self.batch == WHOLE:
             return sizes
         return (*sizes[: self.batch], n, *sizes[self.batch :])
+
+    def file_shape(self, probe: int, n: int) -> Sizes:
+        """Return the ONNX tensor's shape as the file has it, with what is merged as one axis."""
+        shape = self.shape(probe, n)
+        if self.merged is None:
+            return shape
+        first, last = self.merged
+        return (*shape[:first], count(shape[first:last]), *shape[last:])
 
     def size(self, axis: int) -> int | None:
         """Return the size of the network's axis ``axis`` (1 and up), or None where it is free."""
@@ -165,6 +176,11 @@ def merge_sizes(sizes: tuple[Sizes, ...]) -> Sizes:
     if merged.count(-1) > 1:
         raise Refusal(f"a shape with {merged.count(-1)} free sizes: fix them with load(..., shapes=...)")
     return merged
+
+
+def lowest(dtype: np.dtype[Any]) -> float:
+    """Return the number that stands for −∞ in a mask; two of them may be added."""
+    return float(np.finfo(dtype).min / 4)
 
 
 def count(shape: Sizes) -> int:
