@@ -132,6 +132,18 @@ def steps_forward(weights: Weights, xs: Sequence[Array], start: tuple[Array, Arr
 # -- back ---------------------------------------------------------------------------------------------------------
 
 
+class Recorded(Protocol):
+    """What every loop leaves for the way back, in reading order; what arrives at x takes its place there."""
+
+    @property
+    def x(self) -> Array:
+        """What was read, (T, D, features, N)."""
+
+    @property
+    def h(self) -> Array:
+        """The states h before each step, and the last, (T + 1, D, hidden, N)."""
+
+
 class StepsBack(Protocol):
     """What :func:`steps_back` needs: steps of a block, which it enters at its end and leaves at its beginning."""
 
@@ -163,7 +175,7 @@ class Arriving:
     last_c: Array
 
 
-def steps_back(tape: Tape, arriving: Arriving, back: StepsBack) -> tuple[Array, Array]:
+def steps_back(tape: Recorded, arriving: Arriving, back: StepsBack) -> tuple[Array, Array]:
     """Go back through the steps; return what arrives at the h and c before the first, (D, hidden, N) each."""
     h, c = arriving.last_h, arriving.last_c
     if not h.size:

@@ -16,7 +16,7 @@ from lrp_ref import layers, rules
 from lrp_ref.errors import LrpError, ParameterError
 from lrp_ref.layers.recurrent import back as stepback
 from lrp_ref.layers.recurrent import steps as recurrence
-from lrp_ref.layers.recurrent.lstm import DIRECTIONS
+from lrp_ref.layers.recurrent.layer import DIRECTIONS
 from lrp_ref.literal import lstm as literal_lstm
 from lrp_ref.literal import rules as textbook
 from lrp_ref.network import Input, Network, Node
