@@ -33,7 +33,11 @@ from .elementwise import (
 from .lookup import Embedding, Number
 from .merge import Add, Concat
 from .pooling import AveragePool, MaxPool, SumPool
+from .recurrent.general_lstm import GeneralLSTM
+from .recurrent.gru import GRU
+from .recurrent.layer import RecurrentLayer
 from .recurrent.lstm import LSTM
+from .recurrent.rnn import RNN
 from .reduction import GlobalAveragePool, GlobalMaxPool, Mean, Sum
 from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
 from .softmax import Softmax
@@ -45,14 +49,17 @@ LAYERS: dict[str, type[Layer]] = {
         Flatten, GELU, Gather, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh, Identity, LSTM,
         LeakyReLU, Log, MatMul, MaxPool, Mean, Multiply, Number, Pad, Power, ReLU, Reshape, SELU, SiLU, Sigmoid, Slice,
         Softmax, Softplus, Split, Squeeze, Sum, SumPool, Tanh, Transpose, Unsqueeze, Upsample, Where,
+        GRU, GeneralLSTM, RNN,
     )
 }  # fmt: skip
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
     "LAYERS",
     "LSTM",
+    "RNN",
     "SELU",
     "Abs",
     "Add",
@@ -71,6 +78,7 @@ __all__ = [
     "Exp",
     "Flatten",
     "Gather",
+    "GeneralLSTM",
     "GlobalAveragePool",
     "GlobalMaxPool",
     "HardSigmoid",
@@ -89,6 +97,7 @@ __all__ = [
     "Pad",
     "Power",
     "ReLU",
+    "RecurrentLayer",
     "Reshape",
     "Route",
     "SiLU",

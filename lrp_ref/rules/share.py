@@ -162,9 +162,9 @@ def _bias_mass(passes: list[Pass], sent: Sent, total: Array, per_unit: bool) -> 
             edited = run.signed(b) if edited is None else edited + run.signed(b)
     if edited is None:
         return namespace(message).zeros(message.shape[0], dtype=message.dtype), None
-    if per_unit:
+    if per_unit or edited.ndim == message.ndim:  # a bias of each sample is summed with it
         units = message * edited
-        return sample_sum(units), units
+        return sample_sum(units), units if per_unit else None
     if sums is not None and edited.shape == (sums.shape[1], *(1,) * (message.ndim - 2)):
         return sample_sum(sums * edited.reshape(-1)), None
     one = (1,) * (message.ndim - 1 - edited.ndim)  # units along which the bias is one number: their messages first

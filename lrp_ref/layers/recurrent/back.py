@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...arithmetic import scalar
 from ...base.arrays import Array, Namespace, namespace
 from ...fast import buffers
 from ...rules.edits import ZERO, Stabiliser
 from ...rules.rule import Group, Rule, Run
-from ...rules.share import Given, share
+from ..base import Linear
 from ..dense import Dense
-from ..merge import Add
+from .shared import RelevanceBack, SharedBack
 from .steps import CELL, GATES, Tape, Weights
 
 
@@ -50,81 +48,21 @@ class DerivativeBack:
         pass
 
 
-class RelevanceBack:
-    """Base of the two ways to redistribute: relevance takes the place of x_t in the tape.
-
-    ``bias``, ``stabiliser`` and ``dropped`` (N,) are the columns of the ledger.
-    """
-
-    def __init__(self, tape: Tape) -> None:
-        self.xp, self.tape = namespace(tape.read), tape
-        zero = self.xp.zeros(tape.read.shape[3], dtype=tape.read.dtype)
-        self.bias, self.stabiliser, self.dropped = zero, zero, zero
-
-    def enter(self, steps: slice) -> None:
-        raise NotImplementedError
-
-    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        raise NotImplementedError
-
-    def leave(self, steps: slice) -> None:
-        raise NotImplementedError
-
-
-class SharedBack(RelevanceBack):
-    """Any two rules: every step is two linear layers, one direction after the other."""
+class LSTMShared(SharedBack):
+    """Any two rules: the new is i⊙g, the kept f⊙c_{t−1}, which hands what it gets to c_{t−1}."""
 
     def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape)
-        self.dense, self.state = dense, state
+        super().__init__(tape, dense, state)
+        self.tape = tape
         wx, wh, b = weights.input[:, CELL], weights.hidden[:, CELL], weights.bias[:, CELL]
         joint = self.xp.concatenate((wx, wh), axis=2)
         self.layers = [Dense(joint[k].T, b[k]) for k in range(joint.shape[0])]
 
-    def enter(self, steps: slice) -> None:
-        self.start = steps.start
+    def terms(self, t: int, k: int) -> tuple[Array, Array]:
+        return self.tape.parts[t, 1, k].T, self.tape.parts[t, 0, k].T
 
-    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        tape, at = self.tape, self.start + t
-        features, to_h, to_c = tape.features, [], []
-        for k, layer in enumerate(self.layers):
-            kept, new = tape.parts[at, 0, k].T, tape.parts[at, 1, k].T
-            cell = share(_CellSum(), (new, kept), h[k].T + c[k].T, self.state, Given(z=new + kept))
-            to_new, to_kept = cell.relevances
-            joint = self.xp.concatenate((tape.x[at, k], tape.h[at, k]), axis=0).T
-            below = share(layer, (joint,), to_new, self.dense)
-            (received,) = below.relevances
-            for account in (cell, below):
-                self.bias = self.bias + account.bias
-                self.stabiliser = self.stabiliser + account.stabiliser
-                self.dropped = self.dropped + account.dropped
-            tape.x[at, k] = received[:, :features].T
-            to_h.append(received[:, features:].T)
-            to_c.append(to_kept.T)
-        return self.xp.stack(to_h), self.xp.stack(to_c)
-
-    def leave(self, steps: slice) -> None:
-        pass
-
-
-class _CellSum(Add):
-    """c_t = i⊙g + f⊙c_{t−1}, whose even spread runs over all 2·hidden units, as in a dense layer (I, I)."""
-
-    def evenly(self) -> Any:
-        return _Everything()
-
-
-class _Everything(Add):
-    """The dense layer of ones over all units of all operands."""
-
-    def forward(self, *xs: Array) -> Array:
-        new, kept = xs
-        total = (new + kept).sum(axis=1, keepdims=True)
-        return namespace(new, kept).broadcast_to(total, new.shape)
-
-    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
-        spread = namespace(g).broadcast_to(g.sum(axis=1, keepdims=True), g.shape)
-        return (spread,) * len(xs)
+    def below(self, t: int, k: int) -> tuple[Linear, Array]:
+        return self.layers[k], self.xp.concatenate((self.tape.x[t, k], self.tape.h[t, k]), axis=0).T
 
 
 def plain(rule: Rule) -> Group | None:
@@ -145,6 +83,7 @@ class PlainBack(RelevanceBack):
 
     def __init__(self, weights: Weights, tape: Tape, below: Group, cell: Group) -> None:
         super().__init__(tape)
+        self.tape = tape
         self.below, self.cell = below, cell
         rows = weights.rows((CELL,))[:, 0]
         self.bare = None  # the weights of z without its bias, where the rule leaves that out
@@ -274,5 +213,5 @@ def relevance_back(weights: Weights, tape: Tape, dense: Rule, state: Rule) -> Re
     """Return the way to make steps back under the rules of the cell input and of the sum c_t."""
     below, cell = plain(dense), plain(state)
     if below is None or cell is None:
-        return SharedBack(weights, tape, dense, state)
+        return LSTMShared(weights, tape, dense, state)
     return PlainBack(weights, tape, below, cell)

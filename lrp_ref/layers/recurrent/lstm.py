@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from ...base.arrays import Array, namespace
 from ...rules.rule import Rule
-from .back import DerivativeBack, RelevanceBack, relevance_back
+from .back import DerivativeBack, relevance_back
 from .layer import RecurrentLayer
+from .shared import RelevanceBack
 from .steps import Tape, Weights, steps_forward
 
 

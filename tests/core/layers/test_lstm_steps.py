@@ -13,6 +13,7 @@ from samples import Draw
 
 from lrp_ref import layers, rules
 from lrp_ref.layers.recurrent import back as stepback
+from lrp_ref.layers.recurrent import shared
 from lrp_ref.layers.recurrent import steps as recurrence
 from lrp_ref.rules import edits
 from lrp_ref.rules.edits import KEEP, NEG, POS, SQUARE, ZERO
@@ -209,7 +210,7 @@ def test_two_plain_rules_make_no_layer_for_a_step(monkeypatch: pytest.MonkeyPatc
         calls.append(1)
         return share(*args, **options)
 
-    monkeypatch.setattr(stepback, "share", counted)
+    monkeypatch.setattr(shared, "share", counted)
     for dense, state, expected in (
         (rules.Epsilon(0.25), rules.LRP0(), 0),
         (rules.Gamma(0.25), rules.LRP0(), 2 * 2 * STEPS),
@@ -228,7 +229,7 @@ def test_the_general_way_hands_on_what_it_knows(monkeypatch: pytest.MonkeyPatch)
     def forbidden(self: Any, *xs: Any) -> Any:
         raise AssertionError("the sum was formed again")
 
-    monkeypatch.setattr(stepback._CellSum, "forward", forbidden)
+    monkeypatch.setattr(shared.CellSum, "forward", forbidden)
     layer.redistribute(xs, rs, rules.Recurrent(rules.Gamma(0.25), rules.Epsilon(0.25)))
 
 

@@ -1,0 +1,140 @@
+"""GRU: gated recurrent unit, in both of its conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...base.arrays import Array, namespace
+from ...errors import ParameterError, ShapeError
+from ...rules.rule import Rule
+from ..base import Linear
+from ..dense import Dense
+from .activations import Activation, function_of
+from .shared import GatedDense, SharedBack
+from .stepwise import StepTape, Stepwise, product, transposed
+
+RESET, UPDATE, NEW = 0, 1, 2  # the gates of the parameters
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GRU(Stepwise):
+    """Gated recurrent unit over (N, time, features), one- or bidirectional, with variable lengths.
+
+    Formula: (r, z) = σ(W x_t + U h_{t−1} + b), h_t = (1 − z)⊙n + z⊙h_{t−1}, and with the reset gate after the product
+    n = tanh(W_n x_t + b_n + r⊙(U_n h_{t−1} + c)), before it n = tanh(W_n x_t + U_n (r⊙h_{t−1}) + b_n).
+
+    Relevance: gates take none (LRP-all); the ε-rule splits h_t into (1 − z)⊙n and z⊙h_{t−1}; the dense rule takes R_n
+    to x_t and h_{t−1}, r being a constant there: with the reset gate after the product its weights are (W_n, r⊙U_n)
+    and its bias b_n + r⊙c. What arrives at the initial state, and relevance of sequence outputs after a sample's end,
+    is in the ledger as dropped.
+
+    Args:
+        weight_input: (directions, 3, hidden, features), gates in the order r, z, n, as PyTorch has them.
+        weight_hidden: (directions, 3, hidden, hidden).
+        bias: (directions, 3, hidden); of r and z the sum of both biases where a framework has two, of n the one that
+            stands outside r⊙(...).
+        direction: "forward", "reverse" or "bidirectional".
+        returns: "sequence" (N, time, directions·hidden), "last" (N, directions·hidden: of each direction the state
+            after its last step), or "all": (sequence, h (N, directions, hidden)).
+        lengths: whether a second input holds the number of valid steps of each sample, integers (N,).
+            States after the end stay as they were; sequence outputs there are 0.
+        state: whether the last input is the initial h, (N, directions, hidden); else zeros.
+        bias_hidden: c (directions, hidden), where the reset gate comes after the product; None for zeros.
+        reset_after: whether r is applied to U_n h_{t−1} + c (PyTorch, Keras' reset_after, ONNX's linear_before_reset)
+            or to h_{t−1} (Cho et al. 2014).
+        gate: σ, see ``activations``: a name, or a tuple of the name and its parameters.
+        activation: what stands for the tanh.
+        clip: what σ and the tanh are applied to is clipped to [−clip, clip]; None for no bound.
+
+    Source: Cho et al. 2014, §2.3; the rule as for the LSTM in Arras et al. 2017, §2.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = GRU(np.ones((1, 3, 1, 1)), np.ones((1, 3, 1, 1)), np.zeros((1, 3, 1)))
+        >>> layer.forward(np.ones((1, 1, 1))).round(4)
+        array([[[0.2048]]])
+    """
+
+    gates: ClassVar[int] = 3
+
+    bias_hidden: Array | None = None
+    reset_after: bool = True
+    gate: Activation = "sigmoid"
+    activation: Activation = "tanh"
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shape = (self.weight_input.shape[0], self.hidden)
+        if self.bias_hidden is not None and self.bias_hidden.shape != shape:
+            raise ShapeError(f"GRU: bias_hidden must be {shape}, got {self.bias_hidden.shape}")
+        if self.bias_hidden is not None and not self.reset_after:
+            raise ParameterError("GRU: with the reset gate before the product, add bias_hidden to the bias of n")
+        self._functions()
+
+    def _functions(self) -> tuple[Any, Any]:
+        return function_of("GRU", self.gate, self.clip), function_of("GRU", self.activation, self.clip)
+
+    def _recurrent(self, r: Array, h: Array) -> Array:
+        """Return what h_{t−1} adds to what n is the tanh of, (D, hidden, N)."""
+        u = self.weight_hidden[:, NEW]
+        return r * self._ungated(h) if self.reset_after else product(u, r * h)
+
+    def _ungated(self, h: Array) -> Array:
+        """Return U_n h_{t−1} + c."""
+        whole = product(self.weight_hidden[:, NEW], h)
+        return whole if self.bias_hidden is None else whole + self.bias_hidden[..., None]
+
+    def _step(self, x: Array, states: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:
+        (h,), (gate, tanh), (w, u, b) = states, self._functions(), self._by_gate()
+        from_x = product(w, x) + b
+        z_gates = from_x[:NEW] + product(u[:NEW], h)
+        r, keep = gate.forward(z_gates)
+        z_new = from_x[NEW] + self._recurrent(r, h)
+        z = namespace(x, h).concatenate((z_gates, z_new[None]))
+        return z, ((1 - keep) * tanh.forward(z_new) + keep * h,)
+
+    def _pull_step(self, z: Array, states: Sequence[Array], h: Array, c: Array) -> tuple[Array, Array, Array]:
+        (before,), (gate, tanh), xp = states, self._functions(), namespace(z, h)
+        r, keep = gate.forward(z[:NEW])
+        to_new = h * (1 - keep) * tanh.slope(z[NEW])
+        u = self._by_gate()[1]
+        if self.reset_after:
+            to_r, to_h = to_new * self._ungated(before), transposed(u[NEW:], (to_new * r)[None])
+        else:
+            to_read = transposed(u[NEW:], to_new[None])
+            to_r, to_h = to_read * before, to_read * r
+        to_gates = xp.stack((to_r, h * (before - tanh.forward(z[NEW])))) * gate.slope(z[:NEW])
+        below = h * keep + to_h + transposed(u[:NEW], to_gates)
+        return xp.concatenate((to_gates, to_new[None])), below, c
+
+    def _relevance(self, tape: StepTape, dense: Rule, state: Rule) -> SharedBack:
+        return _RelevanceSteps(self, tape, dense, state)
+
+
+class _RelevanceSteps(SharedBack):
+    """The new is (1 − z)⊙n, the kept z⊙h_{t−1}; what both hand down arrives at h_{t−1}."""
+
+    def __init__(self, layer: GRU, tape: StepTape, dense: Rule, state: Rule) -> None:
+        super().__init__(tape, dense, state)
+        self.layer, self.tape, (self.gate, self.tanh) = layer, tape, layer._functions()
+        self.weights = [(layer.weight_input[k, NEW].T, layer.weight_hidden[k, NEW].T) for k in range(tape.h.shape[1])]
+        self.joint = [Dense(self.xp.concatenate(pair), layer.bias[k, NEW]) for k, pair in enumerate(self.weights)]
+
+    def terms(self, t: int, k: int) -> tuple[Array, Array]:
+        keep, n = self.gate.forward(self.tape.z[t, UPDATE, k]).T, self.tanh.forward(self.tape.z[t, NEW, k]).T
+        return (1 - keep) * n, keep * self.tape.h[t, k].T
+
+    def below(self, t: int, k: int) -> tuple[Linear, Array]:
+        x, h, r = self.tape.x[t, k].T, self.tape.h[t, k].T, self.gate.forward(self.tape.z[t, RESET, k]).T
+        if not self.layer.reset_after:
+            return self.joint[k], self.xp.concatenate((x, r * h), axis=1)
+        bias, c = self.layer.bias[k, NEW], self.layer.bias_hidden
+        whole = r * 0 + bias if c is None else bias + r * c[k]
+        return GatedDense(*self.weights[k], r, whole), self.xp.concatenate((x, h), axis=1)
+
+    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
+        through_n, kept = super().step(t, h, c)
+        return through_n + kept, c
