@@ -11,7 +11,7 @@ import numpy as np
 from .. import heatmap
 from ..base.arrays import Array
 from ..base.tables import number
-from ..layers import LSTM, Conv, Transpose
+from ..layers import Conv, RecurrentLayer, Transpose
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation.explanation import Explanation
@@ -81,14 +81,14 @@ def canvas(job: Job, sample: Sample) -> Canvas:
 
 
 def _channels_last(net: Network) -> bool:
-    """Whether an input (N, ., .) has its channels last: an LSTM reads it, not a convolution."""
+    """Whether an input (N, ., .) has its channels last: a recurrent layer reads it, not a convolution."""
     name, turned = net.inputs[0].name, False
     while True:
         readers = net.consumers(name)
         if not readers:
             return turned
         node = readers[0]
-        if isinstance(node.layer, LSTM):
+        if isinstance(node.layer, RecurrentLayer):
             return not turned
         if isinstance(node.layer, Conv):
             return turned

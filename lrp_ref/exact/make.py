@@ -12,7 +12,7 @@ import numpy as np
 from ..arithmetic import ball, modular, precision, random_primes
 from ..base.arrays import Array, is_float, to_numpy
 from ..errors import LrpError, ParameterError, UndecidedError, UnsupportedError
-from ..layers import LSTM, Linear
+from ..layers import Linear, RecurrentLayer
 from ..network.network import Network
 from ..propagation import composites
 from ..propagation.explaining import explain
@@ -213,10 +213,10 @@ def _made(runs: Runs, proof: Identities, request: Request, hashes: Hashes, notes
         open_ = [r.node for r in exact.ledger if not all(v.value.contains(0) for v in r.residual.flat)]
         truth = {k: relevance.get(k) or enclose(a) for k, a in _parts(exact, runs.fed).items()}
     verdict = _verdict(open_, proof, made, notes)
-    if any(isinstance(n.layer, LSTM) for n in prepared.net.nodes):
+    if any(isinstance(n.layer, RecurrentLayer) for n in prepared.net.nodes):
         notes = (
             *notes,
-            "an LSTM is one node: its steps have no rows, and its denominators are not among the decisions",
+            "a recurrent layer is one node: its steps have no rows, and its denominators are not among the decisions",
         )
     if proof.refused:
         notes = (*notes, f"no exact identities: {proof.refused}")

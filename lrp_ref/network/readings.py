@@ -14,7 +14,6 @@ from typing import Any
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
 from ..layers import (
-    LSTM,
     Add,
     Affine,
     Bilinear,
@@ -32,6 +31,7 @@ from ..layers import (
     MaxPool,
     Multiply,
     Pad,
+    RecurrentLayer,
     ReLU,
     Route,
     Sigmoid,
@@ -40,7 +40,7 @@ from ..layers import (
 )
 from .network import Network, Node, owner
 
-WEIGHTED = (Dense, Conv, ConvTranspose, LSTM)  # what comes out of them is a number like any other
+WEIGHTED = (Dense, Conv, ConvTranspose, RecurrentLayer)  # what comes out of them is a number like any other
 ENDS = (Sigmoid, HardSigmoid, Softmax)
 RISING = (Identity, Clip, ReLU, Exp, Log, Tanh)  # they keep the order of probabilities
 RAW, SIGMOID, SOFTMAX = "raw", "sigmoid", "softmax"

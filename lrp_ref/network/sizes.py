@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ..errors import LrpError, ParameterError, ShapeError, unknown
-from ..layers import LSTM, Affine, Conv, ConvTranspose, Dense
+from ..layers import Affine, Conv, ConvTranspose, Dense, RecurrentLayer
 from ..layers.base import Elementwise
 from ..layers.route import Flatten
 from .inputs import Input
@@ -120,7 +120,7 @@ def _read(net: Network, name: str, declared: Sizes | None) -> Sizes | None:
             wanted = (layer.weight.shape[1] * layer.groups, *((None,) * (layer.weight.ndim - 2)))
         elif isinstance(layer, ConvTranspose):
             wanted = (layer.weight.shape[0], *((None,) * (layer.weight.ndim - 2)))
-        elif isinstance(layer, LSTM):
+        elif isinstance(layer, RecurrentLayer):
             wanted = (None, layer.weight_input.shape[-1])
         elif isinstance(layer, Elementwise | Affine | Flatten):
             wanted = _read(net, node.name, None if isinstance(layer, Flatten) else declared)

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import rules
 from ..errors import ParameterError, unknown
-from ..layers import LSTM, Layer
+from ..layers import Layer, RecurrentLayer
 from ..rules.edits import Stabiliser
 from ..rules.rule import AnyRule, Rule, WithBias
 from .plan import CONVOLUTIONS as CONVOLUTIONS
@@ -29,7 +29,7 @@ from .presets import ZENNIT as ZENNIT
 
 
 def of_rule(rule: AnyRule) -> Composite:
-    """Return the composite that uses one rule on every dense and convolution layer (ε also inside LSTMs).
+    """Return the composite that uses one rule on every dense and convolution layer (ε also inside recurrent cells).
 
     A rule for any layer, such as Gradient(), is used at every node.
     """
@@ -37,7 +37,7 @@ def of_rule(rule: AnyRule) -> Composite:
         return Composite([(Layer, rule)], name=repr(rule))
     entries: list[tuple[Where, AnyRule]] = [(WEIGHTED, rule)]
     if isinstance(rule.rule if isinstance(rule, WithBias) else rule, rules.Epsilon):
-        entries.append((LSTM, rule))
+        entries.append((RecurrentLayer, rule))
     return Composite(entries, name=repr(rule))
 
 

@@ -1,7 +1,7 @@
 """Which rule at which node: an ordered list of (where → rule) of which the first match wins, and the plan it makes.
 
-Nodes that nothing matches: sums and average pools get ε = 1e-6, affine layers (an unmerged BatchNorm) pass, an LSTM
-gets ε = 1e-3, and everything else keeps its own way (activations pass, routes route, max pools choose the winner).
+Nodes that nothing matches: sums and average pools get ε = 1e-6, affine layers (an unmerged BatchNorm) pass, recurrent
+layers get ε = 1e-3, everything else keeps its own way (activations pass, routes route, max pools choose the winner).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .. import rules
 from ..base import tables
 from ..base.frozen import Value
 from ..errors import ParameterError, unknown
-from ..layers import LSTM, Affine, Bilinear, Conv, ConvTranspose, Dense, Layer, Linear, Unweighted
+from ..layers import Affine, Bilinear, Conv, ConvTranspose, Dense, Layer, Linear, RecurrentLayer, Unweighted
 from ..network.network import Network, Node
 from ..rules.groups import require_bias_policy
 from ..rules.rule import AnyRule, Rule
@@ -221,7 +221,7 @@ class Composite(Value):
         """Return the rule of an entry as it holds at a node: under the bias policy, and with the bounds of z^B."""
         if isinstance(rule, rules.ZBox) and (rule.low is None or rule.high is None):
             return bounded(rule, node, net, self.name)
-        has_bias = isinstance(node.layer, Linear | LSTM) and not isinstance(node.layer, Unweighted)
+        has_bias = isinstance(node.layer, Linear | RecurrentLayer) and not isinstance(node.layer, Unweighted)
         if self.bias != "absorb" and has_bias and isinstance(rule, Rule | rules.Recurrent):
             return rule.with_bias(self.bias)
         return rule
@@ -232,7 +232,7 @@ CONVOLUTIONS = (Conv, ConvTranspose)
 DEFAULTS: tuple[tuple[Where, AnyRule], ...] = (
     (Unweighted, rules.Epsilon(1e-6)),
     (Affine, rules.Pass()),
-    (LSTM, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
+    (RecurrentLayer, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import rules
-from ..layers import LSTM, Clip, Conv, Dense, Layer, ReLU, Unweighted
+from ..layers import Clip, Conv, Dense, Layer, RecurrentLayer, ReLU, Unweighted
 from ..rules.edits import Stabiliser, add
 from ..rules.rule import AnyRule, Rule
 from .plan import CONVOLUTIONS, WEIGHTED, Composite, Where, first, order
@@ -22,7 +22,7 @@ def _lrp0() -> Composite:
 
 
 def _epsilon(epsilon: float = 1e-6) -> Composite:
-    return Composite([((*WEIGHTED, LSTM), rules.Epsilon(epsilon))], name="epsilon")
+    return Composite([((*WEIGHTED, RecurrentLayer), rules.Epsilon(epsilon))], name="epsilon")
 
 
 def _convolutions(name: str, rule: Rule, flat: bool, epsilon: float, stabiliser: Stabiliser) -> Composite:

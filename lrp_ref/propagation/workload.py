@@ -18,7 +18,7 @@ WORKING_BYTES = 128 << 20  # of activations that all threads keep on the CPU; a 
 DIVIDED_BYTES = 8 << 20  # of activations from which on threads take samples of their own
 DIVIDED_PRODUCTS = 24 << 20  # of a layer, on average, from which on threads divide it: some 0.5 ms
 FEWEST_COLUMNS = 8  # that a matrix is multiplied with in the time that reading it takes
-RECURRENT_BYTES = 1 << 20  # of an LSTM's weights, from which on the BLAS is quicker with several threads
+RECURRENT_BYTES = 1 << 20  # of a recurrent layer's weights, from which on the BLAS is quicker with several threads
 
 
 class Divided(Enum):

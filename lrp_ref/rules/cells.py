@@ -39,11 +39,12 @@ class Product(AnyRule):
 class Recurrent(AnyRule):
     """Rules inside a recurrent cell; a product of gate and signal gives all to the signal (LRP-all).
 
-    ``Epsilon(ε, bias_share=δ)`` on an LSTM is short for ``Recurrent(Epsilon(ε, δ), Epsilon(ε, δ))``.
+    ``Epsilon(ε, bias_share=δ)`` on a recurrent layer is short for ``Recurrent(Epsilon(ε, δ), Epsilon(ε, δ))``.
 
     Args:
-        dense: rule of the cell-input pre-activations.
-        state: rule of the sum c_t = i⊙g + f⊙c_{t−1}.
+        dense: rule of the cell-input pre-activations: of g in an LSTM, n in a GRU, h_t itself in a simple RNN.
+        state: rule of the cell's sum: c_t = i⊙g + f⊙c_{t−1} of an LSTM, h_t = (1 − z)⊙n + z⊙h_{t−1} of a GRU; a simple
+            RNN has none.
 
     Source: Arras et al. 2017, §2; 2019, §11.3.
     """
@@ -52,7 +53,7 @@ class Recurrent(AnyRule):
     state: Rule = EPSILON
 
     def with_bias(self, policy: str) -> Recurrent:
-        """Return the rules under a bias policy, see ``Rule.with_bias``; the sum c_t has no bias.
+        """Return the rules under a bias policy, see ``Rule.with_bias``; the cell's sum has no bias.
 
         Raises:
             ParameterError: another policy.
@@ -61,4 +62,4 @@ class Recurrent(AnyRule):
 
     def formula(self) -> str:
         """Return the formulas."""
-        return f"cell input: {self.dense.formula()}; c_t: {self.state.formula()}; products: R_signal = R, R_gate = 0"
+        return f"cell input: {self.dense.formula()}; sum: {self.state.formula()}; products: R_signal = R, R_gate = 0"

@@ -311,6 +311,44 @@ def _route() -> list[Sample]:
     ]
 
 
+def _cells() -> list[Sample]:
+    """Cells with a plain loop; those whose functions have exact values on rationals have them themselves."""
+    exactly = {"gate": ("hardsigmoid", 0.25, 0.5), "activation": "relu"}
+    plainly = {"reset_after": False}
+
+    def lengths(d: Draw, n: int) -> tuple[Any, ...]:
+        return ((np.arange(n) * 2 + 3) % 5,)
+
+    def cell(kind: str, name: str, gates: int, more: Any = None, count: int = 1, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            weights = d(count, gates, 2, 3) / 2, d(count, gates, 2, 2) / 2, d(count, gates, 2) / 2
+            own = {key: d(*value[0]) / 2 if isinstance(value, list) else value for key, value in options.items()}
+            return getattr(layers, kind)(*weights, **own)
+
+        exact = options.get("activation") == "relu"
+        return Sample(f"{kind}-{name}", build, ((4, 3),), exact=exact, more=more)
+
+    def operands(states: int, count: int, given: bool = True) -> Callable[[Draw, int], tuple[Any, ...]]:
+        return lambda d, n: (*(lengths(d, n) if given else ()), *(d(n, count, 2) for _ in range(states)))
+
+    whole = {"direction": "bidirectional", "returns": "all", "lengths": True, "state": True}
+    return [
+        cell("RNN", "sequence", 1),
+        cell("RNN", "exact", 1, activation="relu", returns="last"),
+        cell("RNN", "everything", 1, operands(1, 2), 2, activation="relu", clip=1.5, **whole),
+        cell("GRU", "sequence", 3, bias_hidden=[(1, 2)]),
+        cell("GRU", "reset-before", 3, reset_after=False, returns="last"),
+        cell("GRU", "reverse-lengths", 3, lengths, direction="reverse", lengths=True, bias_hidden=[(1, 2)]),
+        cell("GRU", "exact", 3, returns="last", bias_hidden=[(1, 2)], **exactly),
+        cell("GRU", "exact-reset-before", 3, operands(1, 1, False), state=True, **exactly, **plainly),
+        cell("GRU", "everything", 3, operands(1, 2), 2, bias_hidden=[(2, 2)], clip=2.0, **whole),
+        cell("GeneralLSTM", "peepholes", 4, peephole=[(1, 3, 2)]),
+        cell("GeneralLSTM", "coupled", 4, coupled=True, returns="last", output_activation="linear"),
+        cell("GeneralLSTM", "exact", 4, peephole=[(1, 3, 2)], output_activation="relu", **exactly),
+        cell("GeneralLSTM", "everything", 4, operands(2, 2), 2, peephole=[(2, 3, 2)], coupled=True, clip=1.25, **whole),
+    ]
+
+
 def _lstm() -> list[Sample]:
     def lengths(d: Draw, n: int) -> tuple[Any, ...]:
         return ((np.arange(n) * 2 + 3) % 5,)  # 3, 0, 2, 4, 1, ... of 4 steps
@@ -374,6 +412,7 @@ SAMPLES = [
         _route,
         _lookup,
         _lstm,
+        _cells,
         _softmax,
     )
     for sample in some()

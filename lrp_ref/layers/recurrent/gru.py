@@ -91,14 +91,14 @@ class GRU(Stepwise):
         (h,), (gate, tanh), (w, u, b) = states, self._functions(), self._by_gate()
         from_x = product(w, x) + b
         z_gates = from_x[:NEW] + product(u[:NEW], h)
-        r, keep = gate.forward(z_gates)
+        r, keep = (gate.forward(z_gates[k]) for k in (RESET, UPDATE))
         z_new = from_x[NEW] + self._recurrent(r, h)
         z = namespace(x, h).concatenate((z_gates, z_new[None]))
         return z, ((1 - keep) * tanh.forward(z_new) + keep * h,)
 
     def _pull_step(self, z: Array, states: Sequence[Array], h: Array, c: Array) -> tuple[Array, Array, Array]:
         (before,), (gate, tanh), xp = states, self._functions(), namespace(z, h)
-        r, keep = gate.forward(z[:NEW])
+        r, keep = (gate.forward(z[k]) for k in (RESET, UPDATE))
         to_new = h * (1 - keep) * tanh.slope(z[NEW])
         u = self._by_gate()[1]
         if self.reset_after:

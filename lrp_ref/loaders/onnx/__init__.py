@@ -25,8 +25,8 @@ def load(
 
     The network takes and returns the arrays that onnxruntime takes and returns: an LSTM exported with (time, N,
     features) takes that here too. ``Input.batch_axis``, ``Network.output_axes`` and ``lrp-ref show`` say where the
-    batch is: where an LSTM, a convolution or a dense layer that reads the input has it, or an axis is called "batch";
-    otherwise it is the first. A batch size fixed in the file is free here, unless the file mixes what would be
+    batch is: where a recurrent layer, a convolution or a dense layer that reads the input has it, or an axis is called
+    "batch"; otherwise it is the first. A batch size fixed in the file is free here, unless the file mixes what would be
     its samples, or adds other numbers to each: then it has no batch, and the whole array is one sample
     (``Input.batch_axis`` is None).
 

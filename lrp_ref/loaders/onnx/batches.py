@@ -22,6 +22,7 @@ class Axes(Enum):
 
 AXES: dict[str, Axes] = {}  # of every operator, as it says where it is registered
 
+RECURRENT = ("LSTM", "GRU", "RNN")
 SPACE = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 # Sizes that stand for a free size, by the number of the input's axes: large enough for every pooling, cheap, since they
@@ -59,8 +60,9 @@ class Choices:
 def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
     """Return the batch axis of every input.
 
-    It is the one that the file shows: where an LSTM that reads the input has its batch, or else a convolution, pooling
-    or dense layer; an axis that is called "batch"; an axis with the name of another input's batch. Otherwise it is 0.
+    It is the one that the file shows: where a recurrent layer that reads the input has its batch, or else a
+    convolution, pooling or dense layer; an axis that is called "batch"; an axis with the name of another input's batch.
+    Otherwise it is 0.
 
     Raises:
         ParameterError: a choice for an input that does not exist, or an axis that it does not have.
@@ -71,8 +73,8 @@ def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
             raise ParameterError(f"{graph.path}: no input is called '{name}'; there are: {', '.join(names)}")
     called = {i.name: _axis_called(i, lambda text: "batch" in text.lower()) for i in graph.inputs}
     found = {name: axis for name, axis in called.items() if axis is not None}
-    # What an LSTM says is looked at last, since it holds for every LSTM.
-    for op in sorted(graph.ops, key=lambda op: op.kind == "LSTM"):
+    # What a recurrent layer says is looked at last, since it holds for every one.
+    for op in sorted(graph.ops, key=lambda op: op.kind in RECURRENT):
         for tensor, roles in _roles(op):
             if "batch" in roles:
                 origin = _origin(tensor, roles.index("batch"), graph)
@@ -126,7 +128,7 @@ def _roles(op: Op) -> list[tuple[str, tuple[str, ...]]]:
     """Return tensors that a node reads, with what it takes their axes for."""
     if not op.inputs:
         return []  # a damaged node; its conversion says so
-    if op.kind == "LSTM":
+    if op.kind in RECURRENT:
         first = bool(op.attributes.get("layout", 0))
         sequence = ("batch", "time", "features") if first else ("time", "batch", "features")
         state = ("batch", "directions", "hidden") if first else ("directions", "batch", "hidden")

@@ -11,7 +11,6 @@ import numpy as np
 
 from ...errors import LrpError, ModelFormatError
 from ...layers import (
-    LSTM,
     Abs,
     Add,
     Affine,
@@ -24,6 +23,7 @@ from ...layers import (
     Layer,
     Multiply,
     Number,
+    RecurrentLayer,
     ReLU,
     Reshape,
     Route,
@@ -312,8 +312,8 @@ class Converter:
 
     def _shapes(self, layer: Layer, reads: Sequence[Signal]) -> list[list[Sizes]]:
         """Return, for each probe, the sample shape of each output."""
-        if isinstance(layer, LSTM):
-            return [_lstm_shapes(layer, reads[0].sizes[k]) for k in range(PROBES)]
+        if isinstance(layer, RecurrentLayer):
+            return [_recurrent_shapes(layer, reads[0].sizes[k]) for k in range(PROBES)]
         found: list[list[Sizes]] = []
         for k in range(PROBES):
             if k and all(s.sizes[k] == s.sizes[0] for s in reads):
@@ -521,11 +521,11 @@ def _input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
     return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind != "f")
 
 
-def _lstm_shapes(layer: LSTM, sizes: Sizes) -> list[Sizes]:
+def _recurrent_shapes(layer: RecurrentLayer, sizes: Sizes) -> list[Sizes]:
     directions, hidden = layer.weight_input.shape[0], layer.hidden
     if len(sizes) != 2 or sizes[1] != layer.weight_input.shape[3]:
         raise Refusal(f"samples of shape {sizes} are not (time, {layer.weight_input.shape[3]})")
     sequence, state = (sizes[0], directions * hidden), (directions, hidden)
     if layer.returns == "all":
-        return [sequence, state, state]
+        return [sequence, *(state for _ in layer.states)]
     return [sequence] if layer.returns == "sequence" else [(directions * hidden,)]

@@ -7,7 +7,7 @@ from typing import Any
 import checks
 import numpy as np
 import pytest
-from samples import SAMPLES, Draw, Sample, exactly
+from samples import SAMPLES, Draw, Sample, exactly, first
 
 from lrp_ref import layers
 from lrp_ref.layers.base import Linear, Route
@@ -111,4 +111,4 @@ def test_what_has_no_exact_value_says_so(sample: Sample) -> None:
         layer.forward(*xs)
     if sample.kind != "Log":  # its derivative 1/x is rational
         with pytest.raises(NotImplementedError, match="has no exact value on rationals"):
-            layer.vjp(xs, exactly(sample.relevances())[0])
+            layer.vjp(xs, first(exactly(sample.relevances())))

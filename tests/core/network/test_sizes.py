@@ -37,6 +37,7 @@ CASES: dict[str, tuple[Network, tuple[int, ...]]] = {
         net(L.Conv(kernel(2, 1, 3, 3)), L.MaxPool((2, 2)), L.Flatten(), L.Dense(kernel(18, 2))),
         (1, 8, 8),  # (8 − 2)/2 = 3, 2·3·3 = 18
     ),
+    "GRU": (net(L.GRU(kernel(1, 3, 2, 5), kernel(1, 3, 2, 2), kernel(1, 3, 2))), (1, 5)),
     "LSTM": (net(L.LSTM(kernel(1, 4, 2, 5), kernel(1, 4, 2, 2), kernel(1, 4, 2))), (1, 5)),
 }
 

@@ -30,6 +30,10 @@ def lstm(**options: Any) -> Any:
     return layers.LSTM(ones(1, 4, 2, 3), ones(1, 4, 2, 2), ones(1, 4, 2), **options)
 
 
+def cell(kind: str, gates: int, **options: Any) -> Any:
+    return getattr(layers, kind)(ones(1, gates, 2, 3), ones(1, gates, 2, 2), ones(1, gates, 2), **options)
+
+
 LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("Dense", lambda: layers.Dense(ones(3)), ShapeError, r"weight must be (in, out), got shape (3,)"),
     ("Dense", lambda: layers.Dense(ones(3, 2), ones(3)), ShapeError, "bias must be (2,), got shape (3,)"),
@@ -158,6 +162,29 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("LSTM", lambda: lstm(state=True).forward(ones(1, 4, 3)), ShapeError, "expects 3 inputs"),
     ("LSTM", lambda: lstm(lengths=True).forward(ones(2, 4, 3), np.ones(3, int)), ShapeError, "lengths of shape (3,)"),
     ("LSTM", lambda: lstm().forward(np.ones((1, 4, 3), "f4")), BackendError, "float32"),
+    ("RNN", lambda: cell("RNN", 2), ShapeError, "RNN: weight_input must be (1, 1, hidden, features)"),
+    ("RNN", lambda: cell("RNN", 1, activation="cube"), ParameterError, "activation must be one of elu, gelu"),
+    ("RNN", lambda: cell("RNN", 1, activation=("relu", 1)), ParameterError, "relu does not take the parameters (1,)"),
+    ("RNN", lambda: cell("RNN", 1, activation=("elu", "a")), ParameterError, "a parameter of elu must be a finite"),
+    ("RNN", lambda: cell("RNN", 1, clip=0), ParameterError, "RNN: clip must be above 0, got 0"),
+    ("RNN", lambda: cell("RNN", 1, state=True).forward(ones(1, 4, 3)), ShapeError, "expects 2 inputs"),
+    ("GRU", lambda: cell("GRU", 4), ShapeError, "GRU: weight_input must be (1, 3, hidden, features)"),
+    ("GRU", lambda: cell("GRU", 3, bias_hidden=ones(2)), ShapeError, "GRU: bias_hidden must be (1, 2), got (2,)"),
+    (
+        "GRU",
+        lambda: cell("GRU", 3, bias_hidden=ones(1, 2), reset_after=False),
+        ParameterError,
+        "GRU: with the reset gate before the product, add bias_hidden to the bias of n",
+    ),
+    ("GRU", lambda: cell("GRU", 3, gate="step"), ParameterError, "GRU: activation must be one of"),
+    ("GeneralLSTM", lambda: cell("GeneralLSTM", 3), ShapeError, "must be (1, 4, hidden, features)"),
+    (
+        "GeneralLSTM",
+        lambda: cell("GeneralLSTM", 4, peephole=ones(1, 2, 2)),
+        ShapeError,
+        "GeneralLSTM: peephole must be (1, 3, 2), got (1, 2, 2)",
+    ),
+    ("GeneralLSTM", lambda: cell("GeneralLSTM", 4, clip=-1.0), ParameterError, "clip must be above 0, got -1.0"),
 ]
 
 ELEMENTWISE = sorted({s.kind for s in SAMPLES if isinstance(s.layer(), layers.Elementwise)})
@@ -265,13 +292,14 @@ def test_rules_refuse(case: Any) -> None:
 def test_no_layer_takes_operands_it_does_not_use(kind: str) -> None:
     sample = next(s for s in SAMPLES if s.kind == kind)
     layer, xs, rs = sample.layer(), sample.inputs(1), sample.relevances(1)
-    if layer.operands is None and kind != "LSTM":
+    recurrent = isinstance(layer, layers.RecurrentLayer)
+    if layer.operands is None and not recurrent:
         return
     more = (*xs, xs[0])
     out = layer.forward(*xs)
     with pytest.raises(ShapeError, match=r"takes \d inputs, got|expects \d inputs"):
         layer.vjp(more, rs if isinstance(out, tuple) else first(rs))
-    if kind != "LSTM":
+    if not recurrent:
         names = tuple(f"x{k}" for k in range(len(more)))
         with pytest.raises(GraphError, match=rf"'node' \({kind}\) takes {len(xs)} inputs, it reads {len(more)}"):
             Network((Node("node", layer, names),), tuple(Input(n) for n in names), ("node",))

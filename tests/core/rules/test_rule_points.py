@@ -57,7 +57,7 @@ FORMULAS: dict[Any, str] = {
     rules.Product("abs"): "R_k = |x_k|/(|x_0| + |x_1|)·R",
     rules.Recurrent(rules.LRP0(), rules.Epsilon(0.5)): (
         "cell input: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
-        "c_t: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"
+        "sum: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"
     ),
 }
 
