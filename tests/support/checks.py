@@ -14,7 +14,7 @@ from samples import Draw, exactly
 from strict import StrictArray, Synchronisations, to_strict
 
 from lrp_ref import rules
-from lrp_ref.layers import LSTM
+from lrp_ref.layers import RecurrentLayer
 from lrp_ref.layers.base import Layer, Linear
 from lrp_ref.rules.edits import KEEP, ZERO
 from lrp_ref.rules.rule import Redistribution
@@ -280,7 +280,7 @@ def own_rule(layer: Layer) -> Any:
         return None
     if isinstance(layer, Linear):
         return rules.Epsilon(0.125)
-    return rules.Recurrent(rules.Epsilon(0.125), rules.Epsilon(0.25)) if isinstance(layer, LSTM) else NO_RULE
+    return rules.Recurrent(rules.Epsilon(0.125), rules.Epsilon(0.25)) if isinstance(layer, RecurrentLayer) else NO_RULE
 
 
 def signed(sample: Any, kind: str) -> tuple[tuple[Any, ...], Any]:
