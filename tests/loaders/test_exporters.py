@@ -191,11 +191,15 @@ def gated(d: int) -> Call:
 
 
 def recurrent(batch_first: bool) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """LSTMs give three outputs each: all steps, the last state, the last cell."""
+    """Each gives all steps, the last state, and an LSTM its last cell."""
 
     def outputs(x: Any, lstm: Any, *before: Any) -> Any:
         sequence, (h, c) = lstm(before[0](x) if before else x)
         return sequence, h[-1], c
+
+    def states(x: Any, cells: Any) -> Any:
+        sequence, h = cells(x)
+        return sequence, h[-1]
 
     found: dict[str, Any] = {}
     for depth in (1, 2):
@@ -206,7 +210,11 @@ def recurrent(batch_first: bool) -> tuple[tuple[int, ...], dict[str, Any]]:
         found["LSTM without bias"] = Call(outputs, nn.LSTM(4, 3, bias=False, batch_first=True))
     else:
         found["dense before"] = Call(outputs, nn.LSTM(3, 3), nn.Linear(4, 3))
-    found["GRU"] = Call(lambda x, r: r(x)[0], nn.GRU(4, 3, batch_first=batch_first))
+    for depth, both in ((1, False), (2, True)):
+        for kind, own in (("GRU", {}), ("RNN", {}), ("RNN", {"nonlinearity": "relu"})):
+            cells = getattr(nn, kind)(4, 3, num_layers=depth, bidirectional=both, batch_first=batch_first, **own)
+            found[" ".join((kind, *own.values(), str(depth)))] = Call(states, cells)
+    found["GRU without bias"] = Call(states, nn.GRU(4, 3, bias=False, batch_first=batch_first))
     return ((2, 5, 4) if batch_first else (5, 2, 4)), found
 
 
@@ -235,7 +243,6 @@ REFUSED = {
     "nearest of other sizes": "Resize",
     "LPPool": "Sign",
     "unfold": "Gather",
-    "GRU": "GRU",
 }
 
 

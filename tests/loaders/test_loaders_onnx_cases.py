@@ -46,7 +46,6 @@ REFUSED = [
     (r"pow.*", "one exponent for each element"),
     (r"erf", "not part of a GELU"),
     (r"celu|swiglu_alpha_expanded", "alpha .* is not 1"),
-    (r"lstm_with_peepholes", "peepholes"),
     (r"gather_2d_indices", "indices with 2 axes"),
     (r"resize_.*", "only nearest|whole number|do not repeat|aspect_ratio|transformation_mode|antialias"),
     (r"(greater|less).*", "holds truth values"),

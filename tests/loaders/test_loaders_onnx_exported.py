@@ -419,7 +419,6 @@ def test_the_stored_relevance_through_a_bilinear_resize() -> None:
     [
         ("groupnorm", "InstanceNormalization '/1/InstanceNormalization'"),
         ("layernorm", "LayerNormalization '/1"),
-        ("ecg_gru", "GRU '/r/GRU'"),
         ("fp16_inside", "Cast '/Cast'"),
         ("masked_mean", "Div '/Div'"),
     ],

@@ -112,20 +112,3 @@ def test_lstm_with_constant_states(value: float, tmp_path: Path) -> None:
     path = lstm_file(tmp_path / "c.onnx", "bidirectional", ("Y",), reads=["", "h", "c"], weights=states)
     check_lstm(path, ("Y",))
     assert bool(load(path).nodes[-2].layer.state if value else load(path).nodes[0].layer.state) == bool(value)
-
-
-@pytest.mark.parametrize(
-    ("reads", "weights", "attributes", "reason"),
-    [
-        ([], {}, {"activations": ["Sigmoid", "Relu", "Tanh"]}, "activations sigmoid, relu, tanh"),
-        ([], {}, {"clip": 1.0}, "clip 1.0"),
-        ([], {}, {"input_forget": 1}, "coupled"),
-        (["", "", "", "p"], {"p": np.ones((1, 9), np.float32)}, {}, "peepholes"),
-    ],
-)
-def test_lstm_variants_that_are_refused(
-    reads: list[str], weights: dict[str, Any], attributes: dict[str, Any], reason: str, tmp_path: Path
-) -> None:
-    path = lstm_file(tmp_path / "l.onnx", "forward", ("Y",), reads=reads, weights=weights, attributes=attributes)
-    with pytest.raises(NotImplementedError, match=reason):
-        load(path)
