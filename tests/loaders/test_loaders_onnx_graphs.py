@@ -11,6 +11,7 @@ from onnx_graphs import Step, agrees, number, weight, whole, write
 
 import lrp_ref as lrp
 from lrp_ref import layers
+from lrp_ref.errors import UnsupportedError
 from lrp_ref.loaders import load
 from lrp_ref.network import Network
 
@@ -364,3 +365,22 @@ def test_float64_stays_float64_and_mixed_files_are_promoted(tmp_path: Path) -> N
     assert net.dtype == np.float64
     x = np.random.default_rng(1).normal(size=(4, 3))
     np.testing.assert_allclose(net.forward(x), x @ w, rtol=1e-14)
+
+
+def test_a_constant_for_each_sample_is_one_if_all_are_the_same(tmp_path: Path) -> None:
+    """Zeros of the batch's free size, moved by a constant; and numbers that count the samples, which are refused."""
+    weights = {"zero": number(0.0), "half": number(0.5), "four": whole(4), "last": whole(0), "start": whole(0)}
+    steps: list[Step] = [
+        ("Shape", ["x"], {"start": 0, "end": 1}),
+        ("Concat", ["t0", "four"], {"axis": 0}),
+        ("Expand", ["zero", "t1"], {}),
+        ("Add", ["t2", "half"], {}),
+    ]
+    for kind, reads in (("Add", ["x", "t3"]), ("Add", ["t3", "x"]), ("Sub", ["x", "t3"]), ("Sub", ["t3", "x"])):
+        path = write(tmp_path / "m.onnx", [*steps, (kind, reads, {})], shape=("N", 4), weights=weights)
+        for n in (1, 2, 5):
+            agrees(path, weight(n, 4))
+    counted: list[Step] = [("CumSum", ["t3", "start"], {}), ("Add", ["x", "t4"], {})]
+    path = write(tmp_path / "m.onnx", [*steps, *counted], shape=("N", 4), weights=weights)
+    with pytest.raises(UnsupportedError, match="depends on a free size"):
+        load(path)

@@ -117,9 +117,10 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
     return ctx.rewrite(name, replace(layer, bias=np.ascontiguousarray(bias)))
 
 
-def _addend(ctx: Converter, name: str) -> np.ndarray[Any, Any]:
-    """Return an added constant; that of a mask may be −∞."""
-    return ctx.parameter(finite(ctx.constant(name).array(), ctx.dtype), name)
+def _addend(ctx: Converter, name: str, signal: str) -> np.ndarray[Any, Any]:
+    """Return a constant that is added to a signal: once, if it is the same for every sample; that of a mask may be −∞."""
+    x = ctx.raw_signal(signal)
+    return ctx.parameter(finite(ctx.constant(name).once(x.batch - x.rank).array(), ctx.dtype), name)
 
 
 @operator("Add", "Sub", axes=Axes.SAME)
@@ -127,12 +128,12 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     minus = op.kind == "Sub"
     if isinstance(b, Constant):
-        shift = _addend(ctx, op.inputs[1])
+        shift = _addend(ctx, *op.inputs[::-1])
         shift = -shift if minus else shift
         folded = _fold_bias(ctx, op, op.inputs[0], shift)
         return [affine(ctx, op, op.inputs[0], shift=shift) if folded is None else folded]
     if isinstance(a, Constant):
-        shift = _addend(ctx, op.inputs[0])
+        shift = _addend(ctx, *op.inputs)
         if minus:
             return [affine(ctx, op, op.inputs[1], scale=np.full((1,), -1, dtype=ctx.dtype), shift=shift)]
         folded = _fold_bias(ctx, op, op.inputs[1], shift)

@@ -51,6 +51,18 @@ class Constant:
             raise Refusal("a parameter depends on a free size of the input: fix it with load(..., shapes=...)")
         return self.probes[0]
 
+    def once(self, place: int) -> Constant:
+        """Return what is the same for every sample, once; ``place`` is where samples would lie, from the end (< 0).
+
+        Exporters write zeros for each sample of a batch whose size is free, such as the first state of a loop.
+        """
+        if self.is_fixed or not -self.probes[0].ndim <= place < 0:
+            return self
+        rows = [np.moveaxis(probe, place, 0) for probe in self.probes]
+        first = self.probes[0].take([0], axis=place)
+        same = len({r.shape[1:] for r in rows}) == 1 and all((r == rows[0][:1]).all() for r in rows)
+        return Constant.fixed(first) if same else self
+
     def integers(self) -> list[int]:
         """Return the value as a flat list of integers."""
         return [int(v) for v in self.array().reshape(-1).tolist()]
