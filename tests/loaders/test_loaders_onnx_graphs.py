@@ -380,7 +380,14 @@ def test_a_constant_for_each_sample_is_one_if_all_are_the_same(tmp_path: Path) -
         path = write(tmp_path / "m.onnx", [*steps, (kind, reads, {})], shape=("N", 4), weights=weights)
         for n in (1, 2, 5):
             agrees(path, weight(n, 4))
-    counted: list[Step] = [("CumSum", ["t3", "start"], {}), ("Add", ["x", "t4"], {})]
+    counted: list[Step] = [
+        ("Squeeze", ["t0", "last"], {}),
+        ("Range", ["first", "t4", "step"], {}),
+        ("Cast", ["t5"], {"to": 1}),
+        ("Unsqueeze", ["t6", "one"], {}),
+        ("Add", ["x", "t7"], {}),
+    ]
+    weights |= {"first": np.array(0, np.int64), "step": np.array(1, np.int64), "one": whole(1)}
     path = write(tmp_path / "m.onnx", [*steps, *counted], shape=("N", 4), weights=weights)
     with pytest.raises(UnsupportedError, match="depends on a free size"):
         load(path)

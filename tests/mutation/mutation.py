@@ -48,7 +48,7 @@ FILES = ["fast/convolution", "fast/windows", "fast/blocks", "fast/quotient"]
 TESTS = [str(next(Path("tests").rglob(f"test_{name}.py"))) for name in (
     "small_cases", "declarations", "runs", "share", "edits", "rule_points", "activations", "layer_values", "bounds",
     "rule_data", "rule_faults", "refusals", "faults", "forward", "layers", "facts", "network", "composites",
-    "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "pooling", "equivalences",
+    "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "cells", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
     "reductions", "routes", "buffers", "blocks", "in_the_cache", "tapes", "walk", "threads", "promises",
 )]  # fmt: skip
@@ -56,7 +56,9 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"),
     "windows": ("convolution", "bounds"),
     "conv": ("convolution", "in_the_cache", "walk"), "pooling": ("pooling", "buffers", "in_the_cache"),
-    "steps": ("recurrence", "recurrent"), "lstm": ("recurrent",),
+    "steps": ("recurrence", "recurrent"), "lstm": ("recurrent",), "layer": ("recurrent", "cells"),
+    "shared": ("lstm_steps", "cells"), "stepwise": ("cells",), "gru": ("cells",), "rnn": ("cells",),
+    "general_lstm": ("cells",),
     "back": ("lstm_steps", "recurrence"),
     "base": ("layer_kinds", "tapes", "walk", "in_the_cache", "operands"), "elementwise": ("walk",),
     "dense": ("layer_kinds",),
