@@ -118,7 +118,7 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
 
 
 def _addend(ctx: Converter, name: str, signal: str) -> np.ndarray[Any, Any]:
-    """Return a constant that is added to a signal: once, if it is the same for every sample; that of a mask may be −∞."""
+    """Return an added constant: once, if it is the same for every sample; that of a mask may be −∞."""
     x = ctx.raw_signal(signal)
     return ctx.parameter(finite(ctx.constant(name).once(x.batch - x.rank).array(), ctx.dtype), name)
 
