@@ -216,7 +216,7 @@ def _made(runs: Runs, proof: Identities, request: Request, hashes: Hashes, notes
     if any(isinstance(n.layer, RecurrentLayer) for n in prepared.net.nodes):
         notes = (
             *notes,
-            "a recurrent layer is one node: its steps have no rows, and its denominators are not among the decisions",
+            "a recurrent layer is one node: its steps have no rows, and its denominators and kinks are no decisions",
         )
     if proof.refused:
         notes = (*notes, f"no exact identities: {proof.refused}")
