@@ -54,6 +54,7 @@ class Format:
 FORMATS = (
     Format((".npz",), "native"),
     Format((".onnx",), "onnx", extra="onnx"),
+    Format((".txt", ".nn"), "toolbox"),
 )
 
 
@@ -61,8 +62,8 @@ def suffixes() -> tuple[str, ...]:
     """Return the file suffixes that :func:`load` knows.
 
     Example:
-        >>> suffixes()
-        ('.npz', '.onnx')
+        >>> {".npz", ".onnx"} <= set(suffixes())
+        True
     """
     return tuple(sorted(suffix for known in FORMATS for suffix in known.suffixes))
 
@@ -71,7 +72,8 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
     """Read a model file; its suffix says which loader reads it.
 
     Args:
-        path: an ``.onnx`` file, or an ``.npz`` file written by :func:`save`.
+        path: an ``.onnx`` file, an ``.npz`` file written by :func:`save`, or a ``.txt`` or ``.nn`` file of the LRP
+            toolbox.
         output: the values to return, by name, also inside the network: only what they need is loaded. None for all
             outputs of the file.
         options: for the loader: see :func:`lrp_ref.loaders.onnx.load`. The ``.npz`` loader has none.
