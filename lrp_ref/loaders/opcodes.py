@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,20 +77,15 @@ def interpret(
         Traceback (most recent call last):
         lrp_ref.errors.ModelFormatError: it names 'os.system', which is never called; no code of a file is run
     """
-    machine = _Machine(makers, records, persistent)
     try:
-        for number, (opcode, argument, place) in enumerate(pickletools.genops(io.BytesIO(content))):
-            if number >= OPCODES:
-                raise ModelFormatError(f"more than {OPCODES} instructions")
-            if opcode.name == "STOP":
-                return machine.pop()
-            machine.step(opcode.name, argument, place or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in texts that Python does not know
+            return _Machine(makers, records, persistent).run(content)
     except ModelFormatError:
         raise
     except (ValueError, TypeError, LookupError, OverflowError, EOFError) as error:
         text = " ".join(str(error).split())[:120] or type(error).__name__
         raise ModelFormatError(f"not a pickle, or damaged: {text}") from error
-    raise ModelFormatError("a pickle without an end")
 
 
 _MARK = object()
@@ -124,6 +120,16 @@ class _Machine:
         self.makers, self.records, self.persistent = makers, records, persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+
+    def run(self, content: bytes) -> Any:
+        """Return what is on top of the stack at the end."""
+        for number, (opcode, argument, place) in enumerate(pickletools.genops(io.BytesIO(content))):
+            if number >= OPCODES:
+                raise ModelFormatError(f"more than {OPCODES} instructions")
+            if opcode.name == "STOP":
+                break
+            self.step(opcode.name, argument, place or 0)
+        return self.pop()
 
     def step(self, name: str, argument: Any, place: int) -> None:
         """Carry out one instruction."""

@@ -130,6 +130,7 @@ def test_nothing_is_called_or_imported(function: Any, protocol: int) -> None:
         (b"\x8d" + b"\xff" * 8 + b"abc.", "damaged"),
         (b"X\x02\x00\x00\x00\xff\xfe.", "damaged"),
         (b"S'no end\n.", "damaged"),
+        (b"cos\n\\u\n.", "which is never called"),
         (b"\xfe.", "at position 0, opcode b'\\xfe' unknown"),
     ],
 )  # fmt: skip
