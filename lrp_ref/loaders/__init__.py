@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelFormatError, UnsupportedError
+from ..errors import ModelFormatError, ParameterError, UnsupportedError
 from ..network.network import Network
 from . import elsewhere
 from .verify import Comparison, check_against_onnxruntime
@@ -56,6 +56,7 @@ FORMATS = (
     Format((".onnx",), "onnx", extra="onnx"),
     Format((".txt", ".nn"), "toolbox"),
 )
+SAVED_BY = {".npz": "native", ".onnx": "onnx.write"}  # suffix → the module of this package with a ``save``
 
 
 def suffixes() -> tuple[str, ...]:
@@ -117,15 +118,21 @@ def _with_range(network: Network, file: Path) -> Network:
         return network
 
 
-def save(network: Network, path: str | Path) -> None:
-    """Write a network to an ``.npz`` file that :func:`load` reads back exactly.
+def save(network: Network, path: str | Path, **options: Any) -> None:
+    """Write a network to an ``.npz`` file that :func:`load` reads back exactly, or to an ``.onnx`` file.
+
+    An ``.onnx`` file holds what the network computes, so that outputs come back bit by bit; it has no place for what
+    only explanations need: ties of a maximum, which operand of a product is the gate, the range of the input.
 
     Args:
-        network: its parameters must be NumPy arrays of numbers.
-        path: ends in ``.npz``; an existing file is replaced in one step.
+        network: its parameters must be NumPy arrays of numbers; for ONNX, of float32 or of float64.
+        path: ends in ``.npz`` or ``.onnx``; an existing file is replaced in one step.
+        options: for ONNX: see :func:`lrp_ref.loaders.onnx.write.save`.
 
     Raises:
-        UnsupportedError: another suffix, or a value that the format does not hold (exact numbers).
+        UnsupportedError: another suffix, or with every node that the format does not hold.
+        ParameterError: an option that the format does not have.
+        MissingExtraError: the onnx package is not installed.
 
     Example:
         >>> import numpy as np, pathlib, tempfile
@@ -136,6 +143,10 @@ def save(network: Network, path: str | Path) -> None:
         ...     load(pathlib.Path(folder) / "net.npz") == net
         True
     """
-    from . import native
-
-    native.save(network, Path(path))
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffix not in SAVED_BY:
+        raise UnsupportedError(f"{file}: networks are saved as {' or '.join(SAVED_BY)} files")
+    if options and suffix == ".npz":
+        raise ParameterError(f"{file}: an .npz file has no option {', '.join(options)}")
+    import_module(f"{__name__}.{SAVED_BY[suffix]}").save(network, file, **options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.files import replace_file
 from ..base.frozen import is_array
 from ..errors import LrpError, ModelFormatError, UnsupportedError, unknown
 from ..layers import LAYERS
@@ -39,10 +39,8 @@ def save(network: Network, path: Path) -> None:
     """Write ``network`` to ``path``: first under a temporary name, then renamed.
 
     Raises:
-        UnsupportedError: the suffix is not .npz, or a layer or value that the format does not hold.
+        UnsupportedError: a layer or value that the format does not hold.
     """
-    if path.suffix.lower() != ".npz":
-        raise UnsupportedError(f"{path}: networks are saved as .npz files")
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     nodes = []
     for node in network.nodes:
@@ -66,20 +64,8 @@ def save(network: Network, path: Path) -> None:
     if network.left_out:
         header["left_out"] = [list(entry) for entry in network.left_out]
     text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
-    _replace(path, {"header": np.frombuffer(text, dtype=np.uint8), **arrays})
-
-
-def _replace(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    import tempfile  # it loads a tenth of what the whole package takes
-
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # kinds are checked: nothing to pickle
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    entries: dict[str, Any] = {"header": np.frombuffer(text, dtype=np.uint8), **arrays}
+    replace_file(path, lambda stream: np.savez(stream, **entries))  # kinds are checked: nothing to pickle
 
 
 def _encode(value: Any, where: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +63,7 @@ def sample_shapes(
             break
         shapes = {name: tuple(size if n is None else n for n in shape or ()) for name, shape in told.items()}
         try:
-            empty = {name: np.zeros((0, *shape), net.dtype or float) for name, shape in shapes.items()}
-            net.values(empty, check=False)
+            net.values(none_of(net, shapes), check=False)
         except LrpError as error:
             reason = str(error)
             continue
@@ -75,6 +75,19 @@ def sample_shapes(
         f"the size of input '{name}' is not fixed: give an INPUT, or the sizes without the batch axis: "
         f"--shape {_option(name, told[name])}"
     )
+
+
+def none_of(net: Network, shapes: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return inputs of no sample, the batch in front, by which a run finds all shapes; lengths are integers.
+
+    Example:
+        >>> net = Network.sequential([Dense(np.ones((3, 2)))])
+        >>> none_of(net, {"input": (3,)})["input"].shape
+        (0, 3)
+    """
+    lengths = {n.inputs[1] for n in net.nodes if getattr(n.layer, "lengths", False)}
+    kinds = {True: np.dtype(int), False: net.dtype or np.dtype(float)}
+    return {name: np.zeros((0, *shape), kinds[name in lengths]) for name, shape in shapes.items()}
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:

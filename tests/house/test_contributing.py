@@ -69,10 +69,11 @@ RECIPES = {title: Recipe.of(title) for title in ("Add a rule", "Add a layer", "A
 ABOUT = {
     "Add a rule": "WPlus or wplus or every_registered or every_rule_and or every_rule_is_here or error_samples "
     "or (Dense-one and messages_sum)",
-    "Add a layer": "Softsign or softsign or every_registered or is_here or every_rule_and "
-    "or every_activation or error_samples",
+    "Add a layer": "(Softsign or softsign or every_registered or is_here or every_rule_and "
+    "or every_activation or error_samples) and not read_and_run",
     "Add a loader": "columns or formats or suffixes",
 }  # fmt: skip
+WRITTEN = "tests/loaders/test_onnx_write.py"
 # What a part adds: the test that fails without it, or what Python says when that test's file is read.
 RULES, LAYERS = "tests/core/rules", "tests/core/layers"
 PUBLIC, FORMATS = "tests/house/test_declarations.py", "tests/loaders/test_loaders_formats.py"
@@ -88,7 +89,7 @@ MISSED = {
     "+    free =": (f"{RULES}/test_refusals.py::test_every_layer_and_rule_has_error_samples", ""),
     "+class Softsign(": (PUBLIC, "No module named 'lrp_ref.layers.softsign'"),
     "+from .softsign": (PUBLIC, "name 'Softsign' is not defined"),
-    "+        Mean, Multiply": (f"{LAYERS}/test_layers.py::test_every_registered_layer_has_samples", ""),
+    "+        Softmax, Softplus": (f"{LAYERS}/test_layers.py::test_every_registered_layer_has_samples", ""),
     '+    "Softsign",': (f"{PUBLIC}::test_every_rule_and_layer_is_public[layers]", ""),
     '+        "ReLU": [{}]': (f"{LAYERS}/test_layers.py::test_every_registered_layer_has_samples", ""),
     '+    "Softsign": lambda': (f"{LAYERS}/test_forward.py::test_activations_are_their_definitions[Softsign-0]", ""),
@@ -97,11 +98,12 @@ MISSED = {
     "+    (layers.Softsign(), YES": (
         f"{LAYERS}/test_layer_values.py::test_every_activation_that_tells_the_sign_is_among_them", ""
     ),
+    "+    Softsign,": (WRITTEN, "name 'Softsign' is not defined"),
+    '+    Softsign: "Softsign"': (f"{WRITTEN}::test_every_layer_is_here_or_among_those_that_cannot_be_written", ""),
     "+LIMIT": (FORMATS, "No module named 'lrp_ref.loaders.columns'"),
     '+    Format((".columns"': (
         f"{FORMATS}::test_every_module_of_a_format_is_in_the_table_and_no_other_reads_networks", ""
     ),
-    "+        ('.columns'": ("lrp_ref/loaders/__init__.py::lrp_ref.loaders.suffixes", ""),
     "+def columns_file": (FORMATS, "name 'columns_file' is not defined"),
     '+    "columns": columns': (f"{FORMATS}::test_a_file_of_each_format_is_read[columns]", ""),
 }  # fmt: skip
@@ -160,7 +162,7 @@ def test_no_part_of_a_recipe_can_be_left_out(part: tuple[str, int], copy: Path) 
 
 
 def test_the_recipes_change_what_they_say() -> None:
-    assert [len(recipe.changes) for recipe in RECIPES.values()] == [9, 9, 5]
+    assert [len(recipe.changes) for recipe in RECIPES.values()] == [9, 11, 4]
     for recipe in RECIPES.values():
         for change in recipe.changes:
             path = ROOT / change.file

@@ -86,8 +86,8 @@ def test_what_the_format_does_not_hold_is_refused_and_leaves_no_file(tmp_path: P
         save(boosted, path)
     with pytest.raises(UnsupportedError, match="not a registered layer"):
         save(alone(Private(), 1), path)
-    with pytest.raises(UnsupportedError, match=r"saved as \.npz"):
-        save(small(), tmp_path / "net.onnx")
+    with pytest.raises(UnsupportedError, match=r"saved as \.npz or \.onnx files"):
+        save(small(), tmp_path / "net.pth")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,30 @@
+"""Files that are replaced in one step: whoever reads finds the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Call ``write`` with a temporary file beside ``path``, which then takes its place; none is left after an error.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     replace_file(Path(folder) / "numbers", lambda stream: stream.write(b"123"))
+        ...     [(file.name, file.read_bytes()) for file in Path(folder).iterdir()]
+        [('numbers', b'123')]
+    """
+    import tempfile  # it loads a tenth of what the whole package takes
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
