@@ -17,7 +17,7 @@ from snippets import ROOT
 
 PACKAGE = ROOT / "lrp_ref"
 FILES = sorted(PACKAGE.rglob("*.py"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 class Words:
