@@ -21,9 +21,10 @@ Array = Any  # an array of NumPy, CuPy or a module with the same functions; dtyp
 Namespace = Any
 
 ARRAY_FUNCTIONS = (
-    "abs", "add", "arange", "asarray", "ascontiguousarray", "broadcast_to", "concatenate", "copysign", "divide",
-    "empty", "exp", "expm1", "isfinite", "log", "log1p", "logical_and", "matmul", "maximum", "minimum", "moveaxis",
-    "multiply", "ones", "sqrt", "stack", "take", "tanh", "where", "zeros",
+    "abs", "add", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "asarray",
+    "ascontiguousarray", "broadcast_to", "ceil", "concatenate", "copysign", "cos", "cosh", "divide", "empty", "exp",
+    "expm1", "floor", "isfinite", "log", "log1p", "logical_and", "matmul", "maximum", "minimum", "moveaxis",
+    "multiply", "ones", "rint", "sin", "sinh", "sqrt", "stack", "take", "tan", "tanh", "where", "zeros",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Inputs have the batch on axis 0 and the channels on axis 1; ``LAYERS`` lists eve
 """
 
 from .affine import Affine
+from .aggregate import LogSumExp, Prod
 from .base import Elementwise, Layer, Linear, Route, Unweighted
 from .bilinear import Bilinear, MatMul, Multiply
 from .choose import Compare, Where
@@ -30,30 +31,36 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .extremum import GlobalMaxPool, Max
+from .functions import CELU, Function, Swish
 from .lookup import Embedding, Number
 from .merge import Add, Concat
+from .normalization import LocalResponseNorm, Normalize
 from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent.general_lstm import GeneralLSTM
 from .recurrent.gru import GRU
 from .recurrent.layer import RecurrentLayer
 from .recurrent.lstm import LSTM
 from .recurrent.rnn import RNN
-from .reduction import GlobalAveragePool, GlobalMaxPool, Mean, Sum
+from .reduction import GlobalAveragePool, Mean, Sum
 from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
 from .softmax import Softmax
+from .thresholds import Bounds, Shrink, ThresholdedReLU
 
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
-        Abs, Add, Affine, AveragePool, Clip, Compare, Concat, Constant, Conv, ConvTranspose, Dense, ELU, Embedding, Exp,
-        Flatten, GELU, GRU, Gather, GeneralLSTM, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, HardTanh,
-        Identity, LSTM, LeakyReLU, Log, MatMul, MaxPool, Mean, Multiply, Number, Pad, Power, RNN, ReLU, Reshape, SELU,
-        SiLU, Sigmoid, Slice, Softmax, Softplus, Split, Squeeze, Sum, SumPool, Tanh, Transpose, Unsqueeze, Upsample,
-        Where,
+        Abs, Add, Affine, AveragePool, Bounds, CELU, Clip, Compare, Concat, Constant, Conv, ConvTranspose, Dense, ELU,
+        Embedding, Exp, Flatten, Function, GELU, GRU, Gather, GeneralLSTM, GlobalAveragePool, GlobalMaxPool,
+        HardSigmoid, HardSwish, HardTanh, Identity, LSTM, LeakyReLU, LocalResponseNorm, Log, LogSumExp, MatMul, Max,
+        MaxPool, Mean, Multiply, Normalize, Number, Pad, Power, Prod, RNN, ReLU, Reshape, SELU, Shrink, SiLU, Sigmoid,
+        Slice, Softmax, Softplus, Split, Squeeze, Sum, SumPool, Swish, Tanh, ThresholdedReLU, Transpose, Unsqueeze,
+        Upsample, Where,
     )
 }  # fmt: skip
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
     "GRU",
@@ -66,6 +73,7 @@ __all__ = [
     "Affine",
     "AveragePool",
     "Bilinear",
+    "Bounds",
     "Clip",
     "Compare",
     "Concat",
@@ -77,6 +85,7 @@ __all__ = [
     "Embedding",
     "Exp",
     "Flatten",
+    "Function",
     "Gather",
     "GeneralLSTM",
     "GlobalAveragePool",
@@ -88,18 +97,24 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "Log",
+    "LogSumExp",
     "MatMul",
+    "Max",
     "MaxPool",
     "Mean",
     "Multiply",
+    "Normalize",
     "Number",
     "Pad",
     "Power",
+    "Prod",
     "ReLU",
     "RecurrentLayer",
     "Reshape",
     "Route",
+    "Shrink",
     "SiLU",
     "Sigmoid",
     "Slice",
@@ -109,7 +124,9 @@ __all__ = [
     "Squeeze",
     "Sum",
     "SumPool",
+    "Swish",
     "Tanh",
+    "ThresholdedReLU",
     "Transpose",
     "Unsqueeze",
     "Unweighted",

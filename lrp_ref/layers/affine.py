@@ -16,7 +16,8 @@ class Affine(Linear):
     """y = scale·x + shift.
 
     Args:
-        scale: (C,) per channel, or a shape that broadcasts to the sample's shape (C, ...); None for 1.
+        scale: (C,) per channel, or a shape that broadcasts to the sample's shape (C, ...); one number (1,) for samples
+            without axes; None for 1.
         shift: likewise; None for 0. It is the bias of the layer's rules.
 
     Example:
@@ -49,6 +50,8 @@ class Affine(Linear):
         return Affine(scale.astype(gamma.dtype), (beta - mean * scale).astype(gamma.dtype))
 
     def _fit(self, parameter: Array, x: Array) -> Array:
+        if x.ndim == 1 and parameter.shape == (1,):
+            return parameter.reshape(())  # samples without axes, (N,), and one number for all of them
         if parameter.ndim == 1:
             parameter = parameter.reshape(parameter.shape + (1,) * (x.ndim - 2))
         if parameter.ndim >= x.ndim:

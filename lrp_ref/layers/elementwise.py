@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..arithmetic import no_exact_value, scalar
-from ..base.arrays import Array, Namespace, namespace
+from ..base.arrays import Array, Namespace, channelwise, namespace
 from ..base.functions import erf, sigmoid
 from ..errors import ParameterError
 from ..fast import buffers
@@ -104,8 +104,6 @@ class LeakyReLU(Elementwise):
         return (0.0,)
 
     def _alpha(self, x: Array) -> Array:
-        from ..base.arrays import channelwise
-
         return channelwise(self.alpha, x) if hasattr(self.alpha, "shape") else scalar(self.alpha, x)
 
     def forward(self, *xs: Array) -> Array:
@@ -394,7 +392,8 @@ class Power(Elementwise):
     """y = x^exponent (squares and square roots in signal models).
 
     Args:
-        exponent: a number; 0.5 is computed as a square root.
+        exponent: a number; 0.5 is computed as a square root. Or an array: (C,) per channel, or a shape that broadcasts
+            to the sample's shape.
     """
 
     promises: ClassVar[Promises] = Promises(tells_sign=True)
@@ -402,11 +401,18 @@ class Power(Elementwise):
     exponent: Any = 2
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
-        return self.exponent in (2, 0.5)
+        return not self._several and self.exponent in (2, 0.5)
+
+    @property
+    def _several(self) -> bool:
+        return hasattr(self.exponent, "shape")
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""
         (x,) = xs
+        if self._several:
+            no_exact_value(x, "a power")
+            return x ** channelwise(self.exponent, x)
         if self.exponent == 2:
             return x * x
         no_exact_value(x, "a power")
@@ -414,6 +420,10 @@ class Power(Elementwise):
 
     def slope(self, x: Array) -> Array:
         """Return exponent·x^(exponent − 1)."""
+        if self._several:
+            no_exact_value(x, "a power")
+            exponent = channelwise(self.exponent, x)
+            return exponent * x ** (exponent - 1)
         if self.exponent == 2:
             return scalar(2, x) * x
         no_exact_value(x, "a power")

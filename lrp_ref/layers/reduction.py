@@ -1,22 +1,20 @@
-"""Reductions over whole axes: sums, means, global pooling."""
+"""Linear reductions over whole axes: sums and means."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
-from ..errors import ParameterError, ShapeError
+from ..errors import ShapeError
 from ..rules.edits import Edit
-from ..rules.rule import AnyRule, Redistribution
-from .base import Layer, Unweighted, same_shape
-from .promises import Promises
+from .base import Unweighted
 
 
-def _reduced_axes(layer: Any, x: Array) -> tuple[int, ...]:
-    """Normalise the layer's axes for ``x``; None means the spatial axes."""
+def reduced_axes(layer: Any, x: Array) -> tuple[int, ...]:
+    """Return the layer's axes for ``x``, counted from the front; None means the spatial axes."""
     given = tuple(range(2, x.ndim)) if layer.axes is None else layer.axes
     axes = tuple(a % x.ndim for a in given if a and -x.ndim < a < x.ndim)
     if not axes or len(set(axes)) < len(given):
@@ -58,12 +56,12 @@ class Sum(Unweighted):
     def forward(self, *xs: Array) -> Array:
         """Return the reduced array."""
         (x,) = xs
-        return x.sum(axis=_reduced_axes(self, x), keepdims=self.keepdims) * self.weight(x)
+        return x.sum(axis=reduced_axes(self, x), keepdims=self.keepdims) * self.weight(x)
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g repeated over the reduced axes."""
         (x,) = xs
-        axes = _reduced_axes(self, x)
+        axes = reduced_axes(self, x)
         kept = g.reshape(tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
         return (namespace(x, g).broadcast_to(kept * self.weight(x), x.shape),)
 
@@ -88,7 +86,7 @@ class Mean(Sum):
 
     def weight(self, x: Array) -> Any:
         """Return factor/n, edited."""
-        count = math.prod(x.shape[a] for a in _reduced_axes(self, x))
+        count = math.prod(x.shape[a] for a in reduced_axes(self, x))
         weight = scalar(self.factor, x) / max(count, 1)
         return weight if self.weight_edit is None else self.weight_edit.number(weight)
 
@@ -99,74 +97,3 @@ class Mean(Sum):
 
 class GlobalAveragePool(Mean):
     """Mean over all spatial axes: :class:`Mean` under the name that networks give it."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class GlobalMaxPool(Layer):
-    """Maximum over all spatial axes; the winner takes all the relevance.
-
-    Args:
-        keepdims: whether the spatial axes stay with size 1.
-        ties: "first" (row-major) or "share".
-
-    Example:
-        >>> import numpy as np
-        >>> GlobalMaxPool(keepdims=False).forward(np.array([[[1.0, 2.0], [4.0, 3.0]]]))
-        array([[2., 4.]])
-    """
-
-    own_rule: ClassVar[str | None] = "the winner takes all"
-    promises: ClassVar[Promises] = Promises(tells_sign=True)
-
-    keepdims: bool = True
-    ties: str = "first"
-
-    def __post_init__(self) -> None:
-        if self.ties not in ("first", "share"):
-            raise ParameterError(f"GlobalMaxPool: ties must be 'first' or 'share', got {self.ties!r}")
-
-    def _require_spatial(self, x: Array) -> None:
-        if x.ndim < 3:
-            raise ShapeError(f"GlobalMaxPool: input of shape {x.shape} has no spatial axis; expected (N, C, size, ...)")
-
-    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
-        return all(inputs)
-
-    def vanishes(self, above: bool) -> bool:
-        return above
-
-    def compared(self, x: Array, beyond: object) -> Array:
-        """Return one array (N, C, 1, ...) per position."""
-        flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]), *(1,) * (x.ndim - 2))
-        return namespace(x).moveaxis(flat, 2, 0)
-
-    def forward(self, *xs: Array) -> Array:
-        """Return z (N, C, 1, ...), or (N, C) without keepdims."""
-        (x,) = xs
-        self._require_spatial(x)
-        return x.max(axis=tuple(range(2, x.ndim)), keepdims=self.keepdims)
-
-    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
-        """Return g at the winners."""
-        (x,) = xs
-        self._require_spatial(x)
-        xp, zero = namespace(x, g), scalar(0, g)
-        flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-        message = g.reshape(*g.shape[:2], 1)
-        best = flat.max(axis=2, keepdims=True)
-        if self.ties == "first":
-            place = xp.arange(flat.shape[2])
-            wins = place == xp.where(flat == best, place, flat.shape[2]).min(axis=2, keepdims=True)
-        else:
-            wins = flat == best
-            message = message / xp.where(wins, scalar(1, g), zero).sum(axis=2, keepdims=True)
-        return (xp.where(wins, message, zero).astype(g.dtype).reshape(x.shape),)
-
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
-        return Redistribution.routed(self.pull(xs, relevance), relevance)

@@ -15,7 +15,18 @@ from .. import rules
 from ..base import tables
 from ..base.frozen import Value
 from ..errors import ParameterError, unknown
-from ..layers import Affine, Bilinear, Conv, ConvTranspose, Dense, Layer, Linear, RecurrentLayer, Unweighted
+from ..layers import (
+    Affine,
+    Bilinear,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Layer,
+    Linear,
+    Normalize,
+    RecurrentLayer,
+    Unweighted,
+)
 from ..network.network import Network, Node
 from ..rules.groups import require_bias_policy
 from ..rules.rule import AnyRule, Rule
@@ -231,6 +242,7 @@ WEIGHTED = (Dense, Conv, ConvTranspose)
 CONVOLUTIONS = (Conv, ConvTranspose)
 DEFAULTS: tuple[tuple[Where, AnyRule], ...] = (
     (Unweighted, rules.Epsilon(1e-6)),
+    (Normalize, rules.Epsilon(1e-6)),
     (Affine, rules.Pass()),
     (RecurrentLayer, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
 )

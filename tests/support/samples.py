@@ -17,6 +17,7 @@ from textbook import MATRICES
 from lrp_ref import layers
 from lrp_ref.arithmetic import rational
 from lrp_ref.layers.base import Layer, Linear
+from lrp_ref.layers.functions import SMOOTH
 
 Shape = tuple[int, ...]
 
@@ -52,6 +53,7 @@ class Sample:
     """A layer, the shapes of one sample of each operand, and what is known about it.
 
     exact: whether rationals have an exact value. positive: whether inputs must be positive (log, roots).
+    into: maps the numbers drawn into the domain of a function.
     more: makes operands that are no floats or not of every sample's shape, after the ``shapes``.
     """
 
@@ -61,6 +63,7 @@ class Sample:
     exact: bool = True
     positive: bool = False
     more: Callable[[Draw, int], tuple[Any, ...]] | None = field(default=None)
+    into: Callable[[Any], Any] = field(default=lambda x: x)
 
     @property
     def kind(self) -> str:
@@ -72,7 +75,7 @@ class Sample:
     def inputs(self, n: int = 3, kind: str = "grid") -> tuple[Any, ...]:
         """Return operands for a batch of n."""
         draw = Draw(f"{self.name} inputs", kind)
-        some = tuple((draw.positive if self.positive else draw)(n, *shape) for shape in self.shapes)
+        some = tuple(self.into((draw.positive if self.positive else draw)(n, *shape)) for shape in self.shapes)
         return some if self.more is None else some + self.more(draw, n)
 
     def relevances(self, n: int = 3, kind: str = "grid", xs: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
@@ -251,11 +254,14 @@ def _elementwise() -> list[Sample]:
     kinked = {
         "ReLU": [{}], "Abs": [{}], "Identity": [{}], "HardTanh": [{}], "HardSwish": [{}],
         "LeakyReLU": [{}, {"alpha": 0.25}], "Clip": [{"low": 0, "high": 1}, {"low": -1}, {"high": 1}, {}],
-        "HardSigmoid": [{"alpha": 0.25}, {}],
+        "HardSigmoid": [{"alpha": 0.25}, {}], "Function": [{"name": n} for n in ("negative", "sign", "softsign")],
+        "Shrink": [{"bias": 0.25}, {"threshold": 1, "bias": 1}],
+        "ThresholdedReLU": [{}, {"alpha": -0.5}],
     }  # fmt: skip
     smooth = {
         "ELU": [{}, {"alpha": 0.5, "scale": 2.0}], "SELU": [{}], "GELU": [{}, {"approximate": "tanh"}],
         "Sigmoid": [{}], "SiLU": [{}], "Tanh": [{}], "Softplus": [{}, {"beta": 3.0}], "Exp": [{}],
+        "CELU": [{}, {"alpha": 0.5}], "Swish": [{}, {"alpha": 1.702}],
     }  # fmt: skip
     found = []
     for table, exact in ((kinked, True), (smooth, False)):
@@ -267,11 +273,67 @@ def _elementwise() -> list[Sample]:
         *found,
         Sample("LeakyReLU-channels", lambda d: layers.LeakyReLU(d(3)), ((3, 2, 2),)),
         Sample("LeakyReLU-features", lambda d: layers.LeakyReLU(d(4)), ((4,),)),
+        *[
+            Sample(f"Function-{name}", lambda d, n=name: layers.Function(n), ((2, 3),), exact=False,
+                   into=DOMAINS.get(name, lambda x: x))
+            for name in SMOOTH
+        ],
+        Sample("Bounds-channels", lambda d: layers.Bounds(low=d(3) - 1, high=d(3) * 0 + 0.5), ((3, 2),)),
+        Sample("Bounds-elements", lambda d: layers.Bounds(high=d(2, 3) - 1), ((2, 3),)),
+        Sample("Bounds-low", lambda d: layers.Bounds(low=d(1, 3)), ((2, 3),)),
         Sample("Log-positive", lambda d: layers.Log(), ((2, 3),), exact=False, positive=True),
         Sample("Power-square", lambda d: layers.Power(), ((5,),)),
         Sample("Power-root", lambda d: layers.Power(0.5), ((5,),), exact=False, positive=True),
         Sample("Power-cube", lambda d: layers.Power(3), ((5,),), exact=False),
         Sample("Power-inverse", lambda d: layers.Power(-1.0), ((5,),), exact=False, positive=True),
+        Sample("Power-channels", lambda d: layers.Power(d(3)), ((3, 2),), exact=False, positive=True),
+    ]  # fmt: skip
+
+
+DOMAINS: dict[str, Callable[[Any], Any]] = {
+    "asin": lambda x: x / 8, "acos": lambda x: x / 8, "atanh": lambda x: x / 8, "acosh": lambda x: np.abs(x) + 1.25,
+    "tan": lambda x: x / 4,
+}  # fmt: skip
+
+
+def _normalizations() -> list[Sample]:
+    def normal(name: str, shape: Shape, **options: Any) -> Sample:
+        return Sample(f"Normalize-{name}", lambda d: layers.Normalize(**options), (shape,), exact=False)
+
+    def local(name: str, shape: Shape, size: int, **options: Any) -> Sample:
+        return Sample(f"LocalResponseNorm-{name}", lambda d: layers.LocalResponseNorm(size, **options), (shape,),
+                      exact=False)  # fmt: skip
+
+    return [
+        normal("features", (5,), epsilon=0.5),
+        normal("last", (2, 4)),
+        normal("spatial", (2, 3, 2), axes=(2, 3), epsilon=0.25),
+        normal("channels", (3, 2), axes=(1,), centre=False),
+        normal("all", (2, 3), axes=(1, -1), centre=False, epsilon=0.125),
+        normal("groups", (4, 3), axes=(1, 2), groups=2, epsilon=0.125),
+        normal("groups-not-centred", (4, 2), axes=(1,), groups=2, centre=False),
+        local("odd", (4, 2), 3, alpha=0.5, beta=0.75, bias=2.0),
+        local("even", (5, 2, 2), 4, alpha=2.0, beta=1.0),
+        local("wide", (2, 3), 5, alpha=1.0),
+        local("one", (3,), 1, alpha=1.0, beta=0.5),
+    ]
+
+
+def _aggregates() -> list[Sample]:
+    def of(kind: str, name: str, shape: Shape, *, exact: bool = True, **options: Any) -> Sample:
+        return Sample(f"{kind}-{name}", lambda d: getattr(layers, kind)(**options), (shape,), exact=exact)
+
+    return [
+        of("Max", "channels", (3, 2), axes=(1,), keepdims=False),
+        of("Max", "share", (3, 2, 2), axes=(1, -1), ties="share"),
+        of("Max", "spatial", (2, 2, 3)),
+        of("Max", "features", (4,), axes=(1,), keepdims=False),
+        of("Prod", "spatial", (2, 2, 2)),
+        of("Prod", "channels", (3, 2), axes=(1,), keepdims=False),
+        of("Prod", "all", (2, 3), axes=(2, 1)),
+        of("LogSumExp", "one", (1, 2), axes=(1,), exact=False),
+        of("LogSumExp", "spatial", (2, 2, 3), exact=False),
+        of("LogSumExp", "channels", (3, 2), axes=(1,), keepdims=False, exact=False),
     ]
 
 
@@ -411,6 +473,8 @@ SAMPLES = [
         _elementwise,
         _route,
         _lookup,
+        _normalizations,
+        _aggregates,
         _lstm,
         _cells,
         _softmax,

@@ -19,13 +19,14 @@ from lrp_ref.base.arrays import ARRAY_FUNCTIONS
 METHODS = ("all", "any", "argmax", "astype", "max", "mean", "min", "sum", "transpose")
 # What the module cupy has (CuPy reference, "Routines"); ARRAY_FUNCTIONS has to stay inside.
 CUPY_FUNCTIONS = frozenset((
-    "abs", "add", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "ascontiguousarray",
-    "broadcast_to", "ceil", "clip", "concatenate", "copysign", "cos", "cumsum", "divide", "dot", "empty",
-    "empty_like", "equal", "exp", "expand_dims", "expm1", "flip", "floor", "full", "full_like", "isfinite", "isnan",
-    "log", "log1p", "logical_and", "logical_not", "logical_or", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "moveaxis", "multiply", "ones", "ones_like", "pad", "power", "prod", "repeat", "reshape", "rint", "roll", "sign",
-    "sin", "sort", "sqrt", "square", "squeeze", "stack", "subtract", "sum", "swapaxes", "take", "tanh", "tensordot",
-    "transpose", "where", "zeros", "zeros_like",
+    "abs", "add", "all", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "argmax",
+    "argmin", "argsort", "array", "asarray", "ascontiguousarray", "broadcast_to", "ceil", "clip", "concatenate",
+    "copysign", "cos", "cosh", "cumsum", "divide", "dot", "empty", "empty_like", "equal", "exp", "expand_dims",
+    "expm1", "flip", "floor", "full", "full_like", "isfinite", "isnan", "log", "log1p", "logical_and", "logical_not",
+    "logical_or", "matmul", "max", "maximum", "mean", "min", "minimum", "moveaxis", "multiply", "ones", "ones_like",
+    "pad", "power", "prod", "repeat", "reshape", "rint", "roll", "sign", "sin", "sinh", "sort", "sqrt", "square",
+    "squeeze", "stack", "subtract", "sum", "swapaxes", "take", "tan", "tanh", "tensordot", "transpose", "where",
+    "zeros", "zeros_like",
 ))  # fmt: skip
 
 

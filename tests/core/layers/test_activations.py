@@ -13,12 +13,15 @@ import pytest
 from lrp_ref import arithmetic, layers
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import (
+    CELU,
     ELU,
     GELU,
     SELU,
     Abs,
+    Bounds,
     Clip,
     Exp,
+    Function,
     HardSigmoid,
     HardSwish,
     HardTanh,
@@ -27,13 +30,17 @@ from lrp_ref.layers import (
     Log,
     Power,
     ReLU,
+    Shrink,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
+    Swish,
     Tanh,
+    ThresholdedReLU,
 )
 from lrp_ref.layers.base import Layer
+from lrp_ref.layers.functions import FUNCTIONS
 
 F = Fraction
 
@@ -57,6 +64,14 @@ POINTS: list[tuple[Any, Any, Any, Any]] = [
     (HardSwish(), 0, 0, 0.5), (HardSwish(), 1.5, 1.125, 1), (HardSwish(), 3, 3, 1), (HardSwish(), 4.5, 4.5, 1),
     (Abs(), -2, 2, -1), (Abs(), -0.25, 0.25, -1), (Abs(), 0, 0, 0), (Abs(), 0.25, 0.25, 1), (Abs(), 3, 3, 1),
     (Power(), -3, 9, -6), (Power(), 0.5, 0.25, 1), (Power(2), 3, 9, 6),
+    (Function("negative"), -2, 2, -1), (Function("negative"), 0, 0, -1),
+    (Function("sign"), -2, -1, 0), (Function("sign"), 0, 0, 0), (Function("sign"), 0.25, 1, 0),
+    (Function("softsign"), -3, -0.75, 0.0625), (Function("softsign"), 0, 0, 1), (Function("softsign"), 1, 0.5, 0.25),
+    (Shrink(), -0.75, -0.75, 1), (Shrink(), -0.5, 0, 0), (Shrink(), 0.25, 0, 0), (Shrink(), 0.5, 0, 0),
+    (Shrink(), 2, 2, 1), (Shrink(1, 0.25), -3, -2.75, 1), (Shrink(1, 0.25), 1, 0, 0), (Shrink(1, 0.25), 1.5, 1.25, 1),
+    (Shrink(0, 1), 0, 0, 0), (Shrink(0, 1), -0.5, 0.5, 1), (Shrink(0, 1), 0.25, -0.75, 1),
+    (ThresholdedReLU(), 0.75, 0, 0), (ThresholdedReLU(), 1, 0, 0), (ThresholdedReLU(), 1.5, 1.5, 1),
+    (ThresholdedReLU(-1), -0.5, -0.5, 1), (ThresholdedReLU(-1), -1, 0, 0), (ThresholdedReLU(-1), -2, 0, 0),
 ]  # fmt: skip
 SYSTEMS = {"float64": np.float64, "float32": np.float32, "rational": object}
 
@@ -109,6 +124,21 @@ SMOOTH: list[tuple[Any, Any, Any]] = [
     (Softplus(3.0), lambda x: math.log(1 + math.exp(3 * x)) / 3, lambda x: sigma(3 * x)),
     (GELU(), lambda x: x * (1 + math.erf(x / 2**0.5)) / 2, lambda x: (1 + math.erf(x / 2**0.5)) / 2 + x * phi(x)),
     (Exp(), math.exp, math.exp),
+    (CELU(), *elu(1, 1)),
+    (CELU(0.5), lambda x: x if x > 0 else (math.exp(2 * x) - 1) / 2, lambda x: 1 if x > 0 else math.exp(2 * x)),
+    (Swish(), lambda x: x * sigma(x), lambda x: sigma(x) * (1 + x * sigma(-x))),
+    (Swish(2.0), lambda x: x * sigma(2 * x), lambda x: sigma(2 * x) * (1 + 2 * x * sigma(-2 * x))),
+    (Function("sin"), math.sin, math.cos),
+    (Function("cos"), math.cos, lambda x: -math.sin(x)),
+    (Function("tan"), math.tan, lambda x: 1 / math.cos(x) ** 2),
+    (Function("atan"), math.atan, lambda x: 1 / (1 + x * x)),
+    (Function("sinh"), math.sinh, math.cosh),
+    (Function("cosh"), math.cosh, math.sinh),
+    (Function("asinh"), math.asinh, lambda x: 1 / math.sqrt(1 + x * x)),
+    (Function("erf"), math.erf, lambda x: 2 / math.sqrt(math.pi) * math.exp(-x * x)),
+    (Function("floor"), math.floor, lambda x: 0),
+    (Function("ceil"), math.ceil, lambda x: 0),
+    (Function("round"), round, lambda x: 0),
 ]  # fmt: skip
 POSITIVE: list[tuple[Any, Any, Any]] = [
     (Log(), math.log, lambda x: 1 / x),
@@ -120,6 +150,30 @@ POSITIVE: list[tuple[Any, Any, Any]] = [
     (Power(1), lambda x: x, lambda x: 1.0),
     (Power(-1.0), lambda x: 1 / x, lambda x: -1 / (x * x)),
 ]
+NARROW: list[tuple[Any, Any, Any, Any]] = [  # the last is a place in the domain
+    (Function("asin"), math.asin, lambda x: 1 / math.sqrt(1 - x * x), -0.375),
+    (Function("acos"), math.acos, lambda x: -1 / math.sqrt(1 - x * x), 0.75),
+    (Function("acosh"), math.acosh, lambda x: 1 / math.sqrt(x * x - 1), 1.25),
+    (Function("atanh"), math.atanh, lambda x: 1 / (1 - x * x), -0.375),
+]
+
+
+@pytest.mark.parametrize(("layer", "f", "slope", "x"), NARROW, ids=lambda v: repr(v) if isinstance(v, Layer) else "")
+def test_functions_that_are_not_defined_everywhere(layer: Any, f: Any, slope: Any, x: float) -> None:
+    assert layer.forward(np.array([[x]]))[0, 0] == pytest.approx(f(x), rel=1e-14)
+    assert layer.slope(np.array([[x]]))[0, 0] == pytest.approx(slope(x), rel=1e-14)
+
+
+def test_halves_are_rounded_to_even_numbers() -> None:
+    x = np.array([[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]])
+    assert Function("round").forward(x).tolist() == [[-2.0, -2.0, 0.0, 0.0, 2.0, 2.0]]
+
+
+def test_every_function_is_here() -> None:
+    tried = {layer.name for layer, *_ in (*POINTS, *SMOOTH, *NARROW) if isinstance(layer, Function)}
+    assert tried == set(FUNCTIONS)
+
+
 ANYWHERE = (-3.5, -2.0, -1.0, -0.375, 0.0, 0.25, 1.0, 2.5, 4.0)
 
 
@@ -173,6 +227,7 @@ def test_a_root_is_computed_as_one() -> None:
     [
         (ELU(), "exp"), (SELU(), "exp"), (GELU(), "erf"), (GELU("tanh"), "tanh"), (Sigmoid(), "sigmoid"),
         (SiLU(), "sigmoid"), (Tanh(), "tanh"), (Softplus(), "log"), (Exp(), "exp"), (Log(), "log"),
+        (CELU(), "exp"), (Swish(), "sigmoid"), (Function("sin"), "sin"), (Function("floor"), "floor"),
         (Power(3), "a power"), (Power(0.5), "a power"), (Softmax(), "exp"), (Softmax(log=True), "exp"),
     ],
     ids=repr,
@@ -214,6 +269,8 @@ DEFAULTS: list[tuple[type[Layer], dict[str, Any]]] = [
     (SELU, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}), (Softplus, {"beta": 1.0}),
     (Clip, {"low": None, "high": None}), (HardTanh, {"low": -1, "high": 1}),
     (HardSigmoid, {"alpha": 1 / 6, "beta": 0.5}),
+    (CELU, {"alpha": 1.0}), (Swish, {"alpha": 1.0}), (Shrink, {"threshold": 0.5, "bias": 0}),
+    (ThresholdedReLU, {"alpha": 1}), (Bounds, {"low": None, "high": None}), (Function, {"name": "sin"}),
     (Power, {"exponent": 2}), (GELU, {"approximate": "none"}), (Softmax, {"axis": 1, "log": False}),
     (Identity, {}), (ReLU, {}), (Sigmoid, {}), (SiLU, {}), (Tanh, {}), (HardSwish, {}), (Abs, {}), (Exp, {}), (Log, {}),
 ]  # fmt: skip
@@ -242,7 +299,8 @@ def test_a_layer_without_fields_says_that_it_is_frozen() -> None:
 def test_every_activation_is_here() -> None:
     kinds = {c for c in layers.LAYERS.values() if issubclass(c, layers.base.Elementwise)}
     assert kinds | {Softmax} == {cls for cls, _ in DEFAULTS}
-    assert kinds == {type(layer) for layer, *_ in (*POINTS, *SMOOTH, *POSITIVE)}
+    tried = {type(layer) for layer, *_ in (*POINTS, *SMOOTH, *POSITIVE)}
+    assert kinds == tried | {Bounds}  # whose bounds are of each element: they are in test_forward
 
 
 # Softmax -------------------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ def test_an_activation_says_where_its_derivative_jumps(sample: Sample) -> None:
     jumps = set()
     for place in places:
         (shape,) = sample.shapes
+        if not np.isfinite(outputs(layer, (np.full((1, *shape), place),))[0]).all():
+            continue  # outside the domain, or at its end
         below, above = (slopes(layer, (np.full((1, *shape), place + side),))[0] for side in (-STEP, STEP))
         if np.abs(above - below).max() > 1e-3:
             jumps.add(float(place))

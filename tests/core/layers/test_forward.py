@@ -67,6 +67,12 @@ def test_global_max_pool_is_a_max_pool_over_everything(ties: str) -> None:
     assert np.array_equal(layers.GlobalMaxPool(keepdims=False).forward(x), [[c.max() for c in sample] for sample in x])
 
 
+FUNCTIONS = {
+    **{name: getattr(math, name) for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh",
+                                              "acosh", "atanh", "erf", "floor", "ceil")},
+    "round": round, "negative": lambda x: -x, "sign": lambda x: (x > 0) - (x < 0),
+    "softsign": lambda x: x / (1 + abs(x)),
+}  # fmt: skip
 DEFINITIONS = {
     "Identity": lambda x: x,
     "ReLU": lambda x: x if x > 0 else 0.0,
@@ -86,6 +92,11 @@ DEFINITIONS = {
     "Power": lambda x, exponent=2: x**exponent,
     "Exp": math.exp,
     "Log": math.log,
+    "CELU": lambda x, alpha=1.0: max(0.0, x) + min(0.0, alpha * math.expm1(x / alpha)),
+    "Swish": lambda x, alpha=1.0: x / (1 + math.exp(-alpha * x)),
+    "Shrink": lambda x, threshold=0.5, bias=0: x + bias if x < -threshold else x - bias if x > threshold else 0.0,
+    "ThresholdedReLU": lambda x, alpha=1: x if x > alpha else 0.0,
+    "Function": lambda x, name="sin": FUNCTIONS[name](x),
 }  # fmt: skip
 
 
@@ -95,7 +106,10 @@ def gelu(x: float, approximate: str = "none") -> float:
     return x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
 
 
-ELEMENTWISE = [s for s in SAMPLES if isinstance(s.layer(), Elementwise) and s.name[-8:] not in ("channels", "features")]
+SEVERAL = {"LeakyReLU-channels", "LeakyReLU-features", "Power-channels"}  # parameters that are not one number
+ELEMENTWISE = [
+    s for s in SAMPLES if isinstance(s.layer(), Elementwise) and s.kind != "Bounds" and s.name not in SEVERAL
+]
 
 
 @pytest.mark.parametrize("sample", ELEMENTWISE, ids=lambda s: s.name)
@@ -104,7 +118,7 @@ def test_activations_are_their_definitions(sample: Sample) -> None:
     defaults = type(layer)()
     options = {k: v for k, v in vars(layer).items() if sample.kind != "SELU" and v != vars(defaults)[k]}
     function = gelu if sample.kind == "GELU" else DEFINITIONS[sample.kind]
-    expected = np.array([function(float(v), **options) for v in x.ravel()]).reshape(x.shape)
+    expected = np.array([float(function(float(v), **options)) for v in x.ravel()]).reshape(x.shape)
     checks.close(layer.forward(x), expected, rtol=1e-14)
 
 
@@ -115,8 +129,21 @@ def test_prelu_has_one_slope_per_channel() -> None:
     assert layers.LeakyReLU(alpha).forward(x[:, :, 0]).tolist() == [[-1.0, 2.0]]
 
 
+def test_bounds_and_exponents_of_each_channel_or_element() -> None:
+    x = np.array([[[-2.0, 4.0], [-2.0, 4.0]]])
+    low, high = np.array([-1.0, 0.5]), np.array([[3.0, -3.0], [0.5, 9.0]])
+    bounds = layers.Bounds(low, high)
+    assert bounds.forward(x).tolist() == [[[-1.0, -3.0], [0.5, 4.0]]]
+    assert bounds.slope(x).tolist() == [[[0.0, 0.0], [0.0, 1.0]]]
+    assert bounds.kinks == (-3.0, -1.0, 0.5, 3.0, 9.0)
+    assert layers.Power(np.array([2.0, 3.0])).forward(x).tolist() == [[[4.0, 16.0], [-8.0, 64.0]]]
+    assert layers.Power(np.array([[2.0, 3.0]])).slope(x).tolist() == [[[-4.0, 48.0], [-4.0, 48.0]]]
+
+
 @pytest.mark.parametrize("far", [-1000.0, 1000.0])
-@pytest.mark.parametrize("kind", ["Sigmoid", "SiLU", "Softplus", "ELU", "SELU", "GELU", "Tanh", "HardSwish"])
+@pytest.mark.parametrize(
+    "kind", ["CELU", "Swish", "Sigmoid", "SiLU", "Softplus", "ELU", "SELU", "GELU", "Tanh", "HardSwish"]
+)
 def test_activations_do_not_overflow(kind: str, far: float) -> None:
     layer, x = getattr(layers, kind)(), np.array([[far]])
     assert np.isfinite(layer.forward(x)).all()
@@ -211,6 +238,7 @@ def torch_twin(torch: Any, layer: Any) -> Any:
     f = torch.nn.functional
     simple = {
         "ReLU": f.relu, "SELU": f.selu, "Sigmoid": torch.sigmoid, "SiLU": f.silu, "Tanh": torch.tanh, "Abs": torch.abs,
+        "CELU": lambda x: f.celu(x, layer.alpha),
         "HardTanh": f.hardtanh, "HardSwish": f.hardswish, "Exp": torch.exp, "Log": torch.log,
     }  # fmt: skip
     name = type(layer).__name__
@@ -229,13 +257,36 @@ def torch_twin(torch: Any, layer: Any) -> Any:
         return (
             (lambda x: f.prelu(x, torch.tensor(alpha))) if hasattr(alpha, "shape") else lambda x: f.leaky_relu(x, alpha)
         )
+    if name == "Function":
+        return f.softsign if layer.name == "softsign" else getattr(torch, layer.name)
+    if name == "Shrink":
+        kinds = {0: f.hardshrink, layer.threshold: f.softshrink}
+        return None if layer.bias not in kinds else lambda x: kinds[layer.bias](x, layer.threshold)
+    if name == "ThresholdedReLU":
+        return lambda x: f.threshold(x, layer.alpha, 0)
+    if name == "Normalize":
+        return (
+            None
+            if layer.groups > 1 or not layer.centre or layer.axes != (-1,)
+            else (lambda x: f.layer_norm(x, x.shape[-1:], eps=layer.epsilon))
+        )
+    if name == "LocalResponseNorm" and layer.size > 1:  # of an even window it has one more before
+        twin = lambda x: f.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.bias)  # noqa: E731
+        return twin if layer.size % 2 else lambda x: twin(x.flip(1)).flip(1)
+    if name == "Prod" and len(layer.axes or (2, 3)) == 1:
+        return lambda x: torch.prod(x, layer.axes[0], keepdim=layer.keepdims)
+    if name == "LogSumExp":
+        return lambda x: torch.logsumexp(x, layer.axes or (2, 3), keepdim=layer.keepdims)
+    if name == "Max" and layer.ties == "share":
+        return lambda x: torch.amax(x, layer.axes, keepdim=layer.keepdims)
     if name == "Softmax":
         return lambda x: (f.log_softmax if layer.log else f.softmax)(x, layer.axis)
     return None
 
 
 TWINS = ("ReLU", "SELU", "Sigmoid", "SiLU", "Tanh", "Abs", "HardTanh", "HardSwish", "Exp", "Log", "ELU", "GELU",
-         "Softplus", "HardSigmoid", "LeakyReLU", "Softmax")  # fmt: skip
+         "Softplus", "HardSigmoid", "LeakyReLU", "Softmax", "CELU", "Function", "Shrink", "ThresholdedReLU",
+         "Normalize", "LocalResponseNorm", "Prod", "LogSumExp", "Max")  # fmt: skip
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.kind in TWINS], ids=lambda s: s.name)

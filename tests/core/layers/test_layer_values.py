@@ -84,6 +84,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Slice": {"axes": (), "starts": (), "stops": (), "steps": ()}, "Multiply": {"gate": None},
     "Sum": {"axes": None, "keepdims": True, "factor": 1}, "Mean": {"axes": None, "keepdims": True, "factor": 1},
     "GlobalAveragePool": {"axes": None, "keepdims": True}, "GlobalMaxPool": {"keepdims": True, "ties": "first"},
+    "Max": {"axes": None, "keepdims": True, "ties": "first"}, "Prod": {"axes": None, "keepdims": True},
+    "LogSumExp": {"axes": None, "keepdims": True},
+    "Normalize": {"axes": (-1,), "epsilon": 1e-5, "centre": True, "groups": 1},
+    "LocalResponseNorm": {"alpha": 1e-4, "beta": 0.75, "bias": 1.0},
     "MaxPool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "ties": "first"},
     "AveragePool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True},
 }  # fmt: skip
@@ -142,6 +146,20 @@ PROMISES: list[tuple[Layer, bool, bool]] = [
     (Pad(((0, 0), (1, 1)), value=-0.5), NO, NO),
     (Pad(((0, 0), (1, 1)), mode="reflect"), YES, NO),
     (Dense(np.ones((2, 2))), NO, NO),
+    (layers.Max((1,)), YES, NO),
+    (layers.Prod((1,)), YES, NO),
+    (layers.LogSumExp((1,)), YES, NO),
+    (layers.Shrink(), YES, NO),
+    (layers.Shrink(0.5, 0.5), YES, NO),
+    (layers.Shrink(0.5, 0.75), NO, NO),
+    (layers.ThresholdedReLU(0.5), YES, YES),
+    (layers.ThresholdedReLU(0), YES, YES),
+    (layers.ThresholdedReLU(-0.5), YES, NO),
+    (layers.LocalResponseNorm(3), YES, NO),
+    (layers.LocalResponseNorm(3, alpha=0.0), YES, NO),
+    (layers.LocalResponseNorm(3, alpha=-1.0), NO, NO),
+    (layers.LocalResponseNorm(3, bias=0.0), NO, NO),
+    (Power(np.array([2.0])), NO, NO),
 ]
 
 
