@@ -27,7 +27,26 @@ pytest.importorskip("onnxscript")
 nn, f = torch.nn, torch.nn.functional
 
 OLD, NEW = "torchscript", "dynamo"
-ONLY_NEW = ("AdaptiveAvgPool uneven", "channel_shuffle", "nearest-exact", "expm1")  # the older one knows them not
+ONLY_NEW = (
+    "AdaptiveAvgPool uneven",
+    "channel_shuffle",
+    "nearest-exact",
+    "expm1",
+    "RMSNorm",
+    "local response",
+    "sinh",
+    "cosh",
+    "asinh",
+    "acosh",
+    "atanh",
+)  # the older one knows them not
+
+
+def affine(module: Any) -> Any:
+    """Return a normalisation with a scale and a shift of its own."""
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, 0.5)
+    return module
 
 
 class Call(nn.Module):  # type: ignore[misc]
@@ -89,12 +108,32 @@ def vectors() -> tuple[tuple[int, ...], dict[str, Any]]:
         "stack and mean": lambda x: torch.stack([x, x.relu()], 0).mean(0),
         "double": lambda x: x.double().relu().float(),
         "chunk": lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
-        # Not supported, and named so in both.
-        "LayerNorm": nn.LayerNorm(6),
+        "LayerNorm": affine(nn.LayerNorm(6)),
+        "LayerNorm without parameters": nn.LayerNorm(6, elementwise_affine=False),
+        "LayerNorm by hand": lambda x: (x - x.mean(1, keepdim=True)) / (x.var(1, False, keepdim=True) + 1e-5).sqrt(),
+        "RMSNorm": affine(nn.RMSNorm(6, eps=1e-5)),
+        "RMSNorm by hand": lambda x: x * (x.pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt(),
+        "normalize": lambda x: f.normalize(x, dim=1),
         "norm": lambda x: x.norm(dim=1, keepdim=True),
-        "sin": torch.sin,
+        "norm 1": lambda x: x.norm(1, dim=1, keepdim=True),
+        "logsumexp": lambda x: x.logsumexp(1, keepdim=True),
+        "product of all": lambda x: (1 + x.abs()).prod(1, keepdim=True),
+        "maximum": Call(lambda x, d: torch.maximum(x, d(x)), dense),
+        "minimum": Call(lambda x, d: torch.minimum(x, d(x)), dense),
+        "clamp by channel": lambda x: torch.maximum(x, torch.linspace(-1, 1, 6)),
+        "CELU 2": nn.CELU(2.0),
+        "erf": torch.erf,
+        "powers": lambda x: x.abs() ** torch.linspace(0.5, 3, 6),
+        "2 ** x": lambda x: 2**x,
+        **{
+            name: getattr(torch, name)
+            for name in ("sin", "cos", "tan", "atan", "sinh", "cosh", "asinh", "sign", "floor")
+        },
+        **{name: lambda x, n=name: getattr(torch, n)(x / 8) for name in ("asin", "acos", "atanh")},
+        "acosh": lambda x: torch.acosh(1.5 + x.abs()),
         "round": torch.round,
         "quotient": Call(lambda x, d: x / (1 + d(x) ** 2), dense),
+        # Not supported, and named so in both.
         "argmax": lambda x: x.argmax(1),
         "greater": lambda x: (x > 0).float() * x,
         "half": lambda x: x.half().relu().float(),
@@ -179,7 +218,11 @@ def space(d: int) -> tuple[tuple[int, ...], dict[str, Any]]:
             "LPPool": nn.LPPool2d(2, 2),
             "unfold": nn.Unfold(2),
             "InstanceNorm": nn.InstanceNorm2d(4),
-            "GroupNorm": nn.GroupNorm(2, 4),
+            "InstanceNorm with parameters": affine(nn.InstanceNorm2d(4, affine=True)),
+            "GroupNorm": affine(nn.GroupNorm(2, 4)),
+            "LayerNorm of the channels": lambda x: f.layer_norm(x.permute(0, 2, 3, 1), (4,)).permute(0, 3, 1, 2),
+            "local response": nn.LocalResponseNorm(3),
+            "min": lambda x: x.amin((2, 3)),
         }
     if d < 3:
         found["AdaptiveAvgPool uneven"] = of("AdaptiveAvgPoolNd")(4)
@@ -234,19 +277,9 @@ COMPOSITE: dict[str, Any] = {"batch first": EVERYWHERE, "time first": EVERYWHERE
 
 # What is not supported, and the operator that both exporters' files are refused for.
 REFUSED = {
-    "LayerNorm": "LayerNormalization",
-    "norm": "ReduceL2",
-    "sin": "Sin",
-    "round": "Round",
-    "quotient": "Div",
-    "Softsign": "Div",
     "argmax": "ArgMax",
     "half": "Cast",
-    "InstanceNorm": "InstanceNormalization",
-    "GroupNorm": "InstanceNormalization",
-    "max of channels": "ReduceMax",
     "nearest of other sizes": "Resize",
-    "LPPool": "Sign",
     "unfold": "Gather",
 }
 

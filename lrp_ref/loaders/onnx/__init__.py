@@ -6,7 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...network.network import Network
-from . import arithmetic, choice, elementwise, grids, linear, pooling, products, recurrent, routing, scikit  # noqa: F401  they register operators
+from . import (  # noqa: F401  they register operators
+    arithmetic,
+    choice,
+    elementwise,
+    extrema,
+    functions,
+    grids,
+    linear,
+    normalization,
+    pooling,
+    products,
+    recurrent,
+    reductions,
+    routing,
+    scikit,
+)
 from .batches import Choices
 from .build import Conversion
 from .convert import HANDLERS

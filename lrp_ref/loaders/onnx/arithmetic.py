@@ -1,4 +1,4 @@
-"""Sums, products and powers: of signals, and with constants."""
+"""Sums, products and quotients: of signals, and with constants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power
+from ...layers import Add, Affine, Conv, ConvTranspose, Dense, Multiply, Power, Softmax
 from .batches import Axes
 from .convert import Converter, operator
 from .elementwise import reciprocal, sample_parameter
@@ -26,7 +26,12 @@ def _operands(ctx: Converter, op: Op) -> tuple[Tensor, Tensor]:
 
 def aligned(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal], int]:
     """Return signals that broadcast against each other, with the same number of axes, and the result's batch axis."""
-    signals = alike(ctx, op, [ctx.signal(op, n) for n in names])
+    return aligned_signals(ctx, op, [ctx.signal(op, n) for n in names])
+
+
+def aligned_signals(ctx: Converter, op: Op, signals: Sequence[Signal]) -> tuple[list[Signal], int]:
+    """Return these signals with the same number of axes, and the batch axis of what is made of them."""
+    signals = alike(ctx, op, signals)
     rank = max(s.rank for s in signals)
     if signals[0].batch != WHOLE and len({s.rank - s.batch for s in signals}) != 1:
         raise Refusal("the operands have their batch at different axes")
@@ -48,7 +53,7 @@ def alongside(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal
     return ready, ready[0].batch
 
 
-def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any = None) -> Signal:
+def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any = None, tag: str = "") -> Signal:
     """Return scale·x + shift for constants that ONNX broadcasts against x."""
     x = ctx.raw_signal(name)
     rank = max(v.ndim for v in (scale, shift) if v is not None)
@@ -62,23 +67,26 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
             bell = ctx.patterns.shifted(x, offset) if factor == 1.0 else None
     layer = activation(bell)
     if layer is not None and bell is not None:
-        return ctx.emit(op, layer, [bell.source])
-    if x.value.startswith("!"):
-        if bell is None:
-            raise Refusal("an Erf that is not part of a GELU, which has no layer")
-        y = ctx.ghost(x)
-    else:
-        x = raised(ctx, op, ctx.signal(op, name), rank)
-        parts = [None if v is None else np.ascontiguousarray(sample_parameter(v, x)) for v in (scale, shift)]
-        y = ctx.emit(op, Affine(*parts), [_wide_enough(ctx, op, x, parts)])
+        return ctx.emit(op, layer, [bell.source], tag=tag)
+    x = raised(ctx, op, ctx.signal(op, name), rank)
+    y = scaled(ctx, op, x, scale, shift, tag=tag)
     ctx.patterns.note_bell(y, bell)
     if single:
         ctx.patterns.note_affine(y, x, factor, offset)
+        ctx.deviations.note_affine(y, x, factor, offset)
     return y
 
 
-def _wide_enough(ctx: Converter, op: Op, x: Signal, parts: Sequence[Any]) -> Signal:
+def scaled(ctx: Converter, op: Op, x: Signal, scale: Any, shift: Any, *, tag: str = "") -> Signal:
+    """Return scale·x + shift as a layer of its own, whatever made the signal; None leaves out a part."""
+    parts = [None if v is None else np.ascontiguousarray(sample_parameter(v, x)) for v in (scale, shift)]
+    return ctx.emit(op, Affine(*parts), [wide_enough(ctx, op, x, parts)], tag=tag)
+
+
+def wide_enough(ctx: Converter, op: Op, x: Signal, parts: Sequence[Any]) -> Signal:
     """Return the signal with what the parameters repeat repeated by a layer of its own."""
+    if not x.sizes[0]:
+        return x  # a sample is one number, and so is each parameter
     sizes = []
     for sample in x.sizes:
         tail = (1,) * (len(sample) - 1)
@@ -140,7 +148,9 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
         return [affine(ctx, op, op.inputs[1], shift=shift) if folded is None else folded]
     (x, y), batch = aligned(ctx, op, op.inputs)
     z = ctx.emit(op, Add((1, -1)) if minus else Add(), [x, y], batch=batch)
-    if not minus:
+    if minus:
+        ctx.deviations.note_difference(z, x, y)
+    else:
         ctx.patterns.note_sum(z, x, y)
     return [z]
 
@@ -150,23 +160,6 @@ def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [affine(ctx, op, op.inputs[0], scale=np.full((1,), -1, dtype=ctx.dtype))]
 
 
-@operator("Sum", axes=Axes.OTHER)
-def _sum_of_many(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    names = [n for n in op.inputs if not isinstance(ctx.tensor(n), Constant)]
-    constants = [ctx.weight(n) for n in op.inputs if n not in names]
-    if constants:
-        shift = constants[0]
-        for more in constants[1:]:
-            shift = shift + more
-        if len(names) > 1:
-            raise Refusal("a sum of several signals and constants: only signals, or one signal, are supported")
-        return [affine(ctx, op, names[0], shift=shift)]
-    if len(names) == 1:
-        return [ctx.raw_signal(names[0])]
-    signals, batch = aligned(ctx, op, names)
-    return [ctx.emit(op, Add(), signals, batch=batch)]
-
-
 @operator("Mul", axes=Axes.SAME)
 def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
@@ -174,26 +167,37 @@ def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
         return [affine(ctx, op, op.inputs[0], scale=ctx.weight(op.inputs[1]))]
     if isinstance(a, Constant):
         return [affine(ctx, op, op.inputs[1], scale=ctx.weight(op.inputs[0]))]
-    left, right = (ctx.raw_signal(n) for n in op.inputs)
+    left, right = (ctx.signal(op, n) for n in op.inputs)
+    return [multiplied(ctx, op, left, right)]
+
+
+def multiplied(ctx: Converter, op: Op, left: Signal, right: Signal, gate: int | None = None) -> Signal:
+    """Return the product of two signals, or the activation or normalisation that it completes.
+
+    Args:
+        ctx, op: the conversion and the node.
+        left, right: the signals.
+        gate: which of them gates the other; None for the one that comes out of a sigmoid or softmax, if one does.
+    """
     bell = ctx.patterns.multiplied(left, right)
     layer = activation(bell)
     if layer is not None and bell is not None:
-        return [ctx.emit(op, layer, [bell.source])]
-    if left.value.startswith("!") or right.value.startswith("!"):
-        if bell is None:
-            raise Refusal("an Erf that is not part of a GELU, which has no layer")
-        z = ctx.ghost(left)
-        ctx.patterns.note_bell(z, bell)
-        return [z]
-    (x, y), batch = aligned(ctx, op, op.inputs)
+        return ctx.emit(op, layer, [bell.source])
+    found = ctx.deviations.product(left, right)
+    if found is not None:
+        return ctx.emit(op, found.layer, [found.source])
+    (x, y), batch = aligned_signals(ctx, op, (left, right))
     if x == y:
         z = ctx.emit(op, Power(2), [x])
+        ctx.deviations.note_power(z, x, 2)
     else:
         gates = [ctx.patterns.is_gate(s) for s in (x, y)]
-        z = ctx.emit(op, Multiply(gate=gates.index(True) if sum(gates) == 1 else None), [x, y], batch=batch)
+        if gate is None:
+            gate = gates.index(True) if sum(gates) == 1 else None
+        z = ctx.emit(op, Multiply(gate=gate), [x, y], batch=batch)
     ctx.patterns.note_product(z, x, y)
     ctx.patterns.note_bell(z, bell)
-    return [z]
+    return z
 
 
 @operator("Div", axes=Axes.SAME)
@@ -209,22 +213,13 @@ def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
         inverse = raised(ctx, op, reciprocal(ctx, op, op.inputs[1], tag="reciprocal"), factor.ndim)
         if factor.size == 1 and factor.reshape(-1)[0] == 1:
             return [inverse]
-        scale = sample_parameter(factor, inverse)
-        return [ctx.emit(op, Affine(scale=np.ascontiguousarray(scale)), [inverse])]
-    raise Refusal("a quotient of two signals")
-
-
-@operator("Pow", axes=Axes.SAME)
-def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    exponents = ctx.constant(op.inputs[1]).array().astype(np.float64)
-    if exponents.size != 1:
-        raise Refusal("one exponent for each element")
-    exponent = float(exponents.reshape(-1)[0])
-    if exponent == -1:
-        return [raised(ctx, op, reciprocal(ctx, op, op.inputs[0]), exponents.ndim)]
-    x = raised(ctx, op, ctx.signal(op, op.inputs[0]), exponents.ndim)
-    if exponent == 1:
-        return [x]
-    y = ctx.emit(op, Power(int(exponent) if exponent.is_integer() else exponent), [x])
-    ctx.patterns.note_power(y, x, exponent)
-    return [y]
+        return [scaled(ctx, op, inverse, factor, None)]
+    left, right = (ctx.signal(op, n) for n in op.inputs)
+    found = ctx.deviations.quotient(left, right)
+    if found is not None:
+        y = ctx.emit(op, found.layer, [found.source])
+        if isinstance(found.layer, Softmax):
+            ctx.patterns.mark_gate(y)
+        return [y]
+    # x/d = x·(1/d): what is divided takes all the relevance, the divisor is as a gate.
+    return [multiplied(ctx, op, left, reciprocal(ctx, op, op.inputs[1], tag="reciprocal"), gate=1)]

@@ -37,6 +37,7 @@ from ...layers import Constant as ConstantLayer
 from ...network.network import value_name
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
+from .deviations import Deviations
 from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
 from .merged import SHAPING, taken_apart
@@ -89,11 +90,11 @@ class Converter:
         self.graph = graph
         self.opset = graph.opset
         self.patterns = Patterns()
+        self.deviations = Deviations()
         self.built: list[Built] = []
         self.dtype = _network_dtype(graph)
         self.consumers = Counter(name for op in graph.ops for name in op.inputs)
         self.consumers.update(graph.outputs)
-        self._ghosts = 0
         self._numbers: dict[str, Signal] = {}  # of a value of integers: the same as floats
         self._whole_numbers: set[str] = set()  # values of floats that are whole
         self._masked: set[str] = set()  # values with numbers in place of −∞
@@ -132,8 +133,6 @@ class Converter:
     def signal(self, op: Op, name: str) -> Signal:
         """Return a tensor that must depend on the input, after any pending reshape."""
         signal = self.raw_signal(name)
-        if signal.value.startswith("!"):
-            raise Refusal(f"'{name}' is an Erf that is not part of a GELU, which has no layer")
         done = self._tensors[name] = self.settled(op, signal)
         return done
 
@@ -304,11 +303,6 @@ class Converter:
         made = self.emit(op, Compare(comparison, bound), reads, tag=tag)
         self._whole_numbers.add(made.value)
         return made
-
-    def ghost(self, like: Signal) -> Signal:
-        """Return a signal of the same shape that no layer computes: a part of a pattern."""
-        self._ghosts += 1
-        return replace(like, value=f"!{self._ghosts}")
 
     def _shapes(self, layer: Layer, reads: Sequence[Signal]) -> list[list[Sizes]]:
         """Return, for each probe, the sample shape of each output."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.arrays import fits
 from ...layers import (
     ELU,
     GELU,
@@ -25,7 +26,6 @@ from ...layers import (
     ReLU,
     Reshape,
     Sigmoid,
-    SiLU,
     Softmax,
     Softplus,
     Tanh,
@@ -34,7 +34,6 @@ from ...layers.base import Layer
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
-from .layout import raised
 from .values import WHOLE, Refusal, Signal, Tensor, count, merge_sizes
 
 
@@ -51,21 +50,8 @@ def _selu(a: dict[str, Any]) -> Layer:
     return ELU(alpha=default.alpha if alpha is None else alpha, scale=default.scale if scale is None else scale)
 
 
-def _celu(a: dict[str, Any]) -> Layer:
-    if a.get("alpha", 1.0) != 1.0:
-        raise Refusal(f"alpha {a['alpha']} is not 1")
-    return ELU()
-
-
-def _swish(a: dict[str, Any]) -> Layer:
-    if a.get("alpha", 1.0) != 1.0:
-        raise Refusal(f"alpha {a['alpha']} is not 1")
-    return SiLU()
-
-
 SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
     "Abs": lambda a: Abs(),
-    "Celu": _celu,
     "Elu": lambda a: ELU(alpha=a.get("alpha", 1.0)),
     "Gelu": _gelu,
     "HardSwish": lambda a: HardSwish(),
@@ -73,8 +59,6 @@ SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
     "Log": lambda a: Log(),
     "Relu": lambda a: ReLU(),
     "Selu": _selu,
-    "Sqrt": lambda a: Power(0.5),
-    "Swish": _swish,
 }
 
 
@@ -101,10 +85,18 @@ def _unary(ctx: Converter, op: Op, layer: Layer) -> tuple[Signal, Signal]:
     return x, ctx.emit(op, layer, [x])
 
 
+@operator("Sqrt", axes=Axes.SAME)
+def _root(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    x, y = _unary(ctx, op, Power(0.5))
+    ctx.deviations.note_power(y, x, 0.5)
+    return [y]
+
+
 @operator("Exp", axes=Axes.SAME)
 def _exp(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Exp())
     ctx.patterns.note_exponential(y, x)
+    ctx.deviations.note_exponential(y, x)
     return [y]
 
 
@@ -118,7 +110,9 @@ def reciprocal(ctx: Converter, op: Op, name: str, tag: str = "") -> Signal:
     x = ctx.signal(op, name)
     found = ctx.patterns.inverse_sigmoid(x)
     if found is None:
-        return ctx.emit(op, Power(-1), [x], tag=tag)
+        y = ctx.emit(op, Power(-1), [x], tag=tag)
+        ctx.deviations.note_power(y, x, -1)
+        return y
     z, negated = found
     if not negated:
         z = ctx.emit(op, Affine(np.full((1,), -1, dtype=ctx.dtype)), [z], tag="negative")
@@ -163,34 +157,32 @@ def _mish(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Multiply(gate=1), [x, gate])]
 
 
-@operator("Erf", axes=Axes.OTHER)
-def _erf(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    y = ctx.ghost(x)
-    if not ctx.patterns.start("erf", y, x):
-        raise Refusal("an Erf that is not part of a GELU, which has no layer")
-    return [y]
-
-
 @operator("PRelu", axes=Axes.SAME)
 def _prelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, slope = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
-    if slope.size == 1:
+    if slope.size == 1 and slope.ndim <= x.rank:
         return [ctx.emit(op, LeakyReLU(float(slope.reshape(-1)[0])), [x])]
-    return [ctx.emit(op, LeakyReLU(sample_parameter(slope, x)), [x])]
+    alpha = sample_parameter(slope, x)
+    shape = (*alpha.shape, *(1,) * (len(x.sizes[0]) - 1)) if alpha.ndim == 1 else alpha.shape
+    if not all(fits(shape, sizes) for sizes in x.sizes):
+        raise Refusal(f"slopes of shape {slope.shape} for samples of shape {x.sizes[0]}")
+    return [ctx.emit(op, LeakyReLU(alpha), [x])]
 
 
 def _bound(ctx: Converter, op: Op, k: int, attribute: str, side: int) -> float | None:
     """Return a lower (side −1) or upper (side 1) bound; None where every number is within it."""
     if attribute in op.attributes:
-        value = float(op.attributes[attribute])
-    elif ctx.has(op, k):
-        array = ctx.constant(op.inputs[k]).array()
-        if array.size != 1:
-            raise Refusal(f"a bound of shape {array.shape}")
-        value = float(array.reshape(-1)[0])
-    else:
+        return bound_of(float(op.attributes[attribute]), side)
+    if not ctx.has(op, k):
         return None
+    array = ctx.constant(op.inputs[k]).array()
+    if array.size != 1:
+        raise Refusal(f"a bound of shape {array.shape}")
+    return bound_of(float(array.reshape(-1)[0]), side)
+
+
+def bound_of(value: float, side: int) -> float | None:
+    """Return a number as a lower (side −1) or upper (side 1) bound, or None where every number is within it."""
     if side * value >= float(np.finfo(np.float32).max):
         return None
     if not math.isfinite(value):
@@ -200,23 +192,11 @@ def _bound(ctx: Converter, op: Op, k: int, attribute: str, side: int) -> float |
 
 @operator("Clip", axes=Axes.SAME)
 def _clip(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    return [
-        _clipped(ctx, op, _bound(ctx, op, 1, "min", -1), _bound(ctx, op, 2, "max", 1), ctx.signal(op, op.inputs[0]))
-    ]
+    return [clipped(ctx, op, _bound(ctx, op, 1, "min", -1), _bound(ctx, op, 2, "max", 1), ctx.signal(op, op.inputs[0]))]
 
 
-@operator("Max", "Min", axes=Axes.OTHER)
-def _extremum(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    signals = [n for n in op.inputs if isinstance(ctx.tensor(n), Signal)]
-    if len(op.inputs) != 2 or len(signals) != 1:
-        raise Refusal("only one signal against one number is supported")
-    (other,) = (k for k, n in enumerate(op.inputs) if n not in signals)
-    bound = _bound(ctx, op, other, "", -1 if op.kind == "Max" else 1)
-    x = raised(ctx, op, ctx.signal(op, signals[0]), ctx.constant(op.inputs[other]).array().ndim)
-    return [_clipped(ctx, op, bound, None, x) if op.kind == "Max" else _clipped(ctx, op, None, bound, x)]
-
-
-def _clipped(ctx: Converter, op: Op, low: float | None, high: float | None, x: Signal) -> Signal:
+def clipped(ctx: Converter, op: Op, low: float | None, high: float | None, x: Signal) -> Signal:
+    """Return a signal between two numbers; None leaves a side open."""
     if low is None and high is None:
         return x
     y = ctx.emit(op, ReLU() if low == 0 and high is None else Clip(low, high), [x])
@@ -286,7 +266,8 @@ def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, 
     """Return a constant that ONNX broadcasts against ``x`` in the network's layout, without the batch.
 
     Returns:
-        (C,) where it is constant along all axes behind the channels, else an array of the sample's rank.
+        (C,) where it is constant along all axes behind the channels (one number where a sample has no axes), else an
+        array of the sample's rank.
     """
     rank, batch = x.rank, x.batch
     if array.ndim > rank:

@@ -1,4 +1,4 @@
-"""Pooling, reductions over whole axes, and resizing."""
+"""Pooling and resizing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from ...layers import AveragePool, GlobalAveragePool, GlobalMaxPool, Layer, MaxPool, Mean, Sum, Upsample
+from ...layers import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Upsample
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .interpolation import linearly_resized
 from .linear import channels_first, per_axis, window_pads
-from .values import PROBES, WHOLE, Refusal, Signal, Tensor
+from .values import PROBES, Refusal, Signal, Tensor
 
 
 @operator("MaxPool", "AveragePool", axes=Axes.CHANNELS_FIRST)
@@ -36,33 +36,6 @@ def _pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
 def _global_pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
     layer = GlobalAveragePool() if op.kind == "GlobalAveragePool" else GlobalMaxPool()
     return [ctx.emit(op, layer, [channels_first(ctx, op, op.inputs[0])])]
-
-
-@operator("ReduceMean", "ReduceSum", "ReduceMax", axes=Axes.OTHER)
-def _reduce(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    given = ctx.integers(op, "axes", 1)
-    if not given:
-        if op.attributes.get("noop_with_empty_axes", 0):
-            return [x]
-        if x.batch != WHOLE:
-            raise Refusal("it reduces every axis, the batch too")
-        given = list(range(x.rank))
-    axes = tuple(sorted(x.axis(a) for a in given))
-    keep = bool(op.attributes.get("keepdims", 1))
-    removed = {a % x.rank for a in given}
-    batch = x.batch if keep else x.batch - sum(a < x.batch for a in removed)
-    layer: Layer
-    if op.kind == "ReduceMax":
-        if axes != tuple(range(2, x.depth)):
-            raise Refusal("a maximum over other axes than all spatial ones")
-        layer = GlobalMaxPool(keepdims=keep)
-    elif op.kind == "ReduceMean":
-        whole = axes == tuple(range(2, x.depth)) and x.batch == 0
-        layer = GlobalAveragePool(keepdims=keep) if whole and x.rank > 3 else Mean(axes, keep)
-    else:
-        layer = Sum(axes, keep)
-    return [ctx.emit(op, layer, [x], batch=batch)]
 
 
 @operator("Resize", "Upsample", axes=Axes.CHANNELS_FIRST)

@@ -44,6 +44,9 @@ def reshaped(ctx: Converter, op: Op, x: Signal, sizes: tuple[Sizes, ...], batch:
     """
     if x.pending or sizes == x.stored:
         return replace(x, sizes=sizes, batch=batch, merged=None)
+    kept = ctx.deviations.with_axes(x, sizes)
+    if kept is not None:
+        return replace(kept, batch=batch)
     if layer is None:
         shape = merge_sizes(sizes)
         layer = Flatten() if len(shape) == 1 else Reshape(shape)

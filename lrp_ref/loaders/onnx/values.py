@@ -75,7 +75,7 @@ class Signal:
     The network has the batch first; the ONNX tensor has it at axis ``batch``, its other axes in the same order.
 
     Attributes:
-        value: name of the network's value; a name with "!" is a part of a pattern that has no layer yet.
+        value: name of the network's value.
         batch: the ONNX tensor's batch axis; WHOLE where it has none.
         sizes: for each probe, the sample's shape: the ONNX shape without the batch.
         stored: for each probe, the sample's shape that the network's value has; it differs from ``sizes`` while a
