@@ -51,7 +51,8 @@ def load(
 
     Dropout, identities and casts between float32 and float64 become no layer; an Add of a constant after a product
     or convolution without bias becomes its bias; BatchNormalization and constants become ``Affine``; x·sigmoid(x)
-    and the like become one activation. A product's gate is the operand that comes from a sigmoid or softmax.
+    and the like become one activation, a value divided by its own deviation one ``Normalize``. A product's gate is the
+    operand that comes from a sigmoid or softmax, that of a quotient its divisor.
 
     Args:
         path: the file.
