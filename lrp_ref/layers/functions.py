@@ -96,8 +96,8 @@ class Function(Elementwise):
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        """None: no derivative of these jumps from one number to another."""
-        return ()
+        """0 for sign. Those that round jump at every whole number, or halfway between: none is said of them."""
+        return (0.0,) if self.name == "sign" else ()
 
     def forward(self, *xs: Array) -> Array:
         """Return f(x)."""

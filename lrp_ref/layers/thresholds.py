@@ -132,7 +132,7 @@ class Bounds(Elementwise):
     def kinks(self) -> tuple[float, ...]:
         """Every bound of any element."""
         bounds = [b for b in (self.low, self.high) if b is not None]
-        return tuple(sorted({float(v) for b in bounds for v in b.reshape(-1).tolist()}))
+        return tuple(sorted({float(v) for b in bounds for v in to_numpy(b).reshape(-1).tolist()}))
 
     def forward(self, *xs: Array) -> Array:
         """Return y."""

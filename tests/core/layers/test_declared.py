@@ -56,7 +56,8 @@ def test_an_activation_says_where_its_derivative_jumps(sample: Sample) -> None:
         assert layer.kinks == ()
         return
     assert jumps <= set(layer.kinks)
-    if not isinstance(layer, layers.ELU):  # with alpha 1 its branches meet without a jump
+    # With alpha 1 the branches of an ELU meet without a jump; a sign itself jumps, its derivative is 0 on both sides.
+    if not isinstance(layer, layers.ELU) and layer != layers.Function("sign"):
         assert jumps == set(layer.kinks)
 
 
