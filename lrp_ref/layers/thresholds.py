@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, channelwise, namespace
+from ..base.arrays import Array, channelwise, fits, namespace, to_numpy
 from ..errors import ParameterError, ShapeError
 from .base import Elementwise
 from .promises import Promises
@@ -122,9 +122,7 @@ class Bounds(Elementwise):
 
     def _bound(self, bound: Array, x: Array) -> Array:
         fitted = channelwise(bound, x)
-        if fitted.ndim > x.ndim or any(
-            n not in (1, m) for n, m in zip(fitted.shape[::-1], x.shape[::-1], strict=False)
-        ):
+        if not fits(fitted.shape, x.shape):
             raise ShapeError(f"Bounds: a bound of shape {bound.shape} does not fit an input of shape {x.shape}")
         return fitted
 

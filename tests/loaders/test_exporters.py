@@ -27,19 +27,11 @@ pytest.importorskip("onnxscript")
 nn, f = torch.nn, torch.nn.functional
 
 OLD, NEW = "torchscript", "dynamo"
+# The older exporter knows them not.
 ONLY_NEW = (
-    "AdaptiveAvgPool uneven",
-    "channel_shuffle",
-    "nearest-exact",
-    "expm1",
-    "RMSNorm",
-    "local response",
-    "sinh",
-    "cosh",
-    "asinh",
-    "acosh",
-    "atanh",
-)  # the older one knows them not
+    "AdaptiveAvgPool uneven", "channel_shuffle", "nearest-exact", "expm1", "RMSNorm", "local response", "sinh", "cosh",
+    "asinh", "acosh", "atanh", "threshold",
+)  # fmt: skip
 
 
 def affine(module: Any) -> Any:
@@ -122,6 +114,7 @@ def vectors() -> tuple[tuple[int, ...], dict[str, Any]]:
         "minimum": Call(lambda x, d: torch.minimum(x, d(x)), dense),
         "clamp by channel": lambda x: torch.maximum(x, torch.linspace(-1, 1, 6)),
         "CELU 2": nn.CELU(2.0),
+        "threshold": nn.Threshold(0.3, 0),
         "erf": torch.erf,
         "powers": lambda x: x.abs() ** torch.linspace(0.5, 3, 6),
         "2 ** x": lambda x: 2**x,

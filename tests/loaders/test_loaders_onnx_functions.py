@@ -11,7 +11,7 @@ from onnx_graphs import Step, agrees, helper, number, onnx, run_ort, weight, who
 
 import lrp_ref as lrp
 from lrp_ref.errors import UnsupportedError
-from lrp_ref.layers import CELU, ELU, GELU, Function, LeakyReLU, Power, SiLU, Swish
+from lrp_ref.layers import CELU, ELU, GELU, Function, LeakyReLU, Power, SiLU, Swish, ThresholdedReLU
 from lrp_ref.loaders import load
 
 X = np.array([[-3.0, -1.5, -0.5, 0.0, 0.25, 0.5, 1.0, 2.5]], np.float32) * np.ones((3, 1), np.float32)
@@ -48,6 +48,19 @@ def test_a_function_agrees_with_onnxruntime_and_hands_relevance_on(kind: str, tm
 def test_an_activation_with_a_parameter(kind: str, attributes: dict[str, Any], opset: int, tmp_path: Path) -> None:
     net = agrees(write(tmp_path / "m.onnx", [(kind, ["x"], attributes)], shape=("N", 8), opset=opset), X)
     passes(net, X)
+
+
+@pytest.mark.parametrize(("kind", "reads", "strictly"), [
+    ("Greater", ["t0", "x", "zero"], True), ("LessOrEqual", ["t0", "zero", "x"], True),
+    ("GreaterOrEqual", ["t0", "x", "zero"], False), ("Less", ["t0", "zero", "x"], False),
+])  # fmt: skip
+def test_a_choice_of_what_is_above_a_number_is_a_thresholded_relu(
+    kind: str, reads: list[str], strictly: bool, tmp_path: Path
+) -> None:
+    steps: list[Step] = [(kind, ["x", "half"], {}), ("Where", reads, {})]
+    given = {"half": number(0.5), "zero": number(0)}
+    net = agrees(write(tmp_path / "m.onnx", steps, shape=("N", 8), weights=given), X)
+    assert ([n.layer for n in net.nodes] == [ThresholdedReLU(0.5)]) is strictly
 
 
 def test_swish_is_silu_where_it_is(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...layers import Add, Clip, Multiply, ReLU, Where
+from ...layers import Add, Clip, Multiply, ReLU, ThresholdedReLU, Where
 from .arithmetic import affine, aligned, alongside
 from .batches import Axes
 from .convert import Converter, operator
@@ -110,17 +110,18 @@ def _masked(ctx: Converter, op: Op, condition: Constant) -> Signal:
 
 
 def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal | None:
-    """Return max(x, t) for a choice of x where it is above t, and of t elsewhere; min(x, t) for the opposite."""
+    """Return max(x, t) for a choice of x where it is above t, and of t elsewhere; min(x, t) for the opposite.
+
+    With 0 in place of t elsewhere, the first is a thresholded ReLU.
+    """
     low = isinstance(ctx.tensor(below), Constant)
     signal, number = (above, below) if low else (below, above)
     x, bound, t = ctx.signal(op, signal), ctx.constant(number).array(), condition.threshold
-    if (
-        x != condition.signal
-        or bound.size != 1
-        or bound.ndim > x.rank
-        or not (bound == np.asarray(t, bound.dtype)).all()
-    ):
+    if x != condition.signal or bound.size != 1 or bound.ndim > x.rank:
         return None
+    if not (bound == np.asarray(t, bound.dtype)).all():
+        strictly = low and not bound.any() and condition.comparison in ("greater", "less_equal")
+        return ctx.emit(op, ThresholdedReLU(t), [x]) if strictly else None
     return ctx.emit(op, (ReLU() if t == 0 else Clip(t, None)) if low else Clip(None, t), [x])
 
 
