@@ -222,6 +222,11 @@ ALMOST: dict[str, list[Step]] = {
                         DIVIDED],
     "times the deviation": [*MEAN, *SQUARE, *ROOT, ("Mul", ["c", "r"], {})],
     "the wrong way": [*MEAN, *SQUARE, *ROOT, ("Div", ["r", "c"], {})],
+    "the square of another mean": [
+        *MEAN, ("ReduceMean", ["x"], {"axes": [1], "outputs": ["m1"]}), ("Mul", ["m1", "m1"], {"outputs": ["mm"]}),
+        OWN[0], ("ReduceMean", ["q"], {"axes": [-1], "outputs": ["a"]}), ("Sub", ["a", "mm"], {"outputs": ["v"]}),
+        ("Add", ["v", "n5"], {"outputs": ["e"]}), ROOT[1], DIVIDED,
+    ],
     "a mean of squares less its square": [
         *MEAN, *SQUARE, ("Mul", ["v", "v"], {"outputs": ["w"]}), ("Sub", ["v", "w"], {"outputs": ["u"]}),
         ("Add", ["u", "n5"], {"outputs": ["e"]}), ROOT[1], ("Div", ["x", "r"], {}),
@@ -268,6 +273,24 @@ def test_a_softmax_that_is_written_out_is_one_layer(shifted: bool, tmp_path: Pat
     net = agrees(write(tmp_path / "m.onnx", steps, shape=("N", 3, 5), weights=given), X[:, 0])
     assert net.nodes[-1].layer == Softmax(1)
     assert len(net.nodes) == (1 if shifted else 2)
+
+
+@pytest.mark.parametrize("other", ["another sum", "another maximum"])
+def test_what_only_looks_like_a_softmax_is_none(other: str, tmp_path: Path) -> None:
+    axis = 2 if other == "another maximum" else 1
+    steps: list[Step] = [
+        ("ReduceMax", ["x"], {"axes": [axis], "outputs": ["m"]}),
+        ("Sub", ["x", "m"], {"outputs": ["z"]}),
+        ("Exp", ["z"], {"outputs": ["e"]}),
+        ("Sigmoid", ["x"], {"outputs": ["f"]}),
+        ("ReduceSum", ["f" if other == "another sum" else "e", "axis"], {"outputs": ["total"]}),
+        ("Div", ["e", "total"], {}),
+    ]
+    net = agrees(write(tmp_path / "m.onnx", steps, shape=("N", 3, 5), weights={"axis": whole(1)}), X[:, 0])
+    if other == "another sum":
+        assert "Softmax" not in kinds(net)
+    else:  # it is one, but of what is left of the maximum along another axis
+        assert kinds(net) == ["GlobalMaxPool", "Add", "Softmax"]
 
 
 # What is refused ---------------------------------------------------------------------------------------------------
