@@ -201,13 +201,14 @@ class LocalResponseNorm(Layer):
         return all(inputs) and self.alpha >= 0 and self.bias > 0
 
     def _around(self, x: Array, before: int) -> Array:
-        """Return the sum over ``size`` channels from ``before`` before each on."""
+        """Return the sum over ``size`` channels from ``before`` before each on, as far as there are channels."""
         xp, channels = namespace(x), x.shape[1]
-        behind = self.size - 1 - before
-        shapes = ((x.shape[0], n, *x.shape[2:]) for n in (before, behind))
-        low, high = (xp.zeros(shape, dtype=x.dtype) for shape in shapes)
+        reach = max(0, channels - 1)  # a window may be declared to be as wide as it likes
+        before, behind = min(before, reach), min(self.size - 1 - before, reach)
+        low, high = (xp.zeros((x.shape[0], n, *x.shape[2:]), dtype=x.dtype) for n in (before, behind))
         padded = xp.concatenate((low, x, high), axis=1)
-        return sum((padded[:, k : k + channels] for k in range(1, self.size)), padded[:, :channels])
+        taps = (padded[:, k : k + channels] for k in range(1, before + behind + 1))
+        return sum(taps, padded[:, :channels])
 
     def _divisor(self, x: Array) -> Array:
         no_exact_value(x, "a power")

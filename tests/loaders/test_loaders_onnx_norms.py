@@ -80,6 +80,13 @@ def test_an_even_window_of_local_response_has_its_one_more_channel_behind(tmp_pa
     assert load(path).forward(x).ravel() == pytest.approx([1 / (1 + 5), 2 / (1 + 13), 3 / (1 + 9)])
 
 
+def test_a_window_of_local_response_may_be_declared_as_wide_as_a_file_likes(tmp_path: Path) -> None:
+    size = 2**60 + 1
+    path = write(tmp_path / "m.onnx", [("LRN", ["x"], {"size": size, "alpha": float(size)})], shape=("N", 3, 1))
+    x = np.array([1.0, 2.0, 3.0], np.float32).reshape(1, 3, 1)
+    np.testing.assert_allclose(load(path).forward(x), x / 15**0.75, rtol=1e-6)
+
+
 def test_local_response_has_no_rule_yet_and_says_which_may_be_named(tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", [("LRN", ["x"], {"size": 3, "name": "norm1"})], shape=("N", 3, 2))
     net, x = load(path), X[:1, :3, 0, :2]
