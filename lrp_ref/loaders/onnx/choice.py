@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ...layers import Add, Clip, Multiply, ReLU, ThresholdedReLU, Where
+from ...layers import Add, Clip, Max, Multiply, ReLU, Softmax, ThresholdedReLU, Where
 from .arithmetic import affine, aligned, alongside
 from .batches import Axes
 from .convert import Converter, operator
 from .elementwise import sample_parameter
 from .file import Op
 from .layout import alike, finite, raised
-from .values import Above, Constant, Refusal, Signal, Tensor
+from .values import Above, Constant, Refusal, Signal, Tensor, lowest
 
 NEGLIGIBLE = 1e-9  # relative difference of softplus and its linear part from which on both are one
 
@@ -40,9 +41,28 @@ def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
     how = TURNED.get(how, how) if constants[0] else how
     x, bound = ctx.signal(op, signal), ctx.constant(number).array()
     x = raised(ctx, op, x, bound.ndim)
+    if bound.dtype.kind == "f" and np.isneginf(bound).all() and how == "equal":
+        # In place of −∞ a mask has a number: what was masked lies below half of it.
+        return [ctx.compared(op, "less", [x], np.full(1, lowest(ctx.dtype) / 2, ctx.dtype))]
     if bound.size == 1 and op.kind != "Equal":
         return [Above(x, float(bound.reshape(-1)[0]), how, op.outputs[0])]
     return [ctx.compared(op, how, [x], sample_parameter(ctx.parameter(bound, number), x))]
+
+
+@operator("IsNaN", "IsInf", axes=Axes.SAME)
+def _is_not_finite(ctx: Converter, op: Op) -> Sequence[Tensor]:
+    """A network's values are finite; what the file has as NaN is a softmax of nothing but masked numbers."""
+    x = ctx.signal(op, op.inputs[0])
+    softmax = ctx.maker(x)
+    if op.kind == "IsInf":
+        if not op.attributes.get("detect_negative", 1) or not ctx.is_masked(x):
+            raise Refusal("a network's values are finite")
+        return [ctx.compared(op, "less", [x], np.full(1, lowest(ctx.dtype) / 2, ctx.dtype))]
+    if softmax is None or not isinstance(softmax.layer, Softmax):
+        raise Refusal("a network's values are finite")
+    scores = replace(x, value=softmax.reads[0])
+    largest = ctx.emit(op, Max((softmax.layer.axis,)), [scores], tag="largest")
+    return [ctx.compared(op, "less", [largest], np.full(1, lowest(ctx.dtype) / 2, ctx.dtype))]
 
 
 @operator("Not", axes=Axes.SAME)

@@ -330,6 +330,14 @@ class Converter:
         built = self.built[int(signal.value[1:])] if ":" not in signal.value else None
         return built if built is not None and built.makes == name else None
 
+    def maker(self, x: Signal) -> Built | None:
+        """Return the layer that computes a signal, if it is its only output."""
+        return self.built[int(x.value[1:])] if x.value.startswith("#") and ":" not in x.value else None
+
+    def is_masked(self, x: Signal) -> bool:
+        """Return whether a signal has numbers in place of −∞."""
+        return x.value in self._masked
+
     def rewrite(self, name: str, layer: Layer) -> Signal:
         """Put another layer in place of the one that computes the tensor ``name``."""
         signal = self.raw_signal(name)

@@ -165,8 +165,8 @@ def test_a_layer_that_only_moves_values_says_so(sample: Sample) -> None:
 
 # With these numbers or options they change nothing, others of their kind do; or what they return is of no input.
 MOVED_BY_CHANCE = {
-    "Add-one", "Affine-number", "Clip-3", "Compare-signals", "Constant-number", "Constant-token",
-    "LogSumExp-one", "MaxPool-window-in-padding", "Where-broadcast", "Where-masks",
+    "Add-one", "Affine-number", "Clip-3", "Compare-equal", "Compare-not_equal", "Compare-signals", "Constant-number",
+    "Constant-token", "LogSumExp-one", "MaxPool-window-in-padding", "Where-broadcast", "Where-masks",
 }  # fmt: skip
 
 
