@@ -173,7 +173,6 @@ def space(d: int) -> tuple[tuple[int, ...], dict[str, Any]]:
         "flatten": nn.Flatten(),
         "PReLU": nn.PReLU(4),
         "channel gate": gated(d),
-        # Not supported.
         "nearest of other sizes": lambda x: f.interpolate(x, size=(9, 8, 10)[:d], mode="nearest"),
     }
     size = (6, 7) if d == 2 else (7,) * d
@@ -272,7 +271,6 @@ COMPOSITE: dict[str, Any] = {"batch first": EVERYWHERE, "time first": EVERYWHERE
 REFUSED = {
     "argmax": "ArgMax",
     "half": "Cast",
-    "nearest of other sizes": "Resize",
     "unfold": "Gather",
 }
 

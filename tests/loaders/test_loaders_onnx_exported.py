@@ -364,16 +364,8 @@ def test_positions_that_are_no_grid_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("attributes", "scales", "reason"),
     [
-        ({"antialias": 1}, (1, 1, 2, 2), "antialias"),
-        ({}, (1, 2, 2, 2), "resizes the channels"),
         ({}, (2, 1, 2, 2), "resizes the batch"),
         ({"coordinate_transformation_mode": "align_corners"}, (1, 1, 0.6, 1), "not a whole number"),
-        (
-            {"coordinate_transformation_mode": "half_pixel_symmetric"},
-            (1, 1, 2, 1),
-            "transformation_mode half_pixel_symm",
-        ),
-        ({"mode": "cubic"}, (1, 1, 2, 1), "mode cubic; only nearest and linear"),
     ],
 )
 def test_interpolation_that_is_refused(

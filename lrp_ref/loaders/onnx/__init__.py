@@ -19,6 +19,7 @@ from . import (  # noqa: F401  they register operators
     products,
     recurrent,
     reductions,
+    resize,
     routing,
     scikit,
 )

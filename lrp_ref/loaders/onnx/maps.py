@@ -1,0 +1,41 @@
+"""Fixed linear maps along one axis: a matrix, as a dense layer over that axis; and positions, as a route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...layers import Dense, Transpose
+from .convert import Converter
+from .file import Op
+from .values import Refusal, Signal
+
+LARGEST = 1 << 26  # elements of one matrix that a file does not hold itself
+
+
+def along(
+    ctx: Converter,
+    op: Op,
+    x: Signal,
+    axis: int,
+    weight: np.ndarray[Any, Any],
+    bias: np.ndarray[Any, Any] | None = None,
+) -> Signal:
+    """Return y[..., j, ...] = Σ_i x[..., i, ...] weight[i, j] + bias[j] along the network's axis ``axis``."""
+    weight = np.ascontiguousarray(weight.astype(ctx.dtype))
+    layer = Dense(weight, None if bias is None or not bias.any() else bias.astype(ctx.dtype))
+    last = len(x.sizes[0])
+    if axis == last:
+        return ctx.emit(op, layer, [x])
+    order = list(range(last + 1))
+    order[axis], order[last] = last, axis
+    swap = Transpose(tuple(order))
+    swapped = ctx.emit(op, swap, [x], tag="transpose")
+    return ctx.emit(op, swap, [ctx.emit(op, layer, [swapped], tag="dense")])
+
+
+def require_matrix(rows: int, columns: int) -> None:
+    """Refuse a matrix that would be made from a few numbers of the file and is beyond all bounds."""
+    if rows * columns > LARGEST:
+        raise Refusal(f"a matrix of {rows} × {columns} would be made; the limit is {LARGEST} elements")
