@@ -271,7 +271,6 @@ COMPOSITE: dict[str, Any] = {"batch first": EVERYWHERE, "time first": EVERYWHERE
 REFUSED = {
     "argmax": "ArgMax",
     "half": "Cast",
-    "unfold": "Gather",
 }
 
 

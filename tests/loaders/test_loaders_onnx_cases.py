@@ -36,7 +36,8 @@ REFUSED = [
     # The batch is axis 0; what moves, mixes or reduces it is not a network over samples.
     (r"(concat|split|softmax|logsoftmax|slice|gather|squeeze)(_.*)?", "is the batch"),
     (r"reshape_allowzero_reordered", "the batch size is fixed"),
-    (r"expand_dim_changed", "adds axes, or repeats the batch"),
+    (r"tri[lu].*", "integer input|samples would be mixed|free size"),
+    (r"scatter(nd|_elements)_.*", "reduction"),
     # Training.
     (r"batchnorm_.*_training_mode|training_dropout.*|dropout_default_mask.*", "inference|training|mask"),
     # Not implemented.
@@ -44,7 +45,6 @@ REFUSED = [
     (r"gather_2d_indices", "indices with 2 axes"),
     (r"resize_.*_align_corners", "whole number"),
     (r"(greater|less).*", "holds truth values"),
-    (r"gathernd_.*", "is the batch"),
     (r"clip_min_greater_than_max", "is above high"),
     (r"identity_(sequence|opt)", "no declared shape"),
     (r"reduce_sum_square_.*_expanded", "'axes' is computed from the input"),  # made of Mul, whose inputs are signals

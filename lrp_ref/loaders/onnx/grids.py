@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Concat, Gather, Reshape, Slice, Transpose
+from ...layers import Concat, Flatten, Gather, Reshape, Slice, Transpose, Unsqueeze
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
+from .layout import raised
+from .places import bounded, gathered_points
 from .values import PROBES, WHOLE, Refusal, Signal, Sizes, Tensor, merge_sizes
 
 FREE = "depends on a free size of the input: fix it with load(..., shapes=...)"
@@ -35,10 +37,17 @@ def _expand(ctx: Converter, op: Op) -> Sequence[Tensor]:
     for k, target in enumerate(ctx.constant(op.inputs[1]).probes):
         shape = x.shape(k, ctx.samples[k])
         full = tuple(int(v) for v in np.broadcast_shapes(shape, tuple(int(v) for v in target)))
-        if len(full) != len(shape) or (x.batch != WHOLE and full[x.batch] != shape[x.batch]):
-            raise Refusal("it adds axes, or repeats the batch")
-        found.append(full if x.batch == WHOLE else (*full[: x.batch], *full[x.batch + 1 :]))
-    return [x if tuple(found) == x.sizes else widened(ctx, op, ctx.signal(op, op.inputs[0]), found)]
+        if x.batch == WHOLE:
+            found.append(full)
+            continue
+        batch = x.batch + len(full) - len(shape)
+        if full[batch] != shape[x.batch]:
+            raise Refusal("it repeats the batch")
+        found.append((*full[:batch], *full[batch + 1 :]))
+    if tuple(found) == x.sizes:
+        return [x]
+    rank = len(found[0]) + (x.batch != WHOLE)
+    return [widened(ctx, op, raised(ctx, op, ctx.signal(op, op.inputs[0]), rank), found)]
 
 
 @operator("Tile", axes=Axes.OTHER)
@@ -60,15 +69,15 @@ def _tile(ctx: Converter, op: Op) -> Sequence[Tensor]:
 @operator("GatherND", axes=Axes.OTHER)
 def _gather_points(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """Positions that are a grid (each index depends on axes of its own) are one Gather per axis."""
-    if op.attributes.get("batch_dims", 0):
-        raise Refusal(f"batch_dims {op.attributes['batch_dims']}")
-    indices = ctx.constant(op.inputs[1]).array()
-    x = ctx.signal(op, op.inputs[0])
+    x, constant = ctx.signal(op, op.inputs[0]), ctx.constant(op.inputs[1])
+    if op.attributes.get("batch_dims", 0) or not constant.is_fixed or 0 <= x.batch < constant.array().shape[-1]:
+        return [gathered_points(ctx, op, x)]
+    indices = constant.array()
     grid, depth = indices.shape[:-1], indices.shape[-1]
-    if not grid:
-        raise Refusal("a single position")
     axes = [x.axis(k) for k in range(depth)]
-    blocks = _blocks(indices)
+    blocks = _blocks(indices) if grid else None
+    if blocks is None:
+        return [gathered_points(ctx, op, x)]
     for axis, (first, last) in zip(axes, blocks, strict=True):
         lead = tuple(slice(None) if first <= d < last else 0 for d in range(len(grid)))
         positions = indices[(*lead, axis - axes[0])].reshape(-1)
@@ -83,8 +92,11 @@ def _gather_points(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [x.moved(batch) if sizes == x.sizes else ctx.emit(op, Reshape(merge_sizes(sizes)), [x], batch=batch)]
 
 
-def _blocks(indices: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
-    """Return for each gathered axis the axes of the grid, from first to before last, that its positions vary along."""
+def _blocks(indices: np.ndarray[Any, Any]) -> list[tuple[int, int]] | None:
+    """Return for each gathered axis the axes of the grid, from first to before last, that its positions vary along.
+
+    None for positions that are not a grid, with axes in their order.
+    """
     rank, depth = indices.ndim - 1, indices.shape[-1]
     varies = [
         [k for k in range(depth) if (indices[..., k] != np.take(indices[..., k], [0], axis=d)).any()]
@@ -95,7 +107,7 @@ def _blocks(indices: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
         # An axis along which nothing varies repeats: it goes with the axis before it.
         owners.append(found[0] if found else owners[-1] if owners else next((v[0] for v in varies if v), 0))
         if len(found) > 1 or (d and owners[d] < owners[d - 1]):
-            raise Refusal("positions that are not a grid, with axes in their order")
+            return None
     return [(sum(o < k for o in owners), sum(o <= k for o in owners)) for k in range(depth)]
 
 
@@ -115,6 +127,8 @@ def _shuffle(ctx: Converter, op: Op) -> Sequence[Tensor]:
         else:
             split.append((c, h // b, b, w // b, b))
             joined.append((c * b**2, h // b, w // b))
+    if op.kind == "DepthToSpace" and x.size(2) is None and x.size(3) is None:
+        return [_interleaved(ctx, op, x, b, crd=crd)]
     if op.kind == "DepthToSpace":
         order = (1, 4, 2, 5, 3) if crd else (3, 4, 1, 5, 2)
     else:
@@ -124,12 +138,38 @@ def _shuffle(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Reshape(merge_sizes(tuple(joined))), [moved])]
 
 
+def _interleaved(ctx: Converter, op: Op, x: Signal, b: int, *, crd: bool) -> Signal:
+    """Return DepthToSpace for two free sizes: b images side by side along the columns, then along the rows.
+
+    A reshape has one free size only; to join an axis with the one behind it, none needs to be known.
+    """
+    channels = x.sizes[0][0]
+    if b < 1 or channels % b**2:
+        raise Refusal(f"{channels} channels for blocks of {b} × {b}")
+    numbers = np.arange(channels)
+    of = numbers.reshape(-1, b, b).transpose(1, 2, 0) if crd else numbers.reshape(b, b, -1)  # row, column, channel
+    turn = Transpose((0, 1, 3, 2))
+    x = _side_by_side(ctx, op, x, [of[:, column].reshape(-1) for column in range(b)])
+    x = ctx.emit(op, turn, [x], tag="transpose")
+    x = _side_by_side(ctx, op, x, np.split(np.arange(channels // b), b))
+    return ctx.emit(op, turn, [x])
+
+
+def _side_by_side(ctx: Converter, op: Op, x: Signal, parts: Sequence[np.ndarray[Any, Any]]) -> Signal:
+    """Return the channels of each part as one image: of all parts, the first values of the last axis, and so on."""
+    taken = [ctx.emit(op, Gather(tuple(p.tolist()), 1), [x], tag="part") for p in parts]
+    wide = [ctx.emit(op, Unsqueeze((4,)), [t], tag="part") for t in taken]
+    return ctx.emit(op, Flatten(3), [ctx.emit(op, Concat(4), wide, tag="parts")], tag="joined")
+
+
 def wrapped(ctx: Converter, op: Op, x: Signal, pairs: Sequence[tuple[int, int]]) -> Signal:
     """Return a signal that goes on at the other end: as many values from there as ``pairs`` says, per axis."""
     for axis, (before, after) in enumerate(pairs, 1):
         size = x.size(axis)
-        if min(before, after) < 0 or (size is not None and max(before, after) > size):
-            raise Refusal(f"wrapped padding {(before, after)} of an axis of size {size}")
+        if size is not None and max(before, after) > size:
+            bounded(before + size + after)
+            x = ctx.emit(op, Gather(tuple(k % size for k in range(-before, size + after)), axis), [x])
+            continue
         parts = [x]
         if before:
             parts.insert(0, ctx.emit(op, Slice((axis,), (-before,), (None,), (1,)), [x], tag="before"))

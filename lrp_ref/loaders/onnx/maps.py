@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...layers import Dense, Transpose
+from ...layers import Dense, Layer, Transpose
 from .convert import Converter
 from .file import Op
 from .values import Refusal, Signal
@@ -21,18 +22,39 @@ def along(
     axis: int,
     weight: np.ndarray[Any, Any],
     bias: np.ndarray[Any, Any] | None = None,
+    *,
+    tag: str = "",
 ) -> Signal:
-    """Return y[..., j, ...] = Σ_i x[..., i, ...] weight[i, j] + bias[j] along the network's axis ``axis``."""
+    """Return y[..., j, ...] = Σ_i x[..., i, ...] weight[i, j] + bias[j] along the network's axis ``axis``.
+
+    ``tag`` is given where this is only a part of what the node computes.
+    """
     weight = np.ascontiguousarray(weight.astype(ctx.dtype))
     layer = Dense(weight, None if bias is None or not bias.any() else bias.astype(ctx.dtype))
-    last = len(x.sizes[0])
+    last = x.depth - 1
     if axis == last:
-        return ctx.emit(op, layer, [x])
+        return ctx.emit(op, layer, [x], tag=tag)
     order = list(range(last + 1))
     order[axis], order[last] = last, axis
     swap = Transpose(tuple(order))
     swapped = ctx.emit(op, swap, [x], tag="transpose")
-    return ctx.emit(op, swap, [ctx.emit(op, layer, [swapped], tag="dense")])
+    return ctx.emit(op, swap, [ctx.emit(op, layer, [swapped], tag="dense")], tag=tag)
+
+
+def chained(
+    ctx: Converter, op: Op, x: Signal, steps: Sequence[tuple[str, Layer]], batch: int, *, part: bool = False
+) -> Signal:
+    """Return the signal after layers that follow each other; the last one has the node's name, unless it is a part.
+
+    Args:
+        ctx, op, x: the node, and what the first layer reads.
+        steps: a name for each layer, and the layer.
+        batch: the batch axis of the ONNX tensor behind them.
+        part: whether more of what the node computes comes after them.
+    """
+    for k, (tag, layer) in enumerate(steps, 1):
+        x = ctx.emit(op, layer, [x], tag=tag if part or k < len(steps) else "")
+    return x.moved(batch)
 
 
 def require_matrix(rows: int, columns: int) -> None:

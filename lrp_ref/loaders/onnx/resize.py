@@ -138,7 +138,7 @@ def _nearest(ctx: Converter, op: Op, x: Signal, changed: Sequence[Resized]) -> S
     """Return the nearest values: whole factors of spatial axes repeat them, otherwise they are taken by position."""
     factors = {to.axis: _factor(ctx, op, to) for to in changed}
     if factors and all(factors.values()) and min(factors) > 1:
-        return ctx.emit(op, Upsample(tuple(factors.get(k, 1) for k in range(2, len(x.sizes[0]) + 1))), [x])
+        return ctx.emit(op, Upsample(tuple(factors.get(k, 1) for k in range(2, x.depth))), [x])
     for to in changed:
         x = _taken(ctx, op, x, to)
     return x
@@ -171,7 +171,7 @@ def _taken(ctx: Converter, op: Op, x: Signal, to: Resized) -> Signal:
     found, outside = _sources(ctx, op, to)
     if outside.any():
         # One more value behind the axis is what those take that lie outside.
-        pairs = [(0, 1) if k == to.axis else (0, 0) for k in range(1, len(x.sizes[0]) + 1)]
+        pairs = [(0, 1) if k == to.axis else (0, 0) for k in range(1, x.depth)]
         value = float(op.attributes.get("extrapolation_value", 0.0))
         x = ctx.emit(op, Pad(tuple(pairs), "constant", value), [x], tag="outside")
         found = np.where(outside, size, found)

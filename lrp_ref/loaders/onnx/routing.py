@@ -269,16 +269,22 @@ def _gather(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.raw_signal(op.inputs[0])
     axis = x.axis(op.attributes.get("axis", 0))
     size = x.size(axis)
-    if indices.probes[0].ndim > 1:
-        raise Refusal(f"indices with {indices.probes[0].ndim} axes")
     positions = _positions([p.reshape(-1).tolist() for p in indices.probes], [z[axis - 1] for z in x.sizes])
     scalar = indices.probes[0].ndim == 0
     batch = x.batch - (1 if scalar and op.attributes.get("axis", 0) % x.rank < x.batch else 0)
     if scalar and size == 1:
         sizes = tuple((*s[: axis - 1], *s[axis:]) for s in x.sizes)
         return [reshaped(ctx, op, x, sizes, batch, Squeeze((axis,)))]
-    x = ctx.signal(op, op.inputs[0])
-    return [ctx.emit(op, Gather(positions[0] if scalar else tuple(positions), axis), [x], batch=batch)]
+    x, grid = ctx.signal(op, op.inputs[0]), indices.probes[0].shape
+    taken = Gather(positions[0] if scalar else tuple(positions), axis)
+    if len(grid) < 2:
+        return [ctx.emit(op, taken, [x], batch=batch)]
+    if any(p.shape != grid for p in indices.probes):
+        raise Refusal("its indices depend on a free size of the input: fix it with load(..., shapes=...)")
+    sizes = tuple((*s[: axis - 1], *grid, *s[axis:]) for s in x.sizes)
+    side_by_side = ctx.emit(op, taken, [x], tag="gather")
+    before = op.attributes.get("axis", 0) % x.rank < x.batch
+    return [ctx.emit(op, Reshape(merge_sizes(sizes)), [side_by_side], batch=x.batch + before * (len(grid) - 1))]
 
 
 def _positions(probes: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[int]:
@@ -315,6 +321,12 @@ def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
             pairs[x.axis(axis) - 1] = pair
     if not any(map(any, pairs)):
         return [x]
+    if max(map(max, pairs)) <= 0:
+        mode, value = "constant", 0.0
+    if mode != "constant" and min(map(min, pairs)) < 0:
+        # What is cropped is not copied.
+        x = ctx.emit(op, Pad(tuple((min(a, 0), min(b, 0)) for a, b in pairs)), [x], tag="crop")
+        pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
     if mode == "wrap":
         return [wrapped(ctx, op, x, pairs)]
     number = int(value) if float(value).is_integer() else value
