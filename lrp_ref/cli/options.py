@@ -152,7 +152,7 @@ def output_option(command: F) -> F:
 def load_network(model: Path, output: str | None) -> Network:
     """Return the network of a file with the output that was asked for; say what is not as one might expect.
 
-    That is: which of the file's outputs it has not, and a batch that is not the first axis.
+    That is: which of the file's outputs it has not, a batch that is not the first axis, and what it notes of itself.
     """
     from .. import loaders
 
@@ -162,6 +162,8 @@ def load_network(model: Path, output: str | None) -> Network:
             click.echo(f"note: input '{spec.name}' is {spec.described()}", err=True)
     for name, reason in net.left_out:
         click.echo(f"note: output '{name}' of {model} is left out: {reason}", err=True)
+    for text in net.notes:
+        click.echo(f"note: {text}", err=True)
     return net
 
 

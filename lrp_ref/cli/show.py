@@ -49,6 +49,8 @@ def show(model: Path, classes: bool, output_name: str | None) -> None:
             click.echo(f"output {head.output}: no logit ({head.lost}); start at its value with --start output")
     for name, reason in net.left_out:
         click.echo(f"left out: output {name}: {reason}")
+    for text in net.notes:
+        click.echo(f"note: {text}")
     count = sum(int(p.size) for p in net.parameters)
     click.echo(f"{len(net)} nodes, {count:,} parameters, {net.dtype}")
     for spec in net.inputs:

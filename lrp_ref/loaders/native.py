@@ -63,6 +63,8 @@ def save(network: Network, path: Path) -> None:
         header["output_axes"] = list(network.output_axes)
     if network.left_out:
         header["left_out"] = [list(entry) for entry in network.left_out]
+    if network.notes:
+        header["notes"] = list(network.notes)
     text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
     entries: dict[str, Any] = {"header": np.frombuffer(text, dtype=np.uint8), **arrays}
     replace_file(path, lambda stream: np.savez(stream, **entries))  # kinds are checked: nothing to pickle
@@ -192,7 +194,8 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
             raise ModelFormatError(f"{path}: input '{entry['name']}': {error}") from error
     axes = tuple(_axis(k) for k in header.get("output_axes", ()))
     left = tuple((str(name), str(reason)) for name, reason in header.get("left_out", ()))
-    return Network(tuple(nodes), tuple(inputs), tuple(map(str, header["outputs"])), axes, left)
+    notes = tuple(map(str, header.get("notes", ())))
+    return Network(tuple(nodes), tuple(inputs), tuple(map(str, header["outputs"])), axes, left, notes)
 
 
 def _declared(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:

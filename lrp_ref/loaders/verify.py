@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Comparison:
         top1: whether the largest entry along the last axis is the same in every row.
         precision: the dtype in which both ran.
         cast: whether the file was float64 and was compared in float32, for which onnxruntime has all kernels.
+        rounding: "quantised" or "half" where onnxruntime rounds values in between and this package does not; else "".
     """
 
     output: str
@@ -35,6 +36,7 @@ class Comparison:
     top1: bool
     precision: str
     cast: bool
+    rounding: str = ""
 
 
 def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple[Comparison, ...]:
@@ -77,7 +79,7 @@ def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple
         text = " ".join(str(error).split())[:200]
         raise ModelFormatError(f"{path}: onnxruntime cannot run it: {text}") from error
     return tuple(
-        _compare(name, value, ours[value], reference, cast)
+        replace(_compare(name, value, ours[value], reference, cast), rounding=conversion.rounding)
         for (name, value), reference in zip(conversion.outputs, theirs, strict=True)
     )
 

@@ -42,6 +42,7 @@ class Network(Value):
         output_axes: for each output, the axis of its array that counts the samples, None where the array is one
             sample; empty where it is the first of all. Inside the network the batch is the first axis of every value.
         left_out: outputs that the file has and the network has not, with the reason.
+        notes: in what else the network differs from its file: sentences for whoever reads its results.
 
     Raises:
         GraphError: a name that is not there or not unique, or a node before what it reads.
@@ -64,6 +65,7 @@ class Network(Value):
     outputs: tuple[str, ...]
     output_axes: tuple[int | None, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = {i.name for i in self.inputs}
@@ -131,7 +133,7 @@ class Network(Value):
         nodes = [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  ← {c}" for a, b, c in rows]
         moved = [f"  input {i.name}: {i.described()}" for i in self.inputs if i.batch_axis != 0]
         left = [f"  left out: output {name}: {reason}" for name, reason in self.left_out]
-        return "\n".join([head, *nodes, *moved, *left])
+        return "\n".join([head, *nodes, *moved, *left, *(f"  note: {text}" for text in self.notes)])
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -222,7 +224,7 @@ class Network(Value):
         inputs = tuple(i for i in self.inputs if i.name in needed)
         found = tuple(axes.get(name, 0) for name in wanted)
         found = found if any(axis != 0 for axis in found) else ()
-        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out)
+        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out, self.notes)
 
     def batch_first(self) -> Network:
         """Return the network whose arrays all have the batch as their first axis, inputs and outputs alike.

@@ -129,7 +129,6 @@ def vectors() -> tuple[tuple[int, ...], dict[str, Any]]:
         # Not supported, and named so in both.
         "argmax": lambda x: x.argmax(1),
         "greater": lambda x: (x > 0).float() * x,
-        "half": lambda x: x.half().relu().float(),
     }
 
 
@@ -270,7 +269,6 @@ COMPOSITE: dict[str, Any] = {"batch first": EVERYWHERE, "time first": EVERYWHERE
 # What is not supported, and the operator that both exporters' files are refused for.
 REFUSED = {
     "argmax": "ArgMax",
-    "half": "Cast",
 }
 
 

@@ -136,14 +136,6 @@ def test_every_unsupported_node_is_listed_with_its_reason(tmp_path: Path) -> Non
     assert "total" not in text
 
 
-def test_half_precision_is_refused_by_name(tmp_path: Path) -> None:
-    w = onnx.numpy_helper.from_array(np.ones((3, 2), np.float16), "half_weight")
-    nodes = [helper.make_node("MatMul", ["x", "half_weight"], ["y"])]
-    path = tmp_path / "model.onnx"
-    path.write_bytes(model(nodes, tensors=[w]).SerializeToString())
-    refused(path, UnsupportedError, "'half_weight' is float16")
-
-
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     w = onnx.numpy_helper.from_array(np.full((3, 2), np.nan, np.float32), "w")
     path = tmp_path / "model.onnx"

@@ -210,13 +210,13 @@ def test_outputs_that_cannot_be_computed_are_left_out_with_their_own_reason(tmp_
 
 
 def test_pruning_comes_before_all_refusals(tmp_path: Path) -> None:
-    """Indices of a pooling, running statistics, an input of half precision: refused only where they are needed."""
+    """Indices of a pooling, running statistics, an input of texts: refused only where they are needed."""
     steps: list[Step] = [
         ("MaxPool", ["x"], {"kernel_shape": [2], "outputs": ["y", "places"]}),
         ("Bernoulli", ["places"], {"outputs": ["z"]}),
-        ("Mul", ["x", "half"], {"outputs": ["v"]}),
+        ("Mul", ["x", "texts"], {"outputs": ["v"]}),
     ]
-    inputs = {"half": (onnx.TensorProto.FLOAT16, ("N", 3, 6))}
+    inputs = {"texts": (onnx.TensorProto.STRING, ("N", 3, 6))}
     path = write(tmp_path / "m.onnx", steps, shape=("N", 3, 6), outputs=("y", "z", "v"), inputs=inputs)
     net = load(path)
     x = RNG.normal(size=(2, 3, 6)).astype(np.float32)

@@ -21,6 +21,7 @@ from . import (  # noqa: F401  they register operators
     places,
     pooling,
     products,
+    quantised,
     recurrent,
     reductions,
     resize,

@@ -39,12 +39,14 @@ class Conversion:
         inputs: for each network input: the tensor's name in the file.
         outputs: for each output: the tensor's name in the file, and the network's value.
         made: for each node: the tensor of the file that it computes; helpers compute none.
+        rounding: "quantised" or "half" where the file rounds values in between that the network does not; else "".
     """
 
     network: Network
     inputs: dict[str, str]
     outputs: tuple[tuple[str, str], ...]
     made: dict[str, str]
+    rounding: str = ""
 
 
 def assemble(
@@ -53,6 +55,7 @@ def assemble(
     inputs: Mapping[str, Tensor],
     outputs: Sequence[tuple[str, Signal]],
     axes: Mapping[str, tuple[str, ...]],
+    notes: tuple[str, ...] = (),
 ) -> Conversion:
     """Leave out what no output needs, and give everything its final name.
 
@@ -62,6 +65,7 @@ def assemble(
         inputs: the signal of every graph input; its value is "@name".
         outputs: name in the file and signal of every output.
         axes: what the axes of every graph input are.
+        notes: what the network says of itself.
     """
     needed, kept = {owner_of(s.value) for _, s in outputs}, []
     for k in reversed(range(len(built))):
@@ -86,6 +90,7 @@ def assemble(
         tuple(_input(input_names[spec.name], spec, signal, axes.get(spec.name, ())) for spec, signal in read),
         tuple(places),
         tuple(places.values()) if any(axis != 0 for axis in places.values()) else (),
+        notes=notes,
     )
     return Conversion(
         network,

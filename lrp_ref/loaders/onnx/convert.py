@@ -42,6 +42,7 @@ from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
 from .merged import SHAPING, taken_apart
 from .names import Origin
+from .notes import HALF, OF_HALF, of_quantised
 from .patterns import Patterns
 from .values import (
     PROBES,
@@ -52,6 +53,7 @@ from .values import (
     Refused,
     Signal,
     Sizes,
+    Special,
     Tensor,
     count,
     lowest,
@@ -64,6 +66,10 @@ HANDLERS: dict[str, Handler] = {}
 LARGEST = 1 << 48  # elements of a sample; NumPy cannot even describe many more
 # What NumPy and Python raise on a node whose numbers make no sense: counts, axes, or sizes beyond every memory.
 DAMAGED = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
+TAKES_CONSTANTS = {
+    "DequantizeLinear",
+    "com.microsoft.DequantizeLinear",
+}  # operators of constants that their handlers evaluate
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
 
 
@@ -99,7 +105,11 @@ class Converter:
         self._whole_numbers: set[str] = set()  # values of floats that are whole
         self._masked: set[str] = set()  # values with numbers in place of −∞
         self._refused: list[tuple[Op, str]] = []
-        self._tensors: dict[str, Tensor] = {n: Constant.fixed(a) for n, a in graph.constants.items()}
+        self.notes: list[str] = []
+        self.steps: dict[str, float | None] = {}  # of quantised values: the size of their steps, None where it varies
+        self._tensors: dict[str, Tensor] = {
+            n: Constant.fixed(self.single(a) if n in self.consumers else a) for n, a in graph.constants.items()
+        }
         axes = batch_axes(graph, choices)
         self.axis_names = axis_names(graph, axes)
         free = FreeSizes(graph, choices, axes)
@@ -107,6 +117,8 @@ class Converter:
         self.whole = WHOLE in axes.values()
         self.squeezed: dict[str, Signal] = {}  # of a signal that is one sample: the same with axis 0 as its batch
         self.inputs = {i.name: _input_signal(i, axes[i.name], free) for i in graph.inputs}
+        if any(i.dtype.name in HALF and i.name in self.consumers for i in graph.inputs):
+            self.note(OF_HALF)
         self._tensors.update(self.inputs)
 
     # -- reading tensors ------------------------------------------------------------------------------------------
@@ -122,6 +134,8 @@ class Converter:
         tensor = self.tensor(name)
         if isinstance(tensor, Above):
             tensor = self._tensors[name] = self.answered(self.graph.makers[tensor.maker], tensor)
+        if isinstance(tensor, Special):
+            raise Refusal(f"'{name}' {tensor.described}")
         if not isinstance(tensor, Signal):
             raise Refusal(f"'{name}' is a constant where a signal is expected")
         if tensor.merged is not None and not merged:
@@ -148,6 +162,11 @@ class Converter:
             owner = replace(op, kind=origin.kind, name=origin.name)
         return self.emit(owner, layer, [replace(signal, sizes=signal.stored)], batch=signal.batch, tag="reshape")
 
+    def define(self, name: str, tensor: Tensor) -> str:
+        """Give a tensor a name by which handlers find it, and return the name."""
+        self._tensors[name] = tensor
+        return name
+
     def constant(self, name: str) -> Constant:
         """Return a tensor that must not depend on the input's values."""
         tensor = self.tensor(name)
@@ -159,8 +178,15 @@ class Converter:
         """Return a parameter in the network's dtype."""
         return self.parameter(self.constant(name).array(), name)
 
+    def single(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return an array of half precision in single precision, and any other as it is."""
+        if array.dtype.name not in HALF:
+            return array
+        self.note(OF_HALF)
+        return array.astype(np.float32)
+
     def parameter(self, array: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
-        """Return a constant in the network's dtype; half precision is refused, and integers that it cannot hold."""
+        """Return a constant in the network's dtype; integers that it cannot hold are refused."""
         if array.dtype.kind in "iub":
             exact = 1 << (np.finfo(self.dtype).nmant + 1)
             if array.size and max(abs(int(array.max())), abs(int(array.min()))) > exact:
@@ -190,6 +216,11 @@ class Converter:
         if isinstance(tensor, Constant):
             return int(tensor.probes[0].ndim)
         return self.raw_signal(name).rank
+
+    def note(self, text: str) -> None:
+        """Say something of the network that it differs in from the file, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def has(self, op: Op, k: int) -> bool:
         """Return whether the node has its k-th input."""
@@ -392,8 +423,9 @@ class Converter:
         foreign = [t for t in inputs if isinstance(t, Refused)]
         try:
             if op.kind == "Constant":
-                return [Constant.fixed(_constant_value(op))]
-            if all(t is None or isinstance(t, Constant) for t in inputs) and (inputs or op.kind in SIZES):
+                return [Constant.fixed(self.single(_constant_value(op)))]
+            constant = all(t is None or isinstance(t, Constant) for t in inputs) and (inputs or op.kind in SIZES)
+            if constant and op.kind not in TAKES_CONSTANTS:
                 return self._fold(op, inputs)
             if op.kind not in HANDLERS:
                 raise Refusal("operator not supported")
@@ -415,8 +447,9 @@ class Converter:
 
     def _handled(self, op: Op) -> Sequence[Tensor]:
         """Convert a node; in a file without a batch, one that refuses an axis of samples is given none."""
+        special = next((t for n in op.inputs if isinstance(t := self._tensors.get(n), Special)), None)
         try:
-            return self._apart(op)
+            return self._apart(op) if special is None else list(special.read_by(self, op))
         except (Refusal, LrpError):
             batched = {n: t for n in op.inputs if isinstance(t := self._tensors.get(n), Signal) and t.batch != WHOLE}
             if not self.whole or not batched:
@@ -445,7 +478,7 @@ class Converter:
             evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset)
             for k in range(1 if fixed else PROBES)
         ]
-        return [_gathered(runs, j) for j in range(len(op.outputs))]
+        return [_gathered([[self.single(a) for a in run] for run in runs], j) for j in range(len(op.outputs))]
 
     def _finish(self) -> Conversion:
         outputs = []
@@ -455,6 +488,8 @@ class Converter:
                 raise Refusal(f"output '{name}' holds truth values")
             if isinstance(tensor, Signal) and tensor.value in self._masked:
                 raise Refusal(f"output '{name}' has −∞ in it, which no network returns")
+            if isinstance(tensor, Special):
+                raise Refusal(f"output '{name}' {tensor.described}")
             if isinstance(tensor, Refused) and tensor.reason:
                 raise Refusal(tensor.reason)
             if not isinstance(tensor, Signal):
@@ -471,7 +506,10 @@ class Converter:
                 signal = self.emit(last, Identity(), [signal])
             places[signal.value] = signal.batch
             signals.append((name, signal))
-        return assemble(self.graph, self.built, self.inputs, signals, self.axis_names)
+        if self.steps:
+            self.note(of_quantised(self.steps))
+        found = assemble(self.graph, self.built, self.inputs, signals, self.axis_names, tuple(self.notes))
+        return replace(found, rounding="quantised" if self.steps else "half" if OF_HALF in self.notes else "")
 
 
 def keeps_whole(layer: Layer) -> bool:
@@ -511,16 +549,17 @@ def _constant_value(op: Op) -> np.ndarray[Any, Any]:
 def _input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
     if spec.shape is None and spec.name not in free.choices.shapes:
         return Refused(f"input '{spec.name}' has no declared shape: give it with load(..., shapes=...)")
-    if spec.dtype.kind not in "fiub" or (spec.dtype.itemsize < 4 and spec.dtype.kind == "f"):
+    known = spec.dtype.kind in "fiub" and not spec.dtype.name.startswith("float8")
+    if not known and spec.dtype.name not in HALF:
         return Refused(
-            f"input '{spec.name}' is {spec.dtype}; only float32, float64, integers and truth values are supported"
+            f"input '{spec.name}' is {spec.dtype}; only float16 and wider, integers and truth values are supported"
         )
     sizes = free.sizes(spec, batch)
     if sizes is None:
         return Refused(f"input '{spec.name}' is a single number, without a batch axis")
     if max(map(count, sizes)) > LARGEST:
         return Refused(f"input '{spec.name}' of shape {spec.shape} is larger than any memory")
-    return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind != "f")
+    return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind in "iub")
 
 
 def _recurrent_shapes(layer: RecurrentLayer, sizes: Sizes) -> list[Sizes]:

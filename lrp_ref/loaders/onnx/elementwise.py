@@ -34,6 +34,7 @@ from ...layers.base import Layer
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
+from .notes import HALF, OF_HALF
 from .values import WHOLE, Refusal, Signal, Tensor, count, merge_sizes
 
 
@@ -242,7 +243,7 @@ def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.raw_signal(op.inputs[0])]
 
 
-CASTS = {1: "float32", 11: "float64"}
+CASTS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # from uint8 to uint64
 TRUTH = 9
 
@@ -255,7 +256,9 @@ def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if to == TRUTH:
         return [ctx.compared(op, "not_equal", [ctx.signal(op, op.inputs[0])], np.zeros(1, ctx.dtype))]
     if to not in CASTS:
-        raise Refusal("only casts to float32 and float64 are supported, and to integers of what is whole")
+        raise Refusal("only casts to floating point are supported, and to integers of what is whole")
+    if CASTS[to] in HALF:
+        ctx.note(OF_HALF)
     if x.integer and ctx.holds_bytes(x):
         # A network of images as bytes: here its input is the same numbers as floats.
         return [Signal(x.value, x.batch, x.sizes, x.stored)]

@@ -55,9 +55,9 @@ SIZES: dict[str, Callable[[Arrays], int]] = {
     **dict.fromkeys(
         (
             "Abs", "Cast", "Ceil", "Concat", "Constant", "Cos", "DequantizeLinear", "Exp", "Flatten", "Floor",
-            "Identity", "IsNaN", "Log", "Neg", "NonZero", "Not", "Reciprocal", "ReduceMax", "ReduceMean",
-            "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape", "Round", "Shape", "Sigmoid", "Sign", "Sin",
-            "Size", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Tanh", "Transpose", "Unsqueeze",
+            "Identity", "IsNaN", "Log", "Neg", "NonZero", "Not", "QuantizeLinear", "Reciprocal", "ReduceMax",
+            "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape", "Round", "Shape", "Sigmoid",
+            "Sign", "Sin", "Size", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Tanh", "Transpose", "Unsqueeze",
         ),
         _total,
     ),

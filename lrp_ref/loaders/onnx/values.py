@@ -174,7 +174,20 @@ class Above:
         return self.comparison.startswith("less")
 
 
-Tensor = Constant | Signal | Refused | Above
+class Special:
+    """A tensor that only some operators can read, or that others read in a way of its own."""
+
+    @property
+    def described(self) -> str:
+        """What is said of it where it cannot be read: "holds …"."""
+        raise NotImplementedError
+
+    def read_by(self, ctx: Any, op: Any) -> Any:
+        """Return what a node that reads it makes."""
+        raise NotImplementedError
+
+
+Tensor = Constant | Signal | Refused | Above | Special
 
 
 def network_axis(axis: int, batch: int) -> int:
