@@ -165,12 +165,55 @@ def test_an_output_that_was_asked_for_and_cannot_be_computed_is_an_error_whose_a
     label: list[Step] = [*BODY, ("ArgMax", ["logits"], {"outputs": ["label"]})]
     alone = write(tmp_path / "a.onnx", label, shape=("N", 4), weights=WEIGHTS, outputs=("label",))
     with pytest.raises(UnsupportedError, match="what comes before can be loaded: output='logits'"):
-        load(alone)
+        load(alone, output="label")
     np.testing.assert_allclose(load(alone, output="logits").forward(X).argmax(axis=1), softmax(X).argmax(axis=1))
     # Where weights come after the refused node, what comes before is not the model: no such advice.
     inner: list[Step] = [("Relu", ["x"], {}), ("Bernoulli", ["t0"], {}), ("MatMul", ["t1", "w"], {})]
     with pytest.raises(UnsupportedError, match=r"Bernoulli 't1' \(operator not supported\)$"):
         load(write(tmp_path / "i.onnx", inner, shape=("N", 4), weights={"w": WEIGHTS["w"]}))
+
+
+CHOICES: dict[str, list[Step]] = {
+    "ArgMax": [("ArgMax", ["logits"], {"axis": 1, "outputs": ["label"]})],
+    "ArgMin and more": [
+        ("ArgMin", ["logits"], {"axis": 1, "keepdims": 1}),
+        ("Squeeze", ["t5", "one"], {}),
+        ("Cast", ["t6"], {"to": FLOAT, "outputs": ["label"]}),
+    ],
+    "TopK": [("TopK", ["logits", "one"], {"outputs": ["values", "label"]})],
+    "Hardmax": [("Hardmax", ["logits"], {"outputs": ["label"]})],
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_where_only_labels_are_outputs_the_numbers_that_they_are_chosen_from_are_loaded(
+    name: str, tmp_path: Path
+) -> None:
+    weights = {**WEIGHTS, "one": np.array([1])}
+    used = {n for _, reads, _ in (*BODY, *CHOICES[name]) for n in reads}
+    weights = {n: a for n, a in weights.items() if n in used}
+    path = write(tmp_path / "m.onnx", [*BODY, *CHOICES[name]], shape=("N", 4), weights=weights, outputs=("label",))
+    net = load(path)
+    np.testing.assert_array_equal(net.forward(X), load(path, output="logits").forward(X))
+    ((left, reason),) = net.left_out
+    assert left == "label"
+    assert name.split()[0] in reason
+    assert reason.endswith("in its place stands 'logits', which it is chosen from")
+    assert check_against_onnxruntime(path, X)[0].relative < 1e-6
+
+
+def test_a_label_that_more_is_computed_from_is_still_refused(tmp_path: Path) -> None:
+    steps: list[Step] = [
+        *BODY,
+        ("ArgMax", ["logits"], {"axis": 1, "outputs": ["label"]}),
+        ("Gather", ["table", "label"], {"outputs": ["z"]}),
+    ]
+    path = write(
+        tmp_path / "m.onnx", steps, shape=("N", 4), weights={**WEIGHTS, "table": np.ones((9, 2), np.float32)},
+        outputs=("z",),
+    )  # fmt: skip
+    with pytest.raises(UnsupportedError, match="ArgMax 'label'"):
+        load(path)
 
 
 def detector(path: Path) -> Path:

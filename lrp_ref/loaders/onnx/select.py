@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...errors import ParameterError, UnsupportedError
@@ -13,11 +13,16 @@ from .convert import Converter
 from .file import Graph
 from .values import Refusal
 
+CHOOSING = ("ArgMax", "ArgMin", "Hardmax", "TopK")
+PASSING = ("Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 ZIPMAP = "ai.onnx.ml.ZipMap"  # scikit-learn's tables from class to probability: the same numbers under other names
 
 
 def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] | None) -> Conversion:
     """Convert what the wanted outputs need; without a choice, leave out the outputs that cannot be computed.
+
+    Where no output can be, since they are labels or the largest numbers, the numbers that these are chosen from are the
+    outputs.
 
     Args:
         graph: the file.
@@ -37,20 +42,48 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
     try:
         return _converted(graph, choices, outputs)
     except Refusal as refusal:
-        if len(outputs) == 1:
-            raise _unsupported(graph, choices, outputs, refusal) from refusal
         whole = refusal
     kept, left = [], []
     for name, tensor in zip(graph.outputs, outputs, strict=True):
         try:
+            if len(outputs) == 1:
+                raise whole
             _converted(graph, choices, [tensor])
             kept.append(tensor)
         except Refusal as refusal:
             left.append((name, str(refusal)))
     if not kept:
-        raise _unsupported(graph, choices, outputs, whole) from whole
-    found = _only(graph, choices, kept)
+        chosen = {name: from_ for name in outputs if (from_ := _chosen_from(graph, name)) is not None}
+        try:
+            if not chosen:
+                raise whole
+            found = _converted(graph, choices, list(dict.fromkeys(chosen.values())))
+        except Refusal:
+            raise _unsupported(graph, choices, outputs, whole) from whole
+        left = [
+            (name, f"{why}{_in_its_place(chosen, tensor)}") for (name, why), tensor in zip(left, outputs, strict=True)
+        ]
+    else:
+        found = _only(graph, choices, kept)
     return replace(found, network=replace(found.network, left_out=tuple(left)))
+
+
+def _chosen_from(graph: Graph, name: str) -> str | None:
+    """Return the numbers that an output is chosen from, if nothing but their order decides what it is.
+
+    Behind the choice there may be nodes that reshape or cast it, and none with a weight.
+    """
+    while (op := graph.makers.get(name)) is not None and op.inputs:
+        if op.kind in CHOOSING:
+            return op.inputs[0]
+        if op.kind not in PASSING:
+            return None
+        name = op.inputs[0]
+    return None
+
+
+def _in_its_place(chosen: Mapping[str, str], tensor: str) -> str:
+    return f"; in its place stands '{chosen[tensor]}', which it is chosen from" if tensor in chosen else ""
 
 
 def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
