@@ -21,7 +21,7 @@ from lrp_ref.loaders import onnx as loader
 onnx = pytest.importorskip("onnx")
 case_module = pytest.importorskip("onnx.backend.test.case.node")
 
-LEFT_OUT_OPERATORS = {"And", "Cast", "CastLike", "Equal", "Not", "Or", "Shape", "Size", "Upsample", "Xor"}
+LEFT_OUT_OPERATORS = {"And", "Cast", "CastLike", "Equal", "If", "Not", "Or", "Shape", "Size", "Upsample", "Xor"}
 # Operators on integers are compared in a file of their own: both their inputs and their outputs are integers.
 QUANTISED = re.compile(r"com\.microsoft\..*|.*QuantizeLinear|DequantizeLinear|QLinear.*|.*Integer")
 OPERATORS = [k for k in loader.operators() if k not in LEFT_OUT_OPERATORS and not QUANTISED.fullmatch(k)]

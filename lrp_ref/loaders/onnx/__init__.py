@@ -8,6 +8,7 @@ from pathlib import Path
 from ...network.network import Network
 from . import (  # noqa: F401  they register operators
     arithmetic,
+    branches,
     choice,
     einsum,
     elementwise,

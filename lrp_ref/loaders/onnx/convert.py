@@ -37,6 +37,7 @@ from ...layers import Constant as ConstantLayer
 from ...network.network import value_name
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
+from .captured import reads
 from .deviations import Deviations
 from .file import Graph, GraphInput, Op
 from .fold import SIZES, evaluate
@@ -44,6 +45,7 @@ from .merged import SHAPING, taken_apart
 from .names import Origin
 from .notes import HALF, OF_HALF, of_quantised
 from .patterns import Patterns
+from .reasons import why_not
 from .values import (
     PROBES,
     WHOLE,
@@ -99,7 +101,7 @@ class Converter:
         self.deviations = Deviations()
         self.built: list[Built] = []
         self.dtype = _network_dtype(graph)
-        self.consumers = Counter(name for op in graph.ops for name in op.inputs)
+        self.consumers = Counter(name for op in graph.ops for name in reads(op))
         self.consumers.update(graph.outputs)
         self._numbers: dict[str, Signal] = {}  # of a value of integers: the same as floats
         self._whole_numbers: set[str] = set()  # values of floats that are whole
@@ -414,9 +416,13 @@ class Converter:
 
     def _walk(self) -> None:
         for op in self.graph.ops:
-            for name, tensor in zip(op.outputs, self._convert(op), strict=False):
-                if name:
-                    self._tensors[name] = tensor
+            self.convert(op)
+
+    def convert(self, op: Op) -> None:
+        """Convert one node, and give its outputs their names."""
+        for name, tensor in zip(op.outputs, self._convert(op), strict=False):
+            if name:
+                self._tensors[name] = tensor
 
     def _convert(self, op: Op) -> Sequence[Tensor]:
         inputs = [self.tensor(name) if name else None for name in op.inputs]
@@ -428,7 +434,7 @@ class Converter:
             if constant and op.kind not in TAKES_CONSTANTS:
                 return self._fold(op, inputs)
             if op.kind not in HANDLERS:
-                raise Refusal("operator not supported")
+                raise Refusal(why_not(op.kind))
             if foreign:
                 for tensor in foreign:
                     if tensor.reason:

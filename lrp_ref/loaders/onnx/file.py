@@ -261,3 +261,8 @@ def _input(value: Any, onnx: Any) -> GraphInput:
     except (KeyError, TypeError):
         dtype = np.dtype(object)
     return GraphInput(value.name, shape, dtype)
+
+
+def node_of(node: Any, path: Path, onnx: Any) -> Op:
+    """Return a node of a graph inside another, as :func:`read` has those of the outer one."""
+    return _op(node, path, onnx)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ...errors import ParameterError, UnsupportedError
 from .batches import Choices
 from .build import Conversion
+from .captured import reads
 from .convert import Converter
 from .file import Graph
 from .values import Refusal
@@ -92,7 +93,7 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
     for op in reversed(graph.ops):
         if needed.intersection(op.outputs):
             kept.append(op)
-            needed.update(op.inputs)
+            needed.update(reads(op))
     return replace(graph, ops=tuple(reversed(kept)), outputs=tuple(dict.fromkeys(outputs)))
 
 
