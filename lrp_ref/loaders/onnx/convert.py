@@ -107,7 +107,7 @@ class Converter:
         self._whole_numbers: set[str] = set()  # values of floats that are whole
         self._masked: set[str] = set()  # values with numbers in place of −∞
         self._refused: list[tuple[Op, str]] = []
-        self.notes: list[str] = []
+        self.notes = list(graph.notes)
         self.steps: dict[str, float | None] = {}  # of quantised values: the size of their steps, None where it varies
         self._tensors: dict[str, Tensor] = {
             n: Constant.fixed(self.single(a) if n in self.consumers else a) for n, a in graph.constants.items()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError, ModelFormatError, UnsupportedError, require
+from .upgrade import upgraded
 
 CHECKED = 1 << 30  # onnx's checker writes the whole model again, which must stay below 2 GiB
 OLDEST = 7  # before that, BatchNormalization, Dropout and broadcasting had another meaning
@@ -63,6 +64,7 @@ class Graph:
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
     constants: dict[str, np.ndarray[Any, Any]]
+    notes: tuple[str, ...] = ()  # what the network says of how it was read
 
     @cached_property
     def makers(self) -> dict[str, Op]:
@@ -86,6 +88,10 @@ def read(path: Path) -> Graph:
         model = onnx.inliner.inline_local_functions(model)
     if _load_external(model, path, onnx) < CHECKED:
         _check(model, path, onnx)
+    notes: tuple[str, ...] = ()
+    if opset < OLDEST:
+        model, note = upgraded(model, path, opset, OLDEST, onnx)
+        opset, notes = OLDEST, (note,)
     graph = model.graph
     constants = {t.name: _array(t, path, onnx) for t in graph.initializer}
     if graph.sparse_initializer:
@@ -93,7 +99,7 @@ def read(path: Path) -> Graph:
     ops = tuple(_op(node, path, onnx) for node in graph.node)
     inputs = tuple(_input(v, onnx) for v in graph.input if v.name not in constants)
     _check_order(path, ops, {*constants, *(v.name for v in graph.input)})
-    return Graph(path, opset, ops, inputs, tuple(v.name for v in graph.output), constants)
+    return Graph(path, opset, ops, inputs, tuple(v.name for v in graph.output), constants, notes)
 
 
 def _parse(path: Path, onnx: Any) -> Any:
@@ -118,9 +124,9 @@ def _opset(model: Any, path: Path, onnx: Any) -> int:
     versions = {o.domain: o.version for o in model.opset_import}
     opset = int(next((versions[d] for d in DEFAULT_DOMAINS if d in versions), 0))
     newest = onnx.defs.onnx_opset_version()
-    if not OLDEST <= opset <= newest:
+    if not 1 <= opset <= newest:
         raise UnsupportedError(
-            f"{path}: opset {opset} is outside {OLDEST}–{newest}, which lrp_ref reads with onnx {onnx.__version__}; "
+            f"{path}: opset {opset} is outside 1–{newest}, which lrp_ref reads with onnx {onnx.__version__}; "
             "convert it with onnx.version_converter or update onnx"
         )
     return opset
