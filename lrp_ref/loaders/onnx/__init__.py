@@ -28,6 +28,7 @@ from . import (  # noqa: F401  they register operators
     resize,
     routing,
     scikit,
+    sequences,
 )
 from .batches import Choices
 from .build import Conversion
