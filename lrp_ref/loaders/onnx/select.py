@@ -72,11 +72,11 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
 def _chosen_from(graph: Graph, name: str) -> str | None:
     """Return the numbers that an output is chosen from, if nothing but their order decides what it is.
 
-    Behind the choice there may be nodes that reshape or cast it, and none with a weight.
+    Behind the choice there may be nodes that reshape or cast it, and none with a weight; in front there is some node.
     """
     while (op := graph.makers.get(name)) is not None and op.inputs:
         if op.kind in CHOOSING:
-            return op.inputs[0]
+            return op.inputs[0] if op.inputs[0] in graph.makers else None
         if op.kind not in PASSING:
             return None
         name = op.inputs[0]
