@@ -1,0 +1,10 @@
+"""Kinds of small PyTorch models that people export, one function each, in a file for each sort of input."""
+
+from __future__ import annotations
+
+from . import pictures, sequences, texts, vectors
+from .kind import Kind
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind for part in (pictures, sequences, texts, vectors) for kind in part.KINDS
+}  # fmt: skip
