@@ -87,7 +87,7 @@ class Network(Value):
                 raise GraphError(f"the name '{node.name}' is used twice")
             known.add(node.name)
         for name in known:
-            if (other := owner(name, known - {name})) != name and other in known:
+            if (other := owner(name, ())) != name and other in known:
                 raise GraphError(f"the name '{name}' is that of an output of node '{other}'")
         for name in self.outputs:
             if owner(name, known) not in known:
@@ -118,10 +118,12 @@ class Network(Value):
     # -- looking ------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Node:
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise GraphError(f"no node is called '{name}'; there are: {', '.join(n.name for n in self.nodes)}")
+        if "by name" not in self.cache:
+            self.cache["by name"] = {node.name: node for node in self.nodes}
+        found: Node | None = self.cache["by name"].get(name)
+        if found is None:
+            raise GraphError(f"no node is called '{name}'; there are: {', '.join(n.name for n in self.nodes)}")
+        return found
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -193,7 +195,13 @@ class Network(Value):
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read the value ``name``."""
-        return [n for n in self.nodes if name in n.inputs]
+        if "readers" not in self.cache:
+            readers: dict[str, list[Node]] = {}
+            for node in self.nodes:
+                for read in dict.fromkeys(node.inputs):
+                    readers.setdefault(read, []).append(node)
+            self.cache["readers"] = readers
+        return list(self.cache["readers"].get(name, ()))
 
     # -- new networks -------------------------------------------------------------------------------------------
 

@@ -501,7 +501,7 @@ def test_exact_networks_are_merged_exactly(place: str) -> None:
 @pytest.mark.parametrize("fault", ["weight", "bias"])
 def test_a_wrong_merge_is_refused(place: str, name: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that is off by 1e-6 in one number must not get through."""
-    source = importlib.import_module("lrp_ref.network.canonization")
+    source = importlib.import_module("lrp_ref.network.pairs")
     right = getattr(source, f"_{place}")
 
     def wrong(*args: Any) -> Any:
@@ -519,7 +519,7 @@ def test_a_wrong_merge_is_refused(place: str, name: str, fault: str, monkeypatch
 
 
 def test_a_wrong_chain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = importlib.import_module("lrp_ref.network.canonization")
+    source = importlib.import_module("lrp_ref.network.pairs")
     monkeypatch.setattr(source, "_affines", lambda first, second: first)
     with pytest.raises(GraphError, match=r"merging affine1 . affine2 changes the output"):
         canonize(Network.sequential([affine(3), affine(3)]))
