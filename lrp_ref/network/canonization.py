@@ -46,7 +46,8 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
         GraphError: a merged layer does not reproduce the pair's output.
 
     Example:
-        >>> from lrp_ref.layers import Softmax
+        >>> import numpy as np
+        >>> from lrp_ref.layers import Dense, Softmax
         >>> one = np.ones(1)
         >>> net = Network.sequential([Dense(np.ones((2, 1)), one), Affine(2 * one, one), Softmax()])
         >>> canonize(net)
