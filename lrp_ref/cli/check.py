@@ -10,13 +10,13 @@ from typing import Any
 import click
 import numpy as np
 
-from ..errors import LrpError, ParameterError
+from ..errors import LrpError, ParameterError, UnsupportedError
 from ..loaders.preprocess import Sidecar, declare, load_sidecar
 from ..model_checks import Examination, Report
 from ..model_checks.samples import random_samples
 from ..network.inputs import batch_first
 from ..network.network import Network
-from ..network.sizes import USUAL
+from ..network.sizes import USUAL, parse_shape
 from ..propagation import composites
 from ..propagation.composites import Composite
 from . import inputs
@@ -52,15 +52,17 @@ COLUMNS = ("composite", "start", "at the input", "not conserved", "least R / lar
 def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **options: Any) -> None:
     """Check MODEL and the rules on it; exit status 1 if a check fails or could not be made.
 
-    On all samples of every INPUT the outputs must agree with onnxruntime's (if that is installed), with the canonized
-    network's and with those of the sample alone; every composite must give finite relevances and close its ledger.
-    Conservation and positivity are properties of the rule and are reported. Without INPUT a random sample of the
-    network's shape is used (--samples: so many). A composite that cannot run fails if it was asked for, or if no LRP
+    On all samples of every INPUT the outputs, and the values of all nodes, must agree with onnxruntime's (if that is
+    installed), the outputs also with the canonized network's and with those of the sample alone; every composite must
+    give finite relevances and close its ledger. Conservation and positivity are properties of the rule and are
+    reported. Without INPUT a random sample of the network's shape is used (--samples: so many): tokens are rows of
+    their table, other integers 1. A composite that cannot run fails if it was asked for, or if no LRP
     composite can.
     """
     refuse_with_input(inputs_, options["shape"])
     sidecar = load_sidecar(model, options["sidecar"])
-    net = declare(load_network(model, options["output_name"]), sidecar)
+    net, fixed = _loaded(model, options["output_name"], options["shape"])
+    net = declare(net, sidecar)
     warn_unused_rules(net, options["rules"])
     dtype = "float32" if options["float32"] else "float64"
     chosen, left_out = _composites(names, sidecar, options)
@@ -75,7 +77,7 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
         looked.source = f"random, seed {options['seed']}"
     exam = Examination(
         net, chosen, path=model, dtype=dtype, first=sidecar.composite if sidecar else "", required=bool(names),
-        left_out=left_out, output=options["output_name"],
+        left_out=left_out, output=options["output_name"], options=fixed,
     )  # fmt: skip
     for group in inputs.batches(samples, lambda _: TOGETHER):
         with progress(len(exam), f"samples {exam.samples + 1} to {exam.samples + len(group)}") as step:
@@ -87,6 +89,19 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
     _tell(report)
     if not report.holds:
         raise click.exceptions.Exit(1)
+
+
+def _loaded(model: Path, output: str | None, shapes: tuple[str, ...]) -> tuple[Network, dict[str, Any]]:
+    """Return the network and the loader's options: sizes that are chosen fix those of a file that needs it."""
+    try:
+        return load_network(model, output), {}
+    except UnsupportedError as error:
+        if "shapes=" not in str(error):
+            raise
+        if not shapes:
+            raise UnsupportedError(f"{error}; on the command line --shape NAME=SIZE,...") from error
+    fixed = {"shapes": {name: (None, *sizes) for name, sizes in map(parse_shape, shapes)}}
+    return load_network(model, output, **fixed), fixed
 
 
 @dataclass

@@ -149,14 +149,15 @@ def output_option(command: F) -> F:
     return click.option("--output", "output_name", metavar="NAME", help=text)(command)
 
 
-def load_network(model: Path, output: str | None) -> Network:
+def load_network(model: Path, output: str | None, **options: Any) -> Network:
     """Return the network of a file with the output that was asked for; say what is not as one might expect.
 
     That is: which of the file's outputs it has not, a batch that is not the first axis, and what it notes of itself.
+    ``options`` are the loader's.
     """
     from .. import loaders
 
-    net = loaders.load(model, output=output)
+    net = loaders.load(model, output=output, **options)
     for spec in net.inputs:
         if spec.batch_axis != 0:
             click.echo(f"note: input '{spec.name}' is {spec.described()}", err=True)

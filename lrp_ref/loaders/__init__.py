@@ -15,9 +15,19 @@ from typing import Any
 from ..errors import ModelFormatError, ParameterError, UnsupportedError
 from ..network.network import Network
 from . import elsewhere
-from .verify import Comparison, check_against_onnxruntime
+from .verify import Comparison, NodeComparison, check_against_onnxruntime, compare_nodes
 
-__all__ = ["FORMATS", "Comparison", "Format", "check_against_onnxruntime", "load", "save", "suffixes"]
+__all__ = [
+    "FORMATS",
+    "Comparison",
+    "Format",
+    "NodeComparison",
+    "check_against_onnxruntime",
+    "compare_nodes",
+    "load",
+    "save",
+    "suffixes",
+]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFormatError, require
+from ..network.inputs import batch_back
+from ..network.network import Network, owner
+
+CANCELLED = 0.01  # part of the largest number that a node reads: differences are relative to no less than that
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,74 @@ class Comparison:
     rounding: str = ""
 
 
+@dataclass(frozen=True)
+class NodeComparison:
+    """How far one value inside the network is from onnxruntime's.
+
+    Attributes:
+        value: name of the network's value.
+        tensor: its name in the file.
+        relative: largest absolute difference, divided by the largest absolute value of onnxruntime's tensor; or, where
+            larger numbers than 100 times that cancelled out in it, by a hundredth of the largest that the node reads.
+    """
+
+    value: str
+    tensor: str
+    relative: float
+
+
+def compare_nodes(path: str | Path, x: Any, **options: Any) -> tuple[NodeComparison, ...]:
+    """Run an ONNX file here and in onnxruntime with the same arrays, and compare every value that both have.
+
+    A value that the file has not, such as the sum that an exporter wrote out and lrp_ref reads as one layer, is not
+    compared. Nothing is written: the file that onnxruntime runs, with every tensor as an output, is in memory.
+
+    Args:
+        path: an ONNX file.
+        x: the input as the file declares it, or a dict name → array for several inputs.
+        options: for :func:`lrp_ref.loaders.onnx.load`.
+
+    Returns:
+        One comparison for each value, in the order of the network.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        ModelFormatError: onnxruntime cannot run the file, or not for this batch size.
+    """
+    conversion, network, fed, cast = _ready(Path(path), x, options)
+    ours = network.values(network.feed(fed), check=False)
+    order = {node.name: k for k, node in enumerate(network.nodes)}
+    names = sorted(conversion.values, key=lambda value: order[owner(value, order)])
+    theirs = _run(Path(path), conversion, fed, cast, [conversion.values[name][0] for name in names])
+    found = []
+    for name, other in zip(names, theirs, strict=True):
+        tensor, axis = conversion.values[name]
+        read = [ours[value] for value in network[owner(name, order)].inputs]
+        found.append(NodeComparison(name, tensor, _apart(batch_back(ours[name], axis), np.asarray(other), read)))
+    return tuple(found)
+
+
+def _apart(ours: Any, theirs: Any, read: Sequence[Any]) -> float:
+    """Return the relative difference; infinite where the shapes differ, or numbers are finite in one only."""
+    if ours.shape != theirs.shape:
+        return float("inf")
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    differs = ours != theirs
+    differs &= ~(np.isnan(ours) & np.isnan(theirs))
+    if not differs.any():
+        return 0.0
+    ours_there, theirs_there = ours[differs], theirs[differs]
+    if not (np.isfinite(ours_there).all() and np.isfinite(theirs_there).all()):
+        return float("inf")
+    beside = max((_largest(a) for a in read if a.dtype.kind == "f"), default=0.0)
+    size = max(_largest(theirs), CANCELLED * beside) or 1.0
+    return float(np.abs(ours_there - theirs_there).max()) / size
+
+
+def _largest(array: Any) -> float:
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0))
+
+
 def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple[Comparison, ...]:
     """Run an ONNX file here and in onnxruntime with the same arrays, and compare every output that is loaded.
 
@@ -56,32 +128,46 @@ def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple
         MissingExtraError: onnxruntime is not installed.
         ModelFormatError: onnxruntime cannot run the file, or not for this batch size.
     """
-    runtime = require("onnxruntime", extra="runtime", purpose="compare with onnxruntime")
+    conversion, network, fed, cast = _ready(Path(path), x, options)
+    ours = network.forward(fed)
+    ours = ours if isinstance(ours, dict) else {network.outputs[0]: ours}
+    theirs = _run(Path(path), conversion, fed, cast, [name for name, _ in conversion.outputs])
+    return tuple(
+        replace(_compare(name, value, ours[value], reference, cast), rounding=conversion.rounding)
+        for (name, value), reference in zip(conversion.outputs, theirs, strict=True)
+    )
+
+
+def _ready(path: Path, x: Any, options: Mapping[str, Any]) -> tuple[Any, Network, dict[str, Any], bool]:
+    """Return the conversion, the network and its inputs in the precision of the comparison, and whether that is not the
+    file's."""
+    require("onnxruntime", extra="runtime", purpose="compare with onnxruntime")
     from . import onnx as loader
 
-    conversion = loader.convert(Path(path), **options)
+    conversion = loader.convert(path, **options)
     network, cast = conversion.network, conversion.network.dtype == np.float64
     if cast:
         network = network.astype(np.float32)
     fed = dict(x) if isinstance(x, Mapping) else {network.inputs[0].name: x}
     fed = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in fed.items()}
-    ours = network.forward(fed)
-    ours = ours if isinstance(ours, dict) else {network.outputs[0]: ours}
+    return conversion, network, fed, cast
+
+
+def _run(path: Path, conversion: Any, fed: Mapping[str, Any], cast: bool, tensors: list[str]) -> list[Any]:
+    """Return these tensors as onnxruntime computes them."""
+    runtime = require("onnxruntime", extra="runtime", purpose="compare with onnxruntime")
     try:
-        source = _source(Path(path), cast, list(conversion.inputs.values()), [name for name, _ in conversion.outputs])
+        source = _source(path, cast, list(conversion.inputs.values()), tensors)
         session = runtime.InferenceSession(source, _options(runtime), ["CPUExecutionProvider"])
         feeds = {}
         for name, array in fed.items():
             tensor = conversion.inputs[name]
             feeds[tensor] = np.ascontiguousarray(array).astype(_dtype(session, tensor))
-        theirs = session.run([name for name, _ in conversion.outputs], feeds)
+        found: list[Any] = session.run(tensors, feeds)
     except Exception as error:  # onnxruntime's errors share no base class that it exports
         text = " ".join(str(error).split())[:200]
         raise ModelFormatError(f"{path}: onnxruntime cannot run it: {text}") from error
-    return tuple(
-        replace(_compare(name, value, ours[value], reference, cast), rounding=conversion.rounding)
-        for (name, value), reference in zip(conversion.outputs, theirs, strict=True)
-    )
+    return found
 
 
 def _options(runtime: Any) -> Any:

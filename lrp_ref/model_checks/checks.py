@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..propagation.composites import Composite
 from ..propagation.explaining import explain
 from ..propagation.explanation import Explanation
 from ..rules.rule import Rule
-from .check import HOLDS, IMPOSSIBLE, OMITTED, Check, Feed, one
+from .check import HOLDS, IMPOSSIBLE, OMITTED, Check, Feed, Finding, one
 
 AGREES = 1e-4  # relative difference to onnxruntime, which computes in float32
 # What rounding in between may make of that: 8 bits are steps of 1/255 of a range in every layer, half precision has 11.
@@ -33,28 +34,55 @@ class AgainstRuntime(Check):
         net: as it was loaded: in the layout of its file.
         path: of the model; any but an ONNX file has nothing to be compared with.
         output: what ``lrp_ref.load`` was asked for.
+        options: for the loader.
     """
 
-    def __init__(self, net: Network, path: Path, output: str | None = None) -> None:
+    def __init__(self, net: Network, path: Path, output: str | None = None, **options: Any) -> None:
         super().__init__("output against onnxruntime (float32)", AGREES)
-        self.net, self.path, self.output = net, path, output
+        self.net, self.path, self.output, self.options = net, path, output, options
         if path.suffix.lower() != ".onnx":
             self.name, self.reason, self.verdict = "output against onnxruntime", "not an ONNX file", OMITTED
 
     def measure(self, x: Feed) -> float:
         given = {i.name: batch_back(x[i.name], i.batch_axis) for i in self.net.inputs}
         try:
-            found = loaders.check_against_onnxruntime(self.path, given, output=self.output)
+            return self._compared(given)
         except ModelFormatError:
             if size(x) == 1:
                 raise
             # A file may fix its batch to one sample.
             return max(self.measure(one(x, k)) for k in range(size(x)))
+
+    def _compared(self, given: Feed) -> float:
+        found = loaders.check_against_onnxruntime(self.path, given, output=self.output, **self.options)
         rounding = found[0].rounding
         if rounding:
             self.limit = ROUNDED[rounding]
             self.name = f"output against onnxruntime, which rounds ({rounding})"
         return max(c.relative for c in found)
+
+
+class NodesAgainstRuntime(AgainstRuntime):
+    """The value of every node against onnxruntime's, in float32; arguments as of :class:`AgainstRuntime`.
+
+    Attributes:
+        departs: the first node, in the order of the network, that is further away than the limit, with its tensor.
+    """
+
+    def __init__(self, net: Network, path: Path, output: str | None = None, **options: Any) -> None:
+        super().__init__(net, path, output, **options)
+        self.name, self.departs = "every node against onnxruntime (float32)", ""
+
+    def _compared(self, given: Feed) -> float:
+        found = loaders.compare_nodes(self.path, given, output=self.output, **self.options)
+        first = next((c for c in found if not c.relative <= self.limit), None)
+        if first is not None and not self.departs:
+            self.departs = f"{first.relative:.1e} at '{first.value}' (tensor '{first.tensor}')"
+        return max((c.relative for c in found), default=0.0)
+
+    def finding(self) -> Finding:
+        found = super().finding()
+        return replace(found, measured=f"{found.measured}; first {self.departs}") if self.departs else found
 
 
 class Canonized(Check):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..network.heads import heads
 from ..network.network import Network
 from ..propagation.composites import Composite
 from .check import FAILS, HOLDS, IMPOSSIBLE, OMITTED, Check, Feed, Finding
-from .checks import AgainstRuntime, Canonized, OutputAlone, Promises, RelevanceAlone
+from .checks import AgainstRuntime, Canonized, NodesAgainstRuntime, OutputAlone, Promises, RelevanceAlone
 
 LIMITS = {  # relative to the largest number that is compared
     "float64": {"ledger": 1e-12, "canonize": 1e-10, "batch": 1e-9},
@@ -85,6 +86,7 @@ class Examination:
         required: whether every composite was asked for, so that one that cannot run is a failure.
         left_out: composites that cannot be made, with the reason.
         output: what ``lrp_ref.load`` was asked for, so that onnxruntime is asked for the same.
+        options: of the loader, likewise.
     """
 
     def __init__(
@@ -98,13 +100,18 @@ class Examination:
         required: bool = False,
         left_out: Mapping[str, str] | None = None,
         output: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        limits, runtime, net = LIMITS[dtype], AgainstRuntime(net, path, output), net.batch_first()
+        limits, options = LIMITS[dtype], options or {}
+        runtime: list[Check] = [AgainstRuntime(net, path, output, **options)]
+        if runtime[0].verdict != OMITTED:
+            runtime.append(NodesAgainstRuntime(net, path, output, **options))
+        net = net.batch_first()
         # An output without a logit is explained from its value.
         start = "output" if heads(net)[0].lost else "logit"
         self.promises = [Promises(net, name, composite, limits["ledger"], start) for name, composite in chosen.items()]
         self.others: list[Check] = [
-            runtime,
+            *runtime,
             Canonized(net, limits["canonize"]),
             OutputAlone(net, limits["batch"]),
             RelevanceAlone(net, sorted(self.promises, key=lambda p: p.title != first), limits["batch"], start),

@@ -1,6 +1,7 @@
 """``lrp-ref check``: what it looked at, what holds, what fails, and what could not be made, which never holds."""
 
 import dataclasses
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from PIL import Image
 from lrp_ref import Network, layers, loaders
 from lrp_ref.errors import MissingExtraError, NonFiniteError
 from lrp_ref.model_checks import Examination, checks
-from lrp_ref.network import Input
+from lrp_ref.model_checks.samples import random_samples
+from lrp_ref.network import Input, Node
 from lrp_ref.propagation import composites
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +91,7 @@ def test_check_against_onnxruntime() -> None:
     found = row(done, "output against onnxruntime")
     assert found[-1] == "holds"
     assert 0 < float(found[-4]) < 1e-5
-    assert done.stdout.splitlines()[-1] == "all 6 checks hold"
+    assert done.stdout.splitlines()[-1] == "all 7 checks hold"
 
 
 def test_check_reports_what_a_rule_does_not_keep(dense: Path, tmp_path: Path) -> None:
@@ -355,7 +357,8 @@ def test_check_without_onnxruntime_says_so_and_goes_on() -> None:
     done = process("check", MODELS / "digits_cnn.onnx", "-c", "epsilon", before=block)
     assert (done.returncode, done.stderr) == (0, "")
     assert "onnxruntime is needed to compare" in done.stdout
-    assert done.stdout.splitlines()[-1] == "4 checks hold; 1 was not made: output against onnxruntime (float32)"
+    names = "output against onnxruntime (float32), every node against onnxruntime (float32)"
+    assert done.stdout.splitlines()[-1] == f"4 checks hold; 2 were not made: {names}"
 
 
 def test_a_file_that_onnxruntime_cannot_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,3 +457,76 @@ def test_a_sidecar_tells_sizes_that_the_network_does_not(photos: Path) -> None:
         done = run(*command)
         assert (done.exit_code, done.stderr) == (0, "")
     assert "x_111" in run("formula", photos, "-c", "lrp0").stdout
+
+
+# Every node against onnxruntime -----------------------------------------------------------------------------------
+
+
+def departing(monkeypatch: pytest.MonkeyPatch, node: str, change: Any) -> None:
+    """Let the loader return a network in which one layer computes something else."""
+    loader = importlib.import_module("lrp_ref.loaders.onnx")
+    convert = loader.convert
+
+    def spoiled(*arguments: Any, **options: Any) -> Any:
+        made = convert(*arguments, **options)
+        return dataclasses.replace(made, network=made.network.replaced({node: change(made.network[node].layer)}))
+
+    monkeypatch.setattr(loader, "convert", spoiled)
+
+
+def test_the_first_node_that_departs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    net = loaders.load(MODELS / "digits_cnn.onnx")
+    names = [n.name for n in net.nodes if isinstance(n.layer, layers.Conv)]
+    departing(monkeypatch, names[1], lambda layer: layer.map_arrays(lambda a: a * 1.001))
+    done = run("check", MODELS / "digits_cnn.onnx", "-c", "epsilon")
+    assert done.exit_code == 1
+    assert f"first 1.0e-03 at '{names[1]}' (tensor '" in done.stdout
+    assert row(done, "every node against onnxruntime")[-1] == "FAILS"
+
+
+def test_integers_that_the_check_makes_are_rows_and_masks(tmp_path: Path) -> None:
+    table, dense = layers.Embedding(np.arange(10.0).reshape(5, 2)), layers.Dense(np.ones((6, 1)))
+    words, scale = Input("words", (None, 3), element_type="int64"), Input("scale", (None, 1), element_type="int32")
+    nodes = (
+        Node("table", table, ("words",)), Node("flat", layers.Flatten(), ("table",)), Node("z", dense, ("flat",)),
+        Node("y", layers.Multiply(), ("z", "scale")),
+    )  # fmt: skip
+    net = Network(nodes, (words, scale), ("y",))
+    x = random_samples(net, {"words": (3,), "scale": (1,)}, None, count=200, seed=0, dtype="float64")
+    assert (x["words"].dtype, x["scale"].dtype) == (np.int64, np.int32)
+    assert set(x["words"].reshape(-1)) == {0, 1, 2, 3, 4}
+    assert (x["scale"] == 1).all()
+
+
+def test_nothing_is_written_beside_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    for folder in (model := tmp_path / "model", scratch := tmp_path / "scratch"):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    path = model / "m.onnx"
+    path.write_bytes((MODELS / "digits_cnn.onnx").read_bytes())
+    assert run("check", path, "-c", "epsilon").exit_code == 0
+    assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*")) == [
+        Path("model"), Path("model/m.onnx"), Path("scratch"),
+    ]  # fmt: skip
+
+
+def test_sizes_that_the_file_needs_are_taken_from_the_option(tmp_path: Path) -> None:
+    """A dense layer over all positions: the file leaves their number free and fixes it by its weights."""
+    onnx_graphs = pytest.importorskip("onnx_graphs")
+    path = onnx_graphs.write(
+        tmp_path / "m.onnx",
+        [("Shape", ["x"], {}), ("Slice", ["t0", "one", "three"], {}), ("ReduceProd", ["t1"], {"keepdims": 0}),
+         ("Cast", ["t2"], {"to": 1}), ("Div", ["x", "t3"], {}), ("Flatten", ["t4"], {}), ("MatMul", ["t5", "w"], {})],
+        shape=("N", 3, "T"), weights={"one": onnx_graphs.whole(1), "three": onnx_graphs.whole(3),
+                                      "w": onnx_graphs.weight(12, 2)},
+    )  # fmt: skip
+    refused = run("check", path, "-c", "epsilon")
+    assert refused.exit_code == 2
+    assert refused.stderr.strip().endswith("on the command line --shape NAME=SIZE,...")
+    assert refused.stderr.count("\n") == 1
+    done = run("check", path, "-c", "epsilon", "--shape", "x=3,4")
+    assert (done.exit_code, row(done, "every node against onnxruntime")[-1]) == (0, "holds")

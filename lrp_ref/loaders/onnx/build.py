@@ -39,6 +39,8 @@ class Conversion:
         inputs: for each network input: the tensor's name in the file.
         outputs: for each output: the tensor's name in the file, and the network's value.
         made: for each node: the tensor of the file that it computes; helpers compute none.
+        values: for each value of the network that is a tensor of the file, in order: that tensor, and its batch axis
+            (None: it has none).
         rounding: "quantised" or "half" where the file rounds values in between that the network does not; else "".
     """
 
@@ -46,6 +48,7 @@ class Conversion:
     inputs: dict[str, str]
     outputs: tuple[tuple[str, str], ...]
     made: dict[str, str]
+    values: dict[str, tuple[str, int | None]]
     rounding: str = ""
 
 
@@ -55,6 +58,7 @@ def assemble(
     inputs: Mapping[str, Tensor],
     outputs: Sequence[tuple[str, Signal]],
     axes: Mapping[str, tuple[str, ...]],
+    computed: Mapping[str, Signal],
     notes: tuple[str, ...] = (),
 ) -> Conversion:
     """Leave out what no output needs, and give everything its final name.
@@ -65,6 +69,7 @@ def assemble(
         inputs: the signal of every graph input; its value is "@name".
         outputs: name in the file and signal of every output.
         axes: what the axes of every graph input are.
+        computed: the signal of every tensor of the file that a layer computes, in order.
         notes: what the network says of itself.
     """
     needed, kept = {owner_of(s.value) for _, s in outputs}, []
@@ -84,7 +89,7 @@ def assemble(
         owner = owner_of(value)
         return final[owner] + value[len(owner) :]
 
-    places = {renamed(s.value): None if s.batch == WHOLE else s.batch for _, s in outputs}
+    places = {renamed(s.value): _axis(s) for _, s in outputs}
     network = Network(
         tuple(Node(n, b.layer, tuple(map(renamed, b.reads))) for n, b in zip(names, nodes, strict=True)),
         tuple(_input(input_names[spec.name], spec, signal, axes.get(spec.name, ())) for spec, signal in read),
@@ -97,7 +102,13 @@ def assemble(
         {input_names[spec.name]: spec.name for spec, _ in read},
         tuple((name, renamed(s.value)) for name, s in outputs),
         {name: b.makes for name, b in zip(names, nodes, strict=True) if b.makes},
+        # The last tensor of several with one value: a bias that follows a product has become part of it.
+        {renamed(s.value): (name, _axis(s)) for name, s in computed.items() if owner_of(s.value) in final},
     )
+
+
+def _axis(signal: Signal) -> int | None:
+    return None if signal.batch == WHOLE else signal.batch
 
 
 def _input_names(inputs: Iterable[GraphInput]) -> dict[str, str]:

@@ -514,7 +514,14 @@ class Converter:
             signals.append((name, signal))
         if self.steps:
             self.note(of_quantised(self.steps))
-        found = assemble(self.graph, self.built, self.inputs, signals, self.axis_names, tuple(self.notes))
+        tensors = ((name, self._tensors.get(name)) for op in self.graph.ops for name in op.outputs)
+        computed = {
+            name: tensor
+            for name, tensor in tensors
+            if isinstance(tensor, Signal) and tensor.value.startswith("#") and not tensor.pending and not tensor.merged
+        }
+        notes = tuple(self.notes)
+        found = assemble(self.graph, self.built, self.inputs, signals, self.axis_names, computed, notes)
         return replace(found, rounding="quantised" if self.steps else "half" if OF_HALF in self.notes else "")
 
 
