@@ -81,7 +81,7 @@ def compare_nodes(path: str | Path, x: Any, **options: Any) -> tuple[NodeCompari
     ours = network.values(network.feed(fed), check=False)
     order = {node.name: k for k, node in enumerate(network.nodes)}
     names = sorted(conversion.values, key=lambda value: order[owner(value, order)])
-    theirs = _run(Path(path), conversion, fed, cast, [conversion.values[name][0] for name in names])
+    theirs = _run(Path(path), conversion, fed, cast, [conversion.values[name][0] for name in names]) if names else []
     found = []
     for name, other in zip(names, theirs, strict=True):
         tensor, axis = conversion.values[name]
