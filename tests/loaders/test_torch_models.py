@@ -23,9 +23,9 @@ from torch_kinds import KINDS
 # Kinds of which some export uses what is not read.
 REFUSED = {
     "convnext", "vit", "group_norm", "instance_norm", "alexnet_lrn", "channel_attention", "mlp_mixer", "tcn", "gru",
-    "gru_attention", "rnn_time_first", "encoder_post_norm", "encoder_pre_norm_time_first", "embedding_bag", "masked_mean",
-    "encoder_masked", "layer_norm", "rms_norm", "normalised_weights", "maxout", "activations", "prototypes",
-    "fourier_features", "bilinear", "einsum",
+    "gru_attention", "rnn_time_first", "encoder_post_norm", "encoder_pre_norm_time_first", "embedding_bag",
+    "masked_mean", "encoder_masked", "layer_norm", "rms_norm", "normalised_weights", "maxout", "activations",
+    "prototypes", "fourier_features", "bilinear", "einsum",
 }  # fmt: skip
 NOT_EXPORTED = {("packed_lengths", "dynamo-dynamic")}  # its lengths are values, which torch.export does not follow
 
