@@ -523,3 +523,16 @@ def test_a_wrong_chain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "_affines", lambda first, second: first)
     with pytest.raises(GraphError, match=r"merging affine1 . affine2 changes the output"):
         canonize(Network.sequential([affine(3), affine(3)]))
+
+
+@pytest.mark.parametrize("pairs", [3, 60])
+def test_all_pairs_are_merged_on_one_way_through_the_network(pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work grows with the number of nodes, not with its square: no network is made for a pair."""
+    made: list[int] = []
+    check = Network.__post_init__
+    monkeypatch.setattr(Network, "__post_init__", lambda net: (made.append(len(net.nodes)), check(net))[1])
+    layers_ = [layer for _ in range(pairs) for layer in (Dense(np.eye(3), np.ones(3)), affine(3), ReLU())]
+    net = Network.sequential(layers_)
+    made.clear()
+    assert len(canonize(net)) == 2 * pairs
+    assert len(made) <= 4
