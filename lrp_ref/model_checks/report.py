@@ -107,6 +107,8 @@ class Examination:
         if runtime[0].verdict != OMITTED:
             runtime.append(NodesAgainstRuntime(net, path, output, **options))
         net = net.batch_first()
+        if not any(i.element_type.startswith("float") or not i.element_type for i in net.inputs):
+            net = net.astype(dtype)  # integers do not say in what is computed
         # An output without a logit is explained from its value.
         start = "output" if heads(net)[0].lost else "logit"
         self.promises = [Promises(net, name, composite, limits["ledger"], start) for name, composite in chosen.items()]

@@ -499,6 +499,21 @@ def test_integers_that_the_check_makes_are_rows_and_masks(tmp_path: Path) -> Non
     assert (x["scale"] == 1).all()
 
 
+def test_a_network_of_integers_is_checked_in_the_dtype_of_the_check(tmp_path: Path) -> None:
+    """Its parameters are single precision, and no input says that double is meant."""
+    rng = np.random.default_rng(0)
+    nodes = (
+        Node("table", layers.Embedding(rng.normal(size=(5, 4)).astype(np.float32)), ("x",)),
+        Node("flat", layers.Flatten(), ("table",)),
+        Node("z", layers.Dense(rng.normal(size=(12, 3)).astype(np.float32), np.ones(3, np.float32)), ("flat",)),
+    )
+    loaders.save(Network(nodes, (Input("x", (None, 3), element_type="int64"),), ("z",)), tmp_path / "m.npz")
+    done = run("check", tmp_path / "m.npz", "-c", "epsilon", "--samples", 3)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "3 nodes, float64" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("4 checks hold; 1 was not made")
+
+
 def test_nothing_is_written_beside_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
     monkeypatch.chdir(tmp_path)
