@@ -12,12 +12,36 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+LONGEST = 600  # characters of a message
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """Return text on one line: what cannot be printed is escaped, of a text that is too long the middle is left out.
+
+    Names come from files that anybody may have written: a terminal must not obey what is in them, nor a long one
+    hide the reason, which stands behind it.
+
+    Example:
+        >>> one_line("node '\\x1b[2J\\n': no\\u202e shape")
+        "node '\\\\x1b[2J ': no\\\\u202e shape"
+        >>> one_line("node 'aaaaaaaaaaaaaaaaaaaaaaaaa': no shape", 26)
+        "node 'aaaaaaaaaa … o shape"
+    """
+    text = text[: 2 * longest] + text[2 * longest :][-2 * longest :]
+    text = re.sub(r"\s*[\r\n]\s*", " ", text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(text) <= longest:
+        return text
+    tail = longest * 3 // 10
+    return f"{text[: longest - tail - 3]} … {text[-tail:]}"
+
 
 class LrpError(Exception):
     """Base of every error that lrp_ref raises on purpose.
 
     Args:
-        message: one line that says what is wrong and what to do.
+        message: says what is wrong and what to do; see :func:`one_line` for what becomes of it.
 
     Attributes:
         node: name of the network node where it happened, or None outside a network.
@@ -28,6 +52,9 @@ class LrpError(Exception):
     """
 
     node: str | None = None
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(str(message)))
 
     def at(self, node: str) -> LrpError:
         """Return this error with the node's name in front of its message (the innermost name wins)."""

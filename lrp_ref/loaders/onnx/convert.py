@@ -388,9 +388,7 @@ class Converter:
         """
         self._walk()
         if self._refused:
-            listed = "; ".join(f"{op.kind} '{op.name or op.outputs[0]}' ({why})" for op, why in self._refused)
-            number = len(self._refused)
-            raise Refusal(f"{number} unsupported node{'s' if number > 1 else ''}: {listed}")
+            raise Refusal(nodes=[(op.kind, op.label, why) for op, why in self._refused])
         return self._finish()
 
     def _masks(self, layer: Layer, reads: Sequence[Signal]) -> bool:

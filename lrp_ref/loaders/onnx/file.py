@@ -39,6 +39,11 @@ class Op:
     attributes: dict[str, Any]
     proto: Any = field(repr=False)
 
+    @property
+    def label(self) -> str:
+        """What errors call it: its name, or that of its first output."""
+        return self.name or next(iter(self.outputs), "")
+
 
 @dataclass(frozen=True)
 class GraphInput:
@@ -150,7 +155,7 @@ def _check_order(path: Path, ops: Sequence[Op], known: set[str]) -> None:
     onnx's own checker says so too, but not behind an operator that it does not know, nor of a model that is too large.
     """
     for op in ops:
-        where = f"{path}: {op.kind} '{op.name or (op.outputs or ('',))[0]}'"
+        where = f"{path}: {op.kind} '{op.label}'"
         early = [name for name in op.inputs if name and name not in known]
         if early:
             raise ModelFormatError(f"{where} reads tensor '{early[0]}' before any node makes it")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...errors import ParameterError, UnsupportedError
+from ...errors import LONGEST, ParameterError, UnsupportedError, one_line
 from .batches import Choices
 from .build import Conversion
 from .captured import reads
@@ -52,7 +52,7 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
             _converted(graph, choices, [tensor])
             kept.append(tensor)
         except Refusal as refusal:
-            left.append((name, str(refusal)))
+            left.append((name, refusal.told()))
     if not kept:
         chosen = {name: from_ for name in outputs if (from_ := _chosen_from(graph, name)) is not None}
         try:
@@ -150,6 +150,7 @@ def _unsupported(graph: Graph, choices: Choices, outputs: Sequence[str], refusal
     ends = Converter(pruned(graph, outputs), choices).ends()
     hint = ""
     if ends:
-        names = " or ".join(f"'{name}'" for name in ends[:3])
+        names = " or ".join(f"'{one_line(name, 60)}'" for name in ends[:3])
         hint = f"; what comes before can be loaded: output={names} (on the command line --output)"
-    return UnsupportedError(f"{graph.path}: {refusal}{hint}")
+    room = LONGEST - len(f"{graph.path}: {hint}")
+    return UnsupportedError(f"{graph.path}: {refusal.told(max(room, LONGEST // 4))}{hint}")

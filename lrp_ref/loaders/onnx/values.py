@@ -7,10 +7,14 @@ same in both is fixed; what varies depends on the sizes. Batches of size 0 run t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from ...errors import LONGEST, one_line
+from ..refusals import Entry, told
 
 PROBES = 2
 WHOLE = -1  # in place of a batch axis: the whole array is one sample
@@ -18,7 +22,20 @@ Sizes = tuple[int, ...]
 
 
 class Refusal(Exception):  # noqa: N818  it is collected, and reported as one UnsupportedError
-    """Why a node cannot be converted."""
+    """Why a node cannot be converted, or several of them.
+
+    Args:
+        reason: of one node; what is wrong with several of them is told by ``nodes``.
+        nodes: (operator, name, reason) of each.
+    """
+
+    def __init__(self, reason: str = "", nodes: Sequence[Entry] = ()) -> None:
+        super().__init__(reason)
+        self.nodes = tuple(nodes)
+
+    def told(self, longest: int = LONGEST // 2) -> str:
+        """Return all of it on one line of at most so many characters."""
+        return told(self.nodes, longest) if self.nodes else one_line(str(self), longest)
 
 
 @dataclass(frozen=True)
