@@ -1,9 +1,14 @@
-"""A file of bytes to a checked graph in plain Python: the only module that reads ONNX's own data structures."""
+"""A file of bytes to a checked graph in plain Python.
+
+Only this module and those of its single steps know ONNX's own data structures: ``wire`` goes through the bytes before
+protobuf does, ``tensors`` and ``external`` check what is declared before anything is read, ``functions`` counts what
+calls become before they are put in their places.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +17,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError, ModelFormatError, UnsupportedError, require
+from ..limits import Budget, bound
+from .functions import DEFAULT_DOMAINS, inlined
+from .tensors import check_declared, dense, to_array
 from .upgrade import upgraded
+from .wire import LARGEST, scan
 
 CHECKED = 1 << 30  # onnx's checker writes the whole model again, which must stay below 2 GiB
 OLDEST = 7  # before that, BatchNormalization, Dropout and broadcasting had another meaning
-DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,11 @@ class GraphInput:
 
 @dataclass(frozen=True)
 class Graph:
-    """What the converter needs of a model."""
+    """What the converter needs of a model; its size is in bytes, with all files that belong to it."""
 
     path: Path
     opset: int
+    size: int
     ops: tuple[Op, ...]
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
@@ -81,48 +90,80 @@ def read(path: Path) -> Graph:
     """Read and check an ONNX file.
 
     Raises:
-        ModelFormatError: truncated, not ONNX, damaged, or it points to data outside its folder.
+        ModelFormatError: truncated, not ONNX, damaged, larger than a file of its size may be, or it points to data
+            outside its folder.
         UnsupportedError: an opset that is too old or too new.
         MissingExtraError: the onnx package is not installed.
     """
     onnx = require("onnx", extra="onnx", purpose="read ONNX files")
-    model = _parse(path, onnx)
+    model, size = _parse(path, onnx)
+    del model.training_info[:]
     opset = _opset(model, path, onnx)
-    if model.functions:
-        require("onnx.inliner", extra="onnx", purpose="read ONNX files")
-        model = onnx.inliner.inline_local_functions(model)
-    if _load_external(model, path, onnx) < CHECKED:
+    loaded = check_declared(model, path, size, onnx)
+    model = inlined(model, bound(size + loaded), str(path))
+    if loaded < CHECKED:
         _check(model, path, onnx)
     notes: tuple[str, ...] = ()
     if opset < OLDEST:
         model, note = upgraded(model, path, opset, OLDEST, onnx)
         opset, notes = OLDEST, (note,)
     graph = model.graph
-    constants = {t.name: _array(t, path, onnx) for t in graph.initializer}
-    if graph.sparse_initializer:
-        raise UnsupportedError(f"{path}: sparse initialisers are not supported")
+    constants = _constants(graph, path, size + loaded, onnx)
     ops = tuple(_op(node, path, onnx) for node in graph.node)
+    _check_names(path, graph)
     inputs = tuple(_input(v, onnx) for v in graph.input if v.name not in constants)
     _check_order(path, ops, {*constants, *(v.name for v in graph.input)})
-    return Graph(path, opset, ops, inputs, tuple(v.name for v in graph.output), constants, notes)
+    outputs = tuple(v.name for v in graph.output)
+    return Graph(path, opset, size + loaded, ops, inputs, outputs, constants, notes)
 
 
-def _parse(path: Path, onnx: Any) -> Any:
+def _parse(path: Path, onnx: Any) -> tuple[Any, int]:
+    """Return what protobuf makes of the file, and the file's size."""
     damaged = require("google.protobuf.message", extra="onnx", purpose="read ONNX files").DecodeError
     try:
+        if path.stat().st_size >= LARGEST:
+            raise ModelFormatError(
+                f"{path}: an ONNX file has less than 2 GB, and its weights beside it if they are more"
+            )
         content = path.read_bytes()
         if not content:
             raise ModelFormatError(f"{path}: the file is empty")
+        scan(content, onnx.ModelProto.DESCRIPTOR, str(path))
         model = onnx.ModelProto.FromString(content)
     except OSError as error:
         raise ModelFormatError(f"{path}: cannot be read: {error.strerror}") from error
     except (damaged, RuntimeError, ValueError) as error:
         if isinstance(error, LrpError):
             raise
-        raise ModelFormatError(f"{path}: not an ONNX file, or truncated ({_line(error)})") from error
+        raise ModelFormatError(f"{path}: not an ONNX file, or truncated ({error})") from error
     if not model.ir_version or not model.graph.output or not model.opset_import:
         raise ModelFormatError(f"{path}: not an ONNX file, or truncated (no version, graph or outputs in it)")
-    return model
+    return model, len(content)
+
+
+def _constants(graph: Any, path: Path, size: int, onnx: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the tensors that the file holds, by name."""
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for tensor in graph.initializer:
+        _add(found, tensor.name, to_array(tensor, path, onnx), path)
+    budget = Budget(bound(size), str(path))
+    for sparse in graph.sparse_initializer:
+        _add(found, sparse.values.name, dense(sparse, path, budget, onnx), path)
+    return found
+
+
+def _add(found: dict[str, np.ndarray[Any, Any]], name: str, array: np.ndarray[Any, Any], path: Path) -> None:
+    if name in found or not name:
+        raise ModelFormatError(f"{path}: tensor '{name}' is {'there twice' if name else 'without a name'}")
+    found[name] = array
+
+
+def _check_names(path: Path, graph: Any) -> None:
+    for what, values in (("input", graph.input), ("output", graph.output)):
+        names = Counter(v.name for v in values)
+        name, times = names.most_common(1)[0] if names else ("", 1)
+        if times > 1 or "" in names:
+            raise ModelFormatError(f"{path}: {what} '{name}' is there {times} times")
 
 
 def _opset(model: Any, path: Path, onnx: Any) -> int:
@@ -144,9 +185,9 @@ def _check(model: Any, path: Path, onnx: Any) -> None:
     except onnx.checker.ValidationError as error:
         text = str(error)
         if not any(known in text for known in ("No Op registered", "No opset import", "Field 'shape' of 'type'")):
-            raise ModelFormatError(f"{path}: not a valid ONNX model: {_line(error)}") from error
+            raise ModelFormatError(f"{path}: not a valid ONNX model: {error}") from error
     except (ValueError, RuntimeError) as error:
-        raise ModelFormatError(f"{path}: cannot be checked: {_line(error)}") from error
+        raise ModelFormatError(f"{path}: cannot be checked: {error}") from error
 
 
 def _check_order(path: Path, ops: Sequence[Op], known: set[str]) -> None:
@@ -165,94 +206,23 @@ def _check_order(path: Path, ops: Sequence[Op], known: set[str]) -> None:
             known.add(name)
 
 
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return (text[:200] + "…" if len(text) > 200 else text) or type(error).__name__
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield from _tensors(inner)
-
-
-def _load_external(model: Any, path: Path, onnx: Any) -> int:
-    """Load tensors that lie in other files; names that leave the model's folder and sizes that lie are refused.
-
-    Returns:
-        How many bytes were loaded.
-    """
-    folder, total = path.parent.resolve(), 0
-    for tensor in _tensors(model.graph):
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            continue
-        entries = {e.key: e.value for e in tensor.external_data}
-        location = entries.get("location", "")
-        what = f"{path}: tensor '{tensor.name}'"
-        try:
-            file = (folder / location).resolve()
-            there = file.is_file()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ModelFormatError(f"{what} refers to {location[:60]!r}, which cannot be a file: {reason}") from error
-        if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
-            raise ModelFormatError(f"{what} refers to '{location}', a path outside the model's folder; refused")
-        if not there:
-            raise ModelFormatError(f"{what} lies in '{location}', which is not in the model's folder")
-        try:
-            offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
-        except ValueError as error:
-            raise ModelFormatError(f"{what}: offset and length of its data are no integers") from error
-        needed = _bytes(tensor, onnx)
-        if offset < 0 or length not in (-1, needed) or offset + needed > file.stat().st_size:
-            raise ModelFormatError(
-                f"{what} needs {needed} bytes at {offset} of '{location}', which has {file.stat().st_size}"
-            )
-        with file.open("rb") as stream:
-            stream.seek(offset)
-            tensor.raw_data = stream.read(needed)
-        tensor.data_location = onnx.TensorProto.DEFAULT
-        del tensor.external_data[:]
-        total += needed
-    return total
-
-
-def _bytes(tensor: Any, onnx: Any) -> int:
-    try:
-        itemsize: int = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    except (KeyError, TypeError) as error:
-        raise ModelFormatError(f"tensor '{tensor.name}' has the unknown type {tensor.data_type}") from error
-    return math.prod(int(d) for d in tensor.dims) * itemsize
-
-
-def _array(tensor: Any, path: Path, onnx: Any) -> np.ndarray[Any, Any]:
-    try:
-        if min(tensor.dims, default=0) < 0:
-            raise ValueError("negative size")
-        return np.asarray(onnx.numpy_helper.to_array(tensor))
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ModelFormatError(
-            f"{path}: tensor '{tensor.name}' of shape {tuple(tensor.dims)} is damaged: {_line(error)}"
-        ) from error
-
-
 def _op(node: Any, path: Path, onnx: Any) -> Op:
     kind = node.op_type if node.domain in DEFAULT_DOMAINS else f"{node.domain}.{node.op_type}"
     attributes = {a.name: _attribute(a, path, onnx) for a in node.attribute}
+    if len(attributes) != len(node.attribute):
+        raise ModelFormatError(f"{path}: {kind} '{node.name}' has an attribute twice")
     return Op(kind, node.name, tuple(node.input), tuple(node.output), attributes, node)
 
 
 def _attribute(attribute: Any, path: Path, onnx: Any) -> Any:
-    value = onnx.helper.get_attribute_value(attribute)
+    try:
+        value = onnx.helper.get_attribute_value(attribute)
+    except ValueError as error:
+        raise ModelFormatError(f"{path}: attribute '{attribute.name}' has no value: {error}") from error
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, onnx.TensorProto):
-        return _array(value, path, onnx)
+        return to_array(value, path, onnx)
     if attribute.type in (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS):
         return tuple(value)
     if attribute.type == onnx.AttributeProto.STRINGS:

@@ -1,107 +1,148 @@
-"""Functions of every element, and the activations that have a parameter or a bias in ONNX's and Microsoft's domains."""
+"""Local functions of an ONNX file: counted, then put in the place of their calls.
+
+A function that calls the next one twice, forty times over, is a small file and 2⁴⁰ nodes; neither onnx's inliner nor
+its checker minds, so that nothing of it is handed to them before it is counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from ...errors import ModelFormatError, require
 
-from ...layers import CELU, ELU, GELU, Exp, Function, Layer, Power, Shrink, SiLU, Swish, ThresholdedReLU
-from .arithmetic import affine, wide_enough
-from .batches import Axes
-from .convert import Converter, operator
-from .elementwise import reciprocal, sample_parameter
-from .file import Op
-from .layout import raised
-from .values import Constant, Refusal, Signal, Tensor
+NODES = 100_000  # of a graph, also after every function was put in its place
+DEEPEST = 16  # functions that call each other, and graphs inside each other
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+Key = tuple[str, str, str]
 
 
-def _swish(a: dict[str, Any]) -> Layer:
-    return SiLU() if a.get("alpha", 1.0) == 1 else Swish(a["alpha"])
+@dataclass(frozen=True)
+class _Size:
+    """What a function becomes: nodes, bytes in the file, and how deep calls go."""
+
+    nodes: int
+    bytes: int
+    depth: int
 
 
-def _celu(a: dict[str, Any]) -> Layer:
-    return ELU() if a.get("alpha", 1.0) == 1 else CELU(a["alpha"])
+def all_nodes(nodes: Iterable[Any], what: str, level: int = 1) -> Iterator[Any]:
+    """Yield nodes, and those of graphs inside them.
+
+    Raises:
+        ModelFormatError: graphs inside each other too deep.
+    """
+    if level > DEEPEST:
+        raise ModelFormatError(f"{what}: graphs inside each other, more than {DEEPEST} deep")
+    for node in nodes:
+        yield node
+        for graph in inner_graphs(node):
+            yield from all_nodes(graph.node, what, level + 1)
 
 
-NAMED = (
-    "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh",
-    "Sign", "Floor", "Ceil", "Round", "Softsign",
-)  # fmt: skip
-LAYERS: dict[str, Callable[[dict[str, Any]], Layer]] = {
-    "Celu": _celu,
-    "Shrink": lambda a: Shrink(a.get("lambd", 0.5), a.get("bias", 0.0)),
-    "Swish": _swish,
-    "ThresholdedRelu": lambda a: ThresholdedReLU(a.get("alpha", 1.0)),
-    "com.microsoft.Gelu": lambda a: GELU(),
-    "com.microsoft.QuickGelu": lambda a: _swish({"alpha": a.get("alpha", 1.702)}),
-}
+def inner_graphs(node: Any) -> Iterator[Any]:
+    """Yield the graphs that are attributes of a node."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
-@operator(*NAMED, *LAYERS, axes=Axes.SAME)
-def _function(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    layer = Function(op.kind.lower()) if op.kind in NAMED else LAYERS[op.kind](op.attributes)
-    return [ctx.emit(op, layer, [ctx.signal(op, op.inputs[0])])]
+def inlined(model: Any, limit: int, what: str) -> Any:
+    """Return the model with every call of a local function replaced by its nodes.
+
+    Args:
+        model: without data in other files.
+        limit: bytes that the model may have then.
+        what: the file, as errors have it.
+
+    Raises:
+        ModelFormatError: two functions of one name, one that calls itself, or more depth, nodes or bytes than allowed.
+    """
+    _check(model, limit, what)
+    if not model.functions:
+        return model
+    inliner = require("onnx.inliner", extra="onnx", purpose="read ONNX files")
+    damaged = require("google.protobuf.message", extra="onnx", purpose="read ONNX files").Error
+    try:
+        return inliner.inline_local_functions(model)
+    except (damaged, ValueError, RuntimeError) as error:
+        raise ModelFormatError(f"{what}: its functions cannot be put in their places: {error}") from error
 
 
-@operator("com.microsoft.BiasGelu", "com.microsoft.FastGelu", axes=Axes.SAME)
-def _biased_gelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    if ctx.has(op, 1):
-        x = affine(ctx, op, op.inputs[0], shift=ctx.weight(op.inputs[1]), tag="bias")
-    return [ctx.emit(op, GELU("none" if op.kind.endswith("BiasGelu") else "tanh"), [x])]
+def _check(model: Any, limit: int, what: str) -> None:
+    functions: dict[Key, Any] = {}
+    for function in model.functions:
+        key = _key(function, function.name)
+        if key in functions:
+            raise ModelFormatError(f"{what}: two functions are called '{function.name}'")
+        functions[key] = function
+    # An attribute of a call may be put wherever the function refers to one.
+    given = max((_largest(f.attribute_proto) for f in functions.values()), default=0)
+    main = Counter[Key]()
+    nodes = 0
+    for node in all_nodes(model.graph.node, what):
+        nodes += 1
+        if functions and (key := _key(node, node.op_type)) in functions:
+            main[key] += 1
+            given = max(given, _largest(node.attribute))
+    calls: dict[Key, Counter[Key]] = {}
+    own: dict[Key, tuple[int, int]] = {}
+    for key, function in functions.items():
+        calls[key], count, references = Counter[Key](), 0, 0
+        for node in all_nodes(function.node, what):
+            count += 1
+            references += sum(1 for a in node.attribute if a.ref_attr_name)
+            if (inner := _key(node, node.op_type)) in functions:
+                calls[key][inner] += 1
+                given = max(given, _largest(node.attribute))
+        own[key] = (count, references)
+    sizes: dict[Key, _Size] = {}
+    for key in main:
+        _size(key, 1, functions, calls, own, given, sizes, what)
+    nodes += sum(n * sizes[key].nodes for key, n in main.items())
+    if nodes > NODES:
+        raise ModelFormatError(f"{what}: {nodes} nodes with those of its functions; {NODES} are allowed")
+    total = sum(n * sizes[key].bytes for key, n in main.items())
+    if total > limit:
+        raise ModelFormatError(f"{what}: its functions become {total} bytes; {limit} are allowed")
 
 
-@operator("Erf", axes=Axes.SAME)
-def _erf(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
-    y = ctx.emit(op, Function("erf"), [x])
-    ctx.patterns.start("erf", y, x)  # of a GELU, whose parts nobody needs once it is complete
-    return [y]
+def _size(
+    key: Key,
+    level: int,
+    functions: dict[Key, Any],
+    calls: dict[Key, Counter[Key]],
+    own: dict[Key, tuple[int, int]],
+    given: int,
+    sizes: dict[Key, _Size],
+    what: str,
+) -> _Size:
+    """Return what a function becomes; one that calls itself is deeper than any limit."""
+    if key not in sizes:
+        if level > DEEPEST:
+            raise ModelFormatError(
+                f"{what}: function '{functions[key].name}' calls itself, or functions call each other more than "
+                f"{DEEPEST} deep"
+            )
+        inner = {k: _size(k, level + 1, functions, calls, own, given, sizes, what) for k in calls[key]}
+        count, references = own[key]
+        sizes[key] = _Size(
+            count + sum(n * inner[k].nodes for k, n in calls[key].items()),
+            functions[key].ByteSize() + references * given + sum(n * inner[k].bytes for k, n in calls[key].items()),
+            1 + max((i.depth for i in inner.values()), default=0),
+        )
+    if level + sizes[key].depth - 1 > DEEPEST:
+        raise ModelFormatError(f"{what}: functions call each other more than {DEEPEST} deep")
+    return sizes[key]
 
 
-@operator("CastLike", axes=Axes.OTHER)
-def _cast_like(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    """A cast to the type of another tensor, as functions have it that are written for every type."""
-    given, like = (ctx.tensor(n) for n in op.inputs)
-    if isinstance(like, Constant) and like.probes[0].dtype not in (np.float32, np.float64):
-        raise Refusal(f"a cast to {like.probes[0].dtype}: only float32 and float64 are supported")
-    if isinstance(like, Signal) and like.integer:
-        raise Refusal("a cast to the type of an integer input")
-    if isinstance(given, Constant):
-        return [Constant(tuple(p.astype(ctx.dtype) for p in given.probes))]
-    return [ctx.raw_signal(op.inputs[0])]
+def _key(proto: Any, name: str) -> Key:
+    return "" if proto.domain in DEFAULT_DOMAINS else proto.domain, name, getattr(proto, "overload", "")
 
 
-@operator("Pow", axes=Axes.SAME)
-def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    base, exponents = (ctx.tensor(n) for n in op.inputs)
-    if isinstance(base, Constant):
-        return [_exponential(ctx, op)]
-    if isinstance(exponents, Signal):
-        raise Refusal("a power of two signals")
-    several = ctx.constant(op.inputs[1]).array()
-    if several.size != 1:
-        x = raised(ctx, op, ctx.signal(op, op.inputs[0]), several.ndim)
-        parameter = np.ascontiguousarray(sample_parameter(several.astype(ctx.dtype), x))
-        return [ctx.emit(op, Power(parameter), [wide_enough(ctx, op, x, [parameter])])]
-    exponent = float(several.reshape(-1)[0])
-    if exponent == -1:
-        return [raised(ctx, op, reciprocal(ctx, op, op.inputs[0]), several.ndim)]
-    x = raised(ctx, op, ctx.signal(op, op.inputs[0]), several.ndim)
-    if exponent == 1:
-        return [x]
-    y = ctx.emit(op, Power(int(exponent) if exponent.is_integer() else exponent), [x])
-    ctx.patterns.note_power(y, x, exponent)
-    ctx.deviations.note_power(y, x, exponent)
-    return [y]
-
-
-def _exponential(ctx: Converter, op: Op) -> Signal:
-    """Return c^x = exp(x·log c) of a constant c > 0."""
-    base = ctx.constant(op.inputs[0]).array()
-    if not (base > 0).all():
-        raise Refusal("a power of a constant that is not positive")
-    scaled = affine(ctx, op, op.inputs[1], scale=np.log(base.astype(np.float64)).astype(ctx.dtype), tag="log")
-    return ctx.emit(op, Exp(), [scaled])
+def _largest(attributes: Iterable[Any]) -> int:
+    return max((a.ByteSize() for a in attributes), default=0)
