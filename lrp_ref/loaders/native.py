@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,13 +21,16 @@ from ..layers import LAYERS
 from ..network.inputs import Input
 from ..network.network import Network, Node, owner
 from ..rules import edits
+from .archive import Archive
 from .elsewhere import ORDER
+from .limits import json_value
+from .npy import npy
 
 FORMAT = "lrp_ref network"
 VERSIONS = (1, 2)  # a network whose batch is not the first axis is written as 2, which older readers refuse
-LIMIT = 8 << 30  # bytes that the arrays of one file may take in memory
-HEADER_LIMIT = 64 << 20
-RATIO = 1100  # deflate cannot do better than 1032:1; more is a forged size
+HEADER_LIMIT = 64 << 20  # bytes of the JSON
+# What Python and the layers raise on values of another kind than a header has.
+DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
 _NO_NETWORK = f"an .npz file, but not one that lrp_ref.save wrote; {ORDER}"
 _EDITS = {e.name: e for e in vars(edits).values() if isinstance(e, edits.Edit)}
@@ -114,67 +115,29 @@ def load(path: Path, *, output: str | Sequence[str] | None = None) -> Network:
 
 
 def _read(path: Path) -> Network:
-    _check_members(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            header = json.loads(archive["header"].tobytes().decode())
-            arrays = {k: archive[k] for k in archive.files if k != "header"}
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile, EOFError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFormatError(f"{path}: not a readable network file: {reason}") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelFormatError(f"{path}: {_NO_NETWORK}")
-    if header.get("version") not in VERSIONS:
-        known = ", ".join(map(str, VERSIONS))
-        raise ModelFormatError(f"{path}: format version {header.get('version')!r}; this lrp_ref reads {known}")
+    with Archive(path) as archive:
+        if "header.npy" not in archive.sizes:
+            raise ModelFormatError(f"{path}: {_NO_NETWORK}")
+        text = npy(archive.read("header.npy", HEADER_LIMIT), f"{path}: entry 'header.npy'").tobytes()
+        header = json_value(text, f"{path}: not a readable network file: its header", longest=HEADER_LIMIT)
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise ModelFormatError(f"{path}: {_NO_NETWORK}")
+        if header.get("version") not in VERSIONS:
+            known = ", ".join(map(str, VERSIONS))
+            raise ModelFormatError(f"{path}: format version {header.get('version')!r}; this lrp_ref reads {known}")
+        arrays = {
+            name.removesuffix(".npy"): npy(archive.read(name), f"{path}: entry '{name}'")
+            for name in archive.sizes
+            if name != "header.npy"
+        }
     try:
         return _network(header, arrays, path)
+    except ModelFormatError:
+        raise
     except LrpError as error:
-        if isinstance(error, ModelFormatError):
-            raise
         raise ModelFormatError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except DAMAGED as error:
         raise ModelFormatError(f"{path}: the header is damaged ({type(error).__name__}: {error})") from error
-
-
-def _check_members(path: Path) -> None:
-    """Refuse, before anything is allocated, an archive whose entries claim more than a limit or than they can hold."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ModelFormatError(f"{path}: not an .npz file ({error})") from error
-    names = {m.filename for m in members}
-    if "header.npy" not in names or len(names) != len(members):
-        raise ModelFormatError(f"{path}: {_NO_NETWORK}")
-    for member in members:
-        limit = HEADER_LIMIT if member.filename == "header.npy" else LIMIT
-        if member.file_size > limit or member.file_size > RATIO * member.compress_size + 1024:
-            raise ModelFormatError(f"{path}: entry '{member.filename}' claims {member.file_size} bytes; refused")
-    if sum(m.file_size for m in members) > LIMIT:
-        raise ModelFormatError(f"{path}: its entries claim more than {LIMIT} bytes; refused")
-    _check_arrays(path, members)
-
-
-def _check_arrays(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse an entry whose array header declares another size than the entry has, or objects."""
-    with zipfile.ZipFile(path) as archive:
-        for member in members:
-            try:
-                with archive.open(member) as stream:
-                    version = np.lib.format.read_magic(stream)
-                    read = np.lib.format.read_array_header_1_0
-                    if version != (1, 0):
-                        read = np.lib.format.read_array_header_2_0
-                    shape, _, dtype = read(stream)
-                    declared = math.prod(shape) * dtype.itemsize
-                    if dtype.hasobject:
-                        raise ValueError("it holds pickled objects, which are never read")
-                    if min(shape, default=0) < 0 or declared + stream.tell() != member.file_size:
-                        raise ValueError(f"shape {shape} of {dtype} does not fit its {member.file_size} bytes")
-            except (ValueError, OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-                reason = str(error).splitlines()[0] if str(error) else "truncated"
-                raise ModelFormatError(f"{path}: entry '{member.filename}' is no array: {reason}") from error
 
 
 def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], path: Path) -> Network:
@@ -183,7 +146,7 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
         name = str(entry["name"])
         try:
             nodes.append(Node(name, _layer(entry, arrays), tuple(map(str, entry["inputs"]))))
-        except (LrpError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (LrpError, *DAMAGED) as error:
             reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise ModelFormatError(f"{path}: node '{name}': {reason}") from error
     inputs = []

@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
+
+import numpy as np
 
 from ...errors import ParameterError
 from .file import Graph, GraphInput, Op
@@ -30,6 +33,7 @@ SPACE = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")
 # what depends on a size or its remainder differs between them.
 STAND_INS = {2: (768, 1567), 3: (6144, 12301), 4: (384, 773), 5: (64, 131)}
 BATCHES = (11, 24)
+FEW = 64  # axes; no array has more
 
 
 @dataclass(frozen=True)
@@ -135,53 +139,68 @@ def _roles(op: Op) -> list[tuple[str, tuple[str, ...]]]:
         read = [(k, roles) for k, roles in ((0, sequence), (4, ("batch",)), (5, state), (6, state))]
         return [(op.inputs[k], roles) for k, roles in read if k < len(op.inputs) and op.inputs[k]]
     if AXES.get(op.kind) is Axes.CHANNELS_FIRST:
-        return [(op.inputs[0], ("batch", "channels", *SPACE.get(len(op.attributes.get("kernel_shape", ())), ())))]
+        return [
+            (op.inputs[0], ("batch", "channels", *SPACE.get(len(_list(op.attributes.get("kernel_shape")) or ()), ())))
+        ]
     if op.kind == "Gemm":
         return [(op.inputs[0], ("features", "batch") if op.attributes.get("transA", 0) else ("batch", "features"))]
     return []
 
 
 def _origin(name: str, axis: int, graph: Graph) -> tuple[str, int] | None:
-    """Follow a tensor's axis back to an input and its axis, as long as the axes can be followed."""
-    inputs = {i.name for i in graph.inputs}
-    while name in graph.makers:
-        op = graph.makers[name]
-        source = _source_axis(op, axis, _integers(op, 1, graph))
+    """Follow a tensor's axis back to an input and its axis, as long as the axes can be followed.
+
+    What was found is kept for every tensor on the way, so that a long chain is not followed from each of its nodes.
+    """
+    way, place = [], (name, axis)
+    while place not in graph.origins and place[0] in graph.makers:
+        way.append(place)
+        op = graph.makers[place[0]]
+        source = _source_axis(op, place[1], graph)
         if source is None:
-            return None
-        axis = source
-        name = next((n for n in op.inputs if n and n not in graph.constants), "")
-    return (name, axis) if name in inputs else None
+            graph.origins[place] = None
+            break
+        place = next((n for n in op.inputs if n and n not in graph.constants), ""), source
+    found = graph.origins.get(place, place if place[0] in graph.input_names else None)
+    graph.origins.update(dict.fromkeys(way, found))
+    return found
 
 
-def _source_axis(op: Op, axis: int, given: list[int] | None) -> int | None:
+def _source_axis(op: Op, axis: int, graph: Graph) -> int | None:
     """Return the axis of the node's input that is ``axis`` of its output, or None where that is not known."""
     kept = AXES.get(op.kind)
     if kept is Axes.SAME or (axis == 0 and kept is Axes.CHANNELS_FIRST):
         return axis
     if op.kind == "Transpose":
-        permutation = op.attributes.get("perm", ())
-        return int(permutation[axis]) if axis < len(permutation) else None
-    if op.kind == "Gather" and given is not None and len(given) == 1:
+        permutation = _list(op.attributes.get("perm", ()))
+        return permutation[axis] if permutation is not None and 0 <= axis < len(permutation) else None
+    if op.kind == "Gather":
         # One index removes its axis; a list of one index keeps it, and is not followed.
-        place: int = op.attributes.get("axis", 0)
+        place = op.attributes.get("axis", 0)
+        if not isinstance(place, int) or (given := _constant(op, graph)) is None or given.ndim:
+            return None
         return axis + 1 if 0 <= place <= axis else axis if place > axis else None
     if op.kind == "Unsqueeze":
-        new: list[int] | None = op.attributes.get("axes", given)
+        new = _list(op.attributes["axes"] if "axes" in op.attributes else _constant(op, graph))
         if new is None or min(new, default=0) < 0 or axis in new:
             return None
         return axis - sum(a < axis for a in new)
     return None
 
 
-def _integers(op: Op, k: int, graph: Graph) -> list[int] | None:
-    """Return the node's input k as a list, if it is a single integer or a list of axes in the file."""
-    name = op.inputs[k] if k < len(op.inputs) else ""
+def _constant(op: Op, graph: Graph) -> np.ndarray[Any, Any] | None:
+    """Return the node's second input, if it is in the file."""
+    name = op.inputs[1] if len(op.inputs) > 1 else ""
     maker = graph.makers.get(name)
-    array = graph.constants.get(name) if maker is None else maker.attributes.get("value")
-    if array is None or (op.kind == "Gather" and array.ndim):
-        return None
-    return [int(v) for v in array.reshape(-1).tolist()]
+    found = graph.constants.get(name) if maker is None else maker.attributes.get("value")
+    return found if isinstance(found, np.ndarray) else None
+
+
+def _list(value: Any) -> list[int] | None:
+    """Return a few integers of an attribute or a constant; None where they are none."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.size <= FEW:
+        return [int(v) for v in value.reshape(-1).tolist()]
+    return list(value) if isinstance(value, tuple) and all(isinstance(v, int) for v in value) else None
 
 
 class FreeSizes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -113,10 +114,14 @@ def _axis(signal: Signal) -> int | None:
 
 def _input_names(inputs: Iterable[GraphInput]) -> dict[str, str]:
     names: dict[str, str] = {}
+    used: set[str] = set()
+    last = Counter[str]()
     for k, spec in enumerate(inputs):
-        name = clean(spec.name) or f"input{k + 1}"
-        while name in names.values():
-            name += "_2"
+        base = name = clean(spec.name) or f"input{k + 1}"
+        while name in used:
+            last[base] = max(last[base], 1) + 1
+            name = f"{base}_{last[base]}"
+        used.add(name)
         names[spec.name] = name
     return names
 

@@ -40,7 +40,7 @@ from .build import Built, Conversion, assemble
 from .captured import reads
 from .deviations import Deviations
 from .file import Graph, GraphInput, Op
-from .fold import SIZES, evaluate
+from .fold import SIZES, Allowance, evaluate
 from .merged import SHAPING, taken_apart
 from .names import Origin
 from .notes import HALF, OF_HALF, of_quantised
@@ -65,7 +65,7 @@ from .values import (
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
-LARGEST = 1 << 48  # elements of a sample; NumPy cannot even describe many more
+LARGEST = 1 << 38  # elements of a sample; as float32, a terabyte
 # What NumPy and Python raise on a node whose numbers make no sense: counts, axes, or sizes beyond every memory.
 DAMAGED = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 TAKES_CONSTANTS = {
@@ -97,6 +97,7 @@ class Converter:
     def __init__(self, graph: Graph, choices: Choices) -> None:
         self.graph = graph
         self.opset = graph.opset
+        self.allowance = Allowance(graph.size)
         self.patterns = Patterns()
         self.deviations = Deviations()
         self.built: list[Built] = []
@@ -271,6 +272,8 @@ class Converter:
         """
         reads = self._read_as_numbers(op, layer, reads)
         shapes = self._shapes(layer, reads)
+        if max(count(shape) for probe in shapes for shape in probe) > LARGEST:
+            raise Refusal(f"samples of shape {shapes[0][0]}, larger than any memory")
         value = f"#{len(self.built)}"
         makes = op.outputs[0] if not tag and op.outputs else ""
         self.built.append(Built(layer, tuple(s.value for s in reads), Origin(op.name, op.kind, tag), makes))
@@ -479,7 +482,7 @@ class Converter:
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
         fixed = all(t is None or t.is_fixed for t in inputs)
         runs = [
-            evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset)
+            evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset, self.allowance)
             for k in range(1 if fixed else PROBES)
         ]
         return [_gathered([[self.single(a) for a in run] for run in runs], j) for j in range(len(op.outputs))]

@@ -265,6 +265,9 @@ def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [x]
 
 
+LONGEST = 1 << 24  # elements of a number repeated along the channels
+
+
 def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:
     """Return a constant that ONNX broadcasts against ``x`` in the network's layout, without the batch.
 
@@ -282,5 +285,7 @@ def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, 
     if not first.ndim:
         return first.reshape(1)
     if first.size == 1:
+        if (x.size(1) or 1) > LONGEST:
+            raise Refusal(f"one number for {x.size(1)} channels; {LONGEST} are allowed")
         return np.full((x.size(1) or 1,), first.reshape(-1)[0], dtype=array.dtype)
     return first.reshape(-1) if all(n == 1 for n in first.shape[1:]) else first

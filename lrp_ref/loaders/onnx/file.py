@@ -81,6 +81,16 @@ class Graph:
     notes: tuple[str, ...] = ()  # what the network says of how it was read
 
     @cached_property
+    def input_names(self) -> frozenset[str]:
+        """The inputs' names."""
+        return frozenset(i.name for i in self.inputs)
+
+    @cached_property
+    def origins(self) -> dict[tuple[str, int], tuple[str, int] | None]:
+        """Where axes of tensors come from, as far as that was looked up: input and axis."""
+        return {}
+
+    @cached_property
     def makers(self) -> dict[str, Op]:
         """The node that makes each tensor."""
         return {output: op for op in self.ops for output in op.outputs if output}

@@ -9,55 +9,133 @@ from typing import Any
 import numpy as np
 
 from ...errors import require
+from ..limits import LEAST, bound
 from .file import Op
-from .values import Refusal
+from .values import AXES, Refusal
 
-LIMIT = 1 << 27  # elements of one folded constant: larger ones are refused, not allocated
+STRING = 8  # ONNX's number of its type of texts
+ITEM = 8  # bytes of one element of a result, at most
 
 Arrays = Sequence[Any]
 
 
-def _broadcast(xs: Arrays) -> int:
+class Allowance:
+    """What may be made of a file's constants, in all: bytes of memory, and work.
+
+    Args:
+        size: of the file, in bytes.
+
+    Attributes:
+        left: bytes that may still be made; see :func:`~lrp_ref.loaders.limits.bound`.
+        work: numbers that may still be read or written.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.left = bound(size)
+        self.work = max(LEAST, 4 * size)
+
+    def take(self, elements: int, what: str = "a constant") -> None:
+        """Count an array before it is made.
+
+        Raises:
+            Refusal: it would be more than is left.
+        """
+        self.require(elements, what)
+        self.left -= elements * ITEM
+
+    def require(self, elements: int, what: str = "a constant") -> None:
+        """Refuse an array that would be more than is left."""
+        if elements * ITEM > self.left:
+            raise Refusal(f"{what} of up to {elements} elements would be made; {self.left // ITEM} are allowed")
+
+    def spend(self, work: int) -> None:
+        """Count numbers that are read or written.
+
+        Raises:
+            Refusal: more than is left.
+        """
+        if work > self.work:
+            raise Refusal(f"work on {work} numbers for a constant; {self.work} are left for the whole file")
+        self.work -= work
+
+
+def _sizes(array: Any) -> list[int]:
+    """Return an array that is a shape as Python integers, whose product cannot overflow."""
+    values = np.asarray(array).reshape(-1)
+    if values.size > AXES:
+        raise Refusal(f"a shape of {values.size} sizes; arrays have at most {AXES} axes")
+    return [int(v) for v in values.tolist()]
+
+
+def _broadcast(op: Op, xs: Arrays) -> int:
     return math.prod(np.broadcast_shapes(*(x.shape for x in xs if x is not None)))
 
 
-def _expand(xs: Arrays) -> int:
-    return math.prod(np.broadcast_shapes(xs[0].shape, tuple(int(v) for v in xs[1])))
+def _expand(op: Op, xs: Arrays) -> int:
+    return math.prod(np.broadcast_shapes(xs[0].shape, tuple(_sizes(xs[1]))))
 
 
-def _product(xs: Arrays) -> int:
-    return math.prod(int(v) for v in np.asarray(xs[0]).reshape(-1).tolist())
+def _product(op: Op, xs: Arrays) -> int:
+    return math.prod(_sizes(xs[0]))
 
 
-def _tile(xs: Arrays) -> int:
-    return int(xs[0].size) * math.prod(int(v) for v in np.asarray(xs[1]).reshape(-1).tolist())
+def _tile(op: Op, xs: Arrays) -> int:
+    return int(xs[0].size) * math.prod(_sizes(xs[1]))
 
 
-def _range(xs: Arrays) -> int:
+def _range(op: Op, xs: Arrays) -> int:
     start, stop, step = (float(np.asarray(x).reshape(-1)[0]) for x in xs)
     return max(0, math.ceil((stop - start) / step)) if step else 0
 
 
-def _gather(xs: Arrays) -> int:
-    return int(xs[0].size) * max(1, int(xs[1].size))
+def _gather(op: Op, xs: Arrays) -> int:
+    axis = int(op.attributes.get("axis", 0))
+    return int(xs[0].size) // max(1, int(xs[0].shape[axis])) * int(xs[1].size)
 
 
-def _total(xs: Arrays) -> int:
+def _total(op: Op, xs: Arrays) -> int:
     return sum(int(x.size) for x in xs if x is not None) + 1
 
 
-def _matmul(xs: Arrays) -> int:
-    return int(xs[0].size) * int(xs[1].shape[-1] if xs[1].ndim else 1)
+def _places(op: Op, xs: Arrays) -> int:
+    return int(xs[0].size) * max(1, int(xs[0].ndim))
+
+
+def _padded(op: Op, xs: Arrays) -> int:
+    amounts = [max(0, n) for n in _sizes(xs[1] if len(xs) > 1 else op.attributes["pads"])]
+    if len(amounts) == 2 * xs[0].ndim:
+        pairs = zip(amounts[: xs[0].ndim], amounts[xs[0].ndim :], strict=True)
+        return math.prod(int(n) + sum(pair) for n, pair in zip(xs[0].shape, pairs, strict=True))
+    return math.prod(int(n) + sum(amounts) for n in xs[0].shape)  # of some axes only
+
+
+def _parts(op: Op, xs: Arrays) -> int:
+    if int(op.attributes.get("num_outputs", 0)) > len(op.outputs):
+        raise Refusal(f"{op.attributes['num_outputs']} parts for {len(op.outputs)} outputs")
+    return _total(op, xs)
+
+
+def _matmul(op: Op, xs: Arrays) -> int:
+    a, b = (x.shape if x.ndim > 1 else (*(1,) * k, *x.shape, *(1,) * (1 - k)) for k, x in zip((1, 0), xs, strict=True))
+    lead = math.prod(int(n) for n in np.broadcast_shapes(a[:-2], b[:-2]))
+    return lead * int(a[-2]) * int(b[-1])
+
+
+def _cast(op: Op, xs: Arrays) -> int:
+    if op.attributes.get("to") == STRING:
+        raise Refusal("numbers as texts")
+    return _total(op, xs)
 
 
 # Operators that are folded, and a bound on how many elements their output has.
-SIZES: dict[str, Callable[[Arrays], int]] = {
+SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     **dict.fromkeys(
         (
-            "Abs", "Cast", "Ceil", "Concat", "Constant", "Cos", "DequantizeLinear", "Exp", "Flatten", "Floor",
-            "Identity", "IsNaN", "Log", "Neg", "NonZero", "Not", "QuantizeLinear", "Reciprocal", "ReduceMax",
-            "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu", "Reshape", "Round", "Shape", "Sigmoid",
-            "Sign", "Sin", "Size", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Tanh", "Transpose", "Unsqueeze",
+            "Abs", "Ceil", "Concat", "Constant", "Cos", "DequantizeLinear", "Erf", "Exp", "Flatten", "Floor",
+            "Identity", "IsInf", "IsNaN", "Log", "Neg", "Not", "QuantizeLinear", "Reciprocal", "ReduceL1", "ReduceL2",
+            "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round",
+            "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax", "Sqrt", "Squeeze", "Tanh", "Transpose",
+            "Trilu", "Unsqueeze",
         ),
         _total,
     ),
@@ -68,22 +146,27 @@ SIZES: dict[str, Callable[[Arrays], int]] = {
         ),
         _broadcast,
     ),
+    "Cast": _cast,
     "ConstantOfShape": _product,
     "Expand": _expand,
     "Gather": _gather,
     "MatMul": _matmul,
+    "NonZero": _places,
+    "Pad": _padded,
     "Range": _range,
+    "Split": _parts,
     "Tile": _tile,
 }  # fmt: skip
 
 
-def evaluate(op: Op, inputs: Arrays, opset: int) -> list[np.ndarray[Any, Any]]:
+def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[np.ndarray[Any, Any]]:
     """Return the outputs of a node for constant inputs.
 
     Args:
         op: the node.
         inputs: one array per input, None for one left out.
         opset: version of ONNX's operators.
+        allowance: what may still be made of the file's constants; what is made here is taken from it.
 
     Raises:
         Refusal: an operator that is not folded, an output that would be huge, or inputs that do not fit.
@@ -93,9 +176,12 @@ def evaluate(op: Op, inputs: Arrays, opset: int) -> list[np.ndarray[Any, Any]]:
     onnx = require("onnx", extra="onnx", purpose="read ONNX files")
     evaluator = require("onnx.reference", extra="onnx", purpose="read ONNX files").ReferenceEvaluator
     try:
-        elements = SIZES[op.kind](inputs)
-        if elements > LIMIT:
-            raise Refusal(f"a constant of up to {elements} elements would be made; the limit is {LIMIT}")
+        if any(x is not None and x.dtype.kind in "OSU" for x in inputs):
+            raise Refusal("a constant of texts")
+        elements = SIZES[op.kind](op, inputs)
+        allowance.require(elements)
+        depth = int(inputs[0].shape[-1]) if op.kind == "MatMul" and inputs[0].ndim else 1
+        allowance.spend(elements * depth + sum(int(x.size) for x in inputs if x is not None))
         names = {name: array for name, array in zip(op.inputs, inputs, strict=True) if array is not None}
         graph = onnx.helper.make_graph(
             [op.proto],
@@ -109,5 +195,9 @@ def evaluate(op: Op, inputs: Arrays, opset: int) -> list[np.ndarray[Any, Any]]:
     except Exception as error:  # whatever an evaluator raises on inputs that do not fit
         text = " ".join(str(error).split())[:120]
         raise Refusal(f"cannot be evaluated on its constants: {text or type(error).__name__}") from error
-    results = iter(found)
-    return [np.asarray(next(results)) if name else np.zeros(0) for name in op.outputs]
+    arrays = [np.asarray(array) for array in found]
+    for array in arrays:
+        if not any(x is not None and np.may_share_memory(array, x) for x in inputs):
+            allowance.take(-(-array.nbytes // ITEM))
+    results = iter(arrays)
+    return [next(results) if name else np.zeros(0) for name in op.outputs]

@@ -26,6 +26,7 @@ def widened(ctx: Converter, op: Op, x: Signal, sizes: Sequence[Sizes]) -> Signal
         raise Refusal(f"its shape {FREE}")
     for axis, (old, new) in enumerate(zip(x.sizes[0], sizes[0], strict=True), 1):
         if old != new:
+            ctx.allowance.take(new, f"axis {axis}")
             x = ctx.emit(op, Gather((0,) * new, axis), [x])
     return x
 
@@ -62,6 +63,7 @@ def _tile(ctx: Converter, op: Op) -> Sequence[Tensor]:
         size = x.size(place)
         if size is None:
             raise Refusal("it repeats an axis of free size")
+        ctx.allowance.take(5 * size * times, f"axis {axis}")
         x = ctx.emit(op, Gather(tuple(range(size)) * times, place), [x])
     return [x]
 

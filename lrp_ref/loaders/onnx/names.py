@@ -57,6 +57,7 @@ def name_nodes(origins: Sequence[Origin], layers: Sequence[Layer], taken: Iterab
     shared = Counter(m for m, o in zip(modules, origins, strict=True) if not o.tag)
     whole = Counter(n for n, o in zip(cleaned, origins, strict=True) if not o.tag)
     used, numbers, names = set(taken), Counter[str](), []
+    last = Counter[str]()  # the last number behind each name, so that equal names are not counted from 2 again
     for origin, layer, name, module in zip(origins, layers, cleaned, modules, strict=True):
         name = module if module and shared[module] == 1 and whole[module] == (module == name) else name
         kind = type(layer).__name__.lower()
@@ -65,10 +66,10 @@ def name_nodes(origins: Sequence[Origin], layers: Sequence[Layer], taken: Iterab
             name = f"{kind}{numbers[kind]}"
         elif origin.tag:
             name = f"{name}.{origin.tag}"
-        base, k = name, 1
+        base = name
         while name in used:
-            k += 1
-            name = f"{base}_{k}"
+            last[base] = max(last[base], 1) + 1
+            name = f"{base}_{last[base]}"
         used.add(name)
         names.append(name)
     return names

@@ -11,6 +11,8 @@ from .file import Op
 from .linear import channels_first, per_axis, window_pads
 from .values import Refusal, Tensor
 
+LARGEST = 4096  # a factor of an axis
+
 
 @operator("MaxPool", "AveragePool", axes=Axes.CHANNELS_FIRST)
 def _pool(ctx: Converter, op: Op) -> Sequence[Tensor]:

@@ -201,6 +201,8 @@ def _split(ctx: Converter, op: Op) -> Sequence[Tensor]:
     sizes = ctx.integers(op, "split", 1)
     if sizes is None:
         parts = op.attributes.get("num_outputs", parts)
+        if parts != len(op.outputs):
+            raise Refusal(f"{parts} parts for {len(op.outputs)} outputs")
         chunk = -(-size // parts)
         sizes = [min(chunk, size - k * chunk) for k in range(parts)]
     if len(sizes) != len(op.outputs):

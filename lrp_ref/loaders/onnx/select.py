@@ -17,6 +17,7 @@ from .values import Refusal
 CHOOSING = ("ArgMax", "ArgMin", "Hardmax", "TopK")
 PASSING = ("Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 ZIPMAP = "ai.onnx.ml.ZipMap"  # scikit-learn's tables from class to probability: the same numbers under other names
+TRIED = 50_000  # nodes that are converted at most to find out which of several outputs can be computed
 
 
 def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] | None) -> Conversion:
@@ -43,6 +44,8 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
     try:
         return _converted(graph, choices, outputs)
     except Refusal as refusal:
+        if len(outputs) * len(graph.ops) > TRIED:
+            raise _unsupported(graph, choices, outputs, refusal) from refusal
         whole = refusal
     kept, left = [], []
     for name, tensor in zip(graph.outputs, outputs, strict=True):
@@ -121,7 +124,7 @@ def _only(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conversion:
 
 def _unzipped(graph: Graph, name: str) -> str:
     maker = graph.makers.get(name)
-    return maker.inputs[0] if maker is not None and maker.kind == ZIPMAP else name
+    return maker.inputs[0] if maker is not None and maker.kind == ZIPMAP and maker.inputs else name
 
 
 def _tensor(graph: Graph, choices: Choices, name: str) -> str:

@@ -17,6 +17,7 @@ from ...errors import LONGEST, one_line
 from ..refusals import Entry, told
 
 PROBES = 2
+AXES = 64  # NumPy's arrays have no more
 WHOLE = -1  # in place of a batch axis: the whole array is one sample
 Sizes = tuple[int, ...]
 
@@ -226,7 +227,9 @@ def lowest(dtype: np.dtype[Any]) -> float:
 
 
 def count(shape: Sizes) -> int:
-    """Return the number of elements."""
+    """Return the number of elements; a shape from a file may have a million sizes, whose product takes forever."""
+    if len(shape) > AXES:
+        raise Refusal(f"a shape of {len(shape)} sizes; arrays have at most {AXES} axes")
     return math.prod(shape)
 
 

@@ -1,0 +1,64 @@
+"""NumPy's file of one array, from anywhere: numbers only, and as many as its header says."""
+
+from __future__ import annotations
+
+import io
+from tokenize import TokenError
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelFormatError
+from .limits import size_of
+
+RANK = 32
+HEADER = 10_000  # characters
+KINDS = "fiub"
+# What NumPy's reader of headers raises; it falls back on Python's tokenizer.
+DAMAGED = (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError, EOFError)
+
+
+def npy(data: bytes | bytearray, what: str) -> np.ndarray[Any, Any]:
+    """Return the array in the bytes of an .npy file, without a copy of its numbers.
+
+    Args:
+        data: the whole file.
+        what: the file, as errors have it.
+
+    Raises:
+        ModelFormatError: another format, objects, text or records instead of numbers, more than 32 axes, or another
+            number of bytes than the header says.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> np.save(file, np.array([[1.5, -2.0]]))
+        >>> npy(file.getvalue(), "array.npy")
+        array([[ 1.5, -2. ]])
+    """
+    shape, column_major, dtype, start = _header(data, what)
+    if dtype.hasobject:
+        raise ModelFormatError(f"{what} is no array: it holds pickled objects, which are never read")
+    if dtype.kind not in KINDS:
+        raise ModelFormatError(f"{what} holds {dtype}, no numbers")
+    if len(shape) > RANK:
+        raise ModelFormatError(f"{what} has {len(shape)} axes; {RANK} are allowed")
+    there = len(data) - start
+    if size_of(shape, dtype.itemsize, what) != there:
+        raise ModelFormatError(f"{what} is no array: shape {shape} of {dtype} does not fit its {there} bytes")
+    numbers = np.frombuffer(memoryview(data)[start:], dtype=dtype) if there else np.empty(0, dtype)
+    array = numbers.reshape(shape[::-1]).T if column_major else numbers.reshape(shape)
+    return array if array.flags.aligned else array.copy(order="A")
+
+
+def _header(data: bytes | bytearray, what: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, whether columns come first, type, and where the numbers start."""
+    stream = io.BytesIO(bytes(data[: HEADER + 64]))
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        if version > (3, 0):
+            raise ValueError(f"version {version}")
+        shape, column_major, dtype = read(stream, max_header_size=HEADER)
+    except DAMAGED as error:
+        raise ModelFormatError(f"{what} is no array: {error or type(error).__name__}") from error
+    return shape, column_major, dtype, stream.tell()
