@@ -67,11 +67,9 @@ Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
 LARGEST = 1 << 38  # elements of a sample; as float32, a terabyte
 # What NumPy and Python raise on a node whose numbers make no sense: counts, axes, or sizes beyond every memory.
-DAMAGED = (ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
-TAKES_CONSTANTS = {
-    "DequantizeLinear",
-    "com.microsoft.DequantizeLinear",
-}  # operators of constants that their handlers evaluate
+DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+# Operators of constants that their handlers evaluate.
+TAKES_CONSTANTS = {"DequantizeLinear", "com.microsoft.DequantizeLinear"}
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
 
 

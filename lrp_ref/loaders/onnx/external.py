@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import ModelFormatError
 
+NAMES = 1  # of a file: another one may be anywhere on the disk
 LONGEST = 255  # bytes of a file's name
 
 
@@ -89,7 +90,7 @@ class Folder:
         if not stat.S_ISREG(status.st_mode):
             os.close(found)
             raise ModelFormatError(f"{refused}, which is not a file")
-        if status.st_nlink != 1:
+        if status.st_nlink > NAMES:
             os.close(found)
             raise ModelFormatError(
                 f"{refused}: a file with {status.st_nlink} names, which may lie outside the model's folder; copy it"

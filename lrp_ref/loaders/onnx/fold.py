@@ -133,8 +133,8 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
         (
             "Abs", "Ceil", "Concat", "Constant", "Cos", "DequantizeLinear", "Erf", "Exp", "Flatten", "Floor",
             "Identity", "IsInf", "IsNaN", "Log", "Neg", "Not", "QuantizeLinear", "Reciprocal", "ReduceL1", "ReduceL2",
-            "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Round",
-            "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax", "Sqrt", "Squeeze", "Tanh", "Transpose",
+            "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape",
+            "Round", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax", "Sqrt", "Squeeze", "Tanh", "Transpose",
             "Trilu", "Unsqueeze",
         ),
         _total,

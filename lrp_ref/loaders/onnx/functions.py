@@ -66,10 +66,11 @@ def inlined(model: Any, limit: int, what: str) -> Any:
     if not model.functions:
         return model
     inliner = require("onnx.inliner", extra="onnx", purpose="read ONNX files")
+    checker = require("onnx.checker", extra="onnx", purpose="read ONNX files")
     damaged = require("google.protobuf.message", extra="onnx", purpose="read ONNX files").Error
     try:
         return inliner.inline_local_functions(model)
-    except (damaged, ValueError, RuntimeError) as error:
+    except (damaged, checker.ValidationError, ValueError, RuntimeError) as error:
         raise ModelFormatError(f"{what}: its functions cannot be put in their places: {error}") from error
 
 
@@ -101,7 +102,7 @@ def _check(model: Any, limit: int, what: str) -> None:
                 given = max(given, _largest(node.attribute))
         own[key] = (count, references)
     sizes: dict[Key, _Size] = {}
-    for key in main:
+    for key in functions:  # also one that nobody calls: the inliner looks at it
         _size(key, 1, functions, calls, own, given, sizes, what)
     nodes += sum(n * sizes[key].nodes for key, n in main.items())
     if nodes > NODES:

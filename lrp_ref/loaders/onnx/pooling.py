@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ...layers import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
@@ -12,6 +13,7 @@ from .linear import channels_first, per_axis, window_pads
 from .values import Refusal, Tensor
 
 LARGEST = 4096  # a factor of an axis
+WIDEST = 1 << 16  # places of a window that is pooled
 
 
 @operator("MaxPool", "AveragePool", axes=Axes.CHANNELS_FIRST)
@@ -20,6 +22,8 @@ def _pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
     kernel = tuple(op.attributes["kernel_shape"])
     if len(kernel) != x.rank - 2:
         raise Refusal(f"kernel {kernel} for {x.rank - 2} spatial axes")
+    if math.prod(kernel) > WIDEST:
+        raise Refusal(f"a window of {math.prod(kernel)} places; {WIDEST} are allowed")
     stride, dilation = per_axis(op, "strides", len(kernel)), per_axis(op, "dilations", len(kernel))
     pads = tuple(window_pads(op, x, kernel, stride, dilation))
     ceil = bool(op.attributes.get("ceil_mode", 0))
