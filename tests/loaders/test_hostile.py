@@ -554,6 +554,9 @@ FOUND: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a window of a hundred million places": (
         graph(("MaxPool", ["x"], {"kernel_shape": [10**4, 10**4]}), shape=("N", 1, 10**5, 10**5)), "a window of",
     ),
+    "an average over a map beyond memory": (
+        graph(("AveragePool", ["x"], {"kernel_shape": [1, 1]}), shape=("N", 1, 4, 1 << 30)), "a map for counting",
+    ),
     "an array header that ends inside a bracket": (zipped(array(b"{'descr': ((((\n", bytes(8))), "is no array"),
     "a table of probabilities that reads nothing": (
         edited(lambda m: (m.graph.node[0].ClearField("input"), setattr(m.graph.node[0], "op_type", "ZipMap"),

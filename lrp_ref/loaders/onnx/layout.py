@@ -48,7 +48,7 @@ def finite(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any,
     """Return a mask with numbers that can be added in place of −∞: below a softmax they are 0 as well."""
     if array.dtype.kind != "f":
         return array
-    return np.where(np.isneginf(array), np.asarray(lowest(dtype), array.dtype), array)
+    return np.where(np.isneginf(array), np.asarray(lowest(dtype), dtype), array.astype(dtype))
 
 
 def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:

@@ -32,6 +32,9 @@ def _pool(ctx: Converter, op: Op) -> Sequence[Tensor]:
             raise Refusal("its indices are used")
         return [ctx.emit(op, MaxPool(kernel, stride, pads, dilation, ceil), [x])]
     counted = bool(op.attributes.get("count_include_pad", 0))
+    for sizes in x.sizes:  # how many places of a window are inside is counted on a map of the input's size
+        padded = math.prod(n + sum(pair) for n, pair in zip(sizes[1:], pads, strict=True))
+        ctx.allowance.require(2 * padded, "a map for counting")
     return [ctx.emit(op, AveragePool(kernel, stride, pads, dilation, ceil, count_include_pad=counted), [x])]
 
 
