@@ -65,6 +65,7 @@ FORMATS = (
     Format((".npz",), "native"),
     Format((".onnx",), "onnx", extra="onnx"),
     Format((".txt", ".nn"), "toolbox"),
+    Format((".keras", ".h5", ".hdf5"), "keras"),
 )
 SAVED_BY = {".npz": "native", ".onnx": "onnx.write"}  # suffix → the module of this package with a ``save``
 
@@ -83,11 +84,12 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
     """Read a model file; its suffix says which loader reads it.
 
     Args:
-        path: an ``.onnx`` file, an ``.npz`` file written by :func:`save`, or a ``.txt`` or ``.nn`` file of the LRP
-            toolbox.
+        path: an ``.onnx`` file, a Keras file (``.keras``, ``.h5``), an ``.npz`` file written by :func:`save`, or a
+            ``.txt`` or ``.nn`` file of the LRP toolbox.
         output: the values to return, by name, also inside the network: only what they need is loaded. None for all
             outputs of the file.
-        options: for the loader: see :func:`lrp_ref.loaders.onnx.load`. The ``.npz`` loader has none.
+        options: for the loader: see :func:`lrp_ref.loaders.onnx.load` and :func:`lrp_ref.loaders.keras.load`. The
+            ``.npz`` loader has none.
 
     Returns:
         The network, parameters as float32 or float64 as in the file. Its input declares the range of the pixels

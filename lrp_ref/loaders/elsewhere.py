@@ -8,10 +8,6 @@ PYTORCH = (
     'in Python, put the weights into their model, then torch.onnx.export(model.eval(), (example,), "model.onnx") '
     "(pip install onnx onnxscript)"
 )
-KERAS = (
-    'in Python, model = keras.models.load_model("{file}"); model.predict(x); model.export("model.onnx", format="onnx") '
-    "(Keras 3), or: python -m tf2onnx.convert --keras {file} --output model.onnx"
-)
 SKLEARN = (
     "pickled objects run code and are never read; for a network of scikit-learn, in Python where it was trained: "
     'pathlib.Path("model.onnx").write_bytes(skl2onnx.to_onnx(model, x[:1].astype("float32")).SerializeToString())'
@@ -19,7 +15,6 @@ SKLEARN = (
 EXPORTS = {
     **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".pt2"), f"a PyTorch file: {PYTORCH}"),
     ".safetensors": f"weights without their network: {PYTORCH}",
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), f"a Keras file: {KERAS}"),
     ".pb": (
         "a TensorFlow file: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx with its folder, or "
         "of a frozen graph: python -m tf2onnx.convert --graphdef {file} --inputs INPUT:0 --outputs OUTPUT:0 --output "

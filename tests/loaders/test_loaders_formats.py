@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras_files import entry, sequential, write_keras
 
 from lrp_ref import loaders
 from lrp_ref.errors import MissingExtraError, ModelFormatError, ParameterError
@@ -43,11 +44,23 @@ def toolbox_file(path: Path) -> Network:
     return Network.sequential([Dense(np.eye(2), np.zeros(2)), ReLU()])
 
 
+def keras_file(path: Path) -> Network:
+    pytest.importorskip("h5py")
+    chain = [
+        entry("InputLayer", "x", batch_shape=[None, 2], dtype="float32"),
+        entry("Dense", "y", units=2, use_bias=False),
+    ]
+    write_keras(path, sequential(*chain), {"layers/dense/vars/0": np.eye(2, dtype=np.float32)})
+    layer = Dense(np.eye(2, dtype=np.float32))
+    return Network((Node("y", layer, ("x",)),), (Input("x", (None, 2), element_type="float32"),), ("y",))
+
+
 # A small file of each format: what writes it to a path, and returns the network in it.
 FILES: dict[str, Callable[[Path], Network]] = {
     "native": native_file,
     "onnx": onnx_file,
     "toolbox": toolbox_file,
+    "keras": keras_file,
 }
 
 each_format = pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.module)
