@@ -39,12 +39,14 @@ class Format:
         module: of this package; it is imported when the first file of the format is read.
         extra: of lrp-ref, which installs what the module needs; None where it needs no other package.
         function: of the module, from a path and the options of :func:`load` to a network.
+        weights: whether its files hold weights alone, which :mod:`lrp_ref.loaders.described` puts onto an architecture.
     """
 
     suffixes: tuple[str, ...]
     module: str
     extra: str | None = None
     function: str = "load"
+    weights: bool = False
 
     def recognises(self, path: Path) -> bool:
         """Return whether a file of this name is of the format.
@@ -65,7 +67,9 @@ FORMATS = (
     Format((".npz",), "native"),
     Format((".onnx",), "onnx", extra="onnx"),
     Format((".txt", ".nn"), "toolbox"),
-    Format((".keras", ".h5", ".hdf5"), "keras"),
+    Format((".keras", ".h5", ".hdf5"), "keras", weights=True),
+    Format((".safetensors",), "safetensors", weights=True),
+    Format((".pth", ".pt", ".bin"), "torch", weights=True),
 )
 SAVED_BY = {".npz": "native", ".onnx": "onnx.write"}  # suffix → the module of this package with a ``save``
 
@@ -80,14 +84,20 @@ def suffixes() -> tuple[str, ...]:
     return tuple(sorted(suffix for known in FORMATS for suffix in known.suffixes))
 
 
-def load(path: str | Path, *, output: str | Sequence[str] | None = None, **options: Any) -> Network:
+def load(
+    path: str | Path, *, output: str | Sequence[str] | None = None, architecture: Any = None, **options: Any
+) -> Network:
     """Read a model file; its suffix says which loader reads it.
 
     Args:
         path: an ``.onnx`` file, a Keras file (``.keras``, ``.h5``), an ``.npz`` file written by :func:`save`, or a
-            ``.txt`` or ``.nn`` file of the LRP toolbox.
+            ``.txt`` or ``.nn`` file of the LRP toolbox; or weights alone, a ``.safetensors`` file or one of
+            ``torch.save``.
         output: the values to return, by name, also inside the network: only what they need is loaded. None for all
             outputs of the file.
+        architecture: of weights alone, the network that they belong to: a JSON or TOML file, or what it has in it
+            (see ``loaders.described``; of a Keras file what ``model.to_json()`` writes). None for
+            NAME.architecture.json or .toml beside the weights.
         options: for the loader: see :func:`lrp_ref.loaders.onnx.load` and :func:`lrp_ref.loaders.keras.load`. The
             ``.npz`` loader has none.
 
@@ -97,7 +107,7 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
 
     Raises:
         ModelFormatError: there is no such file, or it is damaged.
-        ParameterError: nothing in the file is called as ``output`` says.
+        ParameterError: nothing in the file is called as ``output`` says; an architecture for a file that has its own.
         UnsupportedError: the suffix is not known (it is said how other programs export to ONNX), or the file uses
             what lrp_ref does not implement.
         MissingExtraError: the package that reads this format is not installed.
@@ -110,6 +120,10 @@ def load(path: str | Path, *, output: str | Sequence[str] | None = None, **optio
         raise UnsupportedError(elsewhere.told(file, ", ".join(suffixes())))
     if not file.is_file():
         raise ModelFormatError(f"{file}: not a file")
+    if known.weights:
+        options["architecture"] = architecture
+    elif architecture is not None:
+        raise ParameterError(f"{file}: its architecture is in the file; one is given for weights alone")
     return _with_range(known.loader()(file, output=output, **options), file)
 
 

@@ -13,8 +13,7 @@ SKLEARN = (
     'pathlib.Path("model.onnx").write_bytes(skl2onnx.to_onnx(model, x[:1].astype("float32")).SerializeToString())'
 )
 EXPORTS = {
-    **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".pt2"), f"a PyTorch file: {PYTORCH}"),
-    ".safetensors": f"weights without their network: {PYTORCH}",
+    **dict.fromkeys((".ckpt", ".pt2"), f"a PyTorch file: {PYTORCH}"),
     ".pb": (
         "a TensorFlow file: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx with its folder, or "
         "of a frozen graph: python -m tf2onnx.convert --graphdef {file} --inputs INPUT:0 --outputs OUTPUT:0 --output "

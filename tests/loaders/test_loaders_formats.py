@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import weights_files
 from keras_files import entry, sequential, write_keras
 
 from lrp_ref import loaders
@@ -55,12 +56,31 @@ def keras_file(path: Path) -> Network:
     return Network((Node("y", layer, ("x",)),), (Input("x", (None, 2), element_type="float32"),), ("y",))
 
 
+def beside(path: Path) -> Network:
+    """Describe a dense layer in the file that belongs to weights, and return its network."""
+    path.with_suffix(".architecture.json").write_text('{"layers": [{"Linear": "fc"}]}')
+    return Network((Node("fc", Dense(WEIGHT.T, BIAS), ("input",)),), (Input("input"),), ("fc",))
+
+
+def safetensors_file(path: Path) -> Network:
+    path.write_bytes(weights_files.safetensors_of({"fc.weight": WEIGHT, "fc.bias": BIAS}))
+    return beside(path)
+
+
+def torch_file(path: Path) -> Network:
+    weights_files.torch_file(path, {"fc.weight": WEIGHT, "fc.bias": BIAS})
+    return beside(path)
+
+
+WEIGHT, BIAS = np.array([[1.0, -2.0], [0.5, 0.0], [3.0, 1.0]]), np.array([0.5, 0.0, -1.0])
 # A small file of each format: what writes it to a path, and returns the network in it.
 FILES: dict[str, Callable[[Path], Network]] = {
     "native": native_file,
     "onnx": onnx_file,
     "toolbox": toolbox_file,
     "keras": keras_file,
+    "safetensors": safetensors_file,
+    "torch": torch_file,
 }
 
 each_format = pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.module)
@@ -91,16 +111,8 @@ def test_a_format_recognises_its_own_files_alone(known: Format) -> None:
 def test_every_module_of_a_format_is_in_the_table_and_no_other_reads_networks() -> None:
     files = (Path(loaders.__file__).parent).iterdir()
     names = {file.stem for file in files if file.stem.isidentifier() and not file.stem.startswith("_")}
-    assert {known.module for known in FORMATS} == names - {
-        "archive",
-        "elsewhere",
-        "limits",
-        "npy",
-        "opcodes",
-        "preprocess",
-        "refusals",
-        "verify",
-    }
+    others = {"archive", "described", "elsewhere", "limits", "npy", "opcodes", "preprocess", "refusals", "verify"}
+    assert {known.module for known in FORMATS} == names - others
 
 
 def test_the_extras_are_those_of_the_package() -> None:
