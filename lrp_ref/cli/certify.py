@@ -22,7 +22,15 @@ from ..propagation.explanation import load_relevance
 from ..propagation.start import STARTS
 from . import inputs
 from .inputs import Sample
-from .options import FILE, composite_options, find_preset, find_target, load_network, output_option
+from .options import (
+    FILE,
+    architecture_option,
+    composite_options,
+    find_preset,
+    find_target,
+    load_network,
+    output_option,
+)
 from .output import print_table
 
 SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime field, auto by size, or none."
@@ -36,6 +44,7 @@ SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime fie
 @composite_options
 @click.option("--start", default="logit", show_default=True, help=f"Start relevance: {', '.join(STARTS)}.")
 @output_option
+@architecture_option
 @click.option("--sample", type=click.IntRange(min=0), help="Which sample of an INPUT with several, from 0.")
 @click.option("-o", "--file", "target_file", type=FILE, help="For the certificate. Default: INPUT.certificate.json.")
 @click.option("--bits", default=128, show_default=True, type=click.IntRange(min=64), help="Precision at first.")
@@ -51,7 +60,7 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
     explanation cannot be certified.
     """
     sidecar = load_sidecar(model, options["sidecar"])
-    net = declare(load_network(model, options["output_name"]), sidecar)
+    net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
     preset, parameters = find_preset(options["composite"], sidecar, options)
     sample = _sample(input_, net, sidecar, model, options["sample"])
     where = target_file or Path(f"{sample.name}.certificate.json")
@@ -78,6 +87,7 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
 @click.command("verify")
 @click.argument("file", metavar="FILE", type=FILE)
 @click.option("--model", type=FILE, help="Model file. Default: the certificate's.")
+@architecture_option
 @click.option("--input", "input_", type=FILE, help="Input file. Default: the certificate's.")
 @click.option("--heatmap", type=FILE, help="Relevance of the input to accept or refuse: .npy, or .npz as of 'explain'.")
 @click.option("--ulp", type=click.FloatRange(min=0), help="Error of the heatmap that is allowed, in ulp of max |R|.")
@@ -93,7 +103,7 @@ def verify_file(file: Path, heatmap: Path | None, ulp: float | None, system: str
     model = options["model"] or _beside(file, stated.request.model, "model")
     given = options["input_"] or _beside(file, stated.request.input, "input")
     sidecar = load_sidecar(model, options["sidecar"])
-    net = declare(load_network(model, stated.request.output), sidecar)
+    net = declare(load_network(model, stated.request.output, options["architecture"]), sidecar)
     # The network has only the output that the certificate is about.
     stated = replace(stated, request=replace(stated.request, output=None))
     sample = _sample(given, net, sidecar, model, stated.request.sample)

@@ -23,6 +23,7 @@ from . import inputs
 from .options import (
     FILE,
     PARAMETERS,
+    architecture_option,
     composite_options,
     load_network,
     make_composite,
@@ -44,6 +45,7 @@ COLUMNS = ("composite", "start", "at the input", "not conserved", "least R / lar
 @composite_options
 @rule_option
 @output_option
+@architecture_option
 @click.option("--samples", type=click.IntRange(min=1), help="Look at the first so many samples only. Default: all.")
 @shape_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes the input. Default: beside the model.")
@@ -61,7 +63,7 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
     """
     refuse_with_input(inputs_, options["shape"])
     sidecar = load_sidecar(model, options["sidecar"])
-    net, fixed = _loaded(model, options["output_name"], options["shape"])
+    net, fixed = _loaded(model, options["output_name"], options["shape"], options["architecture"])
     net = declare(net, sidecar)
     warn_unused_rules(net, options["rules"])
     dtype = "float32" if options["float32"] else "float64"
@@ -91,10 +93,12 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
         raise click.exceptions.Exit(1)
 
 
-def _loaded(model: Path, output: str | None, shapes: tuple[str, ...]) -> tuple[Network, dict[str, Any]]:
+def _loaded(
+    model: Path, output: str | None, shapes: tuple[str, ...], architecture: Path | None
+) -> tuple[Network, dict[str, Any]]:
     """Return the network and the loader's options: sizes that are chosen fix those of a file that needs it."""
     try:
-        return load_network(model, output), {}
+        return load_network(model, output, architecture), {}
     except UnsupportedError as error:
         if "shapes=" not in str(error):
             raise

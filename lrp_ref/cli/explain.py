@@ -19,6 +19,7 @@ from .options import (
     COMPOSITES,
     FILE,
     STARTS,
+    architecture_option,
     composite_options,
     find_outputs,
     load_network,
@@ -45,6 +46,7 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 @rule_option
 @click.option("--start", help=f"Start relevance: {STARTS}. Default: logit.")
 @output_option
+@architecture_option
 @click.option("-o", "--directory", default="explanations", show_default=True, type=FILE, help="For the results.")
 @click.option("--cmap", help=f"Colour map of the pictures: {', '.join(colormaps())}.")
 @click.option("--limit", help="|R| where colours end: a number or a percentile such as 99%.")
@@ -74,7 +76,7 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     names = options.pop("names")
     _check_options(targets, options)
     sidecar = load_sidecar(model, options["sidecar"])
-    net = declare(load_network(model, options["output_name"]), sidecar)
+    net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
     warn_unused_rules(net, options["rules"], canonized=not options["no_canonize"])
     classes = sidecar.classes if sidecar else ()
     chosen = tuple(dict.fromkeys(find_outputs(t, classes) for t in targets))

@@ -16,6 +16,7 @@ from ..teach.formulas import symbolic
 from . import inputs
 from .options import (
     FILE,
+    architecture_option,
     composite_options,
     find_target,
     load_network,
@@ -35,6 +36,7 @@ from .shapes import chosen_shapes, refuse_with_input, shape_option
 @composite_options
 @rule_option
 @output_option
+@architecture_option
 @shape_option
 @click.option("--latex", "form", flag_value="latex", help="Print LaTeX: one aligned block per node.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown with math blocks.")
@@ -45,7 +47,7 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
     INPUT (one sample, default: ones) decides which units are active; the text says for which region the formulas hold.
     """
     refuse_with_input(input_, options["shape"])
-    net, sidecar = load_network(model, options["output_name"]), load_sidecar(model)
+    net, sidecar = load_network(model, options["output_name"], options["architecture"]), load_sidecar(model)
     warn_unused_rules(net, options["rules"])
     if input_ is None:
         shapes = chosen_shapes(net, sidecar, options["shape"], SMALLEST)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
+from ..loaders import suffixes
 from ..loaders.elsewhere import EXPORTS, ORDER, PICTURES
 from ..loaders.preprocess import EXAMPLE, Sidecar, range_notice, read_image, recipe
 from ..network.network import Network
@@ -189,7 +190,7 @@ def attempt(
 
 def _picture(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str) -> Sample:
     """Read a picture as the sidecar says."""
-    if path.suffix.lower() in (".onnx", *EXPORTS):
+    if path.suffix.lower() in (*suffixes(), *EXPORTS):
         raise UnsupportedError(f"{path}: a model, not an input; {ORDER}")
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(

@@ -14,7 +14,7 @@ from ..layers import Layer
 from ..network.heads import heads
 from ..propagation import composites
 from ..rules import RULES, ZBox
-from .options import FILE, output_option
+from .options import FILE, architecture_option, output_option, read_network
 from .output import print_table
 
 
@@ -22,9 +22,9 @@ from .output import print_table
 @click.argument("model", type=FILE)
 @click.option("--classes", is_flag=True, help="List the classes of the sidecar instead.")
 @output_option
-def show(model: Path, classes: bool, output_name: str | None) -> None:
+@architecture_option
+def show(model: Path, classes: bool, output_name: str | None, architecture: Path | None) -> None:
     """List the nodes, inputs and outputs of MODEL."""
-    from .. import loaders
     from ..loaders.preprocess import load_sidecar
 
     sidecar = load_sidecar(model)
@@ -32,7 +32,7 @@ def show(model: Path, classes: bool, output_name: str | None) -> None:
         names = sidecar.classes if sidecar else ()
         print_table(("output", "class"), [[str(k), name] for k, name in enumerate(names)], right=(0,))
         return
-    net = loaders.load(model, output=output_name)
+    net = read_network(model, output_name, architecture)
     rows = [[n.name, repr(n.layer), ", ".join(n.inputs)] for n in net.nodes]
     print_table(("node", "layer", "reads"), rows)
     for spec in net.inputs:

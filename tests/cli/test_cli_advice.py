@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import weights_files
 from command import array, run
 from PIL import Image
 
@@ -205,25 +206,52 @@ def torch_exported(folder: Path, told: str) -> Path:
 
 
 @case
-def weights_of_pytorch(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
-    (folder / "net.pth").write_bytes(b"")
+def a_checkpoint_of_pytorch(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
+    (folder / "net.ckpt").write_bytes(b"")
     x = array(folder / "x.npy", np.ones((1, 2), np.float32))
     return (
-        explain(folder / "net.pth", x),
-        "net.pth: a PyTorch file: in Python, put the weights into their model, then torch.onnx.export(",
+        explain(folder / "net.ckpt", x),
+        "net.ckpt: a PyTorch file: in Python, put the weights into their model, then torch.onnx.export(",
         lambda told: explain(torch_exported(folder, told), x),
     )
 
 
 @case
 def weights_alone(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
-    (folder / "net.safetensors").write_bytes(b"")
+    weights_files.torch_file(folder / "net.pth", {"fc.weight": np.ones((3, 2), np.float32)})
     x = array(folder / "x.npy", np.ones((1, 2), np.float32))
     return (
-        explain(folder / "net.safetensors", x),
-        "net.safetensors: weights without their network: ",
+        explain(folder / "net.pth", x),
+        "net.pth: weights without their network: ",
         lambda told: explain(torch_exported(folder, told), x),
     )
+
+
+@case
+def weights_with_a_description(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
+    (folder / "w.safetensors").write_bytes(weights_files.safetensors_of({"fc.weight": np.ones((3, 2), np.float32)}))
+    x = array(folder / "x.npy", np.ones((1, 2), np.float32))
+
+    def follow(told: str) -> Command:
+        (name,) = re.findall(r"describe it in (\S+),", told)
+        (folder / name).write_text('{"layers": [{"Linear": "fc", "bias": false}]}')
+        return explain(folder / "w.safetensors", x)
+
+    return explain(folder / "w.safetensors", x), "w.safetensors: weights without their network: ", follow
+
+
+@case
+def a_tensor_that_the_description_forgot(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
+    weights_files.torch_file(folder / "w.pth", {"fc.weight": np.ones((3, 2)), "step": np.ones(1)})
+    x, net = array(folder / "x.npy", np.ones((1, 2), np.float32)), folder / "net.json"
+    net.write_text('{"layers": [{"Linear": "fc", "bias": false}]}')
+
+    def follow(told: str) -> Command:
+        (name,) = re.findall(r"1 tensors are not used: '(\w+)'", told)
+        net.write_text(json.dumps({"layers": [{"Linear": "fc", "bias": False}], "ignore": [name]}))
+        return [*explain(folder / "w.pth", x), "--architecture", net]
+
+    return [*explain(folder / "w.pth", x), "--architecture", net], 'list them under "ignore"', follow
 
 
 @case
