@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.arrays import unwarned
 from ...errors import GraphError, LrpError, ModelFormatError, ParameterError, UnsupportedError
 from ...layers import Layer
 from ...network.network import Network, Node
@@ -44,7 +45,8 @@ def build(description: Description, tensors: Mapping[str, Floats], what: str) ->
     previous = description.inputs[0].name
     for entry in description.entries:
         try:
-            made = _made(entry, weights)
+            with unwarned():  # of weights that are not finite: the network says so when it meets them
+                made = _made(entry, weights)
             nodes += _nodes(entry, made, previous)
         except Missing:
             pass

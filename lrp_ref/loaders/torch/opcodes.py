@@ -7,6 +7,7 @@ never imported; the only calls are those of ``_called``, and what these "call" a
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO, Any
@@ -97,18 +98,20 @@ def load(file: IO[bytes], what: str) -> Any:
     """
     machine = Machine()
     place: int | None = 0
-    try:
-        for count, (opcode, argument, place) in enumerate(pickletools.genops(file)):  # noqa: B007 - for the errors
-            if count >= OPCODES:
-                raise ModelFormatError(f"more than {OPCODES} instructions")
-            if opcode.name == "STOP":
-                return machine.result()
-            machine.step(opcode.name, opcode.code, argument)
-    except LrpError as error:
-        raise type(error)(f"{what}: byte {place} of its description: {error}") from error
-    # What pickletools raises on bytes that are no program, and a stack or table that lacks what is asked for.
-    except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        raise ModelFormatError(f"{what}: not a description of tensors, damaged behind byte {place}") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pickletools decodes names with escapes that are none
+        try:
+            for count, (opcode, argument, place) in enumerate(pickletools.genops(file)):  # noqa: B007 - for the errors
+                if count >= OPCODES:
+                    raise ModelFormatError(f"more than {OPCODES} instructions")
+                if opcode.name == "STOP":
+                    return machine.result()
+                machine.step(opcode.name, opcode.code, argument)
+        except LrpError as error:
+            raise type(error)(f"{what}: byte {place} of its description: {error}") from error
+        # What pickletools raises on bytes that are no program, and a stack or table that lacks what is asked for.
+        except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
+            raise ModelFormatError(f"{what}: not a description of tensors, damaged behind byte {place}") from error
     raise ModelFormatError(f"{what}: its description does not end")
 
 
