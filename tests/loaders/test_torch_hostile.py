@@ -120,6 +120,8 @@ def programs() -> dict[str, tuple[bytes, str]]:
         "nested deep": (b"]" * 100_000 + b"a" * 99_999, "nested more than"),
         "long keys inside each other": (
             b"}" + b"".join(b"(" + w.text("k" * 900) + b"}" for _ in range(3)) + b"u" * 3, "more than 1000 characters"),
+        "long names of many": (
+            b"]q\x00" + ok + b"a0}(" + w.text("k" * 900) + b"](" + b"h\x00" * 40_000 + b"eu", "characters"),
         "values beyond the stack": (b"\x86", "more values"),
         "pop of nothing": (b"0", "damaged"),
         "mark of nothing": (b"t", "damaged"),
