@@ -130,23 +130,28 @@ def test_every_kind_is_pytorch_s() -> None:
             expected = module(x).detach().numpy()
             np.testing.assert_allclose(net.forward(x.numpy()), expected, rtol=1e-9, atol=1e-9, err_msg=str(entries))
         met |= {key for entry in entries for key in ([entry] if isinstance(entry, str) else entry) if key[0].isupper()}
-    others = {"Add", "Concat", "Multiply", "Embedding", "LSTM"}  # below
+    others = {"Add", "Concat", "Multiply", "Embedding", "LSTM", "GRU", "RNN"}  # below
     others |= {"AlphaDropout", "Dropout1d", "Dropout3d", "AdaptiveMaxPool3d", "ZeroPad1d", "ZeroPad3d"}
     others |= {"ReflectionPad1d", "ReflectionPad3d", "ReplicationPad2d"}
     assert set(MODULES) - met == others
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "RNN relu"])
 @pytest.mark.parametrize("layers_", [1, 2])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
-def test_an_lstm_is_pytorch_s(layers_: int, both: bool, bias: bool) -> None:
+def test_a_recurrent_module_is_pytorch_s(kind: str, layers_: int, both: bool, bias: bool) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(1)
-    module = seeded(torch.nn.LSTM(3, 4, layers_, bias=bias, batch_first=True, bidirectional=both))
-    entry = {"LSTM": "", "num_layers": layers_, "bidirectional": both, "bias": bias, "input_size": 3, "hidden_size": 4}
+    kind, _, function = kind.partition(" ")
+    more = {"nonlinearity": function} if function else {}
+    module = getattr(torch.nn, kind)(3, 4, layers_, bias=bias, batch_first=True, bidirectional=both, **more)
+    seeded(module)
+    entry = {kind: "", "num_layers": layers_, "bidirectional": both, "bias": bias, "input_size": 3, **more}
     x = torch.randn(2, 5, 3, dtype=torch.float64)
-    sequence, (h, _) = module(x)
-    net = built({"input": ["any", 3], "layers": [entry]}, arrays(module))
+    sequence, h = module(x)
+    h = h[0] if kind == "LSTM" else h
+    net = built({"input": ["any", 3], "layers": [{**entry, "hidden_size": 4}]}, arrays(module))
     np.testing.assert_allclose(net.forward(x.numpy()), sequence.detach().numpy(), rtol=1e-9, atol=1e-12)
     net = built({"layers": [{**entry, "returns": "last"}]}, arrays(module))
     last = torch.cat([h[-2], h[-1]], 1) if both else h[-1]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ParameterError
-from ...layers import LSTM, Layer
+from ...layers import GRU, LSTM, RNN, Layer
 from .entry import Entry, Floats
 from .modules import Made, module
 
@@ -30,6 +30,28 @@ Cell = Callable[[Floats, Floats, Floats, Floats, str, str], Layer]
 def _lstm(entry: Entry) -> Made:
     entry.only("proj_size", 0)
     return _layers(entry, 4, lambda w, u, b, c, direction, returns: LSTM(w, u, b + c, direction, returns))
+
+
+@module("GRU", tensors=_TENSORS, **_OPTIONS)
+def _gru(entry: Entry) -> Made:
+    """The second bias of n stands inside r⊙(...), the others outside, where they are added to the first."""
+
+    def cell(w: Floats, u: Floats, b: Floats, c: Floats, direction: str, returns: str) -> Layer:
+        outside = c.copy()
+        outside[:, 2] = 0
+        return GRU(w, u, b + outside, direction, returns, bias_hidden=c[:, 2])
+
+    return _layers(entry, 3, cell)
+
+
+@module("RNN", tensors=_TENSORS, nonlinearity="tanh", **_OPTIONS)
+def _rnn(entry: Entry) -> Made:
+    activation = entry.only("nonlinearity", "tanh", "relu")
+
+    def cell(w: Floats, u: Floats, b: Floats, c: Floats, direction: str, returns: str) -> Layer:
+        return RNN(w, u, b + c, direction, returns, activation=activation)
+
+    return _layers(entry, 1, cell)
 
 
 def _layers(entry: Entry, gates: int, cell: Cell) -> Made:
