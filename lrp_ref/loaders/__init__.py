@@ -98,8 +98,8 @@ def load(
         architecture: of weights alone, the network that they belong to: a JSON or TOML file, or what it has in it
             (see ``loaders.described``; of a Keras file what ``model.to_json()`` writes). None for
             NAME.architecture.json or .toml beside the weights.
-        options: for the loader: see :func:`lrp_ref.loaders.onnx.load` and :func:`lrp_ref.loaders.keras.load`. The
-            ``.npz`` loader has none.
+        options: for the loader: see :func:`lrp_ref.loaders.onnx.load`, :func:`lrp_ref.loaders.keras.load` and
+            :func:`lrp_ref.loaders.native.load`.
 
     Returns:
         The network, parameters as float32 or float64 as in the file. Its input declares the range of the pixels

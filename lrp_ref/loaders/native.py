@@ -16,11 +16,12 @@ import numpy as np
 
 from ..base.files import replace_file
 from ..base.frozen import is_array
-from ..errors import LrpError, ModelFormatError, UnsupportedError, unknown
+from ..errors import LrpError, ModelFormatError, ParameterError, UnsupportedError, unknown
 from ..layers import LAYERS
 from ..network.inputs import Input
 from ..network.network import Network, Node, owner
 from ..rules import edits
+from . import bilstm
 from .archive import Archive
 from .elsewhere import ORDER
 from .limits import json_value
@@ -92,18 +93,19 @@ def _encode(value: Any, where: str, arrays: dict[str, np.ndarray[Any, Any]]) -> 
     )
 
 
-def load(path: Path, *, output: str | Sequence[str] | None = None) -> Network:
-    """Read a file that :func:`save` wrote.
+def load(path: Path, *, output: str | Sequence[str] | None = None, embedded: bool = False) -> Network:
+    """Read a file that :func:`save` wrote, or the arrays of a bidirectional LSTM in the layout of LRP_for_LSTM.
 
     Args:
         path: the file.
         output: the values to return, by name; None for the outputs that were saved.
+        embedded: of such an LSTM: whether it takes vectors, where the file has the table that integers look up.
 
     Raises:
         ModelFormatError: not such a file, damaged, or of another version; the message names file and node.
-        ParameterError: no value is called as ``output`` says.
+        ParameterError: no value is called as ``output`` says, or ``embedded`` for another network.
     """
-    network = _read(path)
+    network = _read(path, embedded)
     if output is None:
         return network
     wanted = (output,) if isinstance(output, str) else tuple(output)
@@ -114,10 +116,16 @@ def load(path: Path, *, output: str | Sequence[str] | None = None) -> Network:
     return network.until(wanted)
 
 
-def _read(path: Path) -> Network:
+def _read(path: Path, embedded: bool) -> Network:
     with Archive(path) as archive:
+        if bilstm.recognises(names := {name.removesuffix(".npy") for name in archive.sizes}):
+            held = [name for name in (*bilstm.NEEDED, *bilstm.OPTIONAL) if name in names]
+            parts = {name: npy(archive.read(f"{name}.npy"), f"{path}: entry '{name}.npy'") for name in held}
+            return bilstm.network(parts, path, embedded=embedded)
         if "header.npy" not in archive.sizes:
             raise ModelFormatError(f"{path}: {_NO_NETWORK}")
+        if embedded:
+            raise ParameterError(f"{path}: embedded=True is for LSTMs in the layout of LRP_for_LSTM")
         text = npy(archive.read("header.npy", HEADER_LIMIT), f"{path}: entry 'header.npy'").tobytes()
         header = json_value(text, f"{path}: not a readable network file: its header", longest=HEADER_LIMIT)
         if not isinstance(header, dict) or header.get("format") != FORMAT:
