@@ -104,8 +104,8 @@ def _loaded(
             raise
         if not shapes:
             raise UnsupportedError(f"{error}; on the command line --shape NAME=SIZE,...") from error
-    fixed = {"shapes": {name: (None, *sizes) for name, sizes in map(parse_shape, shapes)}}
-    return load_network(model, output, **fixed), fixed
+    fixed: dict[str, Any] = {"shapes": {name: (None, *sizes) for name, sizes in map(parse_shape, shapes)}}
+    return load_network(model, output, architecture, **fixed), fixed
 
 
 @dataclass
