@@ -18,6 +18,7 @@ import numpy as np
 
 from ...errors import LrpError, ModelFormatError, UnsupportedError, require
 from ..limits import Budget, bound
+from .decomposed import decomposed
 from .functions import DEFAULT_DOMAINS, inlined
 from .tensors import check_declared, dense, to_array
 from .upgrade import upgraded
@@ -117,6 +118,7 @@ def read(path: Path) -> Graph:
     if opset < OLDEST:
         model, note = upgraded(model, path, opset, OLDEST, onnx)
         opset, notes = OLDEST, (note,)
+    model = decomposed(model, path, onnx)
     graph = model.graph
     constants = _constants(graph, path, size + loaded, onnx)
     ops = tuple(_op(node, path, onnx) for node in graph.node)
