@@ -21,7 +21,7 @@ import pytest
 
 from lrp_ref.errors import LrpError, ModelFormatError
 from lrp_ref.loaders import archive, limits, load, native, npy
-from lrp_ref.loaders.onnx import elementwise, external, file, fold, functions, pooling, tensors, values, wire
+from lrp_ref.loaders.onnx import elementwise, external, file, fold, functions, resize, tensors, values, wire
 
 onnx = pytest.importorskip("onnx")
 convert = import_module("lrp_ref.loaders.onnx.convert")  # the package has a function of that name
@@ -436,8 +436,8 @@ RULES: dict[str, Rule] = {
     "factors": Rule(
         graph(("Resize", ["x", "", "f"], {"mode": "nearest"}), shape=("N", 1, 2, 2), f=np.array([1, 1, 1, 99], "f4")),
         "it repeats every value 99 times",
-        ((pooling, "LARGEST", 99),),
-        ((pooling, "LARGEST", 98),),
+        ((resize, "LARGEST", 99),),
+        ((resize, "LARGEST", 98),),
     ),
     "repeated positions": Rule(
         graph(("Tile", ["x", "r"], {}), r=np.array([1, 10**6])),

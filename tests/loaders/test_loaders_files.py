@@ -128,7 +128,7 @@ def test_every_unsupported_node_is_listed_with_its_reason(tmp_path: Path) -> Non
     content = model(nodes)
     path.write_bytes(content.SerializeToString())
     text = refused(
-        path, UnsupportedError, "4 unsupported nodes", "Bernoulli 'dice' (operator not supported)", "Det 'c'"
+        path, UnsupportedError, "4 unsupported nodes", "Bernoulli 'dice' (its numbers are random)", "Det 'c'"
     )
     assert "Softmax 'over_batch' (axis 0 is the batch" in text
     assert "com.example.Attend 'custom'" in text

@@ -63,7 +63,7 @@ def test_windows_in_front_of_the_samples_and_behind_them(tmp_path: Path) -> None
         (("Add", ["t0", "c"], {}), {"c": weight(6, 2)}, "along an axis in which the batch is merged"),
         (("Mul", ["t0", "x"], {}), {}, "the other has not"),
         (("ReduceSum", ["t0", "axes"], {}), {"axes": whole(1)}, "its batch is merged with other axes"),
-        (("Identity", ["t0"], {}), {}, "has its batch in one axis with others"),
+        (("Identity", ["t0"], {}), {}, "merges the batch with other axes"),
     ],
 )
 def test_what_would_mix_them_is_refused(step: Step, weights: dict[str, Any], reason: str, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_an_output_that_was_asked_for_and_cannot_be_computed_is_an_error_whose_a
     np.testing.assert_allclose(load(alone, output="logits").forward(X).argmax(axis=1), softmax(X).argmax(axis=1))
     # Where weights come after the refused node, what comes before is not the model: no such advice.
     inner: list[Step] = [("Relu", ["x"], {}), ("Bernoulli", ["t0"], {}), ("MatMul", ["t1", "w"], {})]
-    with pytest.raises(UnsupportedError, match=r"Bernoulli 't1' \(operator not supported\)$"):
+    with pytest.raises(UnsupportedError, match=r"Bernoulli 't1' \(its numbers are random\)$"):
         load(write(tmp_path / "i.onnx", inner, shape=("N", 4), weights={"w": WEIGHTS["w"]}))
 
 
@@ -270,7 +270,7 @@ def test_pruning_comes_before_all_refusals(tmp_path: Path) -> None:
 
 def test_all_outputs_refused_is_one_error_with_all_nodes(tmp_path: Path) -> None:
     steps: list[Step] = [("Bernoulli", ["x"], {"outputs": ["y"]}), ("Det", ["x"], {"outputs": ["z"]})]
-    with pytest.raises(UnsupportedError, match=r"2 unsupported nodes: Bernoulli 'y' .*; Det 'z' \(operator"):
+    with pytest.raises(UnsupportedError, match=r"2 unsupported nodes: Bernoulli 'y' .*; Det 'z' \(a determinant"):
         load(write(tmp_path / "m.onnx", steps, shape=("N", 4), outputs=("y", "z")))
 
 

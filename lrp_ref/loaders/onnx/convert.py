@@ -491,6 +491,11 @@ class Converter:
             tensor = self.tensor(name)
             if isinstance(tensor, Above) or (isinstance(tensor, Signal) and self._answers(tensor)):
                 raise Refusal(f"output '{name}' holds truth values")
+            if isinstance(tensor, Signal) and tensor.merged is not None:
+                op, shape = self.graph.makers[name], tensor.file_shape(0, self.samples[0])
+                raise Refusal(
+                    f"output '{name}' of shape {shape}: {op.kind} '{op.label}' merges the batch with other axes"
+                )
             if isinstance(tensor, Signal) and tensor.value in self._masked:
                 raise Refusal(f"output '{name}' has −∞ in it, which no network returns")
             if isinstance(tensor, Special):

@@ -1,6 +1,6 @@
 """Samples that are counted in one axis with something else: (time, N·heads, features), (time·N, features).
 
-The network has every axis of its own; the file's one axis is remembered, and what nodes say of axes is understood so.
+The network has every axis of its own; the file's one axis is known, and what nodes say of axes is understood so.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from .file import Op
 from .linear import channels_first, per_axis, window_pads
 from .values import Refusal, Tensor
 
-LARGEST = 4096  # a factor of an axis
 WIDEST = 1 << 16  # places of a window that is pooled
 
 

@@ -17,6 +17,7 @@ from .maps import along, require_matrix
 from .positions import FREE, Resized, nearest, positions, weights
 from .values import PROBES, Refusal, Signal, Tensor
 
+LARGEST = 4096  # a factor of an axis
 STAND_IN = 6  # size of an axis whose size is free: a whole factor shows there whether it repeats every value
 CROP = "tf_crop_and_resize"
 
@@ -138,6 +139,9 @@ def _nearest(ctx: Converter, op: Op, x: Signal, changed: Sequence[Resized]) -> S
     """Return the nearest values: whole factors of spatial axes repeat them, otherwise they are taken by position."""
     factors = {to.axis: _factor(ctx, op, to) for to in changed}
     if factors and all(factors.values()) and min(factors) > 1:
+        most = max(factors.values())
+        if most > LARGEST:
+            raise Refusal(f"it repeats every value {most} times; {LARGEST} are allowed")
         return ctx.emit(op, Upsample(tuple(factors.get(k, 1) for k in range(2, x.depth))), [x])
     for to in changed:
         x = _taken(ctx, op, x, to)
