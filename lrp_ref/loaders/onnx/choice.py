@@ -55,7 +55,7 @@ def _is_not_finite(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     softmax = ctx.maker(x)
     if op.kind == "IsInf":
-        if not op.attributes.get("detect_negative", 1) or not ctx.is_masked(x):
+        if not op.attributes.get("detect_negative", 1) or not ctx.kinds.is_masked(x):
             raise Refusal("a network's values are finite")
         return [ctx.compared(op, "less", [x], np.full(1, lowest(ctx.dtype) / 2, ctx.dtype))]
     if softmax is None or not isinstance(softmax.layer, Softmax):

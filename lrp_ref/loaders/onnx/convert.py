@@ -10,62 +10,26 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError, ModelFormatError
-from ...layers import (
-    Abs,
-    Add,
-    Affine,
-    Compare,
-    Dense,
-    Embedding,
-    Exp,
-    Flatten,
-    Identity,
-    Layer,
-    Multiply,
-    Number,
-    RecurrentLayer,
-    ReLU,
-    Reshape,
-    Route,
-    Sigmoid,
-    Softmax,
-    Sum,
-    Unsqueeze,
-    Where,
-)
-from ...layers import Constant as ConstantLayer
+from ...layers import Compare, Flatten, Identity, Layer, Number, Reshape, Route, Unsqueeze
 from ...network.network import value_name
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
 from .captured import reads
 from .deviations import Deviations
-from .file import Graph, GraphInput, Op
+from .file import Graph, Op
 from .fold import SIZES, Allowance, evaluate
+from .kinds import Kinds
 from .merged import SHAPING, taken_apart
 from .names import Origin
 from .notes import HALF, OF_HALF, of_quantised
 from .patterns import Patterns
 from .reasons import why_not
-from .values import (
-    PROBES,
-    WHOLE,
-    Above,
-    Constant,
-    Refusal,
-    Refused,
-    Signal,
-    Sizes,
-    Special,
-    Tensor,
-    count,
-    lowest,
-    merge_sizes,
-    owner_of,
-)
+from .shapes import shapes_of
+from .starts import constant_value, input_signal, network_dtype
+from .values import PROBES, WHOLE, Above, Constant, Refusal, Refused, Signal, Special, Tensor, merge_sizes, owner_of
 
 Handler = Callable[["Converter", Op], Sequence[Tensor]]
 HANDLERS: dict[str, Handler] = {}
-LARGEST = 1 << 38  # elements of a sample; as float32, a terabyte
 # What NumPy and Python raise on a node whose numbers make no sense: counts, axes, or sizes beyond every memory.
 DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 # Operators of constants that their handlers evaluate.
@@ -99,12 +63,11 @@ class Converter:
         self.patterns = Patterns()
         self.deviations = Deviations()
         self.built: list[Built] = []
-        self.dtype = _network_dtype(graph)
+        self.dtype = network_dtype(graph)
         self.consumers = Counter(name for op in graph.ops for name in reads(op))
         self.consumers.update(graph.outputs)
         self._numbers: dict[str, Signal] = {}  # of a value of integers: the same as floats
-        self._whole_numbers: set[str] = set()  # values of floats that are whole
-        self._masked: set[str] = set()  # values with numbers in place of −∞
+        self.kinds = Kinds(self.dtype)
         self._refused: list[tuple[Op, str]] = []
         self.notes = list(graph.notes)
         self.steps: dict[str, float | None] = {}  # of quantised values: the size of their steps, None where it varies
@@ -117,7 +80,7 @@ class Converter:
         self.samples = free.samples
         self.whole = WHOLE in axes.values()
         self.squeezed: dict[str, Signal] = {}  # of a signal that is one sample: the same with axis 0 as its batch
-        self.inputs = {i.name: _input_signal(i, axes[i.name], free) for i in graph.inputs}
+        self.inputs = {i.name: input_signal(i, axes[i.name], free) for i in graph.inputs}
         if any(i.dtype.name in HALF and i.name in self.consumers for i in graph.inputs):
             self.note(OF_HALF)
         self._tensors.update(self.inputs)
@@ -269,9 +232,7 @@ class Converter:
             tag: of a helper layer, for its name.
         """
         reads = self._read_as_numbers(op, layer, reads)
-        shapes = self._shapes(layer, reads)
-        if max(count(shape) for probe in shapes for shape in probe) > LARGEST:
-            raise Refusal(f"samples of shape {shapes[0][0]}, larger than any memory")
+        shapes = shapes_of(layer, reads, self.dtype)
         value = f"#{len(self.built)}"
         makes = op.outputs[0] if not tag and op.outputs else ""
         self.built.append(Built(layer, tuple(s.value for s in reads), Origin(op.name, op.kind, tag), makes))
@@ -281,10 +242,7 @@ class Converter:
         for k in range(outputs):
             sizes = tuple(shape[k] for shape in shapes)
             made.append(Signal(value_name(value, k), where, sizes, sizes, integer))
-        if self._masks(layer, reads):
-            self._masked.update(s.value for s in made)
-        if keeps_whole(layer) and all(map(self.holds_whole, reads)):
-            self._whole_numbers.update(s.value for s in made)
+        self.kinds.note(layer, reads, made)
         if isinstance(layer, Route) and len(reads) == 1 and self.patterns.is_gate(reads[0]):
             for signal in made:
                 self.patterns.mark_gate(signal)
@@ -312,12 +270,8 @@ class Converter:
         if x.value not in self._numbers:
             made = self.emit(op, Number(np.ones(1, self.dtype)), [x], tag="number")
             self._numbers[x.value] = replace(made, integer=False)
-            self._whole_numbers.add(made.value)
+            self.kinds.mark_whole(made)
         return replace(self._numbers[x.value], batch=x.batch, sizes=x.sizes)
-
-    def holds_whole(self, x: Signal) -> bool:
-        """Return whether a signal holds whole numbers only, whatever the input is."""
-        return x.integer or x.value in self._whole_numbers
 
     def holds_bytes(self, x: Signal) -> bool:
         """Return whether a signal is an input of small integers, as pictures have them."""
@@ -335,26 +289,8 @@ class Converter:
     ) -> Signal:
         """Return where signals are equal, above or below each other, or a bound, as a signal of 0 and 1."""
         made = self.emit(op, Compare(comparison, bound), reads, tag=tag)
-        self._whole_numbers.add(made.value)
+        self.kinds.mark_whole(made)
         return made
-
-    def _shapes(self, layer: Layer, reads: Sequence[Signal]) -> list[list[Sizes]]:
-        """Return, for each probe, the sample shape of each output."""
-        if isinstance(layer, RecurrentLayer):
-            return [_recurrent_shapes(layer, reads[0].sizes[k]) for k in range(PROBES)]
-        found: list[list[Sizes]] = []
-        for k in range(PROBES):
-            if k and all(s.sizes[k] == s.sizes[0] for s in reads):
-                found.append(found[0])
-                continue
-            try:
-                out = layer.forward(*(np.zeros((0, *s.sizes[k]), dtype=self.dtype) for s in reads))
-            except LrpError as error:
-                if not k:
-                    raise
-                raise Refusal(f"not for every free size, fix it with load(..., shapes=...): {error}") from error
-            found.append([tuple(o.shape[1:]) for o in (out if isinstance(out, tuple) else (out,))])
-        return found
 
     def only_consumer(self, name: str) -> Built | None:
         """Return the layer that computes exactly this tensor, if only one node reads it."""
@@ -367,10 +303,6 @@ class Converter:
     def maker(self, x: Signal) -> Built | None:
         """Return the layer that computes a signal, if it is its only output."""
         return self.built[int(x.value[1:])] if x.value.startswith("#") and ":" not in x.value else None
-
-    def is_masked(self, x: Signal) -> bool:
-        """Return whether a signal has numbers in place of −∞."""
-        return x.value in self._masked
 
     def rewrite(self, name: str, layer: Layer) -> Signal:
         """Put another layer in place of the one that computes the tensor ``name``."""
@@ -391,13 +323,6 @@ class Converter:
         if self._refused:
             raise Refusal(nodes=[(op.kind, op.label, why) for op, why in self._refused])
         return self._finish()
-
-    def _masks(self, layer: Layer, reads: Sequence[Signal]) -> bool:
-        """Return whether a layer's output has numbers in place of −∞, which an exponential makes 0 of."""
-        if isinstance(layer, Affine | ConstantLayer) and any((a <= lowest(self.dtype)).any() for a in layer.arrays()):
-            return True
-        hides = isinstance(layer, Exp | ReLU | Sigmoid | Compare) or (isinstance(layer, Softmax) and not layer.log)
-        return not hides and any(s.value in self._masked for s in reads)
 
     def _answers(self, x: Signal) -> bool:
         """Return whether a value is one of truth."""
@@ -428,7 +353,7 @@ class Converter:
         foreign = [t for t in inputs if isinstance(t, Refused)]
         try:
             if op.kind == "Constant":
-                return [Constant.fixed(self.single(_constant_value(op)))]
+                return [Constant.fixed(self.single(constant_value(op)))]
             constant = all(t is None or isinstance(t, Constant) for t in inputs) and (inputs or op.kind in SIZES)
             if constant and op.kind not in TAKES_CONSTANTS:
                 return self._fold(op, inputs)
@@ -483,7 +408,8 @@ class Converter:
             evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset, self.allowance)
             for k in range(1 if fixed else PROBES)
         ]
-        return [_gathered([[self.single(a) for a in run] for run in runs], j) for j in range(len(op.outputs))]
+        by_output = zip(*([self.single(a) for a in run] for run in runs), strict=True)
+        return [Constant.fixed(arrays[0]) if fixed else Constant(tuple(arrays)) for arrays in by_output]
 
     def _finish(self) -> Conversion:
         outputs = []
@@ -496,7 +422,7 @@ class Converter:
                 raise Refusal(
                     f"output '{name}' of shape {shape}: {op.kind} '{op.label}' merges the batch with other axes"
                 )
-            if isinstance(tensor, Signal) and tensor.value in self._masked:
+            if isinstance(tensor, Signal) and self.kinds.is_masked(tensor):
                 raise Refusal(f"output '{name}' has −∞ in it, which no network returns")
             if isinstance(tensor, Special):
                 raise Refusal(f"output '{name}' {tensor.described}")
@@ -527,63 +453,3 @@ class Converter:
         notes = tuple(self.notes)
         found = assemble(self.graph, self.built, self.inputs, signals, self.axis_names, computed, notes)
         return replace(found, rounding="quantised" if self.steps else "half" if OF_HALF in self.notes else "")
-
-
-def keeps_whole(layer: Layer) -> bool:
-    """Return whether a layer makes whole numbers of whole numbers."""
-    if layer.moves or isinstance(layer, Multiply | Where | ReLU | Abs):
-        return True
-    if isinstance(layer, Add):
-        return all(float(c).is_integer() for c in layer.coefficients)
-    if isinstance(layer, Sum):
-        return float(layer.factor).is_integer()
-    return isinstance(layer, Affine | Dense | ConstantLayer | Embedding) and all(
-        (a % 1 == 0).all() for a in layer.arrays()
-    )
-
-
-def _gathered(runs: Sequence[Sequence[np.ndarray[Any, Any]]], output: int) -> Constant:
-    arrays = [run[output] for run in runs]
-    return Constant(tuple(arrays[min(k, len(arrays) - 1)] for k in range(PROBES)))
-
-
-def _network_dtype(graph: Graph) -> np.dtype[Any]:
-    """Return float64 if an input or a weight is float64, else float32."""
-    arrays = [i.dtype for i in graph.inputs] + [a.dtype for a in graph.constants.values() if a.ndim]
-    return np.dtype("float64" if np.dtype("float64") in arrays else "float32")
-
-
-def _constant_value(op: Op) -> np.ndarray[Any, Any]:
-    kinds = {"value_float": "float32", "value_floats": "float32", "value_int": "int64", "value_ints": "int64"}
-    for key, dtype in kinds.items():
-        if key in op.attributes:
-            return np.asarray(op.attributes[key], dtype=dtype)
-    if "value" not in op.attributes:
-        raise Refusal(f"a constant given as {', '.join(op.attributes) or 'nothing'}")
-    return np.asarray(op.attributes["value"])
-
-
-def _input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
-    if spec.shape is None and spec.name not in free.choices.shapes:
-        return Refused(f"input '{spec.name}' has no declared shape: give it with load(..., shapes=...)")
-    known = spec.dtype.kind in "fiub" and not spec.dtype.name.startswith("float8")
-    if not known and spec.dtype.name not in HALF:
-        return Refused(
-            f"input '{spec.name}' is {spec.dtype}; only float16 and wider, integers and truth values are supported"
-        )
-    sizes = free.sizes(spec, batch)
-    if sizes is None:
-        return Refused(f"input '{spec.name}' is a single number, without a batch axis")
-    if max(map(count, sizes)) > LARGEST:
-        return Refused(f"input '{spec.name}' of shape {spec.shape} is larger than any memory")
-    return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind in "iub")
-
-
-def _recurrent_shapes(layer: RecurrentLayer, sizes: Sizes) -> list[Sizes]:
-    directions, hidden = layer.weight_input.shape[0], layer.hidden
-    if len(sizes) != 2 or sizes[1] != layer.weight_input.shape[3]:
-        raise Refusal(f"samples of shape {sizes} are not (time, {layer.weight_input.shape[3]})")
-    sequence, state = (sizes[0], directions * hidden), (directions, hidden)
-    if layer.returns == "all":
-        return [sequence, *(state for _ in layer.states)]
-    return [sequence] if layer.returns == "sequence" else [(directions * hidden,)]

@@ -251,7 +251,7 @@ TRUTH = 9
 @operator("Cast", axes=Axes.SAME)
 def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, to = ctx.raw_signal(op.inputs[0]), op.attributes["to"]
-    if to in INTEGERS and ctx.holds_whole(x):
+    if to in INTEGERS and ctx.kinds.is_whole(x):
         return [x]
     if to == TRUTH:
         return [ctx.compared(op, "not_equal", [ctx.signal(op, op.inputs[0])], np.zeros(1, ctx.dtype))]

@@ -15,7 +15,7 @@ def looked_up(ctx: Converter, op: Op) -> Signal:
     if op.attributes.get("axis", 0) % max(ctx.rank(op.inputs[0]), 1):
         raise Refusal(f"a table that is looked up along axis {op.attributes['axis']}")
     places = ctx.signal(op, op.inputs[1])
-    if not ctx.holds_whole(places):
+    if not ctx.kinds.is_whole(places):
         raise Refusal("a table that is looked up by numbers that are not whole")
     table = ctx.weight(op.inputs[0])
     if not table.ndim or not table.shape[0]:

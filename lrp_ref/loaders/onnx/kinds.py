@@ -1,0 +1,75 @@
+"""What kinds of numbers the values of a graph hold, whatever the input is: whole ones, and stand-ins for −∞."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...layers import (
+    Abs,
+    Add,
+    Affine,
+    Compare,
+    Dense,
+    Embedding,
+    Exp,
+    Layer,
+    Multiply,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Sum,
+    Where,
+)
+from ...layers import Constant as ConstantLayer
+from .values import Signal, lowest
+
+
+class Kinds:
+    """The values of one graph that hold whole numbers, and those that have numbers in place of −∞."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._whole: set[str] = set()
+        self._masked: set[str] = set()
+
+    def is_whole(self, x: Signal) -> bool:
+        """Return whether a signal holds whole numbers only."""
+        return x.integer or x.value in self._whole
+
+    def is_masked(self, x: Signal) -> bool:
+        """Return whether a signal has numbers in place of −∞."""
+        return x.value in self._masked
+
+    def mark_whole(self, x: Signal) -> None:
+        """Note that a signal holds whole numbers only."""
+        self._whole.add(x.value)
+
+    def note(self, layer: Layer, reads: Sequence[Signal], made: Sequence[Signal]) -> None:
+        """Note what a layer makes of the kinds that it reads."""
+        if keeps_whole(layer) and all(map(self.is_whole, reads)):
+            self._whole.update(s.value for s in made)
+        if self._masks(layer, reads):
+            self._masked.update(s.value for s in made)
+
+    def _masks(self, layer: Layer, reads: Sequence[Signal]) -> bool:
+        """Return whether a layer's output has numbers in place of −∞, which an exponential makes 0 of."""
+        if isinstance(layer, Affine | ConstantLayer) and any((a <= lowest(self.dtype)).any() for a in layer.arrays()):
+            return True
+        hides = isinstance(layer, Exp | ReLU | Sigmoid | Compare) or (isinstance(layer, Softmax) and not layer.log)
+        return not hides and any(map(self.is_masked, reads))
+
+
+def keeps_whole(layer: Layer) -> bool:
+    """Return whether a layer makes whole numbers of whole numbers."""
+    if layer.moves or isinstance(layer, Multiply | Where | ReLU | Abs):
+        return True
+    if isinstance(layer, Add):
+        return all(float(c).is_integer() for c in layer.coefficients)
+    if isinstance(layer, Sum):
+        return float(layer.factor).is_integer()
+    return isinstance(layer, Affine | Dense | ConstantLayer | Embedding) and all(
+        (a % 1 == 0).all() for a in layer.arrays()
+    )
