@@ -77,9 +77,10 @@ def sample_of(array: np.ndarray[Any, Any], like: Signal, samples: int) -> np.nda
     if array.ndim <= behind:
         return array.reshape((1,) * (behind - array.ndim) + array.shape)
     axis = array.ndim - 1 - behind
-    first = np.take(array, 0, axis=axis) if array.shape[axis] else array.sum(axis)
-    if array.shape[axis] not in (1, samples):
+    if not array.shape[axis]:
         raise Refusal(f"a constant of shape {array.shape} beside {samples} samples")
+    first = np.take(array, 0, axis=axis)
+    # As many rows as the exporter's example had samples are one, if they are alike.
     if not (array == np.expand_dims(first, axis)).all():
         raise Refusal("a constant that differs between the samples of the batch")
     return np.ascontiguousarray(first)
