@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..arithmetic import no_exact_value, scalar
 from ..base.arrays import Array, namespace, sample_sum
 from ..errors import ShapeError
-from ..rules.rule import AnyRule, Redistribution
-from .base import Layer, same_shape
+from ..rules.rule import Redistribution
+from .base import OwnWay
 from .promises import Promises
 from .reduction import reduced_axes
 
@@ -22,7 +22,7 @@ def _kept(x: Array, axes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prod(Layer):
+class Prod(OwnWay):
     """Product over whole axes; its factors get equal parts of the relevance.
 
     Formula: z = Π_{i in axes} a_i; R_i = R/n for n factors. A product of none is 1, and its relevance is dropped.
@@ -71,13 +71,8 @@ class Prod(Layer):
         others = xp.where(zeros == 0, whole / rest, alone).astype(x.dtype)
         return (others * g.reshape(_kept(x, axes)),)
 
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        (x,), (relevance,) = xs, relevances
-        same_shape(self, relevance, self.forward(x) if z is None else z)
+    def own(self, xs: tuple[Array, ...], relevance: Array) -> Redistribution:
+        (x,) = xs
         axes = reduced_axes(self, x)
         count = math.prod(x.shape[a] for a in axes)
         if not count:
@@ -99,7 +94,7 @@ def _product(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LogSumExp(Layer):
+class LogSumExp(OwnWay):
     """Logarithm of a sum of exponentials over whole axes, without overflow.
 
     Formula: z = log Σ_{i in axes} exp(a_i); R_i = exp(a_i)/Σ_k exp(a_k)·R: what Exp, Sum by LRP-0 and Log give
@@ -152,12 +147,3 @@ class LogSumExp(Layer):
         (x,) = xs
         _, powers, total, axes = self._parts(x)
         return (powers * (g.reshape(_kept(x, axes)) / total),)
-
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
-        return Redistribution.routed(self.pull(xs, relevance), relevance)

@@ -46,8 +46,8 @@ class Layer(Value):
         super().__init_subclass__(**options)
         base = next(c for c in cls.__mro__[1:] if issubclass(c, Layer))
         # A kind of layer (Route, Unweighted) computes nothing itself: its promises are about those that complete it.
-        ways = ("forward", "redistribute", "_redistribute")
-        goes_otherwise = any(getattr(cls, way) is not getattr(base, way) for way in ways)
+        ways = ("forward", "redistribute", "_redistribute", "own")
+        goes_otherwise = any(getattr(cls, way, None) is not getattr(base, way, None) for way in ways)
         if goes_otherwise and base.forward is not Layer.forward and "promises" not in vars(cls):
             cls.promises = Promises()
 
@@ -312,6 +312,24 @@ class Elementwise(Layer):
         (x,), (relevance,) = xs, relevances
         same_shape(self, relevance, x)
         return Redistribution.routed(relevances, relevance)
+
+
+class OwnWay(Layer):
+    """A layer of one output that hands relevance down in a way of its own, which no rule changes."""
+
+    def own(self, xs: tuple[Array, ...], relevance: Array) -> Redistribution:
+        """Return where the relevance goes: as the derivative does, unless a layer says otherwise."""
+        return Redistribution.routed(self.pull(xs, relevance), relevance)
+
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
+        if rule is not None:
+            raise self._refuse(rule)
+        self._expect(relevances, 1)
+        (relevance,) = relevances
+        same_shape(self, relevance, self.forward(*xs) if z is None else z)
+        return self.own(xs, relevance)
 
 
 class Route(Layer):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, require_dtype, sample_sum
 from ..errors import ParameterError, ShapeError
-from ..rules.rule import AnyRule, Redistribution
-from .base import Layer, pull_broadcast, same_shape
+from ..rules.rule import Redistribution
+from .base import OwnWay, pull_broadcast
 from .promises import Promises
 
 COMPARISONS = {
@@ -24,7 +24,7 @@ COMPARISONS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Compare(Layer):
+class Compare(OwnWay):
     """y = 1 where the comparison holds, else 0.
 
     An answer is no sum of its operands and does not change with small changes of them: the derivative is 0, and
@@ -84,19 +84,12 @@ class Compare(Layer):
         """Return 0."""
         return tuple(namespace(g).zeros(x.shape, dtype=g.dtype) for x in xs)
 
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        self._expect(relevances, 1)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
+    def own(self, xs: tuple[Array, ...], relevance: Array) -> Redistribution:
         return Redistribution.routed(self.pull(xs, relevance), relevance, dropped=sample_sum(relevance))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Where(Layer):
+class Where(OwnWay):
     """y = a where the condition is not 0, else b; its inputs are the condition, a and b.
 
     Relevance goes to what was chosen, and none to the condition.
@@ -132,13 +125,3 @@ class Where(Layer):
         xp, zero, chosen = namespace(*xs, g), scalar(0, g), xs[0] != 0
         parts = (xp.where(chosen, g, zero), xp.where(chosen, zero, g))
         return (xp.zeros(xs[0].shape, dtype=g.dtype), *pull_broadcast(xs[1:], parts))
-
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        self._expect(relevances, 1)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
-        return Redistribution.routed(self.pull(xs, relevance), relevance)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..base.arrays import Array, namespace, sample_sum
-from ..rules.rule import AnyRule, Redistribution
-from .base import Layer, same_shape
+from ..rules.rule import Redistribution
+from .base import OwnWay
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Constant(Layer):
+class Constant(OwnWay):
     """The same value for every sample; the input only says how many samples there are.
 
     Relevance that arrives is the ``bias`` column of the ledger, as that of any number which no input made.
@@ -41,12 +41,5 @@ class Constant(Layer):
         (x,) = xs
         return (namespace(g).zeros(x.shape, dtype=g.dtype),)
 
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        self._expect(relevances, 1)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
+    def own(self, xs: tuple[Array, ...], relevance: Array) -> Redistribution:
         return replace(Redistribution.routed(self.pull(xs, relevance), relevance), bias=sample_sum(relevance))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
 from ..errors import ParameterError, ShapeError
-from ..rules.rule import AnyRule, Redistribution
-from .base import Layer, same_shape
+from .base import OwnWay
 from .promises import Promises
 from .reduction import reduced_axes
 
 
-class _Maximum(Layer):
+class _Maximum(OwnWay):
     """What the maxima below have in common; each says which axes it reduces."""
 
     own_rule: ClassVar[str | None] = "the winner takes all"
@@ -75,15 +74,6 @@ class _Maximum(Layer):
             message = message / xp.where(wins, scalar(1, g), zero).sum(axis=-1, keepdims=True)
         received = xp.where(wins, message, zero).astype(g.dtype).reshape(turned.shape)
         return (received.transpose(tuple(order.index(k) for k in range(x.ndim))),)
-
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
-        return Redistribution.routed(self.pull(xs, relevance), relevance)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

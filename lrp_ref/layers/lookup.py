@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..base.arrays import Array, indices, namespace
 from ..errors import ShapeError
-from ..rules.rule import AnyRule, Redistribution
-from .base import Layer, same_shape
+from ..rules.rule import Redistribution
+from .base import OwnWay
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Embedding(Layer):
+class Embedding(OwnWay):
     """Look up a row of a table for each integer: y_{…d} = table[x_…, d].
 
     The relevance of a token is that of its vector, R_t = Σ_d R_td. The output does not change with small changes of an
@@ -59,19 +59,12 @@ class Embedding(Layer):
         (x,) = xs
         return (namespace(g).zeros(x.shape, dtype=g.dtype),)
 
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        self._expect(relevances, 1)
-        (relevance,) = relevances
-        same_shape(self, relevance, self.forward(*xs) if z is None else z)
+    def own(self, xs: tuple[Array, ...], relevance: Array) -> Redistribution:
         return Redistribution.routed((relevance.sum(axis=-1),), relevance)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Number(Layer):
+class Number(OwnWay):
     """Integers as numbers of the network's own kind: masks, counts, pixels. Relevance passes unchanged.
 
     Args:
@@ -98,12 +91,5 @@ class Number(Layer):
         """Return g."""
         return (g,)
 
-    def _redistribute(
-        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
-    ) -> Redistribution:
-        if rule is not None:
-            raise self._refuse(rule)
-        self._expect(relevances, 1)
-        (relevance,) = relevances
-        same_shape(self, relevance, xs[0])
+    def own(self, xs: tuple[Array, ...], relevance: Array) -> Redistribution:
         return Redistribution.routed((relevance,), relevance)
