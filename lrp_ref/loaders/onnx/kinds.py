@@ -49,7 +49,7 @@ class Kinds:
 
     def note(self, layer: Layer, reads: Sequence[Signal], made: Sequence[Signal]) -> None:
         """Note what a layer makes of the kinds that it reads."""
-        if keeps_whole(layer) and all(map(self.is_whole, reads)):
+        if all(map(self.is_whole, reads)) and keeps_whole(layer):  # looking at weights takes longer
             self._whole.update(s.value for s in made)
         if self._masks(layer, reads):
             self._masked.update(s.value for s in made)
