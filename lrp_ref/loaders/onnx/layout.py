@@ -14,18 +14,19 @@ from .file import Op
 from .values import PROBES, WHOLE, Constant, Refusal, Signal, lowest
 
 
-def batched(ctx: Converter, op: Op, x: Signal) -> Signal:
-    """Return a signal with its batch at some axis; of a file without a batch, axis 0 where its size is 1.
+def batched(ctx: Converter, op: Op, x: Signal, axis: int = 0) -> Signal:
+    """Return a signal with its batch at some axis; of a file without a batch, at ``axis`` where its size is 1.
 
     A convolution wants an axis of samples even where the rest of the file mixes them.
     """
     if x.batch != WHOLE:
         return x
-    if x.value in ctx.squeezed:
-        return ctx.squeezed[x.value]
-    if not x.sizes[0] or any(s[0] != 1 for s in x.sizes):
-        raise Refusal(f"axis 0 of its input {x.sizes[0]} holds samples that other nodes of the file mix")
-    return ctx.emit(op, Squeeze((1,)), [x], batch=0, tag="squeeze")
+    known = ctx.squeezed.get(x.value)
+    if known is not None and known.batch == axis:
+        return known
+    if x.rank <= axis or x.size(axis + 1) != 1:
+        raise Refusal(f"axis {axis} of its input {x.sizes[0]} holds samples that other nodes of the file mix")
+    return ctx.emit(op, Squeeze((axis + 1,)), [x], batch=axis, tag="squeeze")
 
 
 def alike(ctx: Converter, op: Op, signals: Sequence[Signal]) -> list[Signal]:

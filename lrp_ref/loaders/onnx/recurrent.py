@@ -13,6 +13,7 @@ from . import cells
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
+from .layout import batched
 from .values import PROBES, Constant, Refusal, Signal, Tensor
 
 STATES = 5  # the first input that is an initial state
@@ -36,8 +37,10 @@ def _rnn(ctx: Converter, op: Op) -> Sequence[Tensor]:
 def _recurrent(
     ctx: Converter, op: Op, cell: Callable[[Converter, Op], tuple[type[RecurrentLayer], cells.Parameters]]
 ) -> Sequence[Tensor]:
-    x = ctx.signal(op, op.inputs[0])
     layout = op.attributes.get("layout", 0)
+    x = ctx.signal(op, op.inputs[0])
+    if x.rank == 3:
+        x = batched(ctx, op, x, 0 if layout else 1)
     if x.rank != 3 or x.batch != (0 if layout else 1):
         raise Refusal(
             f"axis {0 if layout else 1} of its input is its batch, and samples are at axis {x.batch}: "
@@ -87,7 +90,7 @@ def _lengths(ctx: Converter, op: Op, x: Signal) -> Signal | None:
         if all((tensor.probes[k] == x.sizes[k][0]).all() for k in range(PROBES)):
             return None  # every sample has all steps
         raise Refusal("lengths of sequences fixed in the file")
-    lengths = ctx.raw_signal(op.inputs[4])
+    lengths = batched(ctx, op, ctx.raw_signal(op.inputs[4]))
     if lengths.rank != 1 or lengths.pending:
         raise Refusal("lengths of sequences that are not one number per sample")
     return lengths
@@ -103,7 +106,7 @@ def _states(ctx: Converter, op: Op, x: Signal, shape: tuple[int, int], layout: i
     found = []
     for k, tensor in zip(places, tensors, strict=True):
         if isinstance(tensor, Signal):
-            signal = ctx.signal(op, op.inputs[k])
+            signal = batched(ctx, op, ctx.signal(op, op.inputs[k]), batch)
             if signal.rank != 3 or signal.batch != batch:
                 raise Refusal(f"an initial state whose batch is not where the {op.kind} has it")
             found.append(signal)

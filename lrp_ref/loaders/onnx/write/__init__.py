@@ -9,7 +9,16 @@ from typing import Any
 from ....base.files import replace_file
 from ....errors import ParameterError, UnsupportedError, require
 from ....network.network import Network
-from . import activations, choices, linear, pooling, recurrent, routes  # noqa: F401  they enter layers into the table
+from . import (  # noqa: F401  they enter layers into the table
+    activations,
+    choices,
+    linear,
+    normalization,
+    pooling,
+    recurrent,
+    reductions,
+    routes,
+)
 from .model import model
 from .part import NOT_WRITTEN, WRITERS
 

@@ -1,4 +1,4 @@
-"""Activations and the softmax."""
+"""Functions of every element, and the softmax."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import math
 from typing import Any
 
 from ....layers import (
+    CELU,
     ELU,
     GELU,
     SELU,
     Abs,
+    Bounds,
     Clip,
     Exp,
+    Function,
     HardSigmoid,
     HardSwish,
     HardTanh,
@@ -21,11 +24,14 @@ from ....layers import (
     Log,
     Power,
     ReLU,
+    Shrink,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
+    Swish,
     Tanh,
+    ThresholdedReLU,
 )
 from .part import WRITERS, Part, Writer, writes
 
@@ -53,8 +59,7 @@ WRITERS.update({layer: _plain(kind) for layer, kind in PLAIN.items()})
 def _leaky_relu(part: Part) -> None:
     alpha: Any = part.layer.alpha
     if hasattr(alpha, "shape"):
-        # ONNX broadcasts from the last axis.
-        part.end("PRelu", part.reads[0], part.weight(alpha.reshape(alpha.shape + (1,) * (part.rank - 2)), "alpha"))
+        part.end("PRelu", part.reads[0], part.fitted(alpha, "alpha"))
     elif alpha == 0.01 or part.dtype == "float32":
         part.end("LeakyRelu", part.reads[0], alpha=part.attribute(alpha, "alpha", 0.01))
     else:
@@ -69,6 +74,20 @@ def _elu(part: Part) -> None:
         return
     alpha, scale = (part.attribute(getattr(layer, key), key, math.nan) for key in ("alpha", "scale"))
     part.end("Selu", part.reads[0], alpha=alpha, gamma=scale)
+
+
+@writes(CELU)
+def _celu(part: Part) -> None:
+    """Celu, which ONNX has in single precision only; else α·Elu(x/α)."""
+    alpha, x = part.layer.alpha, part.reads[0]
+    if part.dtype == "float32":
+        part.end("Celu", x, alpha=part.attribute(alpha, "alpha", 1.0))
+        return
+    if alpha == 1:
+        part.end("Elu", x)
+        return
+    inner = part.add("Div", x, part.number(alpha, "divisor"), tag="divided")
+    part.end("Mul", part.add("Elu", inner, tag="elu"), part.number(alpha, "alpha"))
 
 
 @writes(GELU)
@@ -97,6 +116,12 @@ def _silu(part: Part) -> None:
     part.end("Mul", part.reads[0], part.add("Sigmoid", part.reads[0], tag="sigmoid"))
 
 
+@writes(Swish)
+def _swish(part: Part) -> None:
+    scaled = part.add("Mul", part.reads[0], part.number(part.layer.alpha, "alpha"), tag="scaled")
+    part.end("Mul", part.reads[0], part.add("Sigmoid", scaled, tag="sigmoid"))
+
+
 @writes(Softplus)
 def _softplus(part: Part) -> None:
     beta, x = part.layer.beta, part.reads[0]
@@ -117,6 +142,33 @@ def _clip(part: Part) -> None:
     part.end("Clip", part.reads[0], *(bounds if bounds[1] else bounds[:1]))
 
 
+@writes(Bounds)
+def _bounds(part: Part) -> None:
+    layer: Bounds = part.layer
+    sides = [
+        (kind, b, tag) for kind, b, tag in (("Max", layer.low, "low"), ("Min", layer.high, "high")) if b is not None
+    ]
+    if not sides:
+        part.end("Identity", part.reads[0])
+        return
+    x, (*first, (kind, bound, tag)) = part.reads[0], sides
+    for before, low, name in first:
+        x = part.add(before, x, part.fitted(low, name), tag="above")
+    part.end(kind, x, part.fitted(bound, tag))
+
+
+@writes(Shrink)
+def _shrink(part: Part) -> None:
+    layer: Shrink = part.layer
+    threshold, bias = part.attribute(layer.threshold, "threshold", 0.5), part.attribute(layer.bias, "bias", 0.0)
+    part.end("Shrink", part.reads[0], lambd=threshold, bias=bias)
+
+
+@writes(ThresholdedReLU)
+def _thresholded_relu(part: Part) -> None:
+    part.end("ThresholdedRelu", part.reads[0], alpha=part.attribute(part.layer.alpha, "alpha", 1.0))
+
+
 @writes(HardSigmoid)
 def _hard_sigmoid(part: Part) -> None:
     layer: HardSigmoid = part.layer
@@ -129,7 +181,15 @@ def _hard_sigmoid(part: Part) -> None:
 
 @writes(Power)
 def _power(part: Part) -> None:
-    part.end("Pow", part.reads[0], part.number(part.layer.exponent, "exponent"))
+    exponent: Any = part.layer.exponent
+    given = part.fitted(exponent, "exponent") if hasattr(exponent, "shape") else part.number(exponent, "exponent")
+    part.end("Pow", part.reads[0], given)
+
+
+@writes(Function)
+def _function(part: Part) -> None:
+    name = part.layer.name
+    part.end("Neg" if name == "negative" else name.capitalize(), part.reads[0])
 
 
 @writes(Softmax)

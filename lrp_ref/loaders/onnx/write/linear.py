@@ -68,19 +68,12 @@ def _affine(part: Part) -> None:
         return
     x = part.reads[0]
     if scale is not None and shift is not None:
-        x = part.add("Mul", x, _fitted(part, scale, "scale"), tag="scaled")
-        part.end("Add", x, _fitted(part, shift, "shift"))
+        x = part.add("Mul", x, part.fitted(scale, "scale"), tag="scaled")
+        part.end("Add", x, part.fitted(shift, "shift"))
     elif scale is not None:
-        part.end("Mul", x, _fitted(part, scale, "scale"))
+        part.end("Mul", x, part.fitted(scale, "scale"))
     else:
-        part.end("Add", x, _fitted(part, shift, "shift"))
-
-
-def _fitted(part: Part, parameter: Any, tag: str) -> str:
-    """Return a parameter of a sample, one per channel or of a shape that broadcasts, as ONNX broadcasts it."""
-    if parameter.ndim == 1:
-        parameter = parameter.reshape(parameter.shape + (1,) * (part.rank - 2))
-    return part.weight(parameter, tag)
+        part.end("Add", x, part.fitted(shift, "shift"))
 
 
 @writes(Add)

@@ -194,7 +194,7 @@ class _Graph:
         sizes = sample if axis is None else (*sample[:axis], None, *sample[axis:])
         made, node = self._given(name), f"{name}/returned"
         if axis is None:
-            self._add("Squeeze", [value.tensor, self._integers([0], f"{name}/removed")], made, node)
+            self._add("Squeeze", [value.tensor, self._integers([0], f"{node}/axis")], made, node)
         elif axis:
             order = (*range(1, axis + 1), 0, *range(axis + 1, len(value.shape)))
             self._add("Transpose", [value.tensor], made, node, perm=order)
@@ -212,7 +212,7 @@ class _Graph:
         made: list[_Value] = []
         while (name := value_name(node.name, len(made))) in self.shapes:
             moved = self.axes.get(name, 0) != 0  # the tensor of that name has its batch elsewhere
-            self.values[name] = _Value(self.shapes[name], f"{name}/batch_first" if moved else name, integer)
+            self.values[name] = _Value(self.shapes[name], f"{name}/inside" if moved else name, integer)
             made.append(self.values[name])
         return made
 

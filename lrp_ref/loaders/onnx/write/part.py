@@ -87,6 +87,12 @@ class Part:
             raise Refusal(f"its {tag} is {array.dtype} in a network of {self.dtype}: network.astype(...)")
         return self._constant(array, tag)
 
+    def fitted(self, parameter: Any, tag: str) -> str:
+        """Return a parameter of a sample, one per channel or of a shape that broadcasts, as ONNX broadcasts it."""
+        if parameter.ndim == 1:
+            parameter = parameter.reshape(parameter.shape + (1,) * (self.rank - 2))
+        return self.weight(parameter, tag)
+
     def number(self, value: Any, tag: str, shape: Sequence[int] = ()) -> str:
         """Return a tensor of one number in the network's type."""
         return self._constant(np.full(tuple(shape), value, dtype=self.dtype), tag)

@@ -1,4 +1,4 @@
-"""Pooling and reductions."""
+"""Pooling by windows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ....layers import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Mean, Sum, SumPool
+from ....layers import AveragePool, MaxPool, SumPool
 from ....layers.pooling import Geometry
 from ..values import Refusal
 from .part import Part, Shape, writes
@@ -90,44 +90,3 @@ def _sum_pool(part: Part) -> None:
         part.end("Sum", *terms)
     else:
         part.end("Mul", part.add("Sum", *terms, tag="sum"), part.number(layer.factor, "factor"))
-
-
-@writes(Sum, Mean, GlobalAveragePool)
-def _reduced(part: Part) -> None:
-    layer, x = part.layer, part.reads[0]
-    whole = layer.axes is None
-    axes = list(range(2, part.rank)) if whole else sorted(a % part.rank for a in layer.axes)
-    keep = int(layer.keepdims)
-    factor = layer.factor
-    if getattr(layer, "weight_edit", None) is not None:
-        raise Refusal(EDITED)
-    if isinstance(layer, Mean) and factor == 1:
-        if isinstance(layer, GlobalAveragePool) and whole and keep:
-            part.end("GlobalAveragePool", x)
-        elif part.opset < 18:
-            part.end("ReduceMean", x, axes=axes, keepdims=keep)
-        else:
-            part.end("ReduceMean", x, part.integers(axes, "axes"), keepdims=keep)
-        return
-    if isinstance(layer, Mean):
-        factor = factor / max(1, int(np.prod([part.size(a) for a in axes])))
-    if factor == 1:
-        part.end("ReduceSum", x, part.integers(axes, "axes"), keepdims=keep)
-        return
-    total = part.add("ReduceSum", x, part.integers(axes, "axes"), tag="sum", keepdims=1)
-    if keep:
-        part.end("Mul", total, part.number(factor, "factor"))
-    else:
-        product = part.add("Mul", total, part.number(factor, "factor"), tag="product")
-        part.end("Squeeze", product, part.integers(axes, "removed"))
-
-
-@writes(GlobalMaxPool)
-def _global_max_pool(part: Part) -> None:
-    axes = list(range(2, part.rank))
-    if part.layer.keepdims:
-        part.end("GlobalMaxPool", part.reads[0])
-    elif part.opset < 18:
-        part.end("ReduceMax", part.reads[0], axes=axes, keepdims=0)
-    else:
-        part.end("ReduceMax", part.reads[0], part.integers(axes, "axes"), keepdims=0)

@@ -12,11 +12,16 @@ FAR = np.iinfo(np.int64)
 
 
 def reshape(part: Part, x: str, sample: Shape) -> None:
-    """End with a Reshape to samples of a shape with at most one free size; 0 stands for the batch as it is."""
+    """End with a Reshape to samples of a shape with at most one free size."""
+    part.end("Reshape", x, shape_of(part, sample, "shape"))
+
+
+def shape_of(part: Part, sample: Shape, tag: str) -> str:
+    """Return what a Reshape to samples of a shape reads; 0 stands for the batch as it is."""
     sizes = [-1 if n is None else n for n in sample]
     if 0 in sizes or sizes.count(-1) > 1:
         raise Refusal("samples without elements, or with several free sizes: fix them with save(..., shapes=...)")
-    part.end("Reshape", x, part.integers([0, *sizes], "shape"))
+    return part.integers([0, *sizes], tag)
 
 
 @writes(Flatten)
