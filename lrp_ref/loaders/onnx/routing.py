@@ -113,6 +113,8 @@ def _squeeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     given = ctx.integers(op, "axes", 1)
     if given is None:
         given = [k for k in range(x.rank) if k != x.batch and x.size(x.axis(k)) == 1]
+    if ctx.whole and x.batch != WHOLE and [a % x.rank for a in given] == [x.batch]:
+        return [x.moved(WHOLE)]  # the axis for one sample that was put in front of it
     axes = tuple(sorted(x.axis(a) for a in given))
     if any(x.size(a) != 1 for a in axes):
         raise Refusal(f"axes {given} are not all of size 1")
@@ -129,6 +131,8 @@ def _unsqueeze(ctx: Converter, op: Op) -> Sequence[Tensor]:
     new = {a % rank for a in given if -rank <= a < rank}
     if len(new) != len(given):
         raise Refusal(f"axes {given} are not different axes of a tensor with {rank} axes")
+    if x.batch == WHOLE and new == {0}:
+        return [x.moved(0)]  # samples are counted in the new axis; whoever wants it in the sample puts it there
     old = [k for k in range(rank) if k not in new]
     batch = WHOLE if x.batch == WHOLE else old[x.batch]
     axes = tuple(sorted(network_axis(a, batch) for a in new))
