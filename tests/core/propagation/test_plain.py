@@ -142,7 +142,11 @@ def test_every_layer_in_its_own_way(sample: Sample) -> None:
     net, xs = wrapped(sample), sample.inputs(3, "normal")
     fed = dict(zip((i.name for i in net.inputs), xs, strict=True))
     out = net.values(fed)["layer"]
-    composite = [(layers.Linear, rules.Epsilon(0.25)), (layers.LSTM, rules.Epsilon(0.25))]
+    composite = [
+        (layers.Linear, rules.Epsilon(0.25)),
+        (layers.LSTM, rules.Epsilon(0.25)),
+        (layers.LocalResponseNorm, rules.Pass()),  # which has no rule of its own
+    ]
     arguments: Any = {"composite": composite, "start": Draw(sample.name, "normal")(*out.shape)}
     same(plain.explain(net, fed, **arguments), lrp.explain(net, fed, **arguments), 1e-9)
 
