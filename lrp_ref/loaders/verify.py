@@ -157,9 +157,9 @@ def _run(path: Path, conversion: Any, fed: Mapping[str, Any], cast: bool, tensor
     """Return these tensors as onnxruntime computes them."""
     runtime = require("onnxruntime", extra="runtime", purpose="compare with onnxruntime")
     try:
-        source = _source(path, cast, list(conversion.inputs.values()), tensors)
+        source = _source(path, cast, [*conversion.inputs.values(), *conversion.constants], tensors)
         session = runtime.InferenceSession(source, _options(runtime), ["CPUExecutionProvider"])
-        feeds = {}
+        feeds = {name: array for name, array in conversion.constants.items() if name in _names(session)}
         for name, array in fed.items():
             tensor = conversion.inputs[name]
             feeds[tensor] = np.ascontiguousarray(array).astype(_dtype(session, tensor))
@@ -168,6 +168,10 @@ def _run(path: Path, conversion: Any, fed: Mapping[str, Any], cast: bool, tensor
         text = " ".join(str(error).split())[:200]
         raise ModelFormatError(f"{path}: onnxruntime cannot run it: {text}") from error
     return found
+
+
+def _names(session: Any) -> set[str]:
+    return {spec.name for spec in session.get_inputs()}
 
 
 def _options(runtime: Any) -> Any:

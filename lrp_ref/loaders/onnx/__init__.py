@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ...network.network import Network
 from . import (  # noqa: F401  they register operators
@@ -35,6 +37,7 @@ from .build import Conversion
 from .convert import HANDLERS
 from .file import read
 from .select import convert_outputs
+from .starts import fixed_input
 
 
 def load(
@@ -42,6 +45,7 @@ def load(
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
     batch_axes: Mapping[str, int | None] | None = None,
+    constants: Mapping[str, Any] | None = None,
     output: str | Sequence[str] | None = None,
 ) -> Network:
     """Read an ONNX file as a network.
@@ -67,6 +71,8 @@ def load(
         shapes: input name in the file → shape as in the file, to fix sizes that the file leaves free (None: free).
         batch_axes: input name in the file → its batch axis, where it is not the one above; None: the whole array is
             one sample.
+        constants: input name in the file → the value that it has for every sample (a sampling rate, a switch); it is no
+            input of the network then.
         output: the outputs to load: tensors of the file, also inside it, or nodes as ``lrp-ref show`` lists them; None
             for all outputs.
 
@@ -79,7 +85,7 @@ def load(
         ParameterError: ``shapes`` or ``batch_axes`` name an input that does not exist, or ``output`` no tensor or node.
         MissingExtraError: the onnx package is not installed.
     """
-    return convert(path, shapes=shapes, batch_axes=batch_axes, output=output).network
+    return convert(path, shapes=shapes, batch_axes=batch_axes, constants=constants, output=output).network
 
 
 def convert(
@@ -87,11 +93,16 @@ def convert(
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
     batch_axes: Mapping[str, int | None] | None = None,
+    constants: Mapping[str, Any] | None = None,
     output: str | Sequence[str] | None = None,
 ) -> Conversion:
     """Read an ONNX file as :func:`load` does, and also say which of its tensors the network's values are."""
+    graph = read(path)
+    given = {name: fixed_input(graph, name, value) for name, value in (constants or {}).items()}
+    left = tuple(spec for spec in graph.inputs if spec.name not in given)
     choices = Choices({k: tuple(v) for k, v in (shapes or {}).items()}, dict(batch_axes or {}))
-    return convert_outputs(read(path), choices, output)
+    part = replace(graph, inputs=left, constants={**graph.constants, **given})
+    return replace(convert_outputs(part, choices, output), constants=given)
 
 
 def operators() -> tuple[str, ...]:

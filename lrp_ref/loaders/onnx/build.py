@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ...layers import Layer
 from ...network.inputs import Input
@@ -42,6 +43,7 @@ class Conversion:
         made: for each node: the tensor of the file that it computes; helpers compute none.
         values: for each value of the network that is a tensor of the file, in order: that tensor, and its batch axis
             (None: it has none).
+        constants: of each input of the file that the caller gave a value: that value.
         rounding: "quantised" or "half" where the file rounds values in between that the network does not; else "".
     """
 
@@ -51,6 +53,7 @@ class Conversion:
     made: dict[str, str]
     values: dict[str, tuple[str, int | None]]
     rounding: str = ""
+    constants: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assemble(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import ParameterError, unknown
 from .batches import FreeSizes
 from .file import Graph, GraphInput, Op
 from .notes import HALF
@@ -29,6 +30,25 @@ def constant_value(op: Op) -> np.ndarray[Any, Any]:
     return np.asarray(op.attributes["value"])
 
 
+def fixed_input(graph: Graph, name: str, value: Any) -> np.ndarray[Any, Any]:
+    """Return the value of an input that is the same for every sample.
+
+    Raises:
+        ParameterError: no such input, or a value that it cannot have.
+    """
+    spec = next((i for i in graph.inputs if i.name == name), None)
+    if spec is None:
+        raise unknown(f"input of {graph.path}", name, [i.name for i in graph.inputs])
+    try:
+        array = np.asarray(value).astype(spec.dtype, casting="same_kind")
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{graph.path}: input '{name}' is {spec.dtype}, which {value!r:.60} is not") from error
+    shape = spec.shape or ()
+    if len(shape) != array.ndim or any(isinstance(n, int) and n != m for n, m in zip(shape, array.shape, strict=False)):
+        raise ParameterError(f"{graph.path}: input '{name}' has shape {shape}, the value given for it {array.shape}")
+    return array
+
+
 def input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
     """Return an input as a signal, or why it cannot be one."""
     if spec.shape is None and spec.name not in free.choices.shapes:
@@ -40,7 +60,8 @@ def input_signal(spec: GraphInput, batch: int, free: FreeSizes) -> Tensor:
         )
     sizes = free.sizes(spec, batch)
     if sizes is None:
-        return Refused(f"input '{spec.name}' is a single number, without a batch axis")
+        said = f"load(..., constants={{'{spec.name}': value}})"
+        return Refused(f"input '{spec.name}' is a single number, without a batch axis: say which, with {said}")
     if max(map(count, sizes)) > LARGEST:
         return Refused(f"input '{spec.name}' of shape {spec.shape} is larger than any memory")
     return Signal(f"@{spec.name}", batch, sizes, sizes, integer=spec.dtype.kind in "iub")
