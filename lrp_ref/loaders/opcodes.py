@@ -1,7 +1,7 @@
 """The opcodes of a pickle, carried out on plain values: nothing is imported, and nothing is called by its name.
 
 A pickle is a program for a stack machine. Here its instructions make numbers, texts, lists, tuples and dicts; what it
-calls is looked up in the caller's table of makers, and anything else that it names is refused. Python's own ``pickle``
+calls is looked up in the table of its format, and anything else that it names is refused. Python's own ``pickle``
 module, which imports what a file names, is never used.
 """
 
@@ -10,82 +10,58 @@ from __future__ import annotations
 import io
 import pickletools
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from typing import IO, Any
 
-from ..errors import ModelFormatError
+from ..errors import LrpError, ModelFormatError
+from .allowed import RARE, Named, Record, Table
+from .limits import Budget, bound
 
 OPCODES = 1_000_000  # of one pickle; a network of a thousand layers takes some ten thousand
-MEMO = 100_000
-KEYS = (str, bytes, int, float, type(None))  # of dicts: the hash of a tuple goes as deep as the file nests it
-
-Maker = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Named:
-    """What a pickle names to call it, or to make an object of it: a module and a name in it."""
-
-    name: str
+MEMO = 100_000  # values that it may name, to be used again
+LARGEST = 1 << 63  # of integers; those of any length can be made to share a hash, and then a dict takes ages
+ENTRY = 100  # bytes that an entry of a list or dict takes when it is copied
 
 
-@dataclass
-class Record:
-    """An object of a class that the caller lets stand for itself: the class's name and the attributes.
-
-    Attributes:
-        kind: module and name of the class, as in "modules.linear.Linear".
-        attributes: by name.
-    """
-
-    kind: str
-    attributes: dict[Any, Any] = field(default_factory=dict)
-
-    def accept(self, state: Any) -> None:
-        """Take the attributes that the pickle has for this object."""
-        if not isinstance(state, dict):
-            raise ModelFormatError(f"the attributes of a {self.kind} are a {type(state).__name__}, not a dict")
-        self.attributes.update(state)
-
-
-def interpret(
-    content: bytes,
-    makers: Mapping[str, Maker],
-    *,
-    records: Callable[[str], bool] = lambda name: False,
-    persistent: Callable[[Any], Any] | None = None,
-) -> Any:
+def interpret(content: bytes | IO[bytes], table: Table, size: int = 0) -> Any:
     """Return the value that a pickle describes.
 
     Args:
-        content: the pickle.
-        makers: module and name, as in "numpy.dtype" → what to call in its place. It gets the arguments in the file,
-            must trust none of them, and may return an object with a method ``accept``, which gets what the file has
-            as the object's state.
-        records: whether an object of this class is to become a :class:`Record`.
-        persistent: returns what an identifier of something outside the pickle stands for; None to refuse them.
+        content: the pickle, or a file that is left behind the pickle's end.
+        table: what it may name and do.
+        size: bytes of the whole file, by which memory is bounded, where ``content`` is a file.
 
     Raises:
-        ModelFormatError: not a pickle, damaged, too long, or it names what is neither a maker nor a record.
+        ModelFormatError: not a pickle, damaged, too long, or it does what is not allowed.
+        LrpError: what ``table`` raises.
 
     Example:
         >>> import pickle
-        >>> interpret(pickle.dumps({"sizes": [2, (3, 4.5)]}), {})
+        >>> interpret(pickle.dumps({"sizes": [2, (3, 4.5)]}), Table())
         {'sizes': [2, (3, 4.5)]}
-        >>> interpret(b"cos\\nsystem\\n(S'true'\\ntR.", {})
+        >>> interpret(b"cos\\nsystem\\n(S'true'\\ntR.", Table())
         Traceback (most recent call last):
-        lrp_ref.errors.ModelFormatError: it names 'os.system', which is never called; no code of a file is run
+            ...
+        lrp_ref.errors.ModelFormatError: byte 0: it names 'os.system', which is never called; no code of a file is run
     """
+    whole = len(content) if isinstance(content, bytes) else size
+    machine = _Machine(table, Budget(bound(whole), "its calls"))
+    place: int | None = 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes in texts that Python does not know
-            return _Machine(makers, records, persistent).run(content)
-    except ModelFormatError:
-        raise
-    except (ValueError, TypeError, LookupError, OverflowError, EOFError) as error:
+            instructions = pickletools.genops(io.BytesIO(content) if isinstance(content, bytes) else content)
+            for number, (opcode, argument, place) in enumerate(instructions):  # noqa: B007 - for the errors
+                if number >= OPCODES:
+                    raise ModelFormatError(f"more than {OPCODES} instructions")
+                machine.step(opcode.name, argument)
+    except LrpError as error:
+        raise type(error)(f"byte {place}: {error}") from error
+    # What pickletools raises on bytes that are no pickle, what a stack or memo lacks, and arguments that do not fit.
+    except (ValueError, TypeError, LookupError, OverflowError, EOFError, MemoryError) as error:
         text = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ModelFormatError(f"not a pickle, or damaged: {text}") from error
+        raise ModelFormatError(f"not a pickle, or damaged behind byte {place}: {text}") from error
+    return machine.result
 
 
 _MARK = object()
@@ -106,55 +82,54 @@ _FIXED: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "MARK": lambda: _MARK,
 }
+_KEYS = (str, bytes, int, float, bool, type(None))  # of dicts: the hash of a tuple goes as deep as the file nests it
 
 
 class _Machine:
     """The stack and the memo of one pickle; a method for each instruction that does more than push a constant."""
 
-    def __init__(
-        self,
-        makers: Mapping[str, Maker],
-        records: Callable[[str], bool],
-        persistent: Callable[[Any], Any] | None,
-    ) -> None:
-        self.makers, self.records, self.persistent = makers, records, persistent
+    def __init__(self, table: Table, budget: Budget) -> None:
+        self.table, self.budget = table, budget
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.result: Any = None
 
-    def run(self, content: bytes) -> Any:
-        """Return what is on top of the stack at the end."""
-        for number, (opcode, argument, place) in enumerate(pickletools.genops(io.BytesIO(content))):
-            if number >= OPCODES:
-                raise ModelFormatError(f"more than {OPCODES} instructions")
-            if opcode.name == "STOP":
-                break
-            self.step(opcode.name, argument, place or 0)
-        return self.pop()
-
-    def step(self, name: str, argument: Any, place: int) -> None:
+    def step(self, name: str, argument: Any) -> None:
         """Carry out one instruction."""
-        if name in _PLAIN:
-            self.stack.append(bytes(argument) if isinstance(argument, bytearray) else argument)
+        rare = name in RARE and name not in self.table.instructions
+        if name in _PLAIN and not rare:
+            self._constant(argument)
         elif name in _FIXED:
             self.stack.append(_FIXED[name]())
-        elif name in _STEPS:
+        elif name in _STEPS and not rare:
             _STEPS[name](self, argument)
         elif name not in ("PROTO", "FRAME"):
-            raise ModelFormatError(f"the instruction {name} at byte {place}, which no model needs; refused")
+            raise ModelFormatError(f"the instruction {name} is refused; {self.table.advice}")
+
+    def _constant(self, value: Any) -> None:
+        if isinstance(value, int) and not -LARGEST <= value < 2 * LARGEST:
+            raise ModelFormatError("an integer of more than 64 bits")
+        self.stack.append(bytes(value) if isinstance(value, bytearray) else value)
+
+    def _stop(self, _: Any) -> None:
+        if len(self.stack) != 1 or self.stack[0] is _MARK:
+            raise ModelFormatError("it does not end with one value")
+        self.result = self.stack.pop()
 
     # -- the stack --------------------------------------------------------------------------------------------------
 
-    def pop(self) -> Any:
-        """Take the topmost value."""
-        value = self.stack.pop()
-        if value is _MARK:
-            raise ValueError("a mark where a value is expected")
-        return value
+    def _take(self, count: int) -> list[Any]:
+        """Take the topmost values, none of which is a mark."""
+        if len(self.stack) < count or any(value is _MARK for value in self.stack[-count:]):
+            raise ModelFormatError("an instruction takes more values than there are")
+        taken = self.stack[-count:]
+        del self.stack[-count:]
+        return taken
 
     def _top(self) -> Any:
-        if self.stack[-1] is _MARK:
-            raise ValueError("a mark where a value is expected")
-        return self.stack[-1]
+        (value,) = self._take(1)
+        self.stack.append(value)
+        return value
 
     def _since_mark(self) -> list[Any]:
         found: list[Any] = []
@@ -175,10 +150,8 @@ class _Machine:
 
     def _put(self, argument: Any) -> None:
         if len(self.memo) >= MEMO:
-            raise ModelFormatError(f"more than {MEMO} entries in its memo")
+            raise ModelFormatError(f"more than {MEMO} named values")
         self.memo[int(argument)] = self._top()
-
-    _binput = _long_binput = _put
 
     def _put_next(self, _: Any) -> None:
         self._put(len(self.memo))
@@ -186,55 +159,38 @@ class _Machine:
     def _get(self, argument: Any) -> None:
         self.stack.append(self.memo[int(argument)])
 
-    _binget = _long_binget = _get
-
     # -- containers -------------------------------------------------------------------------------------------------
 
     def _tuple(self, _: Any) -> None:
         self.stack.append(tuple(self._since_mark()))
 
-    def _tuple1(self, _: Any) -> None:
-        self.stack.append((self.pop(),))
-
-    def _tuple2(self, _: Any) -> None:
-        second, first = self.pop(), self.pop()
-        self.stack.append((first, second))
-
-    def _tuple3(self, _: Any) -> None:
-        third, second, first = self.pop(), self.pop(), self.pop()
-        self.stack.append((first, second, third))
-
     def _list(self, _: Any) -> None:
         self.stack.append(self._since_mark())
 
     def _append(self, _: Any) -> None:
-        self._extend([self.pop()])
+        self._extend(self._take(1))
 
     def _appends(self, _: Any) -> None:
         self._extend(self._since_mark())
 
     def _extend(self, values: list[Any]) -> None:
         if not isinstance(self._top(), list):
-            raise ValueError("it appends to what is no list")
+            raise ModelFormatError("an element for what is no list")
         self._top().extend(values)
 
     def _dict(self, _: Any) -> None:
-        entries = self._since_mark()
-        self.stack.append({})
-        self._set(entries)
+        self.stack.append(pairs(self._since_mark()))
 
     def _setitem(self, _: Any) -> None:
-        value, key = self.pop(), self.pop()
-        self._set([key, value])
+        self._set(self._take(2))
 
     def _setitems(self, _: Any) -> None:
         self._set(self._since_mark())
 
     def _set(self, entries: list[Any]) -> None:
-        keys, values = entries[::2], entries[1::2]
-        if not isinstance(self._top(), dict) or not all(isinstance(key, KEYS) for key in keys):
-            raise ValueError("it sets entries of what is no dict, or by keys that are neither texts nor numbers")
-        self._top().update(zip(keys, values, strict=True))
+        if not isinstance(self._top(), dict):
+            raise ModelFormatError("an entry for what is no dictionary")
+        self._top().update(pairs(entries))
 
     # -- what the file names ----------------------------------------------------------------------------------------
 
@@ -243,26 +199,28 @@ class _Machine:
         self._name(module, name)
 
     def _stack_global(self, _: Any) -> None:
-        name, module = self.pop(), self.pop()
+        module, name = self._take(2)
         if not isinstance(name, str) or not isinstance(module, str):
-            raise ValueError("a name that is no text")
+            raise ModelFormatError("a name that is no text")
         self._name(module, name)
 
     def _name(self, module: str, name: str) -> None:
         # A name with a dot would reach into what the module has imported.
-        whole = f"{module}.{name}"
-        if "." in name or not (whole in self.makers or self.records(whole)):
-            raise ModelFormatError(f"it names {whole[:60]!r}, which is never called; no code of a file is run")
+        table, whole = self.table, f"{module}.{name}"
+        if "." in name or not (whole in table.makers or whole in table.names or table.records(whole)):
+            raise table.unknown(whole)
         self.stack.append(Named(whole))
 
     def _reduce(self, _: Any) -> None:
-        arguments, called = self.pop(), self.pop()
-        if not isinstance(called, Named) or called.name not in self.makers or not isinstance(arguments, tuple):
-            raise ValueError("it calls what is no function")
-        self.stack.append(self.makers[called.name](*arguments))
+        called, arguments = self._take(2)
+        known = isinstance(called, Named) and called.name in self.table.makers
+        if not known or not isinstance(arguments, tuple):
+            raise ModelFormatError("a call of what is no function")
+        self._count(arguments)
+        self.stack.append(self.table.makers[called.name](*arguments))
 
     def _newobj(self, _: Any) -> None:
-        arguments, kind = self.pop(), self.pop()
+        kind, arguments = self._take(2)
         self._object(kind, arguments)
 
     def _obj(self, _: Any) -> None:
@@ -272,34 +230,71 @@ class _Machine:
     def _inst(self, argument: Any) -> None:
         arguments = self._since_mark()
         self._global(argument)
-        self._object(self.pop(), arguments)
+        self._object(self.stack.pop(), arguments)
 
     def _object(self, kind: Any, arguments: Any) -> None:
-        if not isinstance(kind, Named) or not self.records(kind.name) or len(arguments):
-            raise ValueError("an object that is made with arguments, or of what is no class")
+        if not isinstance(kind, Named) or not self.table.records(kind.name) or len(arguments):
+            raise ModelFormatError("an object that is made with arguments, or of what is no class")
         self.stack.append(Record(kind.name))
 
     def _build(self, _: Any) -> None:
-        state = self.pop()
+        (state,) = self._take(1)
         accept = getattr(self._top(), "accept", None)
         if accept is None:
-            raise ValueError("it sets the state of what has none")
+            raise ModelFormatError(f"the instruction BUILD sets the state of what has none; {self.table.advice}")
+        self._count(state)
         accept(state)
 
     def _binpersid(self, _: Any) -> None:
-        if self.persistent is None:
+        if self.table.persistent is None:
             raise ModelFormatError("it refers to something outside itself; refused")
-        self.stack.append(self.persistent(self.pop()))
+        (described,) = self._take(1)
+        self._count(described)
+        self.stack.append(self.table.persistent(described))
+
+    def _count(self, given: Any) -> None:
+        """Count what a call may copy: a program can name one large value, and give it to many calls."""
+        self.budget.take(_weight(given), "what is given to them")
+        for value in given if isinstance(given, tuple) else ():
+            self.budget.take(_weight(value), "what is given to them")
+
+
+def pairs(values: list[Any]) -> dict[Any, Any]:
+    """Return a dictionary of keys and values in turn.
+
+    Raises:
+        ModelFormatError: a key without a value, or one that is neither a text nor a number.
+
+    Example:
+        >>> pairs(["a", 1, "b", 2])
+        {'a': 1, 'b': 2}
+    """
+    if len(values) % 2:
+        raise ModelFormatError("a dictionary with a key without a value")
+    if not all(type(key) in _KEYS for key in values[::2]):
+        raise ModelFormatError("a dictionary with a key that is no text and no number")
+    return dict(zip(values[::2], values[1::2], strict=True))
+
+
+def _weight(value: Any) -> int:
+    """Return about how many bytes a copy of a value takes, without what is inside it."""
+    if not isinstance(value, str | bytes | list | tuple | dict):
+        return 0
+    return len(value) * (1 if isinstance(value, bytes) else 4 if isinstance(value, str) else ENTRY)
 
 
 _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    name: getattr(_Machine, f"_{name.lower()}")
-    for name in (
-        "POP", "POP_MARK", "DUP", "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET", "TUPLE",
-        "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "APPEND", "APPENDS", "DICT", "SETITEM", "SETITEMS", "GLOBAL",
-        "STACK_GLOBAL", "REDUCE", "NEWOBJ", "OBJ", "INST", "BUILD", "BINPERSID",
-    )
+    "PUT": _Machine._put, "BINPUT": _Machine._put, "LONG_BINPUT": _Machine._put,
+    "GET": _Machine._get, "BINGET": _Machine._get, "LONG_BINGET": _Machine._get,
+    "TUPLE1": lambda m, _: m.stack.append(tuple(m._take(1))),
+    "TUPLE2": lambda m, _: m.stack.append(tuple(m._take(2))),
+    "TUPLE3": lambda m, _: m.stack.append(tuple(m._take(3))),
+    **{
+        name: getattr(_Machine, f"_{name.lower()}")
+        for name in (
+            "POP", "POP_MARK", "DUP", "TUPLE", "LIST", "APPEND", "APPENDS", "DICT", "SETITEM", "SETITEMS", "GLOBAL",
+            "STACK_GLOBAL", "REDUCE", "NEWOBJ", "OBJ", "INST", "BUILD", "BINPERSID", "STOP",
+        )
+    },
+    next(o.name for o in pickletools.opcodes if o.code == "\x94"): _Machine._put_next,  # by the next number
 }  # fmt: skip
-_STEPS[next(o.name for o in pickletools.opcodes if o.code == "\x94")] = (
-    _Machine._put_next
-)  # as PUT, with the next number

@@ -364,6 +364,25 @@ def test_sizes_that_lie_are_refused_before_anything_is_allocated(modules: Any, t
     refused(path, "whole numbers")
 
 
+def test_what_a_file_names_again_and_again_is_counted(modules: Any, tmp_path: Path) -> None:
+    path = tmp_path / "net.nn"
+    inner = sequential([], modules)
+    for _ in range(6):  # 100⁶ networks without a module
+        outer = modules["Sequential"]()
+        outer.modules = [inner] * 100
+        inner = outer
+    path.write_bytes(pickle.dumps(inner, 2))
+    refused(path, "more than 10000 modules")
+    whole = sequential([("Linear", (700, 700), np.ones((700, 700)), np.ones(700))], modules)
+    whole.modules[0].W = whole.modules[0].W.astype(">f8")  # each module would have a copy in the machine's order
+    whole.modules *= 60
+    path.write_bytes(pickle.dumps(whole, 2))
+    assert len(lrp.load(path).nodes) == 60
+    whole.modules *= 2
+    path.write_bytes(pickle.dumps(whole, 2))
+    refused(path, "module 66 (Linear): W needs 3920000 bytes", "are allowed")
+
+
 def test_random_damage_of_a_pickle_never_escapes_as_another_error(modules: Any, tmp_path: Path) -> None:
     path, draw = tmp_path / "net.nn", np.random.default_rng(1)
     for protocol in range(6):

@@ -16,7 +16,8 @@ import weights_files as w
 
 from lrp_ref.errors import LrpError, ModelFormatError, UnsupportedError
 from lrp_ref.loaders import load
-from lrp_ref.loaders.torch import opcodes, read
+from lrp_ref.loaders.torch import read
+from lrp_ref.loaders.torch.description import TABLE
 
 ONE = {"weight": np.ones((1, 1), np.float32), "bias": np.zeros(1, np.float32)}
 DATA = {"0": np.arange(4, dtype=np.float32).tobytes()}
@@ -77,7 +78,7 @@ def programs() -> dict[str, tuple[bytes, str]]:
         "build on a tensor": (ok + b"}b", "BUILD"),
         "call of a tensor": (ok + b")R", "no function"),
         "call of a text": (w.text("os.system") + b")R", "no function"),
-        "call of a storage class": (w.name("torch", FLOATS) + w.several(w.number(4)) + b"R", "other arguments"),
+        "call of a storage class": (w.name("torch", FLOATS) + w.several(w.number(4)) + b"R", "no function"),
         "call with a list": (w.name("collections", "OrderedDict") + b"]R", "no function"),
         "call of the mark": (b"()R", "more values"),
         "OrderedDict of other things": (w.call(w.name("collections", "OrderedDict"), w.number(3)), "pairs"),
@@ -101,6 +102,9 @@ def programs() -> dict[str, tuple[bytes, str]]:
             w.call(w.REBUILD, w.storage(FLOATS, "0", 4), b"\x88", b")", b")", b"\x89", b"}"), "from 0 on"),
         "tensor of three arguments": (w.call(w.REBUILD, w.storage(FLOATS, "0", 4), b"K\x00", b")"), "arguments"),
         "tensor of no storage": (w.call(w.REBUILD, b"N", b"K\x00", b")", b")", b"\x89", b"}"), "without a storage"),
+        "storage that is part of another": (
+            w.several(w.text("storage"), w.name("torch", FLOATS), w.text("0"), w.text("cpu"), w.number(4),
+                      w.several(w.text("1"), w.number(0), w.number(4))) + b"Q", "part of another one"),
         "storage of another class": (w.storage("load", "0", 4), "torch.load"),
         "storage of a function": (
             w.several(w.text("storage"), w.REBUILD, w.text("0"), w.text("cpu"), w.number(4)) + b"Q", "class is none"),
@@ -202,7 +206,7 @@ def test_nothing_is_imported_and_no_pickle_is_loaded(tmp_path: Path) -> None:
 def test_the_allowed_names_are_these() -> None:
     """Whoever adds one has to change two places."""
     kinds = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
-    assert set(opcodes.NAMES) == {
+    assert set(TABLE.makers) | TABLE.names == {
         "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
         *(f"torch.{kind}Storage" for kind in kinds),
     }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,13 @@ import numpy as np
 
 from ...errors import ModelFormatError, UnsupportedError
 from .. import opcodes
+from ..allowed import RARE, Maker, Named, Record, Table
+from ..limits import Budget, bound
 from .modules import FORMS, Module, Numbers
 
 LIMIT = 1 << 31  # bytes of one file, which is read at once
 NESTED = 8  # networks in networks
+MODULES = 10_000  # of one file, which may name one of them often
 AXES = 8
 
 
@@ -33,47 +35,55 @@ def read_pickled(path: Path) -> list[Module]:
     except OSError as error:
         raise ModelFormatError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        whole = opcodes.interpret(content, MAKERS, records=_is_module)
-        records = list(_chain(whole, 0))
+        whole = opcodes.interpret(content, TABLE)
+        records = _chain(whole)
         _refuse_others(records, path)
-        modules = [_module(record, f"module {k}") for k, record in enumerate(records, 1)]
+        budget = Budget(bound(len(content)), "its weights")
+        modules = [_module(record, f"module {k}", budget) for k, record in enumerate(records, 1)]
     except ModelFormatError as error:
         raise ModelFormatError(f"{path}: {error}") from error
     return _of_one_type(modules)
 
 
-def _refuse_others(records: list[opcodes.Record], path: Path) -> None:
+def _refuse_others(records: list[Record], path: Path) -> None:
     others = [f"module {k} ({_kind(r)})" for k, r in enumerate(records, 1) if _kind(r) not in FORMS]
     if others:
         raise UnsupportedError(f"{path}: not read: {', '.join(others)[:300]}; known: {', '.join(FORMS)}")
 
 
-def _kind(record: opcodes.Record) -> str:
+def _kind(record: Record) -> str:
     return record.kind.rpartition(".")[2]
 
 
-def _chain(value: Any, depth: int) -> Iterator[opcodes.Record]:
-    """Yield the modules of a network, which may be a part of another."""
-    if not isinstance(value, opcodes.Record):
-        raise ModelFormatError("no module of the LRP toolbox")
-    if _kind(value) != "Sequential":
-        yield value
-        return
-    modules = value.attributes.get("modules")
-    if not isinstance(modules, list | tuple) or depth > NESTED:
-        raise ModelFormatError("a Sequential without a list of modules, or inside itself")
-    for module in modules:
-        yield from _chain(module, depth + 1)
+def _chain(whole: Any) -> list[Record]:
+    """Return the modules of a network, which may be a part of another."""
+    found: list[Record] = []
+    waiting, seen = [(whole, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if not isinstance(value, Record):
+            raise ModelFormatError("no module of the LRP toolbox")
+        if _kind(value) != "Sequential":
+            found.append(value)
+            continue
+        modules = value.attributes.get("modules")
+        if not isinstance(modules, list | tuple) or depth > NESTED:
+            raise ModelFormatError("a Sequential without a list of modules, or inside itself")
+        if seen + len(waiting) + len(modules) > MODULES:  # one list may stand a thousand times in another
+            raise ModelFormatError(f"more than {MODULES} modules")
+        waiting += [(module, depth + 1) for module in reversed(modules)]
+    return found
 
 
-def _module(record: opcodes.Record, place: str) -> Module:
+def _module(record: Record, place: str, budget: Budget) -> Module:
     kind, found = _kind(record), record.attributes
     count, strides, weighted = FORMS[kind]
     where = f"{place} ({kind})"
     if not weighted:
         sizes = _sizes(found.get("pool"), count, f"{where}: pool") if count else ()
         return Module(kind, where, sizes, _sizes(found.get("stride"), strides, f"{where}: stride") if strides else ())
-    weight, bias = _numbers(found.get("W"), f"{where}: W"), _numbers(found.get("B"), f"{where}: B")
+    weight, bias = (_numbers(found.get(name), f"{where}: {name}", budget) for name in ("W", "B"))
     if weight.ndim != count or 0 in weight.shape:
         raise ModelFormatError(f"{where}: weights of shape {weight.shape}; {count} axes are expected")
     if bias.size != weight.shape[-1]:
@@ -89,12 +99,13 @@ def _sizes(value: Any, count: int, what: str) -> tuple[int, ...]:
     return values
 
 
-def _numbers(value: Any, what: str) -> Numbers:
-    """Return an array of float32 or float64 in the machine's order of bytes."""
+def _numbers(value: Any, what: str, budget: Budget) -> Numbers:
+    """Return an array of float32 or float64 in the machine's order of bytes, which may be a copy."""
     if not isinstance(value, Array) or value.array is None:
         raise ModelFormatError(f"{what} is no array")
     if value.array.dtype.kind != "f" or value.array.dtype.itemsize not in (4, 8):
         raise ModelFormatError(f"{what} is {value.array.dtype}; float32 and float64 are read")
+    budget.take(value.array.size * 8, what)
     if not np.isfinite(value.array).all():
         raise ModelFormatError(f"{what} has values that are not finite")
     return np.ascontiguousarray(value.array, dtype=value.array.dtype.newbyteorder("="))
@@ -187,34 +198,30 @@ def _from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> Array:
     return Array().fill(content, kind, shape, order)
 
 
-def _reconstructed(kind: Any, *_: Any) -> opcodes.Record:
+def _reconstructed(kind: Any, *_: Any) -> Record:
     """Return a module as protocols before the second make it."""
-    if not isinstance(kind, opcodes.Named) or not _is_module(kind.name):
+    if not isinstance(kind, Named) or not _is_module(kind.name):
         raise ModelFormatError("an object of what is no module")
-    return opcodes.Record(kind.name)
+    return Record(kind.name)
 
 
 def _is_module(name: str) -> bool:
     return name.startswith("modules.")
 
 
-class Kind:
-    """A class that is named as an argument only."""
-
-    def __init__(self, *_: Any) -> None:
-        raise ModelFormatError("an array or a module that is made in an unusual way")
-
-
-_NUMPY: tuple[tuple[str, opcodes.Maker], ...] = (
+_NUMPY: tuple[tuple[str, Maker], ...] = (
     ("multiarray._reconstruct", Array),
     ("multiarray.scalar", Scalar),
     ("numeric._frombuffer", _from_buffer),
 )
-MAKERS: dict[str, opcodes.Maker] = {
-    "numpy.dtype": Dtype,
-    "numpy.ndarray": Kind,
-    "_codecs.encode": _encode,
-    "__builtin__.object": Kind,
-    "copy_reg._reconstructor": _reconstructed,
-    **{f"numpy.{core}.{name}": maker for core in ("core", "_core") for name, maker in _NUMPY},
-}
+TABLE = Table(
+    makers={
+        "numpy.dtype": Dtype,
+        "_codecs.encode": _encode,
+        "copy_reg._reconstructor": _reconstructed,
+        **{f"numpy.{core}.{name}": maker for core in ("core", "_core") for name, maker in _NUMPY},
+    },
+    names=frozenset(("numpy.ndarray", "__builtin__.object")),
+    records=_is_module,
+    instructions=RARE,  # objects of the older protocols, and arrays of the newest
+)

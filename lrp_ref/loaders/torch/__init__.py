@@ -1,7 +1,7 @@
 """Weights that PyTorch saved (``.pth``, ``.pt``, ``.bin``), onto a described architecture.
 
-``torch.save`` writes a pickle, which is a program. Here it is not run: ``opcodes`` reads it by an interpreter of its
-own, which can make numbers, texts, lists, dictionaries and descriptions of tensors, and refuses everything else. No
+``torch.save`` writes a pickle, which is a program. Here it is not run: :mod:`lrp_ref.loaders.opcodes` makes numbers,
+texts, lists and dictionaries of it, by the table of ``description`` also tensors, and refuses everything else. No
 class is looked up, no function is called, and neither Python's module for such files nor PyTorch is used.
 """
 

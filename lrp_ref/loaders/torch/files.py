@@ -13,8 +13,8 @@ import numpy as np
 from ...errors import ModelFormatError, UnsupportedError
 from ..archive import Archive
 from ..described.tensors import PLAIN, Stored, Tensors, shown
-from . import opcodes
-from .opcodes import Storage, View
+from .description import SAVE, Storage, View, load
+from .paths import tensors
 
 Floats = np.ndarray[Any, Any]
 
@@ -34,7 +34,7 @@ def read_tensors(path: Path) -> Tensors:
             if start.startswith(ZIP):
                 return _zip(path, size)
             if start != OLDER:
-                raise ModelFormatError(f"{path}: not a file of torch.save; {opcodes.SAVE}")
+                raise ModelFormatError(f"{path}: not a file of torch.save; {SAVE}")
             return _sequence(path, file, size)
     except OSError as error:
         raise ModelFormatError(f"{path}: cannot be read: {error.strerror}") from error
@@ -48,9 +48,9 @@ def _zip(path: Path, size: int) -> Tensors:
             raise ModelFormatError(f"{path}: a zip file with {len(found)} entries NAME/data.pkl, so none of PyTorch")
         folder = found[0].partition("/")[0]
         if f"{folder}/constants.pkl" in archive.sizes:
-            raise UnsupportedError(f"{path}: a TorchScript program, not weights alone; {opcodes.SAVE}")
-        made = opcodes.load(io.BytesIO(archive.read(found[0], DESCRIPTION)), str(path))
-        views = opcodes.tensors(made, str(path))
+            raise UnsupportedError(f"{path}: a TorchScript program, not weights alone; {SAVE}")
+        made = load(io.BytesIO(archive.read(found[0], DESCRIPTION)), str(path), size)
+        views = tensors(made, str(path))
         storages = _storages(views, path)
         for key, storage in storages.items():
             _check_size(path, storage, archive.sizes.get(f"{folder}/data/{key}", -1))
@@ -69,12 +69,12 @@ def _order(archive: Archive, name: str) -> str:
 def _sequence(path: Path, file: IO[bytes], size: int) -> Tensors:
     """Read version, system, description and keys, then of each key the number of its elements and the elements."""
     what, programs = str(path), io.BytesIO(file.read(DESCRIPTION))
-    version, system = opcodes.load(programs, what), opcodes.load(programs, what)
+    version, system = load(programs, what, size), load(programs, what, size)
     if version != VERSION or not isinstance(system, dict) or system.get("little_endian") is not True:
         again = f'with PyTorch: torch.save(torch.load("{path.name}", weights_only=True), "{path.name}")'
         raise UnsupportedError(f"{path}: an old form of torch.save that is not read; {again}")
-    views = opcodes.tensors(opcodes.load(programs, what), what)
-    keys = opcodes.load(programs, what)
+    views = tensors(load(programs, what, size), what)
+    keys = load(programs, what, size)
     storages = _storages(views, path)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(storages):
         raise ModelFormatError(f"{path}: its list of storages is not that of its tensors")
