@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -156,25 +155,15 @@ def architecture_option(command: F) -> F:
     return click.option("--architecture", metavar="FILE", type=FILE, help=text)(command)
 
 
-def read_network(model: Path, output: str | None, architecture: Path | None = None, **options: Any) -> Network:
-    """Return the network of a file with the output that was asked for; what its loader warns of is a note on stderr."""
-    from .. import loaders
-
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        net = loaders.load(model, output=output, architecture=architecture, **options)
-    for one in said:
-        click.echo(f"note: {one.message}", err=True)
-    return net
-
-
 def load_network(model: Path, output: str | None, architecture: Path | None = None, **options: Any) -> Network:
     """Return the network of a file with the output that was asked for; say what is not as one might expect.
 
     That is: which of the file's outputs it has not, a batch that is not the first axis, and what it notes of itself.
     ``options`` are the loader's.
     """
-    net = read_network(model, output, architecture, **options)
+    from .. import loaders
+
+    net = loaders.load(model, output=output, architecture=architecture, **options)
     for spec in net.inputs:
         if spec.batch_axis != 0:
             click.echo(f"note: input '{spec.name}' is {spec.described()}", err=True)

@@ -14,7 +14,7 @@ from ..layers import Layer
 from ..network.heads import heads
 from ..propagation import composites
 from ..rules import RULES, ZBox
-from .options import FILE, architecture_option, output_option, read_network
+from .options import FILE, architecture_option, output_option
 from .output import print_table
 
 
@@ -25,6 +25,7 @@ from .output import print_table
 @architecture_option
 def show(model: Path, classes: bool, output_name: str | None, architecture: Path | None) -> None:
     """List the nodes, inputs and outputs of MODEL."""
+    from .. import loaders
     from ..loaders.preprocess import load_sidecar
 
     sidecar = load_sidecar(model)
@@ -32,7 +33,7 @@ def show(model: Path, classes: bool, output_name: str | None, architecture: Path
         names = sidecar.classes if sidecar else ()
         print_table(("output", "class"), [[str(k), name] for k, name in enumerate(names)], right=(0,))
         return
-    net = read_network(model, output_name, architecture)
+    net = loaders.load(model, output=output_name, architecture=architecture)
     rows = [[n.name, repr(n.layer), ", ".join(n.inputs)] for n in net.nodes]
     print_table(("node", "layer", "reads"), rows)
     for spec in net.inputs:

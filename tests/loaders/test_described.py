@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import weights_files
 
 from lrp_ref import layers, loaders
 from lrp_ref.errors import ModelFormatError, ParameterError, UnsupportedError
@@ -484,7 +484,9 @@ def test_an_architecture_is_for_weights_alone(tmp_path: Path) -> None:
         loaders.load(tmp_path / "net.npz", architecture=FC)
 
 
-def test_no_warning_without_half_precision() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        built(FC, {"fc.weight": array(2, 3), "fc.bias": array(2)})
+def test_half_precision_is_noted_with_the_number_of_tensors_that_are_used(tmp_path: Path) -> None:
+    arrays = {"fc.weight": array(2, 3).astype(np.float16), "fc.bias": array(2), "other": array(2).astype(np.float16)}
+    (path := tmp_path / "w.safetensors").write_bytes(weights_files.safetensors_of(arrays))
+    net = loaders.load(path, architecture={**FC, "ignore": ["other"]})
+    assert net.notes == ("1 of 2 tensors are float16 in the file; they are computed with in float32",)
+    assert built(FC, {"fc.weight": array(2, 3), "fc.bias": array(2)}).notes == ()

@@ -88,6 +88,9 @@ def test_half_precision_becomes_single_and_double_stays(dtype: str, found: str, 
     weights = {"layers/dense/vars/0": KERNEL.astype(dtype), "layers/dense/vars/1": BIAS.astype(dtype)}
     net = load(tmp_path, keras_bytes(DENSE, weights))
     assert net.dtype == np.dtype(found)
+    said = ("2 of 2 weights are float16 in the file; they are computed with in float32",)
+    for whole in (net, load(tmp_path, keras_bytes(DENSE, weights), output="fc")):
+        assert whole.notes == (said if dtype == "f2" else ())
     (dense,) = [node.layer for node in net.nodes if isinstance(node.layer, Dense)]
     np.testing.assert_array_equal(dense.weight, KERNEL.astype(dtype).astype(found))
 

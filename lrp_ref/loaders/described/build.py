@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -68,8 +68,7 @@ def build(description: Description, tensors: Mapping[str, Floats], what: str) ->
         raise _names(description, weights, what)
     network = network.astype(_widest(network))
     _try(network, description.what)
-    _tell_half(tensors, weights, what)
-    return network
+    return replace(network, notes=_of_half(tensors, weights))
 
 
 def _made(entry: Written, weights: Weights) -> Made:
@@ -185,15 +184,16 @@ def _try(network: Network, what: str) -> None:
         raise ModelFormatError(f"{what}: an option of a layer does not fit its input: {reason}") from error
 
 
-def _tell_half(tensors: Mapping[str, Floats], weights: Weights, what: str) -> None:
-    """Say that tensors in half precision are computed with in float32."""
+def _of_half(tensors: Mapping[str, Floats], weights: Weights) -> tuple[str, ...]:
+    """Return the note that tensors in half precision are computed with in float32."""
     if not isinstance(tensors, Tensors):
-        return
-    half = [name for name in weights.taken if tensors.stored[name].kind in HALF]
-    if half:
-        kinds = " and ".join(sorted({tensors.stored[name].kind for name in half}))
-        said = f"{what}: {len(half)} of {len(weights.taken)} tensors are {kinds}; they are computed with in float32"
-        warnings.warn(said, stacklevel=6)
+        return ()
+    kinds = [tensors.stored[name].kind for name in weights.taken]
+    half = [kind for kind in kinds if kind in HALF]
+    if not half:
+        return ()
+    which = " and ".join(sorted(set(half)))
+    return (f"{len(half)} of {len(kinds)} tensors are {which} in the file; they are computed with in float32",)
 
 
 def _list(parts: Iterable[str], between: str = ", ", room: int = ROOM) -> str:

@@ -54,14 +54,13 @@ class Converter:
         outputs = self.model(model, [signal for _, signal in inputs], "")
         if output is not None:
             wanted = (output,) if isinstance(output, str) else tuple(output)
-            return self._until([spec for spec, _ in inputs], wanted, path)
+            return self._chosen([spec for spec, _ in inputs], wanted, path)
         if self.refused:
             raise UnsupportedError(f"{path}: {self._told()}")
         found = tuple(self._output(model, k, y) for k, y in enumerate(outputs) if y is not None)
-        whole = Network(tuple(self.builder.nodes), tuple(spec for spec, _ in inputs), tuple(dict.fromkeys(found)))
-        return whole.until(whole.outputs)
+        return self._until([spec for spec, _ in inputs], tuple(dict.fromkeys(found)))
 
-    def _until(self, inputs: Sequence[Input], wanted: tuple[str, ...], path: Path) -> Network:
+    def _chosen(self, inputs: Sequence[Input], wanted: tuple[str, ...], path: Path) -> Network:
         names = {node.name for node in self.builder.nodes}
         if not wanted:
             raise ParameterError(f"{path}: no output is asked for: name one, or leave the choice out")
@@ -69,7 +68,11 @@ class Converter:
             if owner(name, names) not in names:
                 behind = f" ({self._told()})" if self.refused else ""
                 raise unknown(f"output of {path}{behind}", name, names)
-        return Network(tuple(self.builder.nodes), tuple(inputs), wanted).until(wanted)
+        return self._until(inputs, wanted)
+
+    def _until(self, inputs: Sequence[Input], wanted: tuple[str, ...]) -> Network:
+        notes = self.builder.weights.notes
+        return Network(tuple(self.builder.nodes), tuple(inputs), wanted, notes=notes).until(wanted)
 
     def _told(self) -> str:
         """Return what is refused, as one line."""

@@ -15,6 +15,7 @@ from .hdf5 import Hdf5
 Array = np.ndarray[Any, Any]
 OLD_CONTAINER = "_layer_checkpoint_dependencies"  # what the first .keras files call "layers"
 TOP = "model_weights"
+HALF = {"<f2": "float16", ">f2": "float16", "bfloat16": "bfloat16"}
 
 
 class Weights(ABC):
@@ -25,13 +26,13 @@ class Weights(ABC):
         what: the file, as errors have it.
 
     Attributes:
-        half: whether one that was read has half precision in the file.
+        kinds: what was read → the type of its elements in the file.
     """
 
     def __init__(self, file: Hdf5, what: str) -> None:
         self.file = file
         self.what = what
-        self.half = False
+        self.kinds: dict[str, str] = {}
 
     def of(self, spec: Spec, names: Sequence[str], inside: Sequence[str] = ()) -> list[Array]:
         """Return the weights of a layer, as many as there are names.
@@ -45,8 +46,17 @@ class Weights(ABC):
             ModelFormatError: one is missing, or there are more of them.
         """
         places = self._places(spec, names, inside)
-        self.half = self.half or any(self.file.kind(place)[-2:] in ("f2", "16") for place in places)
+        self.kinds.update((place, self.file.kind(place)) for place in places)
         return [self.file.array(place) for place in places]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a network says of those of its weights that have half precision in the file."""
+        half = [HALF[kind] for kind in self.kinds.values() if kind in HALF]
+        if not half:
+            return ()
+        which = " and ".join(sorted(set(half)))
+        return (f"{len(half)} of {len(self.kinds)} weights are {which} in the file; they are computed with in float32",)
 
     @property
     def double(self) -> bool:
