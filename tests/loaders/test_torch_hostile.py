@@ -83,6 +83,7 @@ def programs() -> dict[str, tuple[bytes, str]]:
         "call of the mark": (b"()R", "more values"),
         "OrderedDict of other things": (w.call(w.name("collections", "OrderedDict"), w.number(3)), "pairs"),
         "OrderedDict of several": (w.call(w.name("collections", "OrderedDict"), b"]", b"]"), "pairs"),
+        "parameter without its hooks": (w.call(parameter, ok), "other"),
         "parameter of a number": (w.call(parameter, b"K\x01", b"\x88", b"}"), "other"),
         "whole model": (w.name("__main__", "Net") + b")R", "torch.save(model.state_dict(), FILE)"),
         "storage too small": (w.tensor(FLOATS, "0", 4, (3, 2), (2, 1)), "reaches to place 5"),
@@ -108,6 +109,14 @@ def programs() -> dict[str, tuple[bytes, str]]:
         "storage of another class": (w.storage("load", "0", 4), "torch.load"),
         "storage of a function": (
             w.several(w.text("storage"), w.REBUILD, w.text("0"), w.text("cpu"), w.number(4)) + b"Q", "class is none"),
+        "storage of seven entries": (
+            w.several(w.text("storage"), w.name("torch", FLOATS), w.text("0"), w.text("cpu"), w.number(4), b"N", b"N")
+            + b"Q", "no storage of a tensor"),
+        "storage of a text": (
+            w.several(w.text("storage"), w.text(FLOATS), w.text("0"), w.text("cpu"), w.number(4)) + b"Q", "is none"),
+        "storage by number": (
+            w.several(w.text("storage"), w.name("torch", FLOATS), w.number(0), w.text("cpu"), w.number(4)) + b"Q",
+            "key is no text"),
         "storage with another word": (w.several(*[w.text("module")] * 5) + b"Q", "no storage"),
         "storage that is a path": (w.tensor(FLOATS, "../0", 4, (2, 2), (2, 1)), "missing"),
         "storage of −1 elements": (w.tensor(FLOATS, "0", -1, (0,), (1,)), "no size"),

@@ -9,7 +9,7 @@ from typing import IO, Any
 from ...errors import LrpError, ModelFormatError, UnsupportedError
 from .. import opcodes
 from ..allowed import Named, Table
-from ..described.tensors import AXES, shown
+from ..described.tensors import shown
 
 STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
@@ -99,8 +99,8 @@ def _view(*arguments: Any) -> View:
         raise ModelFormatError("a tensor without a storage")
     if not isinstance(shape, tuple) or not isinstance(strides, tuple) or not _sizes((offset, *shape, *strides)):
         raise ModelFormatError("a tensor whose offset, sizes or strides are no integers from 0 on")
-    if len(shape) != len(strides) or len(shape) > AXES:
-        raise ModelFormatError(f"a tensor of {len(shape)} sizes and {len(strides)} strides; {AXES} axes are allowed")
+    if len(shape) != len(strides):
+        raise ModelFormatError(f"a tensor of {len(shape)} sizes and {len(strides)} strides")
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if 0 not in shape and last >= storage.elements:
         raise ModelFormatError(f"a tensor that reaches to place {last} of a storage of {storage.elements} elements")
