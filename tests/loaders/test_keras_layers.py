@@ -208,6 +208,69 @@ def test_batch_norm_is_its_formula(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", [
+    "celu", "hard_shrink", "hard_tanh", "log_sigmoid", "mish", "relu6", "soft_shrink", "softsign", "tanh_shrink",
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["Activation", "Dense"])
+def test_an_activation_is_pytorch_s_of_that_name(name: str, kind: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    theirs = {"hard_shrink": "hardshrink", "hard_tanh": "hardtanh", "log_sigmoid": "logsigmoid",
+              "soft_shrink": "softshrink", "tanh_shrink": "tanhshrink"}  # fmt: skip
+    x = np.array([[-30, -1.5, -0.5, -0.2, 0], [0.3, 0.5, 1, 2.5, 8]], np.float32)
+    weights = () if kind == "Activation" else (np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
+    net = one(tmp_path, [5], entry(kind, "a", activation=name), *(weights or (BIAS,)))
+    expected = getattr(torch.nn.functional, theirs.get(name, name))(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(net.forward(x), expected, rtol=1e-6, atol=1e-7)
+    assert net.outputs == ("a" if kind == "Activation" else f"a.{name}",)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [
+    ((6,), -1), ((5, 6), -1), ((5, 6), [2]), ((4, 5, 6), [-1]), ((4, 5, 6), [1, 2, 3]), ((4, 5, 6), [2, 3]),
+    ((4, 5, 6), 1), ((4, 5, 6), [1, 3]),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["LayerNormalization", "RMSNormalization"])
+def test_a_layer_norm_is_its_formula(shape: tuple[int, ...], axis: Any, kind: str, tmp_path: Path) -> None:
+    x = numbers(3, *shape) * 3 + 1
+    places = [a % x.ndim for a in (axis if isinstance(axis, list) else [axis])]
+    sizes, centred = [x.shape[a] for a in places], kind == "LayerNormalization"
+    gamma, beta = numbers(*sizes, seed=1), numbers(*sizes, seed=2)
+    options = {"axis": axis, "epsilon": 0.02}
+    net = one(tmp_path, list(shape), entry(kind, "n", **options), *((gamma, beta) if centred else (gamma,)))
+    fitted = [1 if k not in places else n for k, n in enumerate(x.shape)]
+    mean = x.mean(axis=tuple(places), keepdims=True) if centred else 0
+    expected = (x - mean) / np.sqrt(((x - mean) ** 2).mean(axis=tuple(places), keepdims=True) + 0.02)
+    expected = expected * gamma.reshape(fitted) + (beta.reshape(fitted) if centred else 0)
+    np.testing.assert_allclose(net.forward(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_norm_between_convolutions_and_its_defaults(tmp_path: Path) -> None:
+    config = sequential(
+        entry("InputLayer", "x", batch_shape=[None, 4, 5, 3]),
+        entry("Conv2D", "c", use_bias=False),
+        entry("LayerNormalization", "n", center=False),
+    )
+    weights = {"layers/conv2d/vars/0": np.eye(3, dtype=np.float32)[None, None]}
+    gamma = numbers(3)
+    net = load(tmp_path, keras_bytes(config, {**weights, "layers/layer_normalization/vars/0": gamma}))
+    x = numbers(2, 4, 5, 3) / 10
+    expected = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-3) * gamma
+    np.testing.assert_allclose(net.forward(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "axis", "groups"), [
+    ((6,), -1, 3), ((5, 6), -1, 2), ((4, 5, 6), -1, 3), ((4, 5, 6), 3, -1), ((6, 4, 5), 1, 2),
+])  # fmt: skip
+def test_a_group_norm_is_pytorch_s(shape: tuple[int, ...], axis: int, groups: int, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    x, gamma, beta = numbers(3, *shape) * 3 + 1, numbers(6, seed=1), numbers(6, seed=2)
+    layer = entry("GroupNormalization", "n", groups=groups, axis=axis)
+    net = one(tmp_path, list(shape), layer, gamma, beta)
+    first = np.ascontiguousarray(np.moveaxis(x, axis, 1))
+    given = (torch.from_numpy(a) for a in (gamma, beta))
+    theirs = torch.nn.functional.group_norm(torch.from_numpy(first), 6 if groups == -1 else groups, *given, eps=1e-3)
+    np.testing.assert_allclose(net.forward(x), np.moveaxis(theirs.numpy(), 1, axis), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("after", [True, False])
 def test_a_gru_is_its_formula_with_the_gates_z_r_h(after: bool, tmp_path: Path) -> None:
     kernel, recurrent, x = numbers(3, 6), numbers(2, 6), numbers(4, 5, 3)
@@ -338,6 +401,16 @@ def test_all_layers_that_are_not_known_are_named_and_nothing_is_imported(tmp_pat
     (entry("BatchNormalization", "l", axis=0), "axis 0 is the batch"),
     (entry("BatchNormalization", "l", axis=7), "axis 7"),
     (entry("Softmax", "l", axis=True), "axis True"),
+    (entry("LayerNormalization", "l", axis=0), "axis 0 is the batch"),
+    (entry("LayerNormalization", "l", axis=[1, 1]), "not in order"),
+    (entry("LayerNormalization", "l", axis=[]), "none or not"),
+    (entry("LayerNormalization", "l", axis="x"), "axis 'x'"),
+    (entry("GroupNormalization", "l", axis=[1, 0]), "axis 0 is the batch"),
+    (entry("LayerNormalization", "l", axis=7), "axis 7"),
+    (entry("LayerNormalization", "l", rms_scaling=True), "rms_scaling"),
+    (entry("GroupNormalization", "l", axis=0), "axis 0 is the batch"),
+    (entry("GroupNormalization", "l", groups=3), "3 groups of 4 channels"),
+    (entry("GroupNormalization", "l", groups=-2), "-2 groups"),
     (entry("ReLU", "l", threshold=1.0), "threshold 1.0"),
     (entry("LSTM", "l"), "2 axes"),
     (entry("Conv2D", "l"), "an input with 2 axes"),

@@ -116,7 +116,8 @@ def itself(keras: Any) -> Any:
 
 ACTIVATIONS = (
     "elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6", "selu", "sigmoid", "silu",
-    "softmax", "softplus", "swish", "tanh", "log_softmax",
+    "softmax", "softplus", "swish", "tanh", "log_softmax", "celu", "hard_shrink", "hard_tanh", "log_sigmoid", "mish",
+    "soft_shrink", "softsign", "tanh_shrink",
 )  # fmt: skip
 
 CASES: dict[str, Build] = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ModelFormatError, UnsupportedError
 from ...network.network import Network
-from . import activations, conv, dense, merge, pooling, recurrent, routing  # noqa: F401  they register layers
+from . import activations, conv, dense, merge, normalization, pooling, recurrent, routing  # noqa: F401  they register
 from .build import HANDLERS, Builder, Refusal
 from .config import Model, Reader
 from .convert import Converter, clean

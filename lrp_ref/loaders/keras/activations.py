@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 
 from ...layers import (
+    CELU,
     ELU,
     GELU,
     SELU,
+    Add,
     Clip,
     Exp,
+    Function,
     HardSigmoid,
     HardSwish,
+    HardTanh,
     Layer,
     LeakyReLU,
+    Multiply,
     ReLU,
+    Shrink,
     Sigmoid,
     SiLU,
     Softmax,
@@ -28,18 +34,23 @@ from .build import Refusal, Signal, Site, layer, number
 from .config import shown
 
 PLAIN: dict[str, Callable[[], Layer]] = {
+    "celu": CELU,
     "elu": ELU,
     "exponential": Exp,
     "gelu": GELU,
+    "hard_shrink": Shrink,
     "hard_silu": HardSwish,
     "hard_swish": HardSwish,
+    "hard_tanh": HardTanh,
     "leaky_relu": lambda: LeakyReLU(0.2),
     "relu": ReLU,
     "relu6": lambda: Clip(0, 6),
     "selu": SELU,
     "sigmoid": Sigmoid,
     "silu": SiLU,
+    "soft_shrink": lambda: Shrink(0.5, 0.5),
     "softplus": Softplus,
+    "softsign": lambda: Function("softsign"),
     "swish": SiLU,
     "tanh": Tanh,
 }
@@ -84,9 +95,39 @@ def activated(site: Site, x: Signal, value: Any, tag: str | None = None) -> Sign
         return site.emit(Softmax(axis=x.axis(-1), log=SOFTMAX[name]), [x], tag)
     if name == "hard_sigmoid":
         return site.each(hard_sigmoid(site.builder.version), x, tag)
+    if name in COMPOSED:
+        return COMPOSED[name](site, x, tag)
     if name not in PLAIN:
         raise Refusal(f"the activation {shown(name)}")
     return site.each(PLAIN[name](), x, tag)
+
+
+def _mish(site: Site, x: Signal, tag: str) -> Signal:
+    """x·tanh(softplus(x)), whose second factor is a gate."""
+    inner = site.each(Softplus(), x, _inside(tag, "softplus"))
+    return site.emit(Multiply(gate=1), [x, site.each(Tanh(), inner, _inside(tag, "tanh"))], tag)
+
+
+def _log_sigmoid(site: Site, x: Signal, tag: str) -> Signal:
+    """−softplus(−x)."""
+    turned = site.each(Function("negative"), x, _inside(tag, "negative"))
+    return site.each(Function("negative"), site.each(Softplus(), turned, _inside(tag, "softplus")), tag)
+
+
+def _tanh_shrink(site: Site, x: Signal, tag: str) -> Signal:
+    """x − tanh(x)."""
+    return site.emit(Add((1, -1)), [x, site.each(Tanh(), x, _inside(tag, "tanh"))], tag)
+
+
+def _inside(tag: str, name: str) -> str:
+    return f"{tag}.{name}" if tag else name
+
+
+COMPOSED: dict[str, Callable[[Site, Signal, str], Signal]] = {
+    "log_sigmoid": _log_sigmoid,
+    "mish": _mish,
+    "tanh_shrink": _tanh_shrink,
+}
 
 
 def _by_layer(site: Site, x: Signal, value: dict[str, Any]) -> Signal:

@@ -68,10 +68,10 @@ def _batch_norm(site: Site) -> Sequence[Signal]:
     if x.rank > 3 and axis in (-1, x.rank - 1):
         x = site.first(x)  # where a convolution follows, the two can become one
     norm = Affine.batch_norm(gamma, beta, mean, variance, epsilon=epsilon)  # in double precision, rounded once
-    return [site.emit(_along(site, x, axis, norm.scale, norm.shift), [x])]
+    return [site.emit(along(site, x, axis, norm.scale, norm.shift), [x])]
 
 
-def _along(site: Site, x: Signal, axis: Any, scale: Array | None, shift: Array | None) -> Affine:
+def along(site: Site, x: Signal, axis: Any, scale: Array | None, shift: Array | None) -> Affine:
     """Return y = scale·x + shift with one number of each for every position of an axis of Keras's array."""
     place = x.axis(axis)
     sizes = {None if p is None else p.shape[0] for p in (scale, shift)} - {None}
@@ -95,7 +95,7 @@ def _rescaling(site: Site) -> Sequence[Signal]:
     if any(v.size > 1 for v in values):
         size = x.channels
         scale, offset = (np.broadcast_to(v, (size,)) if v.size in (1, size) else v for v in values)
-        return [site.emit(_along(site, x, -1, scale, offset), [x])]
+        return [site.emit(along(site, x, -1, scale, offset), [x])]
     scale, offset = (site.parameter(v) for v in values)
     return [site.emit(Affine(scale, offset if offset.any() else None), [x])]
 
@@ -125,7 +125,7 @@ def _normalization(site: Site) -> Sequence[Signal]:
         (axes,) = axes
     if isinstance(axes, list):
         raise Refusal(f"means along axes {shown(axes)}; one axis is supported")
-    return [site.emit(_along(site, x, axes, scale.reshape(-1), shift.reshape(-1)), [x])]
+    return [site.emit(along(site, x, axes, scale.reshape(-1), shift.reshape(-1)), [x])]
 
 
 def _moments(site: Site) -> tuple[Array, Array]:
