@@ -109,7 +109,7 @@ class Entry:
     def look_for(self, names: Iterable[str]) -> None:
         """Ask for all tensors that the entry has by its options, so that none that is missing stays unsaid."""
         left_out = {"bias": self.given.get("bias") is False, "weight": False}
-        if self.given.get("affine") is False:
+        if self.given.get("affine", self.given.get("elementwise_affine")) is False:
             left_out = {"bias": True, "weight": True}
         for name in names:
             if not left_out.get(name.partition("_")[0], False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import recurrent, unweighted, weighted
+from . import normalization, recurrent, unweighted, weighted
 from .modules import MODULES, REQUIRED, Module
 
-__all__ = ["MODULES", "REQUIRED", "Module", "recurrent", "unweighted", "weighted"]
+__all__ = ["MODULES", "REQUIRED", "Module", "normalization", "recurrent", "unweighted", "weighted"]

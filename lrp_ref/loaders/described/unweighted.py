@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ...errors import ParameterError
 from ...layers import (
+    CELU,
     ELU,
     GELU,
     SELU,
@@ -14,6 +15,7 @@ from ...layers import (
     Clip,
     Concat,
     Flatten,
+    Function,
     GlobalAveragePool,
     GlobalMaxPool,
     HardSigmoid,
@@ -26,6 +28,7 @@ from ...layers import (
     Multiply,
     Pad,
     ReLU,
+    Shrink,
     Sigmoid,
     SiLU,
     Softmax,
@@ -60,10 +63,24 @@ module("Hardtanh", min_val=-1.0, max_val=1.0, inplace=False)(
 module("LeakyReLU", main="negative_slope", negative_slope=0.01, inplace=False)(
     lambda entry: LeakyReLU(entry.number("negative_slope"))
 )
+module("CELU", main="alpha", alpha=1.0, inplace=False)(lambda entry: CELU(_above_zero(entry, "alpha")))
+module("Softsign")(_always(Function("softsign")))
+module("LogSigmoid")(
+    lambda entry: [("negative", Function("negative")), ("softplus", Softplus()), ("", Function("negative"))]
+)
+module("Hardshrink", main="lambd", lambd=0.5)(lambda entry: Shrink(_above_zero(entry, "lambd")))
+module("Softshrink", main="lambd", lambd=0.5)(lambda entry: Shrink(*2 * [_above_zero(entry, "lambd")]))
 module("ELU", main="alpha", alpha=1.0, inplace=False)(lambda entry: ELU(entry.number("alpha")))
 module("GELU", main="approximate", approximate="none")(lambda entry: GELU(entry.only("approximate", "none", "tanh")))
 module("Softmax", main="dim", dim=REQUIRED)(lambda entry: Softmax(_axis(entry)))
 module("LogSoftmax", main="dim", dim=REQUIRED)(lambda entry: Softmax(_axis(entry), log=True))
+
+
+def _above_zero(entry: Entry, key: str) -> float:
+    """Return an option that is a number above 0."""
+    if not entry.number(key) > 0:
+        raise ParameterError(f"{key} must be above 0")
+    return entry.number(key)
 
 
 def _axis(entry: Entry) -> int:
@@ -79,9 +96,7 @@ def _softplus(entry: Entry) -> Made:
     # Above the threshold PyTorch returns x itself, which at 20 differs by 2·10⁻⁹ and less.
     if entry.number("threshold") < 20:
         raise ParameterError("threshold below 20, where log(1 + exp x) is not x")
-    if entry.number("beta") <= 0:
-        raise ParameterError("beta must be above 0")
-    return Softplus(entry.number("beta"))
+    return Softplus(_above_zero(entry, "beta"))
 
 
 def _windows(entry: Entry) -> dict[str, object]:
