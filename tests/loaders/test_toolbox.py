@@ -312,6 +312,7 @@ def changed(classes: Any, **attributes: Any) -> bytes:
     ("attributes", "parts"),
     [
         ({"W": np.ones((2, 3, 2))}, ["module 1 (Convolution)", "(2, 3, 2); 4 axes"]),
+        ({"W": np.ones((1,) * 9)}, ["without a type or a shape"]),
         ({"W": np.ones((2, 0, 2, 4))}, ["module 1 (Convolution)", "4 axes"]),
         ({"W": np.full((2, 3, 2, 4), np.nan)}, ["module 1 (Convolution): W", "not finite"]),
         ({"W": np.ones((2, 3, 2, 4), int)}, ["module 1 (Convolution): W is int64"]),
@@ -362,6 +363,12 @@ def test_sizes_that_lie_are_refused_before_anything_is_allocated(modules: Any, t
     refused(path, "an array of shape (2147483647, 2147483647) with 48 bytes")
     path.write_bytes(content.replace(b"K\x03K\x02\x86", b"J\xff\xff\xff\xffK\x02\x86", 1))
     refused(path, "whole numbers")
+
+
+def test_a_file_that_is_too_long_is_not_read(modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path := tmp_path / "net.nn").write_bytes(pickled([LINEAR], modules, 2))
+    monkeypatch.setattr("lrp_ref.loaders.toolbox.pickled.LIMIT", 100)
+    refused(path, "more than 100 bytes; refused")
 
 
 def test_what_a_file_names_again_and_again_is_counted(modules: Any, tmp_path: Path) -> None:
