@@ -371,6 +371,18 @@ def test_a_file_that_is_too_long_is_not_read(modules: Any, tmp_path: Path, monke
     refused(path, "more than 100 bytes; refused")
 
 
+@pytest.mark.parametrize(("program", "reason"), [
+    (b"cnumpy\ndtype\n(X\x02\x00\x00\x00f8tR(K\x03X\x01\x00\x00\x00xtb.", "an array without an order of its bytes"),
+    (b"ccopy_reg\n_reconstructor\n(cnumpy\nndarray\nc__builtin__\nobject\nNtR.", "an object of what is no module"),
+    (b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00utf-8tR.", "bytes in another encoding than Latin-1"),
+])  # fmt: skip
+def test_what_a_pickle_of_arrays_calls_is_refused_with_other_arguments(
+    program: bytes, reason: str, tmp_path: Path
+) -> None:
+    (path := tmp_path / "net.nn").write_bytes(program)
+    refused(path, reason)
+
+
 def test_what_a_file_names_again_and_again_is_counted(modules: Any, tmp_path: Path) -> None:
     path = tmp_path / "net.nn"
     inner = sequential([], modules)
