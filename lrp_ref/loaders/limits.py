@@ -16,6 +16,7 @@ from ..errors import ModelFormatError
 TIMES = 20
 LEAST = 256_000_000  # a small file may well need some memory, and this much is there everywhere
 DEEPEST = 64
+LARGEST = 1 << 58  # elements of up to 16 bytes, of an array with a byte for each address
 
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.S)
 
@@ -39,15 +40,18 @@ def size_of(shape: Iterable[Any], itemsize: int, what: str) -> int:
         what: the file and the array, as errors have it.
 
     Raises:
-        ModelFormatError: a size that is negative or no integer.
+        ModelFormatError: a size that is negative or no integer, or a shape that NumPy cannot describe even if a 0 in it
+            makes it empty.
 
     Example:
-        >>> size_of((1 << 40, 1 << 40), 4, "model.x: tensor 'w'")
-        4835703278458516698824704
+        >>> size_of((1 << 40, 1 << 10), 4, "model.x: tensor 'w'")
+        4503599627370496
     """
     sizes = tuple(shape)
     if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in sizes):
         raise ModelFormatError(f"{what} has the shape {sizes}: sizes are integers from 0 on")
+    if math.prod(n or 1 for n in sizes) > LARGEST:
+        raise ModelFormatError(f"{what} has the shape {sizes}, which no array can have")
     elements: int = math.prod(sizes)
     return elements * itemsize
 

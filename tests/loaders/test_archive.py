@@ -140,9 +140,12 @@ def test_a_size_that_is_none_is_refused(shape: tuple[object, ...]) -> None:
 
 
 def test_sizes_do_not_overflow() -> None:
-    assert limits.size_of((1 << 62, 4), 8, "w") == 1 << 67
+    assert limits.size_of((1 << 57, 2), 8, "w") == 1 << 61
     assert limits.size_of((), 8, "w") == 8
-    assert limits.size_of((1 << 62, 0), 8, "w") == 0
+    assert limits.size_of((1 << 58, 0), 8, "w") == 0
+    for shape in ((1 << 62, 4), (1 << 59, 0), (1 << 32, 0, 1 << 32)):
+        with pytest.raises(ModelFormatError, match="which no array can have"):
+            limits.size_of(shape, 8, "w")
 
 
 def test_json_is_read_with_its_limits() -> None:

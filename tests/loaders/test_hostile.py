@@ -310,7 +310,7 @@ RULES: dict[str, Rule] = {
         ((tensors, "check_declared", nothing), (file, "check_declared", lambda *_: 0)),
     ),
     "size of a sparse tensor": Rule(
-        sparse([10**9, 10**9], 0),
+        sparse([10**8, 10**8], 0),
         "are allowed",
         ((file, "bound", lambda size: 1 << 99),),
     ),
@@ -569,6 +569,10 @@ FOUND: dict[str, tuple[Callable[[Path], Path], str]] = {
     "an average over a map beyond memory": (
         graph(("AveragePool", ["x"], {"kernel_shape": [1, 1]}), shape=("N", 1, 4, 1 << 30)), "a map for counting",
     ),
+    "a border over a billion positions": (
+        graph(("Pad", ["x", "p"], {"mode": "edge"}), p=np.array([0, 0, 0, 1 << 30])), "positions of up to",
+    ),
+    "an empty sparse tensor that no memory could hold": (sparse([1 << 62, 1 << 62, 0], 0), "which no array can have"),
     "an array header that ends inside a bracket": (zipped(array(b"{'descr': ((((\n", bytes(8))), "is no array"),
     "a table of probabilities that reads nothing": (
         edited(lambda m: (m.graph.node[0].ClearField("input"), setattr(m.graph.node[0], "op_type", "ZipMap"),

@@ -265,7 +265,8 @@ def headed(text: bytes) -> bytes:
     ("member", "reason"),
     [
         (written((-2, -1), "<f8", bytes(16)), "sizes are integers from 0 on"),
-        (written((1 << 40, 1 << 40, 0), "<f8", bytes(16)), "does not fit its 16 bytes"),
+        (written((1 << 40, 1 << 40, 0), "<f8", bytes(16)), "which no array can have"),
+        (written((1 << 40, 0), "<f8", bytes(16)), "does not fit its 16 bytes"),
         (written((1,) * 33, "<f8", bytes(8)), "33 axes; 32 are allowed"),
         (written((2,), "<U4", bytes(32)), "no numbers"),
         (written((2,), "<c8", bytes(16)), "no numbers"),

@@ -333,6 +333,11 @@ def _pad(ctx: Converter, op: Op) -> Sequence[Tensor]:
         # What is cropped is not copied.
         x = ctx.emit(op, Pad(tuple((min(a, 0), min(b, 0)) for a, b in pairs)), [x], tag="crop")
         pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
+    if mode != "constant":  # a list of positions is made for each axis
+        for sizes in x.sizes:
+            ctx.allowance.require(
+                5 * sum(n + max(0, *pair) * 2 for n, pair in zip(sizes, pairs, strict=True)), "positions"
+            )
     if mode == "wrap":
         return [wrapped(ctx, op, x, pairs)]
     number = int(value) if float(value).is_integer() else value
