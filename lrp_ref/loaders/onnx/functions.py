@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import ModelFormatError, require
 
-NODES = 100_000  # of a graph, also after every function was put in its place
+NODES = 50_000  # of a graph, also after every function was put in its place; each takes about 3 kB
 DEEPEST = 16  # functions that call each other, and graphs inside each other
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
