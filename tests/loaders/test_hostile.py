@@ -97,6 +97,11 @@ FOUND: dict[str, tuple[Make, str]] = {
         graph(("Pad", ["x", "p"], {"mode": "edge"}), p=np.array([0, 0, 0, 1 << 30])), "positions of up to",
     ),
     "an empty sparse tensor that no memory could hold": (sparse([1 << 62, 1 << 62, 0], 0), "which no array can have"),
+    "a join of nothing": (
+        edited(lambda m: (setattr(m.graph.node[0], "op_type", "QLinearConcat"),
+                          setattr(m.graph.node[0], "domain", "com.microsoft"),
+                          m.opset_import.append(helper.make_opsetid("com.microsoft", 1)))), "it joins nothing",
+    ),
     "an array header that ends inside a bracket": (zipped(array(b"{'descr': ((((\n", bytes(8))), "is no array"),
     "a table of probabilities that reads nothing": (
         edited(lambda m: (m.graph.node[0].ClearField("input"), setattr(m.graph.node[0], "op_type", "ZipMap"),

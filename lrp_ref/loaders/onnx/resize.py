@@ -189,6 +189,7 @@ def _interpolated(ctx: Converter, op: Op, x: Signal, to: Resized, *, cubic: bool
     """Return a signal with one axis interpolated: a dense layer over it."""
     size, out = to.sizes
     require_matrix(size, out)
+    ctx.allowance.take(2 * size * out, "an interpolation")  # what a chain of them makes adds up
     attributes, mode = op.attributes, _coordinates(ctx, op)[0]
     if mode == CROP and attributes.get("antialias", 0):
         raise Refusal(f"antialias with {CROP}")

@@ -187,6 +187,8 @@ def joined_operands(ctx: Converter, op: Op, names: Sequence[str]) -> list[Signal
     """Return what is joined, constants among it as layers."""
     found = {n: ctx.signal(op, n) for n in names if not isinstance(ctx.tensor(n), Constant)}
     found = dict(zip(found, alike(ctx, op, list(found.values())), strict=True))
+    if not found:
+        raise Refusal("it joins nothing that depends on the input")
     like = next(iter(found.values()))
     return [found[n] if n in found else constant_signal(ctx, op, n, like) for n in names]
 
