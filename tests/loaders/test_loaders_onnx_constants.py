@@ -17,7 +17,7 @@ INT, FLOAT = onnx_graphs.onnx.TensorProto.INT64, onnx_graphs.onnx.TensorProto.FL
 
 
 def rated(path: Path) -> Path:
-    """Write a network of a sampling rate: one branch for 16,000, another for all others."""
+    """Write a network whose input is multiplied with a sampling rate."""
     return write(
         path,
         [

@@ -44,7 +44,8 @@ def _recurrent(
     if x.rank != 3 or x.batch != (0 if layout else 1):
         raise Refusal(
             f"axis {0 if layout else 1} of its input is its batch, and samples are at axis {x.batch}: "
-            "say load(..., batch_axes={input name: axis}) where the file has the batch elsewhere"
+            "say load(..., batch_axes={input name: axis}) where the file has the batch elsewhere, "
+            "or fix a size that a branch of the file depends on, load(..., shapes=...)"
         )
     kind, parameters = cell(ctx, op)
     known, (directions, _, hidden, _) = len(kind.states), parameters["weight_input"].shape
