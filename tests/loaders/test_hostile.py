@@ -102,6 +102,9 @@ FOUND: dict[str, tuple[Make, str]] = {
                           setattr(m.graph.node[0], "domain", "com.microsoft"),
                           m.opset_import.append(helper.make_opsetid("com.microsoft", 1)))), "it joins nothing",
     ),
+    "a product of a billion factors": (
+        graph(("ReduceProd", ["x"], {"axes": [1]}), shape=("N", 1 << 30)), "65536 factors are allowed",
+    ),
     "an array header that ends inside a bracket": (zipped(array(b"{'descr': ((((\n", bytes(8))), "is no array"),
     "a table of probabilities that reads nothing": (
         edited(lambda m: (m.graph.node[0].ClearField("input"), setattr(m.graph.node[0], "op_type", "ZipMap"),

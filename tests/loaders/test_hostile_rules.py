@@ -249,7 +249,7 @@ RULES: dict[str, Rule] = {
         graph(*MANY, w=np.ones((3, 40), np.float32)),
         "elements would be made",
         ((fold.Allowance, "take", nothing),),
-        ((limits, "LEAST", 4_500), (limits, "TIMES", 0), (wire, "MESSAGE", 1)),
+        ((limits, "LEAST", 6_000), (limits, "TIMES", 0), (wire, "MESSAGE", 1)),
     ),
     "work on constants": Rule(
         graph(*MANY, w=np.ones((3, 40), np.float32)),

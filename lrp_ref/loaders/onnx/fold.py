@@ -26,12 +26,12 @@ class Allowance:
         size: of the file, in bytes.
 
     Attributes:
-        left: bytes that may still be made; at first a third of :func:`~lrp_ref.loaders.limits.bound`.
+        left: bytes that may still be made; at first a quarter of :func:`~lrp_ref.loaders.limits.bound`.
         work: numbers that may still be read or written.
     """
 
     def __init__(self, size: int) -> None:
-        self.left = bound(size) // 3  # the rest is for what is there only while one is made
+        self.left = bound(size) // 4  # the rest is for what is there only while one is made
         self.work = max(LEAST, 4 * size)
 
     def take(self, elements: int, what: str = "a constant") -> None:

@@ -38,6 +38,7 @@ STEPS: dict[str, Callable[[Axis, bool], list[Layer]]] = {
     "ReduceSum": lambda axes, keep: [Sum(axes, keep)],
     "ReduceSumSquare": lambda axes, keep: [Power(2), Sum(axes, keep)],
 }
+FACTORS = 1 << 16  # of a product, which are multiplied one after the other
 UNCHANGED = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")  # what one value alone is to them
 
 
@@ -96,6 +97,8 @@ def chained(
     for k, layer in enumerate(steps):
         last = k + 1 == len(steps)
         reduces = isinstance(layer, Sum | Max | GlobalMaxPool | Prod | LogSumExp)
+        if isinstance(layer, Prod) and max(max(sizes, default=0) for sizes in x.sizes) > FACTORS:
+            raise Refusal(f"a product over an axis of samples of shape {x.sizes[0]}; {FACTORS} factors are allowed")
         name = tag if last else type(layer).__name__.lower()
         x = ctx.emit(op, layer, [x], batch=batch if reduces else None, tag=name)
     return x

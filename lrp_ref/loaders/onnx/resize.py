@@ -172,6 +172,7 @@ def _factor(ctx: Converter, op: Op, to: Resized) -> int:
 def _taken(ctx: Converter, op: Op, x: Signal, to: Resized) -> Signal:
     size, out = to.sizes
     require_matrix(1, out)
+    ctx.allowance.take(5 * out, "positions")
     found, outside = _sources(ctx, op, to)
     if outside.any():
         # One more value behind the axis is what those take that lie outside.

@@ -150,6 +150,9 @@ def _tensor(graph: Graph, choices: Choices, name: str) -> str:
 
 def _unsupported(graph: Graph, choices: Choices, outputs: Sequence[str], refusal: Refusal) -> UnsupportedError:
     """Return the error, with the tensors to ask for instead where only the end of the graph is refused."""
+    first: BaseException | None = refusal
+    while first is not None:  # what led here holds a converter with all its constants, and another one is made
+        first.__traceback__, first = None, first.__context__
     ends = Converter(pruned(graph, outputs), choices).ends()
     hint = ""
     if ends:
