@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ...layers import Add, Clip, Max, Multiply, ReLU, Softmax, ThresholdedReLU, Where
-from .arithmetic import affine, aligned, alongside
+from .arithmetic import affine, aligned, alongside, wide_enough
 from .batches import Axes
 from .convert import Converter, operator
 from .elementwise import sample_parameter
@@ -17,6 +18,7 @@ from .file import Op
 from .layout import alike, finite, raised
 from .values import Above, Constant, Refusal, Signal, Tensor, lowest
 
+Array = np.ndarray[Any, Any]
 NEGLIGIBLE = 1e-9  # relative difference of softplus and its linear part from which on both are one
 
 
@@ -46,7 +48,16 @@ def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
         return [ctx.compared(op, "less", [x], np.full(1, lowest(ctx.dtype) / 2, ctx.dtype))]
     if bound.size == 1 and op.kind != "Equal":
         return [Above(x, float(bound.reshape(-1)[0]), how, op.outputs[0])]
-    return [ctx.compared(op, how, [x], sample_parameter(ctx.parameter(bound, number), x))]
+    return [_against(ctx, op, how, x, ctx.parameter(bound, number))]
+
+
+def _against(ctx: Converter, op: Op, how: str, x: Signal, bound: Array) -> Signal:
+    """Return a comparison with a constant of at most as many axes, which may repeat what it is compared with."""
+    parameter = sample_parameter(bound, x)
+    x = wide_enough(ctx, op, x, [parameter])
+    if parameter.ndim == 1:  # one number for each channel, where a comparison broadcasts from the last axis on
+        parameter = parameter.reshape(-1, *(1,) * (x.depth - 2))
+    return ctx.compared(op, how, [x], np.ascontiguousarray(parameter))
 
 
 @operator("IsNaN", "IsInf", axes=Axes.SAME)
@@ -88,7 +99,7 @@ def _logic(ctx: Converter, op: Op) -> Sequence[Tensor]:
         return [affine(ctx, op, signals[0], scale=other)]
     x = raised(ctx, op, ctx.signal(op, signals[0]), other.ndim)
     if op.kind == "Xor":
-        return [ctx.compared(op, "not_equal", [x], sample_parameter(other, x))]
+        return [_against(ctx, op, "not_equal", x, other)]
     total = affine(ctx, op, signals[0], shift=other)
     return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
 
