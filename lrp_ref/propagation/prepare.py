@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base import tables
 from ..base.arrays import Array, namespace, unwarned
-from ..errors import LrpError, ParameterError, ShapeError
+from ..errors import BackendError, LrpError, ParameterError, ShapeError
 from ..layers import Linear
 from ..network.canonization import canonized
 from ..network.heads import Bare, Head, bare
@@ -267,6 +267,7 @@ def _made(net: Network, fed: Mapping[str, Array], question: Question, leave_out:
     """Return the network made ready; ``leave_out`` says whether explanations start below a final sigmoid or softmax."""
     chosen: Composite = question.composite
     bared, net = _bared(net.like_input(fed).batch_first(), fed, question, leave_out)
+    _require_receiver(net, fed)
     count = len(bared.heads)
     chance = next(iter(bared.net.outputs[count:]), "")
     head = bared.heads[question.output] if leave_out else replace(bared.heads[question.output], text="")
@@ -277,6 +278,16 @@ def _made(net: Network, fed: Mapping[str, Array], question: Question, leave_out:
     if head.text:
         plan = Plan(plan, note=f"start at {head.text}")
     return PreparedNetwork(net, steps, plan, chosen.name, chosen.bias, head, chance, above)
+
+
+def _require_receiver(net: Network, fed: Mapping[str, Array]) -> None:
+    """Raise unless an input that receives relevance has a part in the output that is explained."""
+    read = {name for node in net.nodes for name in node.inputs}
+    if not any(name in read and net.receives(name, array) for name, array in fed.items()):
+        raise BackendError(
+            f"output '{net.outputs[0]}' holds integers of the input that are moved and not computed with, so there is "
+            "nothing to give relevance to: explain another output"
+        )
 
 
 def _bared(net: Network, fed: Mapping[str, Array], question: Question, leave_out: bool) -> tuple[Bare, Network]:
