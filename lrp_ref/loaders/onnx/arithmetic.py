@@ -14,6 +14,7 @@ from .convert import Converter, operator
 from .elementwise import reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
+from .kinds import of_integers
 from .layout import alike, constant_signal, finite, raised
 from .patterns import activation
 from .values import WHOLE, Constant, Refusal, Signal, Tensor
@@ -203,6 +204,8 @@ def multiplied(ctx: Converter, op: Op, left: Signal, right: Signal, gate: int | 
 @operator("Div", axes=Axes.SAME)
 def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
+    if of_integers(ctx.graph, op.inputs[0]):
+        raise Refusal("a division of integers, which leaves out what is behind the point")
     if isinstance(b, Constant):
         divisor = ctx.weight(op.inputs[1])
         if not divisor.all():

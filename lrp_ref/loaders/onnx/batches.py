@@ -85,8 +85,11 @@ def batch_axes(graph: Graph, choices: Choices) -> dict[str, int]:
                 if origin is not None:
                     found[origin[0]] = origin[1]
     shared = {size for name, axis in found.items() if isinstance(size := _sizes(names[name])[axis], str)}
+    # So is what the first axis of another input is called, where an input's own first axis has a fixed size.
+    first = {size for name in names if name not in found and isinstance(size := _sizes(names[name])[0], str)}
     for spec in graph.inputs:
-        axis = _axis_called(spec, shared.__contains__)
+        fixed = isinstance(_sizes(spec)[0], int)
+        axis = _axis_called(spec, (shared | first if fixed else shared).__contains__)
         if spec.name not in found and axis is not None:
             found[spec.name] = axis
     chosen = {name: WHOLE if axis is None else axis for name, axis in choices.batch_axes.items()}
@@ -208,20 +211,21 @@ class FreeSizes:
 
     Attributes:
         samples: the batch size in each probe: the declared one where the file fixes it.
+        declared: the batch size of each input for which the file fixes it.
     """
 
     def __init__(self, graph: Graph, choices: Choices, axes: Mapping[str, int]) -> None:
         self.choices = choices
         self._named: dict[str, tuple[int, ...]] = {}
-        declared = []
+        self.declared: dict[str, int] = {}
         for spec in graph.inputs:
             shape, axis = self._shape(spec), axes[spec.name]
-            if shape is not None and 0 <= axis < len(shape) and isinstance(shape[axis], int):
-                declared.append(shape[axis])
-        size = next((n for n in declared if isinstance(n, int)), None)
+            if shape is not None and 0 <= axis < len(shape) and isinstance(size := shape[axis], int):
+                self.declared[spec.name] = size
+        first = next(iter(self.declared.values()), None)
         if any(axis == WHOLE for axis in axes.values()):
-            size = 1
-        self.samples: tuple[int, ...] = BATCHES if size is None else (size,) * PROBES
+            first = 1
+        self.samples: tuple[int, ...] = BATCHES if first is None else (first,) * PROBES
 
     def _shape(self, spec: GraphInput) -> tuple[int | str | None, ...] | None:
         chosen = self.choices.shapes.get(spec.name)

@@ -78,11 +78,15 @@ class Converter:
         self.axis_names = axis_names(graph, axes)
         free = FreeSizes(graph, choices, axes)
         self.samples = free.samples
+        self.batches = {name: n for name, n in free.declared.items() if name in self.consumers}
         self.whole = WHOLE in axes.values()
         self.squeezed: dict[str, Signal] = {}  # of a signal that is one sample: the same with axis 0 as its batch
         self.inputs = {i.name: input_signal(i, axes[i.name], free) for i in graph.inputs}
         if any(i.dtype.name in HALF and i.name in self.consumers for i in graph.inputs):
             self.note(OF_HALF)
+        for spec in self.graph.inputs:
+            if spec.dtype.kind == "b" and isinstance(x := self.inputs[spec.name], Signal):
+                self.kinds.mark_truth(x)
         self._tensors.update(self.inputs)
 
     # -- reading tensors ------------------------------------------------------------------------------------------
@@ -289,7 +293,7 @@ class Converter:
     ) -> Signal:
         """Return where signals are equal, above or below each other, or a bound, as a signal of 0 and 1."""
         made = self.emit(op, Compare(comparison, bound), reads, tag=tag)
-        self.kinds.mark_whole(made)
+        self.kinds.mark_truth(made)
         return made
 
     def only_consumer(self, name: str) -> Built | None:
@@ -320,6 +324,9 @@ class Converter:
             Refusal: with every node that is not supported, and why.
         """
         self._walk()
+        if len(set(self.batches.values())) > 1:
+            told = ", ".join(f"{n} of '{name}'" for name, n in self.batches.items())
+            raise Refusal(f"its inputs have batches of different sizes: {told}")
         if self._refused:
             raise Refusal(nodes=[(op.kind, op.label, why) for op, why in self._refused])
         return self._finish()

@@ -34,6 +34,7 @@ from ...layers.base import Layer
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
+from .kinds import INTEGERS
 from .notes import HALF, OF_HALF
 from .values import WHOLE, Refusal, Signal, Tensor, count, merge_sizes
 
@@ -244,7 +245,8 @@ def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 
 CASTS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
-INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # from uint8 to uint64
+# Of these, those that do not hold every int32.
+NARROW = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 12: "uint32", 13: "uint64"}
 TRUTH = 9
 
 
@@ -252,6 +254,9 @@ TRUTH = 9
 def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, to = ctx.raw_signal(op.inputs[0]), op.attributes["to"]
     if to in INTEGERS and ctx.kinds.is_whole(x):
+        source = next((i.dtype for i in ctx.graph.inputs if f"@{i.name}" == x.value), np.dtype("int64"))
+        if to in NARROW and not ctx.kinds.is_truth(x) and not np.can_cast(source, NARROW[to]):
+            raise Refusal("a cast to integers of another range, in which numbers outside of it become others")
         return [x]
     if to == TRUTH:
         return [ctx.compared(op, "not_equal", [ctx.signal(op, op.inputs[0])], np.zeros(1, ctx.dtype))]

@@ -24,7 +24,31 @@ from ...layers import (
     Where,
 )
 from ...layers import Constant as ConstantLayer
+from .file import Graph
 from .values import Signal, lowest
+
+# Operators of which the output is of integers, and those whose other inputs say what kind of numbers it holds.
+COUNTING = ("ArgMax", "ArgMin", "NonZero", "Shape", "Size")
+LIKE = {"CastLike": 1, "DequantizeLinear": 1, "OneHot": 2, "Where": 1}
+INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # from uint8 to uint64, as the standard counts them
+
+
+def of_integers(graph: Graph, name: str) -> bool:
+    """Return whether the file computes a tensor in integers, whatever the network computes it in."""
+    while (op := graph.makers.get(name)) is not None:
+        if op.kind in COUNTING:
+            return True
+        if op.kind == "Cast":
+            return op.attributes.get("to") in INTEGERS
+        place = LIKE.get(op.kind, 0)
+        if place >= len(op.inputs):
+            value = op.attributes.get("value")
+            return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+        name = op.inputs[place]
+    kinds = [i.dtype.kind for i in graph.inputs if i.name == name]
+    if name in graph.constants:
+        kinds.append(graph.constants[name].dtype.kind)
+    return any(kind in "iu" for kind in kinds)
 
 
 class Kinds:
@@ -33,11 +57,16 @@ class Kinds:
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
         self._whole: set[str] = set()
+        self._truth: set[str] = set()
         self._masked: set[str] = set()
 
     def is_whole(self, x: Signal) -> bool:
         """Return whether a signal holds whole numbers only."""
         return x.integer or x.value in self._whole
+
+    def is_truth(self, x: Signal) -> bool:
+        """Return whether a signal holds 0 and 1 only."""
+        return x.value in self._truth
 
     def is_masked(self, x: Signal) -> bool:
         """Return whether a signal has numbers in place of −∞."""
@@ -47,10 +76,17 @@ class Kinds:
         """Note that a signal holds whole numbers only."""
         self._whole.add(x.value)
 
+    def mark_truth(self, x: Signal) -> None:
+        """Note that a signal holds 0 and 1 only."""
+        self._whole.add(x.value)
+        self._truth.add(x.value)
+
     def note(self, layer: Layer, reads: Sequence[Signal], made: Sequence[Signal]) -> None:
         """Note what a layer makes of the kinds that it reads."""
         if all(map(self.is_whole, reads)) and keeps_whole(layer):  # looking at weights takes longer
             self._whole.update(s.value for s in made)
+        if all(map(self.is_truth, reads)) and (layer.moves or isinstance(layer, Multiply)):
+            self._truth.update(s.value for s in made)
         if self._masks(layer, reads):
             self._masked.update(s.value for s in made)
 

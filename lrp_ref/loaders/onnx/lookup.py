@@ -17,6 +17,8 @@ def looked_up(ctx: Converter, op: Op) -> Signal:
     places = ctx.signal(op, op.inputs[1])
     if not ctx.kinds.is_whole(places):
         raise Refusal("a table that is looked up by numbers that are not whole")
+    if places.integer and ctx.kinds.is_truth(places):
+        places = ctx.number(op, places)  # a row is no truth value
     table = ctx.weight(op.inputs[0])
     if not table.ndim or not table.shape[0]:
         raise Refusal(f"a table of shape {table.shape}")

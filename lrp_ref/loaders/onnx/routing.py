@@ -234,6 +234,8 @@ def _slice(ctx: Converter, op: Op) -> Sequence[Tensor]:
     kept = []
     for j, (axis, step) in enumerate(zip(where, strides, strict=True)):
         sizes = [x.shape(k, ctx.samples[k])[axis] for k in range(PROBES)]
+        if step < 0 and all(e[j] >= FAR for e in ends):
+            raise Refusal("it runs backwards to the last of all places: nothing by the standard, all to onnxruntime")
         start = _bound([s[j] for s in starts], sizes, step, first=True)
         stop = _bound([e[j] for e in ends], sizes, step, first=False)
         if (start, stop, step) == (None, None, 1):

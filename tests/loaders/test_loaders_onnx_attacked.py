@@ -1,0 +1,138 @@
+"""What random graphs found: constants that repeat what they meet, whole numbers, turned slices, batches that differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import run_ort, write
+
+import lrp_ref as lrp
+from lrp_ref.errors import BackendError, UnsupportedError
+
+FLOAT, INT64, INT32, BOOL = 1, 7, 6, 9
+R = np.random.default_rng(17)
+
+
+def compared(kind: str) -> list[Any]:
+    return [(kind, ["x", "c"], {}), ("Cast", ["t0"], {"to": FLOAT}), ("Mul", ["t1", "x"], {})]
+
+
+@pytest.mark.parametrize("kind", ["Equal", "Greater", "LessOrEqual"])
+@pytest.mark.parametrize(
+    ("shape", "constant"),
+    [((2, 3, 3), (3, 1)), ((2, 3, 3), (1, 3, 1)), ((6, 3, 1), (1, 3, 1)), ((2, 3, 4), (3, 1)), ((2, 3, 1), (3, 4))],
+)
+def test_a_comparison_meets_the_axes_that_broadcasting_says(
+    kind: str, shape: tuple[int, ...], constant: tuple[int, ...], tmp_path: Path
+) -> None:
+    c = np.arange(np.prod(constant)).reshape(constant).astype("f4")
+    path = write(tmp_path / "m.onnx", compared(kind), shape=shape, weights={"c": c}, opset=13)
+    x = R.integers(0, 3, shape).astype("f4")
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+def test_either_of_two_truth_values_meets_the_same_axes(tmp_path: Path) -> None:
+    steps = [("Greater", ["x", "z"], {}), ("Xor", ["t0", "m"], {}), ("Cast", ["t1"], {"to": FLOAT}),
+             ("Mul", ["t2", "x"], {})]  # fmt: skip
+    weights = {"z": np.zeros(1, "f4"), "m": np.array([[True], [False], [True]])}
+    path = write(tmp_path / "m.onnx", steps, shape=(2, 3, 3), weights=weights, opset=13)
+    x = R.normal(size=(2, 3, 3)).astype("f4")
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+def whole(tmp_path: Path, steps: list[Any], kind: int = INT64, **weights: Any) -> Path:
+    return write(tmp_path / "m.onnx", steps, shape=(2, 3), inputs={"x": (kind, (2, 3))}, weights=weights, opset=13)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("Div", ["x", "two"], {}), ("Cast", ["t0"], {"to": FLOAT})],
+        [("Add", ["x", "two"], {}), ("Div", ["x", "t0"], {}), ("Cast", ["t1"], {"to": FLOAT})],
+        [("Cast", ["x"], {"to": FLOAT}), ("Cast", ["t0"], {"to": INT64}), ("Div", ["t1", "two"], {}),
+         ("Cast", ["t2"], {"to": FLOAT})],
+    ],
+)  # fmt: skip
+def test_a_division_of_integers_is_refused(steps: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="a division of integers"):
+        lrp.load(whole(tmp_path, steps, two=np.array(2)))
+
+
+def test_integers_that_were_made_floats_are_divided(tmp_path: Path) -> None:
+    steps = [("Cast", ["x"], {"to": FLOAT}), ("Div", ["t0", "two"], {})]
+    path = whole(tmp_path, steps, two=np.array(2, "f4"))
+    x = R.integers(-3, 4, (2, 3))
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+@pytest.mark.parametrize("to", ["UINT8", "INT8", "UINT16", "INT16", "UINT32", "UINT64"])
+def test_a_cast_in_which_numbers_become_others_is_refused(to: str, tmp_path: Path) -> None:
+    steps = [("Cast", ["x"], {"to": onnx.TensorProto.DataType.Value(to)}), ("Cast", ["t0"], {"to": FLOAT})]
+    with pytest.raises(UnsupportedError, match="numbers outside of it become others"):
+        lrp.load(whole(tmp_path, steps))
+
+
+def test_truth_values_are_cast_to_any_integers(tmp_path: Path) -> None:
+    steps = [("Greater", ["x", "z"], {}), ("Transpose", ["t0"], {"perm": [0, 2, 1]}), ("Cast", ["t1"], {"to": 2}),
+             ("Cast", ["t2"], {"to": FLOAT})]  # fmt: skip
+    path = write(tmp_path / "m.onnx", steps, shape=(2, 3, 2), weights={"z": np.zeros(1, "f4")}, opset=13)
+    x = R.normal(size=(2, 3, 2)).astype("f4")
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+def test_truth_values_look_up_a_table(tmp_path: Path) -> None:
+    steps = [("Cast", ["x"], {"to": INT64}), ("Gather", ["table", "t0"], {})]
+    path = whole(tmp_path, steps, BOOL, table=R.normal(size=(2, 4)).astype("f4"))
+    x = np.array([[True, False, True], [False, False, True]])
+    net = lrp.load(path)
+    np.testing.assert_array_equal(net.forward(x), run_ort(path, {"x": x})[0])
+    e = lrp.explain(net, x, start=np.ones((2, 3, 4), "f4"))
+    np.testing.assert_array_equal(e.relevance, np.full((2, 3), 4.0))
+
+
+def test_a_slice_backwards_to_the_largest_number_is_refused(tmp_path: Path) -> None:
+    bounds = {"s": np.array([-1]), "e": np.array([2**63 - 1]), "a": np.array([1]), "d": np.array([-1])}
+    with pytest.raises(UnsupportedError, match="nothing by the standard, all to onnxruntime"):
+        lrp.load(write(tmp_path / "m.onnx", [("Slice", ["x", *bounds], {})], shape=(2, 3), weights=bounds, opset=13))
+    bounds["e"] = np.array([-(2**63)])
+    path = write(tmp_path / "m.onnx", [("Slice", ["x", *bounds], {})], shape=(2, 3), weights=bounds, opset=13)
+    x = R.normal(size=(2, 3)).astype("f4")
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+def two_inputs(tmp_path: Path, first: Any, second: Any) -> Path:
+    inputs = {"b": (FLOAT, second)}
+    return write(tmp_path / "m.onnx", [("Add", ["x", "b"], {})], shape=first, inputs=inputs, opset=13)
+
+
+def test_inputs_whose_first_axes_differ_have_no_batch(tmp_path: Path) -> None:
+    path = two_inputs(tmp_path, (2, 3), (1, 3))
+    net = lrp.load(path)
+    x = {"x": R.normal(size=(2, 3)).astype("f4"), "b": R.normal(size=(1, 3)).astype("f4")}
+    assert [i.batch_axis for i in net.inputs] == [None, None]
+    np.testing.assert_array_equal(net.forward(x), x["x"] + x["b"])
+
+
+def test_a_batch_has_the_name_that_another_inputs_first_axis_has(tmp_path: Path) -> None:
+    steps = [("Transpose", ["b"], {"perm": [1, 0]}), ("Add", ["x", "t0"], {})]
+    inputs = {"b": (FLOAT, (3, "N"))}
+    net = lrp.load(write(tmp_path / "m.onnx", steps, shape=("N", 3), inputs=inputs, opset=13))
+    assert {i.name: i.batch_axis for i in net.inputs} == {"x": 0, "b": 1}
+
+
+def test_an_output_of_moved_integers_alone_is_not_explained(tmp_path: Path) -> None:
+    steps = [("Relu", ["x"], {"outputs": ["y"]}), ("Transpose", ["i"], {"perm": [0, 1], "outputs": ["z"]})]
+    inputs = {"i": (INT64, ("N", 2))}
+    path = write(tmp_path / "m.onnx", steps, shape=("N", 3), inputs=inputs, outputs=("y", "z"), opset=13)
+    model = onnx.load(path)
+    model.graph.output[1].type.tensor_type.elem_type = INT64
+    onnx.save(model, path)
+    net = lrp.load(path)
+    x = {"x": R.normal(size=(2, 3)).astype("f4"), "i": np.array([[1, 2], [3, 4]])}
+    with pytest.raises(BackendError, match="explain another output"):
+        lrp.explain(net, x, output=net.outputs[1])
+    assert lrp.explain(net, x, output=net.outputs[0]).relevance["x"].shape == (2, 3)
