@@ -57,7 +57,7 @@ SMOOTH: dict[str, tuple[Formula, Formula]] = {
 RATIONAL: dict[str, tuple[Formula, Formula]] = {
     "negative": (lambda xp, x: -x, _minus_one),
     "sign": (_sign, _flat),
-    "softsign": (lambda xp, x: x * _steepness(xp, x), lambda xp, x: _steepness(xp, x) * _steepness(xp, x)),
+    "softsign": (lambda xp, x: x / (scalar(1, x) + xp.abs(x)), lambda xp, x: _steepness(xp, x) * _steepness(xp, x)),
 }
 FUNCTIONS = {**SMOOTH, **RATIONAL}
 
