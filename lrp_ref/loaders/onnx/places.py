@@ -298,6 +298,7 @@ def _constants(
             n = ctx.samples[k]
             shape = data.shape(k, n) if isinstance(data, Signal) else ()
             values = updates.probes[k]
+            ctx.allowance.take(2 * count(shape))
             found.append(_scattered(op.kind, axis, np.zeros(shape, values.dtype), indices[k], values))
         else:
             values = ctx.constant(op.inputs[0]).probes[k]

@@ -165,6 +165,7 @@ def _factor(ctx: Converter, op: Op, to: Resized) -> int:
     size = STAND_IN if to.size is None else to.size
     if size * factor > 1 << 31:
         raise Refusal(f"a factor of {factor}")
+    ctx.allowance.require(5 * size * factor, "positions")
     found, outside = _sources(ctx, op, replace(to, size=size, out=size * factor))
     return factor if not outside.any() and (found == np.arange(size * factor) // factor).all() else 0
 
