@@ -190,7 +190,7 @@ def attempt(
 
 def _picture(name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str) -> Sample:
     """Read a picture as the sidecar says."""
-    if path.suffix.lower() in (*suffixes(), *EXPORTS):
+    if path.suffix.lower() in (*suffixes(), *EXPORTS) and path.suffix.lower() not in TEXTS:
         raise UnsupportedError(f"{path}: a model, not an input; {ORDER}")
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(

@@ -285,8 +285,8 @@ def _require_receiver(net: Network, fed: Mapping[str, Array]) -> None:
     read = {name for node in net.nodes for name in node.inputs}
     if not any(name in read and net.receives(name, array) for name, array in fed.items()):
         raise BackendError(
-            f"output '{net.outputs[0]}' holds integers of the input that are moved and not computed with, so there is "
-            "nothing to give relevance to: explain another output"
+            f"output '{net.outputs[0]}' holds integers of the input that are moved and not computed with: nothing "
+            "receives relevance from it"
         )
 
 
