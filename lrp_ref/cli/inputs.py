@@ -180,7 +180,8 @@ def attempt(
     try:
         if path.suffix.lower() in ARRAYS:
             arrays = _arrays(path, net)
-            _require_floats(path, arrays, sidecar)
+            if not any(net.receives(key, array) for key, array in arrays.items()):
+                _require_floats(path, arrays, sidecar)
             yield from _noticed(path, _slices(name, path, arrays, net, dtype), sidecar)
         else:
             yield _picture(name, path, net, sidecar, model, dtype)

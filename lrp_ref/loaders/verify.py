@@ -13,6 +13,7 @@ from ..errors import ModelFormatError, require
 from ..network.inputs import batch_back
 from ..network.network import Network, owner
 
+HIDDEN = float(np.finfo(np.float32).min / 8)  # below it is what a mask hides
 CANCELLED = 0.01  # part of the largest number that a node reads: differences are relative to no less than that
 
 
@@ -97,6 +98,7 @@ def _apart(ours: Any, theirs: Any, read: Sequence[Any]) -> float:
     ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
     differs = ours != theirs
     differs &= ~(np.isnan(ours) & np.isnan(theirs))
+    differs &= ~(np.isneginf(theirs) & (ours < HIDDEN))  # in place of −∞ a mask has a number here
     if not differs.any():
         return 0.0
     ours_there, theirs_there = ours[differs], theirs[differs]
@@ -108,7 +110,7 @@ def _apart(ours: Any, theirs: Any, read: Sequence[Any]) -> float:
 
 
 def _largest(array: Any) -> float:
-    return float(np.abs(array[np.isfinite(array)]).max(initial=0))
+    return float(np.abs(array[np.isfinite(array) & (array > HIDDEN)]).max(initial=0))
 
 
 def check_against_onnxruntime(path: str | Path, x: Any, **options: Any) -> tuple[Comparison, ...]:
