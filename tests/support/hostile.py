@@ -220,9 +220,66 @@ def onnx_node_cases() -> tuple[bytes, ...]:
     return tuple(made)
 
 
+# Other formats -------------------------------------------------------------------------------------------------------
+
+WEIGHTS = {"fc.weight": np.array([[1.0, -2.0], [0.5, 0.0]], np.float32), "fc.bias": np.array([0.5, -1.0], np.float32)}
+DESCRIBED = (("model.architecture.json", b'{"layers": [{"Linear": "fc"}, "ReLU"]}'),)
+TOOLBOX = (
+    b"Linear 2 2\n1.0 -2.0 0.5 0.0\n0.5 -1.0\nRect\nSoftMax",
+    b"Convolution 2 2 1 1 1 1\n1.0 -2.0 0.5 0.0\n0.5\nTanh\nSumPool 2 2 1 1\nFlatten",
+)
+
+
+@cache
+def torch_seeds() -> tuple[bytes, ...]:
+    """A state dict as a zip file, and as older versions wrote it."""
+    import tempfile
+
+    import weights_files
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.pth"
+        made = []
+        for write in (weights_files.torch_file, weights_files.older_torch_file):
+            write(path, WEIGHTS)
+            made.append(path.read_bytes())
+    return tuple(made)
+
+
+@cache
+def safetensors_seeds() -> tuple[bytes, ...]:
+    """A dense layer."""
+    import weights_files
+
+    return (weights_files.safetensors_of(WEIGHTS),)
+
+
+@cache
+def keras_seeds(form: str) -> tuple[bytes, ...]:
+    """A dense network as Keras 3 and Keras 2 write it; none where h5py is not there to make it."""
+    try:
+        import keras_files
+    except ImportError:
+        return ()
+    chain = (
+        keras_files.entry("InputLayer", "x", batch_shape=[None, 2], dtype="float32"),
+        keras_files.entry("Dense", "y", units=2, activation="relu"),
+    )
+    kernel, bias = WEIGHTS["fc.weight"], WEIGHTS["fc.bias"]
+    config = keras_files.sequential(*chain)
+    if form == "keras":
+        return (keras_files.keras_bytes(config, {"layers/dense/vars/0": kernel, "layers/dense/vars/1": bias}),)
+    return (keras_files.h5_bytes(config, {"y/y/kernel:0": kernel, "y/y/bias:0": bias}),)
+
+
 HOSTILE: dict[str, Hostile] = {
     "npz": Hostile(".npz", npz_seeds, mutations.NPZ),
     "onnx": Hostile(".onnx", onnx_seeds, mutations.ONNX, onnx_node_cases, beside=(("weights.bin", bytes(range(64))),)),
+    "torch": Hostile(".pth", torch_seeds, beside=DESCRIBED),
+    "safetensors": Hostile(".safetensors", safetensors_seeds, beside=DESCRIBED),
+    "toolbox": Hostile(".txt", lambda: TOOLBOX),
+    "keras": Hostile(".keras", lambda: keras_seeds("keras")),
+    "h5": Hostile(".h5", lambda: keras_seeds("h5")),
 }
 
 
