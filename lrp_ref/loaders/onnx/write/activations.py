@@ -59,16 +59,7 @@ WRITERS.update({layer: _plain(kind) for layer, kind in PLAIN.items()})
 def _leaky_relu(part: Part) -> None:
     alpha: Any = part.layer.alpha
     if hasattr(alpha, "shape"):
-<<<<<<< HEAD
         part.end("PRelu", part.reads[0], part.fitted(alpha, "alpha"))
-=======
-        # ONNX broadcasts from the last axis.
-        part.end(
-            "PRelu",
-            part.reads[0],
-            part.weight(alpha.reshape(alpha.shape + (1,) * (part.rank - 1 - alpha.ndim)), "alpha"),
-        )
->>>>>>> 5ec69cb (ONNX: slopes with all axes of a sample are written as they are)
     elif alpha == 0.01 or part.dtype == "float32":
         part.end("LeakyRelu", part.reads[0], alpha=part.attribute(alpha, "alpha", 0.01))
     else:
