@@ -136,3 +136,33 @@ def test_an_output_of_moved_integers_alone_is_not_explained(tmp_path: Path) -> N
     with pytest.raises(BackendError, match="nothing receives relevance from it"):
         lrp.explain(net, x, output=net.outputs[1])
     assert lrp.explain(net, x, output=net.outputs[0]).relevance["x"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("start", [-100, -4, -3, -1, 0, 2, 3, 100])
+@pytest.mark.parametrize("end", [-(2**63), -100, -4, -3, -2, 0, 1, 3, 100])
+@pytest.mark.parametrize("step", [-2, -1, 1, 2])
+def test_bounds_beyond_an_axis_are_brought_into_it(start: int, end: int, step: int, tmp_path: Path) -> None:
+    bounds = {k: np.array([v]) for k, v in {"s": start, "e": end, "a": 1, "d": step}.items()}
+    path = write(tmp_path / "m.onnx", [("Slice", ["x", *bounds], {})], shape=(2, 3), weights=bounds, opset=13)
+    x = R.normal(size=(2, 3)).astype("f4")
+    expected = run_ort(path, {"x": x})[0]
+    np.testing.assert_array_equal(lrp.load(path).forward(x), expected)
+
+
+def test_whole_numbers_run_through_a_recurrent_layer(tmp_path: Path) -> None:
+    steps = [("Cast", ["x"], {"to": FLOAT}), ("LSTM", ["t0", "w", "r"], {"hidden_size": 2})]
+    weights = {"w": R.normal(size=(1, 8, 3)).astype("f4"), "r": R.normal(size=(1, 8, 2)).astype("f4")}
+    inputs = {"x": (INT64, (4, 2, 3))}
+    path = write(tmp_path / "m.onnx", steps, shape=(), inputs=inputs, weights=weights, opset=13)
+    x = R.integers(-2, 3, (4, 2, 3))
+    np.testing.assert_allclose(lrp.load(path).forward(x), run_ort(path, {"x": x})[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("slope", [(1,), (3, 1), (3, 4), (1, 4)])
+def test_slopes_of_every_shape_are_written_as_they_are(slope: tuple[int, ...], tmp_path: Path) -> None:
+    weights = {"a": R.normal(size=slope).astype("f4")}
+    path = write(tmp_path / "m.onnx", [("PRelu", ["x", "a"], {})], shape=(2, 3, 4), weights=weights, opset=13)
+    again = tmp_path / "again.onnx"
+    lrp.save(lrp.load(path), again)
+    x = R.normal(size=(2, 3, 4)).astype("f4")
+    np.testing.assert_array_equal(lrp.load(again).forward(x), run_ort(path, {"x": x})[0])

@@ -38,7 +38,7 @@ def _recurrent(
     ctx: Converter, op: Op, cell: Callable[[Converter, Op], tuple[type[RecurrentLayer], cells.Parameters]]
 ) -> Sequence[Tensor]:
     layout = op.attributes.get("layout", 0)
-    x = ctx.signal(op, op.inputs[0])
+    x = ctx.number(op, ctx.signal(op, op.inputs[0]))
     if x.rank == 3:
         x = batched(ctx, op, x, 0 if layout else 1)
     if x.rank != 3 or x.batch != (0 if layout else 1):

@@ -261,6 +261,8 @@ def _bound(values: Sequence[int], sizes: Sequence[int], step: int, *, first: boo
         return None
     if not end_is_none and step < 0 and all(v < -n for v, n in zip(values, sizes, strict=True)):
         return None
+    if first and step < 0 and all(v < -n for v, n in zip(values, sizes, strict=True)):
+        return 0  # a start is brought into the axis; to Python it would lie in front of it
     if first and step > 0 and all(v == 0 or v <= -n for v, n in zip(values, sizes, strict=True)):
         return None
     if all(v == values[0] for v in values):
