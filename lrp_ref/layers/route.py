@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..base.arrays import Array, Namespace, channelwise, namespace, sample_sum
-from ..errors import ParameterError, ShapeError
+from ..base.arrays import Array, Namespace, channelwise, namespace, sample_sum, to_numpy
+from ..errors import BackendError, ParameterError, ShapeError
 from .base import Route
 from .promises import Promises
 
@@ -303,6 +303,8 @@ class Pad(Route):
                 if any(self.amounts[axis - 1]):
                     x = xp.take(x, xp.asarray(self._sources(x, axis), dtype=int), axis=axis)
             return x
+        if x.dtype.kind in "iub":
+            self._require_whole(x)
         padded = xp.zeros(shape, dtype=x.dtype)
         padded[...] = channelwise(self.value, x)
         inner, source = self._inner(x)
@@ -317,6 +319,17 @@ class Pad(Route):
         if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in axes):
             raise ShapeError(f"Pad: amounts {self.amounts} crop more than an input of shape {x.shape} has")
         return (x.shape[0], *(n + a + b for n, (a, b) in axes))
+
+    def _require_whole(self, x: Array) -> None:
+        """Raise unless an array of integers can hold the border."""
+        bits = {"b": 1, "u": 8 * x.dtype.itemsize, "i": 8 * x.dtype.itemsize - 1}[x.dtype.kind]
+        low, high = (-(1 << bits) if x.dtype.kind == "i" else 0), (1 << bits) - 1
+        values = to_numpy(self.value).reshape(-1).tolist() if hasattr(self.value, "dtype") else [self.value]
+        wrong = [v for v in values if v % 1 or not low <= v <= high]
+        if wrong:
+            raise BackendError(
+                f"Pad: the input is {x.dtype}, the border is {wrong[0]}: cast the input, x.astype(float)"
+            )
 
     def _inner(self, x: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Slices of the padded array and of the input that hold the same values (a slice ends at its array's end)."""
