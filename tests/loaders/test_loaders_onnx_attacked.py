@@ -166,3 +166,68 @@ def test_slopes_of_every_shape_are_written_as_they_are(slope: tuple[int, ...], t
     lrp.save(lrp.load(path), again)
     x = R.normal(size=(2, 3, 4)).astype("f4")
     np.testing.assert_array_equal(lrp.load(again).forward(x), run_ort(path, {"x": x})[0])
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+@pytest.mark.parametrize("other", [(1, 1, 1, 1), (4, 1, 1, 1), (3, 4), (1, 4), (3, 1), (1, 3, 4), ()])
+def test_what_a_choice_never_takes_still_repeats_the_rest(chosen: bool, other: tuple[int, ...], tmp_path: Path) -> None:
+    """A file with an axis in front of the samples', too, has what it has to onnxruntime."""
+    reads = ["m", "x", "c"] if chosen else ["m", "c", "x"]
+    weights = {"m": np.array(chosen), "c": R.normal(size=other).astype("f4")}
+    path = write(tmp_path / "m.onnx", [("Where", reads, {})], shape=(2, 3, 1), weights=weights, opset=13)
+    x = R.normal(size=(2, 3, 1)).astype("f4")
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("ReduceMean", ["t0"], {"axes": [-1], "keepdims": 1}),
+        ("Pad", ["t0", "pads", "half"], {}),
+    ],
+)
+def test_numbers_that_are_not_whole_are_not_cast_to_integers(step: Any, tmp_path: Path) -> None:
+    steps = [("Cast", ["x"], {"to": FLOAT}), step, ("Cast", ["t1"], {"to": INT64}), ("Cast", ["t2"], {"to": FLOAT})]
+    pads = {"pads": np.array([0, 0, 0, 1]), "half": np.array(0.5, "f4")}
+    with pytest.raises(UnsupportedError, match="to integers of what is whole"):
+        lrp.load(whole(tmp_path, steps, BOOL, **pads))
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 300.0, 0.0])
+@pytest.mark.parametrize("kind", [BOOL, INT64, INT32])
+def test_a_border_of_integers_holds_any_number(kind: int, value: float, tmp_path: Path) -> None:
+    steps = [("Cast", ["x"], {"to": FLOAT}), ("Pad", ["t0", "pads", "value"], {})]
+    path = whole(tmp_path, steps, kind, pads=np.array([0, 0, 0, 1]), value=np.array(value, "f4"))
+    x = R.integers(0, 2, (2, 3)).astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 300.0])
+def test_a_border_that_bytes_do_not_hold_is_named(value: float, tmp_path: Path) -> None:
+    """A network of pictures as bytes is given the same numbers as floats."""
+    steps = [("Cast", ["x"], {"to": FLOAT}), ("Pad", ["t0", "pads", "value"], {})]
+    path = whole(tmp_path, steps, 2, pads=np.array([0, 0, 0, 1]), value=np.array(value, "f4"))
+    net, x = lrp.load(path), R.integers(0, 2, (2, 3)).astype("uint8")
+    with pytest.raises(BackendError, match="the input is uint8, the border is"):
+        net.forward(x)
+    np.testing.assert_array_equal(net.forward(x.astype("f4")), run_ort(path, {"x": x})[0])
+
+
+@pytest.mark.parametrize("kind", ["Add", "Sub", "Mul"])
+def test_sums_and_products_of_narrow_integers_are_refused(kind: str, tmp_path: Path) -> None:
+    """255 + 1 is 0 to them."""
+    steps = [("Greater", ["x", "z"], {}), ("Cast", ["t0"], {"to": 2}), (kind, ["c", "t1"], {}),
+             ("Cast", ["t2"], {"to": FLOAT})]  # fmt: skip
+    weights = {"z": np.zeros(1, "f4"), "c": np.array([255, 0, 2], "uint8")}
+    with pytest.raises(UnsupportedError, match="it computes in uint8"):
+        lrp.load(write(tmp_path / "m.onnx", steps, shape=(2, 3), weights=weights, opset=14))
+
+
+@pytest.mark.parametrize("step", [("Sub", ["c", "t0"], {}), ("Neg", ["t0"], {})])
+def test_a_single_number_stays_one(step: Any, tmp_path: Path) -> None:
+    steps = [("ReduceMax", ["x"], {"keepdims": 0}), step]
+    path = write(tmp_path / "m.onnx", steps, shape=(2, 3), weights={"c": np.array(0.5, "f4")}, opset=13)
+    x = R.normal(size=(2, 3)).astype("f4")
+    got, expected = lrp.load(path).forward(x), run_ort(path, {"x": x})[0]
+    assert got.shape == expected.shape == ()
+    np.testing.assert_array_equal(got, expected)

@@ -14,15 +14,21 @@ from .convert import Converter, operator
 from .elementwise import reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
-from .kinds import of_integers
+from .kinds import NARROW, of_integers
 from .layout import alike, constant_signal, finite, raised
 from .patterns import activation
 from .values import WHOLE, Constant, Refusal, Signal, Tensor
 
 
 def _operands(ctx: Converter, op: Op) -> tuple[Tensor, Tensor]:
-    first, second = op.inputs
-    return ctx.tensor(first), ctx.tensor(second)
+    operands = [ctx.tensor(name) for name in op.inputs]
+    for tensor in operands:
+        if isinstance(tensor, Constant) and tensor.probes[0].dtype.name in NARROW.values():
+            raise Refusal(
+                f"it computes in {tensor.probes[0].dtype}, in which numbers outside of its range become others"
+            )
+    first, second = operands
+    return first, second
 
 
 def aligned(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal], int]:
@@ -144,7 +150,7 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if isinstance(a, Constant):
         shift = _addend(ctx, *op.inputs)
         if minus:
-            return [affine(ctx, op, op.inputs[1], scale=np.full((1,), -1, dtype=ctx.dtype), shift=shift)]
+            return [affine(ctx, op, op.inputs[1], scale=np.full((), -1, dtype=ctx.dtype), shift=shift)]
         folded = _fold_bias(ctx, op, op.inputs[1], shift)
         return [affine(ctx, op, op.inputs[1], shift=shift) if folded is None else folded]
     (x, y), batch = aligned(ctx, op, op.inputs)
@@ -158,7 +164,7 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 @operator("Neg", axes=Axes.SAME)
 def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    return [affine(ctx, op, op.inputs[0], scale=np.full((1,), -1, dtype=ctx.dtype))]
+    return [affine(ctx, op, op.inputs[0], scale=np.full((), -1, dtype=ctx.dtype))]
 
 
 @operator("Mul", axes=Axes.SAME)

@@ -137,7 +137,10 @@ def _masked(ctx: Converter, op: Op, condition: Constant) -> Signal:
     k = signals.index(True)
     other = finite(ctx.constant(names[1 - k]).array(), ctx.dtype)
     shift = masks[1 - k] * ctx.parameter(other, names[1 - k])
-    return affine(ctx, op, names[k], scale=masks[k], shift=shift if shift.any() else None)
+    if shift.any():
+        return affine(ctx, op, names[k], scale=masks[k], shift=shift)
+    # What is never chosen still says how often the rest is repeated, and along how many axes.
+    return affine(ctx, op, names[k], scale=np.broadcast_to(masks[k], shift.shape))
 
 
 def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal | None:

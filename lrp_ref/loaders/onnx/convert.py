@@ -18,7 +18,7 @@ from .captured import reads
 from .deviations import Deviations
 from .file import Graph, Op
 from .fold import SIZES, Allowance, evaluate
-from .kinds import Kinds
+from .kinds import Kinds, moves_integers
 from .merged import SHAPING, taken_apart
 from .names import Origin
 from .notes import HALF, OF_HALF, of_quantised
@@ -242,7 +242,7 @@ class Converter:
         self.built.append(Built(layer, tuple(s.value for s in reads), Origin(op.name, op.kind, tag), makes))
         where = reads[0].batch if batch is None else batch
         made = []
-        integer = layer.moves and all(s.integer for s in reads)
+        integer = moves_integers(layer) and all(s.integer for s in reads)
         for k in range(outputs):
             sizes = tuple(shape[k] for shape in shapes)
             made.append(Signal(value_name(value, k), where, sizes, sizes, integer))
@@ -263,7 +263,7 @@ class Converter:
 
     def _read_as_numbers(self, op: Op, layer: Layer, reads: Sequence[Signal]) -> list[Signal]:
         """Return what a layer reads, integers as numbers unless it looks them up, moves them, or counts steps."""
-        if layer.tokens or layer.recurrent or (layer.moves and all(s.integer for s in reads)):
+        if layer.tokens or layer.recurrent or (moves_integers(layer) and all(s.integer for s in reads)):
             return list(reads)
         return [self.number(op, s) for s in reads]
 

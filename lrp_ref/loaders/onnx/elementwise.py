@@ -34,7 +34,7 @@ from ...layers.base import Layer
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
-from .kinds import INTEGERS
+from .kinds import INTEGERS, NARROW
 from .notes import HALF, OF_HALF
 from .values import WHOLE, Refusal, Signal, Tensor, count, merge_sizes
 
@@ -245,8 +245,6 @@ def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 
 CASTS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
-# Of these, those that do not hold every int32.
-NARROW = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 12: "uint32", 13: "uint64"}
 TRUTH = 9
 
 

@@ -16,7 +16,9 @@ from ...layers import (
     Embedding,
     Exp,
     Layer,
+    Mean,
     Multiply,
+    Pad,
     ReLU,
     Sigmoid,
     Softmax,
@@ -31,6 +33,8 @@ from .values import Signal, lowest
 COUNTING = ("ArgMax", "ArgMin", "NonZero", "Shape", "Size")
 LIKE = {"CastLike": 1, "DequantizeLinear": 1, "OneHot": 2, "Where": 1}
 INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # from uint8 to uint64, as the standard counts them
+# Of these, those that do not hold every int32.
+NARROW = {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 12: "uint32", 13: "uint64"}
 
 
 def of_integers(graph: Graph, name: str) -> bool:
@@ -85,7 +89,7 @@ class Kinds:
         """Note what a layer makes of the kinds that it reads."""
         if all(map(self.is_whole, reads)) and keeps_whole(layer):  # looking at weights takes longer
             self._whole.update(s.value for s in made)
-        if all(map(self.is_truth, reads)) and (layer.moves or isinstance(layer, Multiply)):
+        if all(map(self.is_truth, reads)) and keeps_truth(layer):
             self._truth.update(s.value for s in made)
         if self._masks(layer, reads):
             self._masked.update(s.value for s in made)
@@ -98,10 +102,26 @@ class Kinds:
         return not hides and any(map(self.is_masked, reads))
 
 
+def moves_integers(layer: Layer) -> bool:
+    """Return whether a layer can be given an array of integers, of any type, and makes one of the same type."""
+    return layer.moves and not (isinstance(layer, Pad) and np.any(layer.value))
+
+
+def keeps_truth(layer: Layer) -> bool:
+    """Return whether a layer makes 0 and 1 of 0 and 1."""
+    if isinstance(layer, Pad):
+        return bool(np.isin(layer.value, (0, 1)).all())
+    return layer.moves or isinstance(layer, Multiply)
+
+
 def keeps_whole(layer: Layer) -> bool:
     """Return whether a layer makes whole numbers of whole numbers."""
+    if isinstance(layer, Pad):
+        return bool(np.all(np.asarray(layer.value) % 1 == 0))
     if layer.moves or isinstance(layer, Multiply | Where | ReLU | Abs):
         return True
+    if isinstance(layer, Mean):
+        return False
     if isinstance(layer, Add):
         return all(float(c).is_integer() for c in layer.coefficients)
     if isinstance(layer, Sum):
