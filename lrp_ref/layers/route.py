@@ -327,9 +327,7 @@ class Pad(Route):
         values = to_numpy(self.value).reshape(-1).tolist() if hasattr(self.value, "dtype") else [self.value]
         wrong = [v for v in values if v % 1 or not low <= v <= high]
         if wrong:
-            raise BackendError(
-                f"Pad: the input is {x.dtype}, the border is {wrong[0]}: cast the input, x.astype(float)"
-            )
+            raise BackendError(f"Pad: the input is {x.dtype}, the border is {wrong[0]}, which is none of its numbers")
 
     def _inner(self, x: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """Slices of the padded array and of the input that hold the same values (a slice ends at its array's end)."""
