@@ -281,6 +281,8 @@ def _slices(
     alone = {spec.name for spec in net.inputs if spec.batch_axis is None}  # one array of theirs is one sample
     for spec in net.inputs:
         array = arrays[spec.name]
+        if array.dtype.kind == "b" and spec.name in net.tokens:
+            array = array.astype(np.int64)  # a mask, saved as it is
         if array.dtype.kind not in "fiu":
             raise ModelFormatError(f"{path}: '{spec.name}' holds {array.dtype}; expected real numbers")
         rank = None if spec.shape is None else len(spec.shape) + (spec.name in alone)

@@ -257,8 +257,11 @@ def _single_precision(model: Any, onnx: Any) -> None:
 def _compare(name: str, value: str, ours: Any, theirs: Any, cast: bool) -> Comparison:
     if ours.shape != theirs.shape:
         raise ModelFormatError(f"output '{name}' has shape {ours.shape} here and {theirs.shape} in onnxruntime")
+    dtype = str(ours.dtype)
+    # Truth values have no difference, and that of unsigned integers is never below 0.
+    ours, theirs = (a if a.dtype.kind == "f" else a.astype(np.float64) for a in (ours, theirs))
     difference = float(np.abs(ours - theirs).max(initial=0))
     size = float(np.abs(theirs).max(initial=0))
     same = bool((ours.argmax(axis=-1) == theirs.argmax(axis=-1)).all()) if ours.ndim > 1 else True
     relative = difference / size if size else difference
-    return Comparison(name, value, tuple(ours.shape), difference, relative, same, str(ours.dtype), cast)
+    return Comparison(name, value, tuple(ours.shape), difference, relative, same, dtype, cast)

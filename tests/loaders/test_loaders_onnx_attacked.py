@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from command import run
 from onnx_graphs import run_ort, write
 
 import lrp_ref as lrp
+from lrp_ref import loaders
 from lrp_ref.errors import BackendError, UnsupportedError
 
 FLOAT, INT64, INT32, BOOL = 1, 7, 6, 9
@@ -231,3 +233,20 @@ def test_a_single_number_stays_one(step: Any, tmp_path: Path) -> None:
     got, expected = lrp.load(path).forward(x), run_ort(path, {"x": x})[0]
     assert got.shape == expected.shape == ()
     np.testing.assert_array_equal(got, expected)
+
+
+def test_an_output_of_truth_values_is_compared(tmp_path: Path) -> None:
+    steps = [("Relu", ["x"], {"outputs": ["y"]})]
+    path = write(tmp_path / "m.onnx", steps, shape=("N", 3), inputs={"m": (BOOL, ("N", 2))}, outputs=("y", "m"))
+    model = onnx.load(path)
+    model.graph.output[1].type.tensor_type.elem_type = BOOL
+    onnx.save(model, path)
+    x = {"x": R.normal(size=(2, 3)).astype("f4"), "m": np.array([[True, False], [False, False]])}
+    assert [c.difference for c in loaders.check_against_onnxruntime(path, x)] == [0, 0]
+
+
+def test_a_mask_is_given_on_the_command_line_as_it_was_saved(tmp_path: Path) -> None:
+    path = whole(tmp_path, [("Cast", ["x"], {"to": FLOAT}), ("MatMul", ["t0", "w"], {})], BOOL, w=np.eye(3, dtype="f4"))
+    np.save(tmp_path / "x.npy", np.array([[True, False, True], [False, False, True]]))
+    done = run("explain", path, tmp_path / "x.npy", "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
