@@ -86,7 +86,7 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
 
 def scaled(ctx: Converter, op: Op, x: Signal, scale: Any, shift: Any, *, tag: str = "") -> Signal:
     """Return scale·x + shift as a layer of its own, whatever made the signal; None leaves out a part."""
-    parts = [None if v is None else np.ascontiguousarray(sample_parameter(v, x)) for v in (scale, shift)]
+    parts = [None if v is None else np.ascontiguousarray(sample_parameter(ctx, v, x)) for v in (scale, shift)]
     return ctx.emit(op, Affine(*parts), [wide_enough(ctx, op, x, parts)], tag=tag)
 
 
@@ -115,7 +115,7 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
         return None  # the sum has more axes than the layer's output
     if isinstance(layer, Affine) and layer.shift is None and shift.size > 1:
         # BatchNormalization as Keras writes it: a product, then a sum.
-        parameter = np.ascontiguousarray(sample_parameter(shift, x))
+        parameter = np.ascontiguousarray(sample_parameter(ctx, shift, x))
         fits = layer.scale is not None and layer.scale.shape == parameter.shape
         return ctx.rewrite(name, replace(layer, shift=parameter)) if fits else None
     if not isinstance(layer, Conv | ConvTranspose | Dense) or layer.bias is not None:
@@ -126,7 +126,7 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
         bias = shift.reshape(-1)
     else:
         outs = layer.weight.shape[0] if isinstance(layer, Conv) else layer.weight.shape[1] * layer.groups
-        bias = sample_parameter(shift, x)
+        bias = sample_parameter(ctx, shift, x)
         if bias.shape != (outs,):
             return None
     return ctx.rewrite(name, replace(layer, bias=np.ascontiguousarray(bias)))

@@ -53,7 +53,7 @@ def _compare(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 def _against(ctx: Converter, op: Op, how: str, x: Signal, bound: Array) -> Signal:
     """Return a comparison with a constant of at most as many axes, which may repeat what it is compared with."""
-    parameter = sample_parameter(bound, x)
+    parameter = sample_parameter(ctx, bound, x)
     x = wide_enough(ctx, op, x, [parameter])
     if parameter.ndim == 1:  # one number for each channel, where a comparison broadcasts from the last axis on
         parameter = parameter.reshape(-1, *(1,) * (x.depth - 2))

@@ -194,6 +194,16 @@ class Converter:
         """Return whether the node has its k-th input."""
         return k < len(op.inputs) and op.inputs[k] != ""
 
+    def require_rows(self, rows: int) -> None:
+        """Raise unless a constant has one row, or as many as there are samples, where the file fixes their number.
+
+        A batch of one is repeated by a constant with more. Where the number is free, rows that are alike are those of
+        the exporter's example.
+        """
+        fixed = set(self.samples)
+        if len(fixed) == 1 and rows not in (1, *fixed):
+            raise Refusal(f"a constant of {rows} rows beside a batch of {fixed.pop()}")
+
     def integers(self, op: Op, attribute: str, k: int) -> list[int] | None:
         """Return a list of integers that older opsets have as an attribute and newer ones as input k."""
         if attribute in op.attributes:

@@ -84,7 +84,7 @@ def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
     several = ctx.constant(op.inputs[1]).array()
     if several.size != 1:
         x = raised(ctx, op, ctx.signal(op, op.inputs[0]), several.ndim)
-        parameter = np.ascontiguousarray(sample_parameter(several.astype(ctx.dtype), x))
+        parameter = np.ascontiguousarray(sample_parameter(ctx, several.astype(ctx.dtype), x))
         return [ctx.emit(op, Power(parameter), [wide_enough(ctx, op, x, [parameter])])]
     exponent = float(several.reshape(-1)[0])
     if exponent == -1:

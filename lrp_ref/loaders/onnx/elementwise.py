@@ -164,7 +164,7 @@ def _prelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, slope = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
     if slope.size == 1 and slope.ndim <= x.rank:
         return [ctx.emit(op, LeakyReLU(float(slope.reshape(-1)[0])), [x])]
-    alpha = sample_parameter(slope, x)
+    alpha = sample_parameter(ctx, slope, x)
     shape = (*alpha.shape, *(1,) * (len(x.sizes[0]) - 1)) if alpha.ndim == 1 else alpha.shape
     if not all(fits(shape, sizes) for sizes in x.sizes):
         raise Refusal(f"slopes of shape {slope.shape} for samples of shape {x.sizes[0]}")
@@ -271,7 +271,7 @@ def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
 LONGEST = 1 << 24  # elements of a number repeated along the channels
 
 
-def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:
+def sample_parameter(ctx: Converter, array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, Any]:
     """Return a constant that ONNX broadcasts against ``x`` in the network's layout, without the batch.
 
     Returns:
@@ -283,6 +283,8 @@ def sample_parameter(array: np.ndarray[Any, Any], x: Signal) -> np.ndarray[Any, 
         raise Refusal(f"a constant of shape {array.shape} has more axes than the signal")
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)
     first = array if batch == WHOLE else np.take(array, 0, axis=batch)
+    if batch != WHOLE:
+        ctx.require_rows(array.shape[batch])
     if batch != WHOLE and array.shape[batch] != 1 and not (array == np.expand_dims(first, batch)).all():
         raise Refusal("a constant that differs between the samples of the batch")
     if not first.ndim:

@@ -64,7 +64,7 @@ def _bounded(ctx: Converter, op: Op, x: Signal, bound: np.ndarray[Any, Any], lea
         return clipped(ctx, op, None, number, x) if least else clipped(ctx, op, number, None, x)
     if not np.isfinite(bound).all():
         raise Refusal("some of its bounds are infinite")
-    parameter = np.ascontiguousarray(sample_parameter(bound.astype(ctx.dtype), x))
+    parameter = np.ascontiguousarray(sample_parameter(ctx, bound.astype(ctx.dtype), x))
     x = wide_enough(ctx, op, x, [parameter])
     return ctx.emit(op, Bounds(high=parameter) if least else Bounds(low=parameter), [x])
 

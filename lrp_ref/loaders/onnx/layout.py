@@ -61,7 +61,7 @@ def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:
         name: of the constant.
         like: a signal whose batch axis the constant has, counted from the end: it tells the number of samples.
     """
-    probes = [sample_of(p, like, ctx.samples[k]) for k, p in enumerate(ctx.constant(name).probes)]
+    probes = [sample_of(ctx, p, like, ctx.samples[k]) for k, p in enumerate(ctx.constant(name).probes)]
     value = Constant(tuple(finite(p, ctx.dtype) for p in probes)).array()
     sizes = (value.shape,) * PROBES
     batch = like.batch if like.batch == WHOLE else value.ndim - (like.rank - 1 - like.batch)
@@ -70,7 +70,7 @@ def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:
     return made
 
 
-def sample_of(array: np.ndarray[Any, Any], like: Signal, samples: int) -> np.ndarray[Any, Any]:
+def sample_of(ctx: Converter, array: np.ndarray[Any, Any], like: Signal, samples: int) -> np.ndarray[Any, Any]:
     """Return what a constant is to each sample: without the batch axis of ``like``, along which it may not differ."""
     if like.batch == WHOLE:
         return array
@@ -80,6 +80,7 @@ def sample_of(array: np.ndarray[Any, Any], like: Signal, samples: int) -> np.nda
     axis = array.ndim - 1 - behind
     if not array.shape[axis]:
         raise Refusal(f"a constant of shape {array.shape} beside {samples} samples")
+    ctx.require_rows(array.shape[axis])
     first = np.take(array, 0, axis=axis)
     # As many rows as the exporter's example had samples are one, if they are alike.
     if not (array == np.expand_dims(first, axis)).all():

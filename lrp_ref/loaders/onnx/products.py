@@ -95,7 +95,8 @@ def product(ctx: Converter, op: Op, first: str, second: str) -> Signal:
     ranks = ctx.rank(first), ctx.rank(second)
     if not all(ranks):
         raise Refusal("a matrix product with a single number")
-    constants = [isinstance(ctx.tensor(n), Constant) for n in (first, second)]
+    # One that a free number of samples repeats is no weight, but a signal that is the same for all.
+    constants = [isinstance(t := ctx.tensor(n), Constant) and t.is_fixed for n in (first, second)]
     if constants[1]:
         weight = ctx.weight(second)
         while weight.ndim > 2 and weight.shape[0] == 1 and weight.ndim <= ranks[0]:
