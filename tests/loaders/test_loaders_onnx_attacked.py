@@ -250,3 +250,34 @@ def test_a_mask_is_given_on_the_command_line_as_it_was_saved(tmp_path: Path) -> 
     np.save(tmp_path / "x.npy", np.array([[True, False, True], [False, False, True]]))
     done = run("explain", path, tmp_path / "x.npy", "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("kind", ["Add", "Max", "Where", "Greater", "MatMul"])
+def test_rows_that_are_alike_repeat_a_batch_of_one(kind: str, tmp_path: Path) -> None:
+    """Rows as many as the samples of a fixed batch are one; more than these are more to onnxruntime."""
+    weights = {"c": np.ones((2, 1, 3) if kind != "MatMul" else (2, 3, 3), "f4"), "m": np.ones((2, 1, 1), bool)}
+    steps: list[Any] = [(kind, ["x", "c"], {})]
+    if kind == "Where":
+        steps = [("Softmax", ["x"], {"axis": 2}), (kind, ["m", "x", "t0"], {})]
+    if kind == "Greater":
+        steps = [(kind, ["x", "c"], {}), ("Cast", ["t0"], {"to": FLOAT}), ("Mul", ["t1", "x"], {})]
+    path = write(tmp_path / "m.onnx", steps, shape=(1, 2, 3), weights=weights, opset=13)
+    x = R.normal(size=(1, 2, 3)).astype("f4")
+    expected = run_ort(path, {"x": x})[0]
+    net = lrp.load(path)
+    np.testing.assert_allclose(net.forward(x), expected, rtol=1e-6)
+    assert net.inputs[0].batch_axis is None
+    again = lrp.load(write(tmp_path / "two.onnx", steps, shape=(2, 2, 3), weights=weights, opset=13))
+    assert again.inputs[0].batch_axis == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_product_with_a_constant_of_each_sample_is_written_and_read(first: bool, tmp_path: Path) -> None:
+    reads, c = (["c", "x"], R.normal(size=(2, 4, 3))) if first else (["x", "c"], R.normal(size=(2, 5, 4)))
+    weights = {"c": c.astype("f4")}
+    path = write(tmp_path / "m.onnx", [("MatMul", reads, {})], shape=("N", 2, 3, 5), weights=weights, opset=13)
+    again = tmp_path / "again.onnx"
+    lrp.save(lrp.load(path), again)
+    for n in (1, 3):
+        x = R.normal(size=(n, 2, 3, 5)).astype("f4")
+        np.testing.assert_allclose(lrp.load(again).forward(x), run_ort(path, {"x": x})[0], rtol=1e-5, atol=1e-6)
