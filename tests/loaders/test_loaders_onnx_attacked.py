@@ -281,3 +281,16 @@ def test_a_product_with_a_constant_of_each_sample_is_written_and_read(first: boo
     for n in (1, 3):
         x = R.normal(size=(n, 2, 3, 5)).astype("f4")
         np.testing.assert_allclose(lrp.load(again).forward(x), run_ort(path, {"x": x})[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_start_that_a_free_axis_may_be_too_short_for_is_refused(tmp_path: Path) -> None:
+    bounds = {"s": np.array([-2]), "e": np.array([-(2**63)]), "a": np.array([1]), "d": np.array([-1])}
+    steps = [("Slice", ["x", *bounds], {})]
+    path = write(tmp_path / "m.onnx", steps, shape=(2, "T", 3), weights=bounds, opset=13)
+    with pytest.raises(UnsupportedError, match="depend on a free size"):
+        lrp.load(path)
+    bounds["s"] = np.array([-1])
+    path = write(tmp_path / "m.onnx", steps, shape=(2, "T", 3), weights=bounds, opset=13)
+    for n in (1, 4):
+        x = R.normal(size=(2, n, 3)).astype("f4")
+        np.testing.assert_array_equal(lrp.load(path).forward(x), run_ort(path, {"x": x})[0])

@@ -265,7 +265,9 @@ def _bound(values: Sequence[int], sizes: Sequence[int], step: int, *, first: boo
         return 0  # a start is brought into the axis; to Python it would lie in front of it
     if first and step > 0 and all(v == 0 or v <= -n for v, n in zip(values, sizes, strict=True)):
         return None
-    if all(v == values[0] for v in values):
+    # A start before a free axis that is too short for it is brought into it, which Python does not do backwards.
+    short = first and step < 0 and len(set(sizes)) > 1 and min(values) < -1
+    if all(v == values[0] for v in values) and not short:
         return int(values[0])
     from_end = {v - n for v, n in zip(values, sizes, strict=True)}
     if len(from_end) == 1 and min(from_end) < 0:
