@@ -63,6 +63,10 @@ def test_windows_in_front_of_the_samples_and_behind_them(tmp_path: Path) -> None
         (("Add", ["t0", "c"], {}), {"c": weight(6, 2)}, "along an axis in which the batch is merged"),
         (("Mul", ["t0", "x"], {}), {}, "the other has not"),
         (("ReduceSum", ["t0", "axes"], {}), {"axes": whole(1)}, "its batch is merged with other axes"),
+        (("Slice", ["t0", "zero", "one", "one"], {}), {"zero": whole(0), "one": whole(1)}, "merged with other axes"),
+        (("CumSum", ["t0", "one"], {}), {"one": np.array(1)}, "its batch is merged with other axes"),
+        (("BatchNormalization", ["t0", "g", "g", "g", "v"], {}), {"g": weight(2), "v": weight(2) ** 2 + 1}, "merged"),
+        (("MeanVarianceNormalization", ["t0"], {"axes": [1]}), {}, "its batch is merged with other axes"),
         (("Identity", ["t0"], {}), {}, "merges the batch with other axes"),
     ],
 )
@@ -75,3 +79,26 @@ def test_what_would_mix_them_is_refused(step: Step, weights: dict[str, Any], rea
     )
     with pytest.raises(UnsupportedError, match=reason):
         lrp.load(path)
+
+
+ALONG = {
+    "softmax": (("Softmax", ["t0"], {"axis": 1}), {}),
+    "norm": (("LpNormalization", ["t0"], {"axis": 1}), {}),
+    "layer norm": (("LayerNormalization", ["t0", "g"], {"axis": 2}), {"g": weight(3)}),
+    "weights": (("MatMul", ["t0", "w"], {}), {"w": weight(3, 3)}),
+    "weights on the left": (("MatMul", ["w", "t0"], {}), {"w": weight(2, 2)}),
+    "slopes": (("PRelu", ["t0", "a"], {}), {"a": weight(2, 1)}),
+    "factors": (("Mul", ["t0", "a"], {}), {"a": weight(1, 2, 3)}),
+    "bounds": (("Clip", ["t0", "low"], {}), {"low": np.array(0.25, np.float32)}),
+}
+
+
+@pytest.mark.parametrize("name", ALONG)
+def test_what_keeps_to_other_axes_goes_through_samples_merged_with_one_of_their_size(name: str, tmp_path: Path) -> None:
+    """The merged axis has the size of the next one, so that nothing but the place of an axis tells them apart."""
+    step, weights = ALONG[name]
+    steps: list[Step] = [("Reshape", ["x", "s"], {}), step, ("Reshape", ["t1", "b"], {})]
+    shapes = {"s": whole(-1, 2, 3), "b": whole(-1, 2, 2, 3)}
+    path = write(tmp_path / "m.onnx", steps, shape=("N", 2, 2, 3), weights={**shapes, **weights})
+    for n in (0, 1, 3):
+        agrees(path, weight(n, 2, 2, 3))

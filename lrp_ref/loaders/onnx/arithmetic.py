@@ -138,7 +138,7 @@ def _addend(ctx: Converter, name: str, signal: str) -> np.ndarray[Any, Any]:
     return ctx.parameter(finite(ctx.constant(name).once(x.batch - x.rank).array(), ctx.dtype), name)
 
 
-@operator("Add", "Sub", axes=Axes.SAME)
+@operator("Add", "Sub", axes=Axes.EACH)
 def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     minus = op.kind == "Sub"
@@ -162,12 +162,12 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [z]
 
 
-@operator("Neg", axes=Axes.SAME)
+@operator("Neg", axes=Axes.EACH)
 def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [affine(ctx, op, op.inputs[0], scale=np.full((), -1, dtype=ctx.dtype))]
 
 
-@operator("Mul", axes=Axes.SAME)
+@operator("Mul", axes=Axes.EACH)
 def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     if isinstance(b, Constant):
@@ -207,7 +207,7 @@ def multiplied(ctx: Converter, op: Op, left: Signal, right: Signal, gate: int | 
     return z
 
 
-@operator("Div", axes=Axes.SAME)
+@operator("Div", axes=Axes.EACH)
 def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     if of_integers(ctx.graph, op.inputs[0]):

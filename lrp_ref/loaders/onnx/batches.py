@@ -18,7 +18,8 @@ from .values import PROBES, WHOLE, Sizes
 class Axes(Enum):
     """What an operator does with the axes of its first input (or of the only one that is no constant)."""
 
-    SAME = "its output has them"
+    EACH = "its output has them, and it takes every element by itself"
+    SAME = "its output has them, and it may count along some of them"
     CHANNELS_FIRST = "the batch is at axis 0 of both, the channels at axis 1, space behind"
     OTHER = "they are followed by the operator's own way, or not at all"
 
@@ -172,7 +173,7 @@ def _origin(name: str, axis: int, graph: Graph) -> tuple[str, int] | None:
 def _source_axis(op: Op, axis: int, graph: Graph) -> int | None:
     """Return the axis of the node's input that is ``axis`` of its output, or None where that is not known."""
     kept = AXES.get(op.kind)
-    if kept is Axes.SAME or (axis == 0 and kept is Axes.CHANNELS_FIRST):
+    if kept in (Axes.EACH, Axes.SAME) or (axis == 0 and kept is Axes.CHANNELS_FIRST):
         return axis
     if op.kind == "Transpose":
         permutation = _list(op.attributes.get("perm", ()))

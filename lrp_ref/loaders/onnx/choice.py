@@ -60,7 +60,7 @@ def _against(ctx: Converter, op: Op, how: str, x: Signal, bound: Array) -> Signa
     return ctx.compared(op, how, [x], np.ascontiguousarray(parameter))
 
 
-@operator("IsNaN", "IsInf", axes=Axes.SAME)
+@operator("IsNaN", "IsInf", axes=Axes.EACH)
 def _is_not_finite(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """A network's values are finite; what the file has as NaN is a softmax of nothing but masked numbers."""
     x = ctx.signal(op, op.inputs[0])
@@ -76,7 +76,7 @@ def _is_not_finite(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.compared(op, "less", [largest], np.full(1, lowest(ctx.dtype) / 2, ctx.dtype))]
 
 
-@operator("Not", axes=Axes.SAME)
+@operator("Not", axes=Axes.EACH)
 def _not(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.compared(op, "equal", [ctx.signal(op, op.inputs[0])], np.zeros(1, ctx.dtype))]
 

@@ -39,13 +39,13 @@ LAYERS: dict[str, Callable[[dict[str, Any]], Layer]] = {
 }
 
 
-@operator(*NAMED, *LAYERS, axes=Axes.SAME)
+@operator(*NAMED, *LAYERS, axes=Axes.EACH)
 def _function(ctx: Converter, op: Op) -> Sequence[Tensor]:
     layer = Function(op.kind.lower()) if op.kind in NAMED else LAYERS[op.kind](op.attributes)
     return [ctx.emit(op, layer, [ctx.signal(op, op.inputs[0])])]
 
 
-@operator("com.microsoft.BiasGelu", "com.microsoft.FastGelu", axes=Axes.SAME)
+@operator("com.microsoft.BiasGelu", "com.microsoft.FastGelu", axes=Axes.EACH)
 def _biased_gelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     if ctx.has(op, 1):
@@ -53,7 +53,7 @@ def _biased_gelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, GELU("none" if op.kind.endswith("BiasGelu") else "tanh"), [x])]
 
 
-@operator("Erf", axes=Axes.SAME)
+@operator("Erf", axes=Axes.EACH)
 def _erf(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     y = ctx.emit(op, Function("erf"), [x])
@@ -74,7 +74,7 @@ def _cast_like(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.raw_signal(op.inputs[0])]
 
 
-@operator("Pow", axes=Axes.SAME)
+@operator("Pow", axes=Axes.EACH)
 def _power(ctx: Converter, op: Op) -> Sequence[Tensor]:
     base, exponents = (ctx.tensor(n) for n in op.inputs)
     if isinstance(base, Constant):

@@ -64,12 +64,12 @@ SIMPLE: dict[str, Callable[[dict[str, Any]], Layer]] = {
 }
 
 
-@operator(*SIMPLE, axes=Axes.SAME)
+@operator(*SIMPLE, axes=Axes.EACH)
 def _simple(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, SIMPLE[op.kind](op.attributes), [ctx.signal(op, op.inputs[0])])]
 
 
-@operator("Sigmoid", axes=Axes.SAME)
+@operator("Sigmoid", axes=Axes.EACH)
 def _sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [_sigmoid_of(ctx, op, ctx.signal(op, op.inputs[0]))]
 
@@ -87,14 +87,14 @@ def _unary(ctx: Converter, op: Op, layer: Layer) -> tuple[Signal, Signal]:
     return x, ctx.emit(op, layer, [x])
 
 
-@operator("Sqrt", axes=Axes.SAME)
+@operator("Sqrt", axes=Axes.EACH)
 def _root(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Power(0.5))
     ctx.deviations.note_power(y, x, 0.5)
     return [y]
 
 
-@operator("Exp", axes=Axes.SAME)
+@operator("Exp", axes=Axes.EACH)
 def _exp(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Exp())
     ctx.patterns.note_exponential(y, x)
@@ -121,7 +121,7 @@ def reciprocal(ctx: Converter, op: Op, name: str, tag: str = "") -> Signal:
     return _sigmoid_of(ctx, op, z)
 
 
-@operator("HardSigmoid", axes=Axes.SAME)
+@operator("HardSigmoid", axes=Axes.EACH)
 def _hard_sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x = ctx.signal(op, op.inputs[0])
     alpha, beta = op.attributes.get("alpha", 0.2), op.attributes.get("beta", 0.5)
@@ -134,7 +134,7 @@ def _hard_sigmoid(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [y]
 
 
-@operator("Tanh", axes=Axes.SAME)
+@operator("Tanh", axes=Axes.EACH)
 def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Tanh())
     ctx.patterns.start("tanh", y, x)
@@ -143,7 +143,7 @@ def _tanh(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [y]
 
 
-@operator("Softplus", axes=Axes.SAME)
+@operator("Softplus", axes=Axes.EACH)
 def _softplus(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, y = _unary(ctx, op, Softplus())
     ctx.patterns.note_softplus(y, x)
@@ -159,7 +159,7 @@ def _mish(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [ctx.emit(op, Multiply(gate=1), [x, gate])]
 
 
-@operator("PRelu", axes=Axes.SAME)
+@operator("PRelu", axes=Axes.EACH)
 def _prelu(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, slope = ctx.signal(op, op.inputs[0]), ctx.weight(op.inputs[1])
     if slope.size == 1 and slope.ndim <= x.rank:
@@ -192,7 +192,7 @@ def bound_of(value: float, side: int) -> float | None:
     return value
 
 
-@operator("Clip", axes=Axes.SAME)
+@operator("Clip", axes=Axes.EACH)
 def _clip(ctx: Converter, op: Op) -> Sequence[Tensor]:
     return [clipped(ctx, op, _bound(ctx, op, 1, "min", -1), _bound(ctx, op, 2, "max", 1), ctx.signal(op, op.inputs[0]))]
 
@@ -234,7 +234,7 @@ def _coerced_softmax(ctx: Converter, op: Op, x: Signal, log: bool) -> Signal:
     return ctx.emit(op, Reshape(merge_sizes(x.sizes)), [y], batch=x.batch, tag="reshape")
 
 
-@operator("Identity", "Dropout", axes=Axes.SAME)
+@operator("Identity", "Dropout", axes=Axes.EACH)
 def _nothing(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if op.kind == "Dropout":
         if len(op.outputs) > 1 and any(ctx.consumers[n] for n in op.outputs[1:]):
@@ -248,7 +248,7 @@ CASTS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 TRUTH = 9
 
 
-@operator("Cast", axes=Axes.SAME)
+@operator("Cast", axes=Axes.EACH)
 def _cast(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, to = ctx.raw_signal(op.inputs[0]), op.attributes["to"]
     if to in INTEGERS and ctx.kinds.is_whole(x):

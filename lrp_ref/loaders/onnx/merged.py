@@ -14,7 +14,8 @@ from .values import PROBES, Constant, Refusal, Signal, Sizes, Tensor, count
 
 SHAPING = ("Reshape", "Transpose", "Shape", "Size")  # they follow what is merged themselves
 PRODUCTS = ("Gemm", "MatMul")
-ALONG_AN_AXIS = ("Softmax", "LogSoftmax", "LayerNormalization", "Gemm")
+# Their attribute ``axis`` is the only thing that counts axes.
+ALONG_AN_AXIS = ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "LpNormalization")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def taken_apart(op: Op, given: Mapping[str, Tensor], axes: Axes) -> Apart:
         Refusal: a node that is not known to leave the merged axes alone, or operands that differ in them.
     """
     merged = {n: t for n, t in given.items() if isinstance(t, Signal) and t.merged is not None}
-    if axes is not Axes.SAME and op.kind not in ALONG_AN_AXIS:
+    if axes is not Axes.EACH and op.kind not in (*ALONG_AN_AXIS, *PRODUCTS):
         raise Refusal("its batch is merged with other axes")
     first = max(merged.values(), key=lambda t: t.rank)
     assert first.merged is not None
