@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import run
-from onnx_graphs import Step, helper, onnx, run_ort, runtime, write
+from onnx_graphs import Step, helper, onnx, runtime, write
 
 import lrp_ref as lrp
 from lrp_ref.errors import ParameterError, UnsupportedError
@@ -58,44 +58,6 @@ def sklearn(path: Path, *, zipmap: bool = True) -> Path:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
     path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
     return path
-
-
-def classical(path: Path, kind: str, **attributes: Any) -> Path:
-    """One node of the domain of classical models, and a ReLU."""
-    nodes = [
-        helper.make_node(kind, ["x"], ["t"], name="node", domain="ai.onnx.ml", **attributes),
-        helper.make_node("Relu", ["t"], ["y"]),
-    ]
-    values = [helper.make_tensor_value_info(n, FLOAT, [None, k]) for n, k in (("x", 4), ("y", None))]
-    graph = helper.make_graph(nodes, "m", values[:1], values[1:])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
-    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
-    return path
-
-
-@pytest.mark.parametrize(
-    ("kind", "attributes"),
-    [
-        ("Scaler", {"offset": [0.5, -1.0, 2.0, 0.0], "scale": [2.0, -0.5, 1.0, 3.0]}),
-        ("Scaler", {"offset": [0.5], "scale": [2.0]}),
-        ("LinearRegressor", {"coefficients": [1.0, -2.0, 0.5, 3.0], "intercepts": [0.25]}),
-        ("LinearRegressor", {"coefficients": [1.0, -2.0, 0.5, 3.0] * 2, "targets": 2, "intercepts": [0.25, -1.0]}),
-        ("LinearRegressor", {"coefficients": [1.0, -2.0, 0.5, 3.0], "targets": 1}),
-    ],
-)
-def test_scaling_and_linear_regression(kind: str, attributes: dict[str, Any], tmp_path: Path) -> None:
-    path = classical(tmp_path / "m.onnx", kind, **attributes)
-    net = load(path)
-    np.testing.assert_allclose(net.forward(X), run_ort(path, {"x": X})[0], rtol=1e-6, atol=1e-6)
-    assert lrp.explain(net, X, composite="lrp0").ledger.residual < 1e-6
-
-
-def test_a_regression_behind_a_function_and_other_models_are_refused_by_name(tmp_path: Path) -> None:
-    weights = {"coefficients": [1.0, -2.0, 0.5, 3.0]}
-    with pytest.raises(UnsupportedError, match=r"LinearRegressor 'node' \(post_transform LOGISTIC"):
-        load(classical(tmp_path / "m.onnx", "LinearRegressor", post_transform="LOGISTIC", **weights))
-    with pytest.raises(UnsupportedError, match=r"1 unsupported node: ai\.onnx\.ml\.Normalizer 'node'"):
-        load(classical(tmp_path / "m.onnx", "Normalizer", norm="L1"))
 
 
 def softmax(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

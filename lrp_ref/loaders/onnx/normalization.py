@@ -112,14 +112,18 @@ def _mean_variance(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 @operator("LpNormalization", axes=Axes.SAME)
 def _norm(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    """x divided by its norm, which is as a gate: x takes all the relevance."""
     x, p = ctx.signal(op, op.inputs[0]), op.attributes.get("p", 2)
     if p not in (1, 2):
         raise Refusal(f"p {p}; only 1 and 2 are supported")
-    axes = (x.axis(op.attributes.get("axis", -1)),)
+    return [by_its_norm(ctx, op, x, p, x.axis(op.attributes.get("axis", -1)))]
+
+
+def by_its_norm(ctx: Converter, op: Op, x: Signal, p: int, axis: int) -> Signal:
+    """Return x divided by its norm (p: 1 or 2) along an axis, which is as a gate: x takes all the relevance."""
+    axes = (axis,)
     norm: list[Layer] = [Abs(), Sum(axes)] if p == 1 else [Power(2), Sum(axes), Power(0.5)]
     inverse = chained(ctx, op, x, [*norm, Clip(SMALLEST), Power(-1)], tag="reciprocal")
-    return [ctx.emit(op, Multiply(gate=1), [x, inverse])]
+    return ctx.emit(op, Multiply(gate=1), [x, inverse])
 
 
 @operator("LRN", axes=Axes.CHANNELS_FIRST)
