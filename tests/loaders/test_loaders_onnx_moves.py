@@ -225,6 +225,37 @@ def test_einsum_of_two_signals(equation: str, tmp_path: Path) -> None:
     assert any(isinstance(node.layer, MatMul | Multiply) for node in net.nodes)
 
 
+@pytest.mark.parametrize(
+    ("equation", "names", "layers"),
+    [
+        ("bij,jk,kd->bid", "xww", [Dense, Dense]),
+        ("jk,kd,bij->bid", "wwx", [Dense, Dense]),
+        ("bi,dij,bj->bd", "xwz", [Dense, MatMul]),
+        ("bi,bj,dij->bd", "xzw", [Dense, MatMul]),
+        ("dij,bi,bj->bd", "wxz", [Dense, MatMul]),
+        ("bi,bi,bi->bi", "xzx", [Multiply, Multiply]),
+        ("bij,bkj,bkj,kd->bid", "xzzw", [Multiply, MatMul, Dense]),
+        ("...ij,jk,...ki->...i", "xwz", [Dense, MatMul]),
+        ("bij,i,j->bij", "xww", [Affine, Affine]),
+    ],
+)  # fmt: skip
+def test_einsum_of_more_operands(equation: str, names: str, layers: list[type], tmp_path: Path) -> None:
+    reads = [f"w{k}" if name == "w" else name for k, name in enumerate(names)]
+    arrays = {name: weight(*shape) for name, shape in zip(reads, shapes(equation), strict=True)}
+    weights = {name: a for name, a in arrays.items() if name[0] == "w"}
+    given = {name: a for name, a in arrays.items() if name[0] != "w"}
+    others = {name: (onnx.TensorProto.FLOAT, ("N", *a.shape[1:])) for name, a in given.items() if name != "x"}
+    step: Step = ("Einsum", reads, {"equation": equation})
+    shape = ("N", *given["x"].shape[1:])
+    path = write(tmp_path / "m.onnx", [step], shape=shape, weights=weights, inputs=others, opset=13)
+    net = load(path)
+    (expected,) = run_ort(path, given)
+    np.testing.assert_allclose(net.forward(given), expected, rtol=1e-5, atol=1e-5)
+    found = [type(node.layer) for node in net.nodes]
+    assert sorted(t.__name__ for t in found if t in layers) == sorted(t.__name__ for t in layers)
+    assert net.nodes[-1].name.count(".") == 0
+
+
 def test_the_labels_of_an_equation() -> None:
     assert labelled("ij,jk", (2, 2)) == ([("i", "j"), ("j", "k")], ("i", "k"))
     assert labelled("ba", (2,)) == ([("b", "a")], ("a", "b"))
@@ -237,7 +268,9 @@ def test_the_labels_of_an_equation() -> None:
     [
         ("bij->ij", ["x"], "sums over the batch"),
         ("bij,bjk->ik", ["x", "x"], ""),
-        ("bij,jk,kl->bil", ["x", "w", "w"], "3 operands"),
+        (",".join(["bij"] * 17) + "->bij", ["x"] * 17, "17 operands with 3 labels"),
+        ("bij,jk,kl->il", ["x", "w", "w"], "sums over the batch"),
+        ("bij,jk,kl->bilz", ["x", "w", "w"], "the output's label 'z'"),
         ("bij,jq->biz", ["x", "w"], "the output's label 'z'"),
         ("bij,ik->bjk", ["x", "w"], "operands of shapes"),
         ("bi,jk->bik", ["x", "w"], "a tensor with 3 axes"),

@@ -7,7 +7,8 @@ both only; and those of one operand alone, which the output has or which are sum
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +23,9 @@ from .places import moved, sample_of
 from .values import WHOLE, Constant, Refusal, Signal, Sizes, Tensor, count, merge_sizes
 
 Labels = tuple[str, ...]
+Named = tuple[str, Labels]  # a tensor, and the labels of its axes
 ELLIPSIS = "."
+MOST = 16  # operands, and labels, of a product of more than two operands
 
 
 @operator("Einsum", axes=Axes.OTHER)
@@ -35,7 +38,7 @@ def _einsum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     reads, made = labelled(str(op.attributes["equation"]), ranks)
     signals = [k for k, t in enumerate(tensors) if isinstance(t, Signal)]
     if len(tensors) > 2:
-        raise Refusal(f"{len(tensors)} operands; one or two are supported")
+        return _by_pairs(ctx, op, reads, made)
     found = [_operand(ctx, op, k, reads[k], made) for k in signals]
     if len({f.batch for f in found}) != 1 or (found[0].batch is not None and found[0].batch not in made):
         raise Refusal("it sums over the batch, or its operands have their batch at different axes")
@@ -50,6 +53,46 @@ def _einsum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     )
     x = _summed(found[0], {*labels, *own})
     return [_with_constant(ctx, op, x, weight, labels, own, where)]
+
+
+def _by_pairs(ctx: Converter, op: Op, reads: list[Labels], made: Labels) -> Sequence[Tensor]:
+    """Return a product of more than two operands: in each step the pair that leaves the fewest axes.
+
+    A label is summed over as soon as no other operand has it; this is the same sum in another order.
+    """
+    every = dict.fromkeys(label for labels in (*reads, made) for label in labels)
+    if len(every) > MOST or len(reads) > MOST:
+        raise Refusal(f"{len(reads)} operands with {len(every)} labels; at most {MOST} of either are supported")
+    free = (letter for letter in string.ascii_letters if letter not in every)
+    letters = {label: next(free) if label.startswith(ELLIPSIS) else label for label in every}
+    operands = list(zip(op.inputs, reads, strict=True))
+    while len(operands) > 2:
+        first = next(o for o in operands if isinstance(ctx.tensor(o[0]), Signal))
+        operands.remove(first)
+        left = [_between(first, operands, k, made) for k in range(len(operands))]
+        k = min(range(len(operands)), key=lambda k: (len(left[k]), isinstance(ctx.tensor(operands[k][0]), Signal)))
+        product = _pair(ctx, op, (first, operands.pop(k)), left[k], letters, ())
+        operands.insert(0, (ctx.named(product), left[k]))
+    return [_pair(ctx, op, operands, made, letters, op.outputs)]
+
+
+def _between(first: Named, others: Sequence[Named], k: int, made: Labels) -> Labels:
+    """Return the labels of the product of an operand and the k-th other one that are needed later."""
+    needed = {*made, *(label for n, (_, labels) in enumerate(others) if n != k for label in labels)}
+    return tuple(label for label in dict.fromkeys((*first[1], *others[k][1])) if label in needed)
+
+
+def _pair(
+    ctx: Converter, op: Op, operands: Sequence[Named], made: Labels, letters: Mapping[str, str],
+    outputs: tuple[str, ...],
+) -> Signal:  # fmt: skip
+    """Return the product of two operands, as an Einsum of its own."""
+    left, right = ("".join(letters[label] for label in labels) for _, labels in operands)
+    equation = f"{left},{right}->{''.join(letters[label] for label in made)}"
+    names = tuple(name for name, _ in operands)
+    (found,) = _einsum(ctx, replace(op, inputs=names, outputs=outputs, attributes={"equation": equation}))
+    assert isinstance(found, Signal)
+    return found
 
 
 def labelled(equation: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
