@@ -20,13 +20,8 @@ pytest.importorskip("onnxscript")
 import torch_models
 from torch_kinds import KINDS
 
-# Kinds of which some export uses what is not read.
-REFUSED = {
-    "convnext", "vit", "group_norm", "instance_norm", "alexnet_lrn", "channel_attention", "mlp_mixer", "tcn", "gru",
-    "gru_attention", "rnn_time_first", "encoder_post_norm", "encoder_pre_norm_time_first", "embedding_bag",
-    "masked_mean", "encoder_masked", "layer_norm", "rms_norm", "normalised_weights", "maxout", "activations",
-    "prototypes", "fourier_features", "bilinear", "einsum",
-}  # fmt: skip
+# Kinds that are refused by name in both exports; one that loads fails here, so that the list stays short.
+REFUSED = {"embedding_bag": "Loop"}  # a loop over the bags of a batch
 NOT_EXPORTED = {("packed_lengths", "dynamo-dynamic")}  # its lengths are values, which torch.export does not follow
 
 
@@ -44,8 +39,8 @@ def test_it_loads_equals_onnxruntime_and_its_ledger_closes(name: str, how: str, 
         assert found.exported
         return
     assert not found.exported
-    if found.loads:
-        assert name in REFUSED, found.loads
+    if name in REFUSED:
+        assert REFUSED[name] in found.loads, found.told()
         return
     assert found.equal, found.told()
     assert found.closes, found.told()
