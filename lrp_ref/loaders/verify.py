@@ -63,8 +63,9 @@ class NodeComparison:
 def compare_nodes(path: str | Path, x: Any, **options: Any) -> tuple[NodeComparison, ...]:
     """Run an ONNX file here and in onnxruntime with the same arrays, and compare every value that both have.
 
-    A value that the file has not, such as the sum that an exporter wrote out and lrp_ref reads as one layer, is not
-    compared. Nothing is written: the file that onnxruntime runs, with every tensor as an output, is in memory.
+    A value that the file has not, such as the sum that an exporter wrote out and lrp_ref reads as one layer, or that it
+    has inside a function or a branch, is not compared. Nothing is written: the file that onnxruntime runs, with every
+    tensor as an output, is in memory.
 
     Args:
         path: an ONNX file.
@@ -81,7 +82,9 @@ def compare_nodes(path: str | Path, x: Any, **options: Any) -> tuple[NodeCompari
     conversion, network, fed, cast = _ready(Path(path), x, options)
     ours = network.values(network.feed(fed), check=False)
     order = {node.name: k for k, node in enumerate(network.nodes)}
-    names = sorted(conversion.values, key=lambda value: order[owner(value, order)])
+    there = _made(Path(path))
+    compared = [value for value, (tensor, _) in conversion.values.items() if tensor in there]
+    names = sorted(compared, key=lambda value: order[owner(value, order)])
     theirs = _run(Path(path), conversion, fed, cast, [conversion.values[name][0] for name in names]) if names else []
     found = []
     for name, other in zip(names, theirs, strict=True):
@@ -207,13 +210,22 @@ def _source(path: Path, cast: bool, inputs: list[str], outputs: list[str]) -> st
     return content
 
 
+def _made(path: Path) -> set[str]:
+    """Return the tensors that the nodes of the file's graph make, without those inside branches and functions."""
+    onnx = require("onnx", extra="onnx", purpose="read ONNX files")
+    graph = onnx.load(path, load_external_data=False).graph
+    return {name for node in graph.node for name in node.output}
+
+
 def _prune(graph: Any, inputs: list[str], outputs: list[str], onnx: Any) -> None:
     """Leave only the nodes that the outputs need, which may be tensors inside the graph."""
+    from .onnx.captured import inside
+
     needed, kept = set(outputs), set()
     for k in reversed(range(len(graph.node))):
         if needed.intersection(graph.node[k].output):
             kept.add(k)
-            needed.update(graph.node[k].input)
+            needed.update(graph.node[k].input, inside(graph.node[k]))
     weights = {t.name for t in graph.initializer}
     known = {v.name: v for v in (*graph.output, *graph.value_info)}
     returned = [known.get(name) or onnx.helper.make_empty_tensor_value_info(name) for name in outputs]

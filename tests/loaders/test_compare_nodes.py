@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_graphs import number, weight, write
+from onnx_graphs import helper, number, onnx, weight, write
 
 from lrp_ref.loaders import compare_nodes, verify
 from lrp_ref.loaders import onnx as loader
@@ -37,6 +37,23 @@ def test_the_batch_is_where_the_file_has_it(tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", steps, shape=("T", "N", 2), weights=weights)
     found = compare_nodes(path, weight(5, 4, 2))
     assert "y" in [c.tensor for c in found]
+    assert max(c.relative for c in found) < 1e-6
+
+
+def test_what_a_local_function_makes_for_itself_is_not_compared(tmp_path: Path) -> None:
+    steps = [helper.make_node("MatMul", ["a", "b"], ["p"]), helper.make_node("Tanh", ["p"], ["c"])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    function = helper.make_function("local", "Block", ["a", "b"], ["c"], steps, opsets[:1])
+    path = write(tmp_path / "m.onnx", [("Block", ["x", "w"], {}), ("Relu", ["t0"], {})], shape=("N", 4),
+                 weights={"w": weight(4, 6)})  # fmt: skip
+    model = onnx.load(path)
+    model.graph.node[0].domain = "local"
+    model.functions.append(function)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    path.write_bytes(model.SerializeToString())
+    found = compare_nodes(path, weight(5, 4))
+    assert [c.tensor for c in found] == ["t0", "y"]
     assert max(c.relative for c in found) < 1e-6
 
 

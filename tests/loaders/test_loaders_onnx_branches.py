@@ -10,7 +10,7 @@ import pytest
 from onnx_graphs import Step, agrees, helper, onnx, weight, whole, write
 
 from lrp_ref.errors import UnsupportedError
-from lrp_ref.loaders import load
+from lrp_ref.loaders import check_against_onnxruntime, compare_nodes, load
 
 
 def branch(name: str, kind: str, reads: list[str], **weights: np.ndarray[Any, Any]) -> Any:
@@ -41,6 +41,13 @@ def test_a_branch_reads_what_is_around_it(taken: bool, tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", steps, shape=("N", 4), weights=weights)
     net = agrees(path, weight(3, 4))
     assert "Relu" in [type(node.layer).__name__.replace("ReLU", "Relu") for node in net.nodes]
+    # What the branch reads is compared with onnxruntime, what it makes for itself is not in the file's graph.
+    found = {c.tensor: c.relative for c in compare_nodes(path, weight(3, 4))}
+    assert {"t0", "beside", "y"} <= set(found)
+    assert max(found.values()) < 1e-6
+    # An output that needs the branch alone, so that the file has to be cut down to it.
+    (cut,) = check_against_onnxruntime(path, weight(3, 4), output="z")
+    assert cut.relative < 1e-6
 
 
 def test_a_branch_that_the_input_chooses_and_a_node_inside_that_is_not_supported_are_named(tmp_path: Path) -> None:

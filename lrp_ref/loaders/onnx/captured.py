@@ -10,13 +10,14 @@ from .file import Op
 
 def reads(op: Op) -> tuple[str, ...]:
     """Return the names of all tensors that a node reads, those in its branches too."""
-    return (*op.inputs, *_inside(op.proto)) if op.proto is not None else op.inputs
+    return (*op.inputs, *inside(op.proto)) if op.proto is not None else op.inputs
 
 
-def _inside(node: Any) -> Iterator[str]:
+def inside(node: Any) -> Iterator[str]:
+    """Yield the names of all tensors that the graphs in a node's attributes read, theirs and those around them."""
     for attribute in node.attribute:
         for graph in [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]:
             for inner in graph.node:
                 yield from inner.input
-                yield from _inside(inner)
+                yield from inside(inner)
             yield from (value.name for value in graph.output)
