@@ -29,8 +29,15 @@ from lrp_ref.network.sizes import USUAL, sample_shapes
 
 ROOT = Path(__file__).parents[2]
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
-# What a file does not tell: that it has no batch, or how long a text may be.
+# What a file does not tell: where its batch is or that it has none, how long a text or a recording is, and the sampling
+# rate, which is the same for every sample.
+RECORDING = {"shapes": {"input": (None, 576)}, "batch_axes": {"state": 1}}
+RATE = {"constants": {"sr": 16000}}
 OPTIONS: dict[str, dict[str, Any]] = {
+    "silero_vad.onnx": {**RATE, **RECORDING},
+    "silero_vad_16k_op15.onnx": {**RATE, **RECORDING},
+    "silero_vad_op18_ifless.onnx": {**RATE, **RECORDING},
+    "silero_vad_half.onnx": RECORDING,
     "silero_vad_16k_sequence.onnx": {"batch_axes": dict.fromkeys(("input", "h", "c"))},
     "paraphrase-MiniLM-L3-v2.onnx": {
         "shapes": dict.fromkeys(("input_ids", "attention_mask"), (None, 32)), "output": "461",
