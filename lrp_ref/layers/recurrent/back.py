@@ -7,8 +7,6 @@ from ...base.arrays import Array, Namespace, namespace
 from ...fast import buffers
 from ...rules.edits import ZERO, Stabiliser
 from ...rules.rule import Group, Rule, Run
-from ..base import Linear
-from ..dense import Dense
 from .shared import RelevanceBack, SharedBack
 from .steps import CELL, GATES, Tape, Weights
 
@@ -52,17 +50,11 @@ class LSTMShared(SharedBack):
     """Any two rules: the new is i⊙g, the kept f⊙c_{t−1}, which hands what it gets to c_{t−1}."""
 
     def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, dense, state)
+        super().__init__(tape, weights.of(CELL), dense, state)
         self.tape = tape
-        wx, wh, b = weights.input[:, CELL], weights.hidden[:, CELL], weights.bias[:, CELL]
-        joint = self.xp.concatenate((wx, wh), axis=2)
-        self.layers = [Dense(joint[k].T, b[k]) for k in range(joint.shape[0])]
 
     def terms(self, t: int, k: int) -> tuple[Array, Array]:
         return self.tape.parts[t, 1, k].T, self.tape.parts[t, 0, k].T
-
-    def below(self, t: int, k: int) -> tuple[Linear, Array]:
-        return self.layers[k], self.xp.concatenate((self.tape.x[t, k], self.tape.h[t, k]), axis=0).T
 
 
 def plain(rule: Rule) -> Group | None:

@@ -9,8 +9,7 @@ from typing import ClassVar
 from ...base.arrays import Array, namespace
 from ...errors import ShapeError
 from ...rules.rule import Rule
-from ..base import Elementwise, Linear
-from ..dense import Dense
+from ..base import Elementwise
 from .activations import Activation, function_of
 from .shared import SharedBack
 from .stepwise import StepTape, Stepwise, product, transposed
@@ -123,14 +122,9 @@ class _RelevanceSteps(SharedBack):
     """The new is i⊙g, the kept f⊙c_{t−1}, which hands what it gets to c_{t−1}."""
 
     def __init__(self, layer: GeneralLSTM, tape: StepTape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, dense, state)
+        super().__init__(tape, layer._of_gate(CELL), dense, state)
         self.layer, self.tape = layer, tape
-        w, u, b = (a[:, CELL] for a in (layer.weight_input, layer.weight_hidden, layer.bias))
-        self.layers = [Dense(self.xp.concatenate((w[k], u[k]), axis=1).T, b[k]) for k in range(w.shape[0])]
 
     def terms(self, t: int, k: int) -> tuple[Array, Array]:
         i, f, g = self.layer._gates(self.tape.z[t, :, k])
         return (i * g).T, (f * self.tape.states[1][t, k]).T
-
-    def below(self, t: int, k: int) -> tuple[Linear, Array]:
-        return self.layers[k], self.xp.concatenate((self.tape.x[t, k], self.tape.h[t, k]), axis=0).T

@@ -10,7 +10,6 @@ from ...base.arrays import Array, namespace
 from ...errors import ParameterError, ShapeError
 from ...rules.rule import Rule
 from ..base import Linear
-from ..dense import Dense
 from .activations import Activation, function_of
 from .shared import GatedDense, SharedBack
 from .stepwise import StepTape, Stepwise, product, transposed
@@ -118,10 +117,9 @@ class _RelevanceSteps(SharedBack):
     """The new is (1 − z)⊙n, the kept z⊙h_{t−1}; what both hand down arrives at h_{t−1}."""
 
     def __init__(self, layer: GRU, tape: StepTape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, dense, state)
+        super().__init__(tape, layer._of_gate(NEW), dense, state)
         self.layer, self.tape, (self.gate, self.tanh) = layer, tape, layer._functions()
         self.weights = [(layer.weight_input[k, NEW].T, layer.weight_hidden[k, NEW].T) for k in range(tape.h.shape[1])]
-        self.joint = [Dense(self.xp.concatenate(pair), layer.bias[k, NEW]) for k, pair in enumerate(self.weights)]
 
     def terms(self, t: int, k: int) -> tuple[Array, Array]:
         keep, n = self.gate.forward(self.tape.z[t, UPDATE, k]).T, self.tanh.forward(self.tape.z[t, NEW, k]).T
@@ -130,7 +128,7 @@ class _RelevanceSteps(SharedBack):
     def below(self, t: int, k: int) -> tuple[Linear, Array]:
         x, h, r = self.tape.x[t, k].T, self.tape.h[t, k].T, self.gate.forward(self.tape.z[t, RESET, k]).T
         if not self.layer.reset_after:
-            return self.joint[k], self.xp.concatenate((x, r * h), axis=1)
+            return self.layers[k], self.xp.concatenate((x, r * h), axis=1)
         bias, c = self.layer.bias[k, NEW], self.layer.bias_hidden
         whole = r * 0 + bias if c is None else bias + r * c[k]
         return GatedDense(*self.weights[k], r, whole), self.xp.concatenate((x, h), axis=1)

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 from ...base.arrays import Array
 from ...rules.rule import AnyRule, Rule
-from ..base import Elementwise, Linear
-from ..dense import Dense
+from ..base import Elementwise
 from .activations import Activation, function_of
 from .shared import SharedBack
 from .stepwise import StepTape, Stepwise, product, transposed
@@ -68,7 +67,7 @@ class RNN(Stepwise):
         return to_z, transposed(self._by_gate()[1], to_z), c
 
     def _relevance(self, tape: StepTape, dense: Rule, state: Rule) -> SharedBack:
-        return _RelevanceSteps(self, tape, dense, state)
+        return _RelevanceSteps(tape, self._of_gate(0), dense, state)
 
     def _rules(self, rule: AnyRule | None) -> tuple[Rule, Rule]:
         """Return the rule of the dense layer, twice: there is nothing else, and so any rule for it is enough."""
@@ -78,13 +77,5 @@ class RNN(Stepwise):
 class _RelevanceSteps(SharedBack):
     """Nothing is kept: h_t is the new alone."""
 
-    def __init__(self, layer: RNN, tape: StepTape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, dense, state)
-        self.tape, (w, u, b) = tape, (a[:, 0] for a in (layer.weight_input, layer.weight_hidden, layer.bias))
-        self.layers = [Dense(self.xp.concatenate((w[k], u[k]), axis=1).T, b[k]) for k in range(w.shape[0])]
-
     def terms(self, t: int, k: int) -> None:
         return None
-
-    def below(self, t: int, k: int) -> tuple[Linear, Array]:
-        return self.layers[k], self.xp.concatenate((self.tape.x[t, k], self.tape.h[t, k]), axis=0).T

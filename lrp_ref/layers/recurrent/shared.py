@@ -43,12 +43,21 @@ class RelevanceBack:
 class SharedBack(RelevanceBack):
     """Any two rules: every step is two linear layers, one direction after the other.
 
-    A cell says with ``terms`` and ``below`` what these are.
+    A cell says with ``terms`` what its sum is of, and with ``below`` what makes the new, if that is no dense layer over
+    (x_t, h_{t−1}).
+
+    Args:
+        tape: of the steps.
+        new: W (D, hidden, features), U (D, hidden, hidden) and b (D, hidden) of what makes the new.
+        dense, state: the rules of the dense layer and of the sum.
     """
 
-    def __init__(self, tape: Recorded, dense: Rule, state: Rule) -> None:
+    def __init__(self, tape: Recorded, new: tuple[Array, Array, Array], dense: Rule, state: Rule) -> None:
         super().__init__(tape)
-        self.x, self.dense, self.state = tape.x, dense, state
+        (w, u, b), self.x, self.h = new, tape.x, tape.h
+        joint = self.xp.concatenate((w, u), axis=2)
+        self.layers = [Dense(joint[k].T, b[k]) for k in range(joint.shape[0])]
+        self.dense, self.state = dense, state
 
     def terms(self, t: int, k: int) -> tuple[Array, Array] | None:
         """Return what direction k sums at step t, the new and the kept (N, hidden); None in a cell without a sum."""
@@ -56,7 +65,7 @@ class SharedBack(RelevanceBack):
 
     def below(self, t: int, k: int) -> tuple[Linear, Array]:
         """Return the dense layer that makes the new from x_t and h_{t−1}, and what it reads, (N, features + hidden)."""
-        raise NotImplementedError
+        return self.layers[k], self.xp.concatenate((self.x[t, k], self.h[t, k]), axis=0).T
 
     def enter(self, steps: slice) -> None:
         self.start = steps.start

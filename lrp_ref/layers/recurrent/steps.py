@@ -31,6 +31,10 @@ class Weights:
     hidden: Array
     bias: Array
 
+    def of(self, gate: int) -> tuple[Array, Array, Array]:
+        """Return W, U and b of one gate: (directions, hidden, features | hidden) and (directions, hidden)."""
+        return self.input[:, gate], self.hidden[:, gate], self.bias[:, gate]
+
     def rows(self, gates: Sequence[int]) -> Array:
         """Return (W, b, U) of some gates: (directions, gates, hidden, features + 1 + hidden)."""
         count, _, hidden, features = self.input.shape

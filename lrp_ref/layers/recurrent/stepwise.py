@@ -43,6 +43,10 @@ class Stepwise(RecurrentLayer):
         """
         raise NotImplementedError
 
+    def _of_gate(self, gate: int) -> tuple[Array, Array, Array]:
+        """Return W (D, hidden, features), U (D, hidden, hidden) and b (D, hidden) of one gate."""
+        return self.weight_input[:, gate], self.weight_hidden[:, gate], self.bias[:, gate]
+
     def _by_gate(self) -> tuple[Array, Array, Array]:
         """Return W (gates, D, hidden, features), U (gates, D, hidden, hidden) and b (gates, D, hidden, 1)."""
         w, u = (a.transpose(1, 0, 2, 3) for a in (self.weight_input, self.weight_hidden))
