@@ -16,12 +16,12 @@ import numpy as np
 
 from ..base.files import replace_file
 from ..base.frozen import is_array
-from ..errors import LrpError, ModelFormatError, ParameterError, UnsupportedError, unknown
+from ..errors import LrpError, ModelFormatError, ParameterError, UnsupportedError
 from ..layers import LAYERS
 from ..network.inputs import Input
-from ..network.network import Network, Node, owner
+from ..network.network import Network, Node
 from ..rules import edits
-from . import bilstm
+from . import bilstm, outputs
 from .archive import Archive
 from .elsewhere import ORDER
 from .limits import json_value
@@ -105,15 +105,7 @@ def load(path: Path, *, output: str | Sequence[str] | None = None, embedded: boo
         ModelFormatError: not such a file, damaged, or of another version; the message names file and node.
         ParameterError: no value is called as ``output`` says, or ``embedded`` for another network.
     """
-    network = _read(path, embedded)
-    if output is None:
-        return network
-    wanted = (output,) if isinstance(output, str) else tuple(output)
-    known = [*(n.name for n in network.nodes), *network.outputs]
-    for name in wanted:
-        if owner(name, known) not in known:
-            raise unknown(f"output of {path}", name, set(known))
-    return network.until(wanted)
+    return outputs.part(_read(path, embedded), output, path)
 
 
 def _read(path: Path, embedded: bool) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,7 +113,7 @@ def test_every_module_of_a_format_is_in_the_table_and_no_other_reads_networks() 
     files = (Path(loaders.__file__).parent).iterdir()
     names = {file.stem for file in files if file.stem.isidentifier() and not file.stem.startswith("_")}
     others = {"allowed", "archive", "bilstm", "described", "elsewhere", "limits", "npy", "opcodes"}
-    others |= {"preprocess", "refusals", "verify"}
+    others |= {"outputs", "preprocess", "refusals", "verify"}
     assert {known.module for known in FORMATS} == names - others
 
 
@@ -171,3 +172,11 @@ def test_one_more_entry_is_one_more_format(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(loaders, "FORMATS", (*FORMATS, Format((".weights",), "native")))
     assert loaders.suffixes() == tuple(sorted([".weights", *(s for known in FORMATS for s in known.suffixes)]))
     assert loaders.load(tmp_path / "net.weights") == net
+
+
+@each_format
+def test_no_name_at_all_is_no_choice_of_outputs(known: Format, tmp_path: Path) -> None:
+    path = tmp_path / f"model{known.suffixes[0]}"
+    FILES[known.module](path)
+    with pytest.raises(ParameterError, match=rf"^{re.escape(str(path))}: no output is asked for"):
+        loaders.load(path, output=[])

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import unknown
-from ...network.network import Network, owner
+from ...network.network import Network
+from .. import outputs
 from .build import build
 from .description import find
 from .entry import Floats
@@ -54,12 +54,4 @@ def load(
           relu1  ReLU()                                        ← fc
     """
     description = find(path, architecture)
-    network = build(description, tensors, str(path))
-    if output is None:
-        return network
-    wanted = (output,) if isinstance(output, str) else tuple(output)
-    known = [*(n.name for n in network.nodes), *network.outputs]
-    for name in wanted:
-        if owner(name, known) not in known:
-            raise unknown(f"output of {path}", name, set(known))
-    return network.until(wanted)
+    return outputs.part(build(description, tensors, str(path)), output, path)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import LrpError, ModelFormatError, ParameterError, UnsupportedError, unknown
+from ...errors import LrpError, ModelFormatError, UnsupportedError, unknown
 from ...layers import Identity, Transpose
 from ...network.inputs import Input
 from ...network.network import Network, owner
+from ..outputs import asked_for
 from .build import HANDLERS, LARGEST, PROBES, Builder, Refusal, Signal, Site, back, integer
 from .config import Call, Model, Ref, Spec, refs, shown
 from .masks import STEPWISE
@@ -53,8 +54,7 @@ class Converter:
             raise unknown("input in shapes", min(strange), {spec.name for spec, _ in inputs})
         outputs = self.model(model, [signal for _, signal in inputs], "")
         if output is not None:
-            wanted = (output,) if isinstance(output, str) else tuple(output)
-            return self._chosen([spec for spec, _ in inputs], wanted, path)
+            return self._chosen([spec for spec, _ in inputs], asked_for(output, path), path)
         if self.refused:
             raise UnsupportedError(f"{path}: {self._told()}")
         found = tuple(self._output(model, k, y) for k, y in enumerate(outputs) if y is not None)
@@ -62,8 +62,6 @@ class Converter:
 
     def _chosen(self, inputs: Sequence[Input], wanted: tuple[str, ...], path: Path) -> Network:
         names = {node.name for node in self.builder.nodes}
-        if not wanted:
-            raise ParameterError(f"{path}: no output is asked for: name one, or leave the choice out")
         for name in wanted:
             if owner(name, names) not in names:
                 behind = f" ({self._told()})" if self.refused else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...errors import LONGEST, ParameterError, UnsupportedError, one_line
+from ..outputs import asked_for
 from .batches import Choices
 from .build import Conversion
 from .captured import reads
@@ -36,10 +37,7 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
         ParameterError: a name that is not there.
     """
     if wanted is not None:
-        names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-        if not names:
-            raise ParameterError(f"{graph.path}: no output is asked for: name one, or leave the choice out")
-        return _only(graph, choices, [_tensor(graph, choices, name) for name in names])
+        return _only(graph, choices, [_tensor(graph, choices, name) for name in asked_for(wanted, graph.path)])
     outputs = [_unzipped(graph, name) for name in graph.outputs]
     try:
         return _converted(graph, choices, outputs)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import LrpError, ModelFormatError, unknown
+from ...errors import LrpError, ModelFormatError
 from ...network.network import Network
+from .. import outputs
 from .modules import network
 from .pickled import read_pickled
 from .text import read_text
@@ -38,11 +39,4 @@ def load(path: Path, *, output: str | Sequence[str] | None = None) -> Network:
         if str(path) in str(error):
             raise
         raise ModelFormatError(f"{path}: {error}") from error
-    if output is None:
-        return found
-    wanted = (output,) if isinstance(output, str) else tuple(output)
-    names = [node.name for node in found.nodes]
-    for name in wanted:
-        if name not in names:
-            raise unknown(f"output of {path}", name, names)
-    return found.until(wanted)
+    return outputs.part(found, output, path)
