@@ -34,7 +34,7 @@ from hostile_files import (
     zipped,
 )
 
-from lrp_ref.loaders import archive, limits, native, npy
+from lrp_ref.loaders import archive, limits, native, npy, shapes
 from lrp_ref.loaders.onnx import (
     elementwise,
     external,
@@ -42,7 +42,6 @@ from lrp_ref.loaders.onnx import (
     fold,
     functions,
     resize,
-    shapes,
     starts,
     tensors,
     values,

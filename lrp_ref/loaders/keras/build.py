@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import LrpError
 from ...layers import Layer, Transpose
 from ...network.network import Node, value_name
+from ..shapes import Sizes, shapes_of
 from .config import Spec, shown
 from .weights import Weights
 
 Array = np.ndarray[Any, Any]
-Sizes = tuple[int, ...]
 PROBES = 2  # a model is read for two sizes of each axis whose size is free
-LARGEST = 1 << 48  # elements of a sample; NumPy cannot even describe many more
 FREE = "depends on a free size of the input: fix it with load(..., shapes=...)"
 
 
@@ -122,22 +120,6 @@ class Builder:
         self.used.add(found)
         return found
 
-    def shapes(self, layer: Layer, reads: Sequence[Signal]) -> list[list[Sizes]]:
-        """Return for each probe the shape of a sample of each output: the layer runs on an empty batch."""
-        found: list[list[Sizes]] = []
-        for k in range(PROBES):
-            if k and all(s.sizes[k] == s.sizes[0] for s in reads):
-                found.append(found[0])
-                continue
-            try:
-                out = layer.forward(*(np.zeros((0, *s.stored(k)), dtype=self.dtype) for s in reads))
-            except LrpError as error:
-                if not k:
-                    raise
-                raise Refusal(f"not for every free size, fix it with load(..., shapes=...): {error}") from error
-            found.append([tuple(o.shape[1:]) for o in (out if isinstance(out, tuple) else (out,))])
-        return found
-
 
 @dataclass(frozen=True)
 class Site:
@@ -217,7 +199,13 @@ class Site:
     # -- layers ---------------------------------------------------------------------------------------------------
 
     def emit(self, layer: Layer, reads: Sequence[Signal], tag: str = "", *, moved: bool | None = None) -> Signal:
-        """Add a layer with one output.
+        """Add a layer with one output; see :meth:`emit_all`."""
+        return self.emit_all(layer, reads, tag, moved=moved)[0]
+
+    def emit_all(
+        self, layer: Layer, reads: Sequence[Signal], tag: str = "", *, moved: bool | None = None
+    ) -> list[Signal]:
+        """Add a layer and return its outputs.
 
         Args:
             layer: it is run on an empty batch, so that shapes that do not fit are found here.
@@ -225,26 +213,12 @@ class Site:
             tag: of a helper, for its name.
             moved: whether the channels of its output are in front; as in its operand by default.
         """
-        shapes = [found[0] for found in self.builder.shapes(layer, reads)]
-        return self.emit_shaped(layer, reads, [shapes], tag, moved=moved)[0]
-
-    def emit_shaped(
-        self,
-        layer: Layer,
-        reads: Sequence[Signal],
-        shapes: Sequence[Sequence[Sizes]],
-        tag: str = "",
-        *,
-        moved: bool | None = None,
-    ) -> list[Signal]:
-        """Add a layer whose outputs have these shapes in the network, for each of them one for each probe."""
+        probes = shapes_of(layer, [[s.stored(k) for k in range(PROBES)] for s in reads], self.builder.dtype)
         name = self.builder.unique(f"{self.name}.{tag}" if tag else self.name, self.name)
         self.builder.nodes.append(Node(name, layer, tuple(s.value for s in reads)))
         turned = reads[0].moved if moved is None else moved
         made = []
-        for k, sizes in enumerate(shapes):
-            if any(np.prod([float(n) for n in one]) > LARGEST for one in sizes):
-                raise Refusal("an output larger than any memory")
+        for k, sizes in enumerate(zip(*probes, strict=True)):
             kept = tuple((*one[1:], one[0]) if turned else tuple(one) for one in sizes)
             made.append(Signal(value_name(name, k), kept, turned))
         return made

@@ -14,7 +14,8 @@ from ...layers import Identity, Transpose
 from ...network.inputs import Input
 from ...network.network import Network, owner
 from ..outputs import asked_for
-from .build import HANDLERS, LARGEST, PROBES, Builder, Refusal, Signal, Site, back, integer
+from ..shapes import LARGEST
+from .build import HANDLERS, PROBES, Builder, Refusal, Signal, Site, back, integer
 from .config import Call, Model, Ref, Spec, refs, shown
 from .masks import STEPWISE
 from .recurrent import RECURRENT

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...layers import GRU, LSTM, RNN, Add, GeneralLSTM, Multiply, Reshape, Slice
 from .activations import activation_name
-from .build import PROBES, Array, Refusal, Signal, Site, Sizes, layer
+from .build import Array, Refusal, Signal, Site, layer
 from .config import shown
 from .masks import Packing, packed, packing, unpacked
 
@@ -60,7 +60,7 @@ def _recurrent(site: Site) -> Sequence[Signal]:
     backwards = cell.flag("go_backwards")
     direction = "reverse" if backwards else "forward"
     made = _made(site, [cell], direction, returns, lengths=mask is not None, state=bool(states))
-    outputs = _emitted(site, made, [x, *([mask.lengths] if mask else []), *states])
+    outputs = site.emit_all(made, [x, *([mask.lengths] if mask else []), *states])
     if not with_states:
         return [_placed(site, cell, outputs[0], mask, backwards=backwards) if sequence else outputs[0]]
     hidden = made.weight_input.shape[2]
@@ -85,7 +85,7 @@ def _bidirectional(site: Site) -> Sequence[Signal]:
     made = _made(site, cells, "bidirectional", returns, lengths=mask is not None, state=False)
     hidden = made.weight_input.shape[2]
     tag = "" if merge == "concat" and not (mask and returns == "sequence") else "both"
-    (both,) = _emitted(site, made, [x, *([mask.lengths] if mask else [])], tag)
+    both = site.emit(made, [x, *([mask.lengths] if mask else [])], tag)
     if returns == "sequence":
         both = _placed(site, forward, both, mask, backwards=True, turned=True)
     return [both if merge == "concat" else replace(_merged(site, both, merge, hidden), masked=both.masked)]
@@ -209,17 +209,3 @@ def _weights(site: Site, cell: Cell) -> dict[str, Array]:
 def _by_gate(kernel: Array, gates: int) -> Array:
     """Return a kernel (features, gates·hidden) as (1, gates, hidden, features)."""
     return kernel.reshape(len(kernel), gates, -1).transpose(1, 2, 0)[None]
-
-
-def _emitted(site: Site, made: Any, reads: Sequence[Signal], tag: str = "") -> list[Signal]:
-    """Add a recurrent layer; its shapes are known, so that it need not run."""
-    directions, _, hidden, features = made.weight_input.shape
-    if reads[0].channels != features:
-        raise Refusal(f"an input with {reads[0].channels} features for weights with {features}")
-    whole = directions * hidden
-    shapes: list[list[Sizes]] = [[(reads[0].sizes[k][0], whole) for k in range(PROBES)]]
-    if made.returns == "last":
-        shapes = [[(whole,)] * PROBES]
-    elif made.returns == "all":
-        shapes += [[(directions, hidden)] * PROBES] * (2 if isinstance(made, LSTM | GeneralLSTM) else 1)
-    return site.emit_shaped(made, reads, shapes, tag)

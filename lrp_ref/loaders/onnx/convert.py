@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import LrpError, ModelFormatError
 from ...layers import Compare, Flatten, Identity, Layer, Number, Reshape, Route, Unsqueeze
 from ...network.network import value_name
+from ..shapes import shapes_of
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
 from .captured import reads
@@ -24,7 +25,6 @@ from .names import Origin
 from .notes import HALF, OF_HALF, of_quantised
 from .patterns import Patterns
 from .reasons import why_not
-from .shapes import shapes_of
 from .starts import constant_value, input_signal, network_dtype
 from .values import PROBES, WHOLE, Above, Constant, Refusal, Refused, Signal, Special, Tensor, merge_sizes, owner_of
 
@@ -246,7 +246,7 @@ class Converter:
             tag: of a helper layer, for its name.
         """
         reads = self._read_as_numbers(op, layer, reads)
-        shapes = shapes_of(layer, reads, self.dtype)
+        shapes = shapes_of(layer, [s.sizes for s in reads], self.dtype)
         value = f"#{len(self.built)}"
         makes = op.outputs[0] if not tag and op.outputs else ""
         self.built.append(Built(layer, tuple(s.value for s in reads), Origin(op.name, op.kind, tag), makes))

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import ParameterError, unknown
+from ..shapes import LARGEST
 from .batches import FreeSizes
 from .file import Graph, GraphInput, Op
 from .notes import HALF
-from .values import LARGEST, Refusal, Refused, Signal, Tensor, count
+from .values import Refusal, Refused, Signal, Tensor, count
 
 
 def network_dtype(graph: Graph) -> np.dtype[Any]:

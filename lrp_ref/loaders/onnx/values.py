@@ -18,7 +18,6 @@ from ..refusals import Entry, told
 
 PROBES = 2
 AXES = 64  # NumPy's arrays have no more
-LARGEST = 1 << 38  # elements of a sample; as float32, a terabyte
 WHOLE = -1  # in place of a batch axis: the whole array is one sample
 Sizes = tuple[int, ...]
 
