@@ -349,6 +349,35 @@ def test_keras_2_counts_the_calls_of_a_model_inside_from_one(tmp_path: Path) -> 
     np.testing.assert_allclose(net.forward(x), x @ KERNEL + BIAS, rtol=1e-5, atol=1e-6)
 
 
+MERGES = {
+    "Add": lambda a, b, c: a + b + c,
+    "Average": lambda a, b, c: (a + b + c) / 3,
+    "Multiply": lambda a, b, c: a * b * c,
+    "Maximum": lambda a, b, c: np.maximum(np.maximum(a, b), c),
+    "Minimum": lambda a, b, c: np.minimum(np.minimum(a, b), c),
+    "Concatenate": lambda a, b, c: np.concatenate([a, b, c], axis=-1),
+}
+
+
+@pytest.mark.parametrize("shape", [[3], [None, 3], [4, 5, 3]])
+@pytest.mark.parametrize("kind", MERGES)
+def test_what_is_made_of_three_inputs(kind: str, shape: list[int | None], tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    ends = [entry("InputLayer", name, batch_shape=[None, *shape]) for name in names]
+    net = load(tmp_path, keras_bytes(functional(names, ["y"], *ends, entry(kind, "y", reads=[names])), {}))
+    for n in (0, 1, 4):
+        given = {name: numbers(n, *(size or 6 for size in shape), seed=k) for k, name in enumerate(names)}
+        given["b"][..., 0] = given["a"][..., 0]  # a tie
+        expected = MERGES[kind](*given.values())
+        np.testing.assert_allclose(net.forward(given), expected, rtol=1e-6, atol=1e-6)
+        if kind in ("Maximum", "Minimum"):
+            relevance = numbers(*expected.shape, seed=9)
+            found = lrp.explain(net, given, start=relevance, composite="epsilon").relevance
+            first = np.argmax([value == expected for value in given.values()], axis=0)
+            for k, name in enumerate(names):
+                np.testing.assert_array_equal(found[name], np.where(first == k, relevance, 0))
+
+
 def test_free_sizes_stay_free_or_are_given(tmp_path: Path) -> None:
     layer = entry("Conv2D", "c", padding="same", strides=[2, 2], use_bias=False)
     with pytest.raises(UnsupportedError, match="shapes="):

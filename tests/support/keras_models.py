@@ -208,6 +208,7 @@ CASES: dict[str, Build] = {
     "multiply": two((3, 4), of("Multiply"), (1, 4)),
     "multiply_ranks": two((3, 4), of("Multiply"), (4,)),
     "maximum": two(ROW, of("Maximum")),
+    "minimum": two(IMAGE, of("Minimum")),
     "maximum_images": two(IMAGE, of("Maximum")),
     "concatenate": two((4, 3), of("Concatenate", axis=1), (2, 3)),
     "concatenate_last": two((4, 3), of("Concatenate"), (4, 2)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...layers import Add, Affine, Concat, Flatten, GlobalMaxPool, Layer, Multiply, Power, Reshape, Unsqueeze
+from ...layers import Add, Affine, Concat, Function, Layer, Max, Multiply, Power, Unsqueeze
 from .activations import activated
 from .build import Refusal, Signal, Site, layer, number
 from .config import shown
@@ -54,20 +54,17 @@ def _multiply(site: Site) -> Sequence[Signal]:
     return [first]
 
 
-@layer("Maximum")
-def _maximum(site: Site) -> Sequence[Signal]:
-    """The largest along a new axis, over which the inputs lie side by side; the winner takes all."""
-    xs = alike(site, site.inputs)
+@layer("Maximum", "Minimum")
+def _extremum(site: Site) -> Sequence[Signal]:
+    """The largest, or the smallest, along a new axis over which the inputs lie side by side; the winner takes all."""
+    xs, least = alike(site, site.inputs), site.spec.kind == "Minimum"
     if len({x.sizes for x in xs}) > 1:
         raise Refusal(f"inputs of shapes {[x.sizes[0] for x in xs]}; only equal ones are supported")
-    shape = xs[0].stored(0)
-    if any(x.size(k) is None for x in xs for k in range(1, x.rank)):
-        raise Refusal("inputs of a free size: fix it with load(..., shapes=...)")
-    moved = xs[0].moved
-    flat = [site.emit(Unsqueeze((2,)), [site.emit(Flatten(), [x], "flatten", moved=False)], "unsqueeze") for x in xs]
-    beside = site.emit(Concat(2), flat, "concat")
-    best = site.emit(GlobalMaxPool(keepdims=False), [beside], "" if len(shape) == 1 else "max")
-    return [best if len(shape) == 1 else site.emit(Reshape(shape), [best], moved=moved)]
+    if least:
+        xs = [site.each(Function("negative"), x, "negative") for x in xs]
+    beside = site.emit(Concat(1), [site.emit(Unsqueeze((1,)), [x], "unsqueeze") for x in xs], "concat")
+    best = site.emit(Max((1,), keepdims=False), [beside], "max" if least else "")
+    return [site.each(Function("negative"), best) if least else best]
 
 
 @layer("Concatenate")
