@@ -166,17 +166,12 @@ class Converter:
             raise Refusal(f"'{name}' has values that are not finite")
         return array.astype(self.dtype, copy=False)
 
-    def named(self, signal: Signal) -> str:
-        """Return a name under which a signal, of no ONNX tensor or after a step of its own, can be read."""
-        name = f"{signal.value} at {signal.batch}"
-        self._tensors[name] = signal
-        return name
-
-    def named_constant(self, array: np.ndarray[Any, Any]) -> str:
-        """Return a name under which an array can be read as a constant."""
-        name = f"constant {len(self._tensors)}"
-        self._tensors[name] = Constant.fixed(array)
-        return name
+    def named(self, tensor: Tensor) -> str:
+        """Return a name under which a tensor that the file does not have can be read."""
+        k = len(self._tensors)
+        while (name := f"value {k}") in self._tensors or name in self.graph.makers:
+            k += 1
+        return self.define(name, tensor)
 
     def rank(self, name: str) -> int:
         """Return the number of axes of an ONNX tensor."""

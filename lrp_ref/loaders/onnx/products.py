@@ -68,7 +68,7 @@ def _gemm_of_signals(ctx: Converter, op: Op) -> Signal:
     for name, turned in zip(op.inputs, (a.get("transA", 0), a.get("transB", 0)), strict=False):
         if isinstance(ctx.tensor(name), Constant):
             weight = ctx.weight(name)
-            signals.append(ctx.named_constant(np.ascontiguousarray(weight.T if turned else weight)))
+            signals.append(ctx.named(Constant.fixed(np.ascontiguousarray(weight.T if turned else weight))))
             continue
         x = ctx.unbatched(op, ctx.signal(op, name)) if ctx.whole else ctx.signal(op, name)
         if x.batch != WHOLE or x.rank != 2:

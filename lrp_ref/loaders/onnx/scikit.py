@@ -15,7 +15,7 @@ from .convert import HANDLERS, Converter, operator
 from .file import Op
 from .normalization import by_its_norm
 from .reasons import why_not
-from .values import Refusal, Refused, Signal, Tensor
+from .values import Constant, Refusal, Refused, Signal, Tensor
 
 Array = np.ndarray[Any, Any]
 NORMS = {"L1": 1, "L2": 2}
@@ -45,7 +45,7 @@ def _normalizer(ctx: Converter, op: Op) -> Sequence[Tensor]:
 def _features_by_number(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """Some features of each sample, chosen by constant numbers."""
     _features(ctx, op)
-    numbers = ctx.named_constant(np.array(ctx.constant(op.inputs[1]).integers()))
+    numbers = ctx.named(Constant.fixed(np.array(ctx.constant(op.inputs[1]).integers())))
     chosen = replace(op, inputs=(op.inputs[0], numbers), attributes={"axis": 1})
     return HANDLERS["Gather"](ctx, chosen)
 
