@@ -12,6 +12,7 @@ from . import (  # noqa: F401  they register operators
     arithmetic,
     branches,
     choice,
+    dynamic,
     einsum,
     elementary,
     elementwise,

@@ -66,69 +66,8 @@ class Quantised(Special):
         return [replace(self, signal=t) if isinstance(t, Signal) else t for t in made]
 
 
-@dataclass(frozen=True, eq=False)
-class Unit(Special):
-    """A scale that depends on the input, times a constant: ``of`` are the integers that have it."""
-
-    of: tuple[str, ...]
-    factor: Array
-
-    @property
-    def described(self) -> str:
-        return "is a scale of integers that depends on the input"
-
-    def read_by(self, ctx: Converter, op: Op) -> Sequence[Tensor]:
-        if op.kind == "Mul":
-            return [_scaled(ctx, op)]
-        return HANDLERS[op.kind](ctx, op)
-
-
-@dataclass(frozen=True, eq=False)
-class Products(Special):
-    """Sums of products of integers, in units of a scale: what a float operator makes of the numbers in that scale.
-
-    Attributes:
-        kind: the float operator.
-        op: the node.
-        inputs: its first operand, and its weight without a scale.
-        of: the integers whose scale the sums have.
-        unit: the part of the scale that does not depend on the input.
-    """
-
-    kind: str
-    op: Op
-    inputs: tuple[str, str]
-    of: tuple[str, ...]
-    unit: float
-
-    @property
-    def described(self) -> str:
-        return "holds sums of products of integers, whose scale is not given yet"
-
-    def read_by(self, ctx: Converter, op: Op) -> Sequence[Tensor]:
-        if op.kind == "Mul":
-            return [_scaled(ctx, op)]
-        if op.kind == "Cast":
-            return [self]
-        return HANDLERS[op.kind](ctx, op)
-
-    def times(self, ctx: Converter, op: Op, factor: Array) -> Tensor:
-        """Return the sums as numbers: the operator with its weight in real units."""
-        factor = factor.astype(np.float64) / self.unit
-        weight = ctx.constant(self.inputs[1]).array().astype(np.float64)
-        outs = weight.shape[0] if self.kind == "Conv" else weight.shape[-1]
-        if factor.size not in (1, outs) or (self.kind != "Conv" and factor.size > 1 and factor.shape[-1] != outs):
-            raise Refusal(f"scales of shape {factor.shape} for {outs} outputs")
-        if factor.size > 1 and self.kind == "Conv" and factor.shape[-(weight.ndim - 1) :][:1] != (outs,):
-            raise Refusal(f"scales of shape {factor.shape} for {outs} channels")
-        by_output = factor.reshape((-1, *(1,) * (weight.ndim - 1)) if self.kind == "Conv" else (-1,))
-        name = ctx.define(f"{self.inputs[1]}/scaled by {op.outputs[0]}", _fixed(ctx, weight * by_output))
-        node = replace(self.op, name=op.name or self.op.name, inputs=(self.inputs[0], name), outputs=op.outputs)
-        (made,) = HANDLERS[self.kind](ctx, replace(node, kind=self.kind))
-        return made
-
-
-def _fixed(ctx: Converter, array: Array) -> Constant:
+def fixed(ctx: Converter, array: Array) -> Constant:
+    """Return an array of numbers as a constant of the network's dtype."""
     return Constant.fixed(np.ascontiguousarray(array.astype(ctx.dtype)))
 
 
@@ -158,7 +97,7 @@ def _number(ctx: Converter, op: Op, k: int) -> float:
     return scale
 
 
-def _zero(ctx: Converter, op: Op, k: int) -> tuple[int, np.dtype[Any]]:
+def zero_point(ctx: Converter, op: Op, k: int) -> tuple[int, np.dtype[Any]]:
     """Return a zero point, and the type of the integers; 0 of uint8 where none is given."""
     if not ctx.has(op, k):
         return 0, np.dtype(np.uint8)
@@ -177,30 +116,29 @@ def real(ctx: Converter, op: Op, k: int, scale: int, zero: int, axis: int | None
         axis: of a weight, along which there is a scale for each position.
     """
     tensor = ctx.tensor(op.inputs[k])
-    name = f"{op.inputs[k]}/read by {op.outputs[0]}"
     if isinstance(tensor, Constant):
         factors = ctx.constant(op.inputs[scale]).array().astype(np.float64)
         shift: Array = ctx.constant(op.inputs[zero]).array() if ctx.has(op, zero) else np.zeros((), np.int64)
         array = tensor.array().astype(np.float64)
         block = int(op.attributes.get("block_size", 0))
-        parts = [_along(p.astype(np.float64), array.shape, axis, block) for p in (factors, shift)]
-        return ctx.define(name, _fixed(ctx, (array - parts[1]) * parts[0]))
+        parts = [along(p.astype(np.float64), array.shape, axis, block) for p in (factors, shift)]
+        return ctx.named(fixed(ctx, (array - parts[1]) * parts[0]))
     if isinstance(tensor, Quantised):
         if tensor.scale is None or tensor.zero is None:
             raise Refusal(f"'{op.inputs[k]}' {tensor.described}")
-        return ctx.define(name, _in_scale(ctx, op, tensor, _number(ctx, op, scale), _zero(ctx, op, zero)[0]))
+        return ctx.named(_in_scale(ctx, op, tensor, _number(ctx, op, scale), zero_point(ctx, op, zero)[0]))
     if isinstance(tensor, Signal) and tensor.integer:
         factor = _number(ctx, op, scale)
         x = ctx.signal(op, op.inputs[k])
         # Pictures as bytes: here the input is the same numbers as floats.
         x = replace(x, integer=False) if ctx.holds_bytes(x) else ctx.number(op, x)
-        offset = -_zero(ctx, op, zero)[0] * factor
+        offset = -zero_point(ctx, op, zero)[0] * factor
         parameters = (np.full((x.size(1) or 1,), v, dtype=ctx.dtype) for v in (factor, offset))
-        return ctx.define(name, ctx.emit(op, Affine(*parameters), [x], tag="real"))
+        return ctx.named(ctx.emit(op, Affine(*parameters), [x], tag="real"))
     raise Refusal(f"'{op.inputs[k]}' holds no integers")
 
 
-def _along(array: Array, shape: Sequence[int], axis: int | None, block: int = 0) -> Array:
+def along(array: Array, shape: Sequence[int], axis: int | None, block: int = 0) -> Array:
     """Return scales that broadcast against a weight: one for all, for each position of an axis, or for blocks of it."""
     if array.size == 1 and not block:
         return array.reshape(())
@@ -222,7 +160,7 @@ def _in_scale(ctx: Converter, op: Op, x: Quantised, scale: float, zero: int) -> 
     assert x.zero is not None
     if np.isclose(scale, x.scale, rtol=1e-6, atol=0) and zero == x.zero:
         return x.signal
-    signal = ctx.signal(op, ctx.define(f"{op.outputs[0]}/integers", x.signal))
+    signal = ctx.signal(op, ctx.named(x.signal))
     ratio, shift = scale / x.scale, (x.zero - zero) * scale
     parameters = (np.full((signal.size(1) or 1,), v, dtype=ctx.dtype) for v in (ratio, shift))
     return ctx.emit(op, Affine(*parameters), [signal], tag="scale")
@@ -256,7 +194,7 @@ def _range(ctx: Converter, x: Signal) -> tuple[float, float] | None:
 
 @operator("QuantizeLinear", f"{MICROSOFT}QuantizeLinear", axes=Axes.OTHER)
 def _quantise(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    zero, dtype = _zero(ctx, op, 2)
+    zero, dtype = zero_point(ctx, op, 2)
     if not ctx.has(op, 2) and op.attributes.get("output_dtype", 0):
         onnx = require("onnx", extra="onnx", purpose="read ONNX files")
         dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(op.attributes["output_dtype"]))
@@ -271,15 +209,15 @@ def _dequantise(ctx: Converter, op: Op) -> Sequence[Tensor]:
 # -- operators on integers of known scales -----------------------------------------------------------------------------
 
 
-def _as_real(ctx: Converter, op: Op, kind: str, inputs: Sequence[str], **attributes: Any) -> Signal:
+def as_real(ctx: Converter, op: Op, kind: str, inputs: Sequence[str], **attributes: Any) -> Signal:
     """Return what the float operator makes of numbers; the node's own output are integers, so it has another name."""
     node = replace(op, kind=kind, inputs=tuple(inputs), outputs=("",), attributes={**op.attributes, **attributes})
     (made,) = HANDLERS[kind](ctx, node)
-    return ctx.signal(op, ctx.define(f"{op.outputs[0]}/real", made))
+    return ctx.signal(op, ctx.named(made))
 
 
 def _back(ctx: Converter, op: Op, x: Signal, scale: int, zero: int) -> Quantised:
-    return quantised(ctx, op, x, _number(ctx, op, scale), *_zero(ctx, op, zero))
+    return quantised(ctx, op, x, _number(ctx, op, scale), *zero_point(ctx, op, zero))
 
 
 @operator("QLinearConv", f"{MICROSOFT}QLinearConv", axes=Axes.CHANNELS_FIRST)
@@ -290,14 +228,14 @@ def _conv(ctx: Converter, op: Op) -> Sequence[Tensor]:
         # The bias counts in units of both scales.
         unit = _number(ctx, op, 1) * ctx.constant(op.inputs[4]).array().astype(np.float64).reshape(-1)
         bias = ctx.constant(op.inputs[8]).array().astype(np.float64) * unit
-        inputs.append(ctx.define(f"{op.inputs[8]}/read by {op.outputs[0]}", _fixed(ctx, bias)))
-    return [_back(ctx, op, _as_real(ctx, op, "Conv", inputs), 6, 7)]
+        inputs.append(ctx.named(fixed(ctx, bias)))
+    return [_back(ctx, op, as_real(ctx, op, "Conv", inputs), 6, 7)]
 
 
 @operator("QLinearMatMul", axes=Axes.OTHER)
 def _matmul(ctx: Converter, op: Op) -> Sequence[Tensor]:
     inputs = [real(ctx, op, 0, 1, 2), real(ctx, op, 3, 4, 5, axis=-1)]
-    return [_back(ctx, op, _as_real(ctx, op, "MatMul", inputs), 6, 7)]
+    return [_back(ctx, op, as_real(ctx, op, "MatMul", inputs), 6, 7)]
 
 
 @operator(f"{MICROSOFT}QGemm", axes=Axes.OTHER)
@@ -309,15 +247,15 @@ def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if ctx.has(op, 6):
         unit = alpha * _number(ctx, op, 1) * ctx.constant(op.inputs[4]).array().astype(np.float64).reshape(-1)
         bias = ctx.constant(op.inputs[6]).array().astype(np.float64) * unit
-        inputs.append(ctx.define(f"{op.inputs[6]}/read by {op.outputs[0]}", _fixed(ctx, bias)))
-    y = _as_real(ctx, op, "Gemm", inputs, beta=1.0)
+        inputs.append(ctx.named(fixed(ctx, bias)))
+    y = as_real(ctx, op, "Gemm", inputs, beta=1.0)
     return [_back(ctx, op, y, 7, 8) if ctx.has(op, 7) else y]
 
 
 @operator(f"{MICROSOFT}QLinearAdd", f"{MICROSOFT}QLinearMul", axes=Axes.OTHER)
 def _of_two(ctx: Converter, op: Op) -> Sequence[Tensor]:
     inputs = [real(ctx, op, 0, 1, 2), real(ctx, op, 3, 4, 5)]
-    return [_back(ctx, op, _as_real(ctx, op, op.kind.removeprefix(f"{MICROSOFT}QLinear"), inputs), 6, 7)]
+    return [_back(ctx, op, as_real(ctx, op, op.kind.removeprefix(f"{MICROSOFT}QLinear"), inputs), 6, 7)]
 
 
 OF_ONE = ("AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax", "ReduceMean")
@@ -329,7 +267,7 @@ def _of_one(ctx: Converter, op: Op) -> Sequence[Tensor]:
     if op.kind.endswith("Softmax") and int(op.attributes.get("opset", ctx.opset)) < 13:
         raise Refusal("the Softmax of an opset before 13")
     inputs = [real(ctx, op, 0, 1, 2)]
-    return [_back(ctx, op, _as_real(ctx, op, op.kind.removeprefix(f"{MICROSOFT}QLinear"), inputs), 3, 4)]
+    return [_back(ctx, op, as_real(ctx, op, op.kind.removeprefix(f"{MICROSOFT}QLinear"), inputs), 3, 4)]
 
 
 def _channels_first(op: Op) -> None:
@@ -340,71 +278,4 @@ def _channels_first(op: Op) -> None:
 @operator(f"{MICROSOFT}QLinearConcat", axes=Axes.OTHER)
 def _concat(ctx: Converter, op: Op) -> Sequence[Tensor]:
     inputs = [real(ctx, op, k, k + 1, k + 2) for k in range(2, len(op.inputs), 3)]
-    return [_back(ctx, op, _as_real(ctx, op, "Concat", inputs), 0, 1)]
-
-
-# -- scales that depend on the input -----------------------------------------------------------------------------------
-
-
-@operator("DynamicQuantizeLinear", axes=Axes.SAME)
-def _dynamic(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    """Integers whose range is that of the numbers: nothing is cut off."""
-    x = ctx.signal(op, op.inputs[0])
-    ctx.steps[op.outputs[0]] = None
-    scale = Unit((op.outputs[0],), np.ones((), np.float64))
-    return [Quantised(x, None, None, op.outputs[0]), scale, Unit((), np.zeros((), np.float64))]
-
-
-def _integers(ctx: Converter, op: Op, k: int, zero: int) -> tuple[str, tuple[str, ...], float]:
-    """Return the numbers that integers stand for, and their scale: the name of one that is not known, or a number."""
-    tensor = ctx.tensor(op.inputs[k])
-    if not isinstance(tensor, Quantised):
-        raise Refusal(f"'{op.inputs[k]}' holds no quantised integers")
-    name = ctx.define(f"{op.inputs[k]}/read by {op.outputs[0]}", tensor.signal)
-    if tensor.scale is None:
-        return name, (tensor.source,), 1.0
-    if ctx.has(op, zero) and _zero(ctx, op, zero)[0] != tensor.zero:
-        raise Refusal(f"the zero point of '{op.inputs[k]}' is not the one that it was made with")
-    return name, (), tensor.scale
-
-
-@operator("MatMulInteger", "ConvInteger", axes=Axes.OTHER)
-def _of_integers(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    x, of, unit = _integers(ctx, op, 0, 2)
-    weight = ctx.constant(op.inputs[1]).array().astype(np.float64)
-    if ctx.has(op, 3):
-        shift = ctx.constant(op.inputs[3]).array().astype(np.float64)
-        weight = weight - _along(shift, weight.shape, 0 if op.kind == "ConvInteger" else -1)
-    name = ctx.define(f"{op.inputs[1]}/read by {op.outputs[0]}", Constant.fixed(weight))
-    return [Products(op.kind.removesuffix("Integer"), op, (x, name), of, unit)]
-
-
-def _scaled(ctx: Converter, op: Op) -> Tensor:
-    """Return a product of scales, or sums of products with their scale."""
-    of: tuple[str, ...] = ()
-    factor = np.ones((), np.float64)
-    sums = []
-    for name in op.inputs:
-        tensor = ctx.tensor(name)
-        if isinstance(tensor, Products):
-            sums.append(tensor)
-        elif isinstance(tensor, Unit):
-            of, factor = (*of, *tensor.of), factor * tensor.factor
-        else:
-            factor = factor * ctx.constant(name).array().astype(np.float64)
-    if not sums:
-        return Unit(of, factor)
-    if len(sums) > 1 or sorted(sums[0].of) != sorted(of):
-        raise Refusal("sums of products of integers times a scale that is not theirs")
-    return sums[0].times(ctx, op, factor)
-
-
-@operator(f"{MICROSOFT}DynamicQuantizeMatMul", axes=Axes.OTHER)
-def _dynamic_matmul(ctx: Converter, op: Op) -> Sequence[Tensor]:
-    """A·B, with A quantised on the way and B dequantised, plus a bias."""
-    weight = real(ctx, op, 1, 2, 3, axis=-1)
-    ctx.steps[op.outputs[0]] = None
-    y = _as_real(ctx, op, "MatMul", [op.inputs[0], weight])
-    if not ctx.has(op, 4):
-        return [y]
-    return HANDLERS["Add"](ctx, replace(op, kind="Add", inputs=(f"{op.outputs[0]}/real", op.inputs[4])))
+    return [_back(ctx, op, as_real(ctx, op, "Concat", inputs), 0, 1)]
