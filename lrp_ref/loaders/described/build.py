@@ -14,12 +14,13 @@ from ...base.arrays import unwarned
 from ...errors import GraphError, LrpError, ModelFormatError, ParameterError, UnsupportedError
 from ...layers import Layer
 from ...network.network import Network, Node
+from ..notes import of_half
 from . import own
 from .description import Description, Written
 from .entry import Entry, Floats, Missing, Weights
 from .kinds import MODULES
 from .modules import Made
-from .tensors import HALF, Tensors, shown
+from .tensors import Tensors, shown
 
 PLACES = 64  # prefixes that are tried
 ROOM = 420  # characters of a list in an error
@@ -68,7 +69,7 @@ def build(description: Description, tensors: Mapping[str, Floats], what: str) ->
         raise _names(description, weights, what)
     network = network.astype(_widest(network))
     _try(network, description.what)
-    return replace(network, notes=_of_half(tensors, weights))
+    return replace(network, notes=_notes(tensors, weights))
 
 
 def _made(entry: Written, weights: Weights) -> Made:
@@ -184,16 +185,11 @@ def _try(network: Network, what: str) -> None:
         raise ModelFormatError(f"{what}: an option of a layer does not fit its input: {reason}") from error
 
 
-def _of_half(tensors: Mapping[str, Floats], weights: Weights) -> tuple[str, ...]:
+def _notes(tensors: Mapping[str, Floats], weights: Weights) -> tuple[str, ...]:
     """Return the note that tensors in half precision are computed with in float32."""
     if not isinstance(tensors, Tensors):
         return ()
-    kinds = [tensors.stored[name].kind for name in weights.taken]
-    half = [kind for kind in kinds if kind in HALF]
-    if not half:
-        return ()
-    which = " and ".join(sorted(set(half)))
-    return (f"{len(half)} of {len(kinds)} tensors are {which} in the file; they are computed with in float32",)
+    return of_half([tensors.stored[name].kind for name in weights.taken], "tensors")
 
 
 def _list(parts: Iterable[str], between: str = ", ", room: int = ROOM) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ModelFormatError, UnsupportedError
 from ..limits import Budget, bound, size_of
+from ..notes import HALF
 
 Floats = np.ndarray[Any, Any]
 
@@ -18,7 +19,6 @@ PLAIN = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1,
     "uint64": 8, "uint32": 4, "uint16": 2, "uint8": 1, "bool": 1,
 }  # fmt: skip
-HALF = ("float16", "bfloat16")
 LONGEST_NAME = 1000
 MOST = 100_000  # tensors of one file
 AXES = 32

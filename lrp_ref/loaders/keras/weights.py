@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelFormatError
+from ..notes import of_half
 from .config import Spec, shown
 from .hdf5 import Hdf5
 
 Array = np.ndarray[Any, Any]
 OLD_CONTAINER = "_layer_checkpoint_dependencies"  # what the first .keras files call "layers"
 TOP = "model_weights"
-HALF = {"<f2": "float16", ">f2": "float16", "bfloat16": "bfloat16"}
+HALF = {"<f2": "float16", ">f2": "float16"}
 
 
 class Weights(ABC):
@@ -52,11 +53,7 @@ class Weights(ABC):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a network says of those of its weights that have half precision in the file."""
-        half = [HALF[kind] for kind in self.kinds.values() if kind in HALF]
-        if not half:
-            return ()
-        which = " and ".join(sorted(set(half)))
-        return (f"{len(half)} of {len(self.kinds)} weights are {which} in the file; they are computed with in float32",)
+        return of_half([HALF.get(kind, kind) for kind in self.kinds.values()], "weights")
 
     @property
     def double(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import LrpError, ModelFormatError
 from ...layers import Compare, Flatten, Identity, Layer, Number, Reshape, Route, Unsqueeze
 from ...network.network import value_name
+from ..notes import HALF, OF_HALF, of_quantised
 from ..shapes import shapes_of
 from .batches import AXES, Axes, Choices, FreeSizes, axis_names, batch_axes
 from .build import Built, Conversion, assemble
@@ -22,7 +23,6 @@ from .fold import SIZES, Allowance, evaluate
 from .kinds import Kinds, moves_integers
 from .merged import SHAPING, taken_apart
 from .names import Origin
-from .notes import HALF, OF_HALF, of_quantised
 from .patterns import Patterns
 from .reasons import why_not
 from .starts import constant_value, input_signal, network_dtype

@@ -31,11 +31,11 @@ from ...layers import (
     Tanh,
 )
 from ...layers.base import Layer
+from ..notes import HALF, OF_HALF
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .kinds import INTEGERS, NARROW
-from .notes import HALF, OF_HALF
 from .values import WHOLE, Refusal, Signal, Tensor, count, merge_sizes
 
 

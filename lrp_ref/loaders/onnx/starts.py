@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import ParameterError, unknown
+from ..notes import HALF
 from ..shapes import LARGEST
 from .batches import FreeSizes
 from .file import Graph, GraphInput, Op
-from .notes import HALF
 from .values import Refusal, Refused, Signal, Tensor, count
 
 

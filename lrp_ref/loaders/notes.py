@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 HALF = ("float16", "bfloat16")
 OF_HALF = (
     "what the file computes in half precision is computed in float32, and not rounded to half precision in between"
 )
+
+
+def of_half(kinds: Sequence[str], what: str) -> tuple[str, ...]:
+    """Return what is said of weights that have half precision in the file; nothing where none has.
+
+    Args:
+        kinds: the type of each, as NumPy calls it.
+        what: what the format calls them.
+
+    Example:
+        >>> of_half(["float32", "bfloat16"], "tensors")
+        ('1 of 2 tensors are bfloat16 in the file; they are computed with in float32',)
+    """
+    half = [kind for kind in kinds if kind in HALF]
+    if not half:
+        return ()
+    which = " and ".join(sorted(set(half)))
+    return (f"{len(half)} of {len(kinds)} {what} are {which} in the file; they are computed with in float32",)
 
 
 def of_quantised(steps: Mapping[str, float | None]) -> str:
