@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, namespace, sample_sum
+from ..base.arrays import Array, namespace, sample_sum, unbroadcast
 from ..errors import ParameterError, ShapeError
-from ..fast.quotient import divide
-from ..rules.cells import PRODUCT_RULES
-from ..rules.rule import AnyRule, Redistribution
+from ..fast import blocks
+from ..fast.quotient import Sent, quotients
+from ..rules.cells import PRODUCT_RULES, Product
+from ..rules.rule import AnyRule, Group, Redistribution, Run
 from .base import Layer, pull_broadcast, same_shape
 from .promises import Promises
 
@@ -27,29 +29,40 @@ class Bilinear(Layer):
 
     Args:
         gate: index (0 or 1) of the operand that gates the other, or None if neither does.
+        held: whether the gate is no signal at all, but a constant, a mask made of integers, or a divisor: then a
+            composite's rule for products in general is not for this one.
     """
 
     operands: ClassVar[int | None] = 2
     own_rule: ClassVar[str | None] = "'signal' with a declared gate, else 'half'"
 
     gate: int | None = None
+    held: bool = False
 
     def __post_init__(self) -> None:
+        name = type(self).__name__
         if self.gate not in (None, 0, 1):
-            raise ParameterError(f"{type(self).__name__}: gate must be 0, 1 or None, got {self.gate!r}")
+            raise ParameterError(f"{name}: gate must be 0, 1 or None, got {self.gate!r}")
+        if self.held and self.gate is None:
+            raise ParameterError(f"{name}: say which operand is held: {name}(gate=0, held=True) or (gate=1, held=True)")
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
 
-    def _kind(self, rule: AnyRule | None, known: tuple[str, ...]) -> str:
-        """Return which of the product rules is meant."""
-        kind = getattr(rule, "product", None) if rule is not None else ("half" if self.gate is None else "signal")
-        if kind not in known:
+    def _chosen(self, rule: AnyRule | None, known: tuple[str, ...]) -> Product:
+        """Return which of the product rules is meant, with its gate."""
+        own = Product("half" if self.gate is None else "signal")
+        chosen = own if rule is None else rule
+        if not isinstance(chosen, Product) or chosen.product not in known:
             raise self._refuse(rule)
-        if kind == "signal" and self.gate is None:
+        gate = self.gate if chosen.gate is None else chosen.gate
+        if chosen.product == "signal" and gate is None:
             name = type(self).__name__
-            raise ParameterError(f"{name}: the rule 'signal' needs a declared gate: {name}(gate=0) or (gate=1)")
-        return str(kind)
+            raise ParameterError(
+                f"{name}: the rule 'signal' needs a declared gate: {name}(gate=0) or (gate=1), or a rule that says "
+                "which, lrp.rules.Product('signal', gate=0) (lrp-ref explain --rule 'NODE=Product(gate=0)')"
+            )
+        return replace(chosen, gate=gate)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +78,7 @@ class Multiply(Bilinear):
 
     Args:
         gate: index (0 or 1) of the operand that gates the other, or None if neither does.
+        held: whether the gate is a constant, a mask or a divisor.
 
     Example:
         >>> import numpy as np
@@ -92,26 +106,26 @@ class Multiply(Bilinear):
     ) -> Redistribution:
         (relevance,) = relevances
         same_shape(self, relevance, self.forward(*xs) if z is None else z)
-        kind = self._kind(rule, PRODUCT_RULES)
-        xp = namespace(relevance)
-        if kind == "signal":
+        chosen, xp = self._chosen(rule, PRODUCT_RULES), namespace(relevance)
+        if chosen.product == "signal":
             nothing = xp.zeros(relevance.shape, dtype=relevance.dtype)
-            parts = (relevance, nothing) if self.gate else (nothing, relevance)
+            parts = (relevance, nothing) if chosen.gate else (nothing, relevance)
             return Redistribution.routed(pull_broadcast(xs, parts), relevance)
-        if kind == "half":
+        if chosen.product == "half":
             half = relevance / scalar(2, relevance)
             return Redistribution.routed(pull_broadcast(xs, (half, half)), relevance)
-        a, b = xs if kind == "prop" else (xp.abs(xs[0]), xp.abs(xs[1]))
-        message, dead = divide(relevance, a + b, xp)
-        dropped = sample_sum(xp.where(dead, relevance, scalar(0, relevance)))
-        return Redistribution.routed(pull_broadcast(xs, (a * message, b * message)), relevance, dropped=dropped)
+        a, b = xs if chosen.product == "prop" else (xp.abs(xs[0]), xp.abs(xs[1]))
+        sent = quotients(_sum_of_terms(chosen), relevance, a + b, None)
+        received = pull_broadcast(xs, (a * sent.message, b * sent.message))
+        return _told(received, relevance, sent)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MatMul(Bilinear):
     """Matrix product of two signals y = A·B over their last two axes: y_jk = Σ_i a_ji b_ik.
 
-    What each y_jk sends down goes in proportion to its terms, m_jk = R_jk/y_jk (0 where y_jk = 0; that is dropped):
+    What each y_jk sends down goes in proportion to its terms, m_jk = R_jk/stabilise(y_jk) (0 where that is 0, and
+    dropped); the stabiliser is the rule's, none in the layer's own:
 
     ========  ===============================================================================================
     signal    the operand that is not the gate takes all: R_ik = b_ik Σ_j a_ji m_jk, or R_ji = a_ji Σ_k b_ik m_jk
@@ -121,11 +135,12 @@ class MatMul(Bilinear):
     Args:
         gate: index (0 or 1) of the operand that gates the other, or None if neither does. The weights of an attention
             are the gate of what they add up.
+        held: whether the gate is a constant, a mask or a divisor.
 
     Operands are (N, ..., rows, inner) and (N, ..., inner, columns), with the same number of axes; those in front of the
     matrices broadcast as in NumPy.
 
-    Source: Achtibat et al. 2024 (AttnLRP), §3.2, its rule for matrix products, without a stabiliser.
+    Source: Achtibat et al. 2024 (AttnLRP), §3.2, its rule for matrix products.
 
     Example:
         >>> import numpy as np
@@ -156,9 +171,12 @@ class MatMul(Bilinear):
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return (g Bᵀ, Aᵀ g)."""
-        a, b = xs
-        xp = namespace(g)
-        return pull_broadcast(xs, (xp.matmul(g, _transposed(b)), xp.matmul(_transposed(a), g)))
+        return tuple(self._pulled(k, xs, g) for k in range(2))
+
+    def _pulled(self, operand: int, xs: tuple[Array, ...], g: Array) -> Array:
+        (a, b), xp = xs, namespace(g)
+        pulled = xp.matmul(_transposed(a), g) if operand else xp.matmul(g, _transposed(b))
+        return unbroadcast(pulled, xs[operand].shape)
 
     def _redistribute(
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
@@ -166,16 +184,32 @@ class MatMul(Bilinear):
         (relevance,) = relevances
         z = self.forward(*xs) if z is None else z
         same_shape(self, relevance, z)
-        kind, xp = self._kind(rule, OF_MATRICES), namespace(relevance)
-        message, dead = divide(relevance, z, xp)
-        dropped = sample_sum(xp.where(dead, relevance, scalar(0, relevance)))
-        if kind == "half":
-            message = message / scalar(2, message)
-        received = [
-            x * m if kind == "half" or self.gate != k else xp.zeros(x.shape, dtype=relevance.dtype)
-            for k, (x, m) in enumerate(zip(xs, self.pull(xs, message), strict=True))
-        ]
-        return Redistribution.routed(tuple(received), relevance, dropped=dropped)
+        chosen, xp = self._chosen(rule, OF_MATRICES), namespace(relevance)
+        takes = (0, 1) if chosen.product == "half" else (1 - int(chosen.gate or 0),)
+        sent = quotients(_sum_of_terms(chosen, Fraction(1, len(takes))), relevance, z, None)
+        received: list[Array] = [xp.zeros(0)] * 2
+        totals: list[Array | None] = [None] * 2
+        for k, x in enumerate(xs):
+            if k in takes:
+                pulled = self._pulled(k, xs, sent.message)
+                received[k], totals[k] = blocks.add_product(x, pulled, None, sign=1, keep=sent.message)
+            else:
+                received[k] = xp.zeros(x.shape, dtype=relevance.dtype)
+        return _told(tuple(received), relevance, sent, len(takes), tuple(totals))
+
+
+def _sum_of_terms(rule: Product, weight: Any = 1) -> Group:
+    """Return how the terms of a sum share its relevance under a rule for products."""
+    return Group((Run(),), weight=weight, stabiliser=rule.stabiliser)
+
+
+def _told(
+    received: tuple[Array, ...], relevance: Array, sent: Sent, times: int = 1, totals: tuple[Array | None, ...] = ()
+) -> Redistribution:
+    """Return the redistribution of what was sent down ``times``; the stabiliser took its part, units of 0 sent none."""
+    factor, none = scalar(times, relevance), namespace(relevance).zeros(relevance.shape[0], dtype=relevance.dtype)
+    dropped = none if sent.mass is None else sample_sum(relevance - factor * sent.mass)
+    return Redistribution(received, none, factor * sent.taken, dropped, totals)
 
 
 def _transposed(a: Array) -> Array:

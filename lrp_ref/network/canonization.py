@@ -10,7 +10,8 @@ from functools import partial
 from ..base.arrays import Array, namespace, unwarned
 from ..errors import LrpError
 from ..layers import Affine
-from .heads import Bare, bare, gated, heads
+from .gates import gated
+from .heads import Bare, bare, heads
 from .network import Network, Node, value_name
 from .pairs import Shape, merged
 

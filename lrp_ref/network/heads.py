@@ -2,7 +2,7 @@
 
 Every value is read from the inputs up: is it a number like any other, or does it come out of a sigmoid or softmax by
 steps that only move values or keep their order? Then the logit is known, and the same steps lead from it to an
-equivalent output without the nonlinearity. The same reading says which operand of a product is its gate.
+equivalent output without the nonlinearity. The same reading says which operand of a product is its gate ("gates").
 
 =======================================================  =============================================================
 σ(z), also clipped, scaled by c > 0, shifted, log σ(z)   z
@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..layers import Bilinear, Identity, Layer, Softmax
+from ..layers import Identity, Softmax
 from .network import Network, Node, owner
-from .readings import RAW, SIGMOID, SOFTMAX, Reader, Reading, listed
+from .readings import RAW, SIGMOID, Reader, Reading, listed
 
 
 @dataclass(frozen=True)
@@ -118,33 +118,6 @@ def bare(net: Network, *, leave_out: bool = True, chance: int | None = None) -> 
     whole = replace(net, nodes=(*net.nodes, *reader.new), outputs=tuple(wanted), output_axes=axes).until(wanted)
     renamed, names = _named(whole, reader.origins)
     return Bare(renamed, found, frozenset(names[n] for n in reader.signs if n in names))
-
-
-def gated(net: Network) -> Network:
-    """Return the network with the gate declared at products of a signal with what comes out of a sigmoid or softmax.
-
-    That includes what is computed from sigmoids and softmaxes alone: masked weights, the mean of several heads.
-    Where both operands do, a softmax is the gate of a sigmoid (attention weights).
-
-    Example:
-        >>> from lrp_ref.layers import Multiply, Sigmoid
-        >>> nodes = (Node("a", Sigmoid(), ("x",)), Node("product", Multiply(), ("a", "x")))
-        >>> gated(Network(nodes, Network.sequential([Sigmoid()], input_name="x").inputs, ("product",)))["product"].layer
-        Multiply(gate=0)
-    """
-    open_ = [n for n in net.nodes if isinstance(n.layer, Bilinear) and n.layer.gate is None]
-    if not open_:
-        return net
-    reader, changes = Reader(net), dict[str, Layer]()
-    for node in open_:
-        layer = node.layer
-        assert isinstance(layer, Bilinear)
-        parts = [reader.of(name) for name in node.inputs]
-        for kinds in ({SIGMOID, SOFTMAX}, {SOFTMAX}):
-            gates = [k for k, r in enumerate(parts) if (r.found or r.pure) and r.kinds <= kinds]
-            if len(gates) == 1:
-                changes[node.name] = replace(layer, gate=gates[0])
-    return net.replaced(changes) if changes else net
 
 
 def _head(output: str, r: Reading) -> Head:

@@ -217,13 +217,14 @@ class Composite(Value):
         for node in net.nodes:
             for k, (where, rule) in enumerate(entries):
                 if _matches(where, rule, node, net):
-                    why = "default" if k >= len(self.entries) + len(self.base) else _label(where)
+                    given = k < len(self.entries) + len(self.base)
+                    why = (_label(where) if given else "default") + _gate(node, rule)
                     rows.append(Planned(node.name, node.layer, self._for(node, rule, net), why))
                     break
             else:
                 if isinstance(node.layer, WEIGHTED):
                     missing.append(f"{node.name} ({type(node.layer).__name__})")
-                rows.append(Planned(node.name, node.layer, None, _default(node)))
+                rows.append(Planned(node.name, node.layer, None, "default" + _gate(node, None)))
         if missing:
             raise ParameterError(f"composite '{self.name}' has no rule for {', '.join(missing)}: add an entry for them")
         return Plan(rows)
@@ -248,10 +249,15 @@ DEFAULTS: tuple[tuple[Where, AnyRule], ...] = (
 )
 
 
-def _default(node: Node) -> str:
-    """Return why a node keeps its own way; a product also says which operand is its gate."""
-    gate = node.layer.gate if isinstance(node.layer, Bilinear) else None
-    return "default" if gate is None else f"default; the gate is '{node.inputs[gate]}'"
+def _gate(node: Node, rule: AnyRule | None) -> str:
+    """Return which operand is the gate of a product whose rule looks at it, as text; "" for anything else."""
+    if not isinstance(node.layer, Bilinear) or not (rule is None or getattr(rule, "product", "") == "signal"):
+        return ""
+    own = getattr(rule, "gate", None)
+    gate = node.layer.gate if own is None else own
+    if gate is None:
+        return ""
+    return f"; the gate is '{node.inputs[gate]}'" + (", which is no signal" if node.layer.held and own is None else "")
 
 
 def _is_where(where: Any) -> bool:
@@ -265,11 +271,17 @@ def _matches(where: Where, rule: AnyRule | None, node: Node, net: Network) -> bo
         # A pattern such as "block3.*" also names activations; a rule for linear layers is not meant for those.
         pattern = any(sign in where for sign in "*?[")
         suits = not (pattern and isinstance(rule, Rule)) or isinstance(node.layer, Linear)
+        suits = suits and not (pattern and _is_held(node, rule))
         return suits and (fnmatchcase(node.name, where) if pattern else node.name == where)
     if isinstance(where, Order):
         same = [n.name for n in net.nodes if isinstance(n.layer, where.layers)]
         return node.name in same[where.start : where.stop]
-    return isinstance(node.layer, where)
+    return isinstance(node.layer, where) and not _is_held(node, rule)
+
+
+def _is_held(node: Node, rule: AnyRule | None) -> bool:
+    """Return whether a rule for products in general is not for this one: a factor of it is no signal."""
+    return isinstance(rule, rules.Product) and isinstance(node.layer, Bilinear) and node.layer.held
 
 
 def _label(where: Where) -> str:

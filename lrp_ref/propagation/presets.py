@@ -6,10 +6,25 @@ To add one, write its builder and enter it in ``PRESETS``; ``composites.get`` sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .. import rules
-from ..layers import Clip, Conv, Dense, Layer, RecurrentLayer, ReLU, Unweighted
+from ..layers import (
+    Affine,
+    Bilinear,
+    Clip,
+    Conv,
+    Dense,
+    Layer,
+    Multiply,
+    Normalize,
+    RecurrentLayer,
+    ReLU,
+    Softmax,
+    Unweighted,
+)
+from ..rules import primitives
 from ..rules.edits import Stabiliser, add
 from ..rules.rule import AnyRule, Rule
 from .plan import CONVOLUTIONS, WEIGHTED, Composite, Where, first, order
@@ -89,6 +104,35 @@ def _preset_b(epsilon: float = 0.1, flat: bool = False) -> Composite:
     return _convolutions("lrp.sequential_preset_b" + "_flat" * flat, rules.AlphaBeta(2, 1), flat, epsilon, Stabiliser())
 
 
+# The family of the primitives (``rules.primitives``). All of them run ε on what is linear, with a norm's deviation
+# detached, and the identity on activations, which is those layers' own way; they differ in products and the softmax.
+# A product that no entry names keeps its own way: detach where it has a gate, as under the weights of an attention.
+
+
+def _family(name: str, epsilon: float, *entries: tuple[Where, AnyRule]) -> Composite:
+    linear: list[tuple[Where, AnyRule]] = [
+        (kind, rules.Epsilon(epsilon)) for kind in (WEIGHTED, RecurrentLayer, Unweighted, Normalize, Affine)
+    ]
+    return Composite([*linear, *entries], name=name)
+
+
+def _attnlrp(epsilon: float = 1e-6) -> Composite:
+    half = replace(primitives.HALF, stabiliser=add(epsilon))
+    return _family("attnlrp", epsilon, (Bilinear, half), (Softmax, primitives.TAYLOR))
+
+
+def _cp_lrp(epsilon: float = 1e-6) -> Composite:
+    return _family("cp_lrp", epsilon, (Softmax, primitives.CONSTANT))
+
+
+def _mamba_lrp(epsilon: float = 1e-6) -> Composite:
+    return _family("mamba_lrp", epsilon, (Multiply, primitives.HALF), (Softmax, primitives.CONSTANT))
+
+
+def _relp(epsilon: float = 0.0) -> Composite:
+    return _family("relp", epsilon, (Multiply, primitives.HALF), (Softmax, primitives.CONSTANT))
+
+
 PRESETS: dict[str, Callable[..., Composite]] = {
     "lrp0": _lrp0,
     "epsilon": _epsilon,
@@ -99,6 +143,10 @@ PRESETS: dict[str, Callable[..., Composite]] = {
     "epsilon_gamma_box": _gamma_box,
     "montavon_vgg16": _montavon_vgg16,
     "excitation_backprop": _excitation_backprop,
+    "attnlrp": _attnlrp,
+    "cp_lrp": _cp_lrp,
+    "mamba_lrp": _mamba_lrp,
+    "relp": _relp,
     "gradient": lambda: _backward("gradient", None),
     "deconvnet": lambda: _backward("deconvnet", rules.Deconv()),
     "guided_backprop": lambda: _backward("guided_backprop", rules.Guided()),

@@ -9,13 +9,13 @@ from .cells import Product, Recurrent
 from .linear import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, WSquare, ZBox, ZPlus
 from .rule import AnyRule, Rule, Universal
 from .teaching import AllToOne, Natural, Uniform
-from .universal import BetaSmooth, Deconv, Gradient, Guided, Pass, Zero
+from .universal import BetaSmooth, Deconv, Gradient, Guided, Pass, Taylor, Zero
 
 RULES: dict[str, type[AnyRule]] = {
     rule.__name__: rule
     for rule in (
         AllToOne, AlphaBeta, BetaSmooth, Deconv, Epsilon, Flat, Gamma, GeneralizedGamma, Gradient, Guided, LRP0,
-        Natural, Pass, Product, Recurrent, Uniform, WSquare, ZBox, ZPlus, Zero,
+        Natural, Pass, Product, Recurrent, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
     )
 }  # fmt: skip
 
@@ -38,6 +38,7 @@ __all__ = [
     "Product",
     "Recurrent",
     "Rule",
+    "Taylor",
     "Uniform",
     "Universal",
     "WSquare",

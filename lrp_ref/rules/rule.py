@@ -27,6 +27,9 @@ class AnyLayer(Protocol):
     def open_between(self) -> tuple[Any, Any]:
         """The bounds between which a rectifier hands its input on, None for a side without one."""
 
+    def forward(self, *xs: Array) -> Any:
+        """Return the output, or a tuple of several."""
+
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the transposed Jacobian at ``xs`` applied to ``g``, one array per operand."""
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, namespace, sample_sum
+from ..base.arrays import Array, namespace, sample_sum, unwarned
 from ..base.functions import sigmoid
 from ..errors import ParameterError, ShapeError
-from .edits import POS
+from ..fast.quotient import divide
+from .edits import EXACT, POS, Stabiliser
 from .linear import settle
 from .rule import AnyLayer, Redistribution, Universal
 
@@ -69,6 +70,43 @@ class Gradient(Universal):
     def formula(self) -> str:
         """Return the formula."""
         return "R_i = Σ_j ∂z_j/∂a_i·R_j"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Taylor(Universal):
+    """R_i = a_i Σ_j ∂z_j/∂a_i R_j/z_j: the first-order terms of the layer's Taylor expansion at 0, without the zeroth.
+
+    On a softmax y of x this is R_i = x_i (R_i − y_i Σ_j R_j), the rule of AttnLRP. What the terms do not amount to (the
+    zeroth term and the remainder) is in the ledger as dropped, and so is the relevance of z_j = 0. On a linear layer it
+    is LRP-0, whose bias is then dropped.
+
+    Args:
+        stabiliser: of the denominators z_j.
+
+    Source: Bach et al. 2015, §2.3 (Taylor-type decomposition); Achtibat et al. 2024, Proposition 3.1 (softmax).
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref.layers import Softmax
+        >>> x, relevance = np.log(np.array([[1.0, 3.0]])), np.array([[0.0, 1.0]])
+        >>> Softmax().relevance_backward(x, relevance, Taylor()).round(4)
+        array([[0.    , 0.2747]])
+    """
+
+    stabiliser: Stabiliser = EXACT
+
+    def run(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
+        z = layer.forward(*xs)
+        zs, xp = z if isinstance(z, tuple) else (z,), namespace(*relevances)
+        sent = [divide(r, self.stabiliser(z), xp)[0] for r, z in zip(relevances, zs, strict=True)]
+        pulled = layer.pull(xs, tuple(sent) if len(sent) > 1 else sent[0])
+        with unwarned():  # a masked score is −∞: nothing depends on it, and ∞·0 would be no number
+            received = [xp.where(g == 0, scalar(0, g), x * g).astype(g.dtype) for x, g in zip(xs, pulled, strict=True)]
+        return by_definition(tuple(received), relevances)
+
+    def formula(self) -> str:
+        """Return the formula."""
+        return f"R_i = Σ_j a_i·∂z_j/∂a_i / ({self.stabiliser.formula('z_j')})·R_j"
 
 
 def by_definition(received: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:

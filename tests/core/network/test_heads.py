@@ -55,7 +55,8 @@ from lrp_ref.layers import (
     Unsqueeze,
 )
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.network.heads import gated, heads
+from lrp_ref.network.gates import gated
+from lrp_ref.network.heads import heads
 
 RNG = np.random.default_rng(3)
 SHARED = Path(__file__).parents[4] / "shared" / "bug-inputs"

@@ -304,7 +304,7 @@ def refuse(call: Callable[[], Any], error: type[LrpError], words: str) -> None:
 def test_every_layer_and_rule_has_error_samples() -> None:
     """Activations without parameters share one: what every elementwise layer refuses."""
     assert {name for name, *_ in LAYER_REFUSALS} | set(ELEMENTWISE) == set(LAYERS)
-    free = {"Flat", "WSquare", "Gradient", "Zero", "Uniform"}  # nothing to refuse: no parameters, any layer
+    free = {"Flat", "WSquare", "Gradient", "Taylor", "Zero", "Uniform"}  # nothing to refuse: no parameters, any layer
     assert {name for name, *_ in RULE_REFUSALS} | free == set(RULES)
 
 
