@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from ..loaders.preprocess import Sidecar
 from ..network.canonization import canonize
 from ..network.network import Network
 from ..propagation import composites, start
-from ..rules import RULES
+from ..rules import RULES, AnyRule
 from ..rules.groups import BIAS_POLICIES
 from .output import warn
 
@@ -52,7 +53,8 @@ def composite_options(command: F) -> F:
 def rule_option(command: F) -> F:
     """Add rules for single nodes or kinds of layers to a command."""
     shown = (
-        "Rule of a node (by name or pattern) or of a kind of layer, before the composite's: Softmax=Zero; repeatable."
+        "Rule of a node (by name or pattern) or of a kind of layer, before the composite's: Softmax=Zero, "
+        "'fc1=Epsilon(epsilon=0.1)'; repeatable."
     )
     return click.option("--rule", "rules", multiple=True, metavar="WHERE=RULE", help=shown)(command)
 
@@ -66,6 +68,8 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
     Example:
         >>> with_rules(composites.get("epsilon"), ["Softmax=Zero"]).name
         'epsilon, Softmax=Zero'
+        >>> with_rules(composites.get("epsilon"), ["mul=Product(gate=0)"]).entries[0]
+        ('mul', Product(product='signal', gate=0, stabiliser=exact))
     """
     if not texts:
         return composite
@@ -74,15 +78,47 @@ def with_rules(composite: composites.Composite, texts: Sequence[str]) -> composi
         where, sign, name = (part.strip() for part in text.partition("="))
         if not where or not sign:
             raise ParameterError(f"--rule {text}: write it like Softmax=Zero (a node or a kind of layer, and a rule)")
-        if name not in RULES:
-            raise unknown("rule", name, RULES)
-        entries.append((LAYERS.get(where, where), RULES[name]()))
+        entries.append((LAYERS.get(where, where), _rule(name)))
     return composites.Composite(
         entries,
         name=", ".join((composite.name, *texts)),
         base=(*composite.entries, *composite.base),
         bias=composite.bias,
     )
+
+
+def _rule(text: str) -> AnyRule:
+    """Return the rule for its name, with its parameters in brackets where it has any: Epsilon(epsilon=0.1).
+
+    Raises:
+        ParameterError: a rule or a parameter that is not known, or a value that it cannot have.
+    """
+    found = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", text)
+    if found is None or found[1] not in RULES:
+        raise unknown("rule", text if found is None else found[1], RULES)
+    rule, given = RULES[found[1]], dict[str, Any]()
+    plain = (int, float, str, type(None), type(MISSING))  # rules and stabilisers in rules are not written here
+    numbers = {field.name for field in fields(rule) if field.init and isinstance(field.default, plain)}
+    for part in filter(None, (part.strip() for part in (found[2] or "").split(","))):
+        key, sign, value = (word.strip() for word in part.partition("="))
+        if not sign or key not in numbers:
+            takes = f"takes {', '.join(sorted(numbers))}" if numbers else "takes no parameters"
+            raise ParameterError(f"--rule ...={text}: {found[1]} {takes}; not '{part}'")
+        given[key] = _value(value)
+    try:
+        return rule(**given)
+    except TypeError as error:  # a parameter without a default, or a word for a number
+        raise ParameterError(f"--rule ...={text}: {error}") from None
+
+
+def _value(text: str) -> Any:
+    """Return a number, or the word that it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip("'\"")
 
 
 def warn_unused_rules(net: Network, texts: Sequence[str], *, canonized: bool = True) -> None:

@@ -113,6 +113,10 @@ class Layer(Value):
         """Return the transposed Jacobian at ``xs`` applied to ``g``, one array per operand."""
         raise NotImplementedError
 
+    def pull_at(self, xs: tuple[Array, ...], z: Any, g: Any) -> tuple[Array, ...]:
+        """Return what :meth:`pull` does where the output z is at hand; for layers whose derivative is told by it."""
+        return self.pull(xs, g)
+
     def vjp(self, x: Any, g: Any) -> Any:
         """Return the transposed Jacobian at ``x`` applied to ``g`` (shape of the output).
 
@@ -165,7 +169,7 @@ class Layer(Value):
         if isinstance(rule, Universal):
             if given is NOTHING:  # in a walk they fit
                 self._require_shapes(relevances, xs, "relevance")
-            return rule.run(self, xs, relevances)
+            return rule.run(self, xs, relevances) if given.z is None else rule.run_at(self, xs, relevances, given.z)
         if isinstance(self, Linear):
             given = replace(given, z=self.forward(*xs)) if given.z is None else given
             return self.shared(xs, relevances, rule, given)

@@ -18,7 +18,8 @@ class Softmax(Layer):
     """y_i = exp(x_i) / Σ_k exp(x_k) along an axis.
 
     It has no relevance rule of its own: explanations start below a final softmax (``lrp.canonize`` leaves it out), and
-    one that makes the gate of a product receives no relevance. Elsewhere name one of Pass(), Zero(), Gradient().
+    one that makes the gate of a product receives no relevance. Elsewhere name one of Taylor() (the rule of AttnLRP),
+    Zero() (a constant), Pass(), Gradient().
 
     Args:
         axis: 1 (the classes) by default.
@@ -54,12 +55,15 @@ class Softmax(Layer):
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return the transposed Jacobian applied to g."""
-        y = self.forward(*xs)
+        return self.pull_at(xs, self.forward(*xs), g)
+
+    def pull_at(self, xs: tuple[Array, ...], z: Array, g: Array) -> tuple[Array, ...]:
+        """Return the same, by the output z."""
         if self.log:
-            return (g - namespace(g).exp(y) * g.sum(axis=self.axis, keepdims=True),)
-        return (y * (g - (g * y).sum(axis=self.axis, keepdims=True)),)
+            return (g - namespace(g).exp(z) * g.sum(axis=self.axis, keepdims=True),)
+        return (z * (g - (g * z).sum(axis=self.axis, keepdims=True)),)
 
     def _redistribute(
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
     ) -> Redistribution:
-        raise self._refuse(rule, "Pass")
+        raise self._refuse(rule, "Taylor")

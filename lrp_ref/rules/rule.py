@@ -33,6 +33,9 @@ class AnyLayer(Protocol):
     def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
         """Return the transposed Jacobian at ``xs`` applied to ``g``, one array per operand."""
 
+    def pull_at(self, xs: tuple[Array, ...], z: Any, g: Any) -> tuple[Array, ...]:
+        """Return the same where the output z is at hand."""
+
 
 class LinearMap(Protocol):
     """What a layer needs so that :func:`share` can execute a rule on it."""
@@ -94,6 +97,10 @@ class Universal(AnyRule):
     def run(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
         """Redistribute ``relevances`` of the layer's outputs over its operands ``xs``."""
         raise NotImplementedError
+
+    def run_at(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...], z: Any) -> Redistribution:
+        """Redistribute as :meth:`run` does, where the output z is at hand; for rules that would make it again."""
+        return self.run(layer, xs, relevances)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

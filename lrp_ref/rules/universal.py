@@ -88,18 +88,20 @@ class Taylor(Universal):
     Example:
         >>> import numpy as np
         >>> from lrp_ref.layers import Softmax
-        >>> x, relevance = np.log(np.array([[1.0, 3.0]])), np.array([[0.0, 1.0]])
+        >>> x, relevance = np.log(np.array([[2.0, 3.0]])), np.array([[0.0, 1.0]])
         >>> Softmax().relevance_backward(x, relevance, Taylor()).round(4)
-        array([[0.    , 0.2747]])
+        array([[-0.2773,  0.4394]])
     """
 
     stabiliser: Stabiliser = EXACT
 
     def run(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        z = layer.forward(*xs)
+        return self.run_at(layer, xs, relevances, layer.forward(*xs))
+
+    def run_at(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...], z: Any) -> Redistribution:
         zs, xp = z if isinstance(z, tuple) else (z,), namespace(*relevances)
         sent = [divide(r, self.stabiliser(z), xp)[0] for r, z in zip(relevances, zs, strict=True)]
-        pulled = layer.pull(xs, tuple(sent) if len(sent) > 1 else sent[0])
+        pulled = layer.pull_at(xs, z, tuple(sent) if len(sent) > 1 else sent[0])
         with unwarned():  # a masked score is −∞: nothing depends on it, and ∞·0 would be no number
             received = [xp.where(g == 0, scalar(0, g), x * g).astype(g.dtype) for x, g in zip(xs, pulled, strict=True)]
         return by_definition(tuple(received), relevances)

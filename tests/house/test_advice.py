@@ -18,6 +18,7 @@ import pytest
 import lrp_ref as lrp
 from lrp_ref import layers, rules
 from lrp_ref.arithmetic import ball, rational, to_float
+from lrp_ref.cli.options import with_rules
 from lrp_ref.errors import LrpError
 from lrp_ref.layers import LSTM, Affine, Dense, Flatten, Multiply, Pad, ReLU, Sigmoid, Slice, Softmax, Sum, Tanh
 from lrp_ref.network import Input, Network, Node
@@ -147,9 +148,9 @@ def table(folder: Path) -> list[Advice]:
                lambda: Dense(W1).relevance_backward(X, X, lrp.rules.ZBox(low=0.0, high=1.0))),
         # layers and rules
         *(
-            Advice(explained(INNER), f"lrp.rules.{name}()" if name == "Pass" else f"{name}()",
+            Advice(explained(INNER), f"lrp.rules.{name}()" if name == "Taylor" else f"{name}()",
                    explained(INNER, composite=with_entry(layers.Softmax, getattr(rules, name)())))
-            for name in ("Pass", "Zero")
+            for name in ("Taylor", "Zero")
         ),
         *(
             Advice(explained(INNER, composite=with_entry(Softmax, rules.Epsilon())),
@@ -168,6 +169,16 @@ def table(folder: Path) -> list[Advice]:
             Advice(lambda: product.relevance_backward(signal, X, rules.Product("signal")),
                    "Multiply(gate=0) or (gate=1)",
                    lambda gate=gate: Multiply(gate).relevance_backward(signal, X, rules.Product("signal")))
+            for gate in (0, 1)
+        ),
+        Advice(lambda: product.relevance_backward(signal, X, rules.Product("signal")),
+               "a rule that says which, lrp.rules.Product('signal', gate=0)",
+               lambda: product.relevance_backward(signal, X, lrp.rules.Product("signal", gate=0))),
+        Advice(lambda: product.relevance_backward(signal, X, rules.Product("signal")), "'NODE=Product(gate=0)'",
+               lambda: with_rules(lrp.composites.get("epsilon"), ["NODE=Product(gate=0)"])),
+        *(
+            Advice(lambda: Multiply(held=True), "Multiply(gate=0, held=True) or (gate=1, held=True)",
+                   lambda gate=gate: Multiply(gate=gate, held=True))
             for gate in (0, 1)
         ),
         Advice(

@@ -53,7 +53,7 @@ PRINTED = {
     ),
     rules.Pass(): ("Pass()", "R_i = R_j"),
     rules.AllToOne(3): ("AllToOne(index=3)", "R_i = [i = 3]·Σ_j R_j"),
-    rules.Product("half"): ("Product(product='half')", "R_k = R/2"),
+    rules.Product("half"): ("Product(product='half', stabiliser=exact)", "R_k = R/2"),
 }
 
 

@@ -35,7 +35,8 @@ DEFAULTS: dict[str, str] = {
     "BetaSmooth": "BetaSmooth(beta=10.0)",
     "Uniform": "Uniform()",
     "AllToOne": "AllToOne(index=0)",
-    "Product": "Product(product='signal')",
+    "Product": "Product(product='signal', stabiliser=exact)",
+    "Taylor": "Taylor(stabiliser=exact)",
     "Recurrent": ("Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0))"),
 }
 
