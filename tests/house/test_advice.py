@@ -177,7 +177,7 @@ def table(folder: Path) -> list[Advice]:
         Advice(lambda: product.relevance_backward(signal, X, rules.Product("signal")), "'NODE=Product(gate=0)'",
                lambda: with_rules(lrp.composites.get("epsilon"), ["NODE=Product(gate=0)"])),
         *(
-            Advice(lambda: Multiply(held=True), "Multiply(gate=0, held=True) or (gate=1, held=True)",
+            Advice(lambda: Multiply(held=True), "say which operand is held",
                    lambda gate=gate: Multiply(gate=gate, held=True))
             for gate in (0, 1)
         ),
