@@ -10,7 +10,7 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, sample_sum
 from ..errors import ParameterError, ShapeError
 from ..fast.quotient import divide
-from ..rules.cells import PRODUCT_RULES
+from ..rules.cells import PRODUCT_RULES, Product
 from ..rules.rule import AnyRule, Redistribution
 from .base import Layer, pull_broadcast, same_shape
 from .promises import Promises
@@ -43,13 +43,14 @@ class Bilinear(Layer):
 
     def _kind(self, rule: AnyRule | None, known: tuple[str, ...]) -> str:
         """Return which of the product rules is meant."""
-        kind = getattr(rule, "product", None) if rule is not None else ("half" if self.gate is None else "signal")
-        if kind not in known:
+        chosen = Product("half" if self.gate is None else "signal") if rule is None else rule
+        if not isinstance(chosen, Product) or chosen.product not in known:
             raise self._refuse(rule)
+        kind = chosen.product
         if kind == "signal" and self.gate is None:
             name = type(self).__name__
             raise ParameterError(f"{name}: the rule 'signal' needs a declared gate: {name}(gate=0) or (gate=1)")
-        return str(kind)
+        return kind
 
 
 @dataclass(frozen=True, eq=False, repr=False)
