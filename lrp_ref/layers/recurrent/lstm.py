@@ -24,8 +24,8 @@ class LSTM(RecurrentLayer):
 
     Relevance: the product rule takes R_{h_t} to o and tanh(c_t), which passes it on to c_t; the ε-rule splits c_t into
     i⊙g and f⊙c_{t−1}, and the product rule those; the dense rule takes what g and the gates receive to x_t and h_{t−1}.
-    By default gates take none (LRP-all), so that R_{c_t} += R_{h_t}. What arrives at the initial state, and relevance of
-    sequence outputs after a sample's end, is in the ledger as dropped.
+    By default gates take none (LRP-all), so that R_{c_t} += R_{h_t}. What arrives at the initial state, and relevance
+    of sequence outputs after a sample's end, is in the ledger as dropped.
 
     Args:
         weight_input: (directions, 4, hidden, features), gates in the order i, f, g, o.
