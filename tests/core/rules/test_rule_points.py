@@ -37,7 +37,10 @@ DEFAULTS: dict[str, str] = {
     "AllToOne": "AllToOne(index=0)",
     "Product": "Product(product='signal', stabiliser=exact)",
     "Taylor": "Taylor(stabiliser=exact)",
-    "Recurrent": ("Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0))"),
+    "Recurrent": (
+        "Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0), "
+        "product='signal')"
+    ),
 }
 
 
@@ -60,6 +63,17 @@ FORMULAS: dict[Any, str] = {
         "cell input: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
         "sum: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"
     ),
+    **{
+        rules.Recurrent(rules.LRP0(), rules.Flat(), product): (
+            "cell input and gates: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
+            f"sum: R_i = Σ_j 1·1 / (Σ_i 1·1)·R_j; products: {shares}"
+        )
+        for product, shares in (
+            ("prop", "R_g = g/(g + s)·R, R_s = s/(g + s)·R"),
+            ("abs", "R_g = |g|/(|g| + |s|)·R, R_s = |s|/(|g| + |s|)·R"),
+            ("half", "R_g = R_s = R/2"),
+        )
+    },
 }
 
 
