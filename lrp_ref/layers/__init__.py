@@ -33,9 +33,10 @@ from .elementwise import (
 )
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
-from .normalization import LocalResponseNorm, Normalize
+from .normalization import Normalize
 from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent.general_lstm import GeneralLSTM
 from .recurrent.gru import GRU
