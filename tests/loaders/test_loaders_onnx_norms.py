@@ -11,7 +11,7 @@ import pytest
 from onnx_graphs import Step, agrees, helper, number, onnx, run_ort, weight, whole, write
 
 import lrp_ref as lrp
-from lrp_ref.errors import LrpError, ParameterError, UnsupportedError
+from lrp_ref.errors import LrpError, UnsupportedError
 from lrp_ref.layers import Affine, Multiply, Normalize, Softmax
 from lrp_ref.loaders import load
 
@@ -87,14 +87,15 @@ def test_a_window_of_local_response_may_be_declared_as_wide_as_a_file_likes(tmp_
     np.testing.assert_allclose(load(path).forward(x), x / 15**0.75, rtol=1e-6)
 
 
-def test_local_response_has_no_rule_yet_and_says_which_may_be_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.onnx", [("LRN", ["x"], {"size": 3, "name": "norm1"})], shape=("N", 3, 2))
-    net, x = load(path), X[:1, :3, 0, :2]
-    with pytest.raises(ParameterError, match=r"LocalResponseNorm has no rule of its own: name one .*Pass\(\)"):
-        lrp.explain(net, x, start=np.ones((1, 3, 2), np.float32))
+def test_local_response_is_explained_in_its_own_way_and_by_the_rule_that_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.onnx", [("LRN", ["x"], {"size": 3, "alpha": 3.0, "name": "norm1"})], shape=("N", 3, 2))
+    net, x, start = load(path).astype("float64"), X[:1, :3, 0, :2].astype(np.float64), np.ones((1, 3, 2))
+    e = lrp.explain(net, x, start=start, composite="epsilon")
+    assert e.plan[0].label == "taylor: R_i = Σ_k z_ik/(Σ_j z_jk)·R_k"
+    np.testing.assert_allclose(e.relevance, net.nodes[0].layer.relevance_backward(x, start), rtol=1e-15)
+    assert e.ledger.residual < 1e-15
     composite = [(lrp.layers.LocalResponseNorm, lrp.rules.Pass())]
-    e = lrp.explain(net, x, start=np.ones((1, 3, 2), np.float32), composite=composite)
-    assert e.ledger.residual == 0
+    assert np.array_equal(lrp.explain(net, x, start=start, composite=composite).relevance, start)
 
 
 def test_a_norm_of_zeros_is_zero(tmp_path: Path) -> None:

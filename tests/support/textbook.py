@@ -270,4 +270,5 @@ OTHER_RULES = {
     "AllToOne": rules.AllToOne(1), "BetaSmooth": rules.BetaSmooth(2.0), "Deconv": rules.Deconv(),
     "Gradient": rules.Gradient(), "Guided": rules.Guided(), "Pass": rules.Pass(), "Uniform": rules.Uniform(),
     "Zero": rules.Zero(), "Product": rules.Product("abs"), "Recurrent": rules.Recurrent(),
+    "ResponseNorm": rules.ResponseNorm("path"),
 }  # fmt: skip
