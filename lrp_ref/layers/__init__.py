@@ -45,6 +45,7 @@ from .recurrent.lstm import LSTM
 from .recurrent.rnn import RNN
 from .reduction import GlobalAveragePool, Mean, Sum
 from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
+from .scan import SelectiveScan
 from .softmax import Softmax
 from .thresholds import Bounds, Shrink, ThresholdedReLU
 
@@ -98,6 +99,7 @@ LAYERS: dict[str, type[Layer]] = {
         ReLU,
         Reshape,
         SELU,
+        SelectiveScan,
         Shrink,
         SiLU,
         Sigmoid,
@@ -173,6 +175,7 @@ __all__ = [
     "RecurrentLayer",
     "Reshape",
     "Route",
+    "SelectiveScan",
     "Shrink",
     "SiLU",
     "Sigmoid",

@@ -19,6 +19,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 ``stabilisers``         exact, add(epsilon), clip(epsilon), relative(epsilon)
 ``nonlinear``           max pool, products of two signals, sums of several operands
 ``local_response``      local response normalisation, channel by channel
+``scan``                forward pass and relevance of a selective scan, state by state
 ``lstm``                forward pass and relevance of one direction of an LSTM, unrolled by hand
 ======================  ==================================================================================
 
@@ -38,8 +39,8 @@ holds exactly in rational numbers.
 (['2/3', '0'], ['1/3'])
 """
 
-from . import local_response, lstm, matrices, nonlinear, rules, stabilisers
+from . import local_response, lstm, matrices, nonlinear, rules, scan, stabilisers
 from .matrices import Matrix
 from .rules import Messages
 
-__all__ = ["Matrix", "Messages", "local_response", "lstm", "matrices", "nonlinear", "rules", "stabilisers"]
+__all__ = ["Matrix", "Messages", "local_response", "lstm", "matrices", "nonlinear", "rules", "scan", "stabilisers"]
