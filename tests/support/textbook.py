@@ -270,5 +270,5 @@ OTHER_RULES = {
     "AllToOne": rules.AllToOne(1), "BetaSmooth": rules.BetaSmooth(2.0), "Deconv": rules.Deconv(),
     "Gradient": rules.Gradient(), "Guided": rules.Guided(), "Pass": rules.Pass(), "Uniform": rules.Uniform(),
     "Zero": rules.Zero(), "Product": rules.Product("abs"), "Recurrent": rules.Recurrent(),
-    "ResponseNorm": rules.ResponseNorm("path"),
+    "ResponseNorm": rules.ResponseNorm("path"), "Selection": rules.Selection("half", 0.5),
 }  # fmt: skip
