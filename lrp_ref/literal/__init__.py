@@ -18,8 +18,10 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 ``rules``                   lrp0, epsilon, gamma, generalized_gamma, alpha_beta, zplus, wsquare, flat, zbox, ...
 ``stabilisers``             exact, add(epsilon), clip(epsilon), relative(epsilon)
 ``nonlinear``               max pool, products of two signals, sums of several operands
+``local_response``          local response normalisation, channel by channel
 ``lstm``, ``gru``, ``rnn``  forward pass and relevance of one direction of a recurrent cell, unrolled by hand
 ``recurrent``               what these three have in common
+``scan``                    forward pass and relevance of a selective scan, state by state
 ==========================  ==============================================================================
 
 The relevance that does not arrive at the inputs is told apart into three columns: what went to the bias, what
@@ -38,8 +40,21 @@ holds exactly in rational numbers.
 (['2/3', '0'], ['1/3'])
 """
 
-from . import gru, lstm, matrices, nonlinear, recurrent, rnn, rules, stabilisers
+from . import gru, local_response, lstm, matrices, nonlinear, recurrent, rnn, rules, scan, stabilisers
 from .matrices import Matrix
 from .rules import Messages
 
-__all__ = ["Matrix", "Messages", "gru", "lstm", "matrices", "nonlinear", "recurrent", "rnn", "rules", "stabilisers"]
+__all__ = [
+    "Matrix",
+    "Messages",
+    "gru",
+    "local_response",
+    "lstm",
+    "matrices",
+    "nonlinear",
+    "recurrent",
+    "rnn",
+    "rules",
+    "scan",
+    "stabilisers",
+]

@@ -301,8 +301,9 @@ def _normalizations() -> list[Sample]:
         return Sample(f"Normalize-{name}", lambda d: layers.Normalize(**options), (shape,), exact=False)
 
     def local(name: str, shape: Shape, size: int, **options: Any) -> Sample:
+        whole = float(options.get("beta", 0.75)).is_integer()  # other powers have no exact value
         return Sample(f"LocalResponseNorm-{name}", lambda d: layers.LocalResponseNorm(size, **options), (shape,),
-                      exact=False)  # fmt: skip
+                      exact=whole)  # fmt: skip
 
     return [
         normal("features", (5,), epsilon=0.5),
@@ -314,8 +315,31 @@ def _normalizations() -> list[Sample]:
         normal("groups-not-centred", (4, 2), axes=(1,), groups=2, centre=False),
         local("odd", (4, 2), 3, alpha=0.5, beta=0.75, bias=2.0),
         local("even", (5, 2, 2), 4, alpha=2.0, beta=1.0),
+        local("torch", (5, 3), 4, alpha=2.0, beta=2.0, bias=0.5, window="torch"),
         local("wide", (2, 3), 5, alpha=1.0),
         local("one", (3,), 1, alpha=1.0, beta=0.5),
+    ]
+
+
+def _scans() -> list[Sample]:
+    def scan(name: str, shape: tuple[int, int, int], *, skip: bool = True, decay: str = "linear", state: bool = False,
+             ) -> Sample:  # fmt: skip
+        steps, channels, states = shape
+        shapes = ((steps, channels),) * 2 + ((steps, states),) * 2 + ((channels, states),) * state
+
+        def build(d: Draw) -> Layer:
+            a = -np.abs(d(channels, states)) / 2
+            return layers.SelectiveScan(a, d(channels) if skip else None, decay, state)
+
+        return Sample(f"SelectiveScan-{name}", build, shapes, exact=decay == "linear", into=lambda x: x / 2)
+
+    return [
+        scan("exp", (4, 3, 2), decay="exp"),
+        scan("exp-state", (3, 2, 3), decay="exp", skip=False, state=True),
+        scan("linear", (4, 3, 2)),
+        scan("linear-state", (3, 2, 2), state=True),
+        scan("linear-plain", (2, 1, 1), skip=False),
+        scan("one-step", (1, 2, 3), state=True),
     ]
 
 
@@ -474,6 +498,7 @@ SAMPLES = [
         _route,
         _lookup,
         _normalizations,
+        _scans,
         _aggregates,
         _lstm,
         _cells,

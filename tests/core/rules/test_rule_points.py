@@ -41,6 +41,8 @@ DEFAULTS: dict[str, str] = {
         "Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0), "
         "product='signal')"
     ),
+    "ResponseNorm": "ResponseNorm(kind='taylor')",
+    "Selection": "Selection(product='signal', epsilon=0)",
 }
 
 
@@ -59,6 +61,11 @@ FORMULAS: dict[Any, str] = {
     rules.Product("signal"): "R_signal = R, R_gate = 0",
     rules.Product("prop"): "R_k = x_k/(x_0 + x_1)·R",
     rules.Product("abs"): "R_k = |x_k|/(|x_0| + |x_1|)·R",
+    rules.ResponseNorm(): "R_i = Σ_k z_ik/(Σ_j z_jk)·R_k",
+    rules.ResponseNorm("path"): "R_i = Σ_k z_ik/(Σ_j z_jk)·R_k",
+    rules.ResponseNorm("toolbox"): "R_i = Σ_k z_ik·R_k",
+    rules.Selection(): "products: R_signal = R, R_selection = 0; sums: R_k = z_k / (Σ_k z_k)·R",
+    rules.Selection("half", 0.5): "products: R_k = R/2; sums: R_k = z_k / (Σ_k z_k + 0.5·sgn(z_j))·R",
     rules.Recurrent(rules.LRP0(), rules.Epsilon(0.5)): (
         "cell input: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
         "sum: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"
