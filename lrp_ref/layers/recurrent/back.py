@@ -115,8 +115,8 @@ class QuotientBack(RelevanceBack):
         self.offset_c = None if offset_c is None else _divide(offset_c, stable_c, dead_c, offset_c, xp)
         stable_z, self.offset_z, dead_z = _stable(z, self.below.stabiliser, stable, xp)
         _divide(self.to_g, stable_z, dead_z, self.to_z, xp)
-        # What a dead c_t was to hand on is lost. Where a dead z makes the new 0, so is what that gets in proportion, and
-        # only a share that was spread evenly is lost there.
+        # What a dead c_t was to hand on is lost. Where a dead z makes the new 0, so is what that gets in proportion,
+        # and only a share that was spread evenly is lost there.
         self.dead_c, self.dead_z = dead_c, dead_z
         if self.spreads:
             self._prepare_spread(stable_z)

@@ -16,7 +16,7 @@ from ..base import Linear
 from .activations import Activation, function_of
 from .back import QuotientBack, per_sample, plain
 from .shared import GatedDense, ProductBack, RelevanceBack, SignalBack, diagonal, joint_layers
-from .steps import BLOCK
+from .steps import BLOCK, FEW
 from .stepwise import Step, StepTape, Stepwise, product, transposed
 
 RESET, UPDATE, NEW = 0, 1, 2  # the gates of the parameters
@@ -87,7 +87,7 @@ class GRU(Stepwise):
         """Return U_n h_{t−1} + c."""
         return self._with_bias(product(self.weight_hidden[:, NEW], h))
 
-    def _steps(self, x: Array) -> tuple[Iterable[Array], Step]:
+    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterable[Array], Step]:
         (gate, tanh), count = self._functions(), x.shape[1]
         joint = self.weight_hidden[:, : 3 if self.reset_after else NEW]  # in one product, all that multiplies h_{t−1}
         gates, u_new = joint.shape[1], self.weight_hidden[:, NEW]
@@ -101,19 +101,29 @@ class GRU(Stepwise):
             z[NEW] += r * self._with_bias(from_h[NEW]) if self.reset_after else product(u_new, r * h)
             return z, ((1 - keep) * tanh.forward(z[NEW]) + keep * h,)
 
-        return self._from_inputs(x), step
+        return self._from_inputs(x, tape), step
 
-    def _from_inputs(self, x: Array) -> Iterator[Array]:
-        """Return W x_t + b of each step, (gates, D, hidden, N): one product for a block of steps in each direction."""
+    def _from_inputs(self, x: Array, tape: Array | None) -> Iterator[Array]:
+        """Return W x_t + b of each step, (gates, D, hidden, N), in the tape of z if there is one.
+
+        Of few samples a block of steps takes one product for each direction, so that weights are read once for it.
+        """
         xp, (steps, count, features, n) = namespace(x), x.shape
-        rows = self.weight_input.reshape(count, self.gates * self.hidden, features)
-        shape, size = (n, self.gates, self.hidden), max(BLOCK // max(count * self.gates * self.hidden * n, 1), 1)
+        rows, shape = self.weight_input.reshape(count, -1, features), (self.gates, self.hidden, n)
+        size = max(BLOCK // max(count * self.gates * self.hidden * n, 1), 1)
+        room = xp.empty((min(size, steps), self.gates, count, self.hidden, n), dtype=x.dtype) if tape is None else tape
         for first in range(0, steps, size):
-            block = x[first : first + size].transpose(1, 0, 3, 2)
+            block = x[first : first + size].transpose(1, 0, 2, 3)
             many = block.shape[1]
-            made = xp.matmul(block.reshape(count, many * n, features), rows.transpose(0, 2, 1))
-            z = made.reshape(count, many, *shape) + self.bias[:, None, None]
-            yield from xp.ascontiguousarray(z.transpose(1, 3, 0, 4, 2))
+            if n > FEW:
+                made = xp.matmul(rows[:, None], block)
+            else:
+                columns = block.transpose(0, 1, 3, 2).reshape(count, many * n, features)
+                made = xp.matmul(columns, rows.transpose(0, 2, 1)).reshape(count, many, n, -1).transpose(0, 1, 3, 2)
+            z = room[first : first + many] if tape is not None else room[:many]
+            z[...] = made.reshape(count, many, *shape).transpose(1, 2, 0, 3, 4)
+            z += self.bias.transpose(1, 0, 2)[..., None]
+            yield from z
 
     def _with_bias(self, from_h: Array) -> Array:
         """Return U_n h_{t−1} + c."""
@@ -178,21 +188,23 @@ class _PlainSteps(QuotientBack):
 
     def parts(self, steps: slice) -> tuple[Array, Array, Array]:
         z, before, after = self.tape.z[steps], self.tape.h[steps], self.layer.reset_after
-        gates = self.gate.forward(z[:, :NEW])
+        gates, n = self.gate.forward(z[:, :NEW]), self.tanh.forward(z[:, NEW])
         self.reset, keep = gates[:, RESET], gates[:, UPDATE]
         self.reads = before if after else self.reset * before
         c = self.layer.bias_hidden
         self.bias_of_unit = self.b + self.reset * c[..., None] if after and c is not None else self.b
-        return keep * before, (1 - keep) * self.tanh.forward(z[:, NEW]), z[:, NEW]
+        return keep * before, (1 - keep) * n, z[:, NEW]
 
     def down(self, t: int, sent: Array, even: Array | None) -> Array:
         through = self.reset[t] * sent if self.layer.reset_after else sent
-        below = self.xp.matmul(self.u, through) * self.reads[t]
+        below = self.xp.matmul(self.u, through)
+        below *= self.reads[t]
         return below if even is None else below + even
 
     def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
         below, kept = super().step(t, h, c)
-        return below + kept, c
+        below += kept
+        return below, c
 
     def finish(self, steps: slice, even: Array | None) -> Array:
         """Hand on to every x_t, with one product for the block; return what the bias took (N,)."""
@@ -200,8 +212,8 @@ class _PlainSteps(QuotientBack):
         for k in range(w.shape[0]):
             sent = self.sent[:, k].transpose(0, 2, 1)
             many, n, hidden = sent.shape
-            pulled = self.xp.matmul(sent.reshape(many * n, hidden), w[k]).reshape(many, n, w.shape[2])
-            x[steps, k] *= pulled.transpose(0, 2, 1)
+            sent = sent if n > FEW else sent.reshape(1, many * n, hidden)
+            x[steps, k] *= self.xp.matmul(sent, w[k]).reshape(many, n, w.shape[2]).transpose(0, 2, 1)
             if even is not None:
                 x[steps, k] += even[:, k]
         return per_sample(self.sent * self.bias_of_unit)

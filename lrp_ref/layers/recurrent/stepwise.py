@@ -38,8 +38,11 @@ class Stepwise(RecurrentLayer):
         """Return z (gates, D, hidden, N) and the next states from x_t (D, features, N) and the states before it."""
         raise NotImplementedError
 
-    def _steps(self, x: Array) -> tuple[Iterable[Array], Step]:
-        """Return what a step reads, of every step of x (T, D, features, N), and the function of a step."""
+    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterable[Array], Step]:
+        """Return what a step reads, of every step of x (T, D, features, N), and the function of a step.
+
+        What it reads may be the step's place in the tape of z; it is there then when the function returns it.
+        """
         return x, self._step
 
     def _pull_step(self, z: Array, states: Sequence[Array], h: Array, c: Array) -> tuple[Array, Array, Array]:
@@ -64,14 +67,15 @@ class Stepwise(RecurrentLayer):
         taped, places = keep in ("cell", "gates"), 1 if keep == "last" else steps + 1
         z = xp.empty((steps if taped else 0, self.gates, *shape), dtype=dtype)
         every = tuple(xp.empty((places, *shape), dtype=dtype) for _ in start)
-        states, (inputs, step) = start, self._steps(x)
+        states, (inputs, step) = start, self._steps(x, z if taped else None)
         inputs = iter(inputs)
         for t in range(steps + 1):
             for place, state in zip(every, states, strict=True):
                 place[t % places] = state
             if t < steps:
-                now, states = step(next(inputs), states)
-                if taped:
+                read_now = next(inputs)
+                now, states = step(read_now, states)
+                if taped and now is not read_now:
                     z[t] = now
         return StepTape(x, every, z)
 
