@@ -10,7 +10,6 @@ delta, B, C and the decay for constants; the other choice gives half to each fac
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +32,7 @@ class Scan:
     a: Array
     skip: Array
     state: Array
-    decay: Callable[[Any], Any] = math.exp
+    decay: Callable[[Any], Any] = np.exp
 
 
 @dataclass(frozen=True, eq=False)
