@@ -422,3 +422,14 @@ def test_what_is_no_reduction(reduce: Any) -> None:
     e = lrp.explain_pair(net, np.ones((1, 2)), np.ones((1, 2)))
     with pytest.raises(ParameterError, match=r"give the width of a pool, lrp\.bilrp\.Features"):
         e.matrix(reduce)
+
+
+def test_what_a_rule_drops_on_one_side_is_weighted_with_what_arrives_on_the_other() -> None:
+    """z⁺ on x = (1, 1), φ = (3, −4): nothing is positive of −4, it is dropped; of y, φ = (1, −2), all arrives."""
+    net = Network.sequential([Dense(exact([1, -1], [2, -3]))])
+    x, y = exact([1, 1]), exact([-1, 1])
+    account = lrp.explain_pair(net, x, y, composite=lrp.rules.ZPlus()).account
+    rows = {what: part[0] for what, part in account.rows().items() if part[0]}
+    assert rows == {"similarity": 11, "pairs": 3, "dropped of x": 8}
+    both = lrp.explain_pair(net, x, x, composite=lrp.rules.ZPlus()).account
+    assert (both.pairs[0], both.both[0], both.residual) == (9, 16, 0)
