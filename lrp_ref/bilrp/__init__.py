@@ -6,6 +6,6 @@ explained by LRP, all of them in one walk, and a pair's relevance is the product
 
 from .explaining import MEMORY, explain_pair
 from .features import Features
-from .pair_explanation import PairAccount, PairExplanation, Side
+from .pair_explanation import PairAccount, PairExplanation, Side, load_pairs
 
-__all__ = ["MEMORY", "Features", "PairAccount", "PairExplanation", "Side", "explain_pair"]
+__all__ = ["MEMORY", "Features", "PairAccount", "PairExplanation", "Side", "explain_pair", "load_pairs"]

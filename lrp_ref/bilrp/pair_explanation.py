@@ -6,13 +6,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from ..arithmetic import largest
+import numpy as np
+
+from ..arithmetic import largest, to_float
 from ..base import tables
 from ..base.arrays import Array, cut_of, namespace, sample_dot, sample_sum, to_numpy
 from ..base.frozen import Value
-from ..errors import ParameterError
+from ..errors import ModelFormatError, ParameterError
+from ..propagation.files import write_npz
+from ..propagation.trace import Trace, read_npz
 from .features import Features, features_of
 
 COLUMNS = ("bias", "stabiliser", "dropped", "elsewhere")
@@ -190,21 +195,47 @@ class PairExplanation:
             array([[[2., 0.],
                     [4., 0.]]])
         """
-        left, right = (features.of(factor) for features, factor in self._checked(reduce, memory))
+        factor = self.x.relevance
+        most = self.memory if memory is None else memory
+        require_fit(self.grids(reduce), len(factor), factor.dtype.itemsize, most)
+        sides = zip(features_of(reduce), self.factors, strict=True)
+        left, right = (features.of(factor) for features, factor in sides)
         return namespace(left, right).matmul(left.swapaxes(1, 2), right)
 
-    def _checked(self, reduce: Any, memory: int | None) -> list[tuple[Features, Array]]:
-        """Return the features of both sides with their factors, if their pairs fit into memory."""
-        most = self.memory if memory is None else memory
-        (rows, columns), factor = (math.prod(grid) for grid in self.grids(reduce)), self.x.relevance
-        size = len(factor) * rows * columns * factor.dtype.itemsize
-        if size > most:
-            raise ParameterError(
-                f"the pairs of {rows} features with {columns}, of {len(factor)} samples, take {size:,} bytes, more "
-                f"than memory={most:,}: pool them, matrix(8) takes 8 × 8 pixels together, take e.sample(k), or give "
-                "memory="
-            )
-        return list(zip(features_of(reduce), self.factors, strict=True))
+    def strongest(self, count: int, reduce: Any = Features(), k: int = 0) -> list[tuple[int, int, float]]:  # noqa: B008
+        """Return the pairs with the largest |R_ij| of the k-th sample: feature of x, feature of y, and R_ij.
+
+        Args:
+            count: of pairs, as far as there are so many.
+            reduce: as of :meth:`matrix`.
+            k: the sample.
+        """
+        matrix = to_numpy(self.sample(k).matrix(reduce))[0]
+        flat, columns = to_float(matrix).reshape(-1), matrix.shape[1]
+        order = np.argsort(-abs(flat), kind="stable")[:count]
+        return [(*divmod(int(place), columns), float(flat[place])) for place in order]
+
+    def save(self, path: str | Path, reduce: Any = Features()) -> Path:  # noqa: B008 - frozen
+        """Write similarity, matrix, grids, marginals and the account as .npz; return the path.
+
+        ``lrp.bilrp.load_pairs`` reads it. The file is there whole or not at all.
+
+        Args:
+            path: of the file.
+            reduce: as of :meth:`matrix`.
+
+        Raises:
+            ParameterError: exact numbers, which .npz cannot hold, or a matrix that takes more than ``memory``.
+        """
+        extra: dict[str, Any] = {"pairs": self.matrix(reduce), "left": self.left, "right": self.right}
+        extra |= {"similarity": self.similarity, "embedding/x": self.x.embedding, "embedding/y": self.y.embedding}
+        extra |= {f"account/{what}": part for what, part in self.account.rows().items()}
+        header = {
+            "composite": self.composite,
+            "normalised": self.normalised,
+            "grids": list(map(list, self.grids(reduce))),
+        }
+        return write_npz(path, {**header, **extra}, Trace())
 
     def map(self, function: Callable[[Array], Array]) -> PairExplanation:
         """Return the explanation with ``function`` of every array, whose first axis is the batch, in its place."""
@@ -222,6 +253,34 @@ class PairExplanation:
     def to_numpy(self) -> PairExplanation:
         """Return the explanation with all its arrays on the host."""
         return self.map(to_numpy)
+
+
+def require_fit(grids: tuple[tuple[int, ...], tuple[int, ...]], samples: int, itemsize: int, memory: int) -> None:
+    """Raise unless all pairs of the features of two grids fit into memory.
+
+    Raises:
+        ParameterError: they do not.
+    """
+    rows, columns = map(math.prod, grids)
+    size = samples * rows * columns * itemsize
+    if size > memory:
+        raise ParameterError(
+            f"the pairs of {rows} features with {columns}, of {samples} samples, take {size:,} bytes, more than memory="
+            f"{memory:,}: pool them, matrix(8) or --pool 8 takes 8 × 8 pixels together, take e.sample(k), or give "
+            "memory="
+        )
+
+
+def load_pairs(path: str | Path) -> dict[str, Any]:
+    """Read saved pairs: pairs (N, I, J), grids, left, right, similarity, embedding/x, account/bias of x, composite, ...
+
+    Raises:
+        ModelFormatError: no such file, or not saved pairs.
+    """
+    extra, _ = read_npz(path)
+    if "pairs" not in extra or "grids" not in extra:
+        raise ModelFormatError(f"{path}: a trace or an explanation, not saved pairs (lrp.explain_pair(...).save(path))")
+    return {**extra, "grids": tuple(tuple(grid) for grid in extra["grids"])}
 
 
 def _total(array: Array) -> float:

@@ -130,9 +130,7 @@ def pair_matrix(
 
     values = _pairs(relevance)
     if values.shape != (len(rows), len(columns)) or isinstance(rows, str) or isinstance(columns, str):
-        raise ShapeError(
-            f"relevance has shape {values.shape}, for {len(rows)} rows and {len(columns)} columns of words"
-        )
+        raise ShapeError(f"relevance has shape {values.shape}; given are {len(rows)} and {len(columns)} words")
     found = resolve_limit(values, limit)
     squares = paint(positions(values, found), cmap).repeat(_CELL, axis=0).repeat(_CELL, axis=1)
     above = [canvas.label(word).rotate(90, expand=True) for word in columns]
@@ -173,7 +171,8 @@ def _faint(given: Any, height: int) -> Image:
     from PIL import Image as Module
 
     shape = np.shape(given)
-    high, wide = shape[:2] if len(shape) == 2 or (len(shape) == 3 and shape[0] not in (1, 3)) else shape[-2:]
+    channels_first = len(shape) == 3 and shape[0] in (1, 3)
+    high, wide = (*shape[channels_first:], 1, 1)[:2]  # of another shape, `photo` says so
     width = max(round(height * wide / high), 1)
     how = Module.Resampling.NEAREST if height >= 4 * high else Module.Resampling.LANCZOS
     grey = photo(given, wide, high).convert("L").convert("RGB").resize((width, height), how)

@@ -377,7 +377,7 @@ def test_memory_is_looked_at_before_it_is_taken_and_the_advice_works() -> None:
         e.matrix()
     assert str(error.value) == (
         "the pairs of 35 features with 35, of 2 samples, take 19,600 bytes, more than memory=5,600: pool them, "
-        "matrix(8) takes 8 × 8 pixels together, take e.sample(k), or give memory="
+        "matrix(8) or --pool 8 takes 8 × 8 pixels together, take e.sample(k), or give memory="
     )
     assert e.matrix(8).shape == (2, 1, 1)
     assert e.matrix(memory=19_600).shape == (2, 35, 35)
