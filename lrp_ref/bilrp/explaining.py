@@ -97,14 +97,14 @@ def explain_pair(
     first, second = at if isinstance(at, tuple) else (at, at)
     question = Question(chosen, canonize=canonize, start=start)
     asked = _Asked(question, xp, memory)
-    left, explained = asked.side("x", net, x, first)
-    right, _ = asked.side("y", net if other is None else other, y, second)
+    left, rules, notes = asked.side("x", net, x, first)
+    right, _, more = asked.side("y", net if other is None else other, y, second)
     _require_match(left, right)
     if normalised:
         left, right = _normalised(left), _normalised(right)
     with settled(left.embedding, right.embedding):
         similarity = sample_dot(left.embedding, right.embedding)
-    return PairExplanation(similarity, left, right, explained.rules, normalised, memory)
+    return PairExplanation(similarity, left, right, rules, normalised, memory, tuple(dict.fromkeys((*notes, *more))))
 
 
 class _Asked:
@@ -113,12 +113,13 @@ class _Asked:
     def __init__(self, question: Question, xp: Any, memory: int) -> None:
         self.question, self.xp, self.memory = question, xp, memory
 
-    def side(self, what: str, net: Network, x: Any, at: str | None) -> tuple[Side, Explanation]:
-        """Return one side, and the explanation of all its units that it comes from."""
+    def side(self, what: str, net: Network, x: Any, at: str | None) -> tuple[Side, str, tuple[str, ...]]:
+        """Return one side, the composite with its bias policy, and what has to be known to read the relevance."""
         question = self.question
         net, fed = at_the_door(net, x, self.xp)
         name = _receiver(what, net, fed, at)
-        n, units = len(fed[name]), math.prod(prepare(net, fed, question).output_shape(fed))
+        prepared = prepare(net, fed, question)
+        n, units = len(fed[name]), math.prod(prepared.output_shape(fed))
         size = n * units * math.prod(fed[name].shape[1:]) * net.like(fed).dtype.itemsize
         if size > self.memory:
             raise ParameterError(
@@ -130,7 +131,8 @@ class _Asked:
             net.batch_first(), repeated, target=np.tile(np.arange(units), n), composite=question.composite,
             start=question.start, canonize=question.canonize,
         )  # fmt: skip
-        return _side(e, n, units, name), e
+        with settled(*fed.values()):
+            return _side(e, n, units, name), e.rules, prepared.notes(fed)
 
 
 def _side(e: Explanation, n: int, units: int, name: str) -> Side:

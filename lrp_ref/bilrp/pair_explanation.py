@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import largest, to_float
+from ..arithmetic import largest, settled, to_float
 from ..base import tables
 from ..base.arrays import Array, cut_of, namespace, sample_dot, sample_sum, to_numpy
 from ..base.frozen import Value
@@ -129,6 +129,7 @@ class PairExplanation:
         composite: name of the composite, with its bias policy where that is not "absorb".
         normalised: whether the similarity is the cosine.
         memory: bytes that a matrix of pairs may take.
+        notes: what has to be known to read the relevance, a sentence each.
 
     Source: Eberle et al. 2020, "Building and interpreting deep similarity models" (BiLRP).
     """
@@ -139,13 +140,15 @@ class PairExplanation:
     composite: str
     normalised: bool
     memory: int
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return (
             f"PairExplanation({self.composite}: {'cosine' if self.normalised else 'similarity'} "
             f"{tables.number(_total(self.similarity))}, pairs {tables.number(_total(self.account.pairs))}, "
             f"{self.x.embedding.shape[1]} units, {tuple(self.x.relevance.shape[2:])} × "
-            f"{tuple(self.y.relevance.shape[2:])} numbers, residual {self.account.residual:.1e})"
+            f"{tuple(self.y.relevance.shape[2:])} numbers, residual {self.account.residual:.1e}"
+            f"{''.join(f'; {note}' for note in self.notes)})"
         )
 
     @property
@@ -156,7 +159,8 @@ class PairExplanation:
     @cached_property
     def account(self) -> PairAccount:
         """Where the similarity went."""
-        return PairAccount.of(self.x, self.y)
+        with settled(self.similarity):
+            return PairAccount.of(self.x, self.y)
 
     @property
     def left(self) -> Array:
@@ -199,8 +203,10 @@ class PairExplanation:
         most = self.memory if memory is None else memory
         require_fit(self.grids(reduce), len(factor), factor.dtype.itemsize, most)
         sides = zip(features_of(reduce), self.factors, strict=True)
-        left, right = (features.of(factor) for features, factor in sides)
-        return namespace(left, right).matmul(left.swapaxes(1, 2), right)
+        with settled(self.similarity):
+            left, right = (features.of(factor) for features, factor in sides)
+            xp = namespace(left, right)
+            return xp.matmul(xp.moveaxis(left, 1, 2), right)
 
     def strongest(self, count: int, reduce: Any = Features(), k: int = 0) -> list[tuple[int, int, float]]:  # noqa: B008
         """Return the pairs with the largest |R_ij| of the k-th sample: feature of x, feature of y, and R_ij.

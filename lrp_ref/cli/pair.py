@@ -30,7 +30,7 @@ from .options import (
     rule_option,
     warn_unused_rules,
 )
-from .output import print_table
+from .output import print_table, warn
 
 LISTED = 5  # pairs in the table
 MOST = 32  # features along a side of a picture, unless a pool is given
@@ -119,6 +119,8 @@ def _picture(
 def _tell(e: PairExplanation, reduce: Features, names: tuple[str, str]) -> None:
     """Print the similarity with its account, and the strongest pairs by the places of their features."""
     kind = f"{'cosine' if e.normalised else 'similarity'} {number(float(e.similarity[0]))}"
+    for note in e.notes:
+        warn(f"note: {note}")
     click.echo(f"{kind} of {' and '.join(names)}, {e.x.embedding.shape[1]} units, {e.composite}")
     rows = e.account.rows()
     kept = [(what, part) for what, part in rows.items() if float(part[0]) or what in ("similarity", "pairs")]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from exact_numbers import F, exact, rationals
+from strict import STRICT, StrictArray, to_strict
 
 import lrp_ref as lrp
 from lrp_ref.arithmetic import ball, rational
@@ -347,6 +348,41 @@ def test_float32_stays_float32() -> None:
     found = (e.similarity, *e.factors, e.matrix(2), e.left, e.right, *e.account.rows().values())
     assert {a.dtype for a in found} == {np.dtype("float32")}
     assert e.account.residual < 1e-5
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_it_stays_on_the_array_module_of_its_inputs(normalised: bool) -> None:
+    net, x, y = image_network(), RNG.normal(size=(2, 2, 5, 7)), RNG.normal(size=(2, 2, 5, 7))
+    expected = lrp.explain_pair(net, x, y, normalised=normalised)
+    e = lrp.explain_pair(net.to(STRICT), to_strict(x), to_strict(y), normalised=normalised)
+    for found, host in (
+        (e.matrix(2), expected.matrix(2)),
+        (e.left, expected.left),
+        (e.similarity, expected.similarity),
+    ):
+        assert type(found) is StrictArray
+        np.testing.assert_allclose(found.get(), host, rtol=1e-12, atol=1e-13)
+    assert type(e.to_numpy().factors[0]) is np.ndarray
+    second = expected.matrix(2)[1]
+    ordered = sorted(np.ndindex(second.shape), key=lambda pair: -abs(second[pair]))
+    assert [(i, j) for i, j, _ in e.strongest(3, 2, k=1)] == ordered[:3]
+    np.testing.assert_allclose([r for *_, r in e.strongest(3, 2, k=1)], [second[pair] for pair in ordered[:3]])
+    assert e.account.residual < 1e-13
+
+
+def test_balls_keep_their_precision() -> None:
+    net, x = Network.sequential([Dense(RNG.normal(size=(3, 2)), RNG.normal(size=2))]), RNG.normal(size=(1, 3))
+    e = lrp.explain_pair(ball(net, bits=200), ball(x, bits=200), ball(x, bits=200), composite="lrp0")
+    radii = [float(v.value.rad()) for a in (e.matrix(), e.account.difference, e.similarity) for v in a.reshape(-1)]
+    assert max(radii) < 1e-50
+
+
+def test_what_has_to_be_known_is_told() -> None:
+    net, x = image_network(), RNG.normal(size=(1, 2, 5, 7))
+    e = lrp.explain_pair(net, x, x, composite="epsilon_gamma_box", low=-0.5, high=0.5)
+    beyond = int((abs(x) > 0.5).sum())
+    assert [note.split(" that")[0] for note in e.notes] == [f"{beyond} of 70 values"]
+    assert e.notes[0] in repr(e)
 
 
 # The value, and what is refused ----------------------------------------------------------------------------------
