@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import settled
 from ..base.arrays import Array, namespace, sample_dot, sample_sum
 from ..errors import BackendError, ParameterError, ShapeError
 from ..network.network import Network
@@ -102,8 +101,7 @@ def explain_pair(
     _require_match(left, right)
     if normalised:
         left, right = _normalised(left), _normalised(right)
-    with settled(left.embedding, right.embedding):
-        similarity = sample_dot(left.embedding, right.embedding)
+    similarity = sample_dot(left.embedding, right.embedding)
     return PairExplanation(similarity, left, right, rules, normalised, memory, tuple(dict.fromkeys((*notes, *more))))
 
 
@@ -131,8 +129,7 @@ class _Asked:
             net.batch_first(), repeated, target=np.tile(np.arange(units), n), composite=question.composite,
             start=question.start, canonize=question.canonize,
         )  # fmt: skip
-        with settled(*fed.values()):
-            return _side(e, n, units, name), e.rules, prepared.notes(fed)
+        return _side(e, n, units, name), e.rules, prepared.notes(fed)
 
 
 def _side(e: Explanation, n: int, units: int, name: str) -> Side:
@@ -191,8 +188,7 @@ def _normalised(side: Side) -> Side:
     """Return a side of an embedding of norm 1; of zeros, all of it stays 0."""
     phi, xp = side.embedding, namespace(side.embedding)
     try:
-        with settled(phi):
-            norm = xp.sqrt((phi * phi).sum(axis=1, keepdims=True))
+        norm = xp.sqrt((phi * phi).sum(axis=1, keepdims=True))
     except (TypeError, AttributeError) as error:
         raise ParameterError(
             "normalised=True takes square roots, which these exact numbers have none of: leave it out, or compute on "

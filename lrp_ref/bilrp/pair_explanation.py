@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import largest, settled, to_float
+from ..arithmetic import largest, to_float
 from ..base import tables
 from ..base.arrays import Array, cut_of, namespace, sample_dot, sample_sum, to_numpy
 from ..base.frozen import Value
@@ -159,8 +159,7 @@ class PairExplanation:
     @cached_property
     def account(self) -> PairAccount:
         """Where the similarity went."""
-        with settled(self.similarity):
-            return PairAccount.of(self.x, self.y)
+        return PairAccount.of(self.x, self.y)
 
     @property
     def left(self) -> Array:
@@ -203,10 +202,9 @@ class PairExplanation:
         most = self.memory if memory is None else memory
         require_fit(self.grids(reduce), len(factor), factor.dtype.itemsize, most)
         sides = zip(features_of(reduce), self.factors, strict=True)
-        with settled(self.similarity):
-            left, right = (features.of(factor) for features, factor in sides)
-            xp = namespace(left, right)
-            return xp.matmul(xp.moveaxis(left, 1, 2), right)
+        left, right = (features.of(factor) for features, factor in sides)
+        xp = namespace(left, right)
+        return xp.matmul(xp.moveaxis(left, 1, 2), right)
 
     def strongest(self, count: int, reduce: Any = Features(), k: int = 0) -> list[tuple[int, int, float]]:  # noqa: B008
         """Return the pairs with the largest |R_ij| of the k-th sample: feature of x, feature of y, and R_ij.
