@@ -16,8 +16,9 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
+    from . import bilrp, heatmap, layers, loaders, rules, vectors
     from . import exact as certificate
-    from . import heatmap, layers, loaders, rules, vectors
+    from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
     from .loaders import load, save
     from .network import Input, Network, Node
@@ -39,6 +40,7 @@ else:
     # The same once more, for Python. No folder has the name of a function, so whichever is imported first, a name means
     # one thing (importing a folder puts it into the package under the folder's name).
     _MODULES = {
+        "bilrp": "bilrp",
         "certificate": "exact",
         "composites": "propagation.composites",
         "edits": "rules.edits",
@@ -52,6 +54,7 @@ else:
         "vectors": "vectors",
     }
     _NAMES = {
+        "bilrp": ("PairExplanation", "explain_pair"),
         "exact": ("Certificate", "certify"),
         "loaders": ("load", "save"),
         "network": ("Input", "Network", "Node"),
@@ -89,8 +92,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
-    "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
-    "canonize", "certificate", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers",
-    "load", "load_relevance", "loaders", "messages", "order", "plain", "root_point", "rules", "save", "start",
-    "symbolic", "taylor", "vectors",
+    "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff",
+    "arithmetic", "bilrp", "canonize", "certificate", "certify", "composites", "edits", "errors", "explain",
+    "explain_pair", "first", "heatmap", "layers", "load", "load_relevance", "loaders", "messages", "order", "plain",
+    "root_point", "rules", "save", "start", "symbolic", "taylor", "vectors",
 ]  # fmt: skip

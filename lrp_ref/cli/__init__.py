@@ -1,5 +1,5 @@
-"""The command line ``lrp-ref``: demo, explain, check, diff, show, rules, composites, formula, convert, certify, verify,
-vectors.
+"""The command line ``lrp-ref``: demo, explain, pair, check, diff, show, rules, composites, formula, convert, certify,
+verify, vectors.
 
 Exit status: 0 holds, 1 a check fails, 2 unusable input with one line on stderr that says why.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import LrpError
-from . import certify, check, convert, demo, diff, explain, formula, show, vectors
+from . import certify, check, convert, demo, diff, explain, formula, pair, show, vectors
 
 UNUSABLE = 2
 INTERRUPTED = 130
@@ -61,6 +61,6 @@ def main() -> None:
 
 for _command in (
     demo.demo, explain.explain, check.check, diff.diff, show.show, show.list_rules, show.list_composites,
-    formula.formula, convert.convert, vectors.vectors, certify.certify, certify.verify_file,
+    formula.formula, pair.pair, convert.convert, vectors.vectors, certify.certify, certify.verify_file,
 ):  # fmt: skip
     main.add_command(_command)

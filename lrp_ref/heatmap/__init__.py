@@ -6,6 +6,7 @@ the sign.
 
 from .colours import colorize, colormaps, resolve_limit, sign_colours
 from .grids import grid
+from .links import pair_matrix, pairs
 from .output import save, to_data_uri
 from .pictures import image, panel
 from .sheets import series_grid
@@ -17,6 +18,8 @@ __all__ = [
     "colormaps",
     "grid",
     "image",
+    "pair_matrix",
+    "pairs",
     "panel",
     "resolve_limit",
     "save",

@@ -112,15 +112,28 @@ class Probability(Start):
 
 
 class Contrastive(Start):
-    """Target against the mean of the others: R_t = f_t, R_k = −f_t/(K − 1) (CLRP: Gu et al. 2018)."""
+    """Target against the others alike: R_t = f_t, R_k = −f_t/(K − 1) (CLRP1: Gu et al. 2018).
+
+    There two explanations are subtracted, of f_t at the target and of f_t spread evenly over the others; relevance is
+    linear in what starts, so that one explanation is their difference. The paper shows its positive part, max(R, 0).
+
+    CLRP2 has the second explanation start at a virtual class with the weights −w_t instead. With the z⁺-rule on the top
+    layer the difference is a rule there, with the start "logit"; with LRP-0 or ε, for which −w_t and w_t share alike,
+    it is 0:
+
+        plus = Group((Run(POS, POS, ZERO), Run(NEG, NEG, ZERO)))
+        minus = Group((Run(POS, NEG, ZERO), Run(NEG, POS, ZERO)), weight=-1)
+        composite = [("the name of the top layer", Rule((plus, minus))), …]
+    """
 
     of_logits = True
 
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
+        _two_classes("contrastive", f)
         value = (f * target).sum(axis=1, keepdims=True)
         others = scalar(1, f) - target
-        return value * target - others * value / scalar(max(f.shape[1] - 1, 1), f)
+        return value * target - others * value / scalar(f.shape[1] - 1, f)
 
 
 class SoftmaxGradient(Start):
@@ -374,6 +387,6 @@ def _one_target(start: Start, target: Array) -> None:
 
 
 def _two_classes(start: str, f: Array) -> None:
-    """Raise if there is no other output to compare with: the relevance would be 0 whatever the network."""
+    """Raise if there is no other output to compare with: nothing would be compared, whatever the start is called."""
     if f.shape[1] < 2:
         raise ParameterError(f"start '{start}' compares classes; the output has {f.shape[1]}")

@@ -27,12 +27,13 @@ FLOORS = {  # lowest first: a folder imports only itself and folders before it
 }
 WINGS = {  # on the core; wing → wings that it imports
     "loaders": set(),
+    "bilrp": set(),
     "literal": set(),
     "exact": set(),
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "model_checks": {"loaders"},
-    "cli": {"exact", "loaders", "model_checks", "teach", "vectors"},
+    "cli": {"bilrp", "exact", "loaders", "model_checks", "teach", "vectors"},
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}

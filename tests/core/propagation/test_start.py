@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact_numbers import F, exact, rationals
 
 import lrp_ref as lrp
 from lrp_ref import rules
@@ -17,6 +18,8 @@ from lrp_ref.errors import LrpError, NonFiniteError, ParameterError, ShapeError,
 from lrp_ref.layers import Dense, Flatten, ReLU, Reshape
 from lrp_ref.network import Network
 from lrp_ref.propagation.start import STARTS, Logit, Reference, start_relevance
+from lrp_ref.rules.edits import NEG, POS, ZERO
+from lrp_ref.rules.groups import Group, Run
 
 RNG = np.random.default_rng(11)
 OUTPUT = np.array([[1.5, -2.0, 0.0, 3.25], [-1.0, -0.5, -4.0, -0.25], [2.0, 2.0, -1.0, 2.0]])
@@ -159,6 +162,55 @@ def test_clrp_is_the_target_minus_the_mean_of_the_others() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
+def test_clrp_of_two_classes_and_on_rationals() -> None:
+    """Two classes: R = (f_t, −f_t). Four, exactly: f_t at t and −f_t/3 elsewhere, which add up to 0."""
+    assert start_relevance(np.array([[3.0, -2.0]]), 1, "clrp")[0].tolist() == [[2.0, -2.0]]
+    f = exact(["1/2", "-2/3", 5, 0], [1, "7/5", "-1/3", 2])
+    found, _, _ = start_relevance(f, [1, 2], "clrp")
+    assert found.tolist() == [[F(2, 9), F(-2, 3), F(2, 9), F(2, 9)], [F(1, 9), F(1, 9), F(-1, 3), F(1, 9)]]
+
+
+def test_sglrp_of_two_classes_is_the_slope_of_the_sigmoid() -> None:
+    """p = σ(f_0 − f_1): R_0 = σ(1 − σ) = −R_1."""
+    found, _, _ = start_relevance(np.array([[1.0, 0.25]]), 0, "sglrp")
+    p = 1 / (1 + math.exp(-0.75))
+    np.testing.assert_allclose(found, [[p * (1 - p), -p * (1 - p)]], rtol=1e-15)
+
+
+def test_clrp2_is_two_groups_on_the_top_layer() -> None:
+    """Gu et al. 2018: LRP from f_t less LRP from f_t at a virtual class with the weights −w_t; z⁺ on the top layer."""
+    rng = np.random.default_rng(11)
+    first, weight, x = rationals(rng, 5, 4), rationals(rng, 4, 3), rationals(rng, 3, 5)
+    net = Network.sequential([("a", Dense(first)), ("relu", ReLU()), ("top", Dense(weight))])
+    plus = Group((Run(POS, POS, ZERO), Run(NEG, NEG, ZERO)))
+    minus = Group((Run(POS, NEG, ZERO), Run(NEG, POS, ZERO)), weight=-1)
+    found = lrp.explain(net, x, target=1, composite=[("top", rules.Rule((plus, minus))), (Dense, rules.LRP0())])
+
+    def literal_clrp2(sample: Any) -> list[Any]:
+        hidden = [max(sum(a * w for a, w in zip(sample, column, strict=True)), F(0)) for column in first.T]
+        score = sum(h * w for h, w in zip(hidden, weight[:, 1], strict=True))
+        relevance = [F(0)] * len(hidden)
+        for sign in (1, -1):
+            positive = [h * max(sign * w, F(0)) for h, w in zip(hidden, weight[:, 1], strict=True)]
+            total = sum(positive)
+            relevance = [
+                r + (sign * z / total * score if total else 0) for r, z in zip(relevance, positive, strict=True)
+            ]
+        received = [F(0)] * len(sample)
+        for j, h in enumerate(hidden):
+            for i, a in enumerate(sample):
+                received[i] += a * first[i, j] / h * relevance[j] if h else 0
+        return received
+
+    expected = [literal_clrp2(sample) for sample in x]
+    assert found.relevance.tolist() == expected
+    assert any(v for row in expected for v in row)
+    assert found.ledger.residual == 0
+    both = lrp.explain(net, x, target=1, composite=[(Dense, rules.LRP0())]).relevance
+    negated = net.replaced({"top": Dense(-weight)})
+    assert (both == -lrp.explain(negated, x, target=1, composite=[(Dense, rules.LRP0())]).relevance).all()
+
+
 # Targets -----------------------------------------------------------------------------------------------------
 
 
@@ -237,9 +289,9 @@ def test_contrasts_take_one_target(start: str) -> None:
         start_relevance(OUTPUT, [[0, 1]], start)
 
 
-@pytest.mark.parametrize("start", ["log_odds", "softmax_gradient"])
-def test_comparisons_by_probability_need_two_classes(start: str) -> None:
-    """A softmax of one class is 1 whatever its logit, so that everything would be 0."""
+@pytest.mark.parametrize("start", ["contrastive", "log_odds", "softmax_gradient"])
+def test_comparisons_need_two_classes(start: str) -> None:
+    """A softmax of one class is 1 whatever its logit, so that everything would be 0; CLRP would be the plain logit."""
     with pytest.raises(ParameterError, match=f"start '{start}' compares classes; the output has 1"):
         start_relevance(np.ones((2, 1)), 0, start)
 
