@@ -188,6 +188,19 @@ def table(folder: Path) -> list[Advice]:
                 STEPS, CELL.forward(STEPS), lrp.rules.Recurrent(dense=rules.ZPlus(), state=lrp.rules.Epsilon(1e-3))
             ),
         ),
+        Advice(
+            lambda: CELL.relevance_backward(STEPS, CELL.forward(STEPS), rules.Product("half")),
+            "for the products inside a cell give lrp.rules.Recurrent(product=",
+            lambda: CELL.relevance_backward(STEPS, CELL.forward(STEPS), lrp.rules.Recurrent(product="half")),
+        ),
+        Advice(
+            lambda: Dense(W1).relevance_backward(X, X, rules.Recurrent()),
+            "it is one for recurrent layers, (lrp.layers.RecurrentLayer, lrp.rules.Recurrent()) in a composite",
+            lambda: lrp.explain(
+                lrp.Network.sequential([CELL]), STEPS, start="output", target=(0, 0),
+                composite=[(lrp.layers.RecurrentLayer, lrp.rules.Recurrent())],
+            ),
+        ),
         Advice(lambda: Affine(), "give a scale, a shift or both",
                lambda: (Affine(W1), Affine(None, W1), Affine(W1, W1))),
         Advice(lambda: Slice((1,), (0,), ()), "give one start, stop and step for each axis",

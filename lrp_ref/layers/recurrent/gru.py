@@ -109,7 +109,8 @@ class GRU(Stepwise):
         Of few samples a block of steps takes one product for each direction, so that weights are read once for it.
         """
         xp, (steps, count, features, n) = namespace(x), x.shape
-        rows, shape = self.weight_input.reshape(count, -1, features), (self.gates, self.hidden, n)
+        outputs, shape = self.gates * self.hidden, (self.gates, self.hidden, n)
+        rows = self.weight_input.reshape(count, outputs, features)
         size = max(BLOCK // max(count * self.gates * self.hidden * n, 1), 1)
         room = xp.empty((min(size, steps), self.gates, count, self.hidden, n), dtype=x.dtype) if tape is None else tape
         for first in range(0, steps, size):
@@ -119,7 +120,8 @@ class GRU(Stepwise):
                 made = xp.matmul(rows[:, None], block)
             else:
                 columns = block.transpose(0, 1, 3, 2).reshape(count, many * n, features)
-                made = xp.matmul(columns, rows.transpose(0, 2, 1)).reshape(count, many, n, -1).transpose(0, 1, 3, 2)
+                made = xp.matmul(columns, rows.transpose(0, 2, 1)).reshape(count, many, n, outputs)
+                made = made.transpose(0, 1, 3, 2)
             z = room[first : first + many] if tape is not None else room[:many]
             z[...] = made.reshape(count, many, *shape).transpose(1, 2, 0, 3, 4)
             z += self.bias.transpose(1, 0, 2)[..., None]
