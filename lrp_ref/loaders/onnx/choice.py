@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...layers import Add, Clip, Max, Multiply, ReLU, Softmax, ThresholdedReLU, Where
-from .arithmetic import affine, aligned, alongside, wide_enough
+from .arithmetic import affine, aligned, alongside, operand, wide_enough
 from .batches import Axes
 from .convert import Converter, operator
 from .elementwise import sample_parameter
 from .file import Op
-from .layout import alike, finite, raised
+from .growing import growing
+from .layout import alike, raised
 from .values import Above, Constant, Refusal, Signal, Tensor, lowest
 
 Array = np.ndarray[Any, Any]
@@ -125,22 +126,24 @@ def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
 
 def _masked(ctx: Converter, op: Op, condition: Constant) -> Signal:
     """Return a choice by a mask in the file, as products with it."""
-    mask = condition.array().astype(bool)
+    chosen = growing(condition)
+    mask, lengths = chosen.array.astype(bool), chosen.lengths
     masks = (mask.astype(ctx.dtype), (~mask).astype(ctx.dtype))
     names = op.inputs[1:]
     signals = [isinstance(ctx.tensor(n), Signal | Above) for n in names]
     if all(signals):
-        parts = alike(ctx, op, [affine(ctx, op, name, scale=m) for name, m in zip(names, masks, strict=True)])
+        scaled = [affine(ctx, op, name, scale=m, lengths=lengths) for name, m in zip(names, masks, strict=True)]
+        parts = alike(ctx, op, scaled)
         if len({(p.rank, p.batch) for p in parts}) != 1:
             raise Refusal("the operands have their batch at different axes")
         return ctx.emit(op, Add(), parts)
     k = signals.index(True)
-    other = finite(ctx.constant(names[1 - k]).array(), ctx.dtype)
-    shift = masks[1 - k] * ctx.parameter(other, names[1 - k])
+    other = operand(ctx, names[1 - k], names[k])
+    shift, lengths = masks[1 - k] * other.array, {**lengths, **other.lengths}
     if shift.any():
-        return affine(ctx, op, names[k], scale=masks[k], shift=shift)
+        return affine(ctx, op, names[k], scale=masks[k], shift=shift, lengths=lengths)
     # What is never chosen still says how often the rest is repeated, and along how many axes.
-    return affine(ctx, op, names[k], scale=np.broadcast_to(masks[k], shift.shape))
+    return affine(ctx, op, names[k], scale=np.broadcast_to(masks[k], shift.shape), lengths=lengths)
 
 
 def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal | None:

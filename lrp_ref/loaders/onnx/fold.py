@@ -19,6 +19,10 @@ ITEM = 8  # bytes of one element of a result, at most
 Arrays = Sequence[Any]
 
 
+class TooLarge(Refusal):
+    """What is made of constants would be larger than the file may have it."""
+
+
 class Allowance:
     """What may be made of a file's constants, in all: bytes of memory, and work.
 
@@ -46,7 +50,7 @@ class Allowance:
     def require(self, elements: int, what: str = "a constant") -> None:
         """Refuse an array that would be more than is left."""
         if elements * ITEM > self.left:
-            raise Refusal(f"{what} of up to {elements} elements would be made; {self.left // ITEM} are allowed")
+            raise TooLarge(f"{what} of up to {elements} elements would be made; {self.left // ITEM} are allowed")
 
     def spend(self, work: int) -> None:
         """Count numbers that are read or written.
@@ -55,7 +59,7 @@ class Allowance:
             Refusal: more than is left.
         """
         if work > self.work:
-            raise Refusal(f"work on {work} numbers for a constant; {self.work} are left for the whole file")
+            raise TooLarge(f"work on {work} numbers for a constant; {self.work} are left for the whole file")
         self.work -= work
 
 
@@ -157,6 +161,28 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     "Split": _parts,
     "Tile": _tile,
 }  # fmt: skip
+
+
+def longest_of(op: Op, inputs: Sequence[Any]) -> int | None:
+    """Return the length of a table in the file, if a node takes more rows of it for a free size than there are.
+
+    Args:
+        op: a Slice or Gather, or any other node.
+        inputs: its operands, as :class:`~lrp_ref.loaders.onnx.values.Constant`.
+    """
+    table = inputs[0] if op.kind in ("Gather", "Slice") else None
+    if table is None or not table.is_fixed or not table.probes[0].ndim:
+        return None
+    shape, lengths = table.probes[0].shape, []
+    if op.kind == "Gather":
+        axis = int(op.attributes.get("axis", 0))
+        lengths = [shape[axis] for p in inputs[1].probes if p.size and int(p.max()) >= shape[axis]]
+    elif len(inputs) > 3 and inputs[3] is not None:
+        axes, ends = inputs[3].probes[0].reshape(-1).tolist(), zip(*(p.reshape(-1).tolist() for p in inputs[2].probes))
+        lengths = [
+            shape[axis] for axis, end in zip(axes, ends, strict=True) if len(set(end)) > 1 and max(end) > shape[axis]
+        ]
+    return min(lengths, default=None)
 
 
 def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[np.ndarray[Any, Any]]:

@@ -22,10 +22,12 @@ def widened(ctx: Converter, op: Op, x: Signal, sizes: Sequence[Sizes]) -> Signal
     """Return a signal with its axes of size 1 repeated, so that its samples have these sizes in each probe."""
     if tuple(sizes) == x.sizes:
         return x
-    if any(s != sizes[0] for s in sizes):
-        raise Refusal(f"its shape {FREE}")
-    for axis, (old, new) in enumerate(zip(x.sizes[0], sizes[0], strict=True), 1):
-        if old != new:
+    for axis in range(1, x.depth):
+        old, all_new = {s[axis - 1] for s in x.sizes}, {s[axis - 1] for s in sizes}
+        if any(s[axis - 1] != n[axis - 1] for s, n in zip(x.sizes, sizes, strict=True)):
+            if len(all_new) > 1 or old != {1}:
+                raise Refusal(f"its shape {FREE}")
+            (new,) = all_new
             ctx.allowance.take(new, f"axis {axis}")
             x = ctx.emit(op, Gather((0,) * new, axis), [x])
     return x
