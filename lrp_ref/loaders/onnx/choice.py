@@ -95,13 +95,15 @@ def _logic(ctx: Converter, op: Op) -> Sequence[Tensor]:
             total = ctx.emit(op, Add(), reads, batch=batch, tag="sum")
             return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
         return [ctx.compared(op, "not_equal", reads).moved(batch)]
-    other = ctx.weight(constants[0])
+    other = operand(ctx, constants[0], signals[0])
     if op.kind == "And":
-        return [affine(ctx, op, signals[0], scale=other)]
-    x = raised(ctx, op, ctx.signal(op, signals[0]), other.ndim)
+        made = affine(ctx, op, signals[0], scale=other.array, lengths=other.lengths)
+        ctx.kinds.mark_truth(made)
+        return [made]
     if op.kind == "Xor":
-        return [_against(ctx, op, "not_equal", x, other)]
-    total = affine(ctx, op, signals[0], shift=other)
+        x = raised(ctx, op, ctx.signal(op, signals[0]), other.array.ndim)
+        return [_against(ctx, op, "not_equal", x, ctx.weight(constants[0]))]
+    total = affine(ctx, op, signals[0], shift=other.array, lengths=other.lengths)
     return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
 
 
@@ -121,7 +123,11 @@ def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
         if found is not None:
             return [found]
     reads, batch = alongside(ctx, op, op.inputs)
-    return [ctx.emit(op, Where(), reads, batch=batch)]
+    made = ctx.emit(op, Where(), reads, batch=batch)
+    signals = [x for name, x in zip(op.inputs[1:], reads[1:], strict=True) if not isinstance(ctx.tensor(name), Constant)]
+    if signals and all(map(ctx.patterns.is_gate, signals)):
+        ctx.patterns.mark_gate(made)  # attention weights, and 0 where everything is masked
+    return [made]
 
 
 def _masked(ctx: Converter, op: Op, condition: Constant) -> Signal:

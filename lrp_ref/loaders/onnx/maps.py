@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Dense, Layer, Transpose
+from ...layers import Constant, Dense, Layer, MatMul, Squeeze, Transpose, Unsqueeze
 from .convert import Converter
 from .file import Op
 from .values import Refusal, Signal
@@ -39,6 +39,27 @@ def along(
     swap = Transpose(tuple(order))
     swapped = ctx.emit(op, swap, [x], tag="transpose")
     return ctx.emit(op, swap, [ctx.emit(op, layer, [swapped], tag="dense")], tag=tag)
+
+
+def along_free(ctx: Converter, op: Op, x: Signal, axis: int, matrix: np.ndarray[Any, Any]) -> Signal:
+    """Return what :func:`along` does for an axis of free size, of which ``matrix`` is for the largest size.
+
+    That for a smaller size is its beginning: a product with a layer that is cut to the size.
+    """
+    constant = ctx.emit(op, Constant(matrix.astype(ctx.dtype), ((1, axis), (2, axis))), [x], tag="constant")
+    last, batch = x.depth - 1, x.batch
+    swap = Transpose((*(k for k in range(last + 1) if k != axis), axis)) if axis != last else None
+    rows = x if swap is None else ctx.emit(op, swap, [x], tag="transpose")
+    rows = ctx.emit(op, Unsqueeze((last,)), [rows], tag="row")
+    missing = rows.depth - constant.depth
+    if missing:
+        constant = ctx.emit(op, Unsqueeze(tuple(range(1, missing + 1))), [constant], tag="constant")
+    sums = ctx.emit(op, MatMul(gate=1), [rows, constant], tag="sums")
+    back = ctx.emit(op, Squeeze((last,)), [sums], batch=batch, tag="" if swap is None else "squeeze")
+    if swap is None:
+        return back
+    order = sorted(range(last + 1), key=lambda k: swap.axes[k])
+    return ctx.emit(op, Transpose(tuple(order)), [back], batch=batch)
 
 
 def chained(
