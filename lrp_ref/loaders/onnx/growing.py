@@ -61,11 +61,17 @@ def growing(constant: Constant) -> Growing:
 
 
 def followed(x: Signal, lengths: Lengths) -> tuple[int, ...] | None:
-    """Return the network's axes of a signal along which a constant is cut to its size, None where it is not as long."""
+    """Return the network's axes of a signal along which a constant is cut to its size, None where it is not as long.
+
+    Raises:
+        Refusal: the constant is another one for each sample.
+    """
     axes = []
     for axis, sizes in lengths.items():
         place = x.rank + axis
-        if place < 0 or place == x.batch:
+        if place == x.batch:
+            raise Refusal(FREE)
+        if place < 0:
             return None
         found = x.axis(place)
         if tuple(s[found - 1] for s in x.sizes) != sizes:
