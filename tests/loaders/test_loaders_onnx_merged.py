@@ -66,7 +66,7 @@ def test_windows_in_front_of_the_samples_and_behind_them(tmp_path: Path) -> None
         (("Slice", ["t0", "zero", "one", "zero"], {}), {"zero": whole(0), "one": whole(1)}, "merged with other axes"),
         (("Slice", ["t0", "zero", "one"], {}), {"zero": whole(0), "one": whole(1)}, "names no axes"),
         (("Gather", ["t0", "zero"], {}), {"zero": whole(0)}, "merged with other axes"),
-        (("Split", ["t0"], {}), {}, "merged with other axes"),
+        (("Split", ["t0"], {}), {}, "is the batch"),
         (("CumSum", ["t0", "one"], {}), {"one": np.array(1)}, "its batch is merged with other axes"),
         (("BatchNormalization", ["t0", "g", "g", "g", "v"], {}), {"g": weight(2), "v": weight(2) ** 2 + 1}, "merged"),
         (("MeanVarianceNormalization", ["t0"], {"axes": [1]}), {}, "its batch is merged with other axes"),
