@@ -17,7 +17,7 @@ from .convert import Converter, operator
 from .file import Op
 from .growing import growing
 from .lookup import looked_up
-from .maps import require_matrix
+from .maps import require_pairs
 from .normalization import normalized
 from .values import Constant, Refusal, Signal, Tensor, merge_sizes
 
@@ -139,8 +139,7 @@ def _hidden_keys(ctx: Converter, op: Op, mask: Signal, keys: Signal) -> Signal:
 def _causal(ctx: Converter, op: Op, scores: Signal) -> Signal:
     """Return scores of which none is of a later key."""
     rows, columns = (max(s[k] for s in scores.sizes) for k in (1, 2))
-    require_matrix(rows, columns)
-    ctx.allowance.take(rows * columns, "a causal mask")
+    require_pairs(ctx, (rows, columns), "a causal mask")
     later = np.arange(columns)[None, :] > np.arange(rows)[:, None]
     lowest = np.where(later, np.finfo(ctx.dtype).min / 4, 0).astype(ctx.dtype)
     lengths = {k: tuple(s[k] for s in scores.sizes) for k in (-2, -1) if scores.size(scores.depth + k) is None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from .convert import Converter
 from .file import Op
 from .values import Refusal, Signal
 
+FURTHEST = 2048  # positions of which all pairs are looked at, where the file leaves their number free
 LARGEST = 1 << 26  # elements of one matrix that a file does not hold itself
 
 
@@ -76,6 +78,18 @@ def chained(
     for k, (tag, layer) in enumerate(steps, 1):
         x = ctx.emit(op, layer, [x], tag=tag if part or k < len(steps) else "")
     return x.moved(batch)
+
+
+def require_pairs(ctx: Converter, sizes: Sequence[int], what: str) -> None:
+    """Count a matrix of pairs of positions, which is made for the largest size of a sequence that is free.
+
+    Raises:
+        Refusal: it would be too large; the file is read again for shorter sequences.
+    """
+    if max(sizes) > FURTHEST:
+        ctx.longest = min(FURTHEST, ctx.longest or FURTHEST)
+        raise Refusal(f"{what} of {max(sizes)} positions; {FURTHEST} are allowed where their number is free")
+    ctx.allowance.take(math.prod(sizes), what)
 
 
 def require_matrix(rows: int, columns: int) -> None:
