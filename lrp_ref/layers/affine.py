@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..base.arrays import Array, namespace, require_dtype, unbroadcast
@@ -39,7 +39,7 @@ class Affine(Linear):
 
     scale: Array | None = None
     shift: Array | None = None
-    cut: tuple[int, ...] = ()
+    cut: tuple[int, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         if self.scale is None and self.shift is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..base.arrays import Array, namespace, sample_sum
@@ -35,7 +35,7 @@ class Constant(OwnWay):
     own_rule: ClassVar[str | None] = "it is the relevance of a bias"
 
     value: Array
-    cut: tuple[tuple[int, int], ...] = ()
+    cut: tuple[tuple[int, int], ...] = field(default=(), kw_only=True)
 
     def forward(self, *xs: Array) -> Array:
         """Return the value for every sample (N, ...)."""

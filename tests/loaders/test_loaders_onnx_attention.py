@@ -51,7 +51,9 @@ def agrees(path: Path, feeds: dict[str, np.ndarray[Any, Any]]) -> Any:
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * np.abs(b).max())
     one = net.until(net.outputs[0]).astype("float64")
-    xs = {n: x.astype("f8") if x.dtype.kind == "f" else x for n, x in feeds.items() if n in {i.name for i in one.inputs}}
+    xs = {
+        n: x.astype("f8") if x.dtype.kind == "f" else x for n, x in feeds.items() if n in {i.name for i in one.inputs}
+    }
     start = RNG.normal(size=ours[0].shape)
     assert lrp.explain(one, xs, composite="epsilon", start=start).ledger.residual < 1e-10
     return net

@@ -1,4 +1,4 @@
-"""Constants that are longer for longer inputs: tables of positions, masks, running sums, of any length of a sequence."""
+"""Constants that are longer for longer inputs: tables of positions, masks, running sums."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_what_is_no_beginning_of_a_longer_one_is_refused(steps: list[Step], tmp_
 
 def test_parameters_are_cut_to_the_sample() -> None:
     x = np.arange(6.0).reshape(1, 3, 2)
-    layer = Affine(np.arange(10.0).reshape(5, 2), None, (1,))
+    layer = Affine(np.arange(10.0).reshape(5, 2), None, cut=(1,))
     np.testing.assert_array_equal(layer.forward(x), x * np.arange(6.0).reshape(3, 2))
     received = layer.redistribute(x, np.ones((1, 3, 2)), lrp.rules.LRP0())
     np.testing.assert_array_equal(received.relevances[0], [[[0, 1], [1, 1], [1, 1]]])
@@ -114,7 +114,7 @@ def test_parameters_are_cut_to_the_sample() -> None:
 
 
 def test_a_constant_is_cut_to_its_input() -> None:
-    layer = Constant(np.arange(12.0).reshape(4, 3), ((1, 2), (2, 1)))
+    layer = Constant(np.arange(12.0).reshape(4, 3), cut=((1, 2), (2, 1)))
     np.testing.assert_array_equal(layer.forward(np.zeros((2, 1, 3)))[1], [[0.0], [3.0], [6.0]])
     with pytest.raises(ShapeError, match="longer than 4 along axis 2"):
         layer.forward(np.zeros((2, 1, 5)))
@@ -122,5 +122,5 @@ def test_a_constant_is_cut_to_its_input() -> None:
 
 def test_parameters_that_are_cut_are_not_merged(tmp_path: Path) -> None:
     dense = lrp.layers.Dense(weight(4, 4).astype("f8"), weight(4).astype("f8"))
-    net = lrp.Network.sequential([dense, Affine(weight(4).astype("f8"), None, (1,)), dense])
+    net = lrp.Network.sequential([dense, Affine(weight(4).astype("f8"), None, cut=(1,)), dense])
     assert [type(n.layer).__name__ for n in lrp.canonize(net).nodes] == ["Dense", "Affine", "Dense"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
@@ -22,7 +23,7 @@ import torch_models
 from torch_kinds import KINDS, transformers
 
 import lrp_ref as lrp
-from lrp_ref.layers import MatMul, Multiply
+from lrp_ref.layers import Constant, MatMul, Multiply
 
 # Kinds that are refused by name in both exports; one that loads fails here, so that the list stays short.
 REFUSED = {"embedding_bag": "Loop"}  # a loop over the bags of a batch
@@ -77,7 +78,9 @@ def test_most_of_the_kinds_are_there() -> None:
 def seen_as_such(name: str, net: lrp.Network) -> None:
     """Assert that weights gate the values, scores have no gate, and no part of a norm or activation is left."""
     kinds = Counter(type(node.layer).__name__ for node in net.nodes)
-    scores_and_values = [n.layer.gate for n in net.nodes if isinstance(n.layer, MatMul) and "cumsum" not in n.name.lower()]
+    scores_and_values = [
+        n.layer.gate for n in net.nodes if isinstance(n.layer, MatMul) and "cumsum" not in n.name.lower()
+    ]
     gates = Counter(scores_and_values)
     assert gates[0] == gates[None] == kinds["Softmax"] >= 1
     assert not {"Function", "Power", "Exp", "Sigmoid"}.intersection(kinds)
@@ -88,19 +91,26 @@ def seen_as_such(name: str, net: lrp.Network) -> None:
     assert len(open_) == (name in ("llama", "llama_fused", "t5", "alibi"))
 
 
-@pytest.mark.parametrize("name", ["llama", "bert"])
-def test_every_token_has_its_relevance_and_positions_have_none(name: str, tmp_path: Path) -> None:
-    """Tables of positions are added constants, which take no relevance; tokens are where it ends."""
-    kind = KINDS[name]
+def test_every_token_has_its_relevance(tmp_path: Path) -> None:
+    kind = KINDS["llama"]
     net = torch_models.loader.load(torch_models.export(kind, "dynamo-dynamic", tmp_path)).astype("float64")
-    xs = {name: x.numpy() for name, x in kind.samples(2, time=5).items()}
-    e = lrp.explain(net, {i.name: xs[i.name] for i in net.inputs}, composite="epsilon", target=1)
-    found = e.relevance["x"] if isinstance(e.relevance, dict) else e.relevance
-    assert found.shape == (2, 5)
-    assert (found[0] != 0).all()  # of the other sample, the last word is masked
+    x = kind.samples(2, time=5)["x"].numpy()
+    e = lrp.explain(net, x, composite="epsilon", target=1)
+    assert e.relevance.shape == (2, 5)
+    assert e.relevance.all()
+
+
+def test_what_reaches_a_class_token_is_a_bias_of_the_ledger(tmp_path: Path) -> None:
+    kind = KINDS["vit_fused"]
+    net = torch_models.loader.load(torch_models.export(kind, "dynamo-dynamic", tmp_path)).astype("float64")
+    e = lrp.explain(net, kind.samples(2)["x"].double().numpy(), composite="epsilon", target=1)
     rows = {row.node: row for row in e.ledger}
-    spent = sum(abs(row.bias).max() for node, row in rows.items() if "Add" == type(net[node].layer).__name__)
-    assert spent < 1e-12
+    (token,) = (node.name for node in net.nodes if isinstance(node.layer, Constant))
+    np.testing.assert_array_equal(rows[token].bias, rows[token].relevance_out)
+    assert (abs(rows[token].bias) > 1e-3).all()
+    elsewhere = sum(row.bias + row.stabiliser + row.dropped for row in e.ledger)
+    reached = e.relevance.sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(reached + elsewhere, e.output[:, 1], rtol=1e-9)
 
 
 def test_a_wrong_network_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def scaled(
     if cut is None:
         return _beside(ctx, op, x, scale, shift, lengths, tag)
     parts = [None if v is None else np.ascontiguousarray(sample_parameter(ctx, v, x)) for v in (scale, shift)]
-    return ctx.emit(op, Affine(*parts, cut), [wide_enough(ctx, op, x, parts, cut)], tag=tag)
+    return ctx.emit(op, Affine(*parts, cut=cut), [wide_enough(ctx, op, x, parts, cut)], tag=tag)
 
 
 def _beside(ctx: Converter, op: Op, x: Signal, scale: Any, shift: Any, lengths: Lengths, tag: str) -> Signal:

@@ -126,7 +126,7 @@ def _hidden_keys(ctx: Converter, op: Op, mask: Signal, keys: Signal) -> Signal:
     zero = np.zeros(1, ctx.dtype)
     if mask.rank == 1 and mask.batch == 0:
         places = np.arange(max(s[0] for s in keys.sizes)).astype(ctx.dtype)
-        numbers = ctx.emit(op, ConstantLayer(places, ((1, 1),)), [keys], tag="places")
+        numbers = ctx.emit(op, ConstantLayer(places, cut=((1, 1),)), [keys], tag="places")
         lengths = ctx.emit(op, Unsqueeze((1,)), [mask], tag="lengths")
         hidden = ctx.compared(op, "greater_equal", [numbers, lengths], tag="hidden")
     elif mask.rank == 2 and mask.batch == 0 and [s[:1] for s in mask.sizes] == [s[:1] for s in keys.sizes]:

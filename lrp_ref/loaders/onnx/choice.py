@@ -124,7 +124,9 @@ def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
             return [found]
     reads, batch = alongside(ctx, op, op.inputs)
     made = ctx.emit(op, Where(), reads, batch=batch)
-    signals = [x for name, x in zip(op.inputs[1:], reads[1:], strict=True) if not isinstance(ctx.tensor(name), Constant)]
+    signals = [
+        x for name, x in zip(op.inputs[1:], reads[1:], strict=True) if not isinstance(ctx.tensor(name), Constant)
+    ]
     if signals and all(map(ctx.patterns.is_gate, signals)):
         ctx.patterns.mark_gate(made)  # attention weights, and 0 where everything is masked
     return [made]

@@ -426,8 +426,13 @@ class Converter:
             ]
         except TooLarge:
             if not fixed:  # a mask of all pairs of positions, of which there may be fewer
-                free = [max(p) for x in self.inputs.values() if isinstance(x, Signal) for p in zip(*x.sizes, strict=True)
-                        if len(set(p)) > 1]
+                free = [
+                    max(p)
+                    for x in self.inputs.values()
+                    if isinstance(x, Signal)
+                    for p in zip(*x.sizes, strict=True)
+                    if len(set(p)) > 1
+                ]
                 shorter = max(free, default=0) // 4
                 self.longest = min(shorter, self.longest or shorter)
             raise

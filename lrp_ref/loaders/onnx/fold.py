@@ -179,10 +179,9 @@ def longest_of(op: Op, inputs: Sequence[Any]) -> int | None:
         axis = int(op.attributes.get("axis", 0))
         lengths = [shape[axis] for p in inputs[1].probes if p.size and int(p.max()) >= shape[axis]]
     elif len(inputs) > 3 and inputs[3] is not None:
-        axes, ends = inputs[3].probes[0].reshape(-1).tolist(), zip(*(p.reshape(-1).tolist() for p in inputs[2].probes))
-        lengths = [
-            shape[axis] for axis, end in zip(axes, ends, strict=True) if len(set(end)) > 1 and max(end) > shape[axis]
-        ]
+        ends = zip(*(p.reshape(-1).tolist() for p in inputs[2].probes), strict=True)
+        for axis, end in zip(inputs[3].probes[0].reshape(-1).tolist(), ends, strict=True):
+            lengths += [shape[axis]] if len(set(end)) > 1 and max(end) > shape[axis] else []
     return min(lengths, default=None)
 
 

@@ -43,7 +43,7 @@ def _as_long_as_an_input(ctx: Converter, op: Op, x: Signal, axis: int, sizes: Si
     """Return a signal repeated along an axis as often as an input is long, as a product with as many ones."""
     ones = np.ones((LONGEST, *(1,) * (x.depth - 1 - axis)), dtype=ctx.dtype)
     source, cut = cut_by(Growing(ones, {-ones.ndim: sizes}), ctx.inputs.values())
-    constant = ctx.emit(op, ConstantLayer(ones, cut), [source], tag="ones")
+    constant = ctx.emit(op, ConstantLayer(ones, cut=cut), [source], tag="ones")
     constant = ctx.emit(op, Unsqueeze(tuple(range(1, axis))), [constant], tag="ones") if axis > 1 else constant
     made = ctx.emit(op, Multiply(gate=1), [x, constant], batch=x.batch)
     if ctx.kinds.is_truth(x):

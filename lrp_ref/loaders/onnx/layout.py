@@ -69,14 +69,16 @@ def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:
 
 def layer_of(ctx: Converter, op: Op, value: Growing, like: Signal) -> Signal:
     """Return a constant that may have the batch axis of ``like`` as a layer that makes it for every sample."""
-    return _made(ctx, op, value.map(lambda array: sample_of(ctx, array, like, array.shape[0] if array.ndim else 1)), like)
+    return _made(
+        ctx, op, value.map(lambda array: sample_of(ctx, array, like, array.shape[0] if array.ndim else 1)), like
+    )
 
 
 def _made(ctx: Converter, op: Op, value: Growing, like: Signal) -> Signal:
     """Return a sample's constant as a layer that reads ``like``, or an input that is as long as it, to cut it."""
     batch = like.batch if like.batch == WHOLE else value.array.ndim - (like.rank - 1 - like.batch)
     like, cut = cut_by(value, (like, *ctx.inputs.values()))
-    layer = ConstantLayer(np.ascontiguousarray(value.array), cut)
+    layer = ConstantLayer(np.ascontiguousarray(value.array), cut=cut)
     return ctx.emit(op, layer, [like], batch=max(batch, WHOLE), tag="constant")
 
 

@@ -48,7 +48,7 @@ def along_free(ctx: Converter, op: Op, x: Signal, axis: int, matrix: np.ndarray[
 
     That for a smaller size is its beginning: a product with a layer that is cut to the size.
     """
-    constant = ctx.emit(op, Constant(matrix.astype(ctx.dtype), ((1, axis), (2, axis))), [x], tag="constant")
+    constant = ctx.emit(op, Constant(matrix.astype(ctx.dtype), cut=((1, axis), (2, axis))), [x], tag="constant")
     last, batch = x.depth - 1, x.batch
     swap = Transpose((*(k for k in range(last + 1) if k != axis), axis)) if axis != last else None
     rows = x if swap is None else ctx.emit(op, swap, [x], tag="transpose")

@@ -123,8 +123,9 @@ def _run(part: Graph, choices: Choices) -> Conversion:
             return converter.run()
         except Refusal:
             longest = converter.longest
-            known = longest is None or (choices.longest is not None and longest >= choices.longest)
-            if known or longest < SHORTEST or attempt == ATTEMPTS:
+            if longest is None or longest < SHORTEST or attempt == ATTEMPTS:
+                raise
+            if choices.longest is not None and longest >= choices.longest:
                 raise
         choices = replace(choices, longest=longest)
     raise AssertionError("an attempt returns or raises")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as f
 
-from .kind import Kind, Net
+from .kind import Kind, Net, floats
 
 ROWS, PLACES, WIDTH, HEADS = 11, 16, 8, 2
 LOWEST = torch.finfo(torch.float32).min
@@ -153,7 +153,8 @@ class ViT(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patches, self.qkv, self.out = nn.Conv2d(3, WIDTH, 4, 4), nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.patches = nn.Conv2d(3, WIDTH, 4, 4)
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
         self.token, self.places = nn.Parameter(torch.randn(1, 1, WIDTH)), nn.Parameter(torch.randn(1, 17, WIDTH))
         self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) for _ in range(3))
         self.mlp, self.last = nn.Sequential(nn.Linear(WIDTH, 16), nn.GELU(), nn.Linear(16, WIDTH)), nn.Linear(WIDTH, 5)
@@ -401,9 +402,7 @@ KINDS = [
     *(Kind(make.__name__, make, SENTENCE, times=TIMES) for make in (llama, llama_fused, gpt2, t5)),
     *(Kind(make.__name__, make, TYPED, times=TIMES) for make in (bert, roberta)),
     Kind("alibi", alibi, MASKED, times=TIMES),
-    *(
-        Kind(make.__name__, make, {"x": lambda n: torch.randn(n, 3, 16, 16)}) for make in (vit_fused, swin, swin_shifted)
-    ),
+    *(Kind(make.__name__, make, {"x": floats(3, 16, 16)}) for make in (vit_fused, swin, swin_shifted)),
     *(
         Kind(make.__name__, make, {"x": vectors(WIDTH)}, times=TIMES, follow_time=DYNAMO)
         for make in (encoder_layer, encoder_layer_causal)
