@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_graphs import Step, agrees, number, weight, whole, write
+from onnx_graphs import Step, agrees, number, run_ort, weight, whole, write
 
 import lrp_ref as lrp
 from lrp_ref.errors import ShapeError, UnsupportedError
@@ -72,6 +72,19 @@ def test_it_is_explained_as_the_same_file_with_a_fixed_length(name: str, tmp_pat
     start = weight(*fixed.forward(x).shape)
     ours, theirs = (lrp.explain(net, x, start=start, composite="epsilon").relevance for net in (free, fixed))
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["a table of positions", "a mask of pairs", "a running sum"])
+def test_it_is_saved_in_the_own_format_and_as_onnx_for_a_length_that_is_known(name: str, tmp_path: Path) -> None:
+    given = {n: a for n, a in WEIGHTS.items() if any(n in reads for _, reads, _ in STEPS[name])}
+    net, x = load(write(tmp_path / "m.onnx", STEPS[name], shape=("N", "T", 4), weights=given)), weight(2, 5, 4)
+    lrp.save(net, tmp_path / "net.npz")
+    np.testing.assert_array_equal(lrp.load(tmp_path / "net.npz").forward(x), net.forward(x))
+    lrp.save(net, tmp_path / "net.onnx", shapes={"x": (5, 4)})
+    (theirs,) = run_ort(tmp_path / "net.onnx", {"x": x})
+    np.testing.assert_allclose(theirs, net.forward(x), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UnsupportedError, match="is free: fix it"):
+        lrp.save(net, tmp_path / "free.onnx")
 
 
 def test_a_sequence_that_is_longer_than_the_table_is_refused_in_one_line(tmp_path: Path) -> None:

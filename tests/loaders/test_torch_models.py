@@ -113,6 +113,19 @@ def test_what_reaches_a_class_token_is_a_bias_of_the_ledger(tmp_path: Path) -> N
     np.testing.assert_allclose(reached + elsewhere, e.output[:, 1], rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["bert", "vit_fused"])
+def test_what_onnxruntimes_optimizer_fuses_is_read_as_well(name: str, tmp_path: Path) -> None:
+    optimizer = pytest.importorskip("onnxruntime.transformers.optimizer")
+    how, kind = "torchscript-dynamic", KINDS[name]
+    path = torch_models.export(kind, how, tmp_path)
+    made = optimizer.optimize_model(str(path), model_type="bert", num_heads=2, hidden_size=8, opt_level=0)
+    assert any(node.domain == "com.microsoft" for node in made.model.graph.node)
+    made.save_model_to_file(str(path))
+    found = torch_models.measure(kind, how, path)
+    assert found.equal, found.told()
+    assert found.closes, found.told()
+
+
 def test_a_wrong_network_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, how = KINDS["highway"], "torchscript-dynamic"
     path, convert = torch_models.export(kind, how, tmp_path), torch_models.loader.convert
