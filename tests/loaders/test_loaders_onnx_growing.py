@@ -87,6 +87,18 @@ def test_it_is_saved_in_the_own_format_and_as_onnx_for_a_length_that_is_known(na
         lrp.save(net, tmp_path / "free.onnx")
 
 
+def test_a_table_along_one_axis_does_not_hide_what_is_cut_along_another(tmp_path: Path) -> None:
+    """The sizes that stand for both are at most 9 then, and 12 is beyond them."""
+    steps: list[Step] = [
+        *TIME, ("Slice", ["column", "zero", "t0", "one"], {}), ("Add", ["x", "t1"], {}),
+        ("Slice", ["t2", "zero", "twelve", "two"], {}),
+    ]  # fmt: skip
+    given = {n: WEIGHTS[n] for n in ("zero", "one", "two")} | {"column": weight(1, ROWS, 1), "twelve": whole(12)}
+    path = write(tmp_path / "m.onnx", steps, shape=("N", "T", "S"), weights=given)
+    for shape in ((2, 5, 20), (1, 9, 12), (2, 3, 4)):
+        agrees(path, weight(*shape))
+
+
 def test_a_sequence_that_is_longer_than_the_table_is_refused_in_one_line(tmp_path: Path) -> None:
     steps = STEPS["a table of positions"]
     given = {n: WEIGHTS[n] for n in ("table", "zero", "one")}
