@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..base.arrays import Array, namespace, require_dtype, unbroadcast
@@ -19,6 +19,11 @@ class Affine(Linear):
         scale: (C,) per channel, or a shape that broadcasts to the sample's shape (C, ...); one number (1,) for samples
             without axes; None for 1.
         shift: likewise; None for 0. It is the bias of the layer's rules.
+        cut: axes of the input (1 and up) along which the parameters may be longer than a sample, of which then their
+            beginning is taken: a table of positions, a causal mask.
+
+    Raises:
+        ShapeError: no parameter, an input that they do not fit, or a sample that is longer than what is to be cut.
 
     Example:
         >>> import numpy as np
@@ -34,6 +39,7 @@ class Affine(Linear):
 
     scale: Array | None = None
     shift: Array | None = None
+    cut: tuple[int, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         if self.scale is None and self.shift is None:
@@ -56,6 +62,20 @@ class Affine(Linear):
             parameter = parameter.reshape(parameter.shape + (1,) * (x.ndim - 2))
         if parameter.ndim >= x.ndim:
             raise ShapeError(f"Affine: parameter of shape {parameter.shape} has more axes than a sample of {x.shape}")
+        return self._as_long(parameter, x) if self.cut else parameter
+
+    def _as_long(self, parameter: Array, x: Array) -> Array:
+        """Return as much of a parameter as the sample is long."""
+        for axis in self.cut:
+            place = axis - (x.ndim - parameter.ndim)
+            if place < 0 or parameter.shape[place] in (1, x.shape[axis]):
+                continue
+            if parameter.shape[place] < x.shape[axis]:
+                raise ShapeError(
+                    f"Affine: an input of shape {x.shape} is longer than {parameter.shape[place]} along axis {axis}, "
+                    "which is as far as its parameters are known"
+                )
+            parameter = parameter[(slice(None),) * place + (slice(x.shape[axis]),)]
         return parameter
 
     def forward(self, *xs: Array) -> Array:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..base.arrays import Array, namespace, sample_sum
+from ..errors import ShapeError
 from ..rules.rule import Redistribution
 from .base import OwnWay
 
@@ -18,6 +19,11 @@ class Constant(OwnWay):
 
     Args:
         value: of one sample, any shape.
+        cut: pairs of an axis of the output and one of the input (1 and up): along the first, as much of the value is
+            taken as the input is long along the second.
+
+    Raises:
+        ShapeError: an input that is longer than the value along an axis that is cut.
 
     Example:
         >>> import numpy as np
@@ -29,12 +35,20 @@ class Constant(OwnWay):
     own_rule: ClassVar[str | None] = "it is the relevance of a bias"
 
     value: Array
+    cut: tuple[tuple[int, int], ...] = field(default=(), kw_only=True)
 
     def forward(self, *xs: Array) -> Array:
         """Return the value for every sample (N, ...)."""
         (x,) = xs
-        xp = namespace(x, self.value)
-        return xp.broadcast_to(self.value[None], (x.shape[0], *self.value.shape))
+        xp, value = namespace(x, self.value), self.value
+        for axis, other in self.cut:
+            if value.shape[axis - 1] < x.shape[other]:
+                raise ShapeError(
+                    f"Constant: an input of shape {x.shape} is longer than {value.shape[axis - 1]} along axis {other}, "
+                    "which is as far as the value is known"
+                )
+            value = value[(slice(None),) * (axis - 1) + (slice(x.shape[other]),)]
+        return xp.broadcast_to(value[None], (x.shape[0], *value.shape))
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return 0."""

@@ -31,6 +31,8 @@ def merged(first: Layer, second: Layer, shape_of: Callable[[], Shape | None], wh
     Raises:
         GraphError: the merged layer does not reproduce the pair's output.
     """
+    if any(isinstance(layer, Affine) and layer.cut for layer in (first, second)):
+        return None  # its parameters are other ones for other sizes
     layer: Layer | None = None
     shape: Shape | None = None
     if isinstance(second, Affine) and isinstance(first, Dense | Conv | ConvTranspose):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import functools
 import io
+import itertools
 import logging
 import sys
 import tempfile
@@ -32,8 +33,9 @@ from lrp_ref.errors import LrpError
 from lrp_ref.loaders import onnx as loader
 from lrp_ref.network.heads import heads
 
-EXPORTS = ("torchscript-fixed", "torchscript-dynamic", "dynamo-fixed", "dynamo-dynamic")
+EXPORTS = ("torchscript-fixed", "torchscript-dynamic", "dynamo-fixed", "dynamo-dynamic", "dynamo-dynamic-23")
 SAMPLES, OTHERS = 2, 3  # of the export, and of another batch where the file leaves its size free
+LONGEST = 16  # steps of a sequence
 EQUAL, CLOSED = 1e-5, 1e-9  # relative to the largest output, in float32; relative residual of the ledger, in float64
 
 
@@ -84,16 +86,21 @@ def one_registry() -> Iterator[None]:
 
 
 def export(kind: Kind, how: str, folder: Path) -> Path:
-    """Write a kind as ONNX by the exporter that ``how`` names, the batch free or fixed."""
-    exporter, _, batch = how.partition("-")
+    """Write a kind as ONNX by the exporter that ``how`` names, batch and time free or fixed, in an opset if one is."""
+    exporter, batch, *opset = how.split("-")
     module, xs = kind.module(), kind.samples(SAMPLES)
     free = batch == "dynamic"
-    options: dict[str, Any] = {"dynamic_axes": {name: {kind.batch: "batch"} for name in xs} if free else None}
+    axes = kind.free(exporter)
+    options: dict[str, Any] = {"dynamic_axes": axes if free else None}
     if exporter == "dynamo":
-        size = torch.export.Dim("batch")
-        sizes: Any = tuple({kind.batch: size} for _ in xs)
+        named = {name: torch.export.Dim(name) for name in ("batch", "time")}
+        if kind.times:  # as far as tables of positions reach
+            named["time"] = torch.export.Dim("time", min=2, max=LONGEST)
+        sizes: Any = tuple({axis: named[name] for axis, name in of.items()} for of in axes.values())
         sizes = (sizes,) if isinstance(module, Net) else sizes  # what a Net takes are the elements of one *xs
         options = {"dynamic_shapes": sizes if free else None}
+    if opset:
+        options["opset_version"] = int(opset[0])
     path = folder / f"{kind.name}.{how}.onnx"
     with (
         warnings.catch_warnings(),
@@ -128,10 +135,15 @@ def measure(kind: Kind, how: str, path: Path) -> Result:
     if net.left_out and kind.name != "heads":
         return Result(loads=str(net.left_out))
     runtime, worst = session(path), 0.0
-    for n in (SAMPLES, OTHERS) if how.endswith("dynamic") else (SAMPLES,):
-        xs = {name: x.numpy() for name, x in kind.samples(n, seed=n).items()}
+    free = "dynamic" in how
+    times = kind.times if free and how.partition("-")[0] in kind.follow_time else kind.times[:1]
+    for n, time in itertools.product((SAMPLES, OTHERS) if free else (SAMPLES,), times or (None,)):
+        xs = {name: x.numpy() for name, x in kind.samples(n, seed=n, time=time).items()}
         asked = {i.name for i in runtime.get_inputs()}
-        theirs = runtime.run([name for name, _ in conversion.outputs], {k: x for k, x in xs.items() if k in asked})
+        try:
+            theirs = runtime.run([name for name, _ in conversion.outputs], {k: x for k, x in xs.items() if k in asked})
+        except Exception as error:  # whatever onnxruntime raises on a file that an exporter wrote
+            return Result(exported=f"onnxruntime: {' '.join(str(error).split())[:100]}")
         try:
             found = net.forward({name: xs[tensor] for name, tensor in conversion.inputs.items()})
         except LrpError as error:

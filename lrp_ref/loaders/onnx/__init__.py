@@ -10,6 +10,7 @@ from typing import Any
 from ...network.network import Network
 from . import (  # noqa: F401  they register operators
     arithmetic,
+    attention,
     branches,
     choice,
     dynamic,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from .convert import Converter, operator
 from .elementwise import reciprocal, sample_parameter
 from .file import Op
 from .grids import widened
+from .growing import Growing, Lengths, followed, growing
 from .kinds import NARROW, of_integers
-from .layout import alike, constant_signal, finite, raised
+from .layout import alike, constant_signal, finite, layer_of, raised
 from .patterns import activation
 from .responses import local_response
 from .values import WHOLE, Constant, Refusal, Signal, Tensor
@@ -61,8 +63,20 @@ def alongside(ctx: Converter, op: Op, names: Sequence[str]) -> tuple[list[Signal
     return ready, ready[0].batch
 
 
-def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any = None, tag: str = "") -> Signal:
-    """Return scale·x + shift for constants that ONNX broadcasts against x."""
+NEVER: Lengths = MappingProxyType({})
+
+
+def affine(
+    ctx: Converter,
+    op: Op,
+    name: str,
+    *,
+    scale: Any = None,
+    shift: Any = None,
+    lengths: Lengths = NEVER,
+    tag: str = "",
+) -> Signal:
+    """Return scale·x + shift for constants that ONNX broadcasts against x; ``lengths`` as :class:`Growing` has them."""
     x = ctx.raw_signal(name)
     rank = max(v.ndim for v in (scale, shift) if v is not None)
     single = rank <= x.rank and all(v is None or v.size == 1 for v in (scale, shift))
@@ -77,7 +91,7 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
     if layer is not None and bell is not None:
         return ctx.emit(op, layer, [bell.source], tag=tag)
     x = raised(ctx, op, ctx.signal(op, name), rank)
-    y = scaled(ctx, op, x, scale, shift, tag=tag)
+    y = scaled(ctx, op, x, scale, shift, lengths=lengths, tag=tag)
     ctx.patterns.note_bell(y, bell)
     if single:
         ctx.patterns.note_affine(y, x, factor, offset)
@@ -85,13 +99,28 @@ def affine(ctx: Converter, op: Op, name: str, *, scale: Any = None, shift: Any =
     return y
 
 
-def scaled(ctx: Converter, op: Op, x: Signal, scale: Any, shift: Any, *, tag: str = "") -> Signal:
+def scaled(
+    ctx: Converter, op: Op, x: Signal, scale: Any, shift: Any, *, lengths: Lengths = NEVER, tag: str = ""
+) -> Signal:
     """Return scale·x + shift as a layer of its own, whatever made the signal; None leaves out a part."""
+    cut = followed(x, lengths)
+    if cut is None:
+        return _beside(ctx, op, x, scale, shift, lengths, tag)
     parts = [None if v is None else np.ascontiguousarray(sample_parameter(ctx, v, x)) for v in (scale, shift)]
-    return ctx.emit(op, Affine(*parts), [wide_enough(ctx, op, x, parts)], tag=tag)
+    return ctx.emit(op, Affine(*parts, cut=cut), [wide_enough(ctx, op, x, parts, cut)], tag=tag)
 
 
-def wide_enough(ctx: Converter, op: Op, x: Signal, parts: Sequence[Any]) -> Signal:
+def _beside(ctx: Converter, op: Op, x: Signal, scale: Any, shift: Any, lengths: Lengths, tag: str) -> Signal:
+    """Return scale·x + shift with constants that repeat x along axes as long as an input is: as layers of their own."""
+    for value, layer in ((scale, Multiply(gate=1)), (shift, Add())):
+        if value is not None:
+            constant = layer_of(ctx, op, Growing(value, lengths), x)
+            pair, batch = aligned_signals(ctx, op, (x, constant))
+            x = ctx.emit(op, layer, pair, batch=batch, tag=tag)
+    return x
+
+
+def wide_enough(ctx: Converter, op: Op, x: Signal, parts: Sequence[Any], cut: Sequence[int] = ()) -> Signal:
     """Return the signal with what the parameters repeat repeated by a layer of its own."""
     if not x.sizes[0]:
         return x  # a sample is one number, and so is each parameter
@@ -99,11 +128,19 @@ def wide_enough(ctx: Converter, op: Op, x: Signal, parts: Sequence[Any]) -> Sign
     for sample in x.sizes:
         tail = (1,) * (len(sample) - 1)
         shapes = [p.shape if p.ndim > 1 else (*p.shape, *tail) for p in parts if p is not None]
+        for axis in cut:
+            place = axis - 1 - len(sample)
+            shapes = [_set(shape, place, sample[place]) for shape in shapes]
         try:
             sizes.append(tuple(int(n) for n in np.broadcast_shapes(sample, *shapes)))
         except ValueError as error:
             raise Refusal(f"constants of shapes {shapes} for samples of shape {sample}") from error
     return widened(ctx, op, x, sizes)
+
+
+def _set(shape: tuple[int, ...], place: int, size: int) -> tuple[int, ...]:
+    """Return a shape with another size at a place counted from its end, unless it has 1 there."""
+    return tuple(size if k == len(shape) + place and n != 1 else n for k, n in enumerate(shape))
 
 
 def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -> Signal | None:
@@ -133,10 +170,17 @@ def _fold_bias(ctx: Converter, op: Op, name: str, shift: np.ndarray[Any, Any]) -
     return ctx.rewrite(name, replace(layer, bias=np.ascontiguousarray(bias)))
 
 
-def _addend(ctx: Converter, name: str, signal: str) -> np.ndarray[Any, Any]:
-    """Return an added constant: once, if it is the same for every sample; that of a mask may be −∞."""
+def operand(ctx: Converter, name: str, signal: str) -> Growing:
+    """Return a constant beside a signal: once, if it is the same for every sample; that of a mask may be −∞."""
     x = ctx.raw_signal(signal)
-    return ctx.parameter(finite(ctx.constant(name).once(x.batch - x.rank).array(), ctx.dtype), name)
+    found = growing(ctx.constant(name).once(x.batch - x.rank))
+    return found.map(lambda array: ctx.parameter(finite(array, ctx.dtype), name))
+
+
+def _shifted(ctx: Converter, op: Op, name: str, added: Growing) -> Signal:
+    """Return a signal plus a constant, which may be the bias of the layer before it."""
+    folded = None if added.lengths else _fold_bias(ctx, op, name, added.array)
+    return affine(ctx, op, name, shift=added.array, lengths=added.lengths) if folded is None else folded
 
 
 @operator("Add", "Sub", axes=Axes.EACH)
@@ -144,16 +188,13 @@ def _sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
     minus = op.kind == "Sub"
     if isinstance(b, Constant):
-        shift = _addend(ctx, *op.inputs[::-1])
-        shift = -shift if minus else shift
-        folded = _fold_bias(ctx, op, op.inputs[0], shift)
-        return [affine(ctx, op, op.inputs[0], shift=shift) if folded is None else folded]
+        return [_shifted(ctx, op, op.inputs[0], operand(ctx, *op.inputs[::-1]).map(lambda v: -v if minus else v))]
     if isinstance(a, Constant):
-        shift = _addend(ctx, *op.inputs)
-        if minus:
-            return [affine(ctx, op, op.inputs[1], scale=np.full((), -1, dtype=ctx.dtype), shift=shift)]
-        folded = _fold_bias(ctx, op, op.inputs[1], shift)
-        return [affine(ctx, op, op.inputs[1], shift=shift) if folded is None else folded]
+        added = operand(ctx, *op.inputs)
+        if not minus:
+            return [_shifted(ctx, op, op.inputs[1], added)]
+        minus_one = np.full((), -1, dtype=ctx.dtype)
+        return [affine(ctx, op, op.inputs[1], scale=minus_one, shift=added.array, lengths=added.lengths)]
     (x, y), batch = aligned(ctx, op, op.inputs)
     z = ctx.emit(op, Add((1, -1)) if minus else Add(), [x, y], batch=batch)
     if minus:
@@ -171,10 +212,10 @@ def _negative(ctx: Converter, op: Op) -> Sequence[Tensor]:
 @operator("Mul", axes=Axes.EACH)
 def _product(ctx: Converter, op: Op) -> Sequence[Tensor]:
     a, b = _operands(ctx, op)
-    if isinstance(b, Constant):
-        return [affine(ctx, op, op.inputs[0], scale=ctx.weight(op.inputs[1]))]
-    if isinstance(a, Constant):
-        return [affine(ctx, op, op.inputs[1], scale=ctx.weight(op.inputs[0]))]
+    if isinstance(a, Constant) or isinstance(b, Constant):
+        name, constant = op.inputs if isinstance(b, Constant) else op.inputs[::-1]
+        factor = operand(ctx, constant, name)
+        return [affine(ctx, op, name, scale=factor.array, lengths=factor.lengths)]
     left, right = (ctx.signal(op, n) for n in op.inputs)
     return [multiplied(ctx, op, left, right)]
 

@@ -44,10 +44,13 @@ class Choices:
     Attributes:
         shapes: input name → shape as in the file; None for a free size.
         batch_axes: input name → its batch axis; None where the whole array is one sample.
+        longest: the largest size that may stand for a free one, since the file has a table of that length; None where
+            none is known.
     """
 
     shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     batch_axes: Mapping[str, int | None] = field(default_factory=dict)
+    longest: int | None = None
 
     def without_batch(self, graph: Graph) -> Choices | None:
         """Return the same choices with every input one sample, or None where an input has a batch of free size.
@@ -207,6 +210,20 @@ def _list(value: Any) -> list[int] | None:
     return list(value) if isinstance(value, tuple) and all(isinstance(v, int) for v in value) else None
 
 
+def shorter(longest: int) -> tuple[int, int]:
+    """Return two sizes that stand for a free one up to ``longest``, which is one of them.
+
+    The other and the difference have no small divisors where there is such a pair; neither is a batch size.
+
+    Example:
+        >>> shorter(512)
+        (253, 512)
+    """
+    candidates = [n for n in range(max(2, longest // 2 - 3), longest) if n not in BATCHES]
+    small = [3, 5, 7, 2]
+    return min(candidates or [1], key=lambda n: sum(not m % p for p in small for m in (n, longest - n))), longest
+
+
 class FreeSizes:
     """The sizes of the inputs in each probe.
 
@@ -238,6 +255,8 @@ class FreeSizes:
         if shape is None or batch >= len(shape):
             return None
         stand_ins = STAND_INS.get(len(shape), (64, 131))
+        if self.choices.longest is not None and self.choices.longest < max(stand_ins):
+            stand_ins = shorter(self.choices.longest)
         columns: list[tuple[int, ...]] = []
         for k, size in enumerate(shape):
             if k == batch:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...layers import Add, Clip, Max, Multiply, ReLU, Softmax, ThresholdedReLU, Where
-from .arithmetic import affine, aligned, alongside, wide_enough
+from .arithmetic import affine, aligned, alongside, operand, wide_enough
 from .batches import Axes
 from .convert import Converter, operator
 from .elementwise import sample_parameter
 from .file import Op
-from .layout import alike, finite, raised
+from .growing import growing
+from .layout import alike, raised
 from .values import Above, Constant, Refusal, Signal, Tensor, lowest
 
 Array = np.ndarray[Any, Any]
@@ -94,13 +95,15 @@ def _logic(ctx: Converter, op: Op) -> Sequence[Tensor]:
             total = ctx.emit(op, Add(), reads, batch=batch, tag="sum")
             return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
         return [ctx.compared(op, "not_equal", reads).moved(batch)]
-    other = ctx.weight(constants[0])
+    other = operand(ctx, constants[0], signals[0])
     if op.kind == "And":
-        return [affine(ctx, op, signals[0], scale=other)]
-    x = raised(ctx, op, ctx.signal(op, signals[0]), other.ndim)
+        made = affine(ctx, op, signals[0], scale=other.array, lengths=other.lengths)
+        ctx.kinds.mark_truth(made)
+        return [made]
     if op.kind == "Xor":
-        return [_against(ctx, op, "not_equal", x, other)]
-    total = affine(ctx, op, signals[0], shift=other)
+        x = raised(ctx, op, ctx.signal(op, signals[0]), other.array.ndim)
+        return [_against(ctx, op, "not_equal", x, ctx.weight(constants[0]))]
+    total = affine(ctx, op, signals[0], shift=other.array, lengths=other.lengths)
     return [ctx.compared(op, "not_equal", [total], np.zeros(1, ctx.dtype))]
 
 
@@ -120,27 +123,35 @@ def _where(ctx: Converter, op: Op) -> Sequence[Tensor]:
         if found is not None:
             return [found]
     reads, batch = alongside(ctx, op, op.inputs)
-    return [ctx.emit(op, Where(), reads, batch=batch)]
+    made = ctx.emit(op, Where(), reads, batch=batch)
+    signals = [
+        x for name, x in zip(op.inputs[1:], reads[1:], strict=True) if not isinstance(ctx.tensor(name), Constant)
+    ]
+    if signals and all(map(ctx.patterns.is_gate, signals)):
+        ctx.patterns.mark_gate(made)  # attention weights, and 0 where everything is masked
+    return [made]
 
 
 def _masked(ctx: Converter, op: Op, condition: Constant) -> Signal:
     """Return a choice by a mask in the file, as products with it."""
-    mask = condition.array().astype(bool)
+    chosen = growing(condition)
+    mask, lengths = chosen.array.astype(bool), chosen.lengths
     masks = (mask.astype(ctx.dtype), (~mask).astype(ctx.dtype))
     names = op.inputs[1:]
     signals = [isinstance(ctx.tensor(n), Signal | Above) for n in names]
     if all(signals):
-        parts = alike(ctx, op, [affine(ctx, op, name, scale=m) for name, m in zip(names, masks, strict=True)])
+        scaled = [affine(ctx, op, name, scale=m, lengths=lengths) for name, m in zip(names, masks, strict=True)]
+        parts = alike(ctx, op, scaled)
         if len({(p.rank, p.batch) for p in parts}) != 1:
             raise Refusal("the operands have their batch at different axes")
         return ctx.emit(op, Add(), parts)
     k = signals.index(True)
-    other = finite(ctx.constant(names[1 - k]).array(), ctx.dtype)
-    shift = masks[1 - k] * ctx.parameter(other, names[1 - k])
+    other = operand(ctx, names[1 - k], names[k])
+    shift, lengths = masks[1 - k] * other.array, {**lengths, **other.lengths}
     if shift.any():
-        return affine(ctx, op, names[k], scale=masks[k], shift=shift)
+        return affine(ctx, op, names[k], scale=masks[k], shift=shift, lengths=lengths)
     # What is never chosen still says how often the rest is repeated, and along how many axes.
-    return affine(ctx, op, names[k], scale=np.broadcast_to(masks[k], shift.shape))
+    return affine(ctx, op, names[k], scale=np.broadcast_to(masks[k], shift.shape), lengths=lengths)
 
 
 def _bounded(ctx: Converter, op: Op, condition: Above, above: str, below: str) -> Signal | None:

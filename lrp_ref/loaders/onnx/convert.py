@@ -19,7 +19,7 @@ from .build import Built, Conversion, assemble
 from .captured import reads
 from .deviations import Deviations
 from .file import Graph, Op
-from .fold import SIZES, Allowance, evaluate
+from .fold import SIZES, Allowance, TooLarge, evaluate, longest_of
 from .kinds import Kinds, moves_integers
 from .merged import SHAPING, taken_apart
 from .names import Origin
@@ -69,6 +69,7 @@ class Converter:
         self._numbers: dict[str, Signal] = {}  # of a value of integers: the same as floats
         self.kinds = Kinds(self.dtype)
         self._refused: list[tuple[Op, str]] = []
+        self.longest: int | None = None  # what a free size may be at most, by the tables that it looks up
         self.notes = list(graph.notes)
         self.steps: dict[str, float | None] = {}  # of quantised values: the size of their steps, None where it varies
         self._tensors: dict[str, Tensor] = {
@@ -416,10 +417,25 @@ class Converter:
 
     def _fold(self, op: Op, inputs: Sequence[Any]) -> Sequence[Tensor]:
         fixed = all(t is None or t.is_fixed for t in inputs)
-        runs = [
-            evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset, self.allowance)
-            for k in range(1 if fixed else PROBES)
-        ]
+        if not fixed and (table := longest_of(op, inputs)) is not None:
+            self.longest = min(table, self.longest or table)
+        try:
+            runs = [
+                evaluate(op, [None if t is None else t.probes[k] for t in inputs], self.opset, self.allowance)
+                for k in range(1 if fixed else PROBES)
+            ]
+        except TooLarge:
+            if not fixed:  # a mask of all pairs of positions, of which there may be fewer
+                free = [
+                    max(p)
+                    for x in self.inputs.values()
+                    if isinstance(x, Signal)
+                    for p in zip(*x.sizes, strict=True)
+                    if len(set(p)) > 1
+                ]
+                shorter = max(free, default=0) // 4
+                self.longest = min(shorter, self.longest or shorter)
+            raise
         by_output = zip(*([self.single(a) for a in run] for run in runs), strict=True)
         return [Constant.fixed(arrays[0]) if fixed else Constant(tuple(arrays)) for arrays in by_output]
 

@@ -12,7 +12,7 @@ from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
 from .linear import channels_first
-from .maps import along, require_matrix
+from .maps import along, along_free, require_matrix, require_pairs
 from .values import Refusal, Signal, Tensor, count
 
 FREE = "it depends on a free size of the input: fix it with load(..., shapes=...)"
@@ -31,10 +31,15 @@ def _running_sum(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """y_j = Σ_{i ≤ j} x_i; ``exclusive`` leaves out x_j itself, ``reverse`` counts from the end."""
     x = ctx.signal(op, op.inputs[0])
     axis = x.axis(ctx.constant(op.inputs[1]).integers()[0])
-    size = fixed_size(x, axis)
-    require_matrix(size, size)
+    free = x.size(axis) is None
+    size = max(s[axis - 1] for s in x.sizes)
+    if free:
+        require_pairs(ctx, (size, size), "a running sum")
+    else:
+        require_matrix(size, size)
     before = np.arange(size)[:, None] <= np.arange(size)[None, :] - int(bool(op.attributes.get("exclusive", 0)))
-    return [along(ctx, op, x, axis, before[::-1, ::-1] if op.attributes.get("reverse", 0) else before)]
+    matrix = before[::-1, ::-1] if op.attributes.get("reverse", 0) else before
+    return [along_free(ctx, op, x, axis, matrix) if free else along(ctx, op, x, axis, matrix)]
 
 
 @operator("Col2Im", axes=Axes.CHANNELS_FIRST)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.arrays import unwarned
 from ...errors import require
 from ..limits import LEAST, bound
 from .file import Op
@@ -24,6 +25,10 @@ USUAL = 4
 SLOW = {"Erf": 20}  # as how many numbers one counts: such an object takes at least that many times as long
 
 Arrays = Sequence[Any]
+
+
+class TooLarge(Refusal):
+    """What is made of constants would be larger than the file may have it."""
 
 
 class Allowance:
@@ -64,11 +69,11 @@ class Allowance:
             elements, what, times: as for :meth:`take`.
 
         Raises:
-            Refusal: it would.
+            TooLarge: it would.
         """
         most = min(self.left, (self.left + self.spare) // times) // ITEM
         if elements > most:
-            raise Refusal(f"{what} of up to {elements} elements would be made; {most} are allowed")
+            raise TooLarge(f"{what} of up to {elements} elements would be made; {most} are allowed")
 
     def spend(self, work: int) -> None:
         """Count numbers that are read or written.
@@ -77,7 +82,7 @@ class Allowance:
             Refusal: more than is left.
         """
         if work > self.work:
-            raise Refusal(f"work on {work} numbers for a constant; {self.work} are left for the whole file")
+            raise TooLarge(f"work on {work} numbers for a constant; {self.work} are left for the whole file")
         self.work -= work
 
 
@@ -195,6 +200,27 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
 }  # fmt: skip
 
 
+def longest_of(op: Op, inputs: Sequence[Any]) -> int | None:
+    """Return the length of a table in the file, if a node takes more rows of it for a free size than there are.
+
+    Args:
+        op: a Slice or Gather, or any other node.
+        inputs: its operands, as :class:`~lrp_ref.loaders.onnx.values.Constant`.
+    """
+    table = inputs[0] if op.kind in ("Gather", "Slice") else None
+    if table is None or not table.is_fixed or not table.probes[0].ndim:
+        return None
+    shape, lengths = table.probes[0].shape, []
+    if op.kind == "Gather":
+        axis = int(op.attributes.get("axis", 0))
+        lengths = [shape[axis] for p in inputs[1].probes if p.size and int(p.max()) >= shape[axis]]
+    elif len(inputs) > 3 and inputs[3] is not None:
+        ends = zip(*(p.reshape(-1).tolist() for p in inputs[2].probes), strict=True)
+        for axis, end in zip(inputs[3].probes[0].reshape(-1).tolist(), ends, strict=True):
+            lengths += [shape[axis]] if len(set(end)) > 1 and max(end) > shape[axis] else []
+    return min(lengths, default=None)
+
+
 def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[np.ndarray[Any, Any]]:
     """Return the outputs of a node for constant inputs.
 
@@ -226,7 +252,8 @@ def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[n
             [onnx.helper.make_empty_tensor_value_info(name) for name in names],
             [onnx.helper.make_empty_tensor_value_info(name) for name in op.outputs if name],
         )
-        found = evaluator(graph, opsets={"": opset}).run(None, names)
+        with unwarned():  # the logarithm of a distance of 0, which another branch is chosen for
+            found = evaluator(graph, opsets={"": opset}).run(None, names)
     except Refusal:
         raise
     except Exception as error:  # whatever an evaluator raises on inputs that do not fit

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ...layers import Concat, Flatten, Gather, Reshape, Slice, Transpose, Unsqueeze
+from ...layers import Concat, Flatten, Gather, Multiply, Reshape, Slice, Transpose, Unsqueeze
+from ...layers import Constant as ConstantLayer
 from .batches import Axes
 from .convert import Converter, operator
 from .file import Op
+from .growing import Growing, cut_by
 from .layout import raised
 from .places import bounded, gathered_points
 from .values import PROBES, WHOLE, Refusal, Signal, Sizes, Tensor, merge_sizes
 
+LONGEST = 1 << 16  # how often a signal is repeated at most where the file leaves it free
 FREE = "depends on a free size of the input: fix it with load(..., shapes=...)"
 
 
@@ -22,13 +25,30 @@ def widened(ctx: Converter, op: Op, x: Signal, sizes: Sequence[Sizes]) -> Signal
     """Return a signal with its axes of size 1 repeated, so that its samples have these sizes in each probe."""
     if tuple(sizes) == x.sizes:
         return x
-    if any(s != sizes[0] for s in sizes):
-        raise Refusal(f"its shape {FREE}")
-    for axis, (old, new) in enumerate(zip(x.sizes[0], sizes[0], strict=True), 1):
-        if old != new:
+    for axis in range(1, x.depth):
+        old, all_new = {s[axis - 1] for s in x.sizes}, {s[axis - 1] for s in sizes}
+        if any(s[axis - 1] != n[axis - 1] for s, n in zip(x.sizes, sizes, strict=True)):
+            if old != {1}:
+                raise Refusal(f"its shape {FREE}")
+            if len(all_new) > 1:
+                x = _as_long_as_an_input(ctx, op, x, axis, tuple(n[axis - 1] for n in sizes))
+                continue
+            (new,) = all_new
             ctx.allowance.take(new, f"axis {axis}")
             x = ctx.emit(op, Gather((0,) * new, axis), [x])
     return x
+
+
+def _as_long_as_an_input(ctx: Converter, op: Op, x: Signal, axis: int, sizes: Sizes) -> Signal:
+    """Return a signal repeated along an axis as often as an input is long, as a product with as many ones."""
+    ones = np.ones((LONGEST, *(1,) * (x.depth - 1 - axis)), dtype=ctx.dtype)
+    source, cut = cut_by(Growing(ones, {-ones.ndim: sizes}), ctx.inputs.values())
+    constant = ctx.emit(op, ConstantLayer(ones, cut=cut), [source], tag="ones")
+    constant = ctx.emit(op, Unsqueeze(tuple(range(1, axis))), [constant], tag="ones") if axis > 1 else constant
+    made = ctx.emit(op, Multiply(gate=1), [x, constant], batch=x.batch)
+    if ctx.kinds.is_truth(x):
+        ctx.kinds.mark_truth(made)
+    return made
 
 
 @operator("Expand", axes=Axes.OTHER)

@@ -16,6 +16,7 @@ from ...layers import (
     Embedding,
     Exp,
     Layer,
+    MatMul,
     Mean,
     Multiply,
     Pad,
@@ -118,7 +119,7 @@ def keeps_whole(layer: Layer) -> bool:
     """Return whether a layer makes whole numbers of whole numbers."""
     if isinstance(layer, Pad):
         return bool(np.all(np.asarray(layer.value) % 1 == 0))
-    if layer.moves or isinstance(layer, Multiply | Where | ReLU | Abs):
+    if layer.moves or isinstance(layer, MatMul | Multiply | Where | ReLU | Abs):
         return True
     if isinstance(layer, Mean):
         return False

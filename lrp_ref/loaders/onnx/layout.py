@@ -11,7 +11,8 @@ from ...layers import Constant as ConstantLayer
 from ...layers import Squeeze, Unsqueeze
 from .convert import Converter
 from .file import Op
-from .values import PROBES, WHOLE, Constant, Refusal, Signal, lowest
+from .growing import Growing, cut_by, growing
+from .values import WHOLE, Constant, Refusal, Signal, lowest
 
 
 def batched(ctx: Converter, op: Op, x: Signal, axis: int = 0) -> Signal:
@@ -62,12 +63,23 @@ def constant_signal(ctx: Converter, op: Op, name: str, like: Signal) -> Signal:
         like: a signal whose batch axis the constant has, counted from the end: it tells the number of samples.
     """
     probes = [sample_of(ctx, p, like, ctx.samples[k]) for k, p in enumerate(ctx.constant(name).probes)]
-    value = Constant(tuple(finite(p, ctx.dtype) for p in probes)).array()
-    sizes = (value.shape,) * PROBES
-    batch = like.batch if like.batch == WHOLE else value.ndim - (like.rank - 1 - like.batch)
-    made = ctx.emit(op, ConstantLayer(ctx.parameter(value, name)), [like], batch=max(batch, WHOLE), tag="constant")
-    assert made.sizes == sizes
-    return made
+    value = growing(Constant(tuple(finite(p, ctx.dtype) for p in probes)))
+    return _made(ctx, op, value.map(lambda array: ctx.parameter(array, name)), like)
+
+
+def layer_of(ctx: Converter, op: Op, value: Growing, like: Signal) -> Signal:
+    """Return a constant that may have the batch axis of ``like`` as a layer that makes it for every sample."""
+    return _made(
+        ctx, op, value.map(lambda array: sample_of(ctx, array, like, array.shape[0] if array.ndim else 1)), like
+    )
+
+
+def _made(ctx: Converter, op: Op, value: Growing, like: Signal) -> Signal:
+    """Return a sample's constant as a layer that reads ``like``, or an input that is as long as it, to cut it."""
+    batch = like.batch if like.batch == WHOLE else value.array.ndim - (like.rank - 1 - like.batch)
+    like, cut = cut_by(value, (like, *ctx.inputs.values()))
+    layer = ConstantLayer(np.ascontiguousarray(value.array), cut=cut)
+    return ctx.emit(op, layer, [like], batch=max(batch, WHOLE), tag="constant")
 
 
 def sample_of(ctx: Converter, array: np.ndarray[Any, Any], like: Signal, samples: int) -> np.ndarray[Any, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .batches import Axes
 from .file import Op
@@ -15,7 +16,9 @@ from .values import PROBES, Constant, Refusal, Signal, Sizes, Tensor, count
 SHAPING = ("Reshape", "Transpose", "Shape", "Size")  # they follow what is merged themselves
 PRODUCTS = ("Gemm", "MatMul")
 # Their attribute ``axis`` is the only thing that counts axes.
-ALONG_AN_AXIS = ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "LpNormalization")
+ALONG_AN_AXIS = ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "LpNormalization", "Split")
+# They name axes in an attribute or in a constant, and may take some away or put new ones between.
+NAMING_AXES = {"Gather": None, "Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,10 @@ class Apart:
     """A node on operands with all axes apart.
 
     Attributes:
-        op: the node, its axis counted from the end.
+        op: the node, axes behind the merged ones counted from the end.
         tensors: its operands, by name.
-        group: from which to before which axis is one axis of the file.
-        rank: number of axes that operands have.
+        group: from which to before which axis of the output is one axis of the file.
+        rank: number of axes that the output has.
     """
 
     op: Op
@@ -50,8 +53,10 @@ def taken_apart(op: Op, given: Mapping[str, Tensor], axes: Axes) -> Apart:
         Refusal: a node that is not known to leave the merged axes alone, or operands that differ in them.
     """
     merged = {n: t for n, t in given.items() if isinstance(t, Signal) and t.merged is not None}
-    if axes is not Axes.EACH and op.kind not in (*ALONG_AN_AXIS, *PRODUCTS):
+    if axes is not Axes.EACH and op.kind not in (*ALONG_AN_AXIS, *NAMING_AXES, *PRODUCTS):
         raise Refusal("its batch is merged with other axes")
+    if op.kind in NAMING_AXES:
+        return _renamed(op, given)
     first = max(merged.values(), key=lambda t: t.rank)
     assert first.merged is not None
     group, shapes = first.merged, [first.shape(k, 0) for k in range(PROBES)]
@@ -72,10 +77,55 @@ def taken_apart(op: Op, given: Mapping[str, Tensor], axes: Axes) -> Apart:
     if "axis" in attributes:
         rank = first.rank - (group[1] - group[0] - 1)
         axis = attributes["axis"] % rank
-        if axis <= group[0]:
+        if axis <= group[0] and op.kind != "Split":
             raise Refusal(f"axis {axis} of its input, or one behind it, is the batch, merged with other axes")
-        attributes["axis"] = axis - rank
+        attributes["axis"] = _place(axis, group[0], rank)
     return Apart(replace(op, attributes=attributes), found, group, first.rank)
+
+
+def _place(axis: int, merged: int, rank: int) -> int:
+    """Return an axis of the file so that it counts the same with the merged ones apart."""
+    if axis == merged:
+        raise Refusal(f"axis {axis} is the batch, merged with other axes")
+    return axis if axis < merged else axis - rank
+
+
+def _renamed(op: Op, given: Mapping[str, Tensor]) -> Apart:
+    """Return a node that names axes of its first input, whose batch is merged, for all axes apart."""
+    x, others = given[op.inputs[0]], {n: t for n, t in given.items() if n != op.inputs[0]}
+    if not isinstance(x, Signal) or x.merged is None or not all(isinstance(t, Constant) for t in others.values()):
+        raise Refusal("its batch is merged with other axes")
+    (first, last), attributes = x.merged, dict(op.attributes)
+    rank = x.rank - (last - first - 1)
+    if op.kind == "Gather":
+        axis = attributes.get("axis", 0) % rank
+        attributes["axis"] = _place(axis, first, rank)
+        more = others[op.inputs[1]].probes[0].ndim - 1  # type: ignore[union-attr]
+        shift = more if axis < first else 0
+    else:
+        named = _named_axes(op, others)
+        if named is None:
+            raise Refusal("it names no axes, of which one is the batch, merged with others")
+        more = {"Slice": 0, "Squeeze": -len(named), "Unsqueeze": len(named)}[op.kind]
+        counted = rank + max(more, 0)  # the new axes are counted among those of the output
+        found = [a % counted for a in named]
+        merged = [a for a in range(counted) if a not in found][first] if op.kind == "Unsqueeze" else first
+        shift = merged - first if more >= 0 else -sum(a < first for a in found)
+        attributes["axes"] = tuple(_place(a, merged, counted) for a in found)
+    return Apart(
+        replace(op, attributes=attributes), {**given, op.inputs[0]: replace(x, merged=None)},
+        (first + shift, last + shift), x.rank + more,
+    )  # fmt: skip
+
+
+def _named_axes(op: Op, others: Mapping[str, Tensor]) -> list[int] | None:
+    """Return the axes that a node has in an attribute or in a constant."""
+    place: Any = NAMING_AXES[op.kind]
+    if "axes" in op.attributes:
+        return [int(a) for a in op.attributes["axes"]]
+    name = op.inputs[place] if place < len(op.inputs) else ""
+    tensor = others.get(name)
+    return tensor.integers() if isinstance(tensor, Constant) else None
 
 
 def _beside(tensor: Constant, rank: int, group: tuple[int, int]) -> Constant:

@@ -25,7 +25,7 @@ ROOT_MEAN_SQUARE = ("RMSNormalization", "SimplifiedLayerNormalization", "com.mic
 def _layer_norm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, centre = ctx.signal(op, op.inputs[0]), op.kind == "LayerNormalization"
     bias = ctx.weight(op.inputs[2]) if centre and ctx.has(op, 2) else None
-    y, axes, epsilon = _normalized(ctx, op, x, ctx.weight(op.inputs[1]), bias, centre)
+    y, axes, epsilon = normalized(ctx, op, x, ctx.weight(op.inputs[1]), bias, centre)
     wanted = [bool(n and ctx.consumers[n]) for n in op.outputs]
     if not any(wanted[1:]):
         return [y]
@@ -46,11 +46,11 @@ def _skip_layer_norm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     bias = ctx.weight(op.inputs[3]) if centre and ctx.has(op, 3) else None
     if any(n and ctx.consumers[n] for n in op.outputs[1:3]):
         raise Refusal("its mean or deviation is used")
-    y, _, _ = _normalized(ctx, op, x, ctx.weight(op.inputs[2]), bias, centre, epsilon=1e-12)
+    y, _, _ = normalized(ctx, op, x, ctx.weight(op.inputs[2]), bias, centre, epsilon=1e-12)
     return [y, y, y, x]
 
 
-def _normalized(
+def normalized(
     ctx: Converter, op: Op, x: Signal, scale: Any, bias: Any, centre: bool, epsilon: float = 1e-5
 ) -> tuple[Signal, tuple[int, ...], float]:
     """Return the signal normalised from an axis on, with scale and bias, and the axes and ε."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 UNKNOWN = "operator not supported"
 RANDOM = "its numbers are random"
+FUSED = "one of onnxruntime's own operators: load the file as it was before onnxruntime's optimizer wrote it"
 CHOSEN = "where its values come from depends on the input"
 
 REASONS = {
@@ -35,4 +36,4 @@ def why_not(kind: str) -> str:
         >>> why_not("TopK")
         'where its values come from depends on the input'
     """
-    return REASONS.get(kind, UNKNOWN)
+    return REASONS.get(kind, FUSED if kind.startswith("com.microsoft.") else UNKNOWN)

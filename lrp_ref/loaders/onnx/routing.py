@@ -258,7 +258,9 @@ def _bound(values: Sequence[int], sizes: Sequence[int], step: int, *, first: boo
     """Return a start or stop as Python has it: None for the end of the axis, negative numbers from its end."""
     end_is_none = (step > 0) != first  # the default start of forward slices is 0, their default stop the size
     if end_is_none and all(v >= n or v >= FAR for v, n in zip(values, sizes, strict=True)):
-        return None
+        # What is far for the sizes of the probes may not be for others.
+        said = len(set(sizes)) > 1 and len(set(values)) == 1 and values[0] < FAR
+        return int(values[0]) if said else None
     if not end_is_none and step < 0 and all(v < -n for v, n in zip(values, sizes, strict=True)):
         return None
     if first and step < 0 and all(v < -n for v, n in zip(values, sizes, strict=True)):

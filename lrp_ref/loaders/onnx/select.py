@@ -18,6 +18,8 @@ from .values import Refusal
 CHOOSING = ("ArgMax", "ArgMin", "Hardmax", "TopK")
 PASSING = ("Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 ZIPMAP = "ai.onnx.ml.ZipMap"  # scikit-learn's tables from class to probability: the same numbers under other names
+SHORTEST = 4  # rows of a table whose length may stand for a free size
+ATTEMPTS = 5
 TRIED = 50_000  # nodes that are converted at most to find out which of several outputs can be computed
 
 
@@ -102,15 +104,31 @@ def _converted(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conver
     """Convert what the outputs need; a file that mixes the samples of a batch of fixed size is read as without one."""
     part = pruned(graph, outputs)
     try:
-        return Converter(part, choices).run()
+        return _run(part, choices)
     except Refusal as refusal:
         whole = choices.without_batch(graph)
         if whole is None:
             raise
         try:
-            return Converter(part, whole).run()
+            return _run(part, whole)
         except Refusal as other:
             raise min(refusal, other, key=lambda r: len(str(r))) from None  # that of fewer nodes
+
+
+def _run(part: Graph, choices: Choices) -> Conversion:
+    """Convert a graph; again with smaller sizes for those that it leaves free, where those are beyond its tables."""
+    for attempt in range(1, ATTEMPTS + 1):
+        converter = Converter(part, choices)
+        try:
+            return converter.run()
+        except Refusal:
+            longest = converter.longest
+            if longest is None or longest < SHORTEST or attempt == ATTEMPTS:
+                raise
+            if choices.longest is not None and longest >= choices.longest:
+                raise
+        choices = replace(choices, longest=longest)
+    raise AssertionError("an attempt returns or raises")
 
 
 def _only(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conversion:

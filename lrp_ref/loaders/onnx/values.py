@@ -76,10 +76,11 @@ class Constant:
         """
         if self.is_fixed or not -self.probes[0].ndim <= place < 0:
             return self
-        rows = [np.moveaxis(probe, place, 0) for probe in self.probes]
-        first = self.probes[0].take([0], axis=place)
-        same = len({r.shape[1:] for r in rows}) == 1 and all((r == rows[0][:1]).all() for r in rows)
-        return Constant.fixed(first) if same else self
+        if any(p.ndim != self.probes[0].ndim or not p.shape[place] for p in self.probes):
+            return self
+        first = tuple(p.take([0], axis=place) for p in self.probes)
+        alike = all((p == one).all() for p, one in zip(self.probes, first, strict=True))
+        return Constant(first) if alike else self
 
     def integers(self) -> list[int]:
         """Return the value as a flat list of integers."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import pictures, sequences, texts, vectors
+from . import pictures, sequences, texts, transformers, vectors
 from .kind import Kind
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for part in (pictures, sequences, texts, vectors) for kind in part.KINDS
+    kind.name: kind for part in (pictures, sequences, texts, transformers, vectors) for kind in part.KINDS
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,18 @@ from torch import nn
 class Kind:
     """A kind of model.
 
-    make: the module, before its weights are moved. inputs: name → what makes the array for n samples. batch: the axis
-    of the samples, of every input.
+    make: the module, before its weights are moved. inputs: name → what makes the array for n samples, and of so many
+    steps where ``times`` are given. batch: the axis of the samples, of every input. times: lengths of the sequences
+    that an export with a free batch leaves free too; the first is that of the export. follow_time: the exporters that
+    can leave it free.
     """
 
     name: str
     make: Callable[[], nn.Module]
-    inputs: dict[str, Callable[[int], torch.Tensor]]
+    inputs: Mapping[str, Callable[..., torch.Tensor]]
     batch: int = 0
+    times: tuple[int, ...] = ()
+    follow_time: tuple[str, ...] = ("torchscript", "dynamo")
 
     def module(self) -> nn.Module:
         """The module with its fixed random weights: no bias, scale or statistic is 0 or 1, as they are at the start."""
@@ -34,10 +38,20 @@ class Kind:
                 p.data.add_(0.1 * torch.randn_like(p))
         return module
 
-    def samples(self, n: int, seed: int = 0) -> dict[str, torch.Tensor]:
-        """The inputs of n samples."""
+    def samples(self, n: int, seed: int = 0, time: int | None = None) -> dict[str, torch.Tensor]:
+        """The inputs of n samples, with sequences of some length."""
         torch.manual_seed(seed)
-        return {name: make(n) for name, make in self.inputs.items()}
+        sizes = (n, time or self.times[0]) if self.times else (n,)
+        return {name: make(*sizes) for name, make in self.inputs.items()}
+
+    def free(self, exporter: str) -> dict[str, dict[int, str]]:
+        """The axes that an exporter can leave free, and what they are called, for each input."""
+        named = {name: {self.batch: "batch"} for name in self.inputs}
+        if self.times and exporter in self.follow_time:
+            one, other = (self.samples(1, time=time) for time in self.times[:2])
+            for name, x in one.items():
+                named[name] |= {k: "time" for k in range(x.ndim) if x.shape[k] != other[name].shape[k]}
+        return named
 
 
 class Net(nn.Module):

@@ -40,6 +40,8 @@ def _where(part: Part) -> None:
 @writes(Constant)
 def _constant(part: Part) -> None:
     value = part.layer.value
+    for axis, other in part.layer.cut:
+        value = value[(slice(None),) * (axis - 1) + (slice(part.size(other)),)]
     batch = part.add("Shape", part.reads[0], tag="batch", start=0, end=1)
     shape = part.add("Concat", batch, part.integers(value.shape, "sample"), tag="shape", axis=0)
     part.end("Expand", part.weight(value[None], "value"), shape)

@@ -55,10 +55,19 @@ def _conv(part: Part) -> None:
     part.end("Add", made, part.weight(layer.bias, "bias"))
 
 
+def _as_long(part: Part, parameter: Any) -> Any:
+    """Return as much of an Affine's parameter as its input is long, whose size must be known then."""
+    for axis in part.layer.cut:
+        place = axis - 1 if parameter.ndim == 1 else axis - (part.rank - parameter.ndim)
+        if 0 <= place < parameter.ndim and parameter.shape[place] != 1:
+            parameter = parameter[(slice(None),) * place + (slice(part.size(axis)),)]
+    return parameter
+
+
 @writes(Affine)
 def _affine(part: Part) -> None:
     layer: Affine = part.layer
-    scale, shift = layer.scale, layer.shift
+    scale, shift = (None if p is None else _as_long(part, p) for p in (layer.scale, layer.shift))
     channels = part.shapes[0][1] if part.rank > 1 else None
     if scale is not None and shift is not None and scale.shape == shift.shape == (channels,):
         # The mean is 0 and the variance 1, without an epsilon: scale and shift are what they are.
