@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from ..base.arrays import Array, namespace, unbroadcast
 from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, UnsupportedError
+from ..rules.cells import Recurrent
 from ..rules.edits import ONES, ZERO, Edit
 from ..rules.rule import AnyRule, Group, Redistribution, Rule, Run, Universal
 from ..rules.share import NOTHING, Given, share
@@ -231,6 +232,11 @@ class Layer(Value):
             return ParameterError(
                 f"{name} has no rule of its own: name one in the composite, {one}, or Zero() for no relevance below it "
                 f"(lrp-ref explain --rule {name}={suggested})"
+            )
+        if isinstance(rule, Recurrent):
+            return UnsupportedError(
+                f"{rule!r} is not a rule for {name}: it is one for recurrent layers, "
+                "(lrp.layers.RecurrentLayer, lrp.rules.Recurrent()) in a composite"
             )
         return UnsupportedError(
             f"{rule!r} is not a rule for {name}: its own way is {self.own_rule or 'none'}; "

@@ -9,8 +9,20 @@ from .edits import EXACT, Stabiliser
 from .linear import Epsilon
 from .rule import AnyRule, Rule
 
-PRODUCT_RULES = ("signal", "prop", "abs", "half")
 EPSILON = Epsilon(1e-3)
+FACTORS = {  # what the two factors x_0 and x_1 of a product receive
+    "signal": "R_signal = R, R_gate = 0",
+    "prop": "R_k = x_k/(x_0 + x_1)·R",
+    "abs": "R_k = |x_k|/(|x_0| + |x_1|)·R",
+    "half": "R_k = R/2",
+}
+GATED = {  # the same for a gate g and a signal s
+    "signal": "R_signal = R, R_gate = 0",
+    "prop": "R_g = g/(g + s)·R, R_s = s/(g + s)·R",
+    "abs": "R_g = |g|/(|g| + |s|)·R, R_s = |s|/(|g| + |s|)·R",
+    "half": "R_g = R_s = R/2",
+}
+PRODUCT_RULES = tuple(FACTORS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,33 +63,53 @@ class Product(AnyRule):
 
     def formula(self) -> str:
         """Return the formula."""
-        text = {
-            "signal": "R_signal = R, R_gate = 0",
-            "prop": "R_k = x_k/(x_0 + x_1)·R",
-            "abs": "R_k = |x_k|/(|x_0| + |x_1|)·R",
-            "half": "R_k = R/2",
-        }[self.product]
         gate = "" if self.gate is None or self.product != "signal" else f"; the gate is operand {self.gate}"
         denominator = self.stabiliser.formula("z")
-        return text + gate + ("" if denominator == "z" else f"; denominators {denominator}")
+        return FACTORS[self.product] + gate + ("" if denominator == "z" else f"; denominators {denominator}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Recurrent(AnyRule):
-    """Rules inside a recurrent cell; a product of gate and signal gives all to the signal (LRP-all).
+    """Rules inside a recurrent cell: of its dense layers, of its sum, and of its products of gate and signal.
 
     ``Epsilon(ε, bias_share=δ)`` on a recurrent layer is short for ``Recurrent(Epsilon(ε, δ), Epsilon(ε, δ))``.
 
+    What a gate receives passes unchanged through its σ (and through a 1 − z or 1 − i) to its pre-activation, and the
+    dense rule takes it from there to x_t and h_{t−1}; through peepholes also to the c that the gate reads. A product
+    whose denominator is 0 is dropped, as in ``layers.Multiply``. A simple RNN has no product.
+
     Args:
-        dense: rule of the cell-input pre-activations: of g in an LSTM, n in a GRU, h_t itself in a simple RNN.
+        dense: rule of the cell-input pre-activations, of g in an LSTM, n in a GRU, h_t itself in a simple RNN; and of
+            those of the gates, where they receive something.
         state: rule of the cell's sum: c_t = i⊙g + f⊙c_{t−1} of an LSTM, h_t = (1 − z)⊙n + z⊙h_{t−1} of a GRU; a simple
             RNN has none.
+        product: how each product of gate and signal shares its relevance, as in ``Product``: "signal" (LRP-all),
+            "prop", "abs" or "half". It holds for i⊙g, f⊙c_{t−1} and o⊙tanh(c_t) of an LSTM, for (1 − z)⊙n, z⊙h_{t−1}
+            and the product with the reset gate of a GRU.
 
-    Source: Arras et al. 2017, §2; 2019, §11.3.
+    Raises:
+        ParameterError: another product.
+
+    Source: Arras et al. 2017, §2; 2019, §11.3 (LRP-all, -prop, -abs, -half).
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref.layers import LSTM
+        >>> layer = LSTM(np.ones((1, 4, 1, 1)), np.ones((1, 4, 1, 1)), np.ones((1, 4, 1)), returns="last")
+        >>> x, r = np.array([[[1.0], [-1.0]]]), np.ones((1, 1))
+        >>> for product in ("signal", "half"):
+        ...     print(product, layer.relevance_backward(x, r, Recurrent(product=product)).ravel().round(3))
+        signal [ 0.347 -0.2  ]
+        half [ 0.461 -0.528]
     """
 
     dense: Rule = EPSILON
     state: Rule = EPSILON
+    product: str = "signal"
+
+    def __post_init__(self) -> None:
+        if self.product not in PRODUCT_RULES:
+            raise ParameterError(f"Recurrent: product must be one of {', '.join(PRODUCT_RULES)}, got {self.product!r}")
 
     def with_bias(self, policy: str) -> Recurrent:
         """Return the rules under a bias policy, see ``Rule.with_bias``; the cell's sum has no bias.
@@ -89,4 +121,7 @@ class Recurrent(AnyRule):
 
     def formula(self) -> str:
         """Return the formulas."""
-        return f"cell input: {self.dense.formula()}; sum: {self.state.formula()}; products: R_signal = R, R_gate = 0"
+        gates = "" if self.product == "signal" else " and gates"
+        return (
+            f"cell input{gates}: {self.dense.formula()}; sum: {self.state.formula()}; products: {GATED[self.product]}"
+        )

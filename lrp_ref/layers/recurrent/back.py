@@ -1,13 +1,14 @@
-"""What a step back in time does in an LSTM: the derivative, and relevance under two rules in two ways."""
+"""What a step back in time does in an LSTM: the derivative, and relevance under two rules where gates take none."""
 
 from __future__ import annotations
 
 from ...arithmetic import scalar
 from ...base.arrays import Array, Namespace, namespace
 from ...fast import buffers
+from ...rules.cells import Recurrent
 from ...rules.edits import ZERO, Stabiliser
 from ...rules.rule import Group, Rule, Run
-from .shared import RelevanceBack, SharedBack
+from .shared import RelevanceBack, SignalBack
 from .steps import CELL, GATES, Tape, Weights
 
 
@@ -46,11 +47,11 @@ class DerivativeBack:
         pass
 
 
-class LSTMShared(SharedBack):
+class LSTMShared(SignalBack):
     """Any two rules: the new is i⊙g, the kept f⊙c_{t−1}, which hands what it gets to c_{t−1}."""
 
-    def __init__(self, weights: Weights, tape: Tape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, weights.of(CELL), dense, state)
+    def __init__(self, weights: Weights, tape: Tape, rule: Recurrent) -> None:
+        super().__init__(tape, weights.of(CELL), rule)
         self.tape = tape
 
     def terms(self, t: int, k: int) -> tuple[Array, Array]:
@@ -201,9 +202,9 @@ def _divide(numerator: Array, stable: Array, dead: Array | None, out: Array, xp:
     return out
 
 
-def relevance_back(weights: Weights, tape: Tape, dense: Rule, state: Rule) -> RelevanceBack:
-    """Return the way to make steps back under the rules of the cell input and of the sum c_t."""
-    below, cell = plain(dense), plain(state)
+def relevance_back(weights: Weights, tape: Tape, rule: Recurrent) -> RelevanceBack:
+    """Return the way to make steps back in which gates take none, under the rules of the cell input and of c_t."""
+    below, cell = plain(rule.dense), plain(rule.state)
     if below is None or cell is None:
-        return LSTMShared(weights, tape, dense, state)
+        return LSTMShared(weights, tape, rule)
     return PlainBack(weights, tape, below, cell)

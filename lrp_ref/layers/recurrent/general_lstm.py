@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ...arithmetic import scalar
 from ...base.arrays import Array, namespace
 from ...errors import ShapeError
-from ...rules.rule import Rule
+from ...rules.cells import Recurrent
 from ..base import Elementwise
 from .activations import Activation, function_of
-from .shared import SharedBack
+from .shared import ProductBack, SharedBack, SignalBack, diagonal, joint_layers
 from .stepwise import StepTape, Stepwise, product, transposed
 
 INPUT, FORGET, CELL, OUTPUT = 0, 1, 2, 3  # the gates of the parameters
+PEEPHOLES = {INPUT: 0, FORGET: 1, OUTPUT: 2}  # the gates that look at c, and their places in the parameter
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,7 +27,9 @@ class GeneralLSTM(Stepwise):
     f = σ(W_f x_t + U_f h_{t−1} + p_f⊙c_{t−1} + b_f) or 1 − i, c_t = f⊙c_{t−1} + i⊙g,
     o = σ(W_o x_t + U_o h_{t−1} + p_o⊙c_t + b_o), h_t = o⊙tanh(c_t).
 
-    Relevance: as in ``LSTM``; peepholes lead into gates alone, which take none.
+    Relevance: as in ``LSTM``. Peepholes are part of the dense layer of their gate, as a diagonal matrix: what the gate
+    receives arrives through them at the c that it looks at, c_{t−1} of i and f, c_t of o. What arrives at a coupled
+    f = 1 − i is i's.
 
     Args:
         weight_input: (directions, 4, hidden, features), gates in the order i, f, g, o.
@@ -81,6 +85,13 @@ class GeneralLSTM(Stepwise):
         """Return p (3, D, hidden, 1)."""
         return None if self.peephole is None else self.peephole.transpose(1, 0, 2)[..., None]
 
+    def _weights_of(self, gate: int) -> tuple[Array, ...]:
+        """Return W, U and, of a gate that looks at c, the diagonal matrix of p, (D, hidden, units) each."""
+        weights = self._of_gate(gate)[:2]
+        if self.peephole is None or gate not in PEEPHOLES:
+            return weights
+        return (*weights, diagonal(self.peephole[:, PEEPHOLES[gate]]))
+
     def _gates(self, z: Array) -> tuple[Array, Array, Array]:
         """Return i, f and g."""
         sigmoid, tanh, _ = self._functions()
@@ -114,17 +125,47 @@ class GeneralLSTM(Stepwise):
         carried = carried if p is None else carried + to_i * p[INPUT] + to_f * p[FORGET]
         return to_z, transposed(self._by_gate()[1], to_z), carried
 
-    def _relevance(self, tape: StepTape, dense: Rule, state: Rule) -> SharedBack:
-        return _RelevanceSteps(self, tape, dense, state)
+    def _relevance(self, tape: StepTape, rule: Recurrent) -> SharedBack:
+        return _RelevanceSteps(self, tape, rule) if rule.product == "signal" else GatesBack(self, tape, rule)
 
 
-class _RelevanceSteps(SharedBack):
+class _RelevanceSteps(SignalBack):
     """The new is i⊙g, the kept f⊙c_{t−1}, which hands what it gets to c_{t−1}."""
 
-    def __init__(self, layer: GeneralLSTM, tape: StepTape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, layer._of_gate(CELL), dense, state)
+    def __init__(self, layer: GeneralLSTM, tape: StepTape, rule: Recurrent) -> None:
+        super().__init__(tape, layer._of_gate(CELL), rule)
         self.layer, self.tape = layer, tape
 
     def terms(self, t: int, k: int) -> tuple[Array, Array]:
         i, f, g = self.layer._gates(self.tape.z[t, :, k])
         return (i * g).T, (f * self.tape.states[1][t, k]).T
+
+
+class GatesBack(ProductBack):
+    """Gates take relevance: o from h_t, i and f from the terms of c_t; peepholes take it on to c_t and c_{t−1}."""
+
+    def __init__(self, layer: GeneralLSTM, tape: StepTape, rule: Recurrent) -> None:
+        super().__init__(tape, rule)
+        self.layer, self.tape, self.functions = layer, tape, layer._functions()
+        self.below = [joint_layers(layer._weights_of(gate), layer.bias[:, gate]) for gate in range(layer.gates)]
+
+    def through(self, at: int, k: int, h: Array, c: Array) -> tuple[Array, Array, Array]:
+        (sigmoid, _, out), z, cells = self.functions, self.tape.z[at, :, k], self.tape.states[1]
+        (i, f, g), before, now = (gate.T for gate in self.layer._gates(z)), cells[at, k].T, cells[at + 1, k].T
+        to_o, to_now = self.through_product(sigmoid.forward(z[OUTPUT]).T, out.forward(now), h)
+        x, below, peeped = self._through_gate(OUTPUT, at, k, now, to_o)
+        to_new, to_kept = self.through_sum(i * g, f * before, c + to_now + peeped)
+        to_i, to_g = self.through_product(i, g, to_new)
+        to_f, carried = self.through_product(f, before, to_kept)
+        gates = {INPUT: to_i + to_f} if self.layer.coupled else {INPUT: to_i, FORGET: to_f}
+        for gate, arrived in (*gates.items(), (CELL, to_g)):
+            to_x, to_h, peeped = self._through_gate(gate, at, k, before, arrived)
+            x, below, carried = x + to_x, below + to_h, carried + peeped
+        return x, below, carried
+
+    def _through_gate(self, gate: int, at: int, k: int, cell: Array, arrived: Array) -> tuple[Array, Array, Array]:
+        """Return what x_t, h_{t−1} and the c that a gate looks at receive from what arrives at its pre-activation."""
+        peeps = self.layer.peephole is not None and gate in PEEPHOLES
+        reads = (*self.before(at, k), cell) if peeps else self.before(at, k)
+        x, h, *peeped = self.through_joint(self.below[gate][k], reads, arrived, self.tape.z[at, gate, k].T)
+        return x, h, peeped[0] if peeped else arrived * scalar(0, arrived)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...arithmetic import scalar
 from ...base.arrays import Array, namespace
 from ...errors import ParameterError, ShapeError
-from ...rules.rule import Rule
+from ...rules.cells import Recurrent
 from ..base import Linear
 from .activations import Activation, function_of
-from .shared import GatedDense, SharedBack
+from .shared import GatedDense, ProductBack, SharedBack, SignalBack, diagonal, joint_layers
 from .stepwise import StepTape, Stepwise, product, transposed
 
 RESET, UPDATE, NEW = 0, 1, 2  # the gates of the parameters
@@ -24,10 +25,12 @@ class GRU(Stepwise):
     Formula: (r, z) = σ(W x_t + U h_{t−1} + b), h_t = (1 − z)⊙n + z⊙h_{t−1}, and with the reset gate after the product
     n = tanh(W_n x_t + b_n + r⊙(U_n h_{t−1} + c)), before it n = tanh(W_n x_t + U_n (r⊙h_{t−1}) + b_n).
 
-    Relevance: gates take none (LRP-all); the ε-rule splits h_t into (1 − z)⊙n and z⊙h_{t−1}; the dense rule takes R_n
+    Relevance: the ε-rule splits h_t into (1 − z)⊙n and z⊙h_{t−1}. Gates take none (LRP-all): the dense rule takes R_n
     to x_t and h_{t−1}, r being a constant there: with the reset gate after the product its weights are (W_n, r⊙U_n)
-    and its bias b_n + r⊙c. What arrives at the initial state, and relevance of sequence outputs after a sample's end,
-    is in the ledger as dropped.
+    and its bias b_n + r⊙c. Under another product rule the dense rule takes R_n to x_t and q = r⊙(U_n h_{t−1} + c), of
+    which n is the tanh of W_n x_t + q + b_n, or to x_t and q = r⊙h_{t−1}; the product rule takes R_q to r and the other
+    factor, and the dense rule what U_n h_{t−1} + c gets to h_{t−1}, and what r and z get to x_t and h_{t−1}. What
+    arrives at the initial state, and relevance of sequence outputs after a sample's end, is in the ledger as dropped.
 
     Args:
         weight_input: (directions, 3, hidden, features), gates in the order r, z, n, as PyTorch has them.
@@ -109,15 +112,15 @@ class GRU(Stepwise):
         below = h * keep + to_h + transposed(u[:NEW], to_gates)
         return xp.concatenate((to_gates, to_new[None])), below, c
 
-    def _relevance(self, tape: StepTape, dense: Rule, state: Rule) -> SharedBack:
-        return _RelevanceSteps(self, tape, dense, state)
+    def _relevance(self, tape: StepTape, rule: Recurrent) -> SharedBack:
+        return _RelevanceSteps(self, tape, rule) if rule.product == "signal" else _GatesBack(self, tape, rule)
 
 
-class _RelevanceSteps(SharedBack):
+class _RelevanceSteps(SignalBack):
     """The new is (1 − z)⊙n, the kept z⊙h_{t−1}; what both hand down arrives at h_{t−1}."""
 
-    def __init__(self, layer: GRU, tape: StepTape, dense: Rule, state: Rule) -> None:
-        super().__init__(tape, layer._of_gate(NEW), dense, state)
+    def __init__(self, layer: GRU, tape: StepTape, rule: Recurrent) -> None:
+        super().__init__(tape, layer._of_gate(NEW), rule)
         self.layer, self.tape, (self.gate, self.tanh) = layer, tape, layer._functions()
         self.weights = [(layer.weight_input[k, NEW].T, layer.weight_hidden[k, NEW].T) for k in range(tape.h.shape[1])]
 
@@ -133,6 +136,36 @@ class _RelevanceSteps(SharedBack):
         whole = r * 0 + bias if c is None else bias + r * c[k]
         return GatedDense(*self.weights[k], r, whole), self.xp.concatenate((x, h), axis=1)
 
-    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        through_n, kept = super().step(t, h, c)
-        return through_n + kept, c
+    def through(self, at: int, k: int, h: Array, c: Array) -> tuple[Array, Array, Array]:
+        x, through_n, kept = super().through(at, k, h, c)
+        return x, through_n + kept, c
+
+
+class _GatesBack(ProductBack):
+    """Gates take relevance: z and 1 − z from the terms of h_t, r from what n reads of h_{t−1}."""
+
+    def __init__(self, layer: GRU, tape: StepTape, rule: Recurrent) -> None:
+        super().__init__(tape, rule)
+        self.layer, self.tape, (self.gate, self.tanh) = layer, tape, layer._functions()
+        self.gates = {gate: joint_layers(layer._of_gate(gate)[:2], layer.bias[:, gate]) for gate in (RESET, UPDATE)}
+        w, u, b = layer._of_gate(NEW)
+        ones = self.xp.zeros(b.shape, dtype=b.dtype) + scalar(1, b)
+        self.new = joint_layers((w, diagonal(ones) if layer.reset_after else u), b)
+        self.recurrent = joint_layers((u,), layer.bias_hidden)
+
+    def through(self, at: int, k: int, h: Array, c: Array) -> tuple[Array, Array, Array]:
+        z, (x, before) = self.tape.z[at, :, k], self.before(at, k)
+        (r, keep), n = (self.gate.forward(z[gate]).T for gate in (RESET, UPDATE)), self.tanh.forward(z[NEW]).T
+        to_new, to_kept = self.through_sum((1 - keep) * n, keep * before, h)
+        to_left, to_n = self.through_product(1 - keep, n, to_new)
+        to_keep, below = self.through_product(keep, before, to_kept)
+        # The reset gate multiplies what n reads: the whole U h + c, or h itself.
+        whole = self.recurrent[k].forward(before) if self.layer.reset_after else before
+        received, to_gated = self.through_joint(self.new[k], (x, r * whole), to_n, z[NEW].T)
+        to_r, to_whole = self.through_product(r, whole, to_gated)
+        reset_after = self.layer.reset_after
+        below = below + (self.through_dense(self.recurrent[k], before, to_whole, whole) if reset_after else to_whole)
+        for gate, arrived in ((RESET, to_r), (UPDATE, to_left + to_keep)):
+            to_x, to_h = self.through_joint(self.gates[gate][k], (x, before), arrived, z[gate].T)
+            received, below = received + to_x, below + to_h
+        return received, below, c

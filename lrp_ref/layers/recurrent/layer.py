@@ -6,14 +6,15 @@ order in which each direction reads: (T, D, units, N).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any, ClassVar, Protocol
 
 from ...arithmetic import scalar
 from ...base.arrays import Array, Namespace, namespace, require_dtype, require_indices, sample_sum
-from ...errors import ParameterError, ShapeError
+from ...errors import ParameterError, ShapeError, UnsupportedError
 from ...fast import buffers
+from ...rules.cells import Product, Recurrent
 from ...rules.edits import ZERO
 from ...rules.rule import AnyRule, Redistribution, Rule, WithBias
 from ...rules.share import Given
@@ -98,8 +99,8 @@ class RecurrentLayer(Layer):
         """Return the steps back of the derivative."""
         raise NotImplementedError
 
-    def _relevance(self, tape: Any, dense: Rule, state: Rule) -> Accounted:
-        """Return the steps back of relevance, under the rules of the dense layer and of the cell's sum."""
+    def _relevance(self, tape: Any, rule: Recurrent) -> Accounted:
+        """Return the steps back of relevance, under the rules of dense layers, of the cell's sum and of products."""
         raise NotImplementedError
 
     # -- inputs -------------------------------------------------------------------------------------------------
@@ -269,14 +270,13 @@ class RecurrentLayer(Layer):
     def _redistribute_taped(
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, given: Given
     ) -> Redistribution:
-        dense, state = self._rules(rule)
-        tape = given.tape
+        rules, tape = self._rules(rule), given.tape
         z = self._outputs(tape, xs) if given.z is None else given.z
         outputs = z if isinstance(z, tuple) else (z,)
         self._expect(relevances, len(outputs))
         for relevance, output in zip(relevances, outputs, strict=True):
             same_shape(self, relevance, output)
-        back = self._relevance(tape, dense, state)
+        back = self._relevance(tape, rules)
         received = self._steps_back(xs, relevances if self.returns == "all" else relevances[0], tape, back)
         dropped = back.dropped
         if self.lengths and self.returns != "last":
@@ -293,22 +293,26 @@ class RecurrentLayer(Layer):
         ended = xp.arange(sequence.shape[1]) >= xs[1][:, None]
         return sample_sum(xp.where(ended[..., None], sequence, scalar(0, sequence)))
 
-    def _rules(self, rule: AnyRule | None) -> tuple[Rule, Rule]:
-        """Return the rules of the dense layer and of the cell's sum, which has no bias for a policy to change."""
+    def _rules(self, rule: AnyRule | None) -> Recurrent:
+        """Return the rules inside the cell; its sum has no bias for a policy to change."""
+        if isinstance(rule, Recurrent):
+            return rule
         if isinstance(rule, WithBias):
-            return rule, self._rules(rule.rule)[1]
+            return replace(self._rules(rule.rule), dense=rule)
         if isinstance(rule, Rule):
             biases = [run.bias for group in rule.groups for run in group.runs]
             if len(biases) == 1 and ZERO not in biases:
-                return rule, rule
+                return Recurrent(rule, rule)
             raise ParameterError(
                 f"{type(self).__name__}: {rule!r} holds for its dense layer only; say what the cell's sum gets: "
                 "lrp.rules.Recurrent(dense=..., state=lrp.rules.Epsilon(1e-3))"
             )
-        dense, state = getattr(rule, "dense", None), getattr(rule, "state", None)
-        if dense is None or state is None:
-            raise self._refuse(rule)
-        return dense, state
+        if isinstance(rule, Product):
+            raise UnsupportedError(
+                f"{rule!r} is not a rule for {type(self).__name__}: for the products inside a cell give "
+                f"lrp.rules.Recurrent(product={rule.product!r})"
+            )
+        raise self._refuse(rule)
 
 
 def _zeros(shape: tuple[int, ...], like: Array, xp: Namespace) -> Array:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...base.arrays import Array, namespace
-from ...rules.rule import Rule
+from ...rules.cells import Recurrent
 from .back import DerivativeBack, relevance_back
+from .general_lstm import GatesBack, GeneralLSTM
 from .layer import RecurrentLayer
 from .shared import RelevanceBack
 from .steps import Tape, Weights, steps_forward
+from .stepwise import StepTape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,9 +22,10 @@ class LSTM(RecurrentLayer):
     Formula: (i, f, o) = σ(W x_t + U h_{t−1} + b), g = tanh(W_g x_t + U_g h_{t−1} + b_g),
     c_t = f⊙c_{t−1} + i⊙g, h_t = o⊙tanh(c_t).
 
-    Relevance: gates take none (LRP-all): R_{c_t} += R_{h_t}; the ε-rule splits c_t into i⊙g and f⊙c_{t−1}; the
-    dense rule takes R_g to x_t and h_{t−1}. What arrives at the initial state, and relevance of sequence outputs
-    after a sample's end, is in the ledger as dropped.
+    Relevance: the product rule takes R_{h_t} to o and tanh(c_t), which passes it on to c_t; the ε-rule splits c_t into
+    i⊙g and f⊙c_{t−1}, and the product rule those; the dense rule takes what g and the gates receive to x_t and h_{t−1}.
+    By default gates take none (LRP-all), so that R_{c_t} += R_{h_t}. What arrives at the initial state, and relevance
+    of sequence outputs after a sample's end, is in the ledger as dropped.
 
     Args:
         weight_input: (directions, 4, hidden, features), gates in the order i, f, g, o.
@@ -55,13 +58,20 @@ class LSTM(RecurrentLayer):
         return steps_forward(self._weights(), read, (h, c), keep)
 
     def _more_states(self, tape: Tape, xs: tuple[Array, ...]) -> tuple[Array, ...]:
-        cells = namespace(tape.h).empty(tape.h.shape, dtype=tape.h.dtype)
-        cells[0] = xs[-1].transpose(1, 2, 0) if self.state else 0.0
-        cells[1:] = tape.parts[:, 0] + tape.parts[:, 1]
-        return (cells,)
+        return (tape.cells,)
 
     def _derivative(self, tape: Tape) -> DerivativeBack:
         return DerivativeBack(self._weights(), tape)
 
-    def _relevance(self, tape: Tape, dense: Rule, state: Rule) -> RelevanceBack:
-        return relevance_back(self._weights(), tape, dense, state)
+    def _relevance(self, tape: Tape, rule: Recurrent) -> RelevanceBack:
+        if rule.product == "signal":
+            return relevance_back(self._weights(), tape, rule)
+        general = GeneralLSTM(self.weight_input, self.weight_hidden, self.bias, self.direction)
+        return GatesBack(general, self._tape_of_gates(tape), rule)
+
+    def _tape_of_gates(self, tape: Tape) -> StepTape:
+        """Return the tape of the general LSTM, with z of all gates, which the loop forward does not keep."""
+        (steps, count, features, n), gates = tape.x.shape, range(self.gates)
+        rows = self._weights().rows(gates).reshape(count, self.gates * self.hidden, features + 1 + self.hidden)
+        z = namespace(rows).matmul(rows, tape.read[:-1]).reshape(steps, count, self.gates, self.hidden, n)
+        return StepTape(tape.x, (tape.h, tape.cells), z.transpose(0, 2, 1, 3, 4))

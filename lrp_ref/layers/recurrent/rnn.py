@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...base.arrays import Array
+from ...rules.cells import Recurrent
 from ...rules.rule import AnyRule, Rule
 from ..base import Elementwise
 from .activations import Activation, function_of
-from .shared import SharedBack
+from .shared import SignalBack
 from .stepwise import StepTape, Stepwise, product, transposed
 
 
@@ -66,16 +67,16 @@ class RNN(Stepwise):
         to_z = h * self._function().slope(z)
         return to_z, transposed(self._by_gate()[1], to_z), c
 
-    def _relevance(self, tape: StepTape, dense: Rule, state: Rule) -> SharedBack:
-        return _RelevanceSteps(tape, self._of_gate(0), dense, state)
+    def _relevance(self, tape: StepTape, rule: Recurrent) -> SignalBack:
+        return _RelevanceSteps(tape, self._of_gate(0), rule)
 
-    def _rules(self, rule: AnyRule | None) -> tuple[Rule, Rule]:
+    def _rules(self, rule: AnyRule | None) -> Recurrent:
         """Return the rule of the dense layer, twice: there is nothing else, and so any rule for it is enough."""
-        return (rule, rule) if isinstance(rule, Rule) else super()._rules(rule)
+        return Recurrent(rule, rule) if isinstance(rule, Rule) else super()._rules(rule)
 
 
-class _RelevanceSteps(SharedBack):
-    """Nothing is kept: h_t is the new alone."""
+class _RelevanceSteps(SignalBack):
+    """Nothing is kept, and nothing is multiplied: h_t is the new alone."""
 
     def terms(self, t: int, k: int) -> None:
         return None

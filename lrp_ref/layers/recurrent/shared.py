@@ -1,19 +1,21 @@
-"""A step back of relevance under any two rules: the sum of a cell, and the dense layer below it.
+"""A step back of relevance under any rules: the dense layers of a cell, its sum, and its products.
 
-Source: Arras et al. 2017, §2: products give all to the signal, gates take none.
+Source: Arras et al. 2017, §2 (products give all to the signal, gates take none), and 2019, §11.3 (other product rules).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...arithmetic import scalar
 from ...base.arrays import Array, namespace
+from ...rules.cells import Product, Recurrent
 from ...rules.edits import KEEP, Edit
-from ...rules.rule import Rule
 from ...rules.share import Given, share
 from ..base import Linear
+from ..bilinear import Multiply
 from ..dense import Dense
 from ..merge import Add
 from .steps import Recorded
@@ -41,7 +43,69 @@ class RelevanceBack:
 
 
 class SharedBack(RelevanceBack):
-    """Any two rules: every step is two linear layers, one direction after the other.
+    """Base of steps back under any rules, of which every part is a layer: one direction after the other.
+
+    A cell says with ``through`` what a step of one direction is.
+    """
+
+    def __init__(self, tape: Recorded, rule: Recurrent) -> None:
+        super().__init__(tape)
+        self.x, self.h, self.rule = tape.x, tape.h, rule
+
+    def through(self, at: int, k: int, h: Array, c: Array) -> tuple[Array, Array, Array]:
+        """Return what x_t, h_{t−1} and c_{t−1} receive from what arrives at h_t and c_t, all (N, units).
+
+        Args:
+            at: the step, in the order in which the direction reads.
+            k: the direction.
+            h, c: what arrives; the c of a cell that has none is 0, and stays so.
+        """
+        raise NotImplementedError
+
+    def enter(self, steps: slice) -> None:
+        self.start = steps.start
+
+    def leave(self, steps: slice) -> None:
+        pass
+
+    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
+        """Return what arrives at h_{t−1} and c_{t−1}."""
+        at, to_h, to_c = self.start + t, [], []
+        for k in range(h.shape[0]):
+            x, below_h, below_c = self.through(at, k, h[k].T, c[k].T)
+            self.x[at, k] = x.T
+            to_h.append(below_h.T)
+            to_c.append(below_c.T)
+        return self.xp.stack(to_h), self.xp.stack(to_c)
+
+    # -- the parts of a step ------------------------------------------------------------------------------------
+
+    def through_dense(self, layer: Linear, read: Array, arrived: Array, z: Array | None = None) -> Array:
+        """Return what a dense layer hands to all that it reads (N, in); ``z`` is its output, where it is known."""
+        return self._entered(share(layer, (read,), arrived, self.rule.dense, Given(z=z)))[0]
+
+    def through_sum(self, new: Array, kept: Array, arrived: Array) -> tuple[Array, Array]:
+        """Return what the new and the kept receive."""
+        to_new, to_kept = self._entered(share(CellSum(), (new, kept), arrived, self.rule.state, Given(z=new + kept)))
+        return to_new, to_kept
+
+    def through_product(self, gate: Array, signal: Array, arrived: Array) -> tuple[Array, Array]:
+        """Return what gate and signal receive."""
+        told = Multiply(gate=0).redistribute((gate, signal), arrived, Product(self.rule.product))
+        to_gate, to_signal = self._entered(told)
+        return to_gate, to_signal
+
+    def _entered(self, told: Any) -> tuple[Array, ...]:
+        """Enter the account of a part, and return what its operands received."""
+        self.bias = self.bias + told.bias
+        self.stabiliser = self.stabiliser + told.stabiliser
+        self.dropped = self.dropped + told.dropped
+        relevances: tuple[Array, ...] = told.relevances
+        return relevances
+
+
+class SignalBack(SharedBack):
+    """Products give all to the signal: every step is two linear layers.
 
     A cell says with ``terms`` what its sum is of, and with ``below`` what makes the new, if that is no dense layer over
     (x_t, h_{t−1}).
@@ -49,15 +113,12 @@ class SharedBack(RelevanceBack):
     Args:
         tape: of the steps.
         new: W (D, hidden, features), U (D, hidden, hidden) and b (D, hidden) of what makes the new.
-        dense, state: the rules of the dense layer and of the sum.
+        rule: the rules of the dense layer and of the sum.
     """
 
-    def __init__(self, tape: Recorded, new: tuple[Array, Array, Array], dense: Rule, state: Rule) -> None:
-        super().__init__(tape)
-        (w, u, b), self.x, self.h = new, tape.x, tape.h
-        joint = self.xp.concatenate((w, u), axis=2)
-        self.layers = [Dense(joint[k].T, b[k]) for k in range(joint.shape[0])]
-        self.dense, self.state = dense, state
+    def __init__(self, tape: Recorded, new: tuple[Array, Array, Array], rule: Recurrent) -> None:
+        super().__init__(tape, rule)
+        self.layers = joint_layers(new[:2], new[2])
 
     def terms(self, t: int, k: int) -> tuple[Array, Array] | None:
         """Return what direction k sums at step t, the new and the kept (N, hidden); None in a cell without a sum."""
@@ -67,41 +128,43 @@ class SharedBack(RelevanceBack):
         """Return the dense layer that makes the new from x_t and h_{t−1}, and what it reads, (N, features + hidden)."""
         return self.layers[k], self.xp.concatenate((self.x[t, k], self.h[t, k]), axis=0).T
 
-    def enter(self, steps: slice) -> None:
-        self.start = steps.start
+    def through(self, at: int, k: int, h: Array, c: Array) -> tuple[Array, Array, Array]:
+        """Return what the dense layer hands to x_t and h_{t−1}, and what the sum hands to the kept."""
+        arrived, terms, features = h + c, self.terms(at, k), self.x.shape[2]
+        to_new, kept = (arrived, arrived * scalar(0, arrived)) if terms is None else self.through_sum(*terms, arrived)
+        received = self.through_dense(*self.below(at, k), to_new)
+        return received[:, :features], received[:, features:], kept
 
-    def leave(self, steps: slice) -> None:
-        pass
 
-    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
-        """Return what arrives at h_{t−1} through the dense layer, and what the sum hands to the kept."""
-        at, to_h, to_kept = self.start + t, [], []
-        for k in range(h.shape[0]):
-            to_new, kept = self._through_the_sum(at, k, h[k].T + c[k].T)
-            layer, read = self.below(at, k)
-            told = share(layer, (read,), to_new, self.dense)
-            self._enter_account(told)
-            (received,) = told.relevances
-            features = self.x.shape[2]
-            self.x[at, k] = received[:, :features].T
-            to_h.append(received[:, features:].T)
-            to_kept.append(kept.T)
-        return self.xp.stack(to_h), self.xp.stack(to_kept)
+class ProductBack(SharedBack):
+    """Base of steps in which gates receive relevance, too."""
 
-    def _through_the_sum(self, at: int, k: int, arrived: Array) -> tuple[Array, Array]:
-        terms = self.terms(at, k)
-        if terms is None:
-            return arrived, arrived * scalar(0, arrived)
-        new, kept = terms
-        told = share(CellSum(), (new, kept), arrived, self.state, Given(z=new + kept))
-        self._enter_account(told)
-        to_new, to_kept = told.relevances
-        return to_new, to_kept
+    def before(self, at: int, k: int) -> tuple[Array, Array]:
+        """Return x_t and h_{t−1}, (N, units)."""
+        return self.x[at, k].T, self.h[at, k].T
 
-    def _enter_account(self, told: Any) -> None:
-        self.bias = self.bias + told.bias
-        self.stabiliser = self.stabiliser + told.stabiliser
-        self.dropped = self.dropped + told.dropped
+    def through_joint(
+        self, layer: Linear, reads: Sequence[Array], arrived: Array, z: Array | None = None
+    ) -> list[Array]:
+        """Return what each of several arrays (N, units) receives that a dense layer reads next to each other."""
+        received, parts, start = self.through_dense(layer, self.xp.concatenate(reads, axis=1), arrived, z), [], 0
+        for read in reads:
+            parts.append(received[:, start : start + read.shape[1]])
+            start += read.shape[1]
+        return parts
+
+
+def joint_layers(weights: Sequence[Array], bias: Array | None) -> list[Dense]:
+    """Return a dense layer for each direction over what the weights (D, hidden, units) are for; bias (D, hidden)."""
+    joint = namespace(*weights).concatenate(weights, axis=2)
+    return [Dense(joint[k].T, None if bias is None else bias[k]) for k in range(joint.shape[0])]
+
+
+def diagonal(entries: Array) -> Array:
+    """Return the matrices (D, hidden, hidden) of products with a vector, entries (D, hidden)."""
+    xp = namespace(entries)
+    units = xp.arange(entries.shape[1])
+    return xp.where(units[:, None] == units, entries[..., None], scalar(0, entries))
 
 
 class CellSum(Add):

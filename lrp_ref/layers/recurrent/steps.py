@@ -56,12 +56,14 @@ class Tape:
             steps, the last ones, if no more was kept.
         parts: (T, 2, D, hidden, N), f⊙c_{t−1} and i⊙g, whose sum is c_t.
         z: pre-activations (T, gates, D, hidden, N) of g, or of g, f, i and o, those of f, i and o halved.
+        start: c before the first step, (D, hidden, N).
         features: number of them.
     """
 
     read: Array
     parts: Array
     z: Array
+    start: Array
     features: int
 
     @property
@@ -73,6 +75,14 @@ class Tape:
     def h(self) -> Array:
         """(T + 1, D, hidden, N), the states before each step, and the last."""
         return self.read[:, :, self.features + 1 :]
+
+    @property
+    def cells(self) -> Array:
+        """(T + 1, D, hidden, N), c before each step, and the last."""
+        cells = namespace(self.read).empty(self.h.shape, dtype=self.read.dtype)
+        cells[0] = self.start
+        cells[1:] = self.parts[:, 0] + self.parts[:, 1]
+        return cells
 
 
 def steps_forward(weights: Weights, xs: Sequence[Array], start: tuple[Array, Array], keep: str) -> Tape:
@@ -130,7 +140,7 @@ def steps_forward(weights: Weights, xs: Sequence[Array], start: tuple[Array, Arr
             add(part[0], part[1], c)
             tanh(c, squashed)
             multiply(output, squashed, states[t + 1])
-    return Tape(read[: many + 1], parts, kept, features)
+    return Tape(read[: many + 1], parts, kept, start[1], features)
 
 
 # -- back ---------------------------------------------------------------------------------------------------------
