@@ -33,9 +33,10 @@ from .elementwise import (
 )
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
-from .normalization import LocalResponseNorm, Normalize
+from .normalization import Normalize
 from .pooling import AveragePool, MaxPool, SumPool
 from .recurrent.general_lstm import GeneralLSTM
 from .recurrent.gru import GRU
@@ -44,6 +45,7 @@ from .recurrent.lstm import LSTM
 from .recurrent.rnn import RNN
 from .reduction import GlobalAveragePool, Mean, Sum
 from .route import Flatten, Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
+from .scan import SelectiveScan
 from .softmax import Softmax
 from .thresholds import Bounds, Shrink, ThresholdedReLU
 
@@ -97,6 +99,7 @@ LAYERS: dict[str, type[Layer]] = {
         ReLU,
         Reshape,
         SELU,
+        SelectiveScan,
         Shrink,
         SiLU,
         Sigmoid,
@@ -172,6 +175,7 @@ __all__ = [
     "RecurrentLayer",
     "Reshape",
     "Route",
+    "SelectiveScan",
     "Shrink",
     "SiLU",
     "Sigmoid",

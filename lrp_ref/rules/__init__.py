@@ -1,13 +1,16 @@
 """Every published rule, as data; ``rule.formula()`` prints the formula from the groups that are executed.
 
 ``linear`` has the rules for dense, convolution and all other linear layers, which :func:`lrp_ref.rules.share.share`
-executes; ``universal`` those for any layer; ``cells`` those of products and recurrent cells; ``teaching`` examples of
-what a decomposition may look like.
+executes; ``universal`` those for any layer; ``cells`` those of products and recurrent cells, ``local_response`` those
+of local response normalisation, ``scan`` those of selective scans; ``teaching`` examples of what a decomposition may
+look like.
 """
 
 from .cells import Product, Recurrent
 from .linear import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, WSquare, ZBox, ZPlus
+from .local_response import ResponseNorm
 from .rule import AnyRule, Rule, Universal
+from .scan import Selection
 from .teaching import AllToOne, Natural, Uniform
 from .universal import BetaSmooth, Deconv, Gradient, Guided, Pass, Taylor, Zero
 
@@ -15,7 +18,7 @@ RULES: dict[str, type[AnyRule]] = {
     rule.__name__: rule
     for rule in (
         AllToOne, AlphaBeta, BetaSmooth, Deconv, Epsilon, Flat, Gamma, GeneralizedGamma, Gradient, Guided, LRP0,
-        Natural, Pass, Product, Recurrent, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
+        Natural, Pass, Product, Recurrent, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
     )
 }  # fmt: skip
 
@@ -37,7 +40,9 @@ __all__ = [
     "Pass",
     "Product",
     "Recurrent",
+    "ResponseNorm",
     "Rule",
+    "Selection",
     "Taylor",
     "Uniform",
     "Universal",

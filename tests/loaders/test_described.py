@@ -82,6 +82,10 @@ def cases() -> list[Any]:
         ([nn.InstanceNorm2d(3, eps=0.1, affine=True)],
          [{"InstanceNorm2d": "0", "eps": 0.1, "affine": True, "num_features": 3}], image),
         ([nn.InstanceNorm3d(2)], [{"InstanceNorm3d": "0"}], cube),
+        ([nn.LocalResponseNorm(3)], [{"LocalResponseNorm": 3}], image),
+        ([nn.LocalResponseNorm(4, 0.5, 0.6, 2)], [{"LocalResponseNorm": 4, "alpha": 0.5, "beta": 0.6, "k": 2}],
+         (7, 3, 2)),
+        ([nn.LocalResponseNorm(2, 0.5)], [{"LocalResponseNorm": {}, "size": 2, "alpha": 0.5}], line),
         ([nn.PReLU()], [{"PReLU": "0"}], image),
     ]  # fmt: skip
     plain = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,8 @@ import pytest
 from onnx_graphs import Step, agrees, helper, number, onnx, run_ort, weight, whole, write
 
 import lrp_ref as lrp
-from lrp_ref.errors import LrpError, ParameterError, UnsupportedError
-from lrp_ref.layers import Affine, Multiply, Normalize, Softmax
+from lrp_ref.errors import LrpError, UnsupportedError
+from lrp_ref.layers import Affine, LocalResponseNorm, Multiply, Normalize, Softmax
 from lrp_ref.loaders import load
 
 BUG = Path(__file__).parents[2].parent / "shared" / "bug-inputs"
@@ -87,14 +90,91 @@ def test_a_window_of_local_response_may_be_declared_as_wide_as_a_file_likes(tmp_
     np.testing.assert_allclose(load(path).forward(x), x / 15**0.75, rtol=1e-6)
 
 
-def test_local_response_has_no_rule_yet_and_says_which_may_be_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.onnx", [("LRN", ["x"], {"size": 3, "name": "norm1"})], shape=("N", 3, 2))
-    net, x = load(path), X[:1, :3, 0, :2]
-    with pytest.raises(ParameterError, match=r"LocalResponseNorm has no rule of its own: name one .*Pass\(\)"):
-        lrp.explain(net, x, start=np.ones((1, 3, 2), np.float32))
+def test_local_response_is_explained_in_its_own_way_and_by_the_rule_that_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.onnx", [("LRN", ["x"], {"size": 3, "alpha": 3.0, "name": "norm1"})], shape=("N", 3, 2))
+    net, x, start = load(path).astype("float64"), X[:1, :3, 0, :2].astype(np.float64), np.ones((1, 3, 2))
+    e = lrp.explain(net, x, start=start, composite="epsilon")
+    assert e.plan[0].label == "taylor: R_i = Σ_k z_ik/(Σ_j z_jk)·R_k"
+    np.testing.assert_allclose(e.relevance, net.nodes[0].layer.relevance_backward(x, start), rtol=1e-15)
+    assert e.ledger.residual < 1e-15
     composite = [(lrp.layers.LocalResponseNorm, lrp.rules.Pass())]
-    e = lrp.explain(net, x, start=np.ones((1, 3, 2), np.float32), composite=composite)
-    assert e.ledger.residual == 0
+    assert np.array_equal(lrp.explain(net, x, start=start, composite=composite).relevance, start)
+
+
+RESPONSE: dict[str, tuple[list[Step], dict[str, Any]]] = {
+    "": ([], {}),
+    "one more behind": ([], {"pads": whole(0, 0, 1, 0, 0, 0, 2, 0)}),
+    "no power": ([("Pow", ["d", "one"], {"outputs": ["e"]})], {}),
+    "no factor": ([("Identity", ["a"], {"outputs": ["m"]})], {}),
+    "a further window": ([], {"pads": whole(0, 0, 3, 0, 0, 0, 0, 0)}),
+    "another filling": ([("Pad", ["q", "pads", "one"], {"outputs": ["p"]})], {}),
+    "space": ([("AveragePool", ["p"], {"kernel_shape": [4, 3], "pads": [0, 1, 0, 1], "outputs": ["w"]})], {}),
+    "numbers of channels": ([], {"k": weight(1, 4, 1) + 3}),
+    "another signal": ([("Mul", ["z", "z"], {"outputs": ["s"]})], {}),
+    "a cube": ([("Mul", ["x", "z"], {"outputs": ["s"]})], {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESPONSE)
+def test_local_response_that_is_written_out_is_one_layer(name: str, tmp_path: Path) -> None:
+    """As PyTorch writes it, for an even window; and what only looks like it."""
+    others, given = RESPONSE[name]
+    steps: list[Step] = [
+        ("Mul", ["x", "x"], {"outputs": ["z"]}), ("Identity", ["z"], {"outputs": ["s"]}),
+        ("Unsqueeze", ["s", "first"], {"outputs": ["q"]}), ("Pad", ["q", "pads"], {"outputs": ["p"]}),
+        ("AveragePool", ["p"], {"kernel_shape": [4, 1], "outputs": ["w"]}),
+        ("Squeeze", ["w", "first"], {"outputs": ["a"]}), ("Mul", ["a", "alpha"], {"outputs": ["m"]}),
+        ("Add", ["m", "k"], {"outputs": ["d"]}), ("Pow", ["d", "beta"], {"outputs": ["e"]}),
+        ("Div", ["x", "e"], {}),
+    ]  # fmt: skip
+    instead = {more["outputs"][0]: (op, reads, more) for op, reads, more in others}
+    steps = [instead.get(more.get("outputs", [""])[0], (op, reads, more)) for op, reads, more in steps]
+    constants = {"first": whole(1), "pads": whole(0, 0, 2, 0, 0, 0, 1, 0), "alpha": number(0.5), "k": number(1.5),
+                 "beta": number(0.75), "one": number(1), **given}  # fmt: skip
+    used = {n: a for n, a in constants.items() if any(n in reads for _, reads, _ in steps)}
+    path = write(tmp_path / "m.onnx", steps, shape=("N", 4, 5), weights=used, opset=17)
+    net = agrees(path, np.abs(X[:, :4, 0]) if "cube" in name else X[:, :4, 0])
+    found = {
+        "": LocalResponseNorm(4, 0.5, 0.75, 1.5, "torch"),
+        "one more behind": LocalResponseNorm(4, 0.5, 0.75, 1.5),
+        "no power": LocalResponseNorm(4, 0.5, 1.0, 1.5, "torch"),
+        "no factor": LocalResponseNorm(4, 1.0, 0.75, 1.5, "torch"),
+    }
+    if name in found:
+        assert [node.layer for node in net.nodes] == [found[name]]
+    else:
+        assert "LocalResponseNorm" not in kinds(net)
+    explained(net, np.abs(X[:, :4, 0]) if "cube" in name else X[:, :4, 0])
+
+
+@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
+def test_local_response_as_pytorch_writes_it(exporter: str, tmp_path: Path) -> None:
+    torch, _ = pytest.importorskip("torch"), pytest.importorskip("onnxscript")
+    for size, shape in ((4, (2, 5, 3)), (3, (2, 5, 4, 3)), (2, (2, 3, 2, 2, 3))):
+        module, x, path = torch.nn.LocalResponseNorm(size, 0.5, k=2.0).eval(), torch.randn(shape), tmp_path / "m.onnx"
+        free: Any = {"dynamic_axes": {"x": {0: "N"}}}
+        if exporter == "dynamo":
+            free = {"dynamic_shapes": ({0: torch.export.Dim("N")},), "verbose": False}
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(module, (x,), str(path), dynamo=exporter == "dynamo", input_names=["x"], **free)
+        net = load(path)
+        assert [node.layer for node in net.nodes] == [LocalResponseNorm(size, 0.5, 0.75, 2.0, "torch")]
+        np.testing.assert_allclose(net.forward(x.numpy()), module(x).numpy(), rtol=1e-6)
+
+
+def test_a_network_of_onnx_with_local_response_is_explained() -> None:
+    """GoogLeNet without its weights, of which onnx has only the sizes: the ledger closes at every node."""
+    path = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_inception_v1.onnx"
+    net = load(path).astype(np.float64)
+    x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)) * 50
+    e = lrp.explain(net, x, target=3, composite="epsilon")
+    assert e.ledger.residual < 1e-12
+    rows = [row for row in e.ledger if isinstance(net[row.node].layer, LocalResponseNorm)]
+    assert len(rows) == 2
+    for row in rows:
+        assert row.rule == LocalResponseNorm.own_rule
+        np.testing.assert_allclose(row.relevance_out, row.relevance_in + row.dropped, rtol=1e-12)
 
 
 def test_a_norm_of_zeros_is_zero(tmp_path: Path) -> None:

@@ -301,8 +301,9 @@ def _normalizations() -> list[Sample]:
         return Sample(f"Normalize-{name}", lambda d: layers.Normalize(**options), (shape,), exact=False)
 
     def local(name: str, shape: Shape, size: int, **options: Any) -> Sample:
+        whole = float(options.get("beta", 0.75)).is_integer()  # other powers have no exact value
         return Sample(f"LocalResponseNorm-{name}", lambda d: layers.LocalResponseNorm(size, **options), (shape,),
-                      exact=False)  # fmt: skip
+                      exact=whole)  # fmt: skip
 
     return [
         normal("features", (5,), epsilon=0.5),
@@ -314,6 +315,7 @@ def _normalizations() -> list[Sample]:
         normal("groups-not-centred", (4, 2), axes=(1,), groups=2, centre=False),
         local("odd", (4, 2), 3, alpha=0.5, beta=0.75, bias=2.0),
         local("even", (5, 2, 2), 4, alpha=2.0, beta=1.0),
+        local("torch", (5, 3), 4, alpha=2.0, beta=2.0, bias=0.5, window="torch"),
         local("wide", (2, 3), 5, alpha=1.0),
         local("one", (3,), 1, alpha=1.0, beta=0.5),
     ]

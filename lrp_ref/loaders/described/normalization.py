@@ -1,11 +1,11 @@
-"""PyTorch's modules that normalise a sample by its own mean and deviation."""
+"""PyTorch's modules that normalise a sample by its own mean and deviation, or by its neighbouring channels."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...errors import ModelFormatError, ParameterError
-from ...layers import Affine, Layer, Normalize
+from ...layers import Affine, Layer, LocalResponseNorm, Normalize
 from .entry import Entry, Floats, integer, shown_value
 from .modules import REQUIRED, Made, module
 
@@ -71,6 +71,12 @@ def _instance_norm(entry: Entry) -> Made:
     if weight is not None and entry["num_features"] not in (None, weight.shape[0]):
         raise ModelFormatError(f"num_features is {shown_value(entry['num_features'])}, and {weight.shape[0]} in weight")
     return _scaled(Normalize(tuple(range(2, 2 + entry.axes)), entry.number("eps")), weight, shift)
+
+
+@module("LocalResponseNorm", main="size", size=REQUIRED, alpha=1e-4, beta=0.75, k=1.0)
+def _local_response_norm(entry: Entry) -> Made:
+    alpha, beta, k = (float(entry.number(key)) for key in ("alpha", "beta", "k"))
+    return LocalResponseNorm(entry.integer("size", 1), alpha, beta, k, "torch")
 
 
 def _scaled(norm: Normalize, scale: Floats | None, shift: Floats | None) -> list[tuple[str, Layer]] | Layer:

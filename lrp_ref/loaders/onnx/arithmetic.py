@@ -17,6 +17,7 @@ from .grids import widened
 from .kinds import NARROW, of_integers
 from .layout import alike, constant_signal, finite, raised
 from .patterns import activation
+from .responses import local_response
 from .values import WHOLE, Constant, Refusal, Signal, Tensor
 
 
@@ -230,5 +231,8 @@ def _quotient(ctx: Converter, op: Op) -> Sequence[Tensor]:
         if isinstance(found.layer, Softmax):
             ctx.patterns.mark_gate(y)
         return [y]
+    response = local_response(ctx, left, right)
+    if response is not None:
+        return [ctx.emit(op, response, [left])]
     # x/d = x·(1/d): what is divided takes all the relevance, the divisor is as a gate.
     return [multiplied(ctx, op, left, reciprocal(ctx, op, op.inputs[1], tag="reciprocal"), gate=1)]

@@ -129,5 +129,5 @@ def by_its_norm(ctx: Converter, op: Op, x: Signal, p: int, axis: int) -> Signal:
 @operator("LRN", axes=Axes.CHANNELS_FIRST)
 def _local_response(ctx: Converter, op: Op) -> Sequence[Tensor]:
     x, a = channels_first(ctx, op, op.inputs[0]), op.attributes
-    options = (float(a.get(key, value)) for key, value in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
-    return [ctx.emit(op, LocalResponseNorm(int(a["size"]), *options), [x])]
+    alpha, beta, bias = (float(a.get(key, value)) for key, value in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
+    return [ctx.emit(op, LocalResponseNorm(int(a["size"]), alpha, beta, bias), [x])]

@@ -272,7 +272,7 @@ def torch_twin(torch: Any, layer: Any) -> Any:
         )
     if name == "LocalResponseNorm" and layer.size > 1:  # of an even window it has one more before
         twin = lambda x: f.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.bias)  # noqa: E731
-        return twin if layer.size % 2 else lambda x: twin(x.flip(1)).flip(1)
+        return twin if layer.size % 2 or layer.window == "torch" else lambda x: twin(x.flip(1)).flip(1)
     if name == "Prod" and len(layer.axes or (2, 3)) == 1:
         return lambda x: torch.prod(x, layer.axes[0], keepdim=layer.keepdims)
     if name == "LogSumExp":

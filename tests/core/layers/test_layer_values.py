@@ -87,7 +87,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Max": {"axes": None, "keepdims": True, "ties": "first"}, "Prod": {"axes": None, "keepdims": True},
     "LogSumExp": {"axes": None, "keepdims": True},
     "Normalize": {"axes": (-1,), "epsilon": 1e-5, "centre": True, "groups": 1},
-    "LocalResponseNorm": {"alpha": 1e-4, "beta": 0.75, "bias": 1.0},
+    "LocalResponseNorm": {"alpha": 1e-4, "beta": 0.75, "bias": 1.0, "window": "onnx"},
     "MaxPool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "ties": "first"},
     "AveragePool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True},
 }  # fmt: skip

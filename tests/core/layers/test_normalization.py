@@ -10,7 +10,7 @@ import pytest
 
 import lrp_ref as lrp
 from lrp_ref import literal, rules
-from lrp_ref.layers import LocalResponseNorm, Normalize
+from lrp_ref.layers import Normalize
 from lrp_ref.literal import rules as textbook
 from lrp_ref.network import Network
 
@@ -125,20 +125,3 @@ def test_explanations_take_a_small_epsilon_unless_told_otherwise() -> None:
         expected = Normalize(epsilon=1e-5).relevance_backward(x, start, rule)
         np.testing.assert_allclose(e.relevance, expected, rtol=1e-12)
         assert e.ledger.residual < 1e-14
-
-
-# Local response ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9])
-@pytest.mark.parametrize("shape", [(2, 6), (2, 5, 3), (1, 4, 2, 2)], ids=str)
-def test_local_response_is_its_definition(size: int, shape: tuple[int, ...]) -> None:
-    """The window of channel c is c − ⌊(size − 1)/2⌋ … c + ⌈(size − 1)/2⌉, as far as there are channels."""
-    x = RNG.normal(size=shape)
-    expected = np.empty(shape)
-    for c in range(shape[1]):
-        window = range(max(0, c - (size - 1) // 2), min(shape[1] - 1, c + math.ceil((size - 1) / 2)) + 1)
-        squares = sum(x[:, k] ** 2 for k in window)
-        expected[:, c] = x[:, c] / (1.5 + 0.75 / size * squares) ** 0.6
-    layer = LocalResponseNorm(size, alpha=0.75, beta=0.6, bias=1.5)
-    np.testing.assert_allclose(layer.forward(x), expected, rtol=1e-13)

@@ -145,7 +145,6 @@ def test_every_layer_in_its_own_way(sample: Sample) -> None:
     composite = [
         (layers.Linear, rules.Epsilon(0.25)),
         (layers.LSTM, rules.Epsilon(0.25)),
-        (layers.LocalResponseNorm, rules.Pass()),  # which has no rule of its own
     ]
     arguments: Any = {"composite": composite, "start": Draw(sample.name, "normal")(*out.shape)}
     same(plain.explain(net, fed, **arguments), lrp.explain(net, fed, **arguments), 1e-9)

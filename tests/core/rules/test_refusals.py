@@ -174,10 +174,21 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("LocalResponseNorm", lambda: layers.LocalResponseNorm(2).forward(ones(3)), ShapeError, "has no channels"),
     (
         "LocalResponseNorm",
-        lambda: layers.LocalResponseNorm(2).relevance_backward(ones(1, 2), ones(1, 2)),
+        lambda: layers.LocalResponseNorm(2).relevance_backward(ones(1, 2), ones(1, 2), rules.Epsilon(0.1)),
+        UnsupportedError,
+        "its own way is taylor: R_i = ",
+    ),
+    (
+        "LocalResponseNorm",
+        lambda: layers.LocalResponseNorm(2, window="caffe"),
         ParameterError,
-        "LocalResponseNorm has no rule of its own: name one in the composite, (lrp.layers.LocalResponseNorm, "
-        "lrp.rules.Pass())",
+        "window must be one of onnx, torch, got 'caffe'",
+    ),
+    (
+        "LocalResponseNorm",
+        lambda: layers.LocalResponseNorm(2, beta=0.5).forward(np.ones((1, 2), object)),
+        UnsupportedError,
+        "the power -0.5 has no exact value on rationals",
     ),
     ("Bounds", lambda: layers.Bounds(ones(3)).forward(ones(1, 2)), ShapeError, "bound of shape (3,) does not fit"),
     ("CELU", lambda: layers.CELU(0.0), ParameterError, "alpha must be > 0, got 0.0"),
@@ -259,6 +270,8 @@ RULE_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         ParameterError,
         "index 2 does not exist",
     ),
+    ("ResponseNorm", lambda: rules.ResponseNorm("caffe"), ParameterError,
+     "kind must be one of taylor, path, toolbox, got 'caffe'"),
     ("Product", lambda: rules.Product("all"), ParameterError, "must be one of signal, prop, abs, half, got 'all'"),
     (
         "Recurrent",

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, str] = {
     "AllToOne": "AllToOne(index=0)",
     "Product": "Product(product='signal', stabiliser=exact)",
     "Taylor": "Taylor(stabiliser=exact)",
+    "ResponseNorm": "ResponseNorm(kind='taylor')",
     "Recurrent": ("Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0))"),
 }
 
@@ -56,6 +57,9 @@ FORMULAS: dict[Any, str] = {
     rules.Product("signal"): "R_signal = R, R_gate = 0",
     rules.Product("prop"): "R_k = x_k/(x_0 + x_1)·R",
     rules.Product("abs"): "R_k = |x_k|/(|x_0| + |x_1|)·R",
+    rules.ResponseNorm(): "R_i = Σ_k z_ik/(Σ_j z_jk)·R_k",
+    rules.ResponseNorm("path"): "R_i = Σ_k z_ik/(Σ_j z_jk)·R_k",
+    rules.ResponseNorm("toolbox"): "R_i = Σ_k z_ik·R_k",
     rules.Recurrent(rules.LRP0(), rules.Epsilon(0.5)): (
         "cell input: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
         "sum: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"

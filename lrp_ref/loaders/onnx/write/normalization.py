@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ....layers import LocalResponseNorm, Normalize
+from ..values import Refusal
 from .part import Part, writes
 from .reductions import reduction
 from .routes import reshape, shape_of
@@ -74,6 +75,8 @@ def _grouped(part: Part, axes: list[int]) -> None:
 @writes(LocalResponseNorm)
 def _local_response_norm(part: Part) -> None:
     layer: LocalResponseNorm = part.layer
+    if layer.size % 2 == 0 and layer.window != "onnx":
+        raise Refusal("a window of even size with one more channel before its centre: ONNX has one more behind it")
     defaults = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
     attributes = {key: part.attribute(getattr(layer, key), key, value) for key, value in defaults.items()}
     if part.rank >= RANK:

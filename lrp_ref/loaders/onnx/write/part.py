@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ....layers import Layer
+from ....layers import Layer, SelectiveScan
 from ..values import Refusal
 
 Writer = Callable[["Part"], None]
 WRITERS: dict[type[Layer], Writer] = {}
 # Layers that standard operators cannot express, with what an error says of them.
-NOT_WRITTEN: dict[type[Layer], str] = {}
+NOT_WRITTEN: dict[type[Layer], str] = {
+    SelectiveScan: "no standard operator goes through such steps, and one node for each would fix their number",
+}
 
 Shape = tuple[int | None, ...]  # None for a free size; the batch, at axis 0, is one
 
