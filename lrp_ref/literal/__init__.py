@@ -14,6 +14,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 (epsilon, gamma, ...) are to be given as numbers of the same kind, and results keep the kind of the inputs.
 
 ==========================  =======================================================================
+``attention``               products of matrices, softmax, and norms whose deviation is a constant
 ``local_response``          local response normalisation, channel by channel
 ``scan``                    forward pass and relevance of a selective scan, state by state
 The relevance that does not arrive at the inputs is told apart into three columns: what went to the bias, what
@@ -32,11 +33,11 @@ holds exactly in rational numbers.
 (['2/3', '0'], ['1/3'])
 """
 
-from . import gru, local_response, lstm, matrices, nonlinear, recurrent, rnn, rules, scan, stabilisers
+from . import attention, gru, local_response, lstm, matrices, nonlinear, recurrent, rnn, rules, scan, stabilisers
 from .matrices import Matrix
 from .rules import Messages
 
 __all__ = [
-    "Matrix", "Messages", "gru", "local_response", "lstm", "matrices", "nonlinear", "recurrent", "rnn", "rules", "scan",
-    "stabilisers",
+    "Matrix", "Messages", "attention", "gru", "local_response", "lstm", "matrices", "nonlinear", "recurrent", "rnn",
+    "rules", "scan", "stabilisers",
 ]  # fmt: skip
