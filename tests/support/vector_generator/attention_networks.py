@@ -69,6 +69,15 @@ def rules_of(family: str, nodes: list[NodeSpec]) -> dict[str, Rule]:
     return found
 
 
+def run(nodes: list[NodeSpec], layers: list[Layer], x: Array) -> dict[str, Array]:
+    """Return the values by name."""
+    values = {"input": x}
+    for n, layer in zip(nodes, layers, strict=True):
+        samples = [direct.forward(layer, [values[i][k] for i in n["inputs"]]) for k in range(len(x))]
+        values[n["name"]] = np.stack(samples)
+    return values
+
+
 Walked = tuple[dict[str, Array], dict[str, Array], dict[str, dict[str, Array]]]
 
 
@@ -77,15 +86,12 @@ def walk(nodes: list[NodeSpec], rules: dict[str, Rule], x: Array, start: Array, 
 
     A measured start has the error of its size, so that what passes unchanged has a tolerance.
     """
-    values, relevance = {"input": converted(x, convert)}, {nodes[-1]["name"]: converted(start, convert)}
+    layers = [converted(n["layer"], convert) for n in nodes]
+    values, relevance = run(nodes, layers, converted(x, convert)), {nodes[-1]["name"]: converted(start, convert)}
     if convert is Measured:
         for number in relevance[nodes[-1]["name"]].reshape(-1):
             number.error = abs(float(number.value))
-    layers = [converted(n["layer"], convert) for n in nodes]
     ledgers: dict[str, dict[str, Array]] = {}
-    for n, layer in zip(nodes, layers, strict=True):
-        samples = [direct.forward(layer, [values[i][k] for i in n["inputs"]]) for k in range(len(x))]
-        values[n["name"]] = np.stack(samples)
     for n, layer in reversed(list(zip(nodes, layers, strict=True))):
         rule = converted(rules.get(n["name"], {"name": "own"}), convert)
         above = relevance[n["name"]]
@@ -179,13 +185,12 @@ def drawn(name: str, family: str, make: Callable[[Draw], tuple[list[NodeSpec], A
     for attempt in range(400):
         draw = Draw(f"networks/{name}/{attempt}")
         nodes, x = make(draw)
-        rules = rules_of(family, nodes)
-        probe = walk(nodes, rules, x[:1], x[:1] * 0, Fraction)[0] if nodes else {}
-        start = draw(len(x), *probe[nodes[-1]["name"]].shape[1:], low=-7, nonzero=True)
-        values, relevance, _ = walk(nodes, rules, x, start, Measured)
+        values = run(nodes, [n["layer"] for n in nodes], x)
+        start = draw(*values[nodes[-1]["name"]].shape, low=-7, nonzero=True)
         live = [n["name"] for n in nodes if n["layer"]["type"] not in ("ReLU", "HardSwish", "Softmax")]
         if any((v == 0).any() for v in (values[k] for k in live)):
             continue
+        relevance = walk(nodes, rules_of(family, nodes), x, start, Measured)[1]
         largest = max(abs(float(v.value)) for v in relevance["input"].reshape(-1))
         if max(v.error for v in relevance["input"].reshape(-1)) <= 2000 * largest:
             return family_case(name, family, nodes, x, start, note)
