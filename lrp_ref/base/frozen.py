@@ -112,8 +112,8 @@ def real(what: str, value: Any) -> Any:
         (0.5, 1)
     """
     number = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-    if isinstance(number, Number):
-        return number
+    if isinstance(number, Number) or (type(number) in (int, float) and number not in (math.inf, -math.inf)):
+        return number  # at once: to ask whether something is Real takes a while
     if not isinstance(number, numbers.Real | decimal.Decimal) or number in (math.inf, -math.inf):
         raise ParameterError(f"{what} must be a finite real number, got {value!r}")
     return number

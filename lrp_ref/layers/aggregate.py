@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import reduce
 from typing import ClassVar
 
 from ..arithmetic import no_exact_value, scalar
@@ -84,13 +83,8 @@ class Prod(OwnWay):
 
 def _product(x: Array, axes: tuple[int, ...]) -> Array:
     """Return the product over the axes, which stay with size 1."""
-    xp = namespace(x)
-    for axis in axes:
-        before = (slice(None),) * axis
-        factors = [x[(*before, slice(k, k + 1))] for k in range(x.shape[axis])]
-        shape = tuple(1 if k == axis else n for k, n in enumerate(x.shape))
-        x = reduce(xp.multiply, factors) if factors else xp.zeros(shape, dtype=x.dtype) + scalar(1, x)
-    return x
+    # Of no factors NumPy makes the integer 1, also where the array is of exact numbers: times their own 1 it is theirs.
+    return x.prod(axis=axes, keepdims=True) * scalar(1, x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

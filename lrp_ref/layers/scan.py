@@ -104,7 +104,7 @@ class SelectiveScan(Layer):
         """Return the derivative of the factors by Δ, (N, D, S) or the same for every sample."""
         return decay * self.a if self.decay == "exp" else self.a
 
-    def _run(self, xs: tuple[Array, ...], kept: Array | None) -> Array:
+    def _steps_forward(self, xs: tuple[Array, ...], kept: Array | None) -> Array:
         """Return y; write the states after every step into ``kept`` (T, N, D, S), if it is given."""
         x, delta, b, c, h = xs
         y = namespace(x).empty(x.shape, dtype=x.dtype)
@@ -121,7 +121,9 @@ class SelectiveScan(Layer):
         """Return y (N, T, D)."""
         whole = self._checked(xs)
         # Without samples nothing is computed: a file may declare as many steps as it likes.
-        return self._run(whole, None) if xs[0].shape[0] else namespace(*xs).empty(xs[0].shape, dtype=xs[0].dtype)
+        return (
+            self._steps_forward(whole, None) if xs[0].shape[0] else namespace(*xs).empty(xs[0].shape, dtype=xs[0].dtype)
+        )
 
     def _states(self, whole: tuple[Array, ...]) -> Array:
         """Return an array for the states after every step, (T, N, D, S): all that the way back keeps of them."""
@@ -135,7 +137,7 @@ class SelectiveScan(Layer):
         whole = self._checked(xs)
         x, delta, b, c, first = whole
         xp, kept = namespace(*xs, g), self._states(whole)
-        self._run(whole, kept)
+        self._steps_forward(whole, kept)
         received = [xp.empty(a.shape, dtype=g.dtype) for a in whole]
         below = _zeros(first.shape, g, xp)
         for t in reversed(range(x.shape[1])):
@@ -159,7 +161,7 @@ class SelectiveScan(Layer):
         self._expect(relevances, 1)
         (relevance,), whole = relevances, self._checked(xs)
         xp, kept, half = namespace(*xs, relevance), self._states(whole), rule.product == "half"
-        y = self._run(whole, kept)
+        y = self._steps_forward(whole, kept)
         same_shape(self, relevance, y)
         sent, taken, dropped = _sent(relevance, y, rule.stabiliser, xp)
         x, delta, b, c, first = whole

@@ -13,10 +13,18 @@ library. One sample at a time, no batch axis; inputs and outputs of a layer are 
 All functions work on float arrays and, exactly, on NumPy object arrays of ``fractions.Fraction``; parameters
 (epsilon, gamma, ...) are to be given as numbers of the same kind, and results keep the kind of the inputs.
 
-==========================  =======================================================================
+==========================  ==============================================================================
+``matrices``                dense, convolution, transposed convolution, pools, affine, add, multiply as matrices
+``rules``                   lrp0, epsilon, gamma, generalized_gamma, alpha_beta, zplus, wsquare, flat, zbox, ...
+``stabilisers``             exact, add(epsilon), clip(epsilon), relative(epsilon)
+``nonlinear``               max pool, products of two signals, sums of several operands
 ``attention``               products of matrices, softmax, and norms whose deviation is a constant
 ``local_response``          local response normalisation, channel by channel
+``lstm``, ``gru``, ``rnn``  forward pass and relevance of one direction of a recurrent cell, unrolled by hand
+``recurrent``               what these three have in common
 ``scan``                    forward pass and relevance of a selective scan, state by state
+==========================  ==============================================================================
+
 The relevance that does not arrive at the inputs is told apart into three columns: what went to the bias, what
 the stabiliser took, and what was dropped (0/0 := 0, or a part of a rule that has no contributor), so that
 
@@ -38,6 +46,17 @@ from .matrices import Matrix
 from .rules import Messages
 
 __all__ = [
-    "Matrix", "Messages", "attention", "gru", "local_response", "lstm", "matrices", "nonlinear", "recurrent", "rnn",
-    "rules", "scan", "stabilisers",
-]  # fmt: skip
+    "Matrix",
+    "Messages",
+    "attention",
+    "gru",
+    "local_response",
+    "lstm",
+    "matrices",
+    "nonlinear",
+    "recurrent",
+    "rnn",
+    "rules",
+    "scan",
+    "stabilisers",
+]

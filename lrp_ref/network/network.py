@@ -407,8 +407,10 @@ def value_name(node: str, output: int) -> str:
 
 def owner(name: str, known: Container[str]) -> str:
     """Return the node (or input) that provides the value ``name``; a node may itself be called ``Conv:0``."""
+    if name in known or ":" not in name:  # as nearly all are
+        return name
     base, _, index = name.rpartition(":")
-    return base if name not in known and base and index.isascii() and index.isdigit() and index.strip("0") else name
+    return base if base and index.isascii() and index.isdigit() and index.strip("0") else name
 
 
 def _value(values: Mapping[str, Array], name: str) -> Array:

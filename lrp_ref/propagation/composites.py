@@ -60,9 +60,8 @@ def get(name: str, **parameters: Any) -> Composite:
     beta_smooth, gradient
     attnlrp                       ε on all that is linear, norms with their deviation detached; products half, softmax
                                   Taylor (Achtibat et al. 2024)
-    cp_lrp                        the same with the weights of an attention detached (Ali et al. 2022)
-    mamba_lrp, relp               the same, and products element by element half (Rezaei Jafari et al. 2024, 2025);
-                                  relp with ε = 0
+    cp_lrp                        the same, but gates and the weights of an attention are detached (Ali et al. 2022)
+    mamba_lrp, relp               the same, but gates get half; relp with ε = 0 (Rezaei Jafari et al. 2024, 2025)
     montavon_vgg16                pixels z^B, convolutions 2–7 γ = ¼, the rest ε = ¼ RMS, dense LRP-0
     lrp.sequential_preset_a, _b   iNNvestigate's names: convolutions α1β0 or α2β1, dense ε = 0.1; also with _flat.
                                   The rules are the papers'; that program's bias handling is the dialect ab-bias-both

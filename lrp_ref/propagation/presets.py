@@ -21,6 +21,7 @@ from ..layers import (
     Normalize,
     RecurrentLayer,
     ReLU,
+    SelectiveScan,
     Softmax,
     Unweighted,
 )
@@ -109,28 +110,45 @@ def _preset_b(epsilon: float = 0.1, flat: bool = False) -> Composite:
 # A product that no entry names keeps its own way: detach where it has a gate, as under the weights of an attention.
 
 
-def _family(name: str, epsilon: float, *entries: tuple[Where, AnyRule]) -> Composite:
-    linear: list[tuple[Where, AnyRule]] = [
-        (kind, rules.Epsilon(epsilon)) for kind in (WEIGHTED, RecurrentLayer, Unweighted, Normalize, Affine)
+def _family(name: str, epsilon: float, *entries: tuple[Where, AnyRule], cells: str, selection: str) -> Composite:
+    """Return a composite of the family.
+
+    Args:
+        name, epsilon: of the composite.
+        entries: for products and the softmax.
+        cells: the rule of the products of gate and signal inside recurrent layers.
+        selection: that of the products inside a selective scan.
+    """
+    rule = rules.Epsilon(epsilon)
+    linear: list[tuple[Where, AnyRule]] = [(kind, rule) for kind in (WEIGHTED, Unweighted, Normalize, Affine)]
+    inside: list[tuple[Where, AnyRule]] = [
+        (RecurrentLayer, rules.Recurrent(rule, rule, cells)),
+        (SelectiveScan, rules.Selection(selection, epsilon)),
     ]
-    return Composite([*linear, *entries], name=name)
+    return Composite([*linear, *inside, *entries], name=name)
 
 
 def _attnlrp(epsilon: float = 1e-6) -> Composite:
     half = replace(primitives.HALF, stabiliser=add(epsilon))
-    return _family("attnlrp", epsilon, (Bilinear, half), (Softmax, primitives.TAYLOR))
+    entries: tuple[tuple[Where, AnyRule], ...] = ((Bilinear, half), (Softmax, primitives.TAYLOR))
+    return _family("attnlrp", epsilon, *entries, cells="half", selection="half")
 
 
 def _cp_lrp(epsilon: float = 1e-6) -> Composite:
-    return _family("cp_lrp", epsilon, (Softmax, primitives.CONSTANT))
+    return _family("cp_lrp", epsilon, (Softmax, primitives.CONSTANT), cells="signal", selection="signal")
+
+
+def _elementwise_half(name: str, epsilon: float) -> Composite:
+    entries: tuple[tuple[Where, AnyRule], ...] = ((Multiply, primitives.HALF), (Softmax, primitives.CONSTANT))
+    return _family(name, epsilon, *entries, cells="half", selection="signal")
 
 
 def _mamba_lrp(epsilon: float = 1e-6) -> Composite:
-    return _family("mamba_lrp", epsilon, (Multiply, primitives.HALF), (Softmax, primitives.CONSTANT))
+    return _elementwise_half("mamba_lrp", epsilon)
 
 
 def _relp(epsilon: float = 0.0) -> Composite:
-    return _family("relp", epsilon, (Multiply, primitives.HALF), (Softmax, primitives.CONSTANT))
+    return _elementwise_half("relp", epsilon)
 
 
 PRESETS: dict[str, Callable[..., Composite]] = {

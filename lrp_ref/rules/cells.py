@@ -96,11 +96,11 @@ class Recurrent(AnyRule):
         >>> import numpy as np
         >>> from lrp_ref.layers import LSTM
         >>> layer = LSTM(np.ones((1, 4, 1, 1)), np.ones((1, 4, 1, 1)), np.ones((1, 4, 1)), returns="last")
-        >>> x, r = np.array([[[1.0], [-1.0]]]), np.ones((1, 1))
+        >>> x, r = np.array([[[1.0], [2.0]]]), np.ones((1, 1))
         >>> for product in ("signal", "half"):
         ...     print(product, layer.relevance_backward(x, r, Recurrent(product=product)).ravel().round(3))
-        signal [ 0.347 -0.2  ]
-        half [ 0.461 -0.528]
+        signal [0.275 0.299]
+        half [0.132 0.49 ]
     """
 
     dense: Rule = EPSILON

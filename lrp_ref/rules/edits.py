@@ -46,7 +46,8 @@ class Edit:
 
 
 def _ones(x: Array) -> Array:
-    return namespace(x).ones(x.shape, dtype=x.dtype)
+    ones = namespace(x).ones(x.shape, dtype=x.dtype)
+    return ones * scalar(1, x) if x.dtype == object else ones  # Python's integers divide to floats
 
 
 def _zeros(x: Array) -> Array:

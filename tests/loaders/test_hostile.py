@@ -81,6 +81,9 @@ def _uncalled(model: Any) -> None:
     model.opset_import.append(opsets[1])
 
 
+# With fewer than some hundred numbers NumPy keeps the interpreter's lock, and such a remainder is only 0.
+NARROW = np.ones(1000, helper.tensor_dtype_to_np_dtype(onnx.TensorProto.INT4))
+
 FOUND: dict[str, tuple[Make, str]] = {
     "a text attribute that is a list of numbers": (
         graph(("ConvTranspose", ["x", "w"], {"auto_pad": [0.5]}), shape=(1, 2, 4), w=np.ones((2, 1, 3), np.float32)),
@@ -106,6 +109,19 @@ FOUND: dict[str, tuple[Make, str]] = {
         graph(("ReduceProd", ["x"], {"axes": [1]}), shape=("N", 1 << 30)), "65536 factors are allowed",
     ),
     "an array header that ends inside a bracket": (zipped(array(b"{'descr': ((((\n", bytes(8))), "is no array"),
+    "a remainder by 0 of narrow integers, which ended the process": (
+        graph(("Mod", ["a", "b"], {}), ("Cast", ["t0"], {"to": 1}), ("Add", ["x", "t1"], {}), shape=("N", 1000),
+              a=NARROW, b=0 * NARROW, opset=21), "integers of less than 8 bits",
+    ),
+    "copies that a later axis has none of": (
+        graph(("Tile", ["w", "r"], {}), ("ReduceSum", ["t0"], {"keepdims": 0}), ("Add", ["x", "t1"], {}),
+              w=np.ones((4, 4), np.float32), r=np.array([10**7, 0])), "elements would be made",
+    ),
+    "scales repeated two hundred million times": (
+        graph(("QuantizeLinear", ["w", "s"], {"axis": 0, "block_size": 2 * 10**8}), ("Cast", ["t0"], {"to": 1}),
+              ("Add", ["x", "t1"], {}), w=np.ones(3, np.float32), s=np.ones(2, np.float32), opset=21),
+        "elements would be made",
+    ),
     "a table of probabilities that reads nothing": (
         edited(lambda m: (m.graph.node[0].ClearField("input"), setattr(m.graph.node[0], "op_type", "ZipMap"),
                           setattr(m.graph.node[0], "domain", "ai.onnx.ml"))), "ZipMap",

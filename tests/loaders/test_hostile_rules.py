@@ -82,6 +82,7 @@ def unchecked(self: Any, location: str, what: str) -> tuple[str, ...]:
 
 STRANGE = ("Strange", ["x"], {"makes": ["unused"]})  # behind it onnx's own checker looks at nothing
 ONE = np.ones((1, 1), np.float32)
+NARROW = np.ones(2, helper.tensor_dtype_to_np_dtype(onnx.TensorProto.INT4))
 MANY = (*(("Add", [f"t{k - 1}" if k else "w", "w"], {}) for k in range(20)), ("MatMul", ["x", "t19"], {}))
 SHAPE = "{'descr': '<f8', 'fortran_order': False, 'shape': %s}\n"
 SMALL = ((limits, "LEAST", 10_000),)
@@ -250,10 +251,59 @@ RULES: dict[str, Rule] = {
         ((fold.Allowance, "take", nothing),),
         ((limits, "LEAST", 6_000), (limits, "TIMES", 0), (wire, "MESSAGE", 1)),
     ),
+    "memory while a constant is made": Rule(
+        graph(("Erf", ["w"], {}), ("MatMul", ["x", "t0"], {}), w=np.ones((3, 50), np.float32)),
+        "elements would be made",
+        ((fold, "WHILE", {}),),
+        ((limits, "LEAST", 6_000), (limits, "TIMES", 0), (wire, "MESSAGE", 1)),
+    ),
+    "copies along an axis of which there are none": Rule(
+        graph(
+            ("Tile", ["w", "r"], {}),
+            ("ReduceSum", ["t0"], {"keepdims": 0}),
+            ("Add", ["x", "t1"], {}),
+            w=ONE,
+            r=np.array([10**5, 0]),
+        ),
+        "elements would be made",
+        ((fold, "SIZES", {**fold.SIZES, "Tile": lambda op, xs: 0}),),
+        ((limits, "LEAST", 1_000_000), (fold, "LEAST", 10**9)),
+    ),
+    "scales for blocks": Rule(
+        graph(
+            ("QuantizeLinear", ["w", "s"], {"axis": 0, "block_size": 10**5}),
+            ("Cast", ["t0"], {"to": 1}),
+            ("Add", ["x", "t1"], {}),
+            w=np.ones(3, np.float32),
+            s=np.ones(2, np.float32),
+            opset=21,
+        ),
+        "elements would be made",
+        ((fold, "SIZES", {**fold.SIZES, "QuantizeLinear": fold._total}),),
+        ((limits, "LEAST", 1_000_000), (fold, "LEAST", 10**9)),
+    ),
+    "remainders of narrow integers": Rule(  # two numbers, of which none is 0, do no harm without the rule
+        graph(
+            ("Mod", ["a", "a"], {}),
+            ("Cast", ["t0"], {"to": 1}),
+            ("Add", ["x", "t1"], {}),
+            shape=("N", 2),
+            a=NARROW,
+            opset=21,
+        ),
+        "integers of less than 8 bits",
+        ((fold, "NARROW", ()),),
+    ),
     "work on constants": Rule(
         graph(*MANY, w=np.ones((3, 40), np.float32)),
         "are left for the whole file",
         ((fold.Allowance, "spend", nothing),),
+        ((fold, "LEAST", 1),),
+    ),
+    "work on Python objects": Rule(
+        graph(("Erf", ["w"], {}), ("MatMul", ["x", "t0"], {}), w=np.ones((3, 50), np.float32)),
+        "are left for the whole file",
+        ((fold, "SLOW", {}),),
         ((fold, "LEAST", 1),),
     ),
     "texts as constants": Rule(

@@ -29,8 +29,8 @@ def written(folder: Path, model: Any) -> Path:
     return path
 
 
-def graph(*steps: tuple[Any, ...], shape: tuple[Any, ...] = ("N", 3), **weights: Any) -> Make:
-    return lambda folder: written(folder, hostile.onnx_model(steps, weights, shape))
+def graph(*steps: tuple[Any, ...], shape: tuple[Any, ...] = ("N", 3), opset: int = 17, **weights: Any) -> Make:
+    return lambda folder: written(folder, hostile.onnx_model(steps, weights, shape, opset))
 
 
 def edited(change: Callable[[Any], Any]) -> Make:

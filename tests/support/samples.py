@@ -321,6 +321,28 @@ def _normalizations() -> list[Sample]:
     ]
 
 
+def _scans() -> list[Sample]:
+    def scan(name: str, shape: tuple[int, int, int], *, skip: bool = True, decay: str = "linear", state: bool = False,
+             ) -> Sample:  # fmt: skip
+        steps, channels, states = shape
+        shapes = ((steps, channels),) * 2 + ((steps, states),) * 2 + ((channels, states),) * state
+
+        def build(d: Draw) -> Layer:
+            a = -np.abs(d(channels, states)) / 2
+            return layers.SelectiveScan(a, d(channels) if skip else None, decay, state)
+
+        return Sample(f"SelectiveScan-{name}", build, shapes, exact=decay == "linear", into=lambda x: x / 2)
+
+    return [
+        scan("exp", (4, 3, 2), decay="exp"),
+        scan("exp-state", (3, 2, 3), decay="exp", skip=False, state=True),
+        scan("linear", (4, 3, 2)),
+        scan("linear-state", (3, 2, 2), state=True),
+        scan("linear-plain", (2, 1, 1), skip=False),
+        scan("one-step", (1, 2, 3), state=True),
+    ]
+
+
 def _aggregates() -> list[Sample]:
     def of(kind: str, name: str, shape: Shape, *, exact: bool = True, **options: Any) -> Sample:
         return Sample(f"{kind}-{name}", lambda d: getattr(layers, kind)(**options), (shape,), exact=exact)
@@ -476,6 +498,7 @@ SAMPLES = [
         _route,
         _lookup,
         _normalizations,
+        _scans,
         _aggregates,
         _lstm,
         _cells,

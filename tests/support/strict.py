@@ -16,7 +16,7 @@ from scipy.special import erf as host_erf
 from lrp_ref.base.arrays import ARRAY_FUNCTIONS
 
 # What a cupy.ndarray has, as far as it is offered here (CuPy reference, "cupy.ndarray").
-METHODS = ("all", "any", "argmax", "astype", "max", "mean", "min", "sum", "transpose")
+METHODS = ("all", "any", "argmax", "astype", "max", "mean", "min", "prod", "sum", "transpose")
 # What the module cupy has (CuPy reference, "Routines"); ARRAY_FUNCTIONS has to stay inside.
 CUPY_FUNCTIONS = frozenset((
     "abs", "add", "all", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "argmax",

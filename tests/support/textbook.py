@@ -271,5 +271,5 @@ OTHER_RULES = {
     "Gradient": rules.Gradient(), "Guided": rules.Guided(), "Pass": rules.Pass(), "Uniform": rules.Uniform(),
     "Zero": rules.Zero(), "Product": rules.Product("abs"), "Recurrent": rules.Recurrent(),
     "Taylor": rules.Taylor(),
-    "ResponseNorm": rules.ResponseNorm("path"),
+    "ResponseNorm": rules.ResponseNorm("path"), "Selection": rules.Selection("half", 0.5),
 }  # fmt: skip

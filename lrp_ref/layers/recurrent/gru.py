@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,10 +10,14 @@ from ...arithmetic import scalar
 from ...base.arrays import Array, namespace
 from ...errors import ParameterError, ShapeError
 from ...rules.cells import Recurrent
+from ...rules.edits import ZERO
+from ...rules.rule import Group
 from ..base import Linear
 from .activations import Activation, function_of
-from .shared import GatedDense, ProductBack, SharedBack, SignalBack, diagonal, joint_layers
-from .stepwise import StepTape, Stepwise, product, transposed
+from .back import QuotientBack, per_sample, plain
+from .shared import GatedDense, ProductBack, RelevanceBack, SignalBack, diagonal, joint_layers
+from .steps import BLOCK, FEW
+from .stepwise import Step, StepTape, Stepwise, product, transposed
 
 RESET, UPDATE, NEW = 0, 1, 2  # the gates of the parameters
 
@@ -79,24 +83,51 @@ class GRU(Stepwise):
     def _functions(self) -> tuple[Any, Any]:
         return function_of("GRU", self.gate, self.clip), function_of("GRU", self.activation, self.clip)
 
-    def _recurrent(self, r: Array, h: Array) -> Array:
-        """Return what h_{t−1} adds to what n is the tanh of, (D, hidden, N)."""
-        u = self.weight_hidden[:, NEW]
-        return r * self._ungated(h) if self.reset_after else product(u, r * h)
-
     def _ungated(self, h: Array) -> Array:
         """Return U_n h_{t−1} + c."""
-        whole = product(self.weight_hidden[:, NEW], h)
-        return whole if self.bias_hidden is None else whole + self.bias_hidden[..., None]
+        return self._with_bias(product(self.weight_hidden[:, NEW], h))
 
-    def _step(self, x: Array, states: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:
-        (h,), (gate, tanh), (w, u, b) = states, self._functions(), self._by_gate()
-        from_x = product(w, x) + b
-        z_gates = from_x[:NEW] + product(u[:NEW], h)
-        r, keep = (gate.forward(z_gates[k]) for k in (RESET, UPDATE))
-        z_new = from_x[NEW] + self._recurrent(r, h)
-        z = namespace(x, h).concatenate((z_gates, z_new[None]))
-        return z, ((1 - keep) * tanh.forward(z_new) + keep * h,)
+    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterable[Array], Step]:
+        (gate, tanh), count = self._functions(), x.shape[1]
+        joint = self.weight_hidden[:, : 3 if self.reset_after else NEW]  # in one product, all that multiplies h_{t−1}
+        gates, u_new = joint.shape[1], self.weight_hidden[:, NEW]
+        joint = joint.reshape(count, gates * self.hidden, self.hidden)
+
+        def step(z: Array, states: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:
+            (h,) = states
+            from_h = product(joint, h).reshape(count, gates, *h.shape[1:]).transpose(1, 0, 2, 3)
+            z[:NEW] += from_h[:NEW]
+            r, keep = gate.forward(z[:NEW])
+            z[NEW] += r * self._with_bias(from_h[NEW]) if self.reset_after else product(u_new, r * h)
+            return z, ((1 - keep) * tanh.forward(z[NEW]) + keep * h,)
+
+        return self._from_inputs(x, tape), step
+
+    def _from_inputs(self, x: Array, tape: Array | None) -> Iterator[Array]:
+        """Return W x_t + b of each step, (gates, D, hidden, N), in the tape of z if there is one.
+
+        Of few samples a block of steps takes one product for each direction, so that weights are read once for it.
+        """
+        xp, (steps, count, features, n) = namespace(x), x.shape
+        rows, shape = self.weight_input.reshape(count, -1, features), (self.gates, self.hidden, n)
+        size = max(BLOCK // max(count * self.gates * self.hidden * n, 1), 1)
+        room = xp.empty((min(size, steps), self.gates, count, self.hidden, n), dtype=x.dtype) if tape is None else tape
+        for first in range(0, steps, size):
+            block = x[first : first + size].transpose(1, 0, 2, 3)
+            many = block.shape[1]
+            if n > FEW:
+                made = xp.matmul(rows[:, None], block)
+            else:
+                columns = block.transpose(0, 1, 3, 2).reshape(count, many * n, features)
+                made = xp.matmul(columns, rows.transpose(0, 2, 1)).reshape(count, many, n, -1).transpose(0, 1, 3, 2)
+            z = room[first : first + many] if tape is not None else room[:many]
+            z[...] = made.reshape(count, many, *shape).transpose(1, 2, 0, 3, 4)
+            z += self.bias.transpose(1, 0, 2)[..., None]
+            yield from z
+
+    def _with_bias(self, from_h: Array) -> Array:
+        """Return U_n h_{t−1} + c."""
+        return from_h if self.bias_hidden is None else from_h + self.bias_hidden[..., None]
 
     def _pull_step(self, z: Array, states: Sequence[Array], h: Array, c: Array) -> tuple[Array, Array, Array]:
         (before,), (gate, tanh), xp = states, self._functions(), namespace(z, h)
@@ -112,8 +143,14 @@ class GRU(Stepwise):
         below = h * keep + to_h + transposed(u[:NEW], to_gates)
         return xp.concatenate((to_gates, to_new[None])), below, c
 
-    def _relevance(self, tape: StepTape, rule: Recurrent) -> SharedBack:
-        return _RelevanceSteps(self, tape, rule) if rule.product == "signal" else _GatesBack(self, tape, rule)
+    def _relevance(self, tape: StepTape, rule: Recurrent) -> RelevanceBack:
+        if rule.product != "signal":
+            return _GatesBack(self, tape, rule)
+        below, cell = plain(rule.dense), plain(rule.state)
+        known = below is not None and cell is not None and below.runs[0].bias != ZERO
+        if below is None or cell is None or not known or tape.h.dtype.kind != "f":
+            return _RelevanceSteps(self, tape, rule)
+        return _PlainSteps(self, tape, below, cell)
 
 
 class _RelevanceSteps(SignalBack):
@@ -139,6 +176,47 @@ class _RelevanceSteps(SignalBack):
     def through(self, at: int, k: int, h: Array, c: Array) -> tuple[Array, Array, Array]:
         x, through_n, kept = super().through(at, k, h, c)
         return x, through_n + kept, c
+
+
+class _PlainSteps(QuotientBack):
+    """The same under plain rules: r is known of a block, and a step multiplies by quotients and by U_n alone."""
+
+    def __init__(self, layer: GRU, tape: StepTape, below: Group, cell: Group) -> None:
+        super().__init__(tape, below, cell, tape.x.shape[2] + layer.hidden)
+        self.layer, self.tape, (self.gate, self.tanh) = layer, tape, layer._functions()
+        self.u, self.b = layer.weight_hidden[:, NEW].transpose(0, 2, 1), layer.bias[:, NEW, :, None]
+
+    def parts(self, steps: slice) -> tuple[Array, Array, Array]:
+        z, before, after = self.tape.z[steps], self.tape.h[steps], self.layer.reset_after
+        gates, n = self.gate.forward(z[:, :NEW]), self.tanh.forward(z[:, NEW])
+        self.reset, keep = gates[:, RESET], gates[:, UPDATE]
+        self.reads = before if after else self.reset * before
+        c = self.layer.bias_hidden
+        self.bias_of_unit = self.b + self.reset * c[..., None] if after and c is not None else self.b
+        return keep * before, (1 - keep) * n, z[:, NEW]
+
+    def down(self, t: int, sent: Array, even: Array | None) -> Array:
+        through = self.reset[t] * sent if self.layer.reset_after else sent
+        below = self.xp.matmul(self.u, through)
+        below *= self.reads[t]
+        return below if even is None else below + even
+
+    def step(self, t: int, h: Array, c: Array) -> tuple[Array, Array]:
+        below, kept = super().step(t, h, c)
+        below += kept
+        return below, c
+
+    def finish(self, steps: slice, even: Array | None) -> Array:
+        """Hand on to every x_t, with one product for the block; return what the bias took (N,)."""
+        x, w = self.tape.x, self.layer.weight_input[:, NEW]
+        for k in range(w.shape[0]):
+            sent = self.sent[:, k].transpose(0, 2, 1)
+            many, n, hidden = sent.shape
+            sent = sent if n > FEW else sent.reshape(1, many * n, hidden)
+            x[steps, k] *= self.xp.matmul(sent, w[k]).reshape(many, n, w.shape[2]).transpose(0, 2, 1)
+            if even is not None:
+                x[steps, k] += even[:, k]
+        return per_sample(self.sent * self.bias_of_unit)
 
 
 class _GatesBack(ProductBack):

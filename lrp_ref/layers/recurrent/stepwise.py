@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ...base.arrays import Array, namespace
 from .layer import RecurrentLayer
+
+Step = Callable[[Array, Sequence[Array]], tuple[Array, tuple[Array, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,13 @@ class Stepwise(RecurrentLayer):
         """Return z (gates, D, hidden, N) and the next states from x_t (D, features, N) and the states before it."""
         raise NotImplementedError
 
+    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterable[Array], Step]:
+        """Return what a step reads, of every step of x (T, D, features, N), and the function of a step.
+
+        What it reads may be the step's place in the tape of z; it is there then when the function returns it.
+        """
+        return x, self._step
+
     def _pull_step(self, z: Array, states: Sequence[Array], h: Array, c: Array) -> tuple[Array, Array, Array]:
         """Return what arrives at z, h_{t−1} and c_{t−1} from what arrives at h_t and c_t.
 
@@ -58,13 +67,15 @@ class Stepwise(RecurrentLayer):
         taped, places = keep in ("cell", "gates"), 1 if keep == "last" else steps + 1
         z = xp.empty((steps if taped else 0, self.gates, *shape), dtype=dtype)
         every = tuple(xp.empty((places, *shape), dtype=dtype) for _ in start)
-        states = start
+        states, (inputs, step) = start, self._steps(x, z if taped else None)
+        inputs = iter(inputs)
         for t in range(steps + 1):
             for place, state in zip(every, states, strict=True):
                 place[t % places] = state
             if t < steps:
-                now, states = self._step(x[t], states)
-                if taped:
+                read_now = next(inputs)
+                now, states = step(read_now, states)
+                if taped and now is not read_now:
                     z[t] = now
         return StepTape(x, every, z)
 

@@ -15,6 +15,13 @@ from .values import AXES, Refusal
 
 STRING = 8  # ONNX's number of its type of texts
 ITEM = 8  # bytes of one element of a result, at most
+NARROW = ("int2", "int4", "uint2", "uint4")
+# How many times ITEM is there for each element while an operator is evaluated, its result among it. onnx's Sigmoid has
+# four arrays of that size at once, and its Erf makes Python objects of every number; the others were measured at 3.2
+# or less.
+WHILE = {"Erf": 9, "Sigmoid": 5}
+USUAL = 4
+SLOW = {"Erf": 20}  # as how many numbers one counts: such an object takes at least that many times as long
 
 Arrays = Sequence[Any]
 
@@ -26,27 +33,42 @@ class Allowance:
         size: of the file, in bytes.
 
     Attributes:
-        left: bytes that may still be made; at first a quarter of :func:`~lrp_ref.loaders.limits.bound`.
+        left: bytes that may still be made; at first half of :func:`~lrp_ref.loaders.limits.bound`.
+        spare: the other half: bytes for what is there only while one is made, besides what is left.
         work: numbers that may still be read or written.
     """
 
     def __init__(self, size: int) -> None:
-        self.left = bound(size) // 4  # the rest is for what is there only while one is made
+        self.spare = bound(size) // 2
+        self.left = self.spare
         self.work = max(LEAST, 4 * size)
 
-    def take(self, elements: int, what: str = "a constant") -> None:
+    def take(self, elements: int, what: str = "a constant", *, times: int = USUAL) -> None:
         """Count an array before it is made.
+
+        Args:
+            elements: of the array, at most.
+            what: the array, as errors have it.
+            times: how many arrays of its size are there while it is made, itself among them.
 
         Raises:
             Refusal: it would be more than is left.
         """
-        self.require(elements, what)
+        self.require(elements, what, times=times)
         self.left -= elements * ITEM
 
-    def require(self, elements: int, what: str = "a constant") -> None:
-        """Refuse an array that would be more than is left."""
-        if elements * ITEM > self.left:
-            raise Refusal(f"{what} of up to {elements} elements would be made; {self.left // ITEM} are allowed")
+    def require(self, elements: int, what: str = "a constant", *, times: int = USUAL) -> None:
+        """Refuse an array that would be more than is left, or would take more than the whole bound while it is made.
+
+        Args:
+            elements, what, times: as for :meth:`take`.
+
+        Raises:
+            Refusal: it would.
+        """
+        most = min(self.left, (self.left + self.spare) // times) // ITEM
+        if elements > most:
+            raise Refusal(f"{what} of up to {elements} elements would be made; {most} are allowed")
 
     def spend(self, work: int) -> None:
         """Count numbers that are read or written.
@@ -80,7 +102,8 @@ def _product(op: Op, xs: Arrays) -> int:
 
 
 def _tile(op: Op, xs: Arrays) -> int:
-    return int(xs[0].size) * math.prod(_sizes(xs[1]))
+    # NumPy repeats one axis after the other, and so makes the others' copies before it comes to one that has none.
+    return int(xs[0].size) * math.prod(max(1, n) for n in _sizes(xs[1]))
 
 
 def _range(op: Op, xs: Arrays) -> int:
@@ -95,6 +118,17 @@ def _gather(op: Op, xs: Arrays) -> int:
 
 def _total(op: Op, xs: Arrays) -> int:
     return sum(int(x.size) for x in xs if x is not None) + 1
+
+
+def _modulo(op: Op, xs: Arrays) -> int:
+    if any(x.dtype.name in NARROW for x in xs):
+        raise Refusal("integers of less than 8 bits")  # ml_dtypes ends the process where one of many divisors is 0
+    return _broadcast(op, xs)
+
+
+def _quantised(op: Op, xs: Arrays) -> int:
+    repeated = max(int(x.size) for x in xs[1:] if x is not None) * int(op.attributes.get("block_size", 0))
+    return max(_total(op, xs), repeated)  # the scales are repeated before it is seen whether they fit
 
 
 def _places(op: Op, xs: Arrays) -> int:
@@ -132,7 +166,7 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     **dict.fromkeys(
         (
             "Abs", "Ceil", "Concat", "Constant", "Cos", "DequantizeLinear", "Erf", "Exp", "Flatten", "Floor",
-            "Identity", "IsInf", "IsNaN", "Log", "Neg", "Not", "QuantizeLinear", "Reciprocal", "ReduceL1", "ReduceL2",
+            "Identity", "IsInf", "IsNaN", "Log", "Neg", "Not", "Reciprocal", "ReduceL1", "ReduceL2",
             "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape",
             "Round", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax", "Sqrt", "Squeeze", "Tanh",
             "Transpose", "Trilu", "Unsqueeze",
@@ -142,7 +176,7 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     **dict.fromkeys(
         (
             "Add", "And", "CastLike", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min",
-            "Mod", "Mul", "Or", "Pow", "Sub", "Sum", "Where", "Xor",
+            "Mul", "Or", "Pow", "Sub", "Sum", "Where", "Xor",
         ),
         _broadcast,
     ),
@@ -151,8 +185,10 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     "Expand": _expand,
     "Gather": _gather,
     "MatMul": _matmul,
+    "Mod": _modulo,
     "NonZero": _places,
     "Pad": _padded,
+    "QuantizeLinear": _quantised,
     "Range": _range,
     "Split": _parts,
     "Tile": _tile,
@@ -179,9 +215,10 @@ def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[n
         if any(x is not None and x.dtype.kind in "OSU" for x in inputs):
             raise Refusal("a constant of texts")
         elements = SIZES[op.kind](op, inputs)
-        allowance.require(elements)
+        allowance.require(elements, times=WHILE.get(op.kind, USUAL))
         depth = int(inputs[0].shape[-1]) if op.kind == "MatMul" and inputs[0].ndim else 1
-        allowance.spend(elements * depth + sum(int(x.size) for x in inputs if x is not None))
+        work = elements * depth + sum(int(x.size) for x in inputs if x is not None)
+        allowance.spend(work * SLOW.get(op.kind, 1))
         names = {name: array for name, array in zip(op.inputs, inputs, strict=True) if array is not None}
         graph = onnx.helper.make_graph(
             [op.proto],
@@ -198,6 +235,6 @@ def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[n
     arrays = [np.asarray(array) for array in found]
     for array in arrays:
         if not any(x is not None and np.may_share_memory(array, x) for x in inputs):
-            allowance.take(-(-array.nbytes // ITEM))
+            allowance.take(-(-array.nbytes // ITEM), times=1)
     results = iter(arrays)
     return [next(results) if name else np.zeros(0) for name in op.outputs]

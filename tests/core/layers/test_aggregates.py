@@ -94,6 +94,9 @@ def test_products_and_their_derivative(axes: tuple[int, ...], zeros: int) -> Non
 def test_a_product_of_nothing_is_one_and_its_relevance_is_dropped() -> None:
     x, r = np.zeros((2, 0, 3)), np.full((2, 1, 3), 5.0)
     assert Prod((1,)).forward(x).tolist() == [[[1.0] * 3]] * 2
+    (one,) = Prod((1,)).forward(np.zeros((1, 0), object)).flat
+    assert isinstance(one, F)
+    assert one == 1
     told = Prod((1,)).redistribute(x, r)
     assert told.relevances[0].shape == x.shape
     assert told.dropped.tolist() == [15.0, 15.0]

@@ -32,7 +32,9 @@ from lrp_ref.layers import (
     Normalize,
     Number,
     Power,
+    RecurrentLayer,
     Reshape,
+    SelectiveScan,
     Sigmoid,
     SiLU,
     Softmax,
@@ -298,3 +300,11 @@ def test_half_of_a_product_is_exact_on_rationals_and_its_ledger_closes() -> None
     assert [str(v) for v in told.relevances[1].ravel()] == ["5", "-10/3"]
     assert str(told.stabiliser[0]) == "5/3"
     assert told.dropped[0] == 0
+
+
+def test_a_family_says_what_cells_and_scans_do() -> None:
+    kinds = {"attnlrp": ("half", "half"), "cp_lrp": ("signal", "signal"), "mamba_lrp": ("half", "signal")}
+    for name, (cells, selection) in {**kinds, "relp": kinds["mamba_lrp"]}.items():
+        entries = dict(lrp.composites.get(name, epsilon=0.5).entries)
+        assert entries[RecurrentLayer] == rules.Recurrent(rules.Epsilon(0.5), rules.Epsilon(0.5), cells)
+        assert entries[SelectiveScan] == rules.Selection(selection, 0.5)

@@ -34,6 +34,15 @@ def cell(kind: str, gates: int, **options: Any) -> Any:
     return getattr(layers, kind)(ones(1, gates, 2, 3), ones(1, gates, 2, 2), ones(1, gates, 2), **options)
 
 
+def scan(**options: Any) -> layers.SelectiveScan:
+    return layers.SelectiveScan(-ones(2, 3), **options)
+
+
+def scanned(n: int, steps: int) -> tuple[Any, ...]:
+    """Operands of :func:`scan`."""
+    return ones(n, steps, 2), ones(n, steps, 2), ones(n, steps, 3), ones(n, steps, 3)
+
+
 LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("Dense", lambda: layers.Dense(ones(3)), ShapeError, r"weight must be (in, out), got shape (3,)"),
     ("Dense", lambda: layers.Dense(ones(3, 2), ones(3)), ShapeError, "bias must be (2,), got shape (3,)"),
@@ -190,6 +199,62 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         UnsupportedError,
         "the power -0.5 has no exact value on rationals",
     ),
+    (
+        "SelectiveScan",
+        lambda: layers.SelectiveScan(ones(2)),
+        ShapeError,
+        "a must be (channels, states), got shape (2,)",
+    ),
+    ("SelectiveScan", lambda: layers.SelectiveScan(ones(2, 3), ones(3)), ShapeError, "skip must be (2,), got (3,)"),
+    ("SelectiveScan", lambda: scan(decay="euler"), ParameterError, "decay must be one of exp, linear, got 'euler'"),
+    (
+        "SelectiveScan",
+        lambda: scan().forward(ones(1, 4, 2)),
+        ShapeError,
+        "SelectiveScan takes 4 inputs (x, delta, b, c), got 1",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan(state=True).forward(*scanned(1, 4)),
+        ShapeError,
+        "SelectiveScan takes 5 inputs (x, delta, b, c, state), got 4",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan().forward(ones(1, 4, 3), *scanned(1, 4)[1:]),
+        ShapeError,
+        "x of shape (1, 4, 3) is not (N, time, 2)",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan().forward(*scanned(1, 4)[:3], ones(1, 5, 3)),
+        ShapeError,
+        "c of shape (1, 5, 3) is not (1, 4, 3), as a and x make it",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan(state=True).forward(*scanned(1, 4), ones(2, 2, 3)),
+        ShapeError,
+        "state of shape (2, 2, 3) is not (1, 2, 3), as a and x make it",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan().forward(*(v.astype(np.float32) for v in scanned(1, 4))),
+        BackendError,
+        "the input is float32, the parameters are float64",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan().relevance_backward(scanned(1, 4), ones(1, 4, 2), rules.Product("half")),
+        UnsupportedError,
+        "its own way is Selection('signal')",
+    ),
+    (
+        "SelectiveScan",
+        lambda: scan().relevance_backward(scanned(1, 4), ones(1, 4, 3)),
+        ShapeError,
+        "the output has shape (1, 4, 2), its relevance has shape (1, 4, 3)",
+    ),
     ("Bounds", lambda: layers.Bounds(ones(3)).forward(ones(1, 2)), ShapeError, "bound of shape (3,) does not fit"),
     ("CELU", lambda: layers.CELU(0.0), ParameterError, "alpha must be > 0, got 0.0"),
     ("Shrink", lambda: layers.Shrink(-1), ParameterError, "threshold must be ≥ 0, got -1"),
@@ -270,6 +335,8 @@ RULE_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         ParameterError,
         "index 2 does not exist",
     ),
+    ("Selection", lambda: rules.Selection("prop"), ParameterError, "product must be one of signal, half, got 'prop'"),
+    ("Selection", lambda: rules.Selection(epsilon=-1), ParameterError, "epsilon must be ≥ 0, got -1"),
     ("ResponseNorm", lambda: rules.ResponseNorm("caffe"), ParameterError,
      "kind must be one of taylor, path, toolbox, got 'caffe'"),
     ("Product", lambda: rules.Product("all"), ParameterError, "must be one of signal, prop, abs, half, got 'all'"),

@@ -63,7 +63,9 @@ DEFAULTS: dict[Any, dict[str, Any]] = {  # as the docstrings, the presets' names
     rules.GeneralizedGamma: {"gamma": 0.25},
     rules.AlphaBeta: {"alpha": 2, "beta": 1},
     rules.BetaSmooth: {"beta": 10},
-    rules.Recurrent: {"dense": rules.Epsilon(1e-3), "state": rules.Epsilon(1e-3)},
+    rules.ResponseNorm: {"kind": "taylor"},
+    rules.Selection: {"product": "signal", "epsilon": 0},
+    rules.Recurrent: {"dense": rules.Epsilon(1e-3), "state": rules.Epsilon(1e-3), "product": "signal"},
 }
 
 

@@ -37,8 +37,12 @@ DEFAULTS: dict[str, str] = {
     "AllToOne": "AllToOne(index=0)",
     "Product": "Product(product='signal', stabiliser=exact)",
     "Taylor": "Taylor(stabiliser=exact)",
+    "Recurrent": (
+        "Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0), "
+        "product='signal')"
+    ),
     "ResponseNorm": "ResponseNorm(kind='taylor')",
-    "Recurrent": ("Recurrent(dense=Epsilon(epsilon=0.001, bias_share=0), state=Epsilon(epsilon=0.001, bias_share=0))"),
+    "Selection": "Selection(product='signal', epsilon=0)",
 }
 
 
@@ -60,10 +64,23 @@ FORMULAS: dict[Any, str] = {
     rules.ResponseNorm(): "R_i = Σ_k z_ik/(Σ_j z_jk)·R_k",
     rules.ResponseNorm("path"): "R_i = Σ_k z_ik/(Σ_j z_jk)·R_k",
     rules.ResponseNorm("toolbox"): "R_i = Σ_k z_ik·R_k",
+    rules.Selection(): "products: R_signal = R, R_selection = 0; sums: R_k = z_k / (Σ_k z_k)·R",
+    rules.Selection("half", 0.5): "products: R_k = R/2; sums: R_k = z_k / (Σ_k z_k + 0.5·sgn(z_j))·R",
     rules.Recurrent(rules.LRP0(), rules.Epsilon(0.5)): (
         "cell input: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
         "sum: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j + 0.5·sgn(z_j))·R_j; products: R_signal = R, R_gate = 0"
     ),
+    **{
+        rules.Recurrent(rules.LRP0(), rules.Flat(), product): (
+            "cell input and gates: R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j)·R_j; "
+            f"sum: R_i = Σ_j 1·1 / (Σ_i 1·1)·R_j; products: {shares}"
+        )
+        for product, shares in (
+            ("prop", "R_g = g/(g + s)·R, R_s = s/(g + s)·R"),
+            ("abs", "R_g = |g|/(|g| + |s|)·R, R_s = |s|/(|g| + |s|)·R"),
+            ("half", "R_g = R_s = R/2"),
+        )
+    },
 }
 
 

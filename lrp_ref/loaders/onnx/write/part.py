@@ -15,7 +15,7 @@ Writer = Callable[["Part"], None]
 WRITERS: dict[type[Layer], Writer] = {}
 # Layers that standard operators cannot express, with what an error says of them.
 NOT_WRITTEN: dict[type[Layer], str] = {
-    SelectiveScan: "no standard operator goes through such steps, and one node for each would fix their number",
+    SelectiveScan: "only ONNX's Scan goes through such steps, with a graph of its own, which is not written",
 }
 
 Shape = tuple[int | None, ...]  # None for a free size; the batch, at axis 0, is one
