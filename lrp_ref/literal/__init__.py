@@ -18,6 +18,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 ``rules``                   lrp0, epsilon, gamma, generalized_gamma, alpha_beta, zplus, wsquare, flat, zbox, ...
 ``stabilisers``             exact, add(epsilon), clip(epsilon), relative(epsilon)
 ``nonlinear``               max pool, products of two signals, sums of several operands
+``attention``               products of matrices, softmax, and norms whose deviation is a constant
 ``local_response``          local response normalisation, channel by channel
 ``lstm``, ``gru``, ``rnn``  forward pass and relevance of one direction of a recurrent cell, unrolled by hand
 ``recurrent``               what these three have in common
@@ -40,13 +41,14 @@ holds exactly in rational numbers.
 (['2/3', '0'], ['1/3'])
 """
 
-from . import gru, local_response, lstm, matrices, nonlinear, recurrent, rnn, rules, scan, stabilisers
+from . import attention, gru, local_response, lstm, matrices, nonlinear, recurrent, rnn, rules, scan, stabilisers
 from .matrices import Matrix
 from .rules import Messages
 
 __all__ = [
     "Matrix",
     "Messages",
+    "attention",
     "gru",
     "local_response",
     "lstm",

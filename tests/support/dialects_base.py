@@ -159,6 +159,8 @@ ROUTES = ("Concat", "Flatten", "Slice", "Pad", "Transpose", "Upsample")
 
 def bias_of(spec: Spec, z: Array) -> Array:
     """The bias of every output, in the shape of a batch of one."""
+    if spec["type"] == "Dense":  # on the last axis, whatever stands before it
+        return np.broadcast_to(0.0 if spec["bias"] is None else spec["bias"], z.shape)
     b = normal_scale(spec)[1] if spec["type"] == "BatchNorm" else spec.get("bias", spec.get("shift"))
     return np.zeros_like(z) if b is None else np.broadcast_to(channelwise(b, z), z.shape)
 
@@ -185,6 +187,9 @@ def moved(spec: Spec, xs: list[Array], fill: float) -> Array:
     return np.pad(x, amounts, mode=spec["mode"], **more)
 
 
+FORWARD: dict[str, Callable[[Spec, list[Array]], Array]] = {}  # of layers whose files are their own
+
+
 def forward(spec: Spec, xs: list[Array]) -> Array:
     kind = spec["type"]
     if kind in LINEAR:
@@ -198,6 +203,8 @@ def forward(spec: Spec, xs: list[Array]) -> Array:
         return np.max([v for _, v in patches(xs[0], spec, kernel_of(spec, xs[0]), -np.inf)], axis=0)
     if kind == "Multiply":
         return xs[0] * xs[1]
+    if kind in FORWARD:
+        return FORWARD[kind](spec, xs)
     raise UnknownError(f"no forward pass of {kind}")
 
 

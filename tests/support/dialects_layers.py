@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import dialects_attention
+import dialects_cells
 import numpy as np
 from dialects_base import LINEAR, ROUTES, Array, UnknownError, forward, kernel_of, up
 from dialects_lstm import WRONG, Ways, lstm
@@ -18,6 +20,7 @@ from dialects_wrong import CALLS, SAMPLES, on_call
 from lrp_ref.vectors import Unsupported
 
 OVERWRITTEN = "branch-overwritten"  # where a value is used twice, the relevance of one use overwrites the other's
+MODULES = (dialects_attention, dialects_cells)  # whose layers and faults register themselves
 POOLS = ("AveragePool", "SumPool", "GlobalAveragePool")
 
 # Any layer -------------------------------------------------------------------------------------------------------
@@ -25,7 +28,7 @@ POOLS = ("AveragePool", "SumPool", "GlobalAveragePool")
 
 @on_call("relevance-uniform")
 def relevance_uniform(c: Call) -> list[Array]:
-    size = sum(x[0].size for x in c.xs)
+    size = sum(x[:1].size for x in c.xs)
     each = c.R.reshape(len(c.R), -1).sum(axis=1) / size
     return [np.zeros_like(x) + each.reshape(-1, *(1,) * (x.ndim - 1)) for x in c.xs]
 
@@ -151,24 +154,35 @@ def bn_kind(c: Call) -> list[Array]:
     return right(replace(c, rule={"name": "LRP0" if c.name == "Pass" else "Pass"}))
 
 
-@on_call("product-to-both", "Multiply")
+@on_call("product-to-both", "Multiply", "MatMul")
 def product_to_both(c: Call) -> list[Array]:
-    return [c.R, c.R]
+    if c.kind == "Multiply":
+        return [c.R, c.R]
+    return [2 * part for part in right(replace(c, rule={**c.rule, "product": "half"}))]
 
 
-@on_call("product-rule", "Multiply")
-def product_rule(c: Call) -> list[Array]:
-    return right(replace(c, rule={"name": "Product", "product": "signal" if c.rule["product"] == "half" else "half"}))
+PRODUCTS = ("Multiply", "MatMul", "GRU", "GeneralLSTM", "LSTM", "SelectiveScan")
 
 
-@on_call("gate-takes-signal", "Multiply")
+@on_call("product-rule", *PRODUCTS)
+def product_rule(c: Call) -> list[Array] | None:
+    if "product" not in c.rule:
+        return None
+    other = {**c.rule, "product": "signal" if c.rule["product"] == "half" else "half"}
+    if c.kind == "Multiply":  # which forgets the stabiliser as well
+        other = {"name": "Product", "product": other["product"]}
+    undeclared = c.kind == "MatMul" and c.spec["gate"] is None and c.rule.get("gate") is None
+    return right(replace(c, rule=other, spec={**c.spec, "gate": 0} if undeclared else c.spec))
+
+
+@on_call("gate-takes-signal", "Multiply", "MatMul")
 def gate_takes_signal(c: Call) -> list[Array] | None:
     return None if c.spec["gate"] is None else right(replace(c, spec={**c.spec, "gate": 1 - c.spec["gate"]}))
 
 
-@on_call("product-unsigned", "Multiply")
+@on_call("product-unsigned", *PRODUCTS)
 def product_unsigned(c: Call) -> list[Array] | None:
-    other = {"prop": "abs", "abs": "prop"}.get(c.rule["product"])
+    other = {"prop": "abs", "abs": "prop"}.get(c.rule.get("product", ""))
     return right(replace(c, rule={**c.rule, "product": other})) if other else None
 
 
@@ -178,7 +192,7 @@ def product_unsigned(c: Call) -> list[Array] | None:
 def layer(spec: Any, rule: Any, xs: list[Array], R: Array, name: str) -> list[Array]:
     """The relevance of a layer's operands by a dialect."""
     c = Call(spec, rule or {"name": "own"}, xs, R)
-    if c.kind == "LSTM":
+    if c.kind == "LSTM" and c.name == "Epsilon":
         return lstm(c, WRONG.get(name, Ways()))
     wrong = CALLS[name](c) if name in CALLS else None
     return right(c, SAMPLES.get(name)) if wrong is None else wrong

@@ -48,6 +48,8 @@ class Call:
 
 
 OnSample = Callable[[Sample], "Array | None"]
+BACK: dict[str, Callable[[Call], list[Array]]] = {}  # of layers whose files are their own
+HELD: dict[str, Callable[[Spec, Array], Linear]] = {}  # matrices that depend on the sample
 MATRICES: dict[tuple[int, Any], tuple[Spec, Linear]] = {}
 
 # The right answers -----------------------------------------------------------------------------------------------
@@ -57,8 +59,12 @@ def right(c: Call, fault: OnSample | None = None) -> list[Array]:
     """The relevance of every operand."""
     if c.name == "Pass":
         return [c.R.reshape(c.xs[0].shape)]
-    if c.kind == "ReLU":
+    if c.name == "Zero":
+        return [np.zeros(x.shape) for x in c.xs]
+    if c.kind in ("ReLU", "HardSwish"):
         return [c.R]
+    if c.kind in BACK:
+        return BACK[c.kind](c)
     if c.kind in ROUTES:
         return route_back(c.spec, c.xs, c.R)
     if c.kind == "MaxPool":
@@ -66,7 +72,7 @@ def right(c: Call, fault: OnSample | None = None) -> list[Array]:
         return [over_windows(c, share)]
     if c.kind == "Multiply":
         return product(c)
-    if c.kind not in LINEAR:
+    if c.kind not in (*LINEAR, *HELD):
         raise UnknownError(f"no {c.kind}")
     return linear(c, fault)
 
@@ -80,9 +86,10 @@ def matrix(spec: Spec, shapes: list[tuple[int, ...]]) -> Linear:
 
 def linear(c: Call, fault: OnSample | None) -> list[Array]:
     shapes = [x.shape[1:] for x in c.xs]
-    m, flat = matrix(c.spec, shapes), np.concatenate([x.reshape(len(x), -1) for x in c.xs], axis=1)
+    flat = np.concatenate([x.reshape(len(x), -1) for x in c.xs], axis=1)
     received = []
-    for a, R in zip(flat, c.R, strict=True):
+    for n, (a, R) in enumerate(zip(flat, c.R, strict=True)):
+        m = HELD[c.kind](c.spec, c.xs[0][n]) if c.kind in HELD else matrix(c.spec, shapes)
         s = Sample(c.spec, c.rule, m, a, R.reshape(-1), shapes, flat[0], flat @ m.W + m.b)
         wrong = fault(s) if fault else None
         received.append(relevance(s) if wrong is None else wrong)
@@ -142,7 +149,7 @@ def first_winner(values: Array, R: Array) -> Array:
 
 
 def product(c: Call) -> list[Array]:
-    how, gate = c.rule["product"], c.spec.get("gate") or 0
+    how, gate = c.rule["product"], c.rule.get("gate", c.spec.get("gate")) or 0
     g, s = c.xs[gate], c.xs[1 - gate]
     if how == "signal":
         parts = [0 * c.R, c.R]

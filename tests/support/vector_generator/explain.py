@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from lrp_ref.literal import nonlinear
 
-from . import formulas
+from . import direct, formulas
 from .formulas import Rule
+from .kinds import Measured, converted
 from .layers import MATRIX_LAYERS, ROUTES, WINDOW, Layer, forward, geometry, matrix_of, route
 from .values import Array, zeros
 
@@ -30,7 +32,13 @@ class Answer:
 
 def value(layer: Layer, inputs: list[Array]) -> Array:
     """Return the output of a layer for a batch."""
-    return np.stack([forward(layer, [x[n] for x in inputs]) for n in range(len(inputs[0]))])
+    run = direct.forward if layer["type"] in direct.DIRECT else forward
+    return np.stack([fractions(run(layer, [np.asarray(x[n]) for x in inputs])) for n in range(len(inputs[0]))])
+
+
+def fractions(values: Array) -> Array:
+    """Return an array in which plain zeros and ones stand next to fractions as fractions alone."""
+    return zeros(values.shape) + values
 
 
 def explain(layer: Layer, rule: Rule, inputs: list[Array], R: Array, R_scale: Array | None = None) -> Answer:
@@ -38,7 +46,7 @@ def explain(layer: Layer, rule: Rule, inputs: list[Array], R: Array, R_scale: Ar
     samples = []
     for n in range(len(R)):
         inherited = abs(R[n]) if R_scale is None else R_scale[n]
-        samples.append(_sample(layer, rule, [x[n] for x in inputs], R[n], inherited))
+        samples.append(_sample(layer, rule, [np.asarray(x[n]) for x in inputs], R[n], inherited))
     count = len(inputs)
     answer = Answer(
         [np.stack([s.relevance[k] for s in samples]) for k in range(count)],
@@ -54,6 +62,9 @@ def explain(layer: Layer, rule: Rule, inputs: list[Array], R: Array, R_scale: Ar
 
 def received(layer: Layer, rule: Rule, inputs: list[Array], R: Array) -> list[Array]:
     """Return the relevance alone, by the second formula where the layer is linear: quicker than :func:`explain`."""
+    if by_literal_alone(layer, rule):
+        told = [direct.back(layer, rule, [np.asarray(x[n]) for x in inputs], R[n]).inputs for n in range(len(R))]
+        return [np.stack([fractions(np.asarray(t[k])) for t in told]) for k in range(len(inputs))]
     if layer["type"] not in MATRIX_LAYERS:
         return explain(layer, rule, inputs, R).relevance
     matrix, samples = matrix_of(layer, [x.shape[1:] for x in inputs]), []
@@ -66,6 +77,8 @@ def received(layer: Layer, rule: Rule, inputs: list[Array], R: Array) -> list[Ar
 
 def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
     kind = layer["type"]
+    if by_literal_alone(layer, rule):
+        return _direct(layer, rule, operands, R, inherited)
     if kind in MATRIX_LAYERS:
         return _linear(layer, rule, operands, R, inherited)
     if kind in ROUTES:
@@ -83,6 +96,40 @@ def _sample(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited
     if kind == "Multiply":
         return _product(layer, rule, operands, R, inherited)
     raise ValueError(f"no relevance formula for {kind}")
+
+
+def by_literal_alone(layer: Layer, rule: Rule) -> bool:
+    """Return whether the literal formulas of ``direct`` stand for a layer under a rule."""
+    more = bool({"gate", "stabiliser"} & set(rule))  # a product whose rule says more than how it shares
+    return layer["type"] in direct.DIRECT or rule["name"] == "Zero" or (layer["type"] == "Multiply" and more)
+
+
+def _direct(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited: Array) -> Answer:
+    """The literal formula twice: on fractions, and on measured numbers for the size of the rounding errors."""
+    told = direct.back(layer, rule, operands, R)
+    given = [operand if whole_numbers(layer, k) else converted(operand, Measured) for k, operand in enumerate(operands)]
+    above = np.empty(R.shape, dtype=object)
+    for index in np.ndindex(*R.shape):
+        above[index] = Measured(R[index], float(inherited[index]))
+    sized = direct.back(converted(layer, Measured), converted(rule, Measured), given, above)
+    return Answer(
+        [fractions(np.asarray(r)) for r in told.inputs],
+        [errors(np.asarray(r)) for r in sized.inputs],
+        *(Fraction(v) for v in (told.bias, told.stabiliser, told.dropped)),
+    )
+
+
+def whole_numbers(layer: Layer, operand: int) -> bool:
+    """Return whether an operand holds whole numbers that count something."""
+    return operand == 1 and bool(layer.get("lengths"))
+
+
+def errors(values: Array) -> Array:
+    """Return the errors of measured numbers as fractions."""
+    found = zeros(values.shape)
+    for index in np.ndindex(*values.shape):
+        found[index] = Fraction(getattr(values[index], "error", 0.0))
+    return found
 
 
 def zero_padding_wins(layer: Layer, x: Array, R: Array) -> Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ import numpy as np
 from lrp_ref.literal import matrices, nonlinear
 from lrp_ref.literal.matrices import Matrix
 
-from .values import Array, zeros
+from .values import Array, square_root, zeros
 
 Layer = dict[str, Any]
 WINDOW = ("stride", "padding", "dilation", "ceil_mode")
@@ -26,19 +24,11 @@ def geometry(layer: Layer, *names: str) -> dict[str, Any]:
     return {name: layer[name] for name in names if name in layer}
 
 
-def root(value: Fraction) -> Fraction:
-    """Return the square root of a rational square; raises ValueError for other numbers."""
-    result = Fraction(isqrt(value.numerator), isqrt(value.denominator))
-    if result * result != value:
-        raise ValueError(f"{value} is not a square of a rational")
-    return result
-
-
 def affine_of(layer: Layer) -> tuple[Array, Array]:
     """Return scale and shift of a BatchNorm in inference: gamma / sqrt(variance + epsilon), beta - mean scale."""
     scale = zeros(layer["gamma"].shape)
     for k, (gamma, variance) in enumerate(zip(layer["gamma"], layer["variance"], strict=True)):
-        scale[k] = gamma / root(variance + layer["epsilon"])
+        scale[k] = gamma / square_root(variance + layer["epsilon"])
     return scale, layer["beta"] - layer["mean"] * scale
 
 
@@ -46,7 +36,7 @@ def matrix_of(layer: Layer, shapes: list[tuple[int, ...]]) -> Matrix:
     """Return the matrix of a linear layer over its operands, flattened in a row; shapes are without batch."""
     kind, shape = layer["type"], shapes[0]
     if kind == "Dense":
-        return matrices.dense(layer["weight"], layer["bias"])
+        return _on_the_last_axis(matrices.dense(layer["weight"], layer["bias"]), shape)
     if kind == "Conv":
         names = geometry(layer, "stride", "padding", "dilation", "groups")
         return matrices.conv(layer["weight"], layer["bias"], input_shape=shape, **names)
@@ -69,6 +59,18 @@ def matrix_of(layer: Layer, shapes: list[tuple[int, ...]]) -> Matrix:
     if kind == "Add":
         return matrices.add(len(shapes), shape, dtype=object)
     raise ValueError(f"{kind} is not a linear layer")
+
+
+def _on_the_last_axis(one: Matrix, shape: tuple[int, ...]) -> Matrix:
+    """Return a dense layer over every row of numbers of a sample: the same block for each."""
+    rows = int(np.prod(shape[:-1]))
+    if len(shape) == 1:
+        return one
+    (inputs, outputs), eye = one.weight.shape, np.eye(rows, dtype=bool)
+    weight, taps = np.zeros((rows * inputs, rows * outputs), dtype=object), np.kron(eye, np.ones((inputs, outputs), dtype=bool))
+    for k in range(rows):
+        weight[k * inputs : (k + 1) * inputs, k * outputs : (k + 1) * outputs] = one.weight
+    return Matrix(weight, np.concatenate([one.bias] * rows), taps, (*shape[:-1], outputs))
 
 
 def route(layer: Layer, operands: list[Array]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,14 @@ def zeros(shape: Any) -> Array:
     """Return an object array of exact zeros."""
     result = np.empty(shape, dtype=object)
     result[...] = Fraction(0)
+    return result
+
+
+def square_root(value: Fraction) -> Fraction:
+    """Return the square root of a rational square; raises ValueError for other numbers."""
+    result = Fraction(isqrt(value.numerator), isqrt(value.denominator))
+    if result * result != value:
+        raise ValueError(f"{value} is not a square of a rational")
     return result
 
 

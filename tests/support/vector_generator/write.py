@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import alternatives, core, faulty, layer_cases, networks, recurrent, window_cases
+from . import (
+    alternatives, attention_cases, attention_networks, core, faulty, layer_cases, networks, recurrent, sequence_cases,
+    window_cases,
+)  # fmt: skip
 
-FORMAT, VERSION = "lrp-vectors", "1.1.0"
-ADDED = {"alternatives/bias-policy.json": "1.1.0"}  # files that a minor version added; the others never change
+FORMAT, VERSION = "lrp-vectors", "1.2.0"
 FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **core.GROUPS,
     **window_cases.GROUPS,
@@ -20,6 +22,13 @@ FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **alternatives.GROUPS,
     **networks.GROUPS,
     **faulty.GROUPS,
+    **attention_cases.GROUPS,
+    **sequence_cases.GROUPS,
+    **attention_networks.GROUPS,
+}
+ADDED = {  # files that a minor version added; the others never change
+    "alternatives/bias-policy.json": "1.1.0",
+    **dict.fromkeys((*attention_cases.GROUPS, *sequence_cases.GROUPS, *attention_networks.GROUPS), "1.2.0"),
 }
 
 

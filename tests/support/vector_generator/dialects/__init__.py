@@ -4,10 +4,12 @@
 ``rules``      rules that public programs compute otherwise
 ``faults``     faults that any program may have on a linear layer
 ``layers``     faults of pools, merges, routes, BatchNorm
+``products``   products, of numbers and of matrices, softmax and norms
+``sequences``  recurrent layers and selective scans
 =============  ========================================================
 """
 
-from . import faults, layers, rules
+from . import faults, layers, products, rules, sequences
 from .base import DIALECTS, NONFINITE, Call, caught, differs
 
-__all__ = ["DIALECTS", "NONFINITE", "Call", "caught", "differs", "faults", "layers", "rules"]
+__all__ = ["DIALECTS", "NONFINITE", "Call", "caught", "differs", "faults", "layers", "products", "rules", "sequences"]

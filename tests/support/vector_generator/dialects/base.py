@@ -18,9 +18,10 @@ import numpy as np
 
 from lrp_ref.literal.matrices import Matrix
 
+from ..direct import linear_of
 from ..explain import Answer, split
 from ..formulas import Part, Rule, parts, spread
-from ..layers import MATRIX_LAYERS, Layer, matrix_of
+from ..layers import MATRIX_LAYERS, Layer
 from ..values import Array
 
 NONFINITE = "nonfinite"
@@ -84,16 +85,35 @@ def dialect(name: str) -> Callable[[Dialect], Dialect]:
     return register
 
 
+def also(name: str) -> Callable[[Dialect], Dialect]:
+    """Register what the dialect of this id is on more layers: asked where what is there does not apply."""
+
+    def register(function: Dialect) -> Dialect:
+        known = DIALECTS[name]
+
+        def either(call: Call) -> Any:
+            theirs = known(call)
+            return function(call) if theirs is None else theirs
+
+        DIALECTS[name] = either
+        return function
+
+    return register
+
+
 def linear(name: str, *rules: str) -> Callable[[Callable[[Sample], Any]], Callable[[Sample], Any]]:
     """Register a function of one sample of a linear layer, for these rules or for all."""
 
     def register(function: Callable[[Sample], Any]) -> Callable[[Sample], Any]:
         def whole(call: Call) -> Any:
-            if call.layer["type"] not in MATRIX_LAYERS or call.name == "Pass" or (rules and call.name not in rules):
+            held = call.layer["type"] == "Normalize"  # linear with its deviation as a constant
+            if not held and call.layer["type"] not in MATRIX_LAYERS:
                 return None
-            matrix = matrix_of(call.layer, [x.shape[1:] for x in call.inputs])
+            if call.name in ("Pass", "Zero") or (rules and call.name not in rules):
+                return None
             found = []
             for n, R in enumerate(call.R):
+                matrix = linear_of(call.layer, [x[n] for x in call.inputs])
                 a = np.concatenate([x[n].reshape(-1) for x in call.inputs])
                 sample = function(Sample(call, matrix, a, R.reshape(-1), call.inputs[0].shape[1:], n))
                 if sample is None or isinstance(sample, str):

@@ -20,7 +20,7 @@ from .base import Call, dialect, near_root
 
 @dialect("relevance-uniform")
 def _relevance_uniform(call: Call) -> Any:
-    size = sum(x[0].size for x in call.inputs)
+    size = sum(np.asarray(x[0]).size for x in call.inputs)
     each = call.R.reshape(len(call.R), -1).sum(axis=1) / Fraction(size)
     return [zeros(x.shape) + each.reshape(-1, *(1,) * (x.ndim - 1)) for x in call.inputs]
 
@@ -213,39 +213,4 @@ def _bn_kind(call: Call) -> Any:
     if call.layer["type"] not in ("BatchNorm", "Affine"):
         return None
     other = {"name": "LRP0" if call.name == "Pass" else "Pass"}
-    return received(call.layer, other, call.inputs, call.R)
-
-
-# Products --------------------------------------------------------------------------------------------------------
-
-
-@dialect("product-to-both")
-def _product_to_both(call: Call) -> Any:
-    """Both factors of a product get the whole relevance, as gradient x input gives it."""
-    return [call.R, call.R] if call.layer["type"] == "Multiply" else None
-
-
-@dialect("product-rule")
-def _product_rule(call: Call) -> Any:
-    """Half to each factor, whatever the rule, or all to the signal where the rule is half."""
-    if call.layer["type"] != "Multiply":
-        return None
-    other = {"name": "Product", "product": "signal" if call.rule["product"] == "half" else "half"}
-    return received(call.layer, other, call.inputs, call.R)
-
-
-@dialect("gate-takes-signal")
-def _gate_takes_signal(call: Call) -> Any:
-    """Gate and signal of a product are confused."""
-    if call.layer["type"] != "Multiply" or call.layer["gate"] is None:
-        return None
-    return received({**call.layer, "gate": 1 - call.layer["gate"]}, call.rule, call.inputs, call.R)
-
-
-@dialect("product-unsigned")
-def _product_unsigned(call: Call) -> Any:
-    """Shares by |value| where the rule says by value, or the other way round."""
-    if call.layer["type"] != "Multiply" or call.rule["product"] not in ("prop", "abs"):
-        return None
-    other = {"name": "Product", "product": "abs" if call.rule["product"] == "prop" else "prop"}
     return received(call.layer, other, call.inputs, call.R)
