@@ -17,7 +17,7 @@ from .errors import LrpError
 
 if TYPE_CHECKING:
     from . import exact as certificate
-    from . import heatmap, layers, loaders, rules, vectors
+    from . import heatmap, layers, loaders, rules, text, vectors
     from .exact import Certificate, certify
     from .loaders import load, save
     from .network import Input, Network, Node
@@ -49,6 +49,7 @@ else:
         "rules": "rules",
         "start": "propagation.start",
         "taylor": "teach.taylor",
+        "text": "text",
         "vectors": "vectors",
     }
     _NAMES = {
@@ -92,5 +93,5 @@ __all__ = [
     "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
     "canonize", "certificate", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers",
     "load", "load_relevance", "loaders", "messages", "order", "plain", "root_point", "rules", "save", "start",
-    "symbolic", "taylor", "vectors",
+    "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip
