@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .loaders import load, save
     from .network import Input, Network, Node
     from .network.canonization import canonize
+    from .network.joining import join
     from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
@@ -57,6 +58,7 @@ else:
         "loaders": ("load", "save"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
+        "network.joining": ("join",),
         "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
@@ -91,7 +93,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic",
-    "canonize", "certificate", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "layers",
-    "load", "load_relevance", "loaders", "messages", "order", "plain", "root_point", "rules", "save", "start",
-    "symbolic", "taylor", "text", "vectors",
+    "canonize", "certificate", "certify", "composites", "edits", "errors", "explain", "first", "heatmap", "join",
+    "layers", "load", "load_relevance", "loaders", "messages", "order", "plain", "root_point", "rules", "save",
+    "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

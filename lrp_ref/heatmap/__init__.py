@@ -8,9 +8,11 @@ from .colours import colorize, colormaps, resolve_limit, sign_colours
 from .grids import grid
 from .output import save, to_data_uri
 from .pictures import image, panel
+from .points import scatter
 from .sheets import series_grid
 from .signals import series
-from .texts import text_html, text_terminal
+from .texts import text_html, text_latex, text_page, text_terminal
+from .words import text_image
 
 __all__ = [
     "colorize",
@@ -20,10 +22,14 @@ __all__ = [
     "panel",
     "resolve_limit",
     "save",
+    "scatter",
     "series",
     "series_grid",
     "sign_colours",
     "text_html",
+    "text_image",
+    "text_latex",
+    "text_page",
     "text_terminal",
     "to_data_uri",
 ]

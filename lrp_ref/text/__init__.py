@@ -12,7 +12,7 @@ from .documents import Components, document_vectors, principal_components
 from .feeding import Fed, feed, require_fit, sizes
 from .sentence import Sentence, Words, words
 from .subwords import Subwords
-from .tokenizer import Tokenizer, load_tokenizer
+from .tokenizer import Tokenizer, find_tokenizer, load_tokenizer
 from .vocabulary import Vocabulary
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Words",
     "document_vectors",
     "feed",
+    "find_tokenizer",
     "load_tokenizer",
     "principal_components",
     "require_fit",

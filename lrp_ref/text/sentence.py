@@ -64,6 +64,21 @@ class Words:
     relevance: NDArray[Any]
     special: tuple[bool, ...]
 
+    def apart(self) -> tuple[Words, Words]:
+        """Return the words, and the special pieces with the padding.
+
+        Example:
+            >>> both = Words(("[CLS]", "bad"), np.array([0.5, -2.0]), (True, False))
+            >>> print(*both.apart(), sep=" | ")
+            bad(-2) | [CLS](+0.5)
+        """
+
+        def some(wanted: bool) -> Words:
+            at = [k for k, special in enumerate(self.special) if special == wanted]
+            return Words(tuple(self.texts[k] for k in at), self.relevance[np.array(at, dtype=int)], (wanted,) * len(at))
+
+        return some(False), some(True)
+
     def __str__(self) -> str:
         return " ".join(f"{text}({float(r):+.3g})" for text, r in zip(self.texts, self.relevance, strict=True))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import ModelFormatError, UnsupportedError
+from ..loaders.preprocess import Sidecar
 from . import subwords, vocabulary
 from .sentence import Sentence
 
@@ -66,3 +67,28 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     raise UnsupportedError(
         f"{file}: tokenizers are read from a tokenizer.json, from a list of words (.txt) or from a model's vocab (.npz)"
     )
+
+
+def find_tokenizer(model: str | Path, sidecar: Sidecar | None = None) -> Tokenizer | None:
+    """Return the tokenizer of a model: the one that its sidecar names, ``tokenizer.json`` beside it, or its own words.
+
+    Args:
+        model: the file of the network.
+        sidecar: of the model, if there is one.
+
+    Returns:
+        None where there is none of these.
+
+    Raises:
+        LrpError: as :func:`load_tokenizer`, for the file that was found.
+
+    Example:
+        >>> find_tokenizer("no_such_folder/net.onnx") is None
+        True
+    """
+    file = Path(model)
+    if sidecar is not None and sidecar.tokenizer:
+        return load_tokenizer(file.with_name(sidecar.tokenizer))
+    if (beside := file.with_name("tokenizer.json")).is_file():
+        return load_tokenizer(beside)
+    return vocabulary.from_arrays(file) if file.suffix.lower() == ".npz" and file.is_file() else None
