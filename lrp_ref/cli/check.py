@@ -149,16 +149,12 @@ class Looked:
         return f"looked at {which} ({self.source}): {'; '.join(shapes)}"
 
 
-def _given(
-    model: Path, paths: tuple[Path, ...], net: Network, sidecar: Sidecar | None, dtype: str
-) -> Iterator[Sample]:
+def _given(model: Path, paths: tuple[Path, ...], net: Network, sidecar: Sidecar | None, dtype: str) -> Iterator[Sample]:
     """Yield the samples of all files, the batch in front, floats in the dtype of the check."""
     for name, path in inputs.expand(paths).items():
         for sample in inputs.read(name, path, net, sidecar, model, dtype):
             x = {i.name: batch_first(sample.x[i.name], i.batch_axis) for i in net.inputs}
-            yield Sample(
-                sample.name, {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in x.items()}
-            )
+            yield Sample(sample.name, {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in x.items()})
 
 
 def _composites(

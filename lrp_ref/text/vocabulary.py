@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import LrpError, ModelFormatError, ParameterError
+import numpy as np
+
+from ..errors import ModelFormatError, ParameterError
 from ..loaders.archive import Archive
 from ..loaders.npy import npy
 from .sentence import Sentence, require_sentence
@@ -116,12 +119,12 @@ def from_arrays(path: Path) -> Vocabulary | None:
         held = npy(archive.read("vocab.npy", LARGEST), f"{path}: entry 'vocab.npy'", kinds="U")
     if held.ndim != 1:
         raise ModelFormatError(f"{path}: entry 'vocab.npy' has shape {held.shape}; a vocabulary is one list")
-    try:
-        return _made([str(word) for word in held], path)
-    except ValueError as error:  # four bytes that are no letter
-        if isinstance(error, LrpError):
-            raise
-        raise ModelFormatError(f"{path}: entry 'vocab.npy' is no text: {error}") from error
+    codes = held.astype(held.dtype.newbyteorder("=")).view(np.uint32)
+    if (
+        (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))
+    ).any():  # NumPy makes texts of them all the same
+        raise ModelFormatError(f"{path}: entry 'vocab.npy' is no text: it has numbers that are no letters")
+    return _made([str(word) for word in held], path)
 
 
 def read_bounded(path: Path) -> bytes:
