@@ -33,7 +33,7 @@ from .options import (
 )
 from .output import print_table, progress, warn
 from .samples import Refused
-from .sentences import Reader, has_text
+from .sentences import Reader, exists, has_text
 
 COMPOSITE_HELP = f"Which rules; repeatable: several make one sheet. Default: the sidecar's, or epsilon. {COMPOSITES}."
 TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A+B; repeatable. Default: the largest."
@@ -118,7 +118,7 @@ def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
     text, options = has_text(given), job.options
     if not text:
         unused = [f"--{key}" for key in ("tokenizer", "latex", "length") if options[key]]
-        if unused:
+        if unused and all(exists(Path(one)) for one in given):  # otherwise the error of what is not there tells more
             warn(f"{', '.join(unused)} without effect: no INPUT is text")
         return None
     path = options["tokenizer"]

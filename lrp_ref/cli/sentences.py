@@ -66,13 +66,13 @@ def is_sentence(given: str) -> bool:
 def has_text(given: Sequence[str]) -> bool:
     """Return whether any INPUT is text: a sentence, or a file of sentences."""
     for one in given:
-        there = bool(one.strip()) and _exists(Path(one))
+        there = bool(one.strip()) and exists(Path(one))
         if (there and Path(one).suffix.lower() == LINES) or (not there and is_sentence(one)):
             return True
     return False
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Return whether there is such a file; a long sentence, or one with a zero byte, is none."""
     try:
         return path.exists()

@@ -19,7 +19,7 @@ from lrp_ref.errors import LrpError
 WORDS = "\n".join(("<unk>", "not", "good", "bad", "film", "<pad>")) + "\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def model(tmp_path: Path) -> Path:
     (tmp_path / "words.txt").write_text(WORDS)
     return word_model(tmp_path / "net.npz", rows=6)
