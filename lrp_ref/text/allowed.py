@@ -72,8 +72,9 @@ def padding_of(data: bytes, path: Path, numbers: Mapping[str, int]) -> tuple[int
     """Return the number and the name of the piece that fills up sentences: the file's, or one called so."""
     content = json_value(data, str(path), longest=LARGEST, deepest=DEEPEST)
     told = content.get("padding")
-    if isinstance(told, Mapping) and numbers.get(str(told.get("pad_token"))) == told.get("pad_id"):
-        return int(told["pad_id"]), str(told["pad_token"])
+    name = told.get("pad_token") if isinstance(told, Mapping) else None
+    if isinstance(name, str) and name in numbers:
+        return numbers[name], name
     return next(((numbers[name], name) for name in PADDING if name in numbers), None)
 
 

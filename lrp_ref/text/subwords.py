@@ -57,6 +57,9 @@ class Subwords:
         except BaseException as error:  # a panic of the package is no Exception
             raise ParameterError(f"{self.path}: fails on '{text[:40]}': {_reason(error)}") from error
         special = found.special_tokens_mask
+        lists = (found.ids, found.tokens, found.type_ids, found.word_ids, found.offsets)
+        if any(len(one) != len(special) for one in lists):
+            raise ParameterError(f"{self.path}: damaged: the pieces that it adds have other names than numbers")
         given = [None if mask else number for mask, number in zip(special, found.word_ids, strict=True)]
         # What stands in the text and is no word to the tokenizer, as an added token, is a word of its own.
         numbers = [

@@ -167,8 +167,8 @@ def main() -> None:
     about = {
         "input": {"kind": "vector"},
         "classes": CLASSES,
-        "source": "trained by models/make/sentiment.py on film reviews (Pang and Lee 2005); for the sentence vectors of "
-        "paraphrase-MiniLM-L3-v2, which it is joined to",
+        "source": "trained by models/make/sentiment.py on film reviews (Pang and Lee 2005); a head for the sentence "
+        "vectors of paraphrase-MiniLM-L3-v2",
         "licence": "BSD-3-Clause (weights); encoder and sentences Apache-2.0, not included",
     }
     HEAD.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")

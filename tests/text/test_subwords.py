@@ -151,6 +151,20 @@ def test_files_that_are_refused(name: str, tmp_path: Path) -> None:
     assert str(path) in str(error.value)
 
 
+def test_padding_that_names_no_piece_is_looked_for_by_its_usual_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "tokenizer.json", wordpiece(padding={"pad_token": "[NONE]"}))
+    assert lrp.text.load_tokenizer(path).padding == (0, "[PAD]")
+
+
+def test_pieces_that_are_added_and_damaged(tmp_path: Path) -> None:
+    """One piece with two numbers: found by changing files at random."""
+    around = wordpiece()["post_processor"]
+    around["special_tokens"]["[CLS]"]["ids"] = [2, 2]
+    path = write(tmp_path / "tokenizer.json", wordpiece(post_processor=around))
+    with pytest.raises(ParameterError, match="the pieces that it adds have other names than numbers"):
+        lrp.text.load_tokenizer(path).encode("not")
+
+
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "tokenizer.json").open("wb") as stream:
         stream.truncate((64 << 20) + 1)
