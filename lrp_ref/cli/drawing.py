@@ -192,21 +192,24 @@ def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
     if not on.form:
         return None
     several = list(found.values())
-    if sample.fed is not None:
-        every = [e for row in zip(*several, strict=True) for e in row]
-        alone = len(several[0]) == 1
-        labels = [e.rules if alone else f"{label(job, e)} · {e.rules}" for e in every]
-        return _text(job, sample, every, labels, f"predicted: {predicted(job, every[0])}", [])
-    rows = [[on.laid(_map(e)) for e in row] for row in zip(*several, strict=True)]
-    firsts, x = several[0], on.laid(values(job, sample))
+    firsts = several[0]
     alone = len(firsts) == 1
     notes = [(label(job, e), e.negative(0, colours(job))) for e in firsts]
+    told = [*(words if alone else f"{name}: {words}" for name, words in notes if words)]
+    title = headline(job, firsts[0]) if alone else f"predicted: {predicted(job, firsts[0])}"
+    if sample.fed is not None:
+        every = [e for row in zip(*several, strict=True) for e in row]
+        labels = [e.rules if alone else f"{label(job, e)} · {e.rules}" for e in every]
+        lines = [[sample.fed.words(e).relevance for e in row] for row in zip(*several, strict=True)]
+        return _text(job, sample, every, labels, title, [*told, *_faint(job, found, lines, on)])
+    rows = [[on.laid(_map(e)) for e in row] for row in zip(*several, strict=True)]
+    x = on.laid(values(job, sample))
     faint = _faint(job, found, rows, on)
     look: dict[str, Any] = _look(job, on) | {
         "column_labels": [row[0].rules for row in several],
         "row_labels": None if alone else [label(job, e) for e in firsts],
-        "title": headline(job, firsts[0]) if alone else f"predicted: {predicted(job, firsts[0])}",
-        "remark": "\n".join([*(words if alone else f"{name}: {words}" for name, words in notes if words), *faint]),
+        "title": title,
+        "remark": "\n".join([*told, *faint]),
     }
     if on.form == "series":
         return heatmap.series_grid(x, rows, channel_names=_names(job, x), **look)
@@ -257,7 +260,9 @@ def _faint(job: Job, found: Found, rows: list[list[Array]], on: Canvas) -> list[
     limit = _limit(job)
     if job.options["limit"] is not None or isinstance(limit, float):
         return []
-    drawn = [[one if on.form == "series" or one.ndim == 2 else one.sum(axis=0) for one in row] for row in rows]
+    drawn = [
+        [one if on.form in ("series", "text") or one.ndim == 2 else one.sum(axis=0) for one in row] for row in rows
+    ]
     own = {name: heatmap.resolve_limit(np.stack([row[k] for row in drawn]), limit) for k, name in enumerate(found)}
     most = max(own, key=lambda name: own[name])
     faint = {name: value for name, value in own.items() if value < FAINT * own[most]}

@@ -65,6 +65,25 @@ def test_several_sentences_and_composites(model: Path) -> None:
     assert done.stdout.count("the vocabulary lacks a: read as unknown") == 2
 
 
+def test_a_composite_that_is_hardly_seen_is_told_in_the_picture(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the sheet of several composites, as for every other kind of input."""
+    found: dict[str, Any] = {}
+    draw = lrp.heatmap.text_image
+
+    def seen(*arguments: Any, **options: Any) -> Any:
+        found.update(options, rows=arguments[1])
+        return draw(*arguments, **options)
+
+    monkeypatch.setattr(lrp.heatmap, "text_image", seen)
+    options = ("-c", "lrp0", "-c", "epsilon", "--epsilon", 1e6)
+    done = explain(model, "not good", "-t", 1, *options)
+    assert done.exit_code == 0, done.output
+    assert found["labels"] == ["lrp0", "epsilon"]
+    assert "epsilon is faint beside lrp0 on one scale: --limit" in found["remark"]
+    assert found["title"].startswith(("output 1", "for output 1"))
+    assert abs(found["rows"][0]).max() > 10 * abs(found["rows"][1]).max()
+
+
 def test_a_file_has_one_sentence_a_line(model: Path) -> None:
     text = model.parent / "reviews.txt"
     text.write_bytes(b"not good\r\n\n\xff\nbad film")
