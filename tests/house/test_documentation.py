@@ -17,7 +17,8 @@ from snippets import PAGES
 import lrp_ref as lrp
 
 ROOT = Path(__file__).parents[2]
-MODULES = [lrp.arithmetic, lrp.composites, lrp.edits, lrp.errors, lrp.heatmap, lrp.layers, lrp.rules, lrp.start]
+MODULES = [lrp.arithmetic, lrp.composites, lrp.edits, lrp.errors, lrp.heatmap, lrp.layers, lrp.rules, lrp.start,
+           lrp.text]  # fmt: skip
 
 
 def public_objects() -> list[tuple[str, Any]]:
