@@ -60,11 +60,10 @@ class Subwords:
         lists = (found.ids, found.tokens, found.type_ids, found.word_ids, found.offsets)
         if any(len(one) != len(special) for one in lists):
             raise ParameterError(f"{self.path}: damaged: the pieces that it adds have other names than numbers")
-        given = [None if mask else number for mask, number in zip(special, found.word_ids, strict=True)]
         # What stands in the text and is no word to the tokenizer, as an added token, is a word of its own.
         numbers = [
-            -k - 1 if number is None and not mask else number
-            for k, (mask, number) in enumerate(zip(special, given, strict=True))
+            None if mask else -k - 1 if number is None else number
+            for k, (mask, number) in enumerate(zip(special, found.word_ids, strict=True))
         ]
         word_of, spelled = grouped(text, numbers, found.offsets)
         if not spelled:

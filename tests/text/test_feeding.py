@@ -74,6 +74,8 @@ def test_one_input_takes_the_ids() -> None:
 
 def test_a_fixed_length_is_filled_up() -> None:
     assert feed(bag(5), WORDS, "not good").x["input"].tolist() == [[2, 3, 0, 0, 0]]
+    last = Vocabulary(("<unk>", "not", "good", "bad", "[PAD]"))
+    assert feed(bag(4), last, "not good").x["input"].tolist() == [[1, 2, 4, 4]]
     assert feed(bag(), WORDS, "not good", length=4).x["input"].tolist() == [[2, 3, 0, 0]]
 
 
