@@ -16,13 +16,14 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, heatmap, layers, loaders, rules, vectors
+    from . import bilrp, heatmap, layers, loaders, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
     from .loaders import load, save
     from .network import Input, Network, Node
     from .network.canonization import canonize
+    from .network.joining import join
     from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
@@ -51,6 +52,7 @@ else:
         "rules": "rules",
         "start": "propagation.start",
         "taylor": "teach.taylor",
+        "text": "text",
         "vectors": "vectors",
     }
     _NAMES = {
@@ -59,6 +61,7 @@ else:
         "loaders": ("load", "save"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
+        "network.joining": ("join",),
         "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
@@ -94,6 +97,6 @@ __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff",
     "arithmetic", "bilrp", "canonize", "certificate", "certify", "composites", "edits", "errors", "explain",
-    "explain_pair", "first", "heatmap", "layers", "load", "load_relevance", "loaders", "messages", "order", "plain",
-    "root_point", "rules", "save", "start", "symbolic", "taylor", "vectors",
+    "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "order",
+    "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

@@ -21,7 +21,6 @@ from ..loaders.preprocess import declare, load_sidecar
 from ..propagation.explanation import load_relevance
 from ..propagation.start import STARTS
 from . import inputs
-from .inputs import Sample
 from .options import (
     FILE,
     architecture_option,
@@ -32,6 +31,7 @@ from .options import (
     output_option,
 )
 from .output import print_table
+from .samples import Sample
 
 SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime field, auto by size, or none."
 

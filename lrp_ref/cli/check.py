@@ -32,6 +32,7 @@ from .options import (
     warn_unused_rules,
 )
 from .output import print_table, progress
+from .samples import Sample
 from .shapes import chosen_shapes, refuse_with_input, shape_option
 
 TOGETHER = 16  # samples in a batch
@@ -75,7 +76,7 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
     else:
         shapes, count = chosen_shapes(net, sidecar, options["shape"], USUAL), options["samples"] or 1
         x = random_samples(net, shapes, sidecar, count=count, seed=options["seed"], dtype=dtype)
-        samples = looked.at(inputs.Sample(f"random_{k}", {n: a[k : k + 1] for n, a in x.items()}) for k in range(count))
+        samples = looked.at(Sample(f"random_{k}", {n: a[k : k + 1] for n, a in x.items()}) for k in range(count))
         looked.source = f"random, seed {options['seed']}"
     exam = Examination(
         net, chosen, path=model, dtype=dtype, first=sidecar.composite if sidecar else "", required=bool(names),
@@ -126,7 +127,7 @@ class Looked:
     more: bool = False
     shapes: dict[str, None] = field(default_factory=dict)
 
-    def at(self, samples: Iterator[inputs.Sample]) -> Iterator[inputs.Sample]:
+    def at(self, samples: Iterator[Sample]) -> Iterator[Sample]:
         """Pass samples on, and keep count."""
         while self.most is None or self.count < self.most:
             sample = next(samples, None)
@@ -148,16 +149,12 @@ class Looked:
         return f"looked at {which} ({self.source}): {'; '.join(shapes)}"
 
 
-def _given(
-    model: Path, paths: tuple[Path, ...], net: Network, sidecar: Sidecar | None, dtype: str
-) -> Iterator[inputs.Sample]:
+def _given(model: Path, paths: tuple[Path, ...], net: Network, sidecar: Sidecar | None, dtype: str) -> Iterator[Sample]:
     """Yield the samples of all files, the batch in front, floats in the dtype of the check."""
     for name, path in inputs.expand(paths).items():
         for sample in inputs.read(name, path, net, sidecar, model, dtype):
             x = {i.name: batch_first(sample.x[i.name], i.batch_axis) for i in net.inputs}
-            yield inputs.Sample(
-                sample.name, {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in x.items()}
-            )
+            yield Sample(sample.name, {key: a.astype(dtype) if a.dtype.kind == "f" else a for key, a in x.items()})
 
 
 def _composites(

@@ -15,8 +15,9 @@ from ..layers import Conv, RecurrentLayer, Transpose
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation.explanation import Explanation
-from .inputs import Sample
+from ..text import Words
 from .job import Found, Job
+from .samples import Sample
 from .wording import headline, label, predicted
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Canvas:
     """How the inputs of a kind are drawn.
 
     Attributes:
-        form: "photo", "map" or "series"; "" where there is no picture.
+        form: "photo", "map", "series" or "text"; "" where there is no picture.
         why: what the input is, where there is no picture.
         turned: whether the last axis of the input are its channels.
     """
@@ -59,6 +60,8 @@ def values(job: Job, sample: Sample) -> Array:
 
 def canvas(job: Job, sample: Sample) -> Canvas:
     """Return how a sample is drawn: as the sidecar says, else by the number of its axes."""
+    if sample.fed is not None:
+        return Canvas("text")
     if len(sample.x) > 1:
         return Canvas("", f"the network has {len(sample.x)} inputs")
     shape = values(job, sample).shape
@@ -107,12 +110,13 @@ def unused(job: Job, on: Canvas) -> str:
             ("size", job.options["size"]),
             ("show", job.options["view"]),
         )
-        if given and (not on.form or (on.form == "series" and key in ("smooth", "size")))
+        if given and (not on.form or (on.form in ("series", "text") and key in ("smooth", "size")))
     ]
     if not given:
         return ""
     verb = "has" if len(given) == 1 else "have"
-    reason = "a signal is drawn in a size of its own, step by step" if on.form else f"{on.why} has no picture"
+    kinds = {"series": "a signal is drawn in a size of its own, step by step", "text": "words are drawn in lines"}
+    reason = kinds[on.form] if on.form else f"{on.why} has no picture"
     reason = reason if not on.why.startswith("the network") else f"{on.why}, and only one alone has a picture"
     return f"{', '.join(given)} {verb} no effect: {reason}"
 
@@ -147,6 +151,8 @@ def _look(job: Job, on: Canvas) -> dict[str, Any]:
     look: dict[str, Any] = {"limit": _limit(job)}
     if job.options["cmap"]:
         look["cmap"] = job.options["cmap"]
+    if on.form == "text":
+        return look
     if on.form != "series":
         smooth = "bicubic" if job.options["smooth"] else "nearest"
         return look | {"size": job.options["size"], "interpolation": smooth}
@@ -165,6 +171,8 @@ def picture(job: Job, sample: Sample, e: Explanation, on: Canvas) -> Image | Non
     """Return an explanation as a picture; None for inputs that are neither an image nor a signal."""
     if not on.form:
         return None
+    if sample.fed is not None:
+        return _text(job, sample, [e], None, f"{headline(job, e)} · {e.rules}", [e.negative(0, colours(job))])
     relevance, x = on.laid(_map(e)), on.laid(values(job, sample))
     look, words, remark = _look(job, on), headline(job, e), e.negative(0, colours(job))
     if on.form == "series":
@@ -184,16 +192,24 @@ def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
     if not on.form:
         return None
     several = list(found.values())
-    rows = [[on.laid(_map(e)) for e in row] for row in zip(*several, strict=True)]
-    firsts, x = several[0], on.laid(values(job, sample))
+    firsts = several[0]
     alone = len(firsts) == 1
     notes = [(label(job, e), e.negative(0, colours(job))) for e in firsts]
+    told = [*(words if alone else f"{name}: {words}" for name, words in notes if words)]
+    title = headline(job, firsts[0]) if alone else f"predicted: {predicted(job, firsts[0])}"
+    if sample.fed is not None:
+        every = [e for row in zip(*several, strict=True) for e in row]
+        labels = [e.rules if alone else f"{label(job, e)} · {e.rules}" for e in every]
+        lines = [[sample.fed.words(e).relevance for e in row] for row in zip(*several, strict=True)]
+        return _text(job, sample, every, labels, title, [*told, *_faint(job, found, lines, on)])
+    rows = [[on.laid(_map(e)) for e in row] for row in zip(*several, strict=True)]
+    x = on.laid(values(job, sample))
     faint = _faint(job, found, rows, on)
     look: dict[str, Any] = _look(job, on) | {
         "column_labels": [row[0].rules for row in several],
         "row_labels": None if alone else [label(job, e) for e in firsts],
-        "title": headline(job, firsts[0]) if alone else f"predicted: {predicted(job, firsts[0])}",
-        "remark": "\n".join([*(words if alone else f"{name}: {words}" for name, words in notes if words), *faint]),
+        "title": title,
+        "remark": "\n".join([*told, *faint]),
     }
     if on.form == "series":
         return heatmap.series_grid(x, rows, channel_names=_names(job, x), **look)
@@ -201,12 +217,52 @@ def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
     return heatmap.grid(rows, inputs=[photo] * len(rows) if on.form == "photo" else None, share_limit="all", **look)
 
 
+def _text(
+    job: Job, sample: Sample, several: list[Explanation], labels: list[str] | None, title: str, remarks: list[str]
+) -> Image:
+    """Return the words of a sentence in the colours of one explanation, or of several below each other."""
+    assert sample.fed is not None, "checked by the caller"
+    both = [sample.fed.words(e).apart() for e in several]
+    words, special = both[0]
+    look = _look(job, Canvas("text"))
+    if labels is None:
+        title = f"{title} · sum of relevance {number(float(both[0][0].relevance.sum() + both[0][1].relevance.sum()))}"
+    return heatmap.text_image(
+        words.texts, np.stack([w.relevance for w, _ in both]),
+        apart=(special.texts, np.stack([s.relevance for _, s in both])),
+        labels=labels, title=title, remark="\n".join(r for r in remarks if r), **look,
+    )  # fmt: skip
+
+
+def text_look(job: Job, *parts: Words) -> dict[str, Any]:
+    """Return the colours of words on one scale for all parts, as arguments of the functions that colour text."""
+    look = _look(job, Canvas("text"))
+    limit = heatmap.resolve_limit(np.concatenate([part.relevance for part in parts]), look["limit"])
+    return look | {"limit": limit or None}
+
+
+def written(job: Job, sample: Sample, e: Explanation) -> dict[str, str]:
+    """Return the words of a sentence as files: by suffix, a page and, where it is asked for, LaTeX."""
+    if sample.fed is None:
+        return {}
+    words, special = sample.fed.words(e).apart()
+    look = text_look(job, words, special)
+    title = f"{headline(job, e)} · {e.rules}"
+    apart = (special.texts, special.relevance)
+    found = {".html": heatmap.text_page(words.texts, words.relevance, apart=apart, title=title, **look)}
+    if job.options["latex"]:
+        found[".tex"] = heatmap.text_latex(words.texts, words.relevance, **look)
+    return found
+
+
 def _faint(job: Job, found: Found, rows: list[list[Array]], on: Canvas) -> list[str]:
     """Return the sentence that names the composites whose relevance is hardly to be seen on the common scale."""
     limit = _limit(job)
     if job.options["limit"] is not None or isinstance(limit, float):
         return []
-    drawn = [[one if on.form == "series" or one.ndim == 2 else one.sum(axis=0) for one in row] for row in rows]
+    drawn = [
+        [one if on.form in ("series", "text") or one.ndim == 2 else one.sum(axis=0) for one in row] for row in rows
+    ]
     own = {name: heatmap.resolve_limit(np.stack([row[k] for row in drawn]), limit) for k, name in enumerate(found)}
     most = max(own, key=lambda name: own[name])
     faint = {name: value for name, value in own.items() if value < FAINT * own[most]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..errors import ParameterError
 from ..heatmap import colormaps
 from ..loaders.preprocess import declare, load_sidecar
 from ..propagation.start import Positive
+from ..text import find_tokenizer, load_tokenizer, require_fit, sizes
 from . import drawing, inputs, report, stream
 from .job import Job
 from .ledgers import LedgerFile
@@ -30,6 +32,8 @@ from .options import (
     warn_unused_rules,
 )
 from .output import print_table, progress, warn
+from .samples import Refused
+from .sentences import Reader, exists, has_text
 
 COMPOSITE_HELP = f"Which rules; repeatable: several make one sheet. Default: the sidecar's, or epsilon. {COMPOSITES}."
 TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A+B; repeatable. Default: the largest."
@@ -37,7 +41,7 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.argument("inputs_", metavar="INPUT...", nargs=-1, required=True, type=FILE)
+@click.argument("inputs_", metavar="INPUT...", nargs=-1, required=True)
 @click.option("-t", "--target", "targets", multiple=True, help=TARGET_HELP)
 @click.option("--against", help="Explain the difference of the target and this output: one picture, '3 against 9'.")
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Explain this many of the largest outputs.")
@@ -53,6 +57,9 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 @click.option("--smooth", is_flag=True, help="Smooth pictures between pixels.")
 @click.option("--size", type=click.IntRange(1, 8192), help="Least length of a map's longer side in pixels.")
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
+@click.option("--tokenizer", type=FILE, help="Of text: tokenizer.json, a list of words (.txt). Default: the model's.")
+@click.option("--length", type=click.IntRange(min=1), help="Of text, in pieces, where the model leaves it free.")
+@click.option("--latex", is_flag=True, help="Write the words of text also as LaTeX, NAME.tex.")
 @click.option("--float64", is_flag=True, help="Compute in float64.")
 @click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
 @click.option("--xp", type=click.Choice(["numpy", "cupy"]), help="Array library to compute with.")
@@ -64,19 +71,25 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 @click.option("--ledger-file", type=FILE, help="Write all ledgers as .csv or .json.")
 @click.option("--plan", is_flag=True, help="Print which rule every node gets, and why.")
 @click.option("--show", "view", is_flag=True, help="Open the pictures.")
-def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **options: Any) -> None:
+def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **options: Any) -> None:
     """Explain the outputs of MODEL for each INPUT.
 
     INPUT is a picture, a folder of pictures, or an .npy or .npz file with the network's inputs, as the model file
     declares them ('lrp-ref show' says which axis is the batch). Writes NAME.png (input, relevance, relevance on input;
     or a signal over its relevance) and NAME.npz (relevance, output, target).
 
+    With a tokenizer INPUT is also a sentence in quotes, or a .txt file with one a line: words are coloured in the
+    terminal, in NAME.png and in NAME.html.
+
     Inputs that cannot be explained are listed at the end (exit status 1, or 2 if they are all).
     """
     names = options.pop("names")
     _check_options(targets, options)
     sidecar = load_sidecar(model, options["sidecar"])
-    net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
+    fixed = sizes(model, options["length"])
+    net = declare(load_network(model, options["output_name"], options["architecture"], **fixed), sidecar)
+    if options["float64"] and net.tokens >= {i.name for i in net.inputs}:
+        net = net.astype("float64")  # integers do not say in which precision to compute
     warn_unused_rules(net, options["rules"], canonized=not options["no_canonize"])
     classes = sidecar.classes if sidecar else ()
     chosen = tuple(dict.fromkeys(find_outputs(t, classes) for t in targets))
@@ -88,8 +101,9 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
         given = "--target" if targets else "--top"
         warn(f"{given} has no effect on relevance: the start 'positive' is every positive output, whatever the target")
     job = Job(model, net, sidecar, make_composites(names, sidecar, options), chosen, options["top"], start, options)
+    job = replace(job, reader=_reader(job, inputs_))
     drawing.check_look(job)
-    files, refused = inputs.found(inputs_)
+    files, refused = inputs.found(inputs_, text=job.reader is not None)
     tally = stream.Tally(strict=options["strict"])
     try:
         _run(job, files, refused, tally)
@@ -99,10 +113,26 @@ def explain(model: Path, inputs_: tuple[Path, ...], targets: tuple[str, ...], **
     tally.finish()
 
 
-def _run(job: Job, files: dict[str, Path], refused: list[inputs.Refused], tally: stream.Tally) -> None:
+def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
+    """Return what reads the sentences among the inputs; None where there are none, or nothing that could read them."""
+    text, options = has_text(given), job.options
+    if not text:
+        unused = [f"--{key}" for key in ("tokenizer", "latex", "length") if options[key]]
+        if unused and all(exists(Path(one)) for one in given):  # otherwise the error of what is not there tells more
+            warn(f"{', '.join(unused)} without effect: no INPUT is text")
+        return None
+    path = options["tokenizer"]
+    tokenizer = find_tokenizer(job.model, job.sidecar) if path is None else load_tokenizer(path)
+    if tokenizer is None:
+        return None
+    require_fit(job.net, tokenizer)
+    return Reader(job.net, tokenizer, options["length"], job.dtype)
+
+
+def _run(job: Job, files: dict[str, inputs.Source], refused: list[Refused], tally: stream.Tally) -> None:
     """Explain all inputs; write and print the results of each as soon as they are there."""
     options, noted = job.options, set[str]()
-    results = report.Results(options["directory"], files.values())
+    results = report.Results(options["directory"], [f for f in files.values() if isinstance(f, Path)])
     with ExitStack() as stack:
         ledgers = stack.enter_context(LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
         step = stack.enter_context(progress(len(files), "explaining"))

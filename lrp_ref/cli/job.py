@@ -23,7 +23,9 @@ from ..propagation.composites import Composite
 from ..propagation.explaining import explain as explain_network
 from ..propagation.explanation import Explanation
 from ..propagation.outlook import outlook
-from .inputs import Sample, kind
+from .inputs import kind
+from .samples import Sample
+from .sentences import Reader
 
 Found = dict[str, list[Explanation]]  # by the name of the composite, one for each target
 # Options that say where results go and what is printed, not what they are.
@@ -45,6 +47,7 @@ class Job:
         top: how many of the largest outputs to explain.
         start: the start relevance.
         options: of the command line.
+        reader: of sentences, where any INPUT is text.
         batches: how many samples of each kind to explain at a time, found at the first.
     """
 
@@ -56,6 +59,7 @@ class Job:
     top: int
     start: Any
     options: dict[str, Any]
+    reader: Reader | None = None
     batches: dict[Any, int] = field(default_factory=dict)
 
     @property

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from .. import heatmap
+from ..base.files import replace_file
 from ..base.tables import number
 from ..errors import LrpError, ParameterError
 from ..propagation.explanation import Explanation, load_relevance
 from ..propagation.ledger import COLUMNS
 from . import drawing
-from .inputs import Sample, free
+from .drawing import written
+from .inputs import free
 from .job import Found, Job
 from .output import percent, print_table
+from .samples import Sample
 from .wording import brief_remarks, headline, label, name, probabilities, probability_name, remarks, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Drawn = list["Image | None"]
+# The last line of a file of words: of which question it is the answer, and that it is whole.
+COMMENTS = {".html": "<!-- question {} -->\n", ".tex": "% question {}\n"}
 
 
 class Results:
@@ -96,6 +102,8 @@ def _is_whole(path: Path, question: str) -> bool:
     """Whether a result can be read to its end, and is of this question."""
     if path.suffix == ".npz":
         return bool(_results(path, question))
+    if path.suffix in COMMENTS:
+        return path.is_file() and path.read_text(encoding="utf-8").endswith(COMMENTS[path.suffix].format(question))
     from PIL import Image
 
     try:
@@ -136,6 +144,8 @@ def write(job: Job, results: Results, sample: Sample, found: Found, drawn: Drawn
     each = dict(_each(job, sample, found))
     pictures = [sample.name] if len(found) > 1 else list(each)
     files = [f"{file}.png" for file, image in zip(pictures, drawn, strict=True) if image is not None]
+    texts = {f"{file}{suffix}": text for file, e in each.items() for suffix, text in written(job, sample, e).items()}
+    files += texts
     files += [f"{file}.npz" for file in each]
     question, paths = job.question(sample), {file: results.path(file) for file in files}
     for file, image in zip(pictures, drawn, strict=True):
@@ -144,9 +154,28 @@ def write(job: Job, results: Results, sample: Sample, found: Found, drawn: Drawn
             heatmap.save(image, paths[f"{file}.png"])
             if job.options["view"]:
                 image.show()
+    for file, text in texts.items():
+        _write_text(paths[file], text + COMMENTS[paths[file].suffix].format(question))
     for file, e in each.items():
-        e.save(paths[f"{file}.npz"], trace=e.kept is not None, remarks={"question": question, "results": files})
+        remarks = {"question": question, "results": files, **_words(sample, e)}
+        e.save(paths[f"{file}.npz"], trace=e.kept is not None, remarks=remarks)
     return list(paths.values())
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8, whole or not at all."""
+    replace_file(path, lambda stream: stream.write(text.encode()))
+
+
+def _words(sample: Sample, e: Explanation) -> dict[str, Any]:
+    """Return what the file of a result holds of a sentence."""
+    if sample.fed is None:
+        return {}
+    (sentence,), found = sample.fed.sentences, sample.fed.words(e)
+    return {
+        "text": sentence.text, "tokens": list(sentence.pieces), "word_of_token": list(sentence.word_of),
+        "words": list(found.texts), "special": list(found.special), "word_relevance": found.relevance,
+    }  # fmt: skip
 
 
 def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bool) -> None:
@@ -161,9 +190,13 @@ def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bo
             if brief:
                 files = [p for p in paths if p.stem in (stem(job, sample, composite, e), sample.name)]
                 _tell_line(job, sample, e, _note(job, e, drawn), files)
+                _tell_words(job, sample, e, indent="  ")
             else:
                 _tell_ledger(job, e, _note(job, e, drawn), drawn)
                 _tell_vector(job, sample, e)
+                if sample.fed is not None:
+                    click.echo("")
+                _tell_words(job, sample, e)
             if job.options["ledger"]:
                 click.echo("")
                 print_table(("node", "rule", *COLUMNS), e.ledger.cells(0), right=range(2, 8))
@@ -219,6 +252,22 @@ def _tell_ledger(job: Job, e: Explanation, note: str, drawn: bool) -> None:
     print_table(("where it went", "relevance", "share", "most at"), rows, right=(1, 2))
     for remark in remarks(e, drawn=drawn):
         click.echo(remark)
+
+
+def _tell_words(job: Job, sample: Sample, e: Explanation, indent: str = "") -> None:
+    """Print a sentence, each word on the colour of its relevance; special pieces in a line of their own."""
+    if sample.fed is None:
+        return
+    words, special = sample.fed.words(e).apart()
+    (sentence,), look = sample.fed.sentences, {"color": sys.stdout.isatty(), **drawing.text_look(job, words, special)}
+    click.echo(indent + heatmap.text_terminal(words.texts, words.relevance, **look))
+    if special.texts:
+        click.echo(f"{indent}special: {heatmap.text_terminal(special.texts, special.relevance, **look)}")
+    if sentence.unknown:
+        click.echo(f"{indent}note: the vocabulary lacks {', '.join(sentence.unknown)}: read as unknown")
+    for other, received in sample.fed.others(e).items():
+        if received:
+            click.echo(f"{indent}note: input '{other}' received {number(received)}, which is no word's")
 
 
 def _tell_vector(job: Job, sample: Sample, e: Explanation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import click
 import numpy as np
@@ -12,9 +11,10 @@ import numpy as np
 from ..base.arrays import Array
 from ..errors import LrpError
 from . import drawing, report
-from .inputs import Refused, Sample, attempt, batches, places
+from .inputs import Source, attempt, batches
 from .job import Found, Job
 from .output import Progress, warn
+from .samples import Refused, Sample, places
 
 UNUSABLE = 2
 Result = tuple[Sample, Found, drawing.Canvas, report.Drawn]
@@ -89,7 +89,7 @@ class Tally:
 
 
 def explained(
-    job: Job, files: dict[str, Path], results: report.Results, tally: Tally, step: Progress
+    job: Job, files: dict[str, Source], results: report.Results, tally: Tally, step: Progress
 ) -> Iterator[Result]:
     """Yield every sample with its explanations and their pictures, in the order of the inputs.
 
@@ -120,11 +120,11 @@ def explained(
 
 
 def _readable(
-    job: Job, files: dict[str, Path], results: report.Results, tally: Tally, step: Progress
+    job: Job, files: dict[str, Source], results: report.Results, tally: Tally, step: Progress
 ) -> Iterator[Sample]:
     """Yield the samples that are to be explained."""
     for name, path in files.items():
-        for item in attempt(name, path, job.net, job.sidecar, job.model, job.dtype):
+        for item in attempt(name, path, job.net, job.sidecar, job.model, job.dtype, job.reader):
             if item.number == 0 or (isinstance(item, Refused) and item.count == 1):
                 step.more(item.count - 1)
             if isinstance(item, Refused):

@@ -9,9 +9,11 @@ from .grids import grid
 from .links import pair_matrix, pairs
 from .output import save, to_data_uri
 from .pictures import image, panel
+from .points import scatter
 from .sheets import series_grid
 from .signals import series
-from .texts import text_html, text_terminal
+from .texts import text_html, text_latex, text_page, text_terminal
+from .words import text_image
 
 __all__ = [
     "colorize",
@@ -23,10 +25,14 @@ __all__ = [
     "panel",
     "resolve_limit",
     "save",
+    "scatter",
     "series",
     "series_grid",
     "sign_colours",
     "text_html",
+    "text_image",
+    "text_latex",
+    "text_page",
     "text_terminal",
     "to_data_uri",
 ]

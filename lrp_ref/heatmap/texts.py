@@ -1,4 +1,4 @@
-"""Relevance of words: HTML spans, and coloured text in the terminal."""
+"""Relevance of words: HTML spans, LaTeX boxes, and coloured text in the terminal."""
 
 from __future__ import annotations
 
@@ -65,6 +65,41 @@ def text_html(
     return f'<div class="lrp-text" style="line-height:2;font-family:sans-serif">{body}{key}</div>'
 
 
+def text_page(
+    tokens: Sequence[str],
+    relevances: NDArray[Any] | Sequence[float],
+    *,
+    apart: tuple[Sequence[str], NDArray[Any] | Sequence[float]] | None = None,
+    title: str = "",
+    cmap: str = DEFAULT,
+    limit: float | str | None = None,
+) -> str:
+    """Return tokens as a whole HTML page, which needs no other file.
+
+    Args:
+        tokens, relevances, cmap, limit: as of `text_html`.
+        apart: further tokens with their relevances, which stand below, on the same scale: special ones.
+        title: of the page, and its first line.
+
+    Raises:
+        ShapeError, NonFiniteError, ParameterError: as of `text_html`.
+
+    Example:
+        >>> text_page(["bad"], [-1.0], title="a < b").splitlines()[1]
+        '<title>a &lt; b</title>'
+    """
+    values, more = _matched(tokens, relevances), _matched(*(apart or ((), ())))
+    scale = resolve_limit(np.concatenate([values, more]), limit) or None
+    parts = [text_html(tokens, values, cmap=cmap, limit=scale, legend=not len(more))]
+    if len(more):
+        parts.append(text_html((apart or ((),))[0], more, cmap=cmap, limit=scale, legend=False))
+        total = float(values.sum() + more.sum())
+        parts.append(_legend(cmap, scale or 0.0, total))
+    head = f'<!doctype html>\n<title>{html.escape(title)}</title>\n<meta charset="utf-8">\n'
+    line = f'<p style="font-family:sans-serif">{html.escape(title)}</p>\n' if title else ""
+    return head + line + "\n".join(parts) + "\n"
+
+
 def text_terminal(
     tokens: Sequence[str],
     relevances: NDArray[Any] | Sequence[float],
@@ -109,6 +144,84 @@ def text_terminal(
         f"\x1b[48;2;{_semicolons(colour)}m\x1b[38;2;{_semicolons(ink_on(colour))}m{token}\x1b[0m"
         for token, colour in zip(shown, colours, strict=True)
     )
+
+
+# LaTeX's own letters, as commands that print them in every font encoding.
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}", "-": "{-}",
+    ",": "{,}", "!": "{!}", "?": "{?}", "[": "{[}", "]": "{]}", " ": r"\ ", "=": "{=}", "*": "{*}",
+}  # fmt: skip
+# Two engines read every letter; the third, pdflatex, those of Western Europe only, and prints the number of another.
+_PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage{textcomp}
+\usepackage{xcolor}
+\pagestyle{empty}
+\begin{document}
+"""
+_LETTER = r"\providecommand{\lrpletter}[2]{\ifdefined\Umathcode #1\else\texttt{#2}\fi}%"
+
+
+def text_latex(
+    tokens: Sequence[str],
+    relevances: NDArray[Any] | Sequence[float],
+    *,
+    cmap: str = DEFAULT,
+    limit: float | str | None = None,
+    standalone: bool = True,
+) -> str:
+    """Return tokens as LaTeX, each in a \\colorbox of its relevance.
+
+    Letters are black or white, whichever are easier to read; all that LaTeX takes for a command is escaped, so that a
+    token prints as it is and does nothing. It needs the package xcolor (and T1 with textcomp, for quotes).
+
+    Args:
+        tokens: T strings.
+        relevances: T real numbers, any unit; a NumPy array or a list.
+        cmap: a name out of `colormaps()`.
+        limit: the |R| at which colours end, see `resolve_limit`.
+        standalone: whether it is a document that compiles as it is; False for the lines to put into one of your own.
+
+    Returns:
+        Lines of LaTeX, which end in a line break.
+
+    Raises:
+        ShapeError: relevances are not T numbers.
+        NonFiniteError: values that are not finite.
+        ParameterError: an unknown map, a limit that is no limit.
+
+    Example:
+        >>> print(text_latex(["5_%"], [2.0], standalone=False))
+        \\begingroup\\setlength{\\fboxsep}{1.5pt}%
+        \\providecommand{\\lrpletter}[2]{\\ifdefined\\Umathcode #1\\else\\texttt{#2}\\fi}%
+        \\colorbox[HTML]{FF0000}{\\textcolor[HTML]{000000}{\\strut 5\\_\\%}}
+        \\endgroup
+        <BLANKLINE>
+    """
+    values = _matched(tokens, relevances)
+    colours = paint(positions(values, resolve_limit(values, limit)), cmap)
+    boxes = [
+        rf"\colorbox[HTML]{{{_hex(colour)[1:].upper()}}}{{\textcolor[HTML]{{{_hex(ink_on(colour))[1:].upper()}}}"
+        rf"{{\strut {''.join(map(_latex, token))}}}}}"
+        for token, colour in zip(tokens, colours, strict=True)
+    ]
+    body = "\n".join([r"\begingroup\setlength{\fboxsep}{1.5pt}%", _LETTER, *boxes, r"\endgroup", ""])
+    return rf"{_PREAMBLE}\noindent{body}\end{{document}}" + "\n" if standalone else body
+
+
+def _latex(letter: str) -> str:
+    if letter in _LATEX:
+        return _LATEX[letter]
+    if letter.isascii() and letter.isprintable():
+        return letter
+    if not letter.isprintable():
+        return rf"\texttt{{U+{ord(letter):04X}}}"
+    # The letters of Latin-1 are in every T1 font; of its signs some are not.
+    if letter.isalpha() and ord(letter) <= 0xFF and letter not in "ªº":
+        return letter
+    return rf"\lrpletter{{{letter}}}{{U+{ord(letter):04X}}}"
 
 
 def _matched(tokens: Sequence[str], relevances: Any) -> Floats:

@@ -27,6 +27,7 @@ from . import composites
 from .differences import TracedNode
 from .domain import outside
 from .facts import facts
+from .hidden import hidden
 from .plan import Composite, Plan, Planned
 from .start import Start, called, find
 from .workload import WORKING_BYTES, Divided, Extent, extent
@@ -136,7 +137,7 @@ class PreparedNetwork:
     def notes(self, fed: Mapping[str, Array]) -> tuple[str, ...]:
         """Return what has to be known to read the relevance of these inputs, a sentence each."""
         begins = [f"start at {self.head.text}"] if self.head.text else []
-        return (*begins, *outside(self.net, self.plan, fed))
+        return (*begins, *outside(self.net, self.plan, fed), *hidden(self.net, fed))
 
     @cached_property
     def unkept(self) -> frozenset[str]:

@@ -302,7 +302,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "texts": (lambda p: ["explain", p / "dense.npz", array(p / "x.npy", [["a", "b"]])], "expected real numbers"),
     "no sample": (lambda p: ["explain", p / "dense.npz", array(p / "x.npy", np.ones((0, 2)))], "no sample in it"),
     "damaged npy": (lambda p: ["explain", p / "dense.npz", written(p, "x.npy", "no array")], "x.npy: not a readable"),
-    "text": (lambda p: ["explain", p / "dense.npz", written(p, "x.txt", "a film")], "text is no input"),
+    "text": (lambda p: ["explain", p / "dense.npz", written(p, "x.txt", "a film")], "text needs a tokenizer"),
     "no sidecar": (lambda p: ["explain", p / "dense.npz", p / "photo.png"], '"kind": "image"'),
     "target out of range": (lambda p: [*PHOTO_COMMAND(p), "-t", 3], "target 3 is out of range"),
     "negative target": (lambda p: [*PHOTO_COMMAND(p), "--target=-1"], "target -1 is out of range"),

@@ -33,7 +33,8 @@ WINGS = {  # on the core; wing → wings that it imports
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "model_checks": {"loaders"},
-    "cli": {"bilrp", "exact", "loaders", "model_checks", "teach", "vectors"},
+    "text": {"loaders"},
+    "cli": {"bilrp", "exact", "loaders", "model_checks", "teach", "text", "vectors"},
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}

@@ -32,15 +32,17 @@ class Sidecar:
     For pictures x = (pixel − mean)·scale, pixels from 0 to 255.
 
     Attributes:
-        kind: "image", "series" or "vector" (a row of a table).
-        layout: of the network's input: "NCHW" or "NHWC" for images, "NTC" or "NCT" for series, "NF" for vectors.
+        kind: "image", "series", "vector" (a row of a table) or "text".
+        layout: of the network's input: "NCHW" or "NHWC" for images, "NTC" or "NCT" for series, "NF" for vectors, "NT"
+            for text.
         size: (height, width) in pixels; None for other kinds.
         channels: "RGB", "BGR" or "L" (grey), to which a picture is converted first; "" for other kinds.
         mean: one number, or one per channel, in grey levels.
         scale: one number, or one per channel, in units of the input per grey level.
         resize: "crop" (shorter side to size, then the centre) or "stretch".
         resample: "bilinear" or "bicubic", the filter of the resizing.
-        length: of a series in time steps; None where it is free, and for other kinds.
+        length: of a series in time steps, of a text in pieces; None where it is free, and for other kinds.
+        tokenizer: of a text: the name of the tokenizer's file beside the sidecar; "" if none is given.
         channel_names: of a series.
         step: what one step of a series is, such as "frame"; "time step" if nothing is given, "" for images.
         feature_names: of a vector.
@@ -52,7 +54,7 @@ class Sidecar:
         licence: of the model.
     """
 
-    KINDS: ClassVar[tuple[str, ...]] = ("image", "series", "vector")
+    KINDS: ClassVar[tuple[str, ...]] = ("image", "series", "vector", "text")
 
     kind: str
     layout: str
@@ -63,6 +65,7 @@ class Sidecar:
     resize: str = "crop"
     resample: str = "bilinear"
     length: int | None = None
+    tokenizer: str = ""
     channel_names: tuple[str, ...] = ()
     step: str = ""
     feature_names: tuple[str, ...] = ()
@@ -94,6 +97,8 @@ class Sidecar:
 
     def shape(self) -> tuple[int, ...] | None:
         """Return the shape of one input with its batch axis, (1, ...); None where it is not known."""
+        if self.kind == "text":
+            return None  # a mask and the like may stand beside it
         if self.kind == "vector":
             return (1, len(self.feature_names)) if self.feature_names else None
         names = len(self.channels) if self.kind == "image" else len(self.channel_names)
@@ -173,6 +178,10 @@ def parse_sidecar(content: Any) -> Sidecar:
     elif kind == "vector":
         values["layout"] = inner.get("layout", _one_of("NF"), "NF")
         values["feature_names"] = tuple(map(_plain, inner.get("feature_names", _texts, ())))
+    elif kind == "text":
+        values["layout"] = inner.get("layout", _one_of("NT"), "NT")
+        values["length"] = inner.get("length", _length, None)
+        values["tokenizer"] = inner.get("tokenizer", _file_name, "")
     else:
         values["layout"] = inner.get("layout", _one_of("NTC", "NCT"))
         values["length"] = inner.get("length", _length, None)
@@ -255,7 +264,7 @@ def _size(value: Any) -> tuple[int, int]:
 
 def _length(value: Any) -> int | None:
     if not _whole(value):
-        raise _WrongError("a positive whole number of time steps")
+        raise _WrongError("a positive whole number of steps")
     return int(value)
 
 
@@ -274,6 +283,13 @@ def _numbers(channels: int, *, zero: bool = True) -> Callable[[Any], Numbers]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _WrongError("a text")
+    return value
+
+
+def _file_name(value: Any) -> str:
+    """Return a name that leads nowhere else: a sidecar may come from anywhere."""
+    if not isinstance(value, str) or not value or value != Path(value).name or "\\" in value:
+        raise _WrongError("the name of a file beside the sidecar")
     return value
 
 
