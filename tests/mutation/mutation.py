@@ -51,15 +51,15 @@ TESTS = [str(next(Path("tests").rglob(f"test_{name}.py"))) for name in (
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "cells", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
     "reductions", "routes", "buffers", "blocks", "in_the_cache", "tapes", "walk", "threads", "promises",
-    "aggregates", "normalization", "tokens",
+    "aggregates", "normalization", "tokens", "cell_products",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
     "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"),
     "windows": ("convolution", "bounds"),
     "conv": ("convolution", "in_the_cache", "walk"), "pooling": ("pooling", "buffers", "in_the_cache"),
     "steps": ("recurrence", "recurrent"), "lstm": ("recurrent",), "layer": ("recurrent", "cells"),
-    "shared": ("lstm_steps", "cells"), "stepwise": ("cells",), "gru": ("cells",), "rnn": ("cells",),
-    "general_lstm": ("cells",),
+    "shared": ("lstm_steps", "cells", "cell_products"), "stepwise": ("cells",), "gru": ("cells", "cell_products"),
+    "rnn": ("cells",), "general_lstm": ("cells", "cell_products"),
     "back": ("lstm_steps", "recurrence"),
     "base": ("layer_kinds", "tapes", "walk", "in_the_cache", "operands"), "elementwise": ("walk",),
     "dense": ("layer_kinds",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -87,7 +87,7 @@ class GRU(Stepwise):
         """Return U_n h_{t−1} + c."""
         return self._with_bias(product(self.weight_hidden[:, NEW], h))
 
-    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterable[Array], Step]:
+    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterator[Array], Step]:
         (gate, tanh), count = self._functions(), x.shape[1]
         joint = self.weight_hidden[:, : 3 if self.reset_after else NEW]  # in one product, all that multiplies h_{t−1}
         gates, u_new = joint.shape[1], self.weight_hidden[:, NEW]
@@ -97,7 +97,8 @@ class GRU(Stepwise):
             (h,) = states
             from_h = product(joint, h).reshape(count, gates, *h.shape[1:]).transpose(1, 0, 2, 3)
             z[:NEW] += from_h[:NEW]
-            r, keep = gate.forward(z[:NEW])
+            both = gate.forward(z[:NEW])
+            r, keep = both[RESET], both[UPDATE]
             z[NEW] += r * self._with_bias(from_h[NEW]) if self.reset_after else product(u_new, r * h)
             return z, ((1 - keep) * tanh.forward(z[NEW]) + keep * h,)
 
@@ -125,7 +126,8 @@ class GRU(Stepwise):
             z = room[first : first + many] if tape is not None else room[:many]
             z[...] = made.reshape(count, many, *shape).transpose(1, 2, 0, 3, 4)
             z += self.bias.transpose(1, 0, 2)[..., None]
-            yield from z
+            for t in range(many):
+                yield z[t]
 
     def _with_bias(self, from_h: Array) -> Array:
         """Return U_n h_{t−1} + c."""

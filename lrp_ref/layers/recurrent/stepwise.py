@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...base.arrays import Array, namespace
@@ -38,12 +38,12 @@ class Stepwise(RecurrentLayer):
         """Return z (gates, D, hidden, N) and the next states from x_t (D, features, N) and the states before it."""
         raise NotImplementedError
 
-    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterable[Array], Step]:
+    def _steps(self, x: Array, tape: Array | None) -> tuple[Iterator[Array], Step]:
         """Return what a step reads, of every step of x (T, D, features, N), and the function of a step.
 
         What it reads may be the step's place in the tape of z; it is there then when the function returns it.
         """
-        return x, self._step
+        return (x[t] for t in range(x.shape[0])), self._step
 
     def _pull_step(self, z: Array, states: Sequence[Array], h: Array, c: Array) -> tuple[Array, Array, Array]:
         """Return what arrives at z, h_{t−1} and c_{t−1} from what arrives at h_t and c_t.
@@ -68,7 +68,6 @@ class Stepwise(RecurrentLayer):
         z = xp.empty((steps if taped else 0, self.gates, *shape), dtype=dtype)
         every = tuple(xp.empty((places, *shape), dtype=dtype) for _ in start)
         states, (inputs, step) = start, self._steps(x, z if taped else None)
-        inputs = iter(inputs)
         for t in range(steps + 1):
             for place, state in zip(every, states, strict=True):
                 place[t % places] = state

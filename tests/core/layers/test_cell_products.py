@@ -323,6 +323,13 @@ def test_single_precision_stays_and_samples_do_not_meet(cell: str, product: str)
     assert all(a.dtype == np.float32 for a in checks.columns(found) if a.dtype.kind == "f")
 
 
+@every_cell
+@pytest.mark.parametrize("product", GATED)
+def test_a_strict_module_gives_numpys_results(cell: str, product: str) -> None:
+    layer, xs, rs = drawn(cell, Draw(f"strict {cell}"), "bidirectional", "all", True, True)
+    checks.check_backend(layer, xs, rs, rules.Recurrent(rules.Epsilon(0.25), rules.Epsilon(0.5), product))
+
+
 @pytest.mark.parametrize(("n", "steps"), [(0, 3), (2, 0), (0, 0)])
 @every_cell
 def test_no_samples_and_no_steps(cell: str, n: int, steps: int) -> None:

@@ -187,8 +187,8 @@ def test_blocks_of_the_way_back(numbers: int, blocks: list[Any], monkeypatch: py
     """Six steps of six numbers each in blocks of at most so many numbers, or of one step; none is empty."""
     monkeypatch.setattr(recurrence, "BLOCK", numbers)
     states, steps = np.zeros((7, 1, 2, 3)), np.arange(36.0).reshape(6, 1, 2, 3)
-    tape, recorder = recurrence.Tape(states, states, states, 0), Recorder()
     start = np.ones((1, 2, 3))
+    tape, recorder = recurrence.Tape(states, states, states, start, 0), Recorder()
     h, c = recurrence.steps_back(tape, recurrence.Arriving(steps, 2 * steps, start, -start), recorder)
     assert recorder.blocks == blocks
     assert recorder.steps == [5, 4, 3, 2, 1, 0]
