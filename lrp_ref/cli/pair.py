@@ -31,6 +31,7 @@ from .options import (
     warn_unused_rules,
 )
 from .output import print_table, warn
+from .samples import Sample
 
 LISTED = 5  # pairs in the table
 MOST = 32  # features along a side of a picture, unless a pool is given
@@ -77,7 +78,7 @@ def pair(model: Path, a: Path, b: Path, **options: Any) -> None:
     click.echo(f"written: {', '.join(map(str, paths))}")
 
 
-def _one(path: Path, net: Network, sidecar: Sidecar | None, model: Path, double: bool) -> inputs.Sample:
+def _one(path: Path, net: Network, sidecar: Sidecar | None, model: Path, double: bool) -> Sample:
     """Return the only sample of a file."""
     samples = list(inputs.read(path.stem, path, net, sidecar, model, "float64" if double else "float32"))
     if len(samples) != 1:
@@ -85,7 +86,7 @@ def _one(path: Path, net: Network, sidecar: Sidecar | None, model: Path, double:
     return samples[0]
 
 
-def _features(net: Network, sidecar: Sidecar | None, samples: Sequence[inputs.Sample], pool: int | None) -> Features:
+def _features(net: Network, sidecar: Sidecar | None, samples: Sequence[Sample], pool: int | None) -> Features:
     """Return the features that are paired, if all pairs fit into memory, which is known before they are made."""
     spec = net.inputs[0]
     arrays = [batch_first(s.x[spec.name], spec.batch_axis) for s in samples]
@@ -99,7 +100,7 @@ def _features(net: Network, sidecar: Sidecar | None, samples: Sequence[inputs.Sa
 
 
 def _picture(
-    e: PairExplanation, reduce: Features, samples: Sequence[inputs.Sample], names: tuple[str, str], options: Any
+    e: PairExplanation, reduce: Features, samples: Sequence[Sample], names: tuple[str, str], options: Any
 ) -> Any:
     """Return the strongest pairs as lines between two pictures; None where the inputs are none."""
     grids: Any = e.grids(reduce)
