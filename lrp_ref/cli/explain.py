@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import ParameterError
+from ..errors import ParameterError, UnsupportedError
 from ..heatmap import colormaps
 from ..loaders.preprocess import declare, load_sidecar
 from ..propagation.start import Positive
@@ -125,7 +125,12 @@ def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
     tokenizer = find_tokenizer(job.model, job.sidecar) if path is None else load_tokenizer(path)
     if tokenizer is None:
         return None
-    require_fit(job.net, tokenizer)
+    try:
+        require_fit(job.net, tokenizer)
+    except UnsupportedError as error:
+        if not job.net.left_out or options["length"]:
+            raise
+        raise error.adding("; outputs are left out, which a fixed length may bring: add --length 64") from error
     return Reader(job.net, tokenizer, options["length"], job.dtype)
 
 

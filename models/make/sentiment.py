@@ -160,13 +160,14 @@ def main() -> None:
     print(f"right of {chosen.sum()}, by decay: {scores}")
     lrp.save(head(*trained(v[~held], labels[~held], decay)), HEAD)
     about = {
-        "input": {"kind": "vector"},
+        "input": {"kind": "vector", "feature_names": [f"v{k}" for k in range(v.shape[1])]},
         "classes": CLASSES,
+        "composite": "epsilon",
         "source": "trained by models/make/sentiment.py on film reviews (Pang and Lee 2005); a head for the sentence "
         "vectors of paraphrase-MiniLM-L3-v2",
         "licence": "BSD-3-Clause (weights); encoder and sentences Apache-2.0, not included",
     }
-    HEAD.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
+    HEAD.with_suffix(".json").write_text(json.dumps(about) + "\n")
     answers = lrp.load(HEAD).forward(v.astype("f4")).argmax(axis=1)
     for which, part in (("held-out", held), ("training", ~held)):
         count = int((answers == labels)[part].sum())

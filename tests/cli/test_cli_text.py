@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tokenizer_files import PIECES, word_model, wordpiece, write
 import lrp_ref as lrp
 from lrp_ref.cli.sentences import is_sentence, lines, slug
 from lrp_ref.errors import LrpError
+from lrp_ref.layers import Dense
 
 WORDS = "\n".join(("<unk>", "not", "good", "bad", "film", "<pad>")) + "\n"
 
@@ -173,6 +175,19 @@ def test_a_tokenizer_of_another_model_is_one_line(tmp_path: Path) -> None:
     done = explain(word_model(tmp_path / "net.npz", rows=5), "not good")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "the tokenizer has 6 pieces, the table of node 'words' 5 rows" in done.stderr
+
+
+def test_outputs_that_are_left_out_may_want_a_length(tmp_path: Path) -> None:
+    """What stays of an encoder whose positions take a fixed length looks nothing up."""
+    (tmp_path / "words.txt").write_text(WORDS)
+    net = lrp.Network.sequential([Dense(np.eye(2))])
+    lrp.save(replace(net, left_out=(("logits", "a shape that is not fixed"),)), tmp_path / "net.npz")
+    done = explain(tmp_path / "net.npz", "not good")
+    assert done.exit_code == 2
+    assert "takes no tokens" in done.stderr
+    assert "outputs are left out, which a fixed length may bring: add --length 64" in done.stderr
+    again = explain(tmp_path / "net.npz", "not good", "--length", 64)
+    assert "add --length" not in again.stderr
 
 
 def test_without_a_tokenizer_the_error_says_what_is_needed(model: Path) -> None:

@@ -211,6 +211,18 @@ def test_shapes() -> None:
     assert parse_sidecar({"input": series}).shape() == (1, 2, 9)
     assert parse_sidecar({"input": {**series, "layout": "NTC"}}).shape() == (1, 9, 2)
     assert parse_sidecar({"input": {"kind": "series", "layout": "NTC"}}).shape() is None
+    assert parse_sidecar({"input": {"kind": "text", "length": 9}}).shape() is None
+
+
+def test_the_sidecar_of_a_text() -> None:
+    found = parse_sidecar({"input": {"kind": "text", "tokenizer": "t.json", "length": 9}})
+    assert (found.tokenizer, found.length, found.layout) == ("t.json", 9, "NT")
+    assert parse_sidecar({"input": {"kind": "text"}}).tokenizer == ""
+    for name in ("", "..", "../t.json", "/t.json", "a/t.json", "a\\t.json", 5):
+        with pytest.raises(
+            ModelFormatError, match=r"key 'input\.tokenizer' must be the name of a file beside the sidecar"
+        ):
+            parse_sidecar({"input": {"kind": "text", "tokenizer": name}})
 
 
 def test_no_sidecar_is_none_and_a_named_one_must_exist(tmp_path: Path) -> None:
@@ -220,7 +232,7 @@ def test_no_sidecar_is_none_and_a_named_one_must_exist(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({"kind": "sound"}, {}, r"'input\.kind' must be one of \"image\", \"series\", \"vector\", got \"sound\""),
+    ({"kind": "sound"}, {}, r"'input\.kind' must be one of \"image\", \"series\", \"vector\", \"text\", got \"sound\""),
     ({"size": 224}, {}, r"'input\.size' must be \[height, width\]"),
     ({"size": [224, 0]}, {}, r"'input\.size'"),
     ({"size": [224, True]}, {}, r"'input\.size'"),

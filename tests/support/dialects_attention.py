@@ -1,7 +1,5 @@
 """Products of matrices, softmax, norms and response normalisation of its own, and what may be wrong in them."""
 
-# ruff: noqa: N803, N806  (R, A, B and S are the letters of the papers)
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -127,10 +125,8 @@ BACK["Constant"] = lambda c: [np.zeros(x.shape) for x in c.xs]
 
 
 def with_epsilon(rule: Any, epsilon: float) -> Any:
-    """Another ε wherever a rule has one that is added and is not 0."""
-    if not isinstance(rule, dict) or rule.get("kind") == "clip":
-        return rule
-    found = {name: with_epsilon(part, epsilon) for name, part in rule.items()}
+    """Another ε wherever a rule for sums has one that is not 0."""
+    found = {name: with_epsilon(part, epsilon) if name in ("dense", "state") else part for name, part in rule.items()}
     return {**found, "epsilon": epsilon} if found.get("epsilon") else found
 
 
@@ -141,9 +137,14 @@ def under_epsilon(epsilon: float) -> Any:
     return wrong
 
 
-SUMS = ("MatMul", "GRU", "RNN", "GeneralLSTM", "LSTM", "SelectiveScan")
+SUMS = ("GRU", "RNN", "GeneralLSTM", "LSTM", "SelectiveScan")
 on_call("epsilon-ignored", *SUMS)(under_epsilon(0.0))
 on_call("eps-default", *SUMS)(under_epsilon(0.1))
+
+
+@on_call("stabiliser-ignored", "MatMul")
+def stabiliser_ignored(c: Call) -> list[Array]:
+    return right(replace(c, rule={**c.rule, "stabiliser": None}))
 
 
 @on_call("softmax-kind", "Softmax")

@@ -1,6 +1,6 @@
 """Recurrent layers and selective scans of its own with their relevance, sample by sample, and what may be wrong."""
 
-# ruff: noqa: N803, N806  (R, W, U, B and C are the letters of the papers)
+# ruff: noqa: N803  (R, W, U, B and C are the letters of the papers)
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ class Gru(Way):
 
     def forward(self, t: int) -> None:
         r, z = self.sigma(self.pre(0, t)), self.sigma(self.pre(1, t))
-        from_h = r * (self.h[t] @ self.U[2] + self.hidden_bias) if self.spec["reset_after"] else (r * self.h[t]) @ self.U[2]
+        after = self.spec["reset_after"]
+        from_h = r * (self.h[t] @ self.U[2] + self.hidden_bias) if after else (r * self.h[t]) @ self.U[2]
         n = self.f(self.x[t] @ self.W[2] + self.b[2] + from_h)
         self.tape.append((r, z, n))
         self.h.append((1 - z) * n + z * self.h[t])
@@ -205,7 +206,7 @@ def cell_forward(spec: Spec, xs: list[Array]) -> Array:
 
 
 def cell_back(c: Call, apart: bool = False) -> list[Array]:
-    """The relevance of x, the lengths (0), and the states that are inputs; ``apart``: nothing comes from later steps."""
+    """Relevance of x, the lengths (0), and states that are inputs; ``apart``: nothing comes from later steps."""
     spec, x = c.spec, c.xs[0]
     known = 1 + bool(spec["lengths"])
     received = [np.zeros(v.shape) for v in c.xs]
@@ -388,6 +389,5 @@ def no_bias_in_denominator(c: Call) -> list[Array] | None:
     if dense["name"] not in ("LRP0", "Epsilon") or dense.get("bias_share"):
         return None
     whole = c.rule if c.name == "Recurrent" else {"dense": c.rule, "state": c.rule}
-    rule = {"name": "Recurrent", **{k: v for k, v in whole.items() if k != "name"}, "dense": {**dense, "bias": "ignore"}}
+    rule = {**whole, "name": "Recurrent", "dense": {**dense, "bias": "ignore"}}
     return right(replace(c, rule=rule))
-

@@ -43,7 +43,10 @@ def on_call(name: str, *kinds: str) -> Callable[[OnCall], OnCall]:
     return register
 
 
-def on_sample(name: str, *rules: str, kinds: tuple[str, ...] = (*LINEAR, "Normalize")) -> Callable[[OnSample], OnSample]:
+HELD = (*LINEAR, "Normalize")  # which is linear with its deviation as a constant
+
+
+def on_sample(name: str, *rules: str, kinds: tuple[str, ...] = HELD) -> Callable[[OnSample], OnSample]:
     def register(function: OnSample) -> OnSample:
         SAMPLES[name] = lambda s: function(s) if (not rules or s.name in rules) and s.spec["type"] in kinds else None
         return function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,3 +229,21 @@ def test_lengths_beyond_the_steps_or_of_another_batch_are_refused(lengths: list[
     with pytest.raises(LrpError, match=reason) as error:
         lrp.explain(net, {"ids": np.array([[1, 2, 0], [0, 0, 1]]), "lengths": np.array(lengths)}, start="output")
     assert "\n" not in str(error.value)
+
+
+def test_free_lengths_of_an_onnx_file_are_fixed(tmp_path: Path) -> None:
+    """Of its inputs those of two axes, of which the second is free; a fixed one, and pictures, stay as they are."""
+    pytest.importorskip("onnx")
+    from onnx_graphs import onnx, write
+
+    whole = onnx.TensorProto.INT64
+    table = np.arange(6.0, dtype="f4").reshape(3, 2)
+    path = write(
+        tmp_path / "net.onnx",
+        [("Gather", ["table", "ids"], {}), ("ReduceSum", ["t0"], {}), ("ReduceSum", ["x"], {}),
+         ("Cast", ["kind"], {"to": 1}), ("ReduceSum", ["t3"], {}), ("Sum", ["t1", "t2", "t4"], {})],
+        shape=("N", "T", 3), weights={"table": table},
+        inputs={"ids": (whole, ("N", "T")), "kind": (whole, ("N", 8))},
+    )  # fmt: skip
+    assert lrp.text.sizes(path, 4) == {"shapes": {"ids": (None, 4)}}
+    assert lrp.text.sizes(path, None) == {}

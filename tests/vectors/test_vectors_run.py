@@ -615,7 +615,8 @@ PLANTED = {
     """,
     "epsilon-ignored": """
         for rule in [case["rule"]] if "rule" in case else case["rules"].values():
-            if rule.get("epsilon", 0) > 0: rule["epsilon"] = 0.0
+            for part in (rule, rule.get("dense", {}), rule.get("state", {})):  # of a cell
+                if part.get("epsilon", 0) > 0: part["epsilon"] = 0.0
     """,
 }
 

@@ -288,7 +288,7 @@ def _text(value: Any) -> str:
 
 def _file_name(value: Any) -> str:
     """Return a name that leads nowhere else: a sidecar may come from anywhere."""
-    if not isinstance(value, str) or not value or value != Path(value).name or "\\" in value:
+    if not isinstance(value, str) or not value or value != Path(value).name or "\\" in value or value == "..":
         raise _WrongError("the name of a file beside the sidecar")
     return value
 

@@ -1,7 +1,5 @@
 """Core cases of what attention and norms are made of: products of matrices, softmax, norms, response normalisation."""
 
-# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -47,10 +45,9 @@ def matmul_cases() -> Iterator[Case]:
     """Yield products of matrices: which factor takes, stabilisers, heads, axes that broadcast, outputs of 0."""
     shapes = {
         "matrices": ("Two matrices a sample.", (2, 3, 4), (2, 4, 2)),
-        "square": ("Square matrices: a forgotten transpose and exchanged operands have shapes that fit.",)
-        + ((2, 3, 3),) * 2,
+        "square": ("Square matrices: a forgotten transpose has a shape that fits.", (2, 3, 3), (2, 3, 3)),
         "heads": ("Two heads a sample, each with matrices of its own.", (2, 2, 2, 3), (2, 2, 3, 2)),
-        "shared": ("Two heads on the left share the matrix on the right, which gets the sum.", (2, 2, 2, 3), (2, 1, 3, 2)),
+        "shared": ("Two heads share the matrix on the right, which gets the sum.", (2, 2, 2, 3), (2, 1, 3, 2)),
     }
     ways: dict[str, tuple[int | None, Rule]] = {
         "signal-gate-0": (0, product("signal")),

@@ -3,8 +3,6 @@
 Rules are given node by node; each family is a table of rules for kinds of layers, as published.
 """
 
-# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -126,8 +124,7 @@ def family_case(name: str, family: str, nodes: list[NodeSpec], x: Array, start: 
                 "values": {k: balls_to_json(of_balls[0][k], values[k]) for k in inexact} | _given("input", x),
                 "relevance": {k: balls_to_json(of_balls[1][k], relevance[k]) for k in order},
                 "ledger": {
-                    k: {c: balls_to_json(v, ledgers[k][c]) for c, v in told.items()}
-                    for k, told in of_balls[2].items()
+                    k: {c: balls_to_json(v, ledgers[k][c]) for c, v in told.items()} for k, told in of_balls[2].items()
                 },
             }
     else:
@@ -163,7 +160,7 @@ def _given(name: str, x: Array) -> dict[str, Any]:
 def dense(draw: Draw, inputs: int, outputs: int, bias: bool = True) -> Layer:
     """Return a dense layer on the last axis."""
     b = draw(outputs, nonzero=True, low=-2, high=3) if bias else None
-    return {"type": "Dense", "weight": draw(inputs, outputs, low=-4, high=4, nonzero=True), "bias": b}
+    return {"type": "Dense", "weight": draw(inputs, outputs, low=-2, high=6, nonzero=True), "bias": b}
 
 
 def attention(draw: Draw, weights: Layer) -> list[NodeSpec]:

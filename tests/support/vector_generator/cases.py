@@ -14,8 +14,8 @@ from lrp_ref.errors import require
 from . import dialects, direct
 from .explain import Answer, explain, value, whole_numbers
 from .formulas import Rule
-from .layers import Layer
 from .kinds import BITS, ball, certain, converted, digits
+from .layers import Layer
 from .values import Array, array_to_json, number_to_json, scale_to_json
 
 ULP = 8

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from . import sequence_cases as sequences
 from .cases import Case, to_json
 from .core import RULES
 from .formulas import Rule
@@ -145,9 +146,52 @@ def merge_cases() -> Iterator[Case]:
     yield faulty("concat/relevance", layer, OWN, [x, y], draw(2, 6), "Relevance of six units for seven.")
 
 
+def sequence_cases() -> Iterator[Case]:
+    """Yield products, norms and sequences with one thing wrong."""
+    draw = Draw("faulty/sequences")
+    a, b, R = draw(2, 2, 3), draw(2, 3, 2), draw(2, 2, 2)
+    half, signal = {"name": "Product", "product": "half"}, {"name": "Product", "product": "signal"}
+    matmul: Layer = {"type": "MatMul", "gate": None}
+    yield faulty("matmul/inner", matmul, half, [a, draw(2, 2, 2)], R, "Three columns times two rows.")
+    yield faulty("matmul/relevance", matmul, half, [a, b], draw(2, 2, 3), "Relevance of three columns for two.")
+    yield faulty("matmul/no-gate", matmul, signal, [a, b], R, "'signal' without a declared gate.")
+    yield faulty("matmul/abs", matmul, {"name": "Product", "product": "abs"}, [a, b], R, "A rule of numbers alone.")
+    layer, (x, lengths, state) = sequences.cell("GRU", lengths=[3, 1, 2], n=3, state=True)(draw)
+    R, rule = draw(3, 3, 2), sequences.cell_rule("half")
+    note = "A sample of four steps in an array of three."
+    yield faulty("gru/lengths", layer, rule, [x, lengths + 1, state], R, note)
+    yield faulty("gru/lengths-fraction", layer, rule, [x, lengths / 2, state], R, "A sample of one step and a half.")
+    yield faulty("gru/state", layer, rule, [x, lengths, state[:, :, :1]], R, "An initial state of one unit for two.")
+    yield faulty("gru/product", layer, {**rule, "product": "third"}, [x, lengths, state], R, "An unknown product rule.")
+    wrong = {**layer, "weight_hidden": layer["weight_hidden"][:, :2]}
+    yield faulty("gru/blocks", wrong, rule, [x, lengths, state], R, "Two blocks of weights where there are three.")
+    wrong = {**layer, "reset_after": False}
+    note = "Two biases of n where the reset gate comes before the product."
+    yield faulty("gru/bias-hidden", wrong, rule, [x, lengths, state], R, note)
+    layer, inputs = sequences.cell("GeneralLSTM", peephole=True)(draw)
+    wrong = {**layer, "peephole": layer["peephole"][:, :2]}
+    yield faulty("lstm-general/peephole", wrong, rule, inputs, draw(2, 3, 2), "Peepholes of two gates.")
+    layer, inputs = sequences.scan()(draw)
+    chosen = {"name": "Selection", "product": "signal", "epsilon": Fraction(0)}
+    R, wrong = draw(2, 3, 2), [*inputs[:3], draw(2, 3, 3)]
+    yield faulty("scan/states", layer, chosen, wrong, R, "C reads three states of two.")
+    yield faulty("scan/epsilon", layer, {**chosen, "epsilon": Fraction(-1, 4)}, inputs, R, "A negative epsilon.")
+    norm: Layer = {"type": "Normalize", "axes": [1], "epsilon": Fraction(1), "centre": True, "groups": 3}
+    x, R = draw(2, 4), draw(2, 4)
+    yield faulty("norm/groups", norm, RULES["lrp0"], [x], R, "Four channels in three groups.")
+    wrong = {**norm, "groups": 1, "epsilon": Fraction(-1)}
+    yield faulty("norm/epsilon", wrong, RULES["lrp0"], [x], R, "A negative epsilon.")
+    norm = {"type": "LocalResponseNorm", "size": 0, "alpha": Fraction(1), "beta": Fraction(1), "bias": Fraction(1)}
+    kind = {"name": "ResponseNorm", "kind": "taylor"}
+    yield faulty("response-norm/size", {**norm, "window": "onnx"}, kind, [x], R, "A window of no channel.")
+    softmax = {"type": "Softmax", "axis": 0}
+    yield faulty("softmax/batch", softmax, {"name": "Taylor"}, [x], R, "A softmax over the batch.")
+
+
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
     "faulty/dense.json": dense_cases,
     "faulty/rule.json": rule_cases,
     "faulty/window.json": window_cases,
     "faulty/merge.json": merge_cases,
+    "faulty/sequences.json": sequence_cases,
 }

@@ -67,7 +67,8 @@ def _on_the_last_axis(one: Matrix, shape: tuple[int, ...]) -> Matrix:
     if len(shape) == 1:
         return one
     (inputs, outputs), eye = one.weight.shape, np.eye(rows, dtype=bool)
-    weight, taps = np.zeros((rows * inputs, rows * outputs), dtype=object), np.kron(eye, np.ones((inputs, outputs), dtype=bool))
+    weight = np.zeros((rows * inputs, rows * outputs), dtype=object)
+    taps = np.kron(eye, np.ones((inputs, outputs), dtype=bool))
     for k in range(rows):
         weight[k * inputs : (k + 1) * inputs, k * outputs : (k + 1) * outputs] = one.weight
     return Matrix(weight, np.concatenate([one.bias] * rows), taps, (*shape[:-1], outputs))

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from . import (
-    alternatives, attention_cases, attention_networks, core, faulty, layer_cases, networks, recurrent, sequence_cases,
+    alternatives,
+    attention_cases,
+    attention_networks,
+    core,
+    faulty,
+    layer_cases,
+    networks,
+    recurrent,
+    sequence_cases,
     window_cases,
 )  # fmt: skip
 
@@ -26,9 +34,10 @@ FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **sequence_cases.GROUPS,
     **attention_networks.GROUPS,
 }
+NEW = (*attention_cases.GROUPS, *sequence_cases.GROUPS, *attention_networks.GROUPS, "faulty/sequences.json")
 ADDED = {  # files that a minor version added; the others never change
     "alternatives/bias-policy.json": "1.1.0",
-    **dict.fromkeys((*attention_cases.GROUPS, *sequence_cases.GROUPS, *attention_networks.GROUPS), "1.2.0"),
+    **dict.fromkeys(NEW, "1.2.0"),
 }
 
 

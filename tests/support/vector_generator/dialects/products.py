@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cells import CELLS
 from ..explain import received, value
 from ..formulas import Rule
 from ..values import Array, square_root, zeros
@@ -72,22 +73,15 @@ def _product_unsigned(call: Call) -> Any:
 
 
 def with_epsilon(rule: Rule, epsilon: Fraction) -> Rule:
-    """Return a rule with another ε wherever it has one that is not 0; where that is 0, shares of it are 0 too."""
-    if rule.get("kind") == "clip":
-        return rule
-    if "epsilon" in rule and "stabiliser" not in rule:
-        return {**rule, "epsilon": epsilon if rule["epsilon"] else rule["epsilon"]}
-    return {name: with_epsilon(part, epsilon) if isinstance(part, dict) else part for name, part in rule.items()}
-
-
-def _of_products_and_sequences(call: Call) -> bool:
-    return call.layer["type"] == "MatMul" or call.name in ("Recurrent", "Selection") or call.layer["type"] == "RNN"
+    """Return a rule with another ε wherever it has one that is not 0; its stabilisers stay."""
+    changed = {"epsilon": epsilon} if rule.get("epsilon") else {}
+    return {**rule, **{k: with_epsilon(rule[k], epsilon) for k in ("dense", "state") if k in rule}, **changed}
 
 
 @also("epsilon-ignored")
 def _epsilon_ignored(call: Call) -> Any:
     other = with_epsilon(call.rule, Fraction(0))
-    if not _of_products_and_sequences(call) or other == call.rule:
+    if call.layer["type"] not in (*CELLS, "SelectiveScan") or other == call.rule:
         return None
     return received(call.layer, other, call.inputs, call.R)
 
@@ -95,9 +89,17 @@ def _epsilon_ignored(call: Call) -> Any:
 @also("eps-default")
 def _eps_default(call: Call) -> Any:
     other = with_epsilon(call.rule, Fraction(1, 10))
-    if not _of_products_and_sequences(call) or other == call.rule:
+    if call.layer["type"] not in (*CELLS, "SelectiveScan") or other == call.rule:
         return None
     return received(call.layer, other, call.inputs, call.R)
+
+
+@dialect("stabiliser-ignored")
+def _stabiliser_ignored(call: Call) -> Any:
+    """A product of matrices divided by its value as it is."""
+    if call.layer["type"] != "MatMul" or "stabiliser" not in call.rule:
+        return None
+    return received(call.layer, {k: v for k, v in call.rule.items() if k != "stabiliser"}, call.inputs, call.R)
 
 
 # Softmax and norms -----------------------------------------------------------------------------------------------

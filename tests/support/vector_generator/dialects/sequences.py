@@ -106,7 +106,9 @@ def _peephole(call: Call) -> Any:
 @dialect("coupling-ignored")
 def _coupling(call: Call) -> Any:
     """A coupled forget gate with weights of its own."""
-    return received({**call.layer, "coupled": False}, call.rule, call.inputs, call.R) if call.layer.get("coupled") else None
+    if not call.layer.get("coupled"):
+        return None
+    return received({**call.layer, "coupled": False}, call.rule, call.inputs, call.R)
 
 
 @dialect("direction-ignored")
