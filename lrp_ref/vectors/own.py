@@ -96,12 +96,21 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def _network(case: Mapping[str, Any]) -> dict[str, Any]:
+def make_network(case: Mapping[str, Any]) -> Network:
+    """Return the network of a case.
+
+    Raises:
+        ParameterError: a layer that is not known, or parameters that are not its.
+    """
     spec, rules = case["network"], case["rules"]
     nodes = tuple(
         Node(n["name"], make_layer(n["layer"], rules.get(n["name"])), tuple(n["inputs"])) for n in spec["nodes"]
     )
-    net = Network(nodes, tuple(Input(name) for name in spec["inputs"]), (spec["output"],))
+    return Network(nodes, tuple(Input(name) for name in spec["inputs"]), (spec["output"],))
+
+
+def _network(case: Mapping[str, Any]) -> dict[str, Any]:
+    spec, rules, net = case["network"], case["rules"], make_network(case)
     named = [(name, make_rule(rule)) for name, rule in rules.items()]
     composite = Composite([(name, rule) for name, rule in named if rule is not None])
     fed = {name: case["inputs"][name] for name in spec["inputs"]}

@@ -33,6 +33,7 @@ FAMILIES: dict[str, dict[str, Rule]] = {  # kinds of layers that are not named p
         "Multiply": product("half", stabiliser={"kind": "add", "epsilon": EPSILON}),
         "MatMul": product("half", stabiliser={"kind": "add", "epsilon": EPSILON}),
         "Softmax": TAYLOR,
+        "SelectiveScan": {"name": "Selection", "product": "half", "epsilon": EPSILON},
     },
     "cp-lrp": {"linear": LINEAR, "Multiply": SIGNAL, "MatMul": SIGNAL, "Softmax": ZERO},
     "mamba-lrp": {
@@ -40,7 +41,7 @@ FAMILIES: dict[str, dict[str, Rule]] = {  # kinds of layers that are not named p
         "Multiply": product("half"),
         "MatMul": SIGNAL,
         "Softmax": ZERO,
-        "SelectiveScan": {"name": "Selection", "product": "signal", "epsilon": Fraction(0)},
+        "SelectiveScan": {"name": "Selection", "product": "signal", "epsilon": EPSILON},
     },
     "relp": {"linear": {"name": "LRP0"}, "Multiply": product("half"), "MatMul": SIGNAL, "Softmax": ZERO},
 }
@@ -266,7 +267,8 @@ def state_space_cases() -> Iterator[Case]:
         return nodes, draw(1, 3, 2, nonzero=True)
 
     note = "The input selects step, feed and reading of a scan, whose decay is 1 + Δ a, and gates what it returns."
-    yield drawn("state-space/block/mamba-lrp", "mamba-lrp", block, note)
+    for family in ("mamba-lrp", "attnlrp"):
+        yield drawn(f"state-space/block/{family}", family, block, note)
 
 
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {

@@ -70,7 +70,7 @@ def function(told: Any, clip: Any = None) -> Function:
 def ways(layer: Layer, operands: list[Array]) -> Iterator[Way]:
     """Yield the directions of a layer over one sample: x (T, E), with lengths a number, and states (directions, D)."""
     x, rest = operands[0], list(operands[1:])
-    steps = int(Fraction(rest.pop(0)[()])) if layer["lengths"] else len(x)
+    steps = int(rest.pop(0).item()) if layer["lengths"] else len(x)
     zero, known = layer["bias"][0, 0] * 0, 2 if layer["type"].endswith("LSTM") else 1
     for number, reverse in enumerate(DIRECTIONS[layer["direction"]]):
         states = [state[number] for state in rest] if layer["state"] else [zero] * known
@@ -147,8 +147,9 @@ def back(layer: Layer, rule: Rule, operands: list[Array], R: Array) -> Told:
 
     A rule for linear layers holds for the dense layers and for the cell's sum, with products "signal".
     """
-    whole = rule if rule["name"] == "Recurrent" else {"dense": rule, "state": rule}
-    dense, state, product = literal(whole["dense"]), literal(whole["state"]), whole.get("product", "signal")
+    whole: Rule = rule if rule["name"] == "Recurrent" else {"dense": rule, "state": rule}
+    dense, state = literal(whole["dense"]), literal(whole["state"])
+    product: Any = whole.get("product", "signal")
     x, units = operands[0], layer["bias"].shape[-1]
     r_x, r_states = np.zeros(x.shape, dtype=object), [np.zeros((0, units), dtype=object)] * 0
     bias: Any = 0

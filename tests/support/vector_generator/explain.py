@@ -115,7 +115,7 @@ def _direct(layer: Layer, rule: Rule, operands: list[Array], R: Array, inherited
     return Answer(
         [fractions(np.asarray(r)) for r in told.inputs],
         [errors(np.asarray(r)) for r in sized.inputs],
-        *(Fraction(v) for v in (told.bias, told.stabiliser, told.dropped)),
+        *(_zero() + v for v in (told.bias, told.stabiliser, told.dropped)),
     )
 
 

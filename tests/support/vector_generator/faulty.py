@@ -173,8 +173,8 @@ def sequence_cases() -> Iterator[Case]:
     yield faulty("lstm-general/peephole", wrong, rule, inputs, draw(2, 3, 2), "Peepholes of two gates.")
     layer, inputs = sequences.scan()(draw)
     chosen = {"name": "Selection", "product": "signal", "epsilon": Fraction(0)}
-    R, wrong = draw(2, 3, 2), [*inputs[:3], draw(2, 3, 3)]
-    yield faulty("scan/states", layer, chosen, wrong, R, "C reads three states of two.")
+    R = draw(2, 3, 2)
+    yield faulty("scan/states", layer, chosen, [*inputs[:3], draw(2, 3, 3)], R, "C reads three states of two.")
     yield faulty("scan/epsilon", layer, {**chosen, "epsilon": Fraction(-1, 4)}, inputs, R, "A negative epsilon.")
     norm: Layer = {"type": "Normalize", "axes": [1], "epsilon": Fraction(1), "centre": True, "groups": 3}
     x, R = draw(2, 4), draw(2, 4)

@@ -169,10 +169,7 @@ def converted(entry: Any, convert: Convert) -> Any:
     if isinstance(entry, dict):
         return {name: converted(part, convert) for name, part in entry.items()}
     if isinstance(entry, np.ndarray):
-        result = np.empty(entry.shape, dtype=object)
-        for index in np.ndindex(*entry.shape):
-            result[index] = convert(Fraction(entry[index]))
-        return result
+        return _over(lambda number: convert(Fraction(number)), entry)
     if isinstance(entry, list | tuple):
         return [converted(part, convert) for part in entry]
     return convert(entry) if isinstance(entry, Fraction) else entry

@@ -34,7 +34,7 @@ def cell_rule(product: str, key: str = "epsilon") -> Rule:
 def steady(answer: Answer) -> bool:
     """Return whether single precision can tell the answer: the errors of the steps do not swamp it."""
     largest = max(abs(r).max() for r in answer.relevance)
-    return largest > 0 and max(s.max() for s in answer.scale) <= STEADY * largest
+    return bool(largest > 0 and max(s.max() for s in answer.scale) <= STEADY * largest)
 
 
 def drawn(name: str, rule: Rule, make: Callable[[Draw], tuple[Layer, list[Array]]]) -> tuple[Layer, list[Array], Array]:
@@ -101,14 +101,14 @@ def gru_cases() -> Iterator[Case]:
     """Yield GRUs in both conventions, under the four product rules."""
     for word, after in CONVENTIONS.items():
         where = f"The reset gate comes {word} the product with the weights"
-        how = {"reset_after": after}
+        how: dict[str, Any] = {"reset_after": after}
         for product in PRODUCTS:
             rule = cell_rule(product)
             yield cases("gru", product, f"reset-{word}", rule, cell("GRU", **how), f"{where}; rational functions.")
             smooth = cell("GRU", steps=2, functions=SMOOTH, **how)
             yield cases("gru", product, f"reset-{word}-tanh", rule, smooth, f"{where}. {TANH}")
         for product in ("signal", "half"):
-            both = {"direction": "bidirectional", "returns": "last", "state": True, "steps": 2}
+            both: dict[str, Any] = {"direction": "bidirectional", "returns": "last", "state": True, "steps": 2}
             note = f"{where}; both directions, last states alone, initial states."
             yield cases("gru", product, f"reset-{word}-both-last", cell_rule(product), cell("GRU", **both, **how), note)
             note = f"{where}; δ = 1: biases and ε are spread evenly over the inputs of each sum."
@@ -119,7 +119,7 @@ def gru_cases() -> Iterator[Case]:
         make = cell("GRU", direction="reverse")
         yield cases("gru", product, "reverse", cell_rule(product), make, note)
     for product in ("signal", "half"):
-        lengths = {"lengths": [3, 1, 0], "n": 3, "direction": "bidirectional", "state": True}
+        lengths: dict[str, Any] = {"lengths": [3, 1, 0], "n": 3, "direction": "bidirectional", "state": True}
         note = "Samples of 3, 1 and 0 steps in both directions: what arrives after a sample's end is dropped."
         yield cases("gru", product, "lengths", cell_rule(product), cell("GRU", **lengths), note)
         note = "Samples of 2 and 0 steps, last states: of no steps, relevance is the initial state's."
@@ -166,12 +166,24 @@ def lstm_cases() -> Iterator[Case]:
         for product in PRODUCTS:
             rule = cell_rule(product)
             yield cases("lstm-general", product, form, rule, cell("GeneralLSTM", **how), f"{note} Rational functions.")
-    everything = {"direction": "bidirectional", "returns": "last", "state": True, "peephole": True, "steps": 2}
+    everything: dict[str, Any] = {
+        "direction": "bidirectional",
+        "returns": "last",
+        "state": True,
+        "peephole": True,
+        "steps": 2,
+    }
     for product in ("signal", "half"):
         note = "Both directions with peepholes, last states, initial states."
         yield cases("lstm-general", product, "both-last", cell_rule(product), cell("GeneralLSTM", **everything), note)
         note = "Samples of 3, 1 and 0 steps read from the end, with peepholes."
-        lengths = {"lengths": [3, 1, 0], "n": 3, "direction": "reverse", "peephole": True, "state": True}
+        lengths: dict[str, Any] = {
+            "lengths": [3, 1, 0],
+            "n": 3,
+            "direction": "reverse",
+            "peephole": True,
+            "state": True,
+        }
         yield cases("lstm-general", product, "lengths", cell_rule(product), cell("GeneralLSTM", **lengths), note)
         note = "δ = 1: a share goes to the inputs of each sum, with a peephole also to the cell."
         shared = cell("GeneralLSTM", peephole=True, steps=2)

@@ -124,9 +124,8 @@ def _norm_not_held(call: Call) -> Any:
         [Fraction(0) if v == 0 else r / v for r, v in zip(call.R.reshape(-1), y.reshape(-1), strict=True)], dtype=object
     ).reshape(y.shape)
     # y_i = (x_i − μ)/s, so that dy/dx pulls m back to (m − mean of m − y · mean of (y m)) / s.
-    s = _deviation(layer, x)
-    mean = (lambda v: _grouped(layer, v)) if layer["centre"] else (lambda v: zeros(v.shape))
-    return [x * (message - mean(message) - y * _grouped(layer, y * message)) / s]
+    away = _grouped(layer, message) if layer["centre"] else zeros(message.shape)
+    return [x * (message - away - y * _grouped(layer, y * message)) / _deviation(layer, x)]
 
 
 @dialect("norm-centre")

@@ -91,7 +91,8 @@ def _gru_update(call: Call) -> Any:
     if not _is(call, "GRU"):
         return None
     sign = np.array([1, -1, 1], dtype=object)
-    names = {"weight_input": sign[:, None, None], "weight_hidden": sign[:, None, None], "bias": sign[:, None]}
+    block = sign[:, None, None]
+    names: dict[str, Array] = {"weight_input": block, "weight_hidden": block, "bias": sign[:, None]}
     return received({**call.layer, **{k: call.layer[k] * v for k, v in names.items()}}, call.rule, call.inputs, call.R)
 
 
@@ -120,7 +121,8 @@ def _direction(call: Call) -> Any:
     known, total = 1 + bool(call.layer["lengths"]), None
     for k in range(count):
         names = [n for n in ("weight_input", "weight_hidden", "bias", "bias_hidden", "peephole") if n in call.layer]
-        one = {**call.layer, **{n: call.layer[n][k : k + 1] for n in names}, "direction": "forward"}
+        cut: Layer = {n: call.layer[n][k : k + 1] for n in names}
+        one = {**call.layer, **cut, "direction": "forward"}
         inputs = [*call.inputs[:known], *(s[:, k : k + 1] for s in call.inputs[known:])]
         found = received(one, call.rule, inputs, call.R[..., k * units : (k + 1) * units])
         if total is None:
