@@ -20,6 +20,7 @@ STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should s
 SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those of other libraries
 BACK_SUMMANDS = 288  # of one by the flipped kernel: nothing is divided by sums of relevance, so their errors count once
 DIVIDED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
+DIVIDED_PRODUCTS = 32 << 20  # multiplications from which on smaller ones are too: some 0.3 ms, and a piece costs 0.1
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
@@ -295,7 +296,8 @@ def _evenly(total: int, most: int, members: int) -> int:
 
 def product(a: Array, b: Array, xp: Namespace) -> Array:
     """Return the product of (..., in) and a matrix (in, out); several threads divide the columns of a large one."""
-    if threads.members() == 1 or xp.__name__ != "numpy" or b.nbytes < DIVIDED_BYTES:
+    small = b.nbytes < DIVIDED_BYTES and a.size * b.shape[1] < DIVIDED_PRODUCTS
+    if threads.members() == 1 or xp.__name__ != "numpy" or small:
         return xp.matmul(a, b)
     z = xp.empty((*a.shape[:-1], b.shape[1]), dtype=a.dtype)
 

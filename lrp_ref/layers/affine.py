@@ -9,6 +9,7 @@ from ..base.arrays import Array, namespace, require_dtype, unbroadcast
 from ..errors import ShapeError
 from ..rules.edits import Edit
 from .base import Linear
+from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,6 +37,7 @@ class Affine(Linear):
     """
 
     own_rule: ClassVar[str | None] = None
+    promises: ClassVar[Promises] = Promises(cheap=True)
 
     scale: Array | None = None
     shift: Array | None = None

@@ -33,8 +33,9 @@ from .start import Start, called, find
 from .workload import WORKING_BYTES, Divided, Extent, extent
 
 CACHED_BYTES = 1 << 30  # of edited and canonized weights, and constants, that a network's cache may hold
+SOURCE_BYTES = 4 << 20  # that are looked through at every call for what was written into them
 EDITED_PART = 0.75  # of the layers that are edited, in bytes; what is more is made anew, for a few % of the time
-WORTH_BYTES = 1 << 20  # fewer are made anew in no time, and cannot be out of date if somebody writes into an array
+WORTH_BYTES = 1 << 20  # fewer could be made anew in no time: they are kept only if nobody wrote into what they are of
 MOST_SAMPLES = 64  # of a batch that the program chooses: more gain little, and an interrupted run loses them
 TRACED = 4  # times the memory of a walk that keeps every value and every relevance
 
@@ -92,6 +93,7 @@ class PreparedNetwork:
         head: what the output is made of.
         chance: name of the value that holds the output's probabilities; "" where it has none.
         above: how that value is made of values of ``net``; None where it is one of them.
+        told_by: what the arrays looked like that were merged or edited, if only few were; () where nobody looks.
 
     Example:
         >>> from lrp_ref.layers import Dense, ReLU
@@ -116,6 +118,7 @@ class PreparedNetwork:
     head: Head
     chance: str = ""
     above: Network | None = None
+    told_by: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         rows = [[s.node.name, type(s.node.layer).__name__, s.planned.label, s.described()] for s in self.steps]
@@ -235,6 +238,8 @@ def prepare(net: Network, fed: Mapping[str, Array], question: Question) -> Prepa
     shapes = tuple((name, a.dtype, a.shape[1:]) for name, a in fed.items())
     key = (chosen, question.output, question.canonize, leave_out, shapes)
     prepared: PreparedNetwork | None = net.cache.pop(key, None)
+    if prepared is not None and prepared.told_by and prepared.told_by != _fingerprint(_sources(net, prepared)):
+        prepared = None
     made_anew = prepared is None
     if prepared is None:
         prepared = _made(net, fed, replace(question, composite=chosen), leave_out)
@@ -247,7 +252,10 @@ def prepare(net: Network, fed: Mapping[str, Array], question: Question) -> Prepa
             bare_rules = [s if s.ready is None else replace(s, ready=s.ready.without_arrays()) for s in prepared.steps]
             return replace(prepared, steps=tuple(bare_rules))
         if 0 < size < WORTH_BYTES:
-            return prepared
+            sources = _sources(net, prepared)
+            if sum(a.nbytes for a in sources) > SOURCE_BYTES or not all(isinstance(a, np.ndarray) for a in sources):
+                return prepared
+            prepared = replace(prepared, told_by=_fingerprint(sources))
     net.keep(key, prepared, most=4)
     return prepared
 
@@ -396,3 +404,15 @@ def cached_arrays(prepared: PreparedNetwork) -> list[Array]:
     layers = [layer for ready in rules for layer in ready.edited.values()]
     parameters = [a for layer in layers if isinstance(layer, Linear) for a in layer.arrays()]
     return [*prepared.net.parameters, *parameters, *(a for ready in rules for a in ready.constants.values())]
+
+
+def _sources(net: Network, prepared: PreparedNetwork) -> list[Array]:
+    """Return the network's parameters that something else was made of: merged, edited, or constant in denominators."""
+    kept = {id(a) for a in prepared.net.parameters}
+    ready = [s for s in prepared.steps if s.ready is not None and (s.ready.edited or s.ready.constants)]
+    return [*(a for a in net.parameters if id(a) not in kept), *(a for s in ready for a in s.node.layer.arrays())]
+
+
+def _fingerprint(arrays: Iterable[Array]) -> tuple[Any, ...]:
+    """Return what tells whether somebody wrote into the arrays; exact numbers tell by themselves."""
+    return tuple(tuple(a.flat) if a.dtype == object else hash(a.tobytes()) for a in arrays)

@@ -15,7 +15,7 @@ import lrp_ref as lrp
 from lrp_ref import rules
 from lrp_ref.arithmetic import rational, to_float
 from lrp_ref.errors import BackendError, ParameterError
-from lrp_ref.layers import Add, Dense, MaxPool, ReLU
+from lrp_ref.layers import Add, Affine, Dense, MaxPool, ReLU
 from lrp_ref.network import Input, Network, Node
 from lrp_ref.propagation import composites, prepare, workload
 from lrp_ref.rules.edits import add
@@ -312,3 +312,23 @@ def test_another_array_module_gives_the_same_and_only_its_own_arrays() -> None:
         kept = [host.output, host.target, host.ledger[0].bias, *host.trace.relevance.values()]
         assert {type(a) for a in kept} == {np.ndarray}
         assert {type(p.layer.weight) for p in host.plan if hasattr(p.layer, "weight")} == {np.ndarray}
+
+
+def test_what_little_was_merged_is_kept_until_somebody_writes_into_it() -> None:
+    weight, scale = draw(3, 2), np.array([2.0, 3.0])
+    net = Network.sequential([Dense(weight), Affine(scale), Dense(draw(2, 1))])
+    x = draw(4, 3)
+    first = lrp.explain(net, x)
+    (made,) = kept(net)
+    assert np.array_equal(lrp.explain(net, x).relevance, first.relevance)
+    assert kept(net)[0] is made
+    for array in (weight, scale):
+        array *= 2
+        again = lrp.explain(net, x)
+        np.testing.assert_allclose(again.output, net.forward(x), rtol=1e-12)
+        np.testing.assert_allclose(again.relevance.sum(axis=1), net.forward(x)[:, 0], rtol=1e-4)
+    assert not np.allclose(again.relevance, first.relevance)
+    exact = lrp.arithmetic.rational(net)
+    lrp.explain(exact, lrp.arithmetic.rational(x[:1]))
+    lrp.explain(exact, lrp.arithmetic.rational(x[:1]))
+    assert len(kept(exact)) == 1
