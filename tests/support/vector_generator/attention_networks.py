@@ -228,7 +228,7 @@ def gated_cases() -> Iterator[Case]:
     """Yield a gated layer (as SwiGLU, with a hard swish) behind an RMSNorm, with a residual connection."""
 
     def gated(draw: Draw) -> tuple[list[NodeSpec], Array]:
-        groups, epsilon = spread_alike(draw, 4, 4, centre=False)
+        groups, epsilon = spread_alike(draw, 2, 4, centre=False)
         norm = {"type": "Normalize", "axes": [-1], "epsilon": epsilon, "centre": False, "groups": 1}
         nodes = [
             node("norm", norm, "input"),
@@ -239,7 +239,7 @@ def gated_cases() -> Iterator[Case]:
             node("down", dense(draw, 3, 4), "product"),
             node("sum", {"type": "Add"}, "input", "down"),
         ]
-        return nodes, groups.reshape(2, 2, 4)
+        return nodes, groups.reshape(1, 2, 4)
 
     for family in ("attnlrp", "cp-lrp", "relp"):
         note = "RMSNorm, two dense layers of which one gates the other through a hard swish, and a third; residual."

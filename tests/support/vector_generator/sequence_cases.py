@@ -116,7 +116,7 @@ def gru_cases() -> Iterator[Case]:
             yield cases("gru", product, f"reset-{word}-bias-share", rule, cell("GRU", steps=2, **how), note)
     for product in ("signal", "prop"):
         note = "The sequence is read from its end."
-        make = cell("GRU", direction="reverse")
+        make = cell("GRU", direction="reverse", n=1)
         yield cases("gru", product, "reverse", cell_rule(product), make, note)
     for product in ("signal", "half"):
         lengths: dict[str, Any] = {"lengths": [3, 1, 0], "n": 3, "direction": "bidirectional", "state": True}
@@ -125,12 +125,12 @@ def gru_cases() -> Iterator[Case]:
         note = "Samples of 2 and 0 steps, last states: of no steps, relevance is the initial state's."
         lengths = {"lengths": [2, 0], "state": True, "returns": "last"}
         yield cases("gru", product, "lengths-last", cell_rule(product), cell("GRU", **lengths), note)
-        yield cases("gru", product, "lrp0", cell_rule(product, "lrp0"), cell("GRU"), "No stabiliser.")
+        yield cases("gru", product, "lrp0", cell_rule(product, "lrp0"), cell("GRU", n=1), "No stabiliser.")
         small = cell_rule(product, "epsilon-small")
-        yield cases("gru", product, "epsilon-small", small, cell("GRU"), "A small ε.")
+        yield cases("gru", product, "epsilon-small", small, cell("GRU", n=1), "A small ε.")
     hard = {"gate": HARD["gate"], "activation": "linear"}
     note = "A hard tanh, as a linear function of what is clipped to ±3/2."
-    clipped = cell("GRU", functions=hard, clip=Fraction(3, 2))
+    clipped = cell("GRU", functions=hard, clip=Fraction(3, 2), n=1)
     yield cases("gru", "prop", "clip", cell_rule("prop"), clipped, note)
     rule = {**cell_rule("abs"), "dense": RULES["alpha2-beta1"]}
     yield cases("gru", "abs", "alpha2-beta1", rule, cell("GRU", steps=2), "αβ in the dense layers, ε in the sum.")
@@ -165,7 +165,9 @@ def lstm_cases() -> Iterator[Case]:
     for form, (note, how) in forms.items():
         for product in PRODUCTS:
             rule = cell_rule(product)
-            yield cases("lstm-general", product, form, rule, cell("GeneralLSTM", **how), f"{note} Rational functions.")
+            yield cases(
+                "lstm-general", product, form, rule, cell("GeneralLSTM", n=1, **how), f"{note} Rational functions."
+            )
     everything: dict[str, Any] = {
         "direction": "bidirectional",
         "returns": "last",
