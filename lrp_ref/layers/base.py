@@ -170,7 +170,9 @@ class Layer(Value):
         if isinstance(rule, Universal):
             if given is NOTHING:  # in a walk they fit
                 self._require_shapes(relevances, xs, "relevance")
-            return rule.run(self, xs, relevances) if given.z is None else rule.run_at(self, xs, relevances, given.z)
+            return (
+                rule.run(self, xs, relevances) if given.z is None else rule.from_output(self, xs, relevances, given.z)
+            )
         if isinstance(self, Linear):
             given = replace(given, z=self.forward(*xs)) if given.z is None else given
             return self.shared(xs, relevances, rule, given)

@@ -98,7 +98,9 @@ class Universal(AnyRule):
         """Redistribute ``relevances`` of the layer's outputs over its operands ``xs``."""
         raise NotImplementedError
 
-    def run_at(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...], z: Any) -> Redistribution:
+    def from_output(
+        self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...], z: Any
+    ) -> Redistribution:
         """Redistribute as :meth:`run` does, where the output z is at hand; for rules that would make it again."""
         return self.run(layer, xs, relevances)
 

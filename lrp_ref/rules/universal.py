@@ -96,9 +96,11 @@ class Taylor(Universal):
     stabiliser: Stabiliser = EXACT
 
     def run(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
-        return self.run_at(layer, xs, relevances, layer.forward(*xs))
+        return self.from_output(layer, xs, relevances, layer.forward(*xs))
 
-    def run_at(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...], z: Any) -> Redistribution:
+    def from_output(
+        self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...], z: Any
+    ) -> Redistribution:
         zs, xp = z if isinstance(z, tuple) else (z,), namespace(*relevances)
         sent = [divide(r, self.stabiliser(z), xp)[0] for r, z in zip(relevances, zs, strict=True)]
         pulled = layer.pull_at(xs, z, tuple(sent) if len(sent) > 1 else sent[0])
