@@ -83,8 +83,10 @@ class Prod(OwnWay):
 
 def _product(x: Array, axes: tuple[int, ...]) -> Array:
     """Return the product over the axes, which stay with size 1."""
-    # Of no factors NumPy makes the integer 1, also where the array is of exact numbers: times their own 1 it is theirs.
-    return x.prod(axis=axes, keepdims=True) * scalar(1, x)
+    # One axis after the other, as they are written to a file: the order of the factors decides the last bit.
+    for axis in axes:
+        x = x.prod(axis=axis, keepdims=True) * scalar(1, x)  # of no exact factors NumPy makes the integer 1
+    return x
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -18,13 +18,13 @@ KINDS = "fiub"
 DAMAGED = (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError, EOFError)
 
 
-def npy(data: bytes | bytearray, what: str, *, kinds: str = KINDS) -> np.ndarray[Any, Any]:
+def npy(data: bytes | bytearray, what: str, *, kinds: str = "") -> np.ndarray[Any, Any]:
     """Return the array in the bytes of an .npy file, without a copy of its numbers.
 
     Args:
         data: the whole file.
         what: the file, as errors have it.
-        kinds: of NumPy's types that are read: numbers, or "U" for texts.
+        kinds: of NumPy's types that are read: "" for numbers, "U" for texts.
 
     Raises:
         ModelFormatError: another format, objects, text or records instead of numbers, more than 32 axes, or another
@@ -39,7 +39,7 @@ def npy(data: bytes | bytearray, what: str, *, kinds: str = KINDS) -> np.ndarray
     shape, column_major, dtype, start = _header(data, what)
     if dtype.hasobject:
         raise ModelFormatError(f"{what} is no array: it holds pickled objects, which are never read")
-    if dtype.kind not in kinds or not dtype.itemsize:
+    if dtype.kind not in (kinds or KINDS) or not dtype.itemsize:
         raise ModelFormatError(f"{what} holds {dtype}, no {'texts' if kinds == 'U' else 'numbers'}")
     if len(shape) > RANK:
         raise ModelFormatError(f"{what} has {len(shape)} axes; {RANK} are allowed")

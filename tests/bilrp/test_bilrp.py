@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from exact_numbers import F, exact, rationals
 from strict import STRICT, StrictArray, to_strict
 
@@ -97,7 +96,7 @@ def test_without_biases_the_pairs_are_the_whole_similarity_exactly() -> None:
     assert e.matrix().sum() == e.similarity[0] == net.forward(x)[0] @ net.forward(y)[0] != 0
 
 
-def torch_twin(net: Network, x: Any) -> Any:
+def torch_twin(net: Network, x: Any, torch: Any) -> Any:
     """The same network by PyTorch's functions."""
     for node in net.nodes:
         match node.layer:
@@ -122,9 +121,10 @@ def test_a_relu_network_without_biases_gives_hessian_times_product() -> None:
     vectors = Network.sequential([Dense(RNG.normal(size=(7, 9))), ReLU(), Dense(RNG.normal(size=(9, 6)))])
     x, y = RNG.normal(size=(1, 2, 4, 5)), RNG.normal(size=(1, 7))
     e = lrp.explain_pair(photos, x, y, other=vectors, composite=lrp.rules.LRP0())
+    torch = pytest.importorskip("torch")
     a, b = torch.tensor(x), torch.tensor(y)
     hessian = torch.autograd.functional.hessian(
-        lambda u, v: (torch_twin(photos, u) * torch_twin(vectors, v)).sum(), (a, b)
+        lambda u, v: (torch_twin(photos, u, torch) * torch_twin(vectors, v, torch)).sum(), (a, b)
     )[0][1]
     mixed = hessian.reshape(40, 7).numpy() * x.reshape(40, 1) * y.reshape(1, 7)
     np.testing.assert_allclose(e.matrix(Features(axis=None))[0], mixed, rtol=1e-9, atol=1e-10 * abs(mixed).max())

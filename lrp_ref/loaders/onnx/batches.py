@@ -217,7 +217,7 @@ def shorter(longest: int) -> tuple[int, int]:
 
     Example:
         >>> shorter(512)
-        (253, 512)
+        (271, 512)
     """
     candidates = [n for n in range(max(2, longest // 2 - 3), longest) if n not in BATCHES]
     small = [3, 5, 7, 2]

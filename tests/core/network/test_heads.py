@@ -864,7 +864,8 @@ def test_a_softmax_in_the_way_by_command(files: Any, tmp_path: Path) -> None:
                                v=draw(3, 2).astype(np.float32))  # fmt: skip
     refused = run("explain", path, x, "-o", tmp_path)
     assert refused.exit_code == 2
-    assert "--rule Softmax=Pass" in refused.output
+    assert "--rule Softmax=Taylor" in refused.output
+    assert run("explain", path, x, "-o", tmp_path / "taylor", "--rule", "Softmax=Taylor").exit_code == 0
     done = run("explain", path, x, "-o", tmp_path, "--rule", "Softmax=Pass", "--plan")
     assert done.exit_code == 0, done.output
     assert "composite epsilon, Softmax=Pass" in done.output

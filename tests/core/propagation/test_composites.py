@@ -262,7 +262,8 @@ def test_parameters_of_presets() -> None:
 
 def test_every_preset_has_a_row_here() -> None:
     derivatives = {"gradient", "deconvnet", "guided_backprop", "beta_smooth"}
-    assert set(composites.names()) == set(TABLE) | derivatives | {"montavon_vgg16"}
+    families = {"attnlrp", "cp_lrp", "mamba_lrp", "relp"}  # test_families.py
+    assert set(composites.names()) == set(TABLE) | derivatives | families | {"montavon_vgg16"}
 
 
 # What is refused ---------------------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def test_every_preset_has_a_row_here() -> None:
     [
         ("epsilon_pluss", "did you mean 'epsilon_plus'?"),
         ("EpsilonPlusFlat", "did you mean 'epsilon_plus_flat'?"),
-        ("xyzzy", "known: beta_smooth, deconvnet, "),
+        ("xyzzy", "known: attnlrp, beta_smooth, cp_lrp, deconvnet, "),
         ("lrp.sequential_preset_a_flta", "did you mean 'lrp.sequential_preset_a_flat'?"),
     ],
 )
