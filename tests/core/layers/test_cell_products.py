@@ -371,8 +371,8 @@ def test_rules_at_nodes_that_they_do_not_fit() -> None:
     with pytest.raises(UnsupportedError) as told:
         lrp.explain(net, x, target=0, composite=[("lstm1", rules.Product("half")), (layers.Dense, LRP0)])
     assert str(told.value) == (
-        "node 'lstm1': Product(product='half', stabiliser=exact) is not a rule for LSTM: for the products inside a cell give "
-        "lrp.rules.Recurrent(product='half')"
+        "node 'lstm1': Product(product='half', stabiliser=exact) is not a rule for LSTM: for the products inside a "
+        "cell give lrp.rules.Recurrent(product='half')"
     )
     advised = [("lstm1", rules.Recurrent(product="half")), (layers.Dense, LRP0)]
     assert lrp.explain(net, x, target=0, composite=advised).relevance.shape == x.shape
