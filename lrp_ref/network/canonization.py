@@ -34,7 +34,8 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
     - A final softmax (or its logarithm) or sigmoid is left out, also behind layers that only move values or keep their
       order: the output becomes the logits, and 1 − σ(z) becomes −z (:mod:`lrp_ref.network.heads`). The names of
       outputs may change, their order does not.
-    - A product of a signal with what comes out of a sigmoid or softmax gets that as its declared gate.
+    - A product of a signal with what comes out of a sigmoid or softmax gets that as its declared gate; with a constant, a
+      mask of integers or a divisor, that as a gate which is held (:mod:`lrp_ref.network.gates`).
 
     Args:
         net: the network.
