@@ -347,6 +347,30 @@ def test_taylor_is_the_formula_of_attnlrp_on_a_softmax_along_any_axis() -> None:
         np.testing.assert_allclose(told.dropped, (r - wanted).sum((1, 2)), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(2, 0, D), (0, 0, D), (0, T, D), (2, 1, D)])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sequences_without_steps_and_batches_without_samples(name: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(8)
+    nodes = (
+        Node("query", Dense(rng.normal(size=(D, D))), ("x",)),
+        Node("keys", Transpose((0, 2, 1)), ("x",)),
+        Node("scores", MatMul(), ("query", "keys")),
+        Node("weights", Softmax(-1), ("scores",)),
+        Node("read", MatMul(), ("weights", "x")),
+        Node("sum", Sum((1,), keepdims=False), ("read",)),
+    )
+    net = Network(nodes, (Input("x", (None, None, D)),), ("sum",))
+    x = rng.normal(size=shape)
+    e = lrp.explain(net, x, composite=name, epsilon=0.0)
+    np.testing.assert_allclose(e.output, x.sum(1), rtol=1e-12)  # a softmax of one score is 1, of none there is none
+    assert e.relevance.shape == shape
+    target = np.zeros((len(x), D)) if not len(x) else np.eye(D)[x.sum(1).argmax(1)]
+    wanted = x * target[:, None, :] * (0.5 if name == "attnlrp" else 1)
+    np.testing.assert_allclose(e.relevance, wanted, rtol=1e-12, atol=1e-14)
+    for log in (False, True):
+        assert Softmax(2, log=log).forward(np.ones((2, 3, 0))).shape == (2, 3, 0)
+
+
 def test_taylor_on_any_layer_is_its_first_order_terms() -> None:
     x, r = np.array([[0.5, -1.5]]), np.array([[2.0, 3.0]])
     for layer, f, slope in ((GELU("tanh"), None, None), (Function("sin"), np.sin, np.cos)):
