@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..layers import (
+    Affine,
     Bilinear,
     Compare,
     Constant,
@@ -33,7 +34,7 @@ def gated(net: Network, counts: frozenset[str] = frozenset()) -> Network:
     a constant; numbers made of integers and constants    a gate that is held: no rule for products in general makes it
     alone, but for rows that they look up (masks)         a signal
     answers to comparisons, of any numbers (masks)        held likewise
-    1/d, of any d                                         held likewise, in x·(1/d)
+    c/d, of any d and a constant c                        held likewise, in x·(c/d)
     ====================================================  ============================================================
 
     Integers are numbers like any other, and no mask, in inputs of 8-bit integers (pixels), and where weights multiply
@@ -68,6 +69,32 @@ def gated(net: Network, counts: frozenset[str] = frozenset()) -> Network:
     return net.replaced(changes) if changes else net
 
 
+def unopposed(net: Network) -> Network:
+    """Return the network without gates on what is no signal: beside a mask or a constant, a gate is what it holds back.
+
+    That is for gates which a loader finds by what makes them, and not for those that somebody declared.
+
+    Example:
+        >>> from lrp_ref.layers import Compare, Multiply, Sigmoid
+        >>> from lrp_ref.network import Input
+        >>> nodes = (Node("a", Sigmoid(), ("x",)), Node("b", Compare("greater"), ("x", "y")))
+        >>> net = Network((*nodes, Node("c", Multiply(gate=0), ("a", "b"))), (Input("x"), Input("y")), ("c",))
+        >>> unopposed(net)["c"].layer
+        Multiply(gate=1, held=True)
+    """
+    gates = [n for n in net.nodes if isinstance(n.layer, Bilinear) and n.layer.gate is not None and not n.layer.held]
+    if not gates:
+        return net
+    held, changes = _held(net, frozenset()), dict[str, Layer]()
+    names = {i.name for i in net.inputs} | {n.name for n in net.nodes}
+    for node in gates:
+        still = [owner(name, names) in held for name in node.inputs]
+        if sum(still) == 1 and not still[_gate(node) or 0]:
+            assert isinstance(node.layer, Bilinear)
+            changes[node.name] = replace(node.layer, gate=still.index(True), held=True)
+    return net.replaced(changes) if changes else net
+
+
 def _gate(node: Node) -> int | None:
     """Return the gate that a product declares."""
     return node.layer.gate if isinstance(node.layer, Bilinear) else None
@@ -92,7 +119,9 @@ def _held(net: Network, counts: frozenset[str]) -> set[str]:
     features = {name for found in _counted(net, names, constants, net.tokens | counts)[1] for name in found}
     counted, _ = _counted(net, names, constants, net.tokens - pixels - features | counts)
     for node in net.nodes:
-        if _inverts(node.layer) or (isinstance(node.layer, Route) and _read(node, names) <= divisors):
+        read = _read(node, names)
+        keeps = _scales(node.layer) and read <= constants | divisors and not read <= constants
+        if keeps or _inverts(node.layer):
             divisors.add(node.name)
     return constants | set(counted) | divisors
 
@@ -133,6 +162,11 @@ def _counted(
         elif read <= counted.keys() | constants and not read <= constants and not isinstance(node.layer, Embedding):
             counted[node.name] = set().union(*(counted.get(name, set()) for name in read))
     return counted, weighted
+
+
+def _scales(layer: Layer) -> bool:
+    """Return whether a layer makes divisors of divisors: it moves them, or multiplies them, also with constants."""
+    return isinstance(layer, (Route, Bilinear)) or (isinstance(layer, Affine) and layer.shift is None)
 
 
 def _inverts(layer: Layer) -> bool:

@@ -109,74 +109,78 @@ def test_an_existing_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 # Files of before layers got further fields ----------------------------------------------------------------------------
 
-FIRST = {  # the fields that files had when version 2 of the format began
-    "Abs": "",
-    "Add": "coefficients",
-    "Affine": "scale shift",
-    "AveragePool": "kernel stride padding dilation ceil_mode factor count_include_pad weight_edit",
-    "Bounds": "low high",
-    "CELU": "alpha",
-    "Clip": "low high",
-    "Compare": "comparison bound",
-    "Concat": "axis",
-    "Constant": "value",
-    "Conv": "weight bias stride padding dilation groups",
-    "ConvTranspose": "weight bias stride padding output_padding dilation groups",
-    "Dense": "weight bias",
-    "ELU": "alpha scale",
-    "Embedding": "table",
-    "Exp": "",
-    "Flatten": "start",
-    "Function": "name",
-    "GELU": "approximate",
-    "GRU": "weight_input weight_hidden bias direction returns lengths state bias_hidden reset_after gate activation "
-    "clip",
-    "Gather": "indices axis",
-    "GeneralLSTM": "weight_input weight_hidden bias direction returns lengths state peephole coupled gate activation "
-    "output_activation clip",
-    "GlobalAveragePool": "axes keepdims factor weight_edit",
-    "GlobalMaxPool": "keepdims ties",
-    "HardSigmoid": "alpha beta",
-    "HardSwish": "",
-    "HardTanh": "low high",
-    "Identity": "",
-    "LSTM": "weight_input weight_hidden bias direction returns lengths state",
-    "LeakyReLU": "alpha",
-    "LocalResponseNorm": "size alpha beta bias",
-    "Log": "",
-    "LogSumExp": "axes keepdims",
-    "MatMul": "gate",
-    "Max": "axes keepdims ties",
-    "MaxPool": "kernel stride padding dilation ceil_mode ties",
-    "Mean": "axes keepdims factor weight_edit",
-    "Multiply": "gate",
-    "Normalize": "axes epsilon centre groups",
-    "Number": "unit",
-    "Pad": "amounts mode value",
-    "Power": "exponent",
-    "Prod": "axes keepdims",
-    "RNN": "weight_input weight_hidden bias direction returns lengths state activation clip",
-    "ReLU": "",
-    "Reshape": "shape",
-    "SELU": "alpha scale",
-    "Shrink": "threshold bias",
-    "SiLU": "",
-    "Sigmoid": "",
-    "Slice": "axes starts stops steps",
-    "Softmax": "axis log",
-    "Softplus": "beta",
-    "Split": "sizes axis",
-    "Squeeze": "axes",
-    "Sum": "axes keepdims factor",
-    "SumPool": "kernel stride padding dilation ceil_mode factor",
-    "Swish": "alpha",
-    "Tanh": "",
-    "ThresholdedReLU": "alpha",
-    "Transpose": "axes",
-    "Unsqueeze": "axes",
-    "Upsample": "factors",
-    "Where": "",
-}  # fmt: skip
+# The fields that files had when version 2 of the format began; a line that is indented goes on with the one before.
+FIELDS = """
+Abs:
+Add: coefficients
+Affine: scale shift
+AveragePool: kernel stride padding dilation ceil_mode factor count_include_pad weight_edit
+Bounds: low high
+CELU: alpha
+Clip: low high
+Compare: comparison bound
+Concat: axis
+Constant: value
+Conv: weight bias stride padding dilation groups
+ConvTranspose: weight bias stride padding output_padding dilation groups
+Dense: weight bias
+ELU: alpha scale
+Embedding: table
+Exp:
+Flatten: start
+Function: name
+GELU: approximate
+GRU: weight_input weight_hidden bias direction returns lengths state bias_hidden reset_after gate activation
+    clip
+Gather: indices axis
+GeneralLSTM: weight_input weight_hidden bias direction returns lengths state peephole coupled gate activation
+    output_activation clip
+GlobalAveragePool: axes keepdims factor weight_edit
+GlobalMaxPool: keepdims ties
+HardSigmoid: alpha beta
+HardSwish:
+HardTanh: low high
+Identity:
+LSTM: weight_input weight_hidden bias direction returns lengths state
+LeakyReLU: alpha
+LocalResponseNorm: size alpha beta bias
+Log:
+LogSumExp: axes keepdims
+MatMul: gate
+Max: axes keepdims ties
+MaxPool: kernel stride padding dilation ceil_mode ties
+Mean: axes keepdims factor weight_edit
+Multiply: gate
+Normalize: axes epsilon centre groups
+Number: unit
+Pad: amounts mode value
+Power: exponent
+Prod: axes keepdims
+RNN: weight_input weight_hidden bias direction returns lengths state activation clip
+ReLU:
+Reshape: shape
+SELU: alpha scale
+Shrink: threshold bias
+SiLU:
+Sigmoid:
+Slice: axes starts stops steps
+Softmax: axis log
+Softplus: beta
+Split: sizes axis
+Squeeze: axes
+Sum: axes keepdims factor
+SumPool: kernel stride padding dilation ceil_mode factor
+Swish: alpha
+Tanh:
+ThresholdedReLU: alpha
+Transpose: axes
+Unsqueeze: axes
+Upsample: factors
+Where:
+"""
+FIRST = {
+    name: fields for name, _, fields in (line.partition(":") for line in FIELDS.replace("\n    ", " ").split("\n"))
+}
 
 
 def without(path: Path, keep: str) -> None:
