@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ..base.arrays import Array, namespace, unbroadcast
+from ..base.arrays import Array, is_float, namespace, unbroadcast
 from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..rules.cells import Recurrent
@@ -66,6 +66,10 @@ class Layer(Value):
     def keeps_channels(self) -> bool:
         """Whether a bound per channel of the input is one per channel of the output, in a layer that moves values."""
         return False
+
+    def takes(self, xs: tuple[Array, ...]) -> list[bool]:
+        """Return which operands take relevance: numbers and tokens; other integers count or point."""
+        return [self.tokens or self.moves or is_float(x) for x in xs]
 
     def compared(self, x: Array, beyond: object) -> Array | None:
         """Return the inputs (K, N, ...) of which each output takes the largest, None for a layer that takes none.

@@ -46,6 +46,8 @@ class Softmax(Layer):
         no_exact_value(x, "exp")
         if not -x.ndim < self.axis < x.ndim or self.axis == 0:
             raise ShapeError(f"Softmax: axis {self.axis} of shape {x.shape} is the batch, or does not exist")
+        if not x.shape[self.axis]:
+            return x  # of no numbers, which have no largest: a sequence without steps
         xp = namespace(x)
         shifted = x - x.max(axis=self.axis, keepdims=True)
         if self.log:

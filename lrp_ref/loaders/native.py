@@ -30,6 +30,14 @@ from .npy import npy
 FORMAT = "lrp_ref network"
 VERSIONS = (1, 2)  # a network whose batch is not the first axis is written as 2, which older readers refuse
 HEADER_LIMIT = 64 << 20  # bytes of the JSON
+# Fields that layers got since files were first written: a file without one means what the layer was then, its default.
+LATER = {
+    "Affine": {"cut"},
+    "Constant": {"cut"},
+    "LocalResponseNorm": {"window"},
+    "MatMul": {"held"},
+    "Multiply": {"held"},
+}
 # What Python and the layers raise on values of another kind than a header has.
 DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
@@ -200,9 +208,9 @@ def _layer(entry: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> An
     if kind not in LAYERS:
         raise ModelFormatError(f"the layer '{kind}' is not known")
     known = {f.name for f in dataclasses.fields(LAYERS[kind])}
-    if set(fields) != known:
-        wrong = ", ".join(sorted(set(fields) ^ known))
-        raise ModelFormatError(f"the fields of {kind} do not fit (missing or not known: {wrong})")
+    wrong = (set(fields) ^ known) - (LATER.get(kind, set()) - set(fields))
+    if wrong:
+        raise ModelFormatError(f"the fields of {kind} do not fit (missing or not known: {', '.join(sorted(wrong))})")
     return LAYERS[kind](**{name: _decode(value, arrays) for name, value in fields.items()})
 
 

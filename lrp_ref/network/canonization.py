@@ -34,8 +34,8 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
     - A final softmax (or its logarithm) or sigmoid is left out, also behind layers that only move values or keep their
       order: the output becomes the logits, and 1 − σ(z) becomes −z (:mod:`lrp_ref.network.heads`). The names of
       outputs may change, their order does not.
-    - A product of a signal with what comes out of a sigmoid or softmax gets that as its declared gate; with a constant, a
-      mask of integers or a divisor, that as a gate which is held (:mod:`lrp_ref.network.gates`).
+    - A product of a signal with what comes out of a sigmoid or softmax gets that as its declared gate, and one with a
+      constant, a mask or a divisor gets that as a gate that is held.
 
     Args:
         net: the network.
@@ -61,10 +61,23 @@ def canonize(net: Network, *, merge: bool = True, drop_softmax: bool = True) -> 
     return canonized(net, merge=merge, leave_out=drop_softmax).net
 
 
-def canonized(net: Network, *, merge: bool = True, leave_out: bool = True, chance: int | None = None) -> Bare:
-    """Return the canonized network with what was found at its outputs; arguments as for :func:`.heads.bare`."""
+def canonized(
+    net: Network,
+    *,
+    merge: bool = True,
+    leave_out: bool = True,
+    chance: int | None = None,
+    counts: frozenset[str] = frozenset(),
+) -> Bare:
+    """Return the canonized network with what was found at its outputs.
+
+    Args:
+        net, merge: as for :func:`canonize`.
+        leave_out, chance: as for :func:`.heads.bare`.
+        counts: as for :func:`.gates.gated`.
+    """
     # BatchNorms first, so that the head is a sigmoid of what the weighted layer gives; then what turns signs there.
-    found = bare(gated(_merged(net, frozenset()) if merge else net), leave_out=leave_out, chance=chance)
+    found = bare(gated(_merged(net, frozenset()) if merge else net, counts), leave_out=leave_out, chance=chance)
     if not merge:
         return found
     stated = zip(heads(net), found.heads, strict=True)  # with the nodes that the network has

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, is_float, namespace, sample_sum
+from ..base.arrays import Array, namespace, sample_sum
 from ..fast.quotient import divide
 from ..layers import Linear
 from ..network.network import Network, value_name
@@ -60,10 +60,10 @@ def explain(
     for node, planned in zip(reversed(prepared.net.nodes), reversed(prepared.plan), strict=True):
         outputs = [v for k in range(len(values)) if (v := value_name(node.name, k)) in values]  # node, node:1, …
         arrived = tuple(relevance.get(n, xp.zeros(values[n].shape, dtype=begin.dtype)) for n in outputs)
-        shared = _redistributed(planned, xs := tuple(values[n] for n in node.inputs), arrived)
-        for source, operand, part in zip(node.inputs, xs, shared.relevances, strict=True):
-            if is_float(operand) or planned.layer.tokens or planned.layer.moves:  # other integers count or point
-                relevance[source] = relevance[source] + part if source in relevance else part
+        xs = tuple(values[n] for n in node.inputs)
+        shared = _redistributed(planned, xs, arrived).only(planned.layer.takes(xs))  # what integers get is dropped
+        for source, part in zip(node.inputs, shared.relevances, strict=True):
+            relevance[source] = relevance[source] + part if source in relevance else part
         rows.append(Row.of(planned, sum(map(sample_sum, arrived)), sum(map(sample_sum, shared.relevances)), shared))
     told = (targets, how, prepared.composite, prepared.plan, begin, None, prepared.head, chance, prepared.bias)
     received = {n: relevance.get(n, 0 * a) for n, a in fed.items() if net.receives(n, a)}

@@ -305,7 +305,8 @@ def _bared(net: Network, fed: Mapping[str, Array], question: Question, leave_out
     sized = replace(net, inputs=tuple(replace(i, shape=(None, *fed[i.name].shape[1:])) for i in net.inputs))
     chance, count = question.output, len(net.outputs)
     if question.canonize:
-        bared = canonized(sized, leave_out=leave_out, chance=chance)
+        counts = frozenset(name for name, array in fed.items() if not net.receives(name, array))
+        bared = canonized(sized, leave_out=leave_out, chance=chance, counts=counts)
     else:
         bared = bare(net, leave_out=False, chance=chance)
     question.composite.check_names(bared.net.until(bared.net.outputs[:count]), net)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..base.arrays import Array, is_float, namespace, require_finite, sample_sum, unwarned
+from ..base.arrays import Array, namespace, require_finite, sample_sum, unwarned
 from ..errors import LrpError, NonFiniteError, UndecidedError
 from ..layers import Linear
 from ..network.network import located, value_name
@@ -98,6 +98,7 @@ class _Back:
         """Redistribute the relevance of a node's outputs, add it to its inputs, and append the ledger's row."""
         node, relevance, sums = step.node, self.relevance, self.sums
         xs = tuple(self.value(name) for name in node.inputs)
+        takes = node.layer.takes(xs)
         made: tuple[Any, ...] = tuple(self.values.get(self.stand_ins.get(n, n)) for n in names)  # None: not kept
         arrived = tuple(
             relevance[n] if n in relevance else namespace(v).zeros(v.shape, dtype=v.dtype)
@@ -105,7 +106,7 @@ class _Back:
         )
         try:
             with unwarned():
-                shared = _redistributed(step, xs, arrived, Given(_one(made), step.ready, tape))
+                shared = _redistributed(step, xs, arrived, Given(_one(made), step.ready, tape)).only(takes)
                 received = self._received(names, shared)
             for part, total in zip(shared.relevances, received, strict=True):
                 require_finite(part, "the relevance of its input", total=total)
@@ -117,8 +118,8 @@ class _Back:
             raise error.at(node.name).adding(f", as shares grow where denominators nearly vanish: {way}") from error
         except LrpError as error:
             raise error.at(node.name) from error
-        for source, x, part, total in zip(node.inputs, xs, shared.relevances, received, strict=True):
-            if is_float(x) or node.layer.tokens or node.layer.moves:  # other integers count or point
+        for source, taken, part, total in zip(node.inputs, takes, shared.relevances, received, strict=True):
+            if taken:
                 relevance[source] = relevance[source] + part if source in relevance else part
                 sums[source] = sums[source] + total if source in sums else total
         size = None if self.rows else sum(sample_sum(abs(r)) for r in arrived)

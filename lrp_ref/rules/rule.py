@@ -8,10 +8,10 @@ rule   = groups
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
-from ..base.arrays import Array, namespace
+from ..base.arrays import Array, namespace, sample_sum
 from ..base.frozen import Value
 from ..errors import ParameterError
 from .edits import Edit
@@ -79,6 +79,15 @@ class Redistribution:
         """Return the redistribution of a layer that only routes ``out``: nothing to bias or stabiliser."""
         zero = namespace(out).zeros(out.shape[0], dtype=out.dtype)
         return Redistribution(tuple(relevances), zero, zero, zero if dropped is None else dropped)
+
+    def only(self, takes: Sequence[bool]) -> Redistribution:
+        """Return the same where some operands take no relevance: theirs is dropped."""
+        if all(takes):
+            return self
+        pairs = list(zip(self.relevances, takes, strict=True))
+        lost = sum(sample_sum(r) for r, taken in pairs if not taken)
+        kept = tuple(r if taken else namespace(r).zeros(r.shape, dtype=r.dtype) for r, taken in pairs)
+        return replace(self, relevances=kept, dropped=self.dropped + lost, totals=())
 
 
 class AnyRule(Value):

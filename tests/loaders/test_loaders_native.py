@@ -16,7 +16,7 @@ from samples import SAMPLES, Sample, arrays_of
 
 from lrp_ref import arithmetic, layers
 from lrp_ref.errors import ModelFormatError, UnsupportedError
-from lrp_ref.loaders import limits, load, save
+from lrp_ref.loaders import limits, load, native, save
 from lrp_ref.loaders.npy import npy
 from lrp_ref.network import Input, Network, Node
 from lrp_ref.rules import edits
@@ -105,6 +105,110 @@ def test_an_existing_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError):
         save(alone(Private(), 1), path)
     assert load(path) == small()
+
+
+# Files of before layers got further fields ----------------------------------------------------------------------------
+
+# The fields that files had when version 2 of the format began; a line that is indented goes on with the one before.
+FIELDS = """
+Abs:
+Add: coefficients
+Affine: scale shift
+AveragePool: kernel stride padding dilation ceil_mode factor count_include_pad weight_edit
+Bounds: low high
+CELU: alpha
+Clip: low high
+Compare: comparison bound
+Concat: axis
+Constant: value
+Conv: weight bias stride padding dilation groups
+ConvTranspose: weight bias stride padding output_padding dilation groups
+Dense: weight bias
+ELU: alpha scale
+Embedding: table
+Exp:
+Flatten: start
+Function: name
+GELU: approximate
+GRU: weight_input weight_hidden bias direction returns lengths state bias_hidden reset_after gate activation
+    clip
+Gather: indices axis
+GeneralLSTM: weight_input weight_hidden bias direction returns lengths state peephole coupled gate activation
+    output_activation clip
+GlobalAveragePool: axes keepdims factor weight_edit
+GlobalMaxPool: keepdims ties
+HardSigmoid: alpha beta
+HardSwish:
+HardTanh: low high
+Identity:
+LSTM: weight_input weight_hidden bias direction returns lengths state
+LeakyReLU: alpha
+LocalResponseNorm: size alpha beta bias
+Log:
+LogSumExp: axes keepdims
+MatMul: gate
+Max: axes keepdims ties
+MaxPool: kernel stride padding dilation ceil_mode ties
+Mean: axes keepdims factor weight_edit
+Multiply: gate
+Normalize: axes epsilon centre groups
+Number: unit
+Pad: amounts mode value
+Power: exponent
+Prod: axes keepdims
+RNN: weight_input weight_hidden bias direction returns lengths state activation clip
+ReLU:
+Reshape: shape
+SELU: alpha scale
+Shrink: threshold bias
+SiLU:
+Sigmoid:
+Slice: axes starts stops steps
+Softmax: axis log
+Softplus: beta
+Split: sizes axis
+Squeeze: axes
+Sum: axes keepdims factor
+SumPool: kernel stride padding dilation ceil_mode factor
+Swish: alpha
+Tanh:
+ThresholdedReLU: alpha
+Transpose: axes
+Unsqueeze: axes
+Upsample: factors
+Where:
+"""
+FIRST = {
+    name: fields for name, _, fields in (line.partition(":") for line in FIELDS.replace("\n    ", " ").split("\n"))
+}
+
+
+def without(path: Path, keep: str) -> None:
+    """Take out of the only node of a file all fields but these."""
+    found = entries(path)
+    header = json.loads(found.pop("header").tobytes())
+    (node,) = header["nodes"]
+    node["fields"] = {name: value for name, value in node["fields"].items() if name in keep.split()}
+    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **found)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.kind in FIRST], ids=lambda s: s.name)
+def test_a_file_of_before_a_layer_got_further_fields_is_what_the_layer_was(sample: Sample, tmp_path: Path) -> None:
+    layer, first = sample.layer("normal"), FIRST[sample.kind]
+    further = [f for f in dataclasses.fields(layer) if f.name not in first.split()]
+    net = alone(layer, len(sample.inputs()))
+    save(net, tmp_path / "net.npz")
+    without(tmp_path / "net.npz", first)
+    then = dataclasses.replace(layer, **{f.name: f.default for f in further})
+    assert load(tmp_path / "net.npz") == alone(then, len(sample.inputs()))
+
+
+def test_fields_that_later_layers_always_had_are_not_left_out_of_a_file(tmp_path: Path) -> None:
+    for kind, fields in native.LATER.items():
+        assert not fields & set(FIRST[kind].split())
+    save(alone(layers.Multiply(gate=0), 2), tmp_path / "net.npz")
+    without(tmp_path / "net.npz", "held")
+    refused(tmp_path / "net.npz", "node 'only'", "missing or not known: gate")
 
 
 # Damaged and forged files --------------------------------------------------------------------------------------------

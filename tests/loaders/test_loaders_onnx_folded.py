@@ -25,10 +25,12 @@ ALLOWED = 256_000_000  # docs/safety.md, of a file of some kB
 ELEMENTS = 400_000
 SLACK = 200_000  # bytes of the node, the evaluator and buffers of NumPy, of whatever size the constant is
 # Not strings of their own: docs/operators.md lists the tests that name an operator for what becomes of a signal there.
-FLOATS = "Ceil Cos Erf Exp Floor Log Round Sin Sqrt Tanh"
-ONE = f"{FLOATS} Abs Identity Neg Reciprocal Relu Sigmoid Sign Softmax Trilu"
+FLOATS = "Ceil Cos Erf Exp Floor Gelu Log LogSoftmax Round Sin Sqrt Tanh"
+ONE = f"{FLOATS} Abs Clip Identity Neg Reciprocal Relu Sigmoid Sign Softmax Trilu"
 TWO = "Add Div Max Min Mul Pow Sub Sum"
-OWN = "Erf Sigmoid"
+OWN = "Erf Gelu Sigmoid"
+PRODUCTS = "LayerNormalization Gemm Gemm Einsum"
+QUERY = "LayerNormalization Gemm Gelu Clip Einsum LogSoftmax MatMul"
 INTEGERS = set(f"{ONE} {TWO}".split()) - set(FLOATS.split())  # those that the standard has for integers too
 
 
@@ -55,6 +57,61 @@ def test_an_operator_takes_the_memory_that_is_allowed_for_it(kind: str, dtype: s
     taken, size = peak(kind, [x, x[:1]][: 1 + (kind in TWO.split())])
     assert size == ELEMENTS
     assert taken <= 8 * ELEMENTS * fold.WHILE.get(kind, fold.USUAL) + SLACK
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_norms_and_products_of_constants_take_the_memory_that_is_allowed_for_them(dtype: str) -> None:
+    x = (np.arange(ELEMENTS).reshape(-1, 100) % 7 + 1).astype(dtype)
+    column, row = x[:2000, :1], x[:1, :100].repeat(2, 1)
+    given: list[tuple[list[Any], dict[str, Any]]] = [
+        ([x, x[0], x[1]], {}),
+        ([column, row, row], {"alpha": 2.0, "beta": 0.5}),
+        ([column.T, row.T], {"transA": 1, "transB": 1}),
+        ([column[:, 0], row[0]], {"equation": "i,j->ij"}),
+    ]
+    for kind, (inputs, attributes) in zip(PRODUCTS.split(), given, strict=True):
+        taken, size = peak(kind, inputs, **attributes)
+        assert size == ELEMENTS
+        assert taken <= 8 * ELEMENTS * fold.WHILE.get(kind, fold.USUAL) + SLACK
+
+
+def test_constants_of_a_learned_query_are_those_of_onnxruntime(tmp_path: Path) -> None:
+    """Latents that are normalised, projected and activated before they ask, and prototypes divided by their norms."""
+    ort = pytest.importorskip("onnxruntime")
+    rng = np.random.default_rng(3)
+    parts = {name: rng.normal(size=s).astype(np.float32) for name, s in
+             {"l": (2, 6), "g": (6,), "b": (6,), "w": (3, 6), "c": (3,), "u": (3, 4), "v": (4,)}.items()}  # fmt: skip
+    given: list[tuple[list[str], dict[str, Any]]] = [
+        (["l", "g", "b"], {"axis": -1}),
+        (["t0", "w", "c"], {"transB": 1, "alpha": 0.5}),
+        (["t1"], {}),
+        (["t2", "low"], {}),
+        (["t3", "u"], {"equation": "qi,ij->jq"}),
+        (["t4"], {"axis": 0}),
+        (["x", "t5"], {}),
+    ]
+    steps = [(kind, reads, attributes) for kind, (reads, attributes) in zip(QUERY.split(), given, strict=True)]
+    path = graph(*steps, low=np.float32(-0.1), shape=("N", 4), opset=20, **parts)(tmp_path)
+    x = rng.normal(size=(3, 4)).astype(np.float32)
+    wanted = ort.InferenceSession(path).run(None, {"x": x})[0]
+    np.testing.assert_allclose(lrp.load(path).forward(x), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("equation", "reason"),
+    [
+        ("...i,ij->j", "not named one by one"),
+        ("i,ij->j", "not named one by one"),
+        ("ki,ij->jkkz", "cannot be evaluated"),
+        ("ki,mj->kimj", "a constant of up to 3600000000 elements"),
+    ],
+)
+def test_equations_on_constants_that_are_refused(equation: str, reason: str, tmp_path: Path) -> None:
+    wide = np.ones((600, 100), np.float32)
+    steps = ((PRODUCTS.split()[-1], ["a", "b"], {"equation": equation}), (TWO.split()[0], ["x", "t0"], {}))
+    path = graph(*steps, a=wide, b=wide if "m" in equation else wide[:100])(tmp_path)
+    assert reason in said(path)
+    assert hostile.fault(path) is None
 
 
 @pytest.mark.parametrize("kind", OWN.split())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...layers import Layer
+from ...network.gates import unopposed
 from ...network.inputs import Input
 from ...network.network import Network, Node
 from .file import Graph, GraphInput
@@ -102,7 +103,7 @@ def assemble(
         notes=notes,
     )
     return Conversion(
-        network,
+        unopposed(network),
         {input_names[spec.name]: spec.name for spec, _ in read},
         tuple((name, renamed(s.value)) for name, s in outputs),
         {name: b.makes for name, b in zip(names, nodes, strict=True) if b.makes},

@@ -20,9 +20,9 @@ NARROW = ("int2", "int4", "uint2", "uint4")
 # How many times ITEM is there for each element while an operator is evaluated, its result among it. onnx's Sigmoid has
 # four arrays of that size at once, and its Erf makes Python objects of every number; the others were measured at 3.2
 # or less.
-WHILE = {"Erf": 9, "Sigmoid": 5}
+WHILE = {"Erf": 9, "Gelu": 10, "LayerNormalization": 6, "Sigmoid": 5}
 USUAL = 4
-SLOW = {"Erf": 20}  # as how many numbers one counts: such an object takes at least that many times as long
+SLOW = {"Erf": 20, "Gelu": 24}  # as how many numbers one counts: such an object takes at least that many times as long
 
 Arrays = Sequence[Any]
 
@@ -160,6 +160,20 @@ def _matmul(op: Op, xs: Arrays) -> int:
     return lead * int(a[-2]) * int(b[-1])
 
 
+def _gemm(op: Op, xs: Arrays) -> int:
+    (a, b), turned = (x.shape for x in xs[:2]), (op.attributes.get("transA", 0), op.attributes.get("transB", 0))
+    return int(a[1 if turned[0] else 0]) * int(b[0 if turned[1] else 1])
+
+
+def _einsum(op: Op, xs: Arrays) -> int:
+    """Return how many products are formed, which are at least as many as there are sums of them."""
+    read = str(op.attributes["equation"]).replace(" ", "").split("->")[0].split(",")
+    if "." in "".join(read) or [len(axes) for axes in read] != [x.ndim for x in xs]:
+        raise Refusal("an equation whose axes are not named one by one")
+    sizes = {axis: int(n) for axes, x in zip(read, xs, strict=True) for axis, n in zip(axes, x.shape, strict=True)}
+    return math.prod(sizes.values())
+
+
 def _cast(op: Op, xs: Arrays) -> int:
     if op.attributes.get("to") == STRING:
         raise Refusal("numbers as texts")
@@ -170,11 +184,11 @@ def _cast(op: Op, xs: Arrays) -> int:
 SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     **dict.fromkeys(
         (
-            "Abs", "Ceil", "Concat", "Constant", "Cos", "DequantizeLinear", "Erf", "Exp", "Flatten", "Floor",
-            "Identity", "IsInf", "IsNaN", "Log", "Neg", "Not", "Reciprocal", "ReduceL1", "ReduceL2",
-            "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape",
-            "Round", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax", "Sqrt", "Squeeze", "Tanh",
-            "Transpose", "Trilu", "Unsqueeze",
+            "Abs", "Ceil", "Clip", "Concat", "Constant", "Cos", "DequantizeLinear", "Erf", "Exp", "Flatten", "Floor",
+            "Gelu", "Identity", "IsInf", "IsNaN", "LayerNormalization", "Log", "LogSoftmax", "Neg", "Not",
+            "Reciprocal", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum",
+            "ReduceSumSquare", "Relu", "Reshape", "Round", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice",
+            "Softmax", "Sqrt", "Squeeze", "Tanh", "Transpose", "Trilu", "Unsqueeze",
         ),
         _total,
     ),
@@ -187,8 +201,10 @@ SIZES: dict[str, Callable[[Op, Arrays], int]] = {
     ),
     "Cast": _cast,
     "ConstantOfShape": _product,
+    "Einsum": _einsum,
     "Expand": _expand,
     "Gather": _gather,
+    "Gemm": _gemm,
     "MatMul": _matmul,
     "Mod": _modulo,
     "NonZero": _places,
@@ -242,7 +258,8 @@ def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[n
             raise Refusal("a constant of texts")
         elements = SIZES[op.kind](op, inputs)
         allowance.require(elements, times=WHILE.get(op.kind, USUAL))
-        depth = int(inputs[0].shape[-1]) if op.kind == "MatMul" and inputs[0].ndim else 1
+        summed = 0 if op.kind == "Gemm" and op.attributes.get("transA", 0) else -1
+        depth = int(inputs[0].shape[summed]) if op.kind in ("Gemm", "MatMul") and inputs[0].ndim else 1
         work = elements * depth + sum(int(x.size) for x in inputs if x is not None)
         allowance.spend(work * SLOW.get(op.kind, 1))
         names = {name: array for name, array in zip(op.inputs, inputs, strict=True) if array is not None}

@@ -22,10 +22,12 @@ from lrp_ref.layers import (
     GELU,
     Add,
     Affine,
+    Compare,
     Constant,
     Dense,
     Embedding,
     Function,
+    Layer,
     MatMul,
     Mean,
     Multiply,
@@ -218,6 +220,73 @@ def test_a_mask_that_hides_everything_gives_no_relevance_and_no_nan() -> None:
     assert told.relevances[0].tolist() == [[0, 0.5 * (2 - 2)]] * 2  # R = 3 of y = 0 sends nothing
 
 
+def masked(kind: str, *between: Node, read: str = "mask") -> Network:
+    """Return the sum over steps of x times a mask of a type, under a dense layer."""
+    nodes = (
+        *between,
+        Node("row", Unsqueeze((2,)), (read,)),
+        Node("kept", Multiply(), ("x", "row")),
+        Node("sum", Sum((1,), keepdims=False), ("kept",)),
+        Node("top", Dense(np.random.default_rng(6).normal(size=(D, 1))), ("sum",)),
+    )
+    return Network(nodes, (Input("x", (None, T, D)), Input("mask", (None, T), element_type=kind)), ("top",))
+
+
+@pytest.mark.parametrize("kind", ["int64", "int32", "bool", "uint8"])
+def test_integers_that_a_product_reads_as_they_are_are_held(kind: str) -> None:
+    x, mask = np.random.default_rng(7).normal(size=(2, T, D)), np.ones((2, T))
+    mask[0, 1:] = 0
+    inputs = {"x": x, "mask": mask.astype(kind)}
+    weight = masked(kind)["top"].layer.weight  # type: ignore[attr-defined]
+    for name in FAMILIES:
+        e = lrp.explain(masked(kind), inputs, composite=name, epsilon=0.0)
+        assert list(e.relevance) == ["x"]
+        wanted = x * mask[..., None] * weight[:, 0]
+        np.testing.assert_allclose(e.relevance["x"], wanted, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(wanted.sum((1, 2)), e.output[:, 0], rtol=1e-12)
+    as_floats = lrp.explain(masked(kind), {"x": x, "mask": mask}, composite="attnlrp", epsilon=0.0)
+    np.testing.assert_allclose(as_floats.relevance["mask"].sum(1), as_floats.output[:, 0] / 2, rtol=1e-12)
+
+
+def test_what_integers_would_receive_is_dropped() -> None:
+    x, mask = np.random.default_rng(7).normal(size=(2, T, D)), np.ones((2, T), dtype="int64")
+    composite = lrp.Composite([("kept", rules.Product("half")), *lrp.composites.get("attnlrp", epsilon=0.0).entries])
+    for explain in (lrp.explain, lrp.plain.explain):
+        e = explain(masked("int64"), {"x": x, "mask": mask}, composite=composite)
+        (row,) = (row for row in e.ledger if row.node == "kept")
+        np.testing.assert_allclose(row.dropped, e.output[:, 0] / 2, rtol=1e-12)
+        np.testing.assert_allclose(row.relevance_in, e.relevance["x"].sum((1, 2)), rtol=1e-12)
+        assert np.abs(row.residual).max() <= 1e-14 * np.abs(row.relevance_out).max()
+
+
+def gate_of(net: Network) -> Layer:
+    return gated(net)["kept"].layer
+
+
+def test_pixels_and_features_are_numbers_and_answers_are_not() -> None:
+    number = Node("number", Number(np.ones(1)), ("mask",))
+    held, free = Multiply(1, True), Multiply()
+    assert gate_of(masked("int64", number, read="number")) == held
+    assert gate_of(masked("bool", number, read="number")) == held
+    assert gate_of(masked("uint8", number, read="number")) == free  # pixels
+    fifth = Node("fifth", Affine(np.array([0.2])), ("number",))
+    above = Node("above", Compare("greater", np.array([0.1])), ("fifth",))
+    weights = np.ones((T, T))
+    aside = Node("aside", Dense(weights), ("fifth",))
+    assert gate_of(masked("int64", number, fifth, aside, read="fifth")) == free  # features
+    assert gate_of(masked("int64", number, fifth, aside, read="aside")) == free
+    assert gate_of(masked("int64", number, fifth, aside, above, read="above")) == held  # asked of features
+    assert gate_of(masked("uint8", number, fifth, above, read="above")) == held
+    asked = Node("asked", Dense(weights), ("above",))
+    assert gate_of(masked("int64", number, fifth, above, asked, read="fifth")) == held  # weights read the answers only
+    assert (
+        gate_of(masked("float32", Node("above", Compare("greater", np.array([0.5])), ("mask",)), read="above")) == held
+    )
+    act = Node("act", Sigmoid(), ("aside",))  # features, times a gate that is made of them
+    nodes: Any = (number, Node("aside", Dense(weights), ("number",)), act, Node("kept", Multiply(), ("number", "act")))
+    assert gate_of(Network(nodes, (Input("mask", (None, T), element_type="int64"),), ("kept",))) == Multiply(1)
+
+
 def test_constants_are_held_but_not_two_of_a_kind() -> None:
     nodes = (
         Node("query", Constant(np.ones((1, D))), ("x",)),
@@ -276,6 +345,30 @@ def test_taylor_is_the_formula_of_attnlrp_on_a_softmax_along_any_axis() -> None:
         wanted = x * (r - y * r.sum(axis, keepdims=True))
         np.testing.assert_allclose(told.relevances[0], wanted, rtol=0, atol=1e-12)
         np.testing.assert_allclose(told.dropped, (r - wanted).sum((1, 2)), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 0, D), (0, 0, D), (0, T, D), (2, 1, D)])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sequences_without_steps_and_batches_without_samples(name: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(8)
+    nodes = (
+        Node("query", Dense(rng.normal(size=(D, D))), ("x",)),
+        Node("keys", Transpose((0, 2, 1)), ("x",)),
+        Node("scores", MatMul(), ("query", "keys")),
+        Node("weights", Softmax(-1), ("scores",)),
+        Node("read", MatMul(), ("weights", "x")),
+        Node("sum", Sum((1,), keepdims=False), ("read",)),
+    )
+    net = Network(nodes, (Input("x", (None, None, D)),), ("sum",))
+    x = rng.normal(size=shape)
+    e = lrp.explain(net, x, composite=name, epsilon=0.0)
+    np.testing.assert_allclose(e.output, x.sum(1), rtol=1e-12)  # a softmax of one score is 1, of none there is none
+    assert e.relevance.shape == shape
+    target = np.zeros((len(x), D)) if not len(x) else np.eye(D)[x.sum(1).argmax(1)]
+    wanted = x * target[:, None, :] * (0.5 if name == "attnlrp" else 1)
+    np.testing.assert_allclose(e.relevance, wanted, rtol=1e-12, atol=1e-14)
+    for log in (False, True):
+        assert Softmax(2, log=log).forward(np.ones((2, 3, 0))).shape == (2, 3, 0)
 
 
 def test_taylor_on_any_layer_is_its_first_order_terms() -> None:
