@@ -14,7 +14,7 @@ import numpy as np
 from .. import heatmap
 from ..base.files import replace_file
 from ..base.tables import number
-from ..errors import LrpError, ParameterError
+from ..errors import LrpError, ParameterError, one_line
 from ..propagation.explanation import Explanation, load_relevance
 from ..propagation.ledger import COLUMNS
 from . import drawing
@@ -264,7 +264,8 @@ def _tell_words(job: Job, sample: Sample, e: Explanation, indent: str = "") -> N
     if special.texts:
         click.echo(f"{indent}special: {heatmap.text_terminal(special.texts, special.relevance, **look)}")
     if sentence.unknown:
-        click.echo(f"{indent}note: the vocabulary lacks {', '.join(sentence.unknown)}: read as unknown")
+        # What a file of sentences holds is not for a terminal to obey.
+        click.echo(indent + one_line(f"note: the vocabulary lacks {', '.join(sentence.unknown)}: read as unknown"))
     for other, received in sample.fed.others(e).items():
         if received:
             click.echo(f"{indent}note: input '{other}' received {number(received)}, which is no word's")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,9 @@ def lines(path: Path) -> Iterator[tuple[int, int, str | LrpError]]:
                 raise ModelFormatError(f"{path}: no sentence in it: write one a line")
             stream.seek(0)
             for number in range(count):
-                yield number, count, _line(stream.readline(MOST_BYTES + 2), stream)
+                held = stream.readline(MOST_BYTES + 2)
+                # Some editors mark UTF-8 at the beginning of a file; the mark is no letter of its first word.
+                yield number, count, _line(held if number else held.removeprefix(codecs.BOM_UTF8), stream)
     except OSError as error:
         raise ModelFormatError(f"{path}: cannot be read: {error.strerror or error}") from error
 

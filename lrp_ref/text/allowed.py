@@ -1,7 +1,7 @@
 """What a tokenizer.json may hold before the tokenizers package sees it: a file from anywhere.
 
 Refused are patterns that the package would compile (regular expressions other than the well-known ones, compiled
-character maps), pieces drawn at random, and replacements that make a sentence much longer. Truncation and padding are
+character maps), pieces drawn at random, and replacements and templates that make a sentence much longer. Truncation and padding are
 left out: what a network takes is its own affair, and nothing of a sentence is cut off in silence.
 """
 
@@ -18,6 +18,7 @@ from .vocabulary import LARGEST, PADDING
 DEEPEST = 32
 MODELS = ("WordPiece", "BPE", "Unigram", "WordLevel")
 GROWTH = 64  # how many letters a normalizer may make of one
+MOST_SPECIAL = 64  # pieces that are put around a sentence
 LONGEST_WORD = 1000  # letters of a word that is looked through for pieces, which takes the square of them
 _CONTRACTED = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _OTHERS = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -59,12 +60,15 @@ def checked(data: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(longest, int) or longest > LONGEST_WORD:
         raise ModelFormatError(f"{path}: model.max_input_chars_per_word is {longest}; {LONGEST_WORD} is allowed")
     kept = {k: v for k, v in content.items() if k not in ("decoder", "padding", "truncation")}
-    growth = 1
+    growth, special = 1, 0
     for where, part in _parts({k: v for k, v in kept.items() if k not in ("added_tokens", "model")}):
         _require_known(part, f"{path}: {where}")
         growth *= _growth(part, f"{path}: {where}")
+        special += _special(part, f"{path}: {where}")
     if growth > GROWTH:
         raise ModelFormatError(f"{path}: its normalizer makes up to {growth} letters of one; {GROWTH} are allowed")
+    if special > MOST_SPECIAL:
+        raise ModelFormatError(f"{path}: it puts {special} pieces around a sentence; {MOST_SPECIAL} are allowed")
     return {**kept, "decoder": None, "padding": None, "truncation": None}
 
 
@@ -113,3 +117,18 @@ def _growth(part: Mapping[str, Any], where: str) -> int:
     if part.get("type") == "Prepend" and len(str(part.get("prepend"))) > GROWTH:
         raise ModelFormatError(f"{where} puts {len(str(part.get('prepend')))} letters in front; {GROWTH} are allowed")
     return 1
+
+
+def _special(part: Mapping[str, Any], where: str) -> int:
+    """Return how many pieces a template puts around a sentence, at most; the sentence it has once.
+
+    What is no template is left to the package, which says what is wrong with it.
+    """
+    template, held = part.get("single"), part.get("special_tokens")
+    if not isinstance(template, list):
+        return 0
+    named = sum(isinstance(piece, Mapping) and "SpecialToken" in piece for piece in template)
+    if len(template) - named > 1:
+        raise ModelFormatError(f"{where} has the sentence {len(template) - named} times; once is allowed")
+    known = [one.get("ids") for one in held.values() if isinstance(one, Mapping)] if isinstance(held, Mapping) else []
+    return named * max((len(ids) for ids in known if isinstance(ids, list)), default=1)

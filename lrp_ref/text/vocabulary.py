@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -99,9 +100,13 @@ def from_lines(path: Path) -> Vocabulary:
         ('<unk>', 'not', 'good')
     """
     try:
-        entries = read_bounded(path).decode("utf-8").splitlines()
+        # A line ends where text files end theirs, and nowhere else: str.splitlines() would also part a word at other
+        # letters, such as U+2028 or U+0085, and all words behind it would have the wrong row.
+        entries = re.split("\r\n|\r|\n", read_bounded(path).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{path}: not a list of words in UTF-8: {error.reason} at byte {error.start}") from error
+    if not entries[-1]:  # behind the end of the last line
+        entries.pop()
     if any(word.startswith(("##", "Ġ", "▁")) for word in entries):
         raise ModelFormatError(f"{path}: its entries are pieces of words; give the tokenizer.json of the same model")
     return _made(entries, path)

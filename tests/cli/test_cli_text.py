@@ -108,6 +108,26 @@ def test_results_that_are_there_are_left_out(model: Path) -> None:
     assert (model.parent / "out" / "bad_film.html").read_text().endswith(" -->\n")
 
 
+def test_another_sentence_of_the_same_numbers_is_not_left_out(model: Path) -> None:
+    out = model.parent / "out"
+    assert explain(model, "good !").exit_code == 0
+    done = explain(model, "good ?", "--skip-existing")  # to the network both are "good <unk>"
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert lrp.load_relevance(out / "good.npz")["text"] == "good ?"
+    assert "1 left out" in explain(model, "good ?", "--skip-existing").stderr
+
+
+def test_the_mark_of_utf_8_is_no_letter_and_a_terminal_obeys_no_word(model: Path) -> None:
+    text = model.parent / "reviews.txt"
+    text.write_bytes(b"\xef\xbb\xbfnot good\nbad\x1b[2J\x07")
+    done = explain(model, text)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert lrp.load_relevance(model.parent / "out" / "reviews_1.npz")["words"] == ["not", "good"]
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
+    assert r"note: the vocabulary lacks bad\x1b[2J\x07: read as unknown" in done.stdout
+
+
 def test_the_model_s_own_tokenizer_is_found(model: Path) -> None:
     beside = {"input": {"kind": "text", "tokenizer": "words.txt"}, "classes": ["against", "for"]}
     (model.parent / "net.json").write_text(json.dumps(beside))

@@ -101,7 +101,13 @@ def replacing(content: str, times: int = 1, pattern: Any = None) -> Any:
     return {"type": "Sequence", "normalizers": [one] * times}
 
 
+def around(**changes: Any) -> Any:
+    """A tokenizer of another template."""
+    return wordpiece(post_processor={**wordpiece()["post_processor"], **changes})
+
+
 MODEL = wordpiece()["model"]
+SENTENCE, SPECIAL = {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
 REFUSED: dict[str, tuple[Any, str]] = {
     "no JSON": ("{not json", "no JSON that can be read"),
     "a list": ([1], "it has no 'model'"),
@@ -131,6 +137,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "nothing replaced": (wordpiece(normalizer=replacing("b", pattern={"String": ""})), "replaces nothing"),
     "a long beginning": (
         wordpiece(normalizer={"type": "Prepend", "prepend": "a" * 65}), "puts 65 letters in front",
+    ),
+    "the sentence again": (around(single=[SENTENCE] * 100_000), "post_processor has the sentence 100000 times; once"),
+    "special pieces": (around(single=[SENTENCE, *[SPECIAL] * 65]), "it puts 65 pieces around a sentence; 64 are"),
+    "one of many numbers": (
+        around(special_tokens={"[CLS]": {"id": "[CLS]", "ids": [2] * 1000, "tokens": ["[CLS]"] * 1000}}),
+        "it puts 2000 pieces around a sentence",
     ),
     "random pieces": (wordpiece(model={**MODEL, "dropout": 0.1}), "pieces would be random"),
     "long words": (

@@ -49,6 +49,24 @@ def test_lists_that_are_none(held: bytes, reason: str, tmp_path: Path) -> None:
     assert str(error.value).startswith(f"{tmp_path / 'words.txt'}: ")
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        b"\xef\xbb\xbfnot\r\ngood\r\n",  # the mark of UTF-8
+        "not\u2028x\ngood\n".encode(),  # letters that end a line for str.splitlines() alone
+        "not\x85\ngood".encode(),
+        b"a\x1cb\x0b\x0c\rgood\r",
+    ],
+)
+def test_the_row_of_a_word_is_its_line(held: bytes, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_bytes(held)
+    found = lrp.text.load_tokenizer(tmp_path / "words.txt")
+    assert found.size == 2
+    assert found.encode("good").ids == (1,)
+    if held.startswith(b"\xef"):
+        assert found.encode("not").ids == (0,)
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     for name in ("none.txt", "none.json", "none.npz"):
         with pytest.raises(ModelFormatError, match="there is no such file"):

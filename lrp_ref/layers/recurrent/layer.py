@@ -154,8 +154,10 @@ class RecurrentLayer(Layer):
             return along
         if lengths is None:
             return along[::-1]
-        # Positions less than 0 count from the end: they turn the steps after a sample's end among themselves.
-        return along[lengths - 1 - xp.arange(along.shape[0])[:, None], xp.arange(along.shape[1])]
+        # Positions less than 0 count from the end: they turn the steps after a sample's end among themselves. Integers
+        # without a sign have no such numbers, and so lengths are counted as positions are.
+        position = xp.arange(along.shape[0])[:, None]
+        return along[lengths.astype(position.dtype) - 1 - position, xp.arange(along.shape[1])]
 
     # -- forward ------------------------------------------------------------------------------------------------
 

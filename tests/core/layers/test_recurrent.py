@@ -204,6 +204,16 @@ def test_lengths_that_are_none(wrong: int) -> None:
         layer.forward(x, np.array([0, 1, 2, wrong]))
 
 
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "uint64", "int8"])
+def test_lengths_of_every_kind_of_integer(kind: str, direction: str) -> None:
+    layer, (x, lengths) = make(direction, "all", True, False)
+    xs = (x, lengths.astype(kind))
+    assert 0 in lengths  # of integers without a sign 0 − 1 is a large number
+    for found, expected in zip(layer.forward(*xs), outputs(layer, (x, lengths)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
+
+
 @pytest.mark.parametrize(
     "shape", [(3, 1, 2), (5, 1, 2), (4, 2, 2), (4, 1, 1), (4, 1, 3), (4, 2), (1, 4, 2), (4, 1, 2, 1)]
 )
