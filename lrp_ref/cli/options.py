@@ -104,6 +104,8 @@ def _rule(text: str) -> AnyRule:
         if not sign or key not in numbers:
             takes = f"takes {', '.join(sorted(numbers))}" if numbers else "takes no parameters"
             raise ParameterError(f"--rule ...={text}: {found[1]} {takes}; not '{part}'")
+        if key in given:
+            raise ParameterError(f"--rule ...={text}: {key} is given twice")
         given[key] = _value(value)
     try:
         return rule(**given)
@@ -112,7 +114,9 @@ def _rule(text: str) -> AnyRule:
 
 
 def _value(text: str) -> Any:
-    """Return a number, or the word that it is."""
+    """Return a number, None, or the word that it is."""
+    if text == "None":
+        return None
     for kind in (int, float):
         try:
             return kind(text)

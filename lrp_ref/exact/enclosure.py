@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
+from ..errors import require
 
 Floats = NDArray[np.float64]
 
@@ -56,10 +57,16 @@ def up(value: Any) -> float:
     return math.inf if math.isnan(rounded) else math.nextafter(rounded, math.inf)
 
 
+def balls(exact: Array) -> list[Any]:
+    """Return the ``flint.arb`` of every element of an object array; zeros that nothing computed are plain integers."""
+    arb = require("flint", extra="exact", purpose="enclose exact numbers").arb
+    return [arb(v) if isinstance(v, int) else v.value for v in exact.flat]
+
+
 def enclose(exact: Array) -> Enclosure:
     """Return the float enclosure of an object array whose elements have a ball ``value``."""
     shape = exact.shape
-    values = [v.value for v in exact.flat]
+    values = balls(exact)
     middle = [0.0 if v.contains(0) else float(v.mid()) for v in values]
     radius = [up((v - m).abs_upper()) for v, m in zip(values, middle, strict=True)]
     own = [up(v.rad()) for v in values]
@@ -70,5 +77,5 @@ def enclose(exact: Array) -> Enclosure:
 
 def distance(exact: Array, floats: Floats) -> Floats:
     """Return upper bounds of abs(float − true value), same shape."""
-    found = [up((e.value - f).abs_upper()) for e, f in zip(exact.flat, floats.ravel().tolist(), strict=True)]
+    found = [up((v - f).abs_upper()) for v, f in zip(balls(exact), floats.ravel().tolist(), strict=True)]
     return np.array(found, dtype=np.float64).reshape(exact.shape)

@@ -23,7 +23,7 @@ from ..propagation.start import Start
 from ..rules import ZBox
 from ..rules.edits import NEG, POS, ZERO
 from .decisions import decisions
-from .enclosure import Enclosure, distance, enclose, up
+from .enclosure import Enclosure, balls, distance, enclose, up
 from .exact import Identities, cast_inputs, identities
 from .hashes import array_hash, network_hash
 from .rows import Decision, NodeReport, Unit
@@ -209,8 +209,8 @@ def _made(runs: Runs, proof: Identities, request: Request, hashes: Hashes, notes
         made = tuple(decisions(prepared.net, prepared.plan, exact.trace.values, values, largest, relevance))
         if request.chosen and request.target is not None:
             made = (*made, _target(prepared.net.outputs[0], values, bounds, request.target))
-        residual = max((up(v.value.abs_upper()) for r in exact.ledger for v in r.residual.flat), default=0.0)
-        open_ = [r.node for r in exact.ledger if not all(v.value.contains(0) for v in r.residual.flat)]
+        residual = max((up(v.abs_upper()) for r in exact.ledger for v in balls(r.residual)), default=0.0)
+        open_ = [r.node for r in exact.ledger if not all(v.contains(0) for v in balls(r.residual))]
         truth = {k: relevance.get(k) or enclose(a) for k, a in _parts(exact, runs.fed).items()}
     verdict = _verdict(open_, proof, made, notes)
     if any(isinstance(n.layer, RecurrentLayer) for n in prepared.net.nodes):

@@ -12,7 +12,7 @@ from ..base.arrays import Array, namespace, sample_sum, unbroadcast
 from ..errors import ParameterError, ShapeError
 from ..fast import blocks
 from ..fast.quotient import Sent, quotients
-from ..rules.cells import PRODUCT_RULES, Product
+from ..rules.cells import PRODUCT_RULES, Product, require_gate
 from ..rules.rule import AnyRule, Group, Redistribution, Run
 from .base import Layer, pull_broadcast, same_shape
 from .promises import Promises
@@ -41,8 +41,7 @@ class Bilinear(Layer):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        if self.gate not in (None, 0, 1):
-            raise ParameterError(f"{name}: gate must be 0, 1 or None, got {self.gate!r}")
+        require_gate(name, self.gate)
         if self.held and self.gate is None:
             raise ParameterError(f"{name}: say which operand is held: {name}(gate=0, held=True) or (gate=1, held=True)")
 

@@ -25,6 +25,12 @@ GATED = {  # the same for a gate g and a signal s
 PRODUCT_RULES = tuple(FACTORS)
 
 
+def require_gate(name: str, gate: object) -> None:
+    """Raise unless ``gate`` counts an operand of a product, 0 or 1, or is None; 1.0 and True count nothing."""
+    if gate is not None and (isinstance(gate, bool) or not isinstance(gate, int) or gate not in (0, 1)):
+        raise ParameterError(f"{name}: gate must be 0, 1 or None, got {gate!r}")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Product(AnyRule):
     """How a product of two signals shares its relevance: signal, prop, abs or half (see ``layers.Multiply``).
@@ -58,8 +64,7 @@ class Product(AnyRule):
     def __post_init__(self) -> None:
         if self.product not in PRODUCT_RULES:
             raise ParameterError(f"Product: rule must be one of {', '.join(PRODUCT_RULES)}, got {self.product!r}")
-        if self.gate not in (None, 0, 1):
-            raise ParameterError(f"Product: gate must be 0, 1 or None, got {self.gate!r}")
+        require_gate("Product", self.gate)
 
     def formula(self) -> str:
         """Return the formula."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import pytest
 from command import CATS, WEIGHT, array, dense_model, pixel_model, run
 from PIL import Image
 
-from lrp_ref import Network, heatmap, layers, load_relevance, loaders
+from lrp_ref import Network, heatmap, layers, load_relevance, loaders, rules
 from lrp_ref.base import tables
 from lrp_ref.cli import drawing, job, output
+from lrp_ref.cli.options import with_rules
+from lrp_ref.errors import ParameterError
 from lrp_ref.heatmap import output as pictures
 from lrp_ref.network import Input, Node
 from lrp_ref.propagation import files
+from lrp_ref.propagation.composites import get
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(15)
@@ -797,3 +801,16 @@ def test_an_array_of_another_number_of_axes_is_refused_as_a_file(photos: Path, t
     assert done.exit_code == 2
     assert "rows.npy: 'image' has shape (28, 28); the network expects (N, 1, 28, 28), or one sample" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_parameters_of_a_rule_are_numbers_none_and_words() -> None:
+    (entry, *_) = with_rules(get("attnlrp"), ["p=Product(product='half', gate=None)"]).entries
+    assert entry == ("p", rules.Product("half"))
+    for text, reason in (
+        ("p=Product(gate=0,gate=1)", "gate is given twice"),
+        ("p=Product(gate=1.0)", "gate must be 0, 1 or None, got 1.0"),
+        ("p=Product(gate=none)", "gate must be 0, 1 or None, got 'none'"),
+        ("p=Product(half)", "Product takes gate, product; not 'half'"),
+    ):
+        with pytest.raises(ParameterError, match=re.escape(reason)):
+            with_rules(get("attnlrp"), [text])

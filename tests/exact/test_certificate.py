@@ -21,7 +21,22 @@ import lrp_ref as lrp
 from lrp_ref import exact as cert
 from lrp_ref.cli import main
 from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, ShapeError
-from lrp_ref.layers import Conv, Dense, Flatten, MaxPool, ReLU, Tanh
+from lrp_ref.layers import (
+    Constant,
+    Conv,
+    Dense,
+    Flatten,
+    Identity,
+    MatMul,
+    MaxPool,
+    Multiply,
+    ReLU,
+    Softmax,
+    Sum,
+    Tanh,
+    Transpose,
+)
+from lrp_ref.network import Node
 from lrp_ref.rules import share as sharing
 
 flint = pytest.importorskip("flint")
@@ -85,6 +100,38 @@ def test_bounds_hold_for_the_true_error_and_are_tight(composite: str) -> None:
                 for sample, q in zip(off, b, strict=True)
             )
             assert ulps == pytest.approx(in_ulp, rel=1e-3, abs=1e-12)
+
+
+FAMILIES = ("attnlrp", "cp_lrp", "mamba_lrp", "relp")
+
+
+@pytest.mark.parametrize("composite", FAMILIES)
+def test_networks_whose_gates_receive_nothing_are_certified(composite: str) -> None:
+    """Zeros that nothing computed: of a constant factor, and of the scores of an attention."""
+    rng = np.random.default_rng(4)
+    nodes = (
+        Node("keys", Transpose((0, 2, 1)), ("x",)),
+        Node("scores", MatMul(), ("x", "keys")),
+        Node("weights", Softmax(-1), ("scores",)),
+        Node("read", MatMul(), ("weights", "x")),
+        Node("row", Constant(rng.normal(size=(1, 3))), ("x",)),
+        Node("gated", Multiply(), ("read", "row")),
+        Node("top", Dense(rng.normal(size=(3, 2)), rng.normal(size=2)), ("gated",)),
+        Node("sum", Sum((1,), keepdims=False), ("top",)),
+    )
+    net, x = lrp.Network(nodes, (lrp.Input("x", (None, 2, 3)),), ("sum",)), rng.normal(size=(2, 2, 3))
+    made = lrp.certify(net, x, composite=composite)
+    assert made.certified
+    e = lrp.explain(net, x, composite=composite)
+    truth = (made.truth or {})["x"]
+    assert np.all(np.abs(e.relevance - truth.midpoint) <= 1e-12 * np.abs(truth.midpoint).max())
+    rational = net.until("gated").replaced({"weights": Identity()})  # without a softmax, everything has an exact value
+    made = lrp.certify(rational, x, composite=composite, target=1)
+    whole = exact(rational, x, composite=composite, target=1)
+    wanted = whole.relevance.astype(float)
+    truth = (made.truth or {})["x"]
+    assert np.all(np.abs(wanted - truth.midpoint) <= truth.radius)
+    assert made.certified
 
 
 def test_the_condition_number_is_that_of_the_formula() -> None:

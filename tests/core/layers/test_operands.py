@@ -9,7 +9,7 @@ import pytest
 from exact_numbers import EDITED, F, exact
 
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
-from lrp_ref.layers import Add, Concat, Multiply
+from lrp_ref.layers import Add, Concat, MatMul, Multiply
 from lrp_ref.rules import AlphaBeta, Epsilon, Flat, Gamma, Product
 from lrp_ref.rules.edits import ZERO
 from lrp_ref.rules.share import Given
@@ -179,10 +179,11 @@ def test_a_product_and_its_transpose() -> None:
     assert np.array_equal(other, R * A)
 
 
-@pytest.mark.parametrize("gate", [-1, 2, 3])
-def test_a_gate_is_one_of_two(gate: int) -> None:
-    with pytest.raises(ParameterError, match=rf"gate must be 0, 1 or None, got {gate}"):
-        Multiply(gate)
+@pytest.mark.parametrize("gate", [-1, 2, 3, 1.0, True, "1"])
+def test_a_gate_is_one_of_two(gate: Any) -> None:
+    for make in (Multiply, MatMul, lambda gate: Product("signal", gate=gate)):
+        with pytest.raises(ParameterError, match=rf"gate must be 0, 1 or None, got {gate!r}"):
+            make(gate)
 
 
 def test_what_a_product_refuses() -> None:

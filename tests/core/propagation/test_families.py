@@ -44,7 +44,7 @@ from lrp_ref.layers import (
     Transpose,
     Unsqueeze,
 )
-from lrp_ref.network.gates import gated
+from lrp_ref.network.gates import gated, unopposed
 from lrp_ref.network.inputs import Input
 from lrp_ref.network.network import Network, Node
 
@@ -285,6 +285,50 @@ def test_pixels_and_features_are_numbers_and_answers_are_not() -> None:
     act = Node("act", Sigmoid(), ("aside",))  # features, times a gate that is made of them
     nodes: Any = (number, Node("aside", Dense(weights), ("number",)), act, Node("kept", Multiply(), ("number", "act")))
     assert gate_of(Network(nodes, (Input("mask", (None, T), element_type="int64"),), ("kept",))) == Multiply(1)
+
+
+def test_a_gate_beside_a_mask_is_what_the_mask_holds_back() -> None:
+    """As a loader finds them: the softmax by what makes it, and the mask that a comparison makes of it."""
+    nodes = (
+        Node("gate", Sigmoid(), ("x",)),
+        Node("open", Compare("greater", np.array([0.4])), ("gate",)),
+        Node("row", Constant(np.ones((1, D))), ("x",)),
+        Node("kept", Multiply(gate=0), ("gate", "open")),
+        Node("turned", Multiply(gate=1), ("row", "gate")),
+        Node("weighted", Multiply(gate=1), ("x", "gate")),
+        Node("both", Multiply(gate=0), ("row", "open")),
+    )
+    net = unopposed(Network(nodes, (Input("x", (None, T, D)),), ("kept", "turned", "weighted", "both")))
+    found = [net[name].layer for name in ("kept", "turned", "weighted", "both")]
+    assert found == [Multiply(1, True), Multiply(0, True), Multiply(gate=1), Multiply(gate=0)]
+
+
+def test_a_divisor_times_a_weight_is_held() -> None:
+    """x·(w/d) + (b − m·(w/d)), as a normalisation is exported that folds its scale into the deviation."""
+    rng = np.random.default_rng(9)
+    w, b, top = rng.normal(size=D), rng.normal(size=D), rng.normal(size=(D, 1))
+    nodes = (
+        Node("mean", Mean((1,)), ("x",)),
+        Node("less", Add((1, -1)), ("x", "mean")),
+        Node("square", Power(2), ("less",)),
+        Node("variance", Mean((1,)), ("square",)),
+        Node("inverse", Power(-0.5), ("variance",)),
+        Node("scaled", Affine(w), ("inverse",)),
+        Node("kept", Multiply(), ("x", "scaled")),
+        Node("moved", Multiply(), ("scaled", "mean")),
+        Node("rest", Affine(-np.ones(D), b), ("moved",)),
+        Node("sum", Add(), ("kept", "rest")),
+        Node("top", Dense(top), ("sum",)),
+    )
+    net = Network(nodes, (Input("x", (None, D)),), ("top",))
+    x = rng.normal(size=(3, D))
+    scale = w / x.std(1, keepdims=True) * top[:, 0]
+    wanted = x * (scale - scale.sum(1, keepdims=True) / D)  # the gradient with the deviation frozen
+    for name in FAMILIES:
+        e = lrp.explain(net, x, composite=name, epsilon=0.0)
+        np.testing.assert_allclose(e.relevance, wanted, rtol=1e-9, atol=1e-12)
+    shifted = net.replaced({"scaled": Affine(w, b)})  # w/d + b is no divisor
+    assert gated(shifted)["kept"].layer == Multiply()
 
 
 def test_constants_are_held_but_not_two_of_a_kind() -> None:
