@@ -213,8 +213,9 @@ def test_squares_of_large_and_small_numbers_make_no_norm_of_0_or_infinity(dtype:
     net = Network.sequential([Dense(np.array([[3.0, 4.0], [4.0, -3.0]], dtype=dtype) * size)])
     x, y = np.array([[1, 0]], dtype=dtype), np.array([[1, 1]], dtype=dtype)
     e = lrp.explain_pair(net, x, y, composite="lrp0", normalised=True)  # (3, 4)/5 and (7, 1)/√50
-    np.testing.assert_allclose(e.similarity, [25 / (5 * 50**0.5)], rtol=1e-6)
-    np.testing.assert_allclose(e.matrix(), [[[25 / (5 * 50**0.5), 0], [0, 0]]], rtol=1e-6, atol=1e-12)
+    rounding = 4 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(e.similarity, [25 / (5 * 50**0.5)], rtol=rounding)
+    np.testing.assert_allclose(e.matrix(), [[[25 / (5 * 50**0.5), 0], [0, 0]]], rtol=rounding, atol=rounding)
     assert e.similarity.dtype == dtype
     if sign > 0:
         with pytest.raises(NonFiniteError, match="the similarity of the embeddings has 1 values that are not finite"):
