@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, namespace, sample_dot, sample_sum
+from ..base.arrays import Array, namespace, require_finite, sample_dot, sample_sum, unwarned
 from ..errors import BackendError, ParameterError, ShapeError
 from ..network.network import Network
 from ..propagation import composites
@@ -63,6 +63,7 @@ def explain_pair(
             than ``memory``.
         ShapeError: another number of samples or units on the two sides.
         BackendError: two dtypes or number systems.
+        NonFiniteError: a similarity that is larger than the dtype can say.
         LrpError: whatever :func:`lrp_ref.explain` raises.
 
     Source: Eberle et al. 2020, "Building and interpreting deep similarity models" (BiLRP).
@@ -101,7 +102,9 @@ def explain_pair(
     _require_match(left, right)
     if normalised:
         left, right = _normalised(left), _normalised(right)
-    similarity = sample_dot(left.embedding, right.embedding)
+    with unwarned():  # what overflows is told in the next line
+        similarity = sample_dot(left.embedding, right.embedding)
+    require_finite(similarity, "the similarity of the embeddings")
     return PairExplanation(similarity, left, right, rules, normalised, memory, tuple(dict.fromkeys((*notes, *more))))
 
 
@@ -184,17 +187,28 @@ def _require_match(left: Side, right: Side) -> None:
         raise BackendError(f"x is computed in {one} and y in {another}: give both in one, x.astype(y.dtype)")
 
 
+def _norm(phi: Array, xp: Any) -> Array:
+    """Return the norms (N, 1) of embeddings (N, M)."""
+    if phi.dtype == object or not phi.size:
+        return xp.sqrt((phi * phi).sum(axis=1, keepdims=True))
+    # Squares of large floats overflow and those of small ones are 0, where the norm is neither.
+    most = abs(phi).max(axis=1, keepdims=True)
+    most = xp.where(most == 0, most + 1, most)
+    return most * xp.sqrt((phi / most * (phi / most)).sum(axis=1, keepdims=True))
+
+
 def _normalised(side: Side) -> Side:
     """Return a side of an embedding of norm 1; of zeros, all of it stays 0."""
     phi, xp = side.embedding, namespace(side.embedding)
     try:
-        norm = xp.sqrt((phi * phi).sum(axis=1, keepdims=True))
+        norm = _norm(phi, xp)
     except (TypeError, AttributeError) as error:
         raise ParameterError(
             "normalised=True takes square roots, which these exact numbers have none of: leave it out, or compute on "
             "floats or balls"
         ) from error
     norm = xp.where(norm == 0, norm + 1, norm)
+    require_finite(norm, "the norm of an embedding")
 
     def scaled(array: Array) -> Array:
         return array / norm.reshape(*norm.shape, *(1,) * (array.ndim - 2))

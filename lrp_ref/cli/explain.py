@@ -137,7 +137,8 @@ def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
 def _run(job: Job, files: dict[str, inputs.Source], refused: list[Refused], tally: stream.Tally) -> None:
     """Explain all inputs; write and print the results of each as soon as they are there."""
     options, noted = job.options, set[str]()
-    results = report.Results(options["directory"], [f for f in files.values() if isinstance(f, Path)])
+    given = (*files.values(), job.model, options["tokenizer"])
+    results = report.Results(options["directory"], [f for f in given if isinstance(f, Path)])
     with ExitStack() as stack:
         ledgers = stack.enter_context(LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
         step = stack.enter_context(progress(len(files), "explaining"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from .. import heatmap
 from ..base.tables import number
@@ -17,7 +18,7 @@ from ..bilrp.features import CHANNELS
 from ..bilrp.pair_explanation import require_fit
 from ..errors import ParameterError
 from ..loaders.preprocess import Sidecar, declare, load_sidecar
-from ..network.inputs import batch_first
+from ..network.inputs import Input, batch_first
 from ..network.network import Network
 from . import inputs
 from .options import (
@@ -31,6 +32,7 @@ from .options import (
     warn_unused_rules,
 )
 from .output import print_table, warn
+from .report import Results
 from .samples import Sample
 
 LISTED = 5  # pairs in the table
@@ -48,6 +50,7 @@ POOL_HELP = f"Pixels along a feature's side. Default: as many as leave {MOST} fe
 @output_option
 @architecture_option
 @click.option("--cosine", is_flag=True, help="Divide both embeddings by their norms: s is the cosine of their angle.")
+@click.option("--at", metavar="NAME", help="Input whose features are paired, where several receive relevance.")
 @click.option("--pool", type=click.IntRange(min=1), help=POOL_HELP)
 @click.option("--strongest", default=40, show_default=True, type=click.IntRange(min=1), help="Pairs that are drawn.")
 @click.option("--limit", help="|R| where colours end: a number or a percentile such as 99%.")
@@ -65,15 +68,18 @@ def pair(model: Path, a: Path, b: Path, **options: Any) -> None:
     warn_unused_rules(net, options["rules"])
     samples = [_one(path, net, sidecar, model, options["float64"]) for path in (a, b)]
     composite = make_composite(options["composite"], sidecar, options)
-    reduce = _features(net, sidecar, samples, options["pool"])
-    e = explain_pair(net, *(s.x for s in samples), composite=composite, normalised=options["cosine"])
-    folder = options["directory"]
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"{a.stem}_{b.stem}"
-    paths = [e.save(f"{stem}.npz", reduce)]
+    reduce = _features(_paired(net, samples[0], options["at"]), sidecar, samples, options["pool"])
+    e = explain_pair(
+        net, *(s.x for s in samples), composite=composite, normalised=options["cosine"], at=options["at"]
+    )  # fmt: skip
+    results, stem = Results(options["directory"], (model, a, b)), f"{a.stem}_{b.stem}"
     drawn = _picture(e, reduce, samples, (a.stem, b.stem), options)
+    paths = [results.path(f"{stem}{suffix}") for suffix in ((".npz",) if drawn is None else (".png", ".npz"))]
+    e.save(paths[-1], reduce)
     if drawn is not None:
-        paths.insert(0, heatmap.save(drawn, f"{stem}.png"))
+        heatmap.save(drawn, paths[0])
+    else:
+        _tell_unused()
     _tell(e, reduce, (a.stem, b.stem))
     click.echo(f"written: {', '.join(map(str, paths))}")
 
@@ -86,9 +92,30 @@ def _one(path: Path, net: Network, sidecar: Sidecar | None, model: Path, double:
     return samples[0]
 
 
-def _features(net: Network, sidecar: Sidecar | None, samples: Sequence[Sample], pool: int | None) -> Features:
+def _paired(net: Network, sample: Sample, at: str | None) -> Input:
+    """Return the input whose features are paired; which one it can be is told when it is explained."""
+    receiving = [i for i in net.inputs if net.receives(i.name, sample.x[i.name])]
+    named = [i for i in receiving if i.name == at] if at is not None else receiving
+    if len(named) != 1:
+        there = ", ".join(i.name for i in receiving) or "none"
+        raise ParameterError(
+            f"--at {at}: no input that receives relevance; there are: {there}" if at is not None else
+            f"inputs that receive relevance: {there}; name the one whose features are paired with --at"
+        )  # fmt: skip
+    return named[0]
+
+
+def _tell_unused() -> None:
+    """Tell which options of the picture were given, where there is none."""
+    context = click.get_current_context()
+    given = [f"--{name}" for name in ("strongest", "limit")
+             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]  # fmt: skip
+    if given:
+        warn(f"{', '.join(given)} without effect: a picture is drawn of two pictures only")
+
+
+def _features(spec: Input, sidecar: Sidecar | None, samples: Sequence[Sample], pool: int | None) -> Features:
     """Return the features that are paired, if all pairs fit into memory, which is known before they are made."""
-    spec = net.inputs[0]
     arrays = [batch_first(s.x[spec.name], spec.batch_axis) for s in samples]
     axis: Any = -1 if sidecar is not None and sidecar.layout in ("NTC", "NHWC") else CHANNELS
     grids = [Features(axis).grid(array.shape[1:]) for array in arrays]

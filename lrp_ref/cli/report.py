@@ -57,11 +57,13 @@ class Results:
         """Return the path of a new result.
 
         Raises:
-            ParameterError: it is one of the inputs, or has been written before in this run.
+            ParameterError: it is the model or one of the inputs, or has been written before in this run.
         """
         path = self.folder / file
         if path.resolve() in self.taken:
-            raise ParameterError(f"{path} is an input or a result of this run; choose another folder with -o")
+            raise ParameterError(
+                f"{path} is the model, an input or a result of this run; choose another folder with -o"
+            )
         self.taken.add(path.resolve())
         self.folder.mkdir(parents=True, exist_ok=True)
         return path

@@ -1,8 +1,8 @@
 """What a tokenizer.json may hold before the tokenizers package sees it: a file from anywhere.
 
 Refused are patterns that the package would compile (regular expressions other than the well-known ones, compiled
-character maps), pieces drawn at random, and replacements and templates that make a sentence much longer. Truncation and padding are
-left out: what a network takes is its own affair, and nothing of a sentence is cut off in silence.
+character maps), pieces drawn at random, and replacements and templates that make a sentence much longer. Truncation and
+padding are left out: what a network takes is its own affair, and nothing of a sentence is cut off in silence.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from strict import STRICT, StrictArray, to_strict
 import lrp_ref as lrp
 from lrp_ref.arithmetic import ball, rational
 from lrp_ref.bilrp import Features
-from lrp_ref.errors import BackendError, LrpError, ParameterError, ShapeError
+from lrp_ref.errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError
 from lrp_ref.layers import Add, Conv, Dense, Embedding, Flatten, GlobalAveragePool, ReLU, Sigmoid
 from lrp_ref.network import Input, Network, Node
 
@@ -204,6 +204,22 @@ def test_the_cosine_takes_norms_for_constants() -> None:
     same = lrp.explain_pair(net, x, x, normalised=True)
     np.testing.assert_allclose(same.similarity, 1, rtol=1e-12)
     np.testing.assert_allclose(same.matrix(), same.matrix().swapaxes(1, 2), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_squares_of_large_and_small_numbers_make_no_norm_of_0_or_infinity(dtype: str, sign: int) -> None:
+    size = 2.0 ** (sign * (100 if dtype == "float32" else 700))
+    net = Network.sequential([Dense(np.array([[3.0, 4.0], [4.0, -3.0]], dtype=dtype) * size)])
+    x, y = np.array([[1, 0]], dtype=dtype), np.array([[1, 1]], dtype=dtype)
+    e = lrp.explain_pair(net, x, y, composite="lrp0", normalised=True)  # (3, 4)/5 and (7, 1)/√50
+    rounding = 4 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(e.similarity, [25 / (5 * 50**0.5)], rtol=rounding)
+    np.testing.assert_allclose(e.matrix(), [[[25 / (5 * 50**0.5), 0], [0, 0]]], rtol=rounding, atol=rounding)
+    assert e.similarity.dtype == dtype
+    if sign > 0:
+        with pytest.raises(NonFiniteError, match="the similarity of the embeddings has 1 values that are not finite"):
+            lrp.explain_pair(net, x, y)
 
 
 def test_norms_of_exact_numbers() -> None:

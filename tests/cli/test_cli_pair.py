@@ -14,6 +14,8 @@ from PIL import Image
 import lrp_ref as lrp
 from lrp_ref.bilrp import load_pairs
 from lrp_ref.errors import ModelFormatError
+from lrp_ref.layers import Concat, Dense
+from lrp_ref.network import Input, Network, Node
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,3 +115,43 @@ def test_other_files_are_no_pairs(tmp_path: Path) -> None:
         load_pairs(tmp_path / "e.npz")
     with pytest.raises(ModelFormatError, match="no such file"):
         load_pairs(tmp_path / "none.npz")
+
+
+def test_of_several_inputs_one_is_named(tmp_path: Path) -> None:
+    weight = np.array([[1.0, 0.0], [2.0, 1.0], [1.0, 0.0], [2.0, 1.0]])
+    nodes = (Node("both", Concat(1), ("p", "long")), Node("out", Dense(weight), ("both",)))
+    lrp.save(Network(nodes, (Input("p"), Input("long")), ("out",)), tmp_path / "net.npz")
+    for name, factor in (("a", 1.0), ("b", 2.0)):
+        np.savez(tmp_path / f"{name}.npz", p=np.array([[factor, 0.0]]), long=np.array([[0.0, factor]]))
+    command: list[Any] = ["pair", tmp_path / "net.npz", tmp_path / "a.npz", tmp_path / "b.npz", "-c", "lrp0"]
+    folder = tmp_path / "o"
+    done = run(*command, "-o", folder)
+    assert done.exit_code == 2
+    assert "inputs that receive relevance: p, long; name the one whose features are paired with --at" in done.stderr
+    # φ = (p₁ + 2l₂, l₂): of p the pairs are R_11 = p₁p'₁, of the other R_22 = (2·2 + 1·1) l₂l'₂.
+    for at, pairs in (("p", [[[2.0, 0.0], [0.0, 0.0]]]), ("long", [[[0.0, 0.0], [0.0, 10.0]]])):
+        assert run(*command, "--at", at, "-o", folder).exit_code == 0
+        assert load_pairs(folder / "a_b.npz")["pairs"].tolist() == pairs
+    wrong = run(*command, "--at", "q", "-o", folder)
+    assert wrong.exit_code == 2
+    assert "--at q: no input that receives relevance; there are: p, long" in wrong.stderr
+
+
+def test_the_model_is_not_written_over(tmp_path: Path) -> None:
+    model = dense_model(tmp_path).rename(tmp_path / "a_b.npz")
+    a, b = (array(tmp_path / f"{one}.npy", [[1.0, 1.0]]) for one in ("a", "b"))
+    held = model.read_bytes()
+    done = run("pair", model, a, b, "-o", tmp_path)
+    assert done.exit_code == 2
+    assert f"{model} is the model, an input or a result of this run; choose another folder with -o" in done.stderr
+    assert model.read_bytes() == held
+    assert run("pair", model, a, b, "-o", tmp_path / "o").exit_code == 0
+
+
+def test_options_of_the_picture_are_told_where_there_is_none(tmp_path: Path) -> None:
+    a = array(tmp_path / "a.npy", [[1.0, 1.0]])
+    command: list[Any] = ["pair", dense_model(tmp_path), a, a, "-o", tmp_path / "o"]
+    assert run(*command).stderr == ""
+    told = run(*command, "--strongest", "3", "--limit", "2")
+    assert told.exit_code == 0
+    assert told.stderr == "lrp-ref: --strongest, --limit without effect: a picture is drawn of two pictures only\n"

@@ -128,6 +128,19 @@ def test_the_mark_of_utf_8_is_no_letter_and_a_terminal_obeys_no_word(model: Path
     assert r"note: the vocabulary lacks bad\x1b[2J\x07: read as unknown" in done.stdout
 
 
+@pytest.mark.parametrize("called", ["net.npz", "words.npz"])
+def test_the_model_and_the_tokenizer_are_not_written_over(called: str, model: Path) -> None:
+    np.savez(model.parent / "words.npz", vocab=np.array(["net", "words"]))
+    held = (model.parent / called).read_bytes()
+    sentence = called.removesuffix(".npz")
+    command: list[Any] = ["explain", model, sentence, "--tokenizer", model.parent / "words.npz", "-o"]
+    done = run(*command, model.parent)
+    assert done.exit_code == 2
+    assert f"{model.parent / called} is the model, an input or a result of this run; choose another" in done.stderr
+    assert (model.parent / called).read_bytes() == held
+    assert run(*command, model.parent / "out").exit_code == 0
+
+
 def test_the_model_s_own_tokenizer_is_found(model: Path) -> None:
     beside = {"input": {"kind": "text", "tokenizer": "words.txt"}, "classes": ["against", "for"]}
     (model.parent / "net.json").write_text(json.dumps(beside))
