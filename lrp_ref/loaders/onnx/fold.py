@@ -22,6 +22,7 @@ NARROW = ("int2", "int4", "uint2", "uint4")
 # or less.
 WHILE = {"Erf": 9, "Sigmoid": 5}
 USUAL = 4
+ONE_BY_ONE = ("Max", "Min", "Sum")  # the whole result is made again for each of as many operands as the file likes
 SLOW = {"Erf": 20}  # as how many numbers one counts: such an object takes at least that many times as long
 
 Arrays = Sequence[Any]
@@ -243,6 +244,7 @@ def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[n
         elements = SIZES[op.kind](op, inputs)
         allowance.require(elements, times=WHILE.get(op.kind, USUAL))
         depth = int(inputs[0].shape[-1]) if op.kind == "MatMul" and inputs[0].ndim else 1
+        depth = len(inputs) if op.kind in ONE_BY_ONE else depth
         work = elements * depth + sum(int(x.size) for x in inputs if x is not None)
         allowance.spend(work * SLOW.get(op.kind, 1))
         names = {name: array for name, array in zip(op.inputs, inputs, strict=True) if array is not None}
