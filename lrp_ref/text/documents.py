@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.arrays import require_finite
 from ..errors import ParameterError, ShapeError
 
 
@@ -91,17 +92,22 @@ def principal_components(vectors: NDArray[Any], count: int = 2) -> Components:
 
     Raises:
         ShapeError: not such an array.
-        ParameterError: more directions than there are.
+        ParameterError: more directions than there are, or numbers that are not real.
+        NonFiniteError: NaN or infinity among them.
 
     Example:
         >>> found = principal_components(np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]]), 1)
         >>> found.points.ravel().round(6), found.explained.round(6)
         (array([-2.,  0.,  2.]), array([1.]))
     """
-    d = np.asarray(vectors, dtype=np.float64)
+    given = np.asarray(vectors)
+    if given.dtype.kind not in "fiubO":  # O for exact numbers
+        raise ParameterError(f"vectors has numbers of the type {given.dtype}; real ones have directions")
+    d = given.astype(np.float64)
     if d.ndim != 2 or len(d) < 2:
         raise ShapeError(f"vectors has shape {d.shape}; expected (documents, dimensions), two documents or more")
-    if not 1 <= count <= min(d.shape):
+    require_finite(d, "vectors")
+    if not isinstance(count, int | np.integer) or not 1 <= count <= min(d.shape):
         raise ParameterError(f"{count} components of {d.shape[0]} documents in {d.shape[1]} dimensions")
     centre = d.mean(axis=0)
     _, sizes, directions = np.linalg.svd(d - centre, full_matrices=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,11 @@ def feed(
         >>> feed(net, Vocabulary(("not", "very", "good")), "very good").x
         {'input': array([[1, 2]])}
     """
-    given = [texts] if isinstance(texts, str) else list(texts)
+    given = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str | bytes) else [texts]
     if not given:
         raise ParameterError("no sentence is given")
+    if length is not None and (not isinstance(length, int | np.integer) or length < 1):
+        raise ParameterError(f"length is {length!r}; give a whole number of pieces, 1 or more, or None")
     roles = _roles(net)
     spec = next(i for i in net.inputs if roles[i.name] == "ids")
     require_fit(net, tokenizer)

@@ -137,13 +137,15 @@ def require_sentence(text: str) -> None:
     """Refuse a sentence that has no word in it, or that no network reads.
 
     Raises:
-        ParameterError: it is empty, or longer than 10,000 characters, or not Unicode.
+        ParameterError: it is no text, or empty, or longer than 10,000 characters, or not Unicode.
 
     Example:
         >>> require_sentence("  ")
         Traceback (most recent call last):
         lrp_ref.errors.ParameterError: the sentence is empty: there is no word in it to explain
     """
+    if not isinstance(text, str):
+        raise ParameterError(f"a sentence is a text, got {type(text).__name__}")
     if not text.strip():
         raise ParameterError("the sentence is empty: there is no word in it to explain")
     if len(text) > LONGEST:

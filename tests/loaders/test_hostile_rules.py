@@ -300,6 +300,17 @@ RULES: dict[str, Rule] = {
         ((fold.Allowance, "spend", nothing),),
         ((fold, "LEAST", 1),),
     ),
+    "work on many operands": Rule(
+        graph(
+            ("Max", ["w", *["o"] * 50], {}),
+            ("MatMul", ["x", "t0"], {}),
+            w=np.ones((3, 50), np.float32),
+            o=np.ones(1, np.float32),
+        ),
+        "are left for the whole file",
+        ((fold, "ONE_BY_ONE", ()),),
+        ((fold, "LEAST", 5000),),
+    ),
     "work on Python objects": Rule(
         graph(("Erf", ["w"], {}), ("MatMul", ["x", "t0"], {}), w=np.ones((3, 50), np.float32)),
         "are left for the whole file",

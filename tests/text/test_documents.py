@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lrp_ref as lrp
-from lrp_ref.errors import ParameterError, ShapeError
+from lrp_ref.errors import NonFiniteError, ParameterError, ShapeError
 from lrp_ref.layers import Dense, Embedding, Sum
 from lrp_ref.text import document_vectors, principal_components
 
@@ -109,3 +109,16 @@ def test_components_that_are_not_there() -> None:
         principal_components(np.ones((3, 5)), 4)
     with pytest.raises(ShapeError, match="two documents or more"):
         principal_components(np.ones((1, 5)))
+
+
+def test_numbers_without_directions() -> None:
+    found = principal_components(exact([[0, 1], [2, 1], [4, 1]]), 1)
+    np.testing.assert_allclose(found.points, [[-2.0], [0.0], [2.0]], atol=1e-15)
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(NonFiniteError, match=r"vectors has 1 values that are not finite; .* at \(1, 0\)"):
+            principal_components(np.array([[0.0, 1.0], [wrong, 1.0]]))
+    for strange in (np.array([["a"], ["b"]]), np.array([[1j], [2j]])):
+        with pytest.raises(ParameterError, match="real ones have directions"):
+            principal_components(strange)
+    with pytest.raises(ParameterError, match=r"1\.5 components of 3"):
+        principal_components(np.eye(3), 1.5)  # type: ignore[arg-type]

@@ -161,6 +161,26 @@ def test_what_cannot_be_fed(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (None, "a sentence is a text, got NoneType"),
+        (b"not", "a sentence is a text, got bytes"),
+        (["not", 1], "sentence 1: a sentence is a text, got int"),
+    ],
+)
+def test_what_is_no_text(texts: Any, reason: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{reason}$"):
+        feed(bag(), WORDS, texts)
+
+
+@pytest.mark.parametrize("length", [0, -1, 4.5, "4"])
+def test_a_length_that_is_none(length: Any) -> None:
+    assert feed(bag(), WORDS, "not", length=np.int64(4)).x["input"].tolist() == [[2, 0, 0, 0]]
+    with pytest.raises(ParameterError, match="give a whole number of pieces, 1 or more"):
+        feed(bag(), WORDS, "not", length=length)
+
+
 def test_inputs_whose_names_say_nothing_are_refused() -> None:
     nodes = (
         Node("a", Embedding(np.eye(3)), ("x",)),
