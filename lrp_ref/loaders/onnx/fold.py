@@ -22,12 +22,8 @@ NARROW = ("int2", "int4", "uint2", "uint4")
 # or less.
 WHILE = {"Erf": 9, "Gelu": 10, "LayerNormalization": 6, "Sigmoid": 5}
 USUAL = 4
-<<<<<<< HEAD
-SLOW = {"Erf": 20, "Gelu": 24}  # as how many numbers one counts: such an object takes at least that many times as long
-=======
 ONE_BY_ONE = ("Max", "Min", "Sum")  # the whole result is made again for each of as many operands as the file likes
-SLOW = {"Erf": 20}  # as how many numbers one counts: such an object takes at least that many times as long
->>>>>>> attack-b
+SLOW = {"Erf": 20, "Gelu": 24}  # as how many numbers one counts: such an object takes at least that many times as long
 
 Arrays = Sequence[Any]
 
@@ -263,13 +259,9 @@ def evaluate(op: Op, inputs: Arrays, opset: int, allowance: Allowance) -> list[n
             raise Refusal("a constant of texts")
         elements = SIZES[op.kind](op, inputs)
         allowance.require(elements, times=WHILE.get(op.kind, USUAL))
-<<<<<<< HEAD
         summed = 0 if op.kind == "Gemm" and op.attributes.get("transA", 0) else -1
         depth = int(inputs[0].shape[summed]) if op.kind in ("Gemm", "MatMul") and inputs[0].ndim else 1
-=======
-        depth = int(inputs[0].shape[-1]) if op.kind == "MatMul" and inputs[0].ndim else 1
         depth = len(inputs) if op.kind in ONE_BY_ONE else depth
->>>>>>> attack-b
         work = elements * depth + sum(int(x.size) for x in inputs if x is not None)
         allowance.spend(work * SLOW.get(op.kind, 1))
         names = {name: array for name, array in zip(op.inputs, inputs, strict=True) if array is not None}
