@@ -137,8 +137,12 @@ def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
 def _run(job: Job, files: dict[str, inputs.Source], refused: list[Refused], tally: stream.Tally) -> None:
     """Explain all inputs; write and print the results of each as soon as they are there."""
     options, noted = job.options, set[str]()
-    given = (*files.values(), job.model, options["tokenizer"])
+    tokenizer = None if job.reader is None else job.reader.tokenizer.path
+    sidecar = job.model.with_suffix(".json") if options["sidecar"] is None else options["sidecar"]
+    given = (*files.values(), job.model, sidecar, tokenizer)
     results = report.Results(options["directory"], [f for f in given if isinstance(f, Path)])
+    if options["ledger_file"]:
+        results.require_free(options["ledger_file"])
     with ExitStack() as stack:
         ledgers = stack.enter_context(LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
         step = stack.enter_context(progress(len(files), "explaining"))

@@ -18,16 +18,21 @@ from .sentences import LINES, Reader, Typed, is_sentence, lines, slug
 
 ARRAYS = (".npy", ".npz")
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
+TOKENIZER = "; a sentence needs --tokenizer FILE"
+ELSEWHERE = "; sentences are read by 'lrp-ref explain' alone"
 Source = Path | Typed
 
 
-def found(given: Sequence[str | Path], *, text: bool = False) -> tuple[dict[str, Source], list[Refused]]:
+def found(
+    given: Sequence[str | Path], *, text: bool = False, typed: bool = True
+) -> tuple[dict[str, Source], list[Refused]]:
     """Return the files by the name of their results, of a folder its pictures (if it has none, its arrays) in the order
     of their names, and what is no file.
 
     Args:
         given: as on the command line.
         text: whether what is no file, and is not called like one, is a sentence.
+        typed: whether it would be one with a tokenizer.
     """
     files: list[Source] = []
     refused: list[Refused] = []
@@ -41,7 +46,7 @@ def found(given: Sequence[str | Path], *, text: bool = False) -> tuple[dict[str,
             elif path.is_dir():
                 files += _inside(path)
             elif path.is_file() or not (text and is_sentence(str(one))):
-                files.append(_file(path))
+                files.append(_file(path, TOKENIZER if typed else ELSEWHERE))
             else:
                 files.append(Typed(str(one)))
         except LrpError as error:
@@ -82,9 +87,9 @@ def _inside(folder: Path) -> list[Path]:
     return pictures or arrays
 
 
-def _file(path: Path) -> Path:
+def _file(path: Path, of_sentences: str) -> Path:
     if not path.is_file():
-        way = "; a sentence needs --tokenizer FILE" if is_sentence(str(path)) and " " in str(path) else ""
+        way = of_sentences if is_sentence(str(path)) and " " in str(path) else ""
         raise ModelFormatError(f"{path}: there is no such file{way}")
     return path
 
@@ -96,7 +101,7 @@ def expand(given: Sequence[Path]) -> dict[str, Path]:
         ModelFormatError: a path that does not exist.
         ParameterError: a folder with nothing to read.
     """
-    named, refused = found(given)
+    named, refused = found(given, typed=False)
     if refused:
         raise refused[0].error
     return {name: file for name, file in named.items() if isinstance(file, Path)}

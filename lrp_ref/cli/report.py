@@ -60,13 +60,23 @@ class Results:
             ParameterError: it is the model or one of the inputs, or has been written before in this run.
         """
         path = self.folder / file
-        if path.resolve() in self.taken:
-            raise ParameterError(
-                f"{path} is the model, an input or a result of this run; choose another folder with -o"
-            )
+        self.require_free(path, "folder with -o")
         self.taken.add(path.resolve())
         self.folder.mkdir(parents=True, exist_ok=True)
         return path
+
+    def require_free(self, path: Path, other: str = "file") -> None:
+        """Refuse to write over a file that must stay as it is.
+
+        Args:
+            path: what would be written.
+            other: what is to be chosen instead.
+
+        Raises:
+            ParameterError: it is such a file.
+        """
+        if path.resolve() in self.taken:
+            raise ParameterError(f"{path} is read or written by this run; choose another {other}")
 
     def whole(self, job: Job, sample: Sample) -> bool:
         """Whether an earlier run has left every result of this sample, whole, for the same question."""

@@ -9,7 +9,6 @@ from ..base.arrays import Array, namespace, require_dtype, unbroadcast
 from ..errors import ShapeError
 from ..rules.edits import Edit
 from .base import Linear
-from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +36,6 @@ class Affine(Linear):
     """
 
     own_rule: ClassVar[str | None] = None
-    promises: ClassVar[Promises] = Promises(cheap=True)
 
     scale: Array | None = None
     shift: Array | None = None

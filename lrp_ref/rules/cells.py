@@ -63,7 +63,7 @@ class Product(AnyRule):
 
     def __post_init__(self) -> None:
         if self.product not in PRODUCT_RULES:
-            raise ParameterError(f"Product: rule must be one of {', '.join(PRODUCT_RULES)}, got {self.product!r}")
+            raise ParameterError(f"Product: product must be one of {', '.join(PRODUCT_RULES)}, got {self.product!r}")
         require_gate("Product", self.gate)
 
     def formula(self) -> str:

@@ -143,7 +143,7 @@ def test_the_model_is_not_written_over(tmp_path: Path) -> None:
     held = model.read_bytes()
     done = run("pair", model, a, b, "-o", tmp_path)
     assert done.exit_code == 2
-    assert f"{model} is the model, an input or a result of this run; choose another folder with -o" in done.stderr
+    assert f"{model} is read or written by this run; choose another folder with -o" in done.stderr
     assert model.read_bytes() == held
     assert run("pair", model, a, b, "-o", tmp_path / "o").exit_code == 0
 

@@ -136,9 +136,31 @@ def test_the_model_and_the_tokenizer_are_not_written_over(called: str, model: Pa
     command: list[Any] = ["explain", model, sentence, "--tokenizer", model.parent / "words.npz", "-o"]
     done = run(*command, model.parent)
     assert done.exit_code == 2
-    assert f"{model.parent / called} is the model, an input or a result of this run; choose another" in done.stderr
+    assert f"{model.parent / called} is read or written by this run; choose another" in done.stderr
     assert (model.parent / called).read_bytes() == held
     assert run(*command, model.parent / "out").exit_code == 0
+
+
+@pytest.mark.parametrize("called", ["tokenizer.json", "net.json"])
+def test_ledgers_are_not_written_over_what_was_read(called: str, model: Path) -> None:
+    pytest.importorskip("tokenizers")
+    folder = model.parent
+    write(folder / "tokenizer.json", wordpiece(model={"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"},
+                                               added_tokens=[], post_processor=None))  # fmt: skip
+    (folder / "net.json").write_text('{"input": {"kind": "text"}}')
+    held = (folder / called).read_text()
+    done = run("explain", model, "a a", "-o", folder / "out", "--ledger-file", folder / called)
+    assert done.exit_code == 2
+    assert f"{folder / called} is read or written by this run; choose another file" in done.stderr
+    assert (folder / called).read_text() == held
+    assert run("explain", model, "a a", "-o", folder / "out", "--ledger-file", folder / "l.json").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["certify", "check"])
+def test_commands_without_a_tokenizer_do_not_ask_for_one(command: str, model: Path) -> None:
+    done = run(command, model, "not good")
+    assert done.exit_code == 2
+    assert "not good: there is no such file; sentences are read by 'lrp-ref explain' alone" in done.stderr
 
 
 def test_the_model_s_own_tokenizer_is_found(model: Path) -> None:
