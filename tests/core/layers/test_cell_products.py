@@ -357,10 +357,10 @@ def test_what_lies_after_the_end_is_not_read(cell: str) -> None:
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrong", ["epsilon", None])
+@pytest.mark.parametrize("wrong", ["epsilon", None, rules.Product("half")])
 def test_rules_that_are_none(wrong: Any) -> None:
     for name in ("dense", "state"):
-        with pytest.raises(ParameterError, match=f"Recurrent: {name} must be a rule, such as Epsilon"):
+        with pytest.raises(ParameterError, match=f"Recurrent: {name} must be a rule of linear layers, such as Epsilon"):
             rules.Recurrent(**{name: wrong})
 
 
