@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 from ..arithmetic import no_exact_value, scalar
 from ..base.arrays import Array, namespace, sample_sum
+from ..base.frozen import real
 from ..errors import ParameterError, ShapeError
 from ..fast.quotient import divide
 from ..rules.local_response import ResponseNorm
@@ -39,7 +40,8 @@ class LocalResponseNorm(Layer):
         window: where a window of even size has one channel more: "onnx" behind, "torch" before.
 
     Raises:
-        ParameterError: a size less than 1, or another window.
+        ParameterError: a size that is no whole number of at least 1, a parameter that is no finite number, or another
+            window.
         ShapeError: an input without channels.
         UnsupportedError: a beta that is no whole number, on rationals.
 
@@ -64,8 +66,13 @@ class LocalResponseNorm(Layer):
     window: str = "onnx"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.size, SupportsIndex):
+            raise ParameterError(f"LocalResponseNorm: size must be a whole number, got {self.size!r}")
         if self.size < 1:
             raise ParameterError(f"LocalResponseNorm: size must be at least 1, got {self.size}")
+        for name in ("alpha", "beta", "bias"):
+            if (number := real(f"LocalResponseNorm: {name}", getattr(self, name))) != number:  # NaN
+                raise ParameterError(f"LocalResponseNorm: {name} must be a finite real number, got {number}")
         if self.window not in WINDOWS:
             raise ParameterError(f"LocalResponseNorm: window must be one of {', '.join(WINDOWS)}, got {self.window!r}")
 

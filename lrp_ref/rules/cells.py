@@ -93,7 +93,7 @@ class Recurrent(AnyRule):
             and the product with the reset gate of a GRU.
 
     Raises:
-        ParameterError: another product.
+        ParameterError: another product, or no rule.
 
     Source: Arras et al. 2017, §2; 2019, §11.3 (LRP-all, -prop, -abs, -half).
 
@@ -115,6 +115,11 @@ class Recurrent(AnyRule):
     def __post_init__(self) -> None:
         if self.product not in PRODUCT_RULES:
             raise ParameterError(f"Recurrent: product must be one of {', '.join(PRODUCT_RULES)}, got {self.product!r}")
+        for name in ("dense", "state"):
+            if not isinstance(rule := getattr(self, name), Rule):
+                raise ParameterError(
+                    f"Recurrent: {name} must be a rule of linear layers, such as Epsilon(), got {rule!r}"
+                )
 
     def with_bias(self, policy: str) -> Recurrent:
         """Return the rules under a bias policy, see ``Rule.with_bias``; the cell's sum has no bias.

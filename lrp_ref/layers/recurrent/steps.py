@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...arithmetic import no_exact_value
+from ...arithmetic import no_exact_value, scalar
 from ...base.arrays import Array, namespace
 from ...fast import buffers
 
@@ -192,7 +192,8 @@ class Arriving:
 def steps_back(tape: Recorded, arriving: Arriving, back: StepsBack) -> tuple[Array, Array]:
     """Go back through the steps; return what arrives at the h and c before the first, (D, hidden, N) each."""
     h, c = arriving.last_h, arriving.last_c
-    if not h.size:
+    if not h.size:  # no unit, and so nobody to whom anything could arrive
+        tape.x[...] = scalar(0, tape.h)
         return h, c
     size = max(BLOCK // h.size, 1)
     for stop in range(tape.h.shape[0] - 1, 0, -size):

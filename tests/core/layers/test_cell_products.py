@@ -357,6 +357,22 @@ def test_what_lies_after_the_end_is_not_read(cell: str) -> None:
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("wrong", ["epsilon", None, rules.Product("half")])
+def test_rules_that_are_none(wrong: Any) -> None:
+    for name in ("dense", "state"):
+        with pytest.raises(ParameterError, match=f"Recurrent: {name} must be a rule of linear layers, such as Epsilon"):
+            rules.Recurrent(**{name: wrong})
+
+
+@every_product
+def test_without_a_unit_nothing_arrives(product: str) -> None:
+    x, rule = np.ones((2, 3, 1)), rules.Recurrent(product=product)
+    for kind, gates in ((layers.LSTM, 4), (layers.GRU, 3), (layers.RNN, 1)):
+        layer = kind(np.ones((1, gates, 0, 1)), np.ones((1, gates, 0, 0)), np.ones((1, gates, 0)))
+        assert not layer.relevance_backward(x, np.ones((2, 3, 0)), rule).any()
+        assert not layer.vjp(x, np.ones((2, 3, 0))).any()
+
+
 def test_a_product_that_is_none() -> None:
     with pytest.raises(ParameterError) as told:
         rules.Recurrent(product="all")

@@ -17,6 +17,7 @@ from samples import exactly
 import lrp_ref as lrp
 from lrp_ref import literal, rules
 from lrp_ref.arithmetic import ball, rational
+from lrp_ref.errors import ParameterError
 from lrp_ref.layers import Dense, LocalResponseNorm, ReLU
 from lrp_ref.literal.local_response import Normalization
 from lrp_ref.network import Network
@@ -227,3 +228,20 @@ def test_what_neighbours_are_given_is_never_divided_by_a_sum_of_nothing() -> Non
         assert told.dropped.tolist() == [5.0]
     toolbox = LocalResponseNorm(1, 0.5, 1.0, 1.0).redistribute(x, r, rules.ResponseNorm("toolbox"))
     assert toolbox.relevances[0].tolist() == [[[2.0 / 3.0 * 3.0, 0.0]]]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"size": 0}, "size must be at least 1, got 0"),
+        ({"size": 2.5}, "size must be a whole number, got 2.5"),
+        ({"size": "3"}, "size must be a whole number, got '3'"),
+        ({"size": 3, "alpha": "x"}, "alpha"),
+        ({"size": 3, "beta": None}, "beta"),
+        ({"size": 3, "bias": float("nan")}, "bias"),
+    ],
+)
+def test_parameters_that_are_none(parameters: Any, reason: str) -> None:
+    with pytest.raises(ParameterError, match=f"^LocalResponseNorm: {reason}"):
+        LocalResponseNorm(**parameters)
+    assert LocalResponseNorm(np.int64(3)).forward(np.zeros((1, 2))).tolist() == [[0, 0]]
