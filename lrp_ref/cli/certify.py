@@ -28,6 +28,7 @@ from .options import (
     find_preset,
     find_target,
     load_network,
+    one_composite,
     output_option,
 )
 from .output import print_table
@@ -40,7 +41,7 @@ SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime fie
 @click.argument("model", type=FILE)
 @click.argument("input_", metavar="INPUT", type=FILE)
 @click.option("-t", "--target", help="Output to explain, by number or class name. Default: the largest.")
-@click.option("-c", "--composite", help="Which preset; 'lrp-ref composites' lists them. Default: the sidecar's.")
+@one_composite
 @composite_options
 @click.option("--start", default="logit", show_default=True, help=f"Start relevance: {', '.join(STARTS)}.")
 @output_option

@@ -21,6 +21,7 @@ from .options import (
     find_target,
     load_network,
     make_composite,
+    one_composite,
     output_option,
     rule_option,
     warn_unused_rules,
@@ -32,7 +33,7 @@ from .shapes import chosen_shapes, refuse_with_input, shape_option
 @click.argument("model", type=FILE)
 @click.argument("input_", metavar="[INPUT]", required=False, type=FILE)
 @click.option("-t", "--target", help="Output to explain, by number or class name. Default: the largest.")
-@click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
+@one_composite
 @composite_options
 @rule_option
 @output_option

@@ -36,6 +36,18 @@ COMPOSITES = ", ".join(composites.names())
 STARTS = f"{', '.join(start.STARTS)}, difference (with --against), reference=VALUE"
 
 
+def one_composite(command: F) -> F:
+    """Add the choice of a composite to a command that takes one; a second one is refused, not preferred in silence."""
+
+    def only(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> str | None:
+        if len(set(names)) > 1:
+            raise ParameterError(f"--composite {' and '.join(names)}: this command takes one; run it once for each")
+        return names[0] if names else None
+
+    text = "Which rules; 'lrp-ref composites' lists them. Default: the sidecar's."
+    return click.option("-c", "--composite", multiple=True, callback=only, help=text)(command)
+
+
 def composite_options(command: F) -> F:
     """Add the parameters of composites to a command."""
     for option in (

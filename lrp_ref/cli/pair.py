@@ -27,6 +27,7 @@ from .options import (
     composite_options,
     load_network,
     make_composite,
+    one_composite,
     output_option,
     rule_option,
     warn_unused_rules,
@@ -44,7 +45,7 @@ POOL_HELP = f"Pixels along a feature's side. Default: as many as leave {MOST} fe
 @click.argument("model", type=FILE)
 @click.argument("a", type=FILE)
 @click.argument("b", type=FILE)
-@click.option("-c", "--composite", help="Which rules; 'lrp-ref composites' lists them. Default: the sidecar's.")
+@one_composite
 @composite_options
 @rule_option
 @output_option

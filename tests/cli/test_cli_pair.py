@@ -155,3 +155,14 @@ def test_options_of_the_picture_are_told_where_there_is_none(tmp_path: Path) -> 
     told = run(*command, "--strongest", "3", "--limit", "2")
     assert told.exit_code == 0
     assert told.stderr == "lrp-ref: --strongest, --limit without effect: a picture is drawn of two pictures only\n"
+
+
+def test_a_command_of_one_composite_refuses_a_second(tmp_path: Path) -> None:
+    model, a = dense_model(tmp_path), array(tmp_path / "a.npy", [[1.0, 1.0]])
+    for command in (("pair", model, a, a), ("certify", model, a), ("formula", model)):
+        done = run(*command, "-c", "lrp0", "-c", "epsilon")
+        assert done.exit_code == 2, command
+        assert done.stderr == (
+            "lrp-ref: error: --composite lrp0 and epsilon: this command takes one; run it once for each\n"
+        )
+    assert run("formula", model, "-c", "lrp0", "-c", "lrp0").exit_code == 0
