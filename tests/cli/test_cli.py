@@ -335,7 +335,7 @@ UNUSABLE: dict[str, tuple[Case, str]] = {
     "no picture": (lambda p: ["explain", p / "four.npz", written(p, "a.jpg", "x")], "a.jpg: not a picture"),
     "folder is a file": (lambda p: [*PHOTO_COMMAND(p), "-o", p / "four.json"], "four.json"),
     "folder in a file": (lambda p: [*PHOTO_COMMAND(p), "-o", p / "four.json" / "x"], "Not a directory"),
-    "result is an input": (lambda p: [*PHOTO_COMMAND(p), "-o", p], "photo.png is an input"),
+    "result is an input": (lambda p: [*PHOTO_COMMAND(p), "-o", p], "photo.png is read or written by this run"),
     "no sidecar there": (lambda p: [*PHOTO_COMMAND(p), "--sidecar", p / "no.json"], "no.json: there is no such"),
     "sidecar broken": (
         lambda p: [*PHOTO_COMMAND(p), "--sidecar", written(p, "bad.json", '{"input": {"kind": "image"}}')],
