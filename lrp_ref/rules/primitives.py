@@ -9,7 +9,7 @@ detach     a factor is a constant: a gate, the   y = g·s: R_s = R, R_g = 0     
 identity   the slope f(x)/x is a constant        R_i = R_j                        ``Pass()``; what activations do of
                                                                                   themselves
 half       both factors of a product are alike   y = g·s: R_g = R_s = R/2         ``Product("half")``
-Taylor     the first-order terms at 0            R_i = Σ_j a_i ∂z_j/∂a_i R_j/z_j  ``Taylor()``
+Taylor     the layer linearised at its input     R_i = Σ_j a_i ∂z_j/∂a_i R_j/z_j  ``Taylor()``
 =========  ====================================  ===============================  ===================================
 
 The first three conserve relevance; the Taylor terms of a softmax do not, and the ledger says what was dropped.

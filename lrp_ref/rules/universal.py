@@ -74,10 +74,10 @@ class Gradient(Universal):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Taylor(Universal):
-    """R_i = a_i Σ_j ∂z_j/∂a_i R_j/z_j: the first-order terms of the layer's Taylor expansion at 0, without the zeroth.
+    """R_i = a_i Σ_j ∂z_j/∂a_i R_j/z_j: the layer linearised at its input, whose terms share without the constant one.
 
     On a softmax y of x this is R_i = x_i (R_i − y_i Σ_j R_j), the rule of AttnLRP. What the terms do not amount to (the
-    zeroth term and the remainder) is in the ledger as dropped, and so is the relevance of z_j = 0. On a linear layer it
+    constant term) is in the ledger as dropped, and so is the relevance of z_j = 0. On a linear layer it
     is LRP-0, whose bias is then dropped.
 
     Args:
