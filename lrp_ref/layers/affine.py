@@ -67,6 +67,8 @@ class Affine(Linear):
     def _as_long(self, parameter: Array, x: Array) -> Array:
         """Return as much of a parameter as the sample is long."""
         for axis in self.cut:
+            if not 0 < axis < x.ndim:
+                raise ShapeError(f"Affine: axis {axis} to cut its parameters at is none of an input of shape {x.shape}")
             place = axis - (x.ndim - parameter.ndim)
             if place < 0 or parameter.shape[place] in (1, x.shape[axis]):
                 continue

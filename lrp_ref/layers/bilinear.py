@@ -75,6 +75,8 @@ class Multiply(Bilinear):
     half      R_k = R/2                                       Arras et al. 2019 (LRP-half)
     ========  ==============================================  =============================
 
+    The denominators of "prop" and "abs" are stabilised as the rule says; where they are 0, relevance is dropped.
+
     Args:
         gate: index (0 or 1) of the operand that gates the other, or None if neither does.
         held: whether the gate is a constant, a mask or a divisor.

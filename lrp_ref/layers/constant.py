@@ -42,6 +42,11 @@ class Constant(OwnWay):
         (x,) = xs
         xp, value = namespace(x, self.value), self.value
         for axis, other in self.cut:
+            if not (0 < axis <= value.ndim and 0 < other < x.ndim):
+                raise ShapeError(
+                    f"Constant: axes {axis} and {other} to cut it at are not those of a value of shape {value.shape} "
+                    f"and an input of shape {x.shape}"
+                )
             if value.shape[axis - 1] < x.shape[other]:
                 raise ShapeError(
                     f"Constant: an input of shape {x.shape} is longer than {value.shape[axis - 1]} along axis {other}, "

@@ -103,6 +103,8 @@ class LocalResponseNorm(Layer):
             before: how many channels before each are looked at.
             own: whether each channel itself is among those that are summed.
         """
+        if x.ndim < 2:
+            raise ShapeError(f"LocalResponseNorm: input of shape {x.shape} has no channels; expected (N, C, ...)")
         xp, channels = namespace(x), x.shape[1]
         reach = max(0, channels - 1)  # a window may be declared to be as wide as it likes
         before, behind = min(before, reach), min(self.size - 1 - before, reach)
@@ -130,8 +132,6 @@ class LocalResponseNorm(Layer):
         return xp.exp(scalar(exponent, base) * xp.log(base))
 
     def _divisor(self, x: Array) -> Array:
-        if x.ndim < 2:
-            raise ShapeError(f"LocalResponseNorm: input of shape {x.shape} has no channels; expected (N, C, ...)")
         return scalar(self.bias, x) + self._factor(x) * self._around(x * x, self._before)
 
     def forward(self, *xs: Array) -> Array:

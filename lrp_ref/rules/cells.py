@@ -41,7 +41,7 @@ class Product(AnyRule):
     Args:
         product: one of these names.
         gate: which operand (0 or 1) is the gate, where the layer does not declare one or another one; None for the
-            layer's own.
+            layer's own. Only "signal" looks at it.
         stabiliser: of the denominators, where there are any: x_0 + x_1 of "prop", the sum of sizes of "abs", and y of a
             product of matrices.
 

@@ -150,7 +150,8 @@ def _causal(ctx: Converter, op: Op, scores: Signal) -> Signal:
 def _embeddings(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """The normalised sum of the rows of words, positions and segments; and how many words the mask leaves."""
     x = _rows(ctx, op, 2, 0)
-    assert isinstance(x, Signal)
+    if not isinstance(x, Signal):
+        raise Refusal(f"word ids '{op.inputs[0]}' that are a constant")
     for table, ids in ((3, 8), (4, 1)):
         if not ctx.has(op, table):
             continue

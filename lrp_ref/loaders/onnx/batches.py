@@ -213,7 +213,7 @@ def _list(value: Any) -> list[int] | None:
 def shorter(longest: int) -> tuple[int, int]:
     """Return two sizes that stand for a free one up to ``longest``, which is one of them.
 
-    The other and the difference have no small divisors where there is such a pair; neither is a batch size.
+    The other and the difference have no small divisors where there is such a pair; the other is no batch size.
 
     Example:
         >>> shorter(512)

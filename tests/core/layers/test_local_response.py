@@ -17,7 +17,7 @@ from samples import exactly
 import lrp_ref as lrp
 from lrp_ref import literal, rules
 from lrp_ref.arithmetic import ball, rational
-from lrp_ref.errors import ParameterError
+from lrp_ref.errors import ParameterError, ShapeError
 from lrp_ref.layers import Dense, LocalResponseNorm, ReLU
 from lrp_ref.literal.local_response import Normalization
 from lrp_ref.network import Network
@@ -245,3 +245,8 @@ def test_parameters_that_are_none(parameters: Any, reason: str) -> None:
     with pytest.raises(ParameterError, match=f"^LocalResponseNorm: {reason}"):
         LocalResponseNorm(**parameters)
     assert LocalResponseNorm(np.int64(3)).forward(np.zeros((1, 2))).tolist() == [[0, 0]]
+
+
+def test_an_input_without_channels_is_refused_on_the_way_back_too() -> None:
+    with pytest.raises(ShapeError, match=r"input of shape \(3,\) has no channels"):
+        LocalResponseNorm(3).relevance_backward(np.ones(3), np.ones(3))
