@@ -15,7 +15,7 @@ VALUE, X = np.arange(12.0).reshape(4, 3), np.ones((2, 2, 3))
 
 @pytest.mark.parametrize("cut", [((3, 1),), ((1, 5),), ((0, 1),), ((1, 0),)])
 def test_a_constant_names_axes_that_there_are(cut: Any) -> None:
-    with pytest.raises(ShapeError, match="axes . and . to cut it at are not those of a value"):
+    with pytest.raises(ShapeError, match=r"axes . and . to cut it at are not those of a value"):
         Constant(VALUE, cut=cut).forward(X)
     assert np.array_equal(Constant(VALUE, cut=((1, 1),)).forward(X)[0], VALUE[:2])
 
