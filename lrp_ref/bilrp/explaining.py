@@ -94,7 +94,10 @@ def explain_pair(
     if start not in STARTS:
         raise ParameterError(f"start={start!r}: an embedding starts with its own values, 'output', or 'logit'")
     chosen = composites.resolve(composite, parameters, caller=explain_pair)
-    first, second = at if isinstance(at, tuple) else (at, at)
+    sides = at if isinstance(at, tuple) else (at, at)
+    if len(sides) != 2:
+        raise ParameterError(f"at={at!r}: give one name, or a tuple of two, of the input of x and of y")
+    first, second = sides
     question = Question(chosen, canonize=canonize, start=start)
     asked = _Asked(question, xp, memory)
     left, rules, notes = asked.side("x", net, x, first)

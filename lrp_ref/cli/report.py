@@ -115,7 +115,7 @@ def _is_whole(path: Path, question: str) -> bool:
     if path.suffix == ".npz":
         return bool(_results(path, question))
     if path.suffix in COMMENTS:
-        return path.is_file() and path.read_text(encoding="utf-8").endswith(COMMENTS[path.suffix].format(question))
+        return path.is_file() and path.read_bytes().endswith(COMMENTS[path.suffix].format(question).encode())
     from PIL import Image
 
     try:

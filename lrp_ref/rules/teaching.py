@@ -34,9 +34,16 @@ class AllToOne(Universal):
 
     Args:
         index: position in a flattened sample (C order).
+
+    Raises:
+        ParameterError: no whole number, or one that a sample does not have.
     """
 
     index: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.index, bool) or not isinstance(self.index, int):
+            raise ParameterError(f"AllToOne: index must be a whole number, got {self.index!r}")
 
     def run(self, layer: AnyLayer, xs: tuple[Array, ...], relevances: tuple[Array, ...]) -> Redistribution:
         size = math.prod(xs[0].shape[1:])

@@ -485,3 +485,11 @@ def test_what_a_rule_drops_on_one_side_is_weighted_with_what_arrives_on_the_othe
     assert rows == {"similarity": 11, "pairs": 3, "dropped of x": 8}
     both = lrp.explain_pair(net, x, x, composite=lrp.rules.ZPlus()).account
     assert (both.pairs[0], both.both[0], both.residual) == (9, 16, 0)
+
+
+@pytest.mark.parametrize("at", [("a",), ("a", "b", "c"), ()])
+def test_at_names_one_input_or_one_of_each_side(at: Any) -> None:
+    net = Network.sequential([Dense(np.ones((2, 2)))])
+    with pytest.raises(ParameterError, match="give one name, or a tuple of two"):
+        lrp.explain_pair(net, np.ones((1, 2)), np.ones((1, 2)), at=at)
+    assert lrp.explain_pair(net, np.ones((1, 2)), np.ones((1, 2)), at=("input", "input")).similarity.tolist() == [8.0]

@@ -102,7 +102,7 @@ def test_a_file_has_one_sentence_a_line(model: Path) -> None:
 def test_results_that_are_there_are_left_out(model: Path) -> None:
     first = explain(model, "not good", "bad film", "--latex")
     assert first.exit_code == 0
-    (model.parent / "out" / "bad_film.html").write_text("cut off")
+    (model.parent / "out" / "bad_film.html").write_bytes(b"cut off \xff")
     again = explain(model, "not good", "bad film", "--latex", "--skip-existing")
     assert "1 explained, 1 left out" in again.stderr
     assert (model.parent / "out" / "bad_film.html").read_text().endswith(" -->\n")

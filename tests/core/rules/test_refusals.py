@@ -329,6 +329,7 @@ RULE_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         "has no exact value on rationals",
     ),
     ("BetaSmooth", lambda: rules.BetaSmooth(0), ParameterError, "beta must be > 0"),
+    ("AllToOne", lambda: rules.AllToOne("abc"), ParameterError, "index must be a whole number, got 'abc'"),
     (
         "AllToOne",
         lambda: layers.ReLU().relevance_backward(ones(1, 2), ones(1, 2), rules.AllToOne(2)),
