@@ -86,7 +86,10 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     names = options.pop("names")
     _check_options(targets, options)
     sidecar = load_sidecar(model, options["sidecar"])
-    fixed = sizes(model, options["length"])
+    read = has_text(inputs_)  # a length is one of sentences; what stands in an array file says itself how long it is
+    if read and options["length"] is None and sidecar is not None and sidecar.kind == "text":
+        options["length"] = sidecar.length
+    fixed = sizes(model, options["length"] if read else None)
     net = declare(load_network(model, options["output_name"], options["architecture"], **fixed), sidecar)
     if options["float64"] and net.tokens >= {i.name for i in net.inputs}:
         net = net.astype("float64")  # integers do not say in which precision to compute

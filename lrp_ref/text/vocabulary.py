@@ -133,7 +133,7 @@ def from_arrays(path: Path) -> Vocabulary | None:
 
 
 def read_bounded(path: Path) -> bytes:
-    """Return a file of at most 64 MB; its size is looked at before it is read.
+    """Return a file of at most 64 MB; no more than that is read of a larger one.
 
     Raises:
         ModelFormatError: there is no such file, it cannot be read or is larger.

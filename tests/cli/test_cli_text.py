@@ -277,3 +277,13 @@ def test_long_lines_are_passed_over(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(LrpError, match="no sentence in it"):
         list(lines(path))
+
+
+def test_the_length_of_the_sidecar_holds_where_none_is_given(model: Path) -> None:
+    model.with_suffix(".json").write_text(json.dumps({"input": {"kind": "text", "length": 1}}))
+    told = explain(model, "not good")
+    assert told.exit_code == 2
+    assert told.stderr == explain(model, "not good", "--length", 1).stderr
+    assert explain(model, "not good", "--length", 2).exit_code == 0
+    np.save(model.parent / "ids.npy", np.array([[1, 2]]))
+    assert run("explain", model, model.parent / "ids.npy", "-o", model.parent / "out").exit_code == 0
