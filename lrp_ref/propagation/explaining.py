@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..arithmetic import settled
 from ..base.arrays import Array, by_name, convert, like, namespace
 from ..errors import BackendError, GraphError
-from ..fast import threads
 from ..network.inputs import batch_back, batch_first
 from ..network.network import Network
 from . import composites
 from .explanation import Explanation
 from .ledger import Ledger
+from .parts import in_parts
 from .prepare import PreparedNetwork, Question, prepare
 from .start import Difference, Logit, Output, Start, find, start_relevance
 from .targets import indices, is_tuple, some_targets
 from .trace import Trace
 from .walk import back, forward
-from .workload import Divided
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +125,7 @@ def explain(
     target = indices(target, n, shape) if is_tuple(target) else target
     begin = start.settled(n, shape) if isinstance(start, Start) else start
     axis = net.output_axes[place] if net.output_axes else 0
-    whole = _Batch(prepared, target, begin, n, axis, trace).explanation(fed)
+    whole = Batch(prepared, target, begin, n, axis, trace).explanation(fed)
     begun = begin if isinstance(begin, Start) else whole.start_relevance
     again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
     how = repr(start) if isinstance(start, Start) else whole.start
@@ -182,7 +179,7 @@ def as_given(e: Explanation, net: Network, place: int = 0) -> Explanation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Batch:
+class Batch:
     """What is asked of all samples, of which a few at a time are explained.
 
     Attributes:
@@ -202,18 +199,7 @@ class _Batch:
 
     def explanation(self, fed: Mapping[str, Array]) -> Explanation:
         """Explain all samples, in parts that threads may take; all arrays have the batch in front."""
-
-        def some(cut: slice) -> Explanation:
-            few = {name: a[cut] for name, a in fed.items()}
-            with settled(*few.values()):
-                return self.explained(few, cut)
-
-        n, divided = max(self.samples, 1), self.prepared.divided(fed, whole=self.keep)
-        several = divided in (Divided.SAMPLES, Divided.LAYERS)
-        with nullcontext() if divided is Divided.PRODUCTS else threads.together(*fed.values(), several=several):
-            members = threads.members() if divided is Divided.SAMPLES else 1
-            count = n if self.keep else self.prepared.samples(fed, members)
-            parts = threads.collect([slice(first, first + count) for first in range(0, n, count)], some)
+        parts = in_parts(self.prepared, fed, self.explained, whole=self.keep)
         if len(parts) == 1:
             return parts[0]
         xp = namespace(parts[0].output)
