@@ -1,0 +1,17 @@
+"""The methods that are set beside LRP, each on the same network, the same score and the same pictures.
+
+``lrp.attribute(net, x, "integrated_gradients", …)`` asks for any of them; ``METHODS`` lists their names.
+"""
+
+from .attributing import attribute, find
+from .attribution import Attribution
+from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
+from .method import Made, Method
+from .names import METHODS
+from .relevance import LRP
+from .scored import Block, Scored
+
+__all__ = [
+    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "Gradient", "GradientTimesInput", "GuidedBackprop", "Made",
+    "Method", "Scored", "Sensitivity", "attribute", "find",
+]  # fmt: skip
