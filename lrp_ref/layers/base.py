@@ -16,7 +16,7 @@ from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..rules.cells import Recurrent
 from ..rules.edits import ONES, ZERO, Edit
-from ..rules.rule import AnyRule, Group, Redistribution, Rule, Run, Universal
+from ..rules.rule import AnyRule, Group, Redistribution, Rule, Run, Seen, Universal
 from ..rules.share import NOTHING, Given, share
 from .promises import Promises
 
@@ -174,9 +174,7 @@ class Layer(Value):
         if isinstance(rule, Universal):
             if given is NOTHING:  # in a walk they fit
                 self._require_shapes(relevances, xs, "relevance")
-            return (
-                rule.run(self, xs, relevances) if given.z is None else rule.from_output(self, xs, relevances, given.z)
-            )
+            return rule.compared(self, Seen(xs, given.z), given.reference, relevances)
         if isinstance(self, Linear):
             given = replace(given, z=self.forward(*xs)) if given.z is None else given
             return self.shared(xs, relevances, rule, given)

@@ -188,6 +188,7 @@ class Batch:
         samples: their number.
         axis: of the network's output, in the layout of the file, that counts the samples.
         keep: whether all values and relevances are kept.
+        reference: inputs by name (N, ...) that the samples are compared with, for rules that look at them.
     """
 
     prepared: PreparedNetwork
@@ -196,10 +197,12 @@ class Batch:
     samples: int
     axis: int | None
     keep: bool
+    reference: Mapping[str, Array] | None = None
 
     def explanation(self, fed: Mapping[str, Array]) -> Explanation:
         """Explain all samples, in parts that threads may take; all arrays have the batch in front."""
-        parts = in_parts(self.prepared, fed, self.explained, whole=self.keep)
+        walks = 1 if self.reference is None else 2
+        parts = in_parts(self.prepared, fed, self.explained, whole=self.keep, walks=walks)
         if len(parts) == 1:
             return parts[0]
         xp = namespace(parts[0].output)
@@ -214,7 +217,10 @@ class Batch:
         chance = prepared.probability(values)
         target = some_targets(self.target, cut, self.samples)
         begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
-        relevance, rows = back(prepared, values, {name: begin}, tapes, keep=self.keep)
+        reference = None
+        if self.reference is not None:
+            reference, _ = forward(prepared, {key: a[cut] for key, a in self.reference.items()}, keep=self.keep)
+        relevance, rows = back(prepared, values, {name: begin}, tapes, keep=self.keep, reference=reference)
         received = {
             key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
             for key, array in fed.items()

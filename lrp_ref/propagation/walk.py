@@ -9,7 +9,7 @@ from ..base.arrays import Array, namespace, require_finite, sample_sum, unwarned
 from ..errors import LrpError, NonFiniteError, UndecidedError
 from ..layers import Linear
 from ..network.network import located, value_name
-from ..rules.rule import Redistribution
+from ..rules.rule import Redistribution, Seen
 from ..rules.share import Given
 from . import composites
 from .ledger import Row
@@ -33,7 +33,13 @@ def forward(prepared: PreparedNetwork, fed: Mapping[str, Array], *, keep: bool) 
 
 
 def back(
-    prepared: PreparedNetwork, values: Values, relevance: Values, tapes: dict[str, Any], *, keep: bool
+    prepared: PreparedNetwork,
+    values: Values,
+    relevance: Values,
+    tapes: dict[str, Any],
+    *,
+    keep: bool,
+    reference: Values | None = None,
 ) -> tuple[Values, list[Row]]:
     """Hand the relevance from node to node, last to first.
 
@@ -43,11 +49,12 @@ def back(
         relevance: what starts, by name of the value.
         tapes: what the forward pass left, by name of the node; it is used up.
         keep: whether values and relevances stay until the end; otherwise they are freed on the way.
+        reference: the values of the input that the samples are compared with, for rules that look at it.
 
     Returns:
         The relevance by name, in the order of the walk, and the rows of the ledger.
     """
-    way = _Back(prepared, values, relevance, keep)
+    way = _Back(prepared, values, relevance, keep, reference)
     for step in reversed(prepared.steps):
         names = way.outputs(step)
         if any(name in relevance for name in names):
@@ -64,21 +71,36 @@ def back(
 class _Back:
     """The way back so far: what is left of the values, the relevance by name with its sums, and the ledger's rows."""
 
-    def __init__(self, prepared: PreparedNetwork, values: Values, relevance: Values, keep: bool) -> None:
-        self.prepared, self.values, self.relevance = prepared, values, relevance
+    def __init__(
+        self, prepared: PreparedNetwork, values: Values, relevance: Values, keep: bool, reference: Values | None
+    ) -> None:
+        self.prepared, self.values, self.relevance, self.reference = prepared, values, relevance, reference
         self.nodes = {step.node.name: step.node for step in prepared.steps}
         self.stand_ins = {} if keep else {s.node.name: s.stand_in for s in prepared.steps if s.stand_in}
         self.needed = set(self.stand_ins.values())
         self.sums = {name: sample_sum(r) for name, r in relevance.items()}
         self.rows: list[Row] = []
 
-    def value(self, name: str) -> Array:
-        """Return a value, or what stands for it; what was not kept is made again."""
+    def value(self, name: str, values: Values | None = None) -> Array:
+        """Return a value, or what stands for it; what was not kept is made again.
+
+        Args:
+            name: of the value.
+            values: those of the samples, unless others are given.
+        """
+        values = self.values if values is None else values
         name = self.stand_ins.get(name, name)
-        if name not in self.values:
+        if name not in values:
             node = self.nodes[name]
-            self.values[name] = node.layer.forward(*(self.value(n) for n in node.inputs))
-        return self.values[name]
+            values[name] = node.layer.forward(*(self.value(n, values) for n in node.inputs))
+        return values[name]
+
+    def seen(self, step: Step, names: list[str]) -> Seen | None:
+        """Return what a node reads and makes of the reference; None where there is none."""
+        if self.reference is None:
+            return None
+        xs = tuple(self.value(name, self.reference) for name in step.node.inputs)
+        return Seen(xs, _one(tuple(self.value(name, self.reference) for name in names)))
 
     def outputs(self, step: Step) -> list[str]:
         """Return the names of a node's outputs."""
@@ -93,6 +115,8 @@ class _Back:
             self.relevance.pop(name, None)
             if name not in self.needed:
                 self.values.pop(self.stand_ins.get(name, name), None)
+                if self.reference is not None:
+                    self.reference.pop(self.stand_ins.get(name, name), None)
 
     def take(self, step: Step, names: list[str], tape: Any) -> None:
         """Redistribute the relevance of a node's outputs, add it to its inputs, and append the ledger's row."""
@@ -106,7 +130,8 @@ class _Back:
         )
         try:
             with unwarned():
-                shared = _redistributed(step, xs, arrived, Given(_one(made), step.ready, tape)).only(takes)
+                given = Given(_one(made), step.ready, tape, self.seen(step, names))
+                shared = _redistributed(step, xs, arrived, given).only(takes)
                 received = self._received(names, shared)
             for part, total in zip(shared.relevances, received, strict=True):
                 require_finite(part, "the relevance of its input", total=total)
