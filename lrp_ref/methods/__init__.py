@@ -9,9 +9,10 @@ from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, S
 from .method import Made, Method
 from .names import METHODS
 from .relevance import LRP
+from .rescale import DeepLift
 from .scored import Block, Scored
 
 __all__ = [
-    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "Gradient", "GradientTimesInput", "GuidedBackprop", "Made",
+    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "DeepLift", "Gradient", "GradientTimesInput", "GuidedBackprop", "Made",
     "Method", "Scored", "Sensitivity", "attribute", "find",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
 from .relevance import LRP
+from .rescale import DeepLift
 
 _ALL: tuple[type[Method], ...] = (
     Gradient,
@@ -12,6 +13,7 @@ _ALL: tuple[type[Method], ...] = (
     GradientTimesInput,
     GuidedBackprop,
     Deconvnet,
+    DeepLift,
     LRP,
 )
 

@@ -191,12 +191,26 @@ class Scored:
         found = self.explained(variants, block, composite).relevance
         return {name: found[name].reshape(*block.shape, *found[name].shape[1:]) for name in variants}
 
-    def explained(self, variants: Mapping[str, Array], block: Block, composite: Any = "gradient") -> Explanation:
-        """Return the explanation of the variants (n·s, ...) of a block that starts with the coefficients c."""
+    def explained(
+        self,
+        variants: Mapping[str, Array],
+        block: Block,
+        composite: Any = "gradient",
+        reference: Mapping[str, Array] | None = None,
+    ) -> Explanation:
+        """Return the explanation of the variants (n·s, ...) of a block that starts with the coefficients c.
+
+        Args:
+            variants: by name of the input (n, s, ...).
+            block: which samples they are of.
+            composite: another backward pass with the same forward one.
+            reference: of each variant, by name (n, s, ...), for rules that look at one.
+        """
         fed = self._flat(variants, block)
         prepared = prepare(self.net, fed, Question(composite, *self._asked))
         start = self._repeated(self.coefficients, block)
-        return Batch(prepared, None, start, len(start), 0, False).explanation(fed)
+        beside = None if reference is None else self._flat(reference, block)
+        return Batch(prepared, None, start, len(start), 0, False, reference=beside).explanation(fed)
 
     def values(self, variants: Mapping[str, Array], block: Block) -> Array:
         """Return f (n, s) of the variants (n, s, ...) of a block."""

@@ -2,13 +2,14 @@
 
 ``linear`` has the rules for dense, convolution and all other linear layers, which :func:`lrp_ref.rules.share.share`
 executes; ``universal`` those for any layer; ``cells`` those of products and recurrent cells, ``local_response`` those
-of local response normalisation, ``scan`` those of selective scans; ``teaching`` examples of what a decomposition may
-look like.
+of local response normalisation, ``scan`` those of selective scans, ``rescale`` the one that looks at a reference;
+``teaching`` examples of what a decomposition may look like.
 """
 
 from .cells import Product, Recurrent
 from .linear import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, WSquare, ZBox, ZPlus
 from .local_response import ResponseNorm
+from .rescale import Rescale
 from .rule import AnyRule, Rule, Universal
 from .scan import Selection
 from .teaching import AllToOne, Natural, Uniform
@@ -18,7 +19,7 @@ RULES: dict[str, type[AnyRule]] = {
     rule.__name__: rule
     for rule in (
         AllToOne, AlphaBeta, BetaSmooth, Deconv, Epsilon, Flat, Gamma, GeneralizedGamma, Gradient, Guided, LRP0,
-        Natural, Pass, Product, Recurrent, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
+        Natural, Pass, Product, Recurrent, Rescale, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
     )
 }  # fmt: skip
 
@@ -40,6 +41,7 @@ __all__ = [
     "Pass",
     "Product",
     "Recurrent",
+    "Rescale",
     "ResponseNorm",
     "Rule",
     "Selection",

@@ -20,6 +20,19 @@ from .groups import Run as Run
 from .groups import require_bias_policy
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a node reads and makes: of the samples, or of the reference that they are compared with.
+
+    Attributes:
+        xs: its operands, (N, ...) each.
+        z: its output, a tuple for several.
+    """
+
+    xs: tuple[Array, ...]
+    z: Any
+
+
 class AnyLayer(Protocol):
     """What a layer needs so that a rule for any layer can run on it."""
 
@@ -35,6 +48,9 @@ class AnyLayer(Protocol):
 
     def pull_at(self, xs: tuple[Array, ...], z: Any, g: Any) -> tuple[Array, ...]:
         """Return the same where the output z is at hand."""
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Any) -> tuple[Array, ...]:
+        """Return what the rescale rule makes of multipliers of the outputs, one array per operand."""
 
 
 class LinearMap(Protocol):
@@ -98,19 +114,6 @@ class AnyRule(Value):
     def formula(self) -> str:
         """Return the rule's formula as text."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What a node reads and makes: of the samples, or of the reference that they are compared with.
-
-    Attributes:
-        xs: its operands, (N, ...) each.
-        z: its output, a tuple for several.
-    """
-
-    xs: tuple[Array, ...]
-    z: Any
 
 
 class Universal(AnyRule):
