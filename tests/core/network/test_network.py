@@ -405,9 +405,8 @@ def test_to_numpy_returns_the_same_arrays() -> None:
 
 
 def test_what_is_since_a_value_makes_of_it_what_the_network_does() -> None:
-    net, left, right = branches()
-    fed, names = net.feed({"left": left, "right": right}), [n.name for n in net.nodes]
-    net = net.batch_first()
+    net, _, _ = branches()
+    fed, names = {"left": draw(4, 3), "right": draw(4, 3)}, [n.name for n in net.nodes]
     whole = net.values(fed)
     for name in names:
         if name in net.outputs:
