@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
     from .loaders import load, save
-    from .methods import Attribution, attribute
+    from .methods import Attribution, attribute, concept_relevance
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .network.joining import join
@@ -61,7 +61,7 @@ else:
         "bilrp": ("PairExplanation", "explain_pair"),
         "exact": ("Certificate", "certify"),
         "loaders": ("load", "save"),
-        "methods": ("Attribution", "attribute"),
+        "methods": ("Attribution", "attribute", "concept_relevance"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
@@ -100,7 +100,7 @@ __all__ = [
     "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
     "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
     "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "edits", "errors", "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance",
+    "concept_relevance", "edits", "errors", "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance",
     "loaders", "messages", "methods", "order", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor",
     "text", "vectors",
 ]  # fmt: skip
