@@ -8,10 +8,11 @@ from .attribution import Attribution
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Made, Method
 from .names import METHODS
+from .occlude import Occlusion
 from .relevance import LRP
 from .scored import Block, Scored
 
 __all__ = [
     "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "Gradient", "GradientTimesInput", "GuidedBackprop", "Made",
-    "Method", "Scored", "Sensitivity", "attribute", "find",
+    "Method", "Occlusion", "Scored", "Sensitivity", "attribute", "find",
 ]  # fmt: skip

@@ -116,12 +116,14 @@ def _as_given(scored: Scored, method: Method, made: Made, net: Network) -> Attri
     """Return what a method made, in the layout of the network's arrays."""
     place = scored.question.output
     axis = net.output_axes[place] if net.output_axes else 0
-    places = {i.name: i.batch_axis for i in net.inputs if i.name in made.relevance}
+    laid = {i.name: i.batch_axis for i in net.inputs}
+    places = {name: laid.get(name, 0) for name in made.relevance}  # a value inside the network has its batch in front
     parts = {name: batch_back(made.relevance[name], batch) for name, batch in places.items()}
+    inputs = len(net.inputs) > 1 and all(name in laid for name in parts)
     none = _nothing(scored) if made.explained is None else made.explained
     return Attribution(
         output=batch_back(scored.output, axis),
-        relevance=parts if len(net.inputs) > 1 else next(iter(parts.values())),
+        relevance=parts if inputs else next(iter(parts.values())),
         method=method,
         explained=none,
         target=scored.target,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
+from .occlude import Occlusion
 from .relevance import LRP
 
 _ALL: tuple[type[Method], ...] = (
@@ -12,6 +13,7 @@ _ALL: tuple[type[Method], ...] = (
     GradientTimesInput,
     GuidedBackprop,
     Deconvnet,
+    Occlusion,
     LRP,
 )
 
