@@ -135,7 +135,7 @@ class Occlusion(Method):
             start = sample_sum(scored.coefficients).reshape(n, 1)
             return {name: xp.broadcast_to(start, array.shape) for name, array in found.items()}
         score = scored.score
-        for block in scored.blocks(total):
+        for block in scored.blocks(total, back=False):
             for name, part in _parts(block, inputs):
                 values = scored.values({name: inputs[name].variants(part, self.keeps)}, part)
                 if self.measure == "difference":
