@@ -5,14 +5,20 @@
 
 from .attributing import attribute, find
 from .attribution import Attribution
+from .calls import cam, grad_cam, guided_grad_cam, hirescam
+from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
+from .dialects import DIALECTS
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Made, Method
 from .names import METHODS
 from .occlude import Occlusion
 from .relevance import LRP
 from .scored import Block, Scored
+from .units import ReplaceUnits
+from .upsampling import upsampled
 
 __all__ = [
-    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "Gradient", "GradientTimesInput", "GuidedBackprop", "Made",
-    "Method", "Occlusion", "Scored", "Sensitivity", "attribute", "find",
+    "CAM", "DIALECTS", "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "GradCAM", "Gradient",
+    "GradientTimesInput", "GuidedBackprop", "GuidedGradCAM", "HiResCAM", "Made", "Method", "Occlusion", "ReplaceUnits",
+    "Scored", "Sensitivity", "attribute", "cam", "find", "grad_cam", "guided_grad_cam", "hirescam", "upsampled",
 ]  # fmt: skip

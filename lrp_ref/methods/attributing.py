@@ -90,7 +90,7 @@ def find(method: Any, parameters: dict[str, Any] | None = None) -> Method:
         >>> find("sensitivity", {"power": 1}), find("epsilon_plus")
         (Sensitivity(power=1), LRP(composite='epsilon_plus'))
     """
-    given = {key: value for key, value in (parameters or {}).items() if value is not None}
+    given = dict(parameters or {})
     if isinstance(method, str) and method in METHODS:
         kind = METHODS[method]
         known = [f.name for f in dataclasses.fields(kind) if f.init]
@@ -101,6 +101,7 @@ def find(method: Any, parameters: dict[str, Any] | None = None) -> Method:
         return kind(**given)
     if isinstance(method, str) and method not in PRESETS:
         raise unknown("method", method, [*METHODS, *PRESETS])
+    given = {key: value for key, value in given.items() if value is not None}  # as of explain: None is not given
     if isinstance(method, str) and not given:
         return LRP(method)
     if isinstance(method, str | Composite | AnyRule | list):

@@ -60,7 +60,7 @@ def filled(scored: Scored, name: str, fill: Any, axes: Axes, patch: Any, seed: i
     x = scored.fed[name]
     if isinstance(fill, tuple) and fill and isinstance(fill[0], tuple) and isinstance(fill[0][0], str):
         named = dict(fill)
-        scored.like_x({key: 0 for key in named}, "fill")  # raises where there is no such input
+        scored.like_x(dict.fromkeys(named, 0), "fill")  # raises where there is no such input
         fill = named.get(name, 0)
     if isinstance(fill, str):
         made = {"channel_mean": channel_mean, "sample_mean": sample_mean}

@@ -49,7 +49,9 @@ class Inside:
             values = _values(scored, (at, *beside))
             value = values[at]
             if value.ndim < 1 or len(value) != len(scored):
-                raise ShapeError(f"value '{at}' of shape {value.shape} is the same for all samples: name one that is not")
+                raise ShapeError(
+                    f"value '{at}' of shape {value.shape} is the same for all samples: name one that is not"
+                )
             part = net.since((at, *beside))
             fed = {i.name: values[i.name] if i.name in values else scored.fed[i.name] for i in part.inputs}
             question = Question("gradient", canonize=False, start="output")

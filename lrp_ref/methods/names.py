@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
 from .occlude import Occlusion
 from .relevance import LRP
+from .units import ReplaceUnits
 
 _ALL: tuple[type[Method], ...] = (
     Gradient,
@@ -14,6 +16,11 @@ _ALL: tuple[type[Method], ...] = (
     GuidedBackprop,
     Deconvnet,
     Occlusion,
+    ReplaceUnits,
+    CAM,
+    GradCAM,
+    HiResCAM,
+    GuidedGradCAM,
     LRP,
 )
 

@@ -172,7 +172,9 @@ class Scored:
             back: whether the way back is gone too; a forward pass alone keeps only the values that are still read.
         """
         n, total = len(self), len(self) * steps
-        one = max(self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize // (1 if back else FORWARD_PART), 1)
+        one = max(
+            self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize // (1 if back else FORWARD_PART), 1
+        )
         fit = max(1, min(WORKING_BYTES // one, max(n, DIVIDED_BYTES // one)))
         rows = max(1, min(n, fit))
         together = max(1, fit // rows)

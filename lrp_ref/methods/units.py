@@ -84,7 +84,9 @@ class ReplaceUnits(Method):
             unit = xp.arange(block.steps.start, block.steps.stop).reshape(-1, 1) == xp.arange(count)
             taken = unit.reshape(1, block.shape[1], *shape)
             variants = xp.where(taken, stands[block.rows][:, None], value[block.rows][:, None])
-            found[block.rows, block.steps] = score[block.rows].reshape(-1, 1) - above.values({inside.at: variants}, block)
+            found[block.rows, block.steps] = score[block.rows].reshape(-1, 1) - above.values(
+                {inside.at: variants}, block
+            )
         return found.reshape(value.shape)
 
     def _stands(self, inside: Inside) -> Array:
@@ -94,8 +96,8 @@ class ReplaceUnits(Method):
         if isinstance(self.by, str):
             if self.by == "channel_mean" and axes.channels is None:
                 raise ShapeError(
-                    f"replace_units: the units of '{inside.at}', of shape {value.shape}, are channels without positions, "
-                    "each of which is its own mean: give by='sample_mean'"
+                    f"replace_units: the units of '{inside.at}', of shape {value.shape}, are channels without "
+                    "positions, each of which is its own mean: give by='sample_mean'"
                 )
             made = sample_mean if self.by == "sample_mean" else channel_mean
             return xp.broadcast_to(made(value, axes), value.shape)
