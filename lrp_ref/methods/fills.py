@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arithmetic import no_exact_value
-from ..base.arrays import Array, like, namespace
-from ..base.frozen import frozen, is_array
+from ..base.arrays import Array, like, namespace, to_numpy
+from ..base.frozen import frozen, is_array, real
 from ..errors import ParameterError, ShapeError, unknown
 from .positions import Axes
 from .windows import Windows
@@ -34,11 +34,29 @@ def settled_fill(fill: Any, what: str) -> Any:
         if fill not in FILLS:
             raise unknown(f"{what} fill", fill, FILLS)
         return fill
-    value = frozen(fill)
-    if not is_array(value) and np.asarray(value).dtype.kind not in "biufO":
-        raise ParameterError(
-            f"{what}: fill={fill!r}: give a number, one per channel, an array like x, or {', '.join(map(repr, FILLS))}"
-        )
+    return numbers_of(f"{what}: fill", fill, ", ".join(("one per channel", "an array like x", *map(repr, FILLS))))
+
+
+def numbers_of(what: str, given: Any, others: str) -> Any:
+    """Return finite numbers that nobody can write into: a number, a list or an array.
+
+    Args:
+        what: they are, for the message.
+        given: the numbers.
+        others: what may be given instead of a number.
+
+    Raises:
+        ParameterError: something else, NaN or infinity.
+    """
+    value = frozen(given)
+    numbers = to_numpy(value) if is_array(value) else np.asarray(value)
+    try:
+        exact = numbers.dtype == object and all(real(what, number) is not None for number in numbers.flat)
+        finite = exact or (numbers.dtype.kind in "biuf" and bool(np.isfinite(numbers).all()))
+    except ParameterError:
+        finite = False
+    if not finite:
+        raise ParameterError(f"{what}={given!r}: give a finite number, or {others}")
     return value
 
 

@@ -6,12 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..base.arrays import Array, like, namespace
-from ..base.frozen import frozen, is_array
-from ..errors import ParameterError, ShapeError, unknown
-from .fills import channel_mean, sample_mean
+from ..errors import ShapeError, unknown
+from .fills import channel_mean, numbers_of, sample_mean
 from .inside import Inside
 from .method import Made, Method
 from .positions import Axes
@@ -60,12 +57,8 @@ class ReplaceUnits(Method):
             if self.by not in MEANS:
                 raise unknown("by of replace_units", self.by, MEANS)
             return
-        object.__setattr__(self, "by", frozen(self.by))
-        if self.by is None or (not is_array(self.by) and np.asarray(self.by).dtype.kind not in "biufO"):
-            raise ParameterError(
-                f"replace_units: by={self.by!r}: give 'sample_mean', 'channel_mean', a number, or an array like the "
-                "layer"
-            )
+        others = "'sample_mean', 'channel_mean', or an array like the layer"
+        object.__setattr__(self, "by", numbers_of("replace_units: by", self.by, others))
 
     def run(self, scored: Scored) -> Made:
         names = list(scored.movable) if self.at is None else [self.at]
