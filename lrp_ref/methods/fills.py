@@ -49,11 +49,11 @@ def numbers_of(what: str, given: Any, others: str) -> Any:
         ParameterError: something else, NaN or infinity.
     """
     value = frozen(given)
-    numbers = to_numpy(value) if is_array(value) else np.asarray(value)
     try:
+        numbers = to_numpy(value) if is_array(value) else np.asarray(value)
         exact = numbers.dtype == object and all(real(what, number) is not None for number in numbers.flat)
         finite = exact or (numbers.dtype.kind in "biuf" and bool(np.isfinite(numbers).all()))
-    except ParameterError:
+    except ValueError:  # a list of lists of several lengths is no array
         finite = False
     if not finite:
         raise ParameterError(f"{what}={given!r}: give a finite number, or {others}")

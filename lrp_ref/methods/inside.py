@@ -37,13 +37,13 @@ class Inside:
 
         Raises:
             ParameterError: no such value, or one that no path to the output leads through.
-            UnsupportedError: a value of integers.
+            UnsupportedError: a value of integers, or one of several outputs of a node that are read together.
             ShapeError: one that does not have the batch in front.
         """
         net = scored.prepared.net
         require_value(at, net, scored.net)
         if at in scored.fed:
-            value, above = scored.fed[at], scored
+            value, part_above = scored.fed[at], scored
         else:
             beside = around(net, at)
             values = _values(scored, (at, *beside))
@@ -52,14 +52,14 @@ class Inside:
                 raise ShapeError(
                     f"value '{at}' of shape {value.shape} is the same for all samples: name one that is not"
                 )
-            part = net.since((at, *beside))
+            part = _since(net, at, beside)
             fed = {i.name: values[i.name] if i.name in values else scored.fed[i.name] for i in part.inputs}
             question = Question("gradient", canonize=False, start="output")
             ready = prepare(part, fed, question)
-            above = replace(scored, net=part, fed=fed, question=question, prepared=ready, done=[0, 0])
+            part_above = replace(scored, net=part, fed=fed, question=question, prepared=ready, done=[0, 0])
         if not is_float(value):
             raise UnsupportedError(f"value '{at}' holds integers: name one of real numbers, above it")
-        return Inside(at, value, above)
+        return Inside(at, value, part_above)
 
 
 def require_value(at: str, net: Network, whole: Network) -> None:
@@ -85,12 +85,10 @@ def require_value(at: str, net: Network, whole: Network) -> None:
                 f"softmax left out: name '{below}', or give canonize=False"
             )
         raise unknown("value at=", at, [i.name for i in net.inputs] + [n.name for n in net.nodes])
-    try:
-        net.since(at)
-    except GraphError as error:
+    if owner(net.outputs[0], names) not in above(net, at):
         raise ParameterError(
             f"at='{at}': no node between it and output '{net.outputs[0]}': name a value that the output is made of"
-        ) from error
+        )
 
 
 def around(net: Network, at: str) -> tuple[str, ...]:
@@ -105,13 +103,31 @@ def around(net: Network, at: str) -> tuple[str, ...]:
         ('a',)
     """
     known = {n.name for n in net.nodes} | {i.name for i in net.inputs}
-    depends, beside = {at}, dict[str, None]()
-    for node in net.since(at).nodes:
-        reads = [name == at or owner(name, known) in depends for name in node.inputs]
-        if any(reads):
-            depends.add(node.name)
-            beside |= {name: None for name, read in zip(node.inputs, reads, strict=True) if not read}
-    return tuple(name for name in beside if owner(name, known) not in depends)
+    depends, beside = above(net, at), dict[str, None]()
+    for node in net.nodes:
+        if node.name in depends:
+            beside |= {name: None for name in node.inputs if name != at and owner(name, known) not in depends}
+    return tuple(beside)
+
+
+def above(net: Network, at: str) -> set[str]:
+    """Return the names of the nodes whose values depend on the value ``at``."""
+    known = {n.name for n in net.nodes} | {i.name for i in net.inputs}
+    found = set[str]()
+    for node in net.nodes:
+        if any(name == at or owner(name, known) in found for name in node.inputs):
+            found.add(node.name)
+    return found
+
+
+def _since(net: Network, at: str, beside: tuple[str, ...]) -> Network:
+    """Return the part of the network above a value, in which what is read beside it is an input too."""
+    try:
+        return net.since((at, *beside))
+    except GraphError as error:
+        raise UnsupportedError(
+            f"at='{at}' is one of several outputs of a node, which are read beside each other: name a value above it"
+        ) from error
 
 
 def _values(scored: Scored, names: tuple[str, ...]) -> Mapping[str, Array]:
