@@ -142,4 +142,4 @@ def _nothing(scored: Scored) -> Array:
     """Return NaN for every sample: a sum that nobody promised."""
     out = scored.output
     dtype = out.dtype if out.dtype.kind == "f" else float
-    return namespace(out).full(len(out), float("nan"), dtype=dtype)
+    return namespace(out).zeros(len(out), dtype=dtype) + float("nan")

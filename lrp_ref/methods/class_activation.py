@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..base.arrays import Array, like, namespace
+from ..base.arrays import Array, like, namespace, sample_sum, to_numpy
 from ..errors import ParameterError
 from .gradient import backward
 from .maps import Maps, require_mean_then_linear
@@ -214,7 +214,7 @@ def _grad_cam(maps: Maps, upsample: str | None, *, relu: bool) -> tuple[str, Arr
 
 def _empty(found: Array) -> tuple[str, ...]:
     """Return a note of samples whose map is nowhere positive, so that ReLU leaves nothing of it."""
-    count = sum(not bool((one > 0).any()) for one in found)
+    count = int((to_numpy(sample_sum(found > 0)) == 0).sum())
     return (f"the map of {count} of {len(found)} samples is nowhere positive, and 0 after ReLU",) if count else ()
 
 
