@@ -46,7 +46,7 @@ class Inside:
             value, part_above = scored.fed[at], scored
         else:
             beside = around(net, at)
-            values = _values(scored, (at, *beside))
+            values = values_of(scored, (at, *beside))
             value = values[at]
             if value.ndim < 1 or len(value) != len(scored):
                 raise ShapeError(
@@ -130,10 +130,12 @@ def _since(net: Network, at: str, beside: tuple[str, ...]) -> Network:
         ) from error
 
 
-def _values(scored: Scored, names: tuple[str, ...]) -> Mapping[str, Array]:
+def values_of(scored: Scored, names: tuple[str, ...]) -> Mapping[str, Array]:
     """Return the named values of the samples (N, ...)."""
     net, found = scored.prepared.net, {name: scored.fed[name] for name in names if name in scored.fed}
     wanted = tuple(name for name in names if name not in found)
+    if not wanted:
+        return found
     below = net.until(wanted)
 
     def forward(few: dict[str, Array], cut: slice) -> dict[str, Array]:

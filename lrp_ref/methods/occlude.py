@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..base.arrays import Array, namespace, sample_sum
 from ..errors import ParameterError, unknown
 from .fills import filled, settled_fill
+from .local import Local
 from .method import Made, Method
 from .positions import CHANNELS, Axes, require_axis
 from .scored import Block, Scored
@@ -134,14 +135,27 @@ class Occlusion(Method):
         if self.measure == "start":
             start = sample_sum(scored.coefficients).reshape(n, 1)
             return {name: xp.broadcast_to(start, array.shape) for name, array in found.items()}
-        score = scored.score
+        score, local = scored.score, dict[str, Local | None]()
+        rows = slice(0, 0)
         for block in scored.blocks(total, back=False):
+            if block.rows != rows:
+                rows = block.rows
+                local = {name: self._local(scored.some(rows), name, one) for name, one in inputs.items()}
             for name, part in _parts(block, inputs):
-                values = scored.values({name: inputs[name].variants(part, self.keeps)}, part)
+                shared = local.get(name)
+                if shared is None:
+                    values = scored.values({name: inputs[name].variants(part, self.keeps)}, part)
+                else:
+                    values = shared.values(inputs[name].fill[rows], Block(slice(0, part.shape[0]), part.steps))
                 if self.measure == "difference":
                     values = score[part.rows].reshape(-1, 1) - values
                 found[name][part.rows, part.steps] = values
         return found
+
+    def _local(self, some: Scored, name: str, one: _Input) -> Local | None:
+        """Return what lets the windows share the work outside their reach; None where they cannot."""
+        boxes = self.keeps == "rest" and self.border == "cut" and one.axes.channels == 0 and len(some) > 0
+        return Local.of(some, name, one.windows) if boxes else None
 
 
 @dataclass(frozen=True, eq=False)

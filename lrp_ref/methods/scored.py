@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base.arrays import Array, is_float, like, namespace, sample_dot
@@ -159,6 +159,18 @@ class Scored:
                 )
             found[name] = namespace(x).broadcast_to(given, x.shape)
         return found
+
+    def some(self, rows: slice) -> Scored:
+        """Return the score of some of the samples."""
+        return replace(
+            self,
+            fed={name: a[rows] for name, a in self.fed.items()},
+            output=self.output[rows],
+            coefficients=self.coefficients[rows],
+            target=self.target[rows],
+            against=None if self.against is None else self.against[rows],
+            done=[0, 0],
+        )
 
     # -- their variants -----------------------------------------------------------------------------------------
 
