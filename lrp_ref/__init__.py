@@ -100,7 +100,7 @@ __all__ = [
     "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
     "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
     "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "concept_relevance", "edits", "errors", "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance",
-    "loaders", "messages", "methods", "order", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor",
-    "text", "vectors",
+    "concept_relevance", "edits", "errors", "explain", "explain_pair", "first", "heatmap", "join", "layers", "load",
+    "load_relevance", "loaders", "messages", "methods", "order", "plain", "root_point", "rules", "save", "start",
+    "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

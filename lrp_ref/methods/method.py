@@ -18,7 +18,7 @@ class Made:
     """What a method makes of N samples; all arrays have the batch in front.
 
     Attributes:
-        relevance: by name of the input (N, ...).
+        relevance: by name of the input (N, ...), or of one value inside the network.
         explained: what the relevance of each sample should sum to (N,); None where the method promises no sum.
         found: what else it found, per sample (N, ...), by name: a root, its distance.
         notes: what has to be known to read the relevance, a sentence each.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
+from .occlude import Occlusion
 from .relevance import LRP
 from .rescale import DeepLift
+from .units import ReplaceUnits
 
 _ALL: tuple[type[Method], ...] = (
     Gradient,
@@ -14,6 +17,12 @@ _ALL: tuple[type[Method], ...] = (
     GuidedBackprop,
     Deconvnet,
     DeepLift,
+    Occlusion,
+    ReplaceUnits,
+    CAM,
+    GradCAM,
+    HiResCAM,
+    GuidedGradCAM,
     LRP,
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base.arrays import Array, is_float, like, namespace, sample_dot
@@ -17,6 +17,7 @@ from ..propagation.start import STARTS, Difference, OneHot, start_relevance
 from ..propagation.workload import DIVIDED_BYTES, WORKING_BYTES
 
 STARTED = ("logit", "output")
+FORWARD_PART = 4  # a forward pass alone keeps no more than this part of the values of an explanation, in most networks
 Progress = Callable[[int, int], object]
 
 
@@ -159,15 +160,33 @@ class Scored:
             found[name] = namespace(x).broadcast_to(given, x.shape)
         return found
 
+    def some(self, rows: slice) -> Scored:
+        """Return the score of some of the samples."""
+        return replace(
+            self,
+            fed={name: a[rows] for name, a in self.fed.items()},
+            output=self.output[rows],
+            coefficients=self.coefficients[rows],
+            target=self.target[rows],
+            against=None if self.against is None else self.against[rows],
+            done=[0, 0],
+        )
+
     # -- their variants -----------------------------------------------------------------------------------------
 
-    def blocks(self, steps: int) -> Iterator[Block]:
+    def blocks(self, steps: int, *, back: bool = True) -> Iterator[Block]:
         """Go through ``steps`` variants of every sample, as many at a time as fit into the memory of an explanation.
 
         A block has all samples that fit, in one variant, or all N samples in several.
+
+        Args:
+            steps: variants.
+            back: whether the way back is gone too; a forward pass alone keeps only the values that are still read.
         """
         n, total = len(self), len(self) * steps
-        one = max(self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize, 1)
+        one = max(
+            self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize // (1 if back else FORWARD_PART), 1
+        )
         fit = max(1, min(WORKING_BYTES // one, max(n, DIVIDED_BYTES // one)))
         rows = max(1, min(n, fit))
         together = max(1, fit // rows)
