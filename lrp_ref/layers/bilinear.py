@@ -50,7 +50,7 @@ class Bilinear(Layer):
         return all(inputs)
 
     def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
-        """Return the derivative half-way, Δ(xy) = Δx (y + y_b)/2 + (x + x_b)/2 Δy; if only one factor differs, exact."""
+        """Return the derivative half-way: Δ(xy) = Δx (y + y_b)/2 + (x + x_b)/2 Δy."""
         pairs = list(zip(here.xs, there.xs, strict=True))
         if rule.products == "refuse":
             n = max(x.shape[0] for x in here.xs)

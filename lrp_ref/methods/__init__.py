@@ -13,6 +13,6 @@ from .rescale import DeepLift
 from .scored import Block, Scored
 
 __all__ = [
-    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "DeepLift", "Gradient", "GradientTimesInput", "GuidedBackprop", "Made",
-    "Method", "Scored", "Sensitivity", "attribute", "find",
+    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "DeepLift", "Gradient", "GradientTimesInput",
+    "GuidedBackprop", "Made", "Method", "Scored", "Sensitivity", "attribute", "find",
 ]  # fmt: skip
