@@ -58,7 +58,7 @@ class Bilinear(Layer):
             if n and bool((differs[0] & differs[1]).any()):
                 raise UnsupportedError(
                     f"{type(self).__name__}: both factors differ from the reference, and the rescale rule has no "
-                    "multipliers for a product: products='midpoint' takes the derivative half-way, which closes as well"
+                    "multipliers for a product; give products='midpoint', its derivative half-way, which closes as well"
                 )
         return self.pull(tuple((x + b) / scalar(2, x) for x, b in pairs), gs[0])
 

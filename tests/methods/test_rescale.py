@@ -13,6 +13,7 @@ from lrp_ref import layers as kinds
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import base, winners
 from lrp_ref.methods import DeepLift, Scored
+from lrp_ref.methods.dialects import DIALECTS
 from lrp_ref.network import Input, Network, Node
 from lrp_ref.propagation.explaining import Batch
 from lrp_ref.propagation.prepare import Question, prepare
@@ -359,3 +360,11 @@ def test_faults_are_seen(owner: Any, name: str, fault: Any, monkeypatch: pytest.
     assert (right.completeness == 0).all()
     assert (wrong.relevance != right.relevance).any()
     assert (wrong.completeness != 0).any()
+
+
+@golden_methods.needed
+@pytest.mark.parametrize("model", MODELS)
+def test_the_dialect_of_captum(model: str) -> None:
+    golden = Golden(model)
+    a = lrp.attribute(golden.net, golden.x, DIALECTS["captum-0.9"]["deeplift"], target=golden.target)
+    assert np.abs(a.relevance - golden["captum/deeplift_zero_batched"]).max() <= 1e-12
