@@ -7,6 +7,6 @@ from .rescale import DeepLift
 
 DIALECTS: dict[str, dict[str, Method]] = {
     "captum-0.9": {
-        "deeplift": DeepLift(pools="derivative"),
+        "deeplift": DeepLift(stacked="derivative"),
     },
 }

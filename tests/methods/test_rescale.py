@@ -81,7 +81,7 @@ def test_stored_numbers(model: str, reference: str) -> None:
     a = lrp.attribute(golden.net, golden.x, "deeplift", target=golden.target, baseline=b)
     assert np.abs(a.relevance - golden[f"ref/deeplift_{reference}"]).max() <= 1e-12
     assert np.abs(a.completeness).max() <= 1e-12
-    other = lrp.attribute(golden.net, golden.x, "deeplift", target=golden.target, baseline=b, pools="derivative")
+    other = lrp.attribute(golden.net, golden.x, "deeplift", target=golden.target, baseline=b, stacked="derivative")
     for way in ("batched", "one_by_one"):
         assert np.abs(other.relevance - golden[f"captum/deeplift_{reference}_{way}"]).max() <= 1e-12
     if model != "A" and reference == "baseline":
@@ -316,8 +316,8 @@ def test_errors() -> None:
         lrp.attribute(net, x, "deeplift", threshold=-1)
     with pytest.raises(ParameterError, match="'refuse' or 'midpoint'"):
         lrp.attribute(net, x, "deeplift", products="half")
-    with pytest.raises(ParameterError, match="'winners' or 'derivative'"):
-        lrp.attribute(net, x, "deeplift", pools="captum")
+    with pytest.raises(ParameterError, match="'rescale' or 'derivative'"):
+        lrp.attribute(net, x, "deeplift", stacked="captum")
     with pytest.raises(ShapeError, match=r"baseline of shape \(3,\)"):
         lrp.attribute(net, x, "deeplift", baseline=np.zeros(3))
     with pytest.raises(ParameterError, match=r"dense3.*an explanation has none: lrp.attribute\(net, x, 'deeplift'"):
@@ -327,7 +327,7 @@ def test_errors() -> None:
 def test_the_method_is_data() -> None:
     scored = Scored.of(NETS["dense"][0], drawn(2, 4))
     assert repr(DeepLift().composite(scored.prepared.net).entries) == repr(DeepLift().composite(scored.net).entries)
-    assert repr(DeepLift()) == "DeepLift(baseline=0, threshold=1e-10, products='refuse', pools='winners')"
+    assert repr(DeepLift()) == "DeepLift(baseline=0, threshold=1e-10, products='refuse', stacked='rescale')"
     assert DeepLift(products="midpoint") != DeepLift() == DeepLift(0)
 
 
@@ -368,3 +368,16 @@ def test_the_dialect_of_captum(model: str) -> None:
     golden = Golden(model)
     a = lrp.attribute(golden.net, golden.x, DIALECTS["captum-0.9"]["deeplift"], target=golden.target)
     assert np.abs(a.relevance - golden["captum/deeplift_zero_batched"]).max() <= 1e-12
+
+
+def test_of_two_that_are_stacked_the_upper_one_hands_down_its_derivative() -> None:
+    """By hand: x goes from −1 to 3, its size from 1 to 3, and that cut at 2 from 1 to 2."""
+    net = chain(kinds.Abs(), kinds.Clip(0.0, 2.0), kinds.Dense(np.array([[1.0]])))
+    x, b = np.array([[3.0]]), np.array([[-1.0]])
+    right = lrp.attribute(net, x, "deeplift", baseline=b)
+    assert right.relevance.tolist() == [[4 * (2 / 4) * (1 / 2)]]
+    other = lrp.attribute(net, x, "deeplift", baseline=b, stacked="derivative")
+    assert other.relevance.tolist() == [[0.0]]  # the clip is closed at 3
+    pooled = chain(kinds.MaxPool(2), kinds.ReLU(), kinds.Flatten(), kinds.Dense(np.array([[1.0]])))
+    with pytest.raises(UnsupportedError, match="max pool 'maxpool1' below 'relu1'"):
+        lrp.attribute(pooled, np.array([[[3.0, -2.0]]]), "deeplift", stacked="derivative")
