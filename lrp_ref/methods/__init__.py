@@ -11,8 +11,9 @@ from .names import METHODS
 from .relevance import LRP
 from .rescale import DeepLift
 from .scored import Block, Scored
+from .taylor import SimpleTaylor
 
 __all__ = [
     "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "DeepLift", "Gradient", "GradientTimesInput",
-    "GuidedBackprop", "Made", "Method", "Scored", "Sensitivity", "attribute", "find",
+    "GuidedBackprop", "Made", "Method", "Scored", "Sensitivity", "SimpleTaylor", "attribute", "find",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, S
 from .method import Method
 from .relevance import LRP
 from .rescale import DeepLift
+from .taylor import SimpleTaylor
 
 _ALL: tuple[type[Method], ...] = (
     Gradient,
@@ -14,6 +15,7 @@ _ALL: tuple[type[Method], ...] = (
     GuidedBackprop,
     Deconvnet,
     DeepLift,
+    SimpleTaylor,
     LRP,
 )
 
