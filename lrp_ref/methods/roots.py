@@ -11,7 +11,7 @@ from ..base.arrays import Array, namespace, sample_dot
 from .scored import Block, Scored, joined
 
 Point = dict[str, Array]  # by name of the input (n, ...)
-SHORTEST = 64  # times shorter than the whole step
+SHORTEST = 2  # times shorter than the whole step: shorter ones stay in front of a kink, whole ones go far
 REFINED = 200  # halvings and tangents after the scan; of doubles some sixty halvings leave nothing between
 
 
@@ -191,8 +191,8 @@ def _score_before(f: Array, seen: Array) -> Array:
 def descended(look: Looker, x: Point, f: Array, steps: int, bounds: tuple[Any, Any] | None) -> Roots:
     """Return the root that steps x ← x − t f g/‖g‖² lead to, the nearest one of the tangent for t = 1.
 
-    A step that does not bring the score nearer to 0 is tried again with half of t; a short one is taken anyway, as it
-    may lead over a kink to where f falls on.
+    A step that does not bring the score nearer to 0 is tried again with half of t, and then taken anyway, as it may
+    lead over a kink to where f falls on.
 
     Args:
         look: the score.

@@ -28,7 +28,7 @@ class SimpleTaylor(Method):
     segment     the root nearest to x between x and ``towards``: the score is looked at in ``steps`` points, and
                 its first change of sign is halved and followed along tangents; exact on rationals where f is
                 piecewise linear
-    descent     x̃ ← x̃ − f g/‖g‖², Newton's steps down f², each halved up to six times until f comes nearer to 0
+    descent     x̃ ← x̃ − f g/‖g‖², Newton's steps down f², halved once where f comes no nearer to 0
     ==========  ==============================================================================================
 
     Samples without a root have NaN as relevance, and a note says which. The root is that of each sample alone.
