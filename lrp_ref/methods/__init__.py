@@ -26,7 +26,8 @@ from .upsampling import upsampled
 __all__ = [
     "CAM", "DIALECTS", "LRP", "METHODS", "Attribution", "AttributionGraph", "Block", "Concept", "ConceptTable",
     "ConditionalMaps", "Deconvnet", "DeepLift", "GradCAM", "Gradient", "GradientTimesInput", "GuidedBackprop",
-    "GuidedGradCAM", "HiResCAM", "Made", "Method", "Occlusion", "ReplaceUnits", "Scored", "Sensitivity", "Strongest",
-    "actmax", "attribute", "attribution_graph", "cam", "concept_relevance", "concept_table", "conditional_maps",
-    "crops", "find", "grad_cam", "guided_grad_cam", "hirescam", "receptive_field", "relmax", "upsampled",
+    "GuidedGradCAM", "HiResCAM", "Made", "Method", "Occlusion", "ReplaceUnits", "Scored", "Sensitivity",
+    "SimpleTaylor", "Strongest", "actmax", "attribute", "attribution_graph", "cam", "concept_relevance",
+    "concept_table", "conditional_maps", "crops", "find", "grad_cam", "guided_grad_cam", "hirescam",
+    "receptive_field", "relmax", "upsampled",
 ]  # fmt: skip

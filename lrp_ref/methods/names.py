@@ -8,6 +8,7 @@ from .method import Method
 from .occlude import Occlusion
 from .relevance import LRP
 from .rescale import DeepLift
+from .taylor import SimpleTaylor
 from .units import ReplaceUnits
 
 _ALL: tuple[type[Method], ...] = (
@@ -23,6 +24,7 @@ _ALL: tuple[type[Method], ...] = (
     GradCAM,
     HiResCAM,
     GuidedGradCAM,
+    SimpleTaylor,
     LRP,
 )
 
