@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .expected import ExpectedGradients
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
+from .paths import IntegratedGradients
 from .relevance import LRP
 
 _ALL: tuple[type[Method], ...] = (
@@ -12,6 +14,8 @@ _ALL: tuple[type[Method], ...] = (
     GradientTimesInput,
     GuidedBackprop,
     Deconvnet,
+    IntegratedGradients,
+    ExpectedGradients,
     LRP,
 )
 
