@@ -64,7 +64,8 @@ class ExpectedGradients(Method):
                 f"{self.name}: alpha and index must be (draws,), or (draws, N) for N samples; got shapes "
                 f"{[np.shape(a) for a in given]}"
             )
-        numbers = {np.shape(a)[0] for a in given} | ({self.samples} - {None})
+        numbers = {int(np.shape(a)[0]) for a in given}
+        numbers |= set() if self.samples is None else {self.samples}
         if len(numbers) > 1:
             raise ParameterError(
                 f"{self.name}: alpha, index and samples are of {sorted(numbers)} draws: give as many of each, and leave "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .expected import ExpectedGradients
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
+from .noise import SmoothGrad, SmoothGradSquared, VarGrad
 from .paths import IntegratedGradients
 from .relevance import LRP
 
@@ -16,6 +17,9 @@ _ALL: tuple[type[Method], ...] = (
     Deconvnet,
     IntegratedGradients,
     ExpectedGradients,
+    SmoothGrad,
+    SmoothGradSquared,
+    VarGrad,
     LRP,
 )
 
