@@ -108,12 +108,14 @@ def find(method: Any, parameters: dict[str, Any] | None = None, dialect: str | N
             if key not in known:
                 own = [p.name for p in inspect.signature(attribute).parameters.values() if p.kind is p.KEYWORD_ONLY]
                 raise unknown(f"parameter of method '{method}'", key, [*known, *own])
-        return kind(**given) if like_another is None else dataclasses.replace(like_another, **given)
-    if dialect is not None:
-        name = method if isinstance(method, str) else f"{method!r}"
-        raise ParameterError(f"dialect='{dialect}' is of a method by its name, and {name} is none: leave dialect out")
+        return kind(**given) if like_another is None else like_another.with_parameters(**given)
     if isinstance(method, str) and method not in PRESETS:
         raise unknown("method", method, [*METHODS, *PRESETS])
+    if dialect is not None:
+        raise ParameterError(
+            f"dialect='{dialect}' says how a program computes a method of lrp.methods.METHODS, and {method!r} is the "
+            "name of none: leave dialect out"
+        )
     if isinstance(method, str) and not given:
         return LRP(method)
     if isinstance(method, str | Composite | AnyRule | list):

@@ -68,13 +68,18 @@ class ExpectedGradients(Method):
         numbers |= set() if self.samples is None else {self.samples}
         if len(numbers) > 1:
             raise ParameterError(
-                f"{self.name}: alpha, index and samples are of {sorted(numbers)} draws: give as many of each, and leave "
-                "samples out"
+                f"{self.name}: alpha, index and samples are of {sorted(numbers)} draws: give as many of each, and "
+                "leave samples out"
             )
         object.__setattr__(self, "samples", count(self.name, "samples", next(iter(numbers), DRAWS)))
         object.__setattr__(self, "seed", count(self.name, "seed", self.seed, 0))
         for key in ("background", "alpha", "index"):
             object.__setattr__(self, key, comparable(getattr(self, key)))
+
+    def with_parameters(self, **given: Any) -> Method:
+        """Return the method with other parameters: as many draws as there are α or indices given."""
+        follows: dict[str, Any] = {"samples": None} if {"alpha", "index"} & given.keys() else {}
+        return super().with_parameters(**(follows | given))
 
     def run(self, scored: Scored) -> Made:
         assert self.samples is not None
@@ -128,8 +133,8 @@ class ExpectedGradients(Method):
             each = host[None] if host.ndim == 1 else host.T
             if len(each) not in (1, len(x)):
                 raise ShapeError(
-                    f"{self.name}: {what} of shape {host.shape} is for {len(each)} samples, and there are {len(x)}: give "
-                    f"({self.samples},) or ({self.samples}, {len(x)})"
+                    f"{self.name}: {what} of shape {host.shape} is for {len(each)} samples, and there are {len(x)}: "
+                    f"give ({self.samples},) or ({self.samples}, {len(x)})"
                 )
             found.append(each)
         alpha = like(found[0], x)
@@ -151,9 +156,7 @@ def _mean_score(scored: Scored, rows: dict[str, Array]) -> Array:
         return sample_dot(scored.coefficients, namespace(mean).broadcast_to(mean, scored.output.shape))
     totals = scored.score * 0
     for block in scored.blocks(m):
-        n, s = block.shape
-        every = {name: a[block.steps][None] for name, a in rows.items()}
-        xp = namespace(totals)
-        variants = {name: xp.broadcast_to(a, (n, *a.shape[1:])) for name, a in every.items()}
+        some, xp = {name: a[block.steps] for name, a in rows.items()}, namespace(totals)
+        variants = {name: xp.broadcast_to(a, (block.shape[0], *a.shape)) for name, a in some.items()}
         totals[block.rows] += scored.values(variants, block).sum(axis=1)
     return totals / like(m, totals)

@@ -11,7 +11,6 @@ import numpy as np
 from ..base.arrays import Array, like, namespace, require_finite
 from ..base.frozen import real
 from ..errors import ParameterError, ShapeError
-from ..network.inputs import batch_first
 from .checks import count
 from .method import ByInput, Made, Method, comparable
 from .paths import add_weighted
@@ -56,14 +55,19 @@ class Noisy(Method):
         numbers |= set() if self.draws is None else {self.draws}
         if len(numbers) > 1:
             raise ParameterError(
-                f"{self.name}: noise and draws are of {sorted(numbers)} draws: give noise (draws, ...), and leave draws "
-                "out"
+                f"{self.name}: noise and draws are of {sorted(numbers)} draws: give noise (draws, ...), and leave "
+                "draws out"
             )
         object.__setattr__(self, "draws", count(self.name, "draws", next(iter(numbers), DRAWS)))
         object.__setattr__(self, "seed", count(self.name, "seed", self.seed, 0))
         if not real(f"{self.name}: sigma", self.sigma) >= 0:
             raise ParameterError(f"{self.name}: sigma must be ≥ 0, got {self.sigma}")
         object.__setattr__(self, "noise", comparable(self.noise))
+
+    def with_parameters(self, **given: Any) -> Method:
+        """Return the method with other parameters: as many draws as there is noise given."""
+        follows: dict[str, Any] = {"draws": None} if "noise" in given else {}
+        return super().with_parameters(**(follows | given))
 
     @property
     def number(self) -> int:
@@ -191,7 +195,7 @@ class SmoothGradSquared(Noisy):
 
 
 class VarGrad(Noisy):
-    """R_i = mean_k (g_ki − mean g_i)²: the variance of the draws themselves, divided by K; parameters of :class:`Noisy`.
+    """R_i = mean_k (g_ki − mean g_i)²: the variance of the draws, divided by K; parameters as of :class:`Noisy`.
 
     It is mean g² − mean² g, but found in one pass without the difference of two large numbers, and so never negative.
 

@@ -84,6 +84,12 @@ class IntegratedGradients(Method):
             )
         object.__setattr__(self, "baseline", comparable(self.baseline))
 
+    def with_parameters(self, **given: Any) -> Method:
+        """Return the method with other parameters: what belongs to a sum goes where "exact" takes its place."""
+        exact = given.get("rule", self.rule) == "exact"
+        follows: dict[str, Any] = {"steps": None, "single": ""} if exact else {"pieces": None}
+        return super().with_parameters(**(follows | given))
+
     def run(self, scored: Scored) -> Made:
         x, b = scored.movable, scored.like_x(self.baseline, "baseline")
         found: dict[str, Array] = {}
