@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.arrays import Array
-from ..base.frozen import Value
+from ..base.frozen import Value, frozen, short
 
 if TYPE_CHECKING:
     from .scored import Scored
@@ -30,6 +30,28 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ByInput(Value):
+    """A parameter that says something else of every input, as pairs of an input's name and what holds of it."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{name!r}: {short(value)}' for name, value in self.pairs)}}}"
+
+
+def comparable(value: Any) -> Any:
+    """Return a parameter as a value that nobody can write into and that can be compared; a dict by input likewise.
+
+    Example:
+        >>> comparable([0, 1]), comparable({"x": 0.5})
+        ((0, 1), {'x': 0.5})
+    """
+    if isinstance(value, Mapping):
+        return ByInput(tuple((str(name), frozen(one)) for name, one in value.items()))
+    return frozen(value)
+
+
 class Method(Value):
     """Base of the methods: a frozen dataclass of the parameters, whose repr says which they are.
 
@@ -43,6 +65,10 @@ class Method(Value):
     def run(self, scored: Scored) -> Made:
         """Return what the method makes of the samples of a score."""
         raise NotImplementedError
+
+    def with_parameters(self, **given: Any) -> Method:
+        """Return the method with other parameters; those that follow from them are settled anew."""
+        return replace(self, **given)
 
     def formula(self) -> str:
         """Return the formula."""
