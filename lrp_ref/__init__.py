@@ -16,7 +16,7 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, heatmap, layers, loaders, rules, text, vectors
+    from . import bilrp, evaluate, heatmap, layers, loaders, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
@@ -45,6 +45,7 @@ else:
         "certificate": "exact",
         "composites": "propagation.composites",
         "edits": "rules.edits",
+        "evaluate": "evaluate",
         "heatmap": "heatmap",
         "layers": "layers",
         "loaders": "loaders",
@@ -96,7 +97,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff",
-    "arithmetic", "bilrp", "canonize", "certificate", "certify", "composites", "edits", "errors", "explain",
-    "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "order",
+    "arithmetic", "bilrp", "canonize", "certificate", "certify", "composites", "edits", "errors", "evaluate",
+    "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "order",
     "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

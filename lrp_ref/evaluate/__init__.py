@@ -4,14 +4,38 @@ A measure takes arrays, or a function f from inputs to outputs, and returns a nu
 network: ``net.forward`` is an f. Formulas and pitfalls: docs/evaluate.md.
 """
 
+from .concise import effective_complexity, entropy, gini
 from .curve import Curve
 from .curves import abpc, deletion, insertion, pixel_flipping, region_perturbation
+from .detection import boxes, iou, localisation_accuracy
+from .imputation import road
+from .localise import (
+    context_ratio,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    roc_auc,
+    top_k_intersection,
+)
 
 __all__ = [
     "Curve",
     "abpc",
+    "boxes",
+    "context_ratio",
     "deletion",
+    "effective_complexity",
+    "entropy",
+    "gini",
     "insertion",
+    "iou",
+    "localisation_accuracy",
     "pixel_flipping",
+    "pointing_game",
     "region_perturbation",
+    "relevance_mass",
+    "relevance_rank",
+    "road",
+    "roc_auc",
+    "top_k_intersection",
 ]

@@ -65,9 +65,7 @@ class Curve(Value):
     def auc(self) -> Array:
         """Mean height by the trapezoid rule over the replaced part, scaled to [0, 1], per sample (N,), in the unit of f."""
         f, counts = self.curve, self.counts
-        area = sum(
-            (f[:, k] + f[:, k + 1]) * scalar(counts[k + 1] - counts[k], f) for k in range(len(counts) - 1)
-        )
+        area = sum((f[:, k] + f[:, k + 1]) * scalar(counts[k + 1] - counts[k], f) for k in range(len(counts) - 1))
         return area / scalar(2 * (counts[-1] - counts[0]), f)
 
     def __repr__(self) -> str:

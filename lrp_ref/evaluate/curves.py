@@ -212,7 +212,7 @@ def abpc(f: F, x: Array, relevance: Array, target: Any = None, **arguments: Any)
         >>> import numpy as np
         >>> x, w = np.array([[1.0, 2.0, 3.0]]), np.array([[2.0], [-1.0], [1.0]])
         >>> abpc(lambda x: x @ w, x, x * w.T, 0)
-        array([3.5])
+        array([2.5])
     """
     if "order" in arguments:
         raise ParameterError("abpc is between the orders 'lerf' and 'morf': leave order out")

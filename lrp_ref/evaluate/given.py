@@ -49,7 +49,9 @@ def require_input(x: Array) -> None:
     """
     namespace(x)
     if not is_float(x):
-        raise ParameterError(f"x is {x.dtype}: parts of it are replaced by other numbers; cast it (x.astype('float64'))")
+        raise ParameterError(
+            f"x is {x.dtype}: parts of it are replaced by other numbers; cast it (x.astype('float64'))"
+        )
     if x.ndim < 2:
         raise ShapeError(f"x has shape {tuple(x.shape)}: a batch is (N, ...), with an axis behind that of the samples")
     require_finite(x, "x")
@@ -205,7 +207,9 @@ def box_masks(boxes: Array, sizes: Sequence[int]) -> NDArray[np.bool_]:
     out = (ints[:, 2] > high) | (ints[:, 3] > wide)
     if out.any():
         first = int(np.flatnonzero(out)[0])
-        raise ParameterError(f"boxes[{first}] is {ints[first].tolist()} (y0, x0, y1, x1), and the map has {high} × {wide}")
+        raise ParameterError(
+            f"boxes[{first}] is {ints[first].tolist()} (y0, x0, y1, x1), and the map has {high} × {wide}"
+        )
     y, x = np.arange(high)[None, :, None], np.arange(wide)[None, None, :]
     y0, x0, y1, x1 = (ints[:, k, None, None] for k in range(4))
     found: NDArray[np.bool_] = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
@@ -278,5 +282,7 @@ class Output:
 
 def _array(value: Any) -> Any:
     if not hasattr(value, "dtype") or not hasattr(value, "shape"):
-        raise BackendError(f"f returned a {type(value).__name__}, not an array (N, K): choose one output of the network")
+        raise BackendError(
+            f"f returned a {type(value).__name__}, not an array (N, K): choose one output of the network"
+        )
     return value

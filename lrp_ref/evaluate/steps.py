@@ -40,7 +40,9 @@ def counts_of(steps: Any, units: int) -> tuple[int, ...]:
 
 def _number(steps: Any, units: int) -> int:
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= units:
-        raise ParameterError(f"steps is {steps!r}, and a sample has {units} units: give a whole number from 1 to {units}")
+        raise ParameterError(
+            f"steps is {steps!r}, and a sample has {units} units: give a whole number from 1 to {units}"
+        )
     return int(steps)
 
 
@@ -98,7 +100,9 @@ class Regions:
         if any(isinstance(s, bool) or not isinstance(s, int | np.integer) or s < 1 for s in each):
             raise ParameterError(f"size is {size!r}: give the side of a region in pixels, 1 or more")
         if len(each) != len(sizes):
-            raise ShapeError(f"size is {size!r}, and a map has the axes {tuple(sizes)}: give one number, or {len(sizes)}")
+            raise ShapeError(
+                f"size is {size!r}, and a map has the axes {tuple(sizes)}: give one number, or {len(sizes)}"
+            )
         self.size, self.sizes = tuple(min(int(s), n) for s, n in zip(each, sizes, strict=True)), tuple(sizes)
         self.blocks = tuple(-(-n // s) for s, n in zip(self.size, self.sizes, strict=True))
         self.count = math.prod(self.blocks)
