@@ -98,6 +98,6 @@ __all__ = [
     "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
     "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff",
     "arithmetic", "bilrp", "canonize", "certificate", "certify", "composites", "edits", "errors", "evaluate",
-    "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "order",
-    "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages",
+    "order", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

@@ -63,7 +63,7 @@ class Curve(Value):
 
     @property
     def auc(self) -> Array:
-        """Mean height by the trapezoid rule over the replaced part, scaled to [0, 1], per sample (N,), in the unit of f."""
+        """Mean height, by the trapezoid rule over the replaced part on [0, 1], per sample (N,), in the unit of f."""
         f, counts = self.curve, self.counts
         area = sum((f[:, k] + f[:, k + 1]) * scalar(counts[k + 1] - counts[k], f) for k in range(len(counts) - 1))
         return area / scalar(2 * (counts[-1] - counts[0]), f)
@@ -90,7 +90,7 @@ class Curve(Value):
         return ["replaced", "median f", "25 %", "75 %"], rows
 
     def picture(self, **arguments: Any) -> Image:
-        """Draw the median over the samples with the interquartile range; arguments of :func:`lrp_ref.heatmap.curves`."""
+        """Draw the median and the interquartile range; arguments of :func:`lrp_ref.heatmap.curves`."""
         from ..heatmap import curves
 
         name = f"{self.measure} ({self.order})"

@@ -1,7 +1,8 @@
 """Faithfulness by perturbation: the output falls fast where the most relevant parts of an input are removed first.
 
-Every function takes f, from a batch to its outputs (N, K), such as ``net.forward``, and measures what f returns: there is
-no softmax unless ``softmax=True`` asks for one. It is called on micro-batches, which it must neither write into nor keep.
+Every function takes f, from a batch to its outputs (N, K), such as ``net.forward``, and measures what f returns: there
+is no softmax unless ``softmax=True`` asks for one. f is called on micro-batches, which it must neither write into nor
+keep.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ def pixel_flipping(
         f: from a batch to outputs (N, K).
         x: (N, C, ...), floats or exact numbers.
         relevance: (N, C, ...), (N, 1, ...) or (N, ...) without channels, any unit.
-        target: as of :func:`lrp_ref.explain`: one index, one per sample, or (N, T) whose outputs are summed; None for each
-            sample's largest output on x as it is given.
+        target: as of :func:`lrp_ref.explain`: one index, one per sample, or (N, T) whose outputs are summed; None for
+            each sample's largest output on x as it is given.
         fill: what a replaced unit becomes: a number, (C,), an array like x, "mean", "noise" or "blur", see
             :func:`lrp_ref.evaluate.fills.filling`.
         order: "morf", the most relevant first, or "lerf", the least; of equal ones the first, in C order.
-        steps: K equal steps to the end, or rising counts of replaced units; None for one unit a step, at most 100 steps.
+        steps: K equal steps to the end, or rising counts of replaced units; None for one unit a step, at most 100
+            steps.
         per: "pixel", all channels of a place together, ordered by their sum; "number", each by itself; None for
             pixels where x has two spatial axes or more, else numbers.
         softmax: measure the probability of the target and not f's output.
@@ -111,8 +113,8 @@ def insertion(
 ) -> Curve:  # fmt: skip
     """Return the output while the most relevant units are put into the filling; ``auc`` is the measure, large is good.
 
-    The curve begins at f of the filling alone and ends, with all units, at f(x). In the paper it is the probability, and
-    the filling a blurred input: ``softmax=True, fill="blur"``.
+    The curve begins at f of the filling alone and ends, with all units, at f(x). In the paper it is the probability,
+    and the filling a blurred input: ``softmax=True, fill="blur"``.
 
     Args:
         f, x, relevance, target, fill, steps, per, softmax, seed, batch, progress: as in :func:`pixel_flipping`; of a
@@ -239,21 +241,21 @@ def _replacing(
     require_input(x)
     namespace(x, relevance)
     scores, units = ranked(relevance, tuple(x.shape), per)
-    counts = counts_of(steps, regions.count if regions else units.count)
+    counts = counts_of(steps, regions.count if regions else units.total)
     steps_of = removal(scores, units, counts, order, x, regions)
     rows, output = batch_size(batch, x), Output(f, target, len(x), softmax)
     inputs = replaced(x, len(counts), rows, steps_of, filling(fill, x, seed), insert=measure == "insertion")
     curve = measured(output, x, len(counts), rows, inputs, progress)
     found = output.chosen
     return Curve(
-        curve, counts, regions.count if regions else units.count, measure, order, told(fill), softmax, found
+        curve, counts, regions.count if regions else units.total, measure, order, told(fill), softmax, found
     )  # fmt: skip
 
 
 def removal(
     scores: Host, units: Units, counts: Sequence[int], order: str, x: Array, regions: Regions | None = None
 ) -> Callable[[slice], Host]:
-    """Return the function from some samples to the step at which each number of x goes, broadcasting to these samples."""
+    """Return the function from some samples to the step at which each number goes, broadcasting to these samples."""
 
     def steps_of(cut: slice) -> Host:
         some = scores[cut]

@@ -21,8 +21,9 @@ def filling(fill: Any, x: Array, seed: int | tuple[int, ...] = 0) -> Callable[[s
     Args:
         fill: a number; an array (C,) with one for each channel; an array like x, or like one sample; or a name.
 
-            - "mean": of the sample as it was given, of each channel over its pixels; without spatial axes of all numbers.
-            - "noise": uniform between the smallest and the largest number of the sample, of each channel as for "mean".
+            - "mean": of the sample as it was given, of each channel over its pixels; without spatial axes of all its
+              numbers.
+            - "noise": uniform between the smallest and the largest number of the sample, of each channel as "mean".
               The draw is the same for every sample, so that what a sample gets does not depend on the batch.
             - "blur": the sample after a Gaussian of σ = 5 pixels, cut at 5 pixels, reflected at the border
               (scipy.ndimage, on the host).

@@ -33,7 +33,7 @@ class Units(NamedTuple):
     sizes: tuple[int, ...]
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many units a sample has."""
         return math.prod(self.sizes)
 
@@ -117,8 +117,8 @@ def values(relevance: Array, per: str | None = None) -> Host:
     """Return a batch of maps as (N, units) on the host, where there is no input to compare with.
 
     Args:
-        relevance: (N, C, H, W) and longer are pixels, whose channels are summed, unless ``per`` is "number"; every number
-            of a shorter one is a unit, unless ``per`` is "pixel".
+        relevance: (N, C, H, W) and longer are pixels, whose channels are summed, unless ``per`` is "number"; every
+            number of a shorter one is a unit, unless ``per`` is "pixel".
         per: as in :func:`ranked`.
     """
     return ranked(relevance, tuple(relevance.shape), per)[0]

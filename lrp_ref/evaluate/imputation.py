@@ -37,9 +37,9 @@ def road(
 ) -> Curve:
     """Return the output while pixels are replaced by noisy linear imputation, in the order of their relevance.
 
-    All removed pixels of a channel solve Σ_j w_ij (x_i − x_j) = 0 together, over the neighbours j of i (kept ones as they
-    are), with w = 1 for neighbours along an axis and 1/2, 1/3, … across two, three, … axes; then noise is added. Where
-    nothing is kept, every pixel is the mean of its channel. The systems are solved on the host (scipy.sparse).
+    All removed pixels of a channel solve Σ_j w_ij (x_i − x_j) = 0 together, over the neighbours j of i (kept ones as
+    they are), with w = 1 for neighbours along an axis and 1/2, 1/3, … across two, three, … axes; then noise is added.
+    Where nothing is kept, every pixel is the mean of its channel. The systems are solved on the host (scipy.sparse).
 
     Args:
         f, x, relevance, target, order, softmax, batch, progress: as in :func:`lrp_ref.evaluate.pixel_flipping`; x needs
@@ -74,14 +74,14 @@ def road(
         raise ParameterError(f"noise is {noise!r}: a standard deviation is 0 or more")
     scores, units = ranked(relevance, tuple(x.shape), "pixel")
     if steps is None:
-        steps = sorted({units.count * k // 10 for k in range(1, 10)} - {0})
-    counts = counts_of(steps, units.count)
+        steps = sorted({units.total * k // 10 for k in range(1, 10)} - {0})
+    counts = counts_of(steps, units.total)
     steps_of = removal(scores, units, counts, order, x)
     drawn = np.random.default_rng(seed).standard_normal(tuple(x.shape[1:])) * float(noise)
     rows, output = batch_size(batch, x), Output(f, target, len(x), softmax)
     inputs = _imputed(x, len(counts), rows, steps_of, drawn)
     curve = measured(output, x, len(counts), rows, inputs, progress)
-    return Curve(curve, counts, units.count, "road", order, "noisy linear imputation", softmax, output.chosen)
+    return Curve(curve, counts, units.total, "road", order, "noisy linear imputation", softmax, output.chosen)
 
 
 def _imputed(x: Array, points: int, batch: int, steps_of: Callable[[slice], Host], noise: Host) -> Iterator[Rows]:

@@ -170,8 +170,8 @@ def _top_inside(scores: Host, mask: Host, many: Any) -> Host:
 def roc_auc(relevance: Array, masks: Array) -> Array:
     """Return the chance that a unit inside the mask has more relevance than one outside, per sample (N,).
 
-    AUC = (Σ_in rank − n_in(n_in + 1)/2) / (n_in n_out), ties with their mean rank: a constant map has 0.5. NaN where the
-    mask has nothing inside, or nothing outside.
+    AUC = (Σ_in rank − n_in(n_in + 1)/2) / (n_in n_out), ties with their mean rank: a constant map has 0.5. NaN where
+    the mask has nothing inside, or nothing outside.
 
     Args:
         relevance: maps (N, ...), any unit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -49,7 +50,7 @@ def _number(steps: Any, units: int) -> int:
 def _counts(steps: Any, units: int) -> tuple[int, ...]:
     numbers = [int(c) if isinstance(c, int | np.integer) else -1 for c in steps]
     numbers = numbers if numbers[:1] == [0] else [0, *numbers]
-    rising = all(a < b for a, b in zip(numbers, numbers[1:], strict=False))
+    rising = all(a < b for a, b in itertools.pairwise(numbers))
     if len(numbers) < 2 or not rising or numbers[-1] > units:
         raise ParameterError(
             f"steps is {list(steps)!r}: counts of removed units are whole numbers that rise, from 1 to {units} at most"

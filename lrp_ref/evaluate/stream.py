@@ -37,7 +37,7 @@ def batch_size(batch: int | None, x: Array) -> int:
         ParameterError: no whole number above 0.
     """
     if batch is None:
-        return max(1, min(ROWS, NUMBERS // max(1, math.prod(x.shape[1:]))))
+        return max(1, min(ROWS, NUMBERS // max(1, int(math.prod(x.shape[1:])))))
     if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
         raise ParameterError(f"batch is {batch!r}: give the rows of a micro-batch, 1 or more")
     return int(batch)
