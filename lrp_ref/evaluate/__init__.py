@@ -4,6 +4,7 @@ A measure takes arrays, or a function f from inputs to outputs, and returns a nu
 network: ``net.forward`` is an f. Formulas and pitfalls: docs/evaluate.md.
 """
 
+from . import known
 from .concise import effective_complexity, entropy, gini
 from .curve import Curve
 from .curves import abpc, deletion, insertion, pixel_flipping, region_perturbation
@@ -17,9 +18,14 @@ from .localise import (
     roc_auc,
     top_k_intersection,
 )
+from .measures import MEASURES, Measure
+from .reporting import Report, report
 
 __all__ = [
+    "MEASURES",
     "Curve",
+    "Measure",
+    "Report",
     "abpc",
     "boxes",
     "context_ratio",
@@ -29,12 +35,14 @@ __all__ = [
     "gini",
     "insertion",
     "iou",
+    "known",
     "localisation_accuracy",
     "pixel_flipping",
     "pointing_game",
     "region_perturbation",
     "relevance_mass",
     "relevance_rank",
+    "report",
     "road",
     "roc_auc",
     "top_k_intersection",

@@ -87,15 +87,21 @@ class Curve(Value):
         shown = np.unique(np.linspace(0, len(self.counts) - 1, min(SHOWN, len(self.counts))).round().astype(int))
         low, middle, high = np.quantile(f, (0.25, 0.5, 0.75), axis=0)
         rows = [[str(self.counts[k]), number(middle[k]), number(low[k]), number(high[k])] for k in shown]
-        return ["replaced", "median f", "25 %", "75 %"], rows
+        return ["inserted" if self.measure == "insertion" else "replaced", "median f", "25 %", "75 %"], rows
 
     def picture(self, **arguments: Any) -> Image:
         """Draw the median and the interquartile range; arguments of :func:`lrp_ref.heatmap.curves`."""
         from ..heatmap import curves
 
         name = f"{self.measure} ({self.order})"
-        arguments = {"axes": (f"part replaced by {self.fill}", "probability" if self.softmax else "output")} | arguments
-        return curves({name: to_numpy(self.curve).astype(np.float64)}, self.fractions, **arguments)
+        lines = {name: to_numpy(self.curve).astype(np.float64)}
+        return curves(lines, self.fractions, **{"axes": self.axes} | arguments)
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """What the axes of a picture are: the part of the units, and the measured output."""
+        what = "put into" if self.measure == "insertion" else "replaced by"
+        return f"part {what} {self.fill}", "probability" if self.softmax else "output"
 
 
 def _spread(values: Array) -> str:

@@ -200,7 +200,7 @@ def region_perturbation(
 def abpc(f: F, x: Array, relevance: Array, target: Any = None, **arguments: Any) -> Array:
     """Return the area between the curves, 1/(K + 1) · Σ_k (f(x⁽ᵏ⁾_LeRF) − f(x⁽ᵏ⁾_MoRF)), per sample (N,), in f's unit.
 
-    Large is good; 0 is what an order without knowledge has in the mean.
+    Large is good; a random order has 0 in the mean.
 
     Args:
         f, x, relevance, target, arguments: of :func:`pixel_flipping`, but ``order``.

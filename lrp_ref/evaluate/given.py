@@ -246,8 +246,9 @@ class Output:
 
     def rows(self, x: Array) -> Array:
         """Return f(x) as (n, K), checked."""
-        given = self.f(x)
-        if namespace(x, _array(given)) is None or not given.ndim or given.shape[0] != x.shape[0]:
+        given = _array(self.f(x))
+        namespace(x, given)
+        if not given.ndim or given.shape[0] != x.shape[0]:
             raise ShapeError(f"f returned shape {tuple(given.shape)} for x of shape {tuple(x.shape)}: expected (N, K)")
         if not is_float(given):
             raise ParameterError(f"f returned {given.dtype}: a measure needs its outputs as floats, not as decisions")

@@ -220,5 +220,5 @@ def _counting(name: str, says: str, objects: Sequence[Sequence[Sequence[int]]], 
             x[k, y : y + 3, left : left + 3] = shape
             masks[k, y : y + 3, left : left + 3] = np.equal(shape, 1) & (shape == CROSS)
     filters = 2.0 * np.array([CROSS, DIAGONAL])[:, None] - 1.0
-    layers = [Conv(filters, np.array([-4.0, -4.0])), ReLU(), Sum(axes=(2, 3))]
+    layers = [Conv(filters, np.array([-4.0, -4.0])), ReLU(), Sum(axes=(2, 3)), Flatten()]
     return _truth(name, says, Network.sequential(layers), x, masks / 5.0, masks)

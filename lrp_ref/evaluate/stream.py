@@ -71,13 +71,12 @@ def replaced(
         filling: from some samples to what takes the numbers' place.
         insert: begin with the filling, and put x in its place.
     """
-    one = np if namespace(x) is np else None
+    make = _in_place if namespace(x) is np else _chosen
     for cut, parts in blocks(len(x), points, batch):
         some, steps = x[cut], steps_of(cut)
         other = filling(cut)
         old, new = (other, some) if insert else (some, other)
-        made = _in_place(old, new, steps, some, parts) if one else _chosen(old, new, steps, some, parts)
-        for part, rows in zip(parts, made, strict=True):
+        for part, rows in zip(parts, make(old, new, steps, some, parts), strict=True):
             yield Rows(rows, cut, part)
 
 
@@ -86,7 +85,7 @@ def _chosen(old: Any, new: Any, steps: Host, like: Array, parts: Sequence[slice]
     xp = namespace(like)
     shape = tuple(like.shape)
     at = convert(np.broadcast_to(steps, shape).astype(np.int32), xp)[:, None]
-    before, after = (xp.broadcast_to(_array(side, like), shape)[:, None] for side in (old, new))
+    before, after = (xp.broadcast_to(side, shape)[:, None] for side in (old, new))
     for part in parts:
         k = convert(np.arange(part.start, part.stop, dtype=np.int32).reshape(1, -1, *(1,) * (len(shape) - 1)), xp)
         rows = xp.where(at <= k, after, before)
@@ -116,12 +115,6 @@ def _in_place(old: Any, new: Any, steps: Host, like: Array, parts: Sequence[slic
             done = ends[k]
             some[:, place] = now
         yield some.reshape(shape[0] * some.shape[1], *shape[1:])
-
-
-def _array(value: Any, like: Array) -> Array:
-    if hasattr(value, "shape"):
-        return value
-    return convert(np.full((1,) * like.ndim, value, dtype=like.dtype), namespace(like))
 
 
 def measured(
