@@ -54,8 +54,10 @@ def filling(fill: Any, x: Array, seed: int | tuple[int, ...] = 0) -> Callable[[s
         drawn = convert(np.random.default_rng(seed).random(tuple(x.shape[1:])).astype(x.dtype), namespace(x))
         return lambda cut: _noise(x[cut], drawn)
     if not is_array(fill) and not isinstance(fill, list | tuple):
-        fill = like(real("fill", fill), x)
-        return lambda cut: fill
+        if not real("fill", fill) == fill:
+            raise ParameterError("fill must be finite, got NaN")
+        value = like(real("fill", fill), x)
+        return lambda cut: value
     return _given(fill, x)
 
 
@@ -68,7 +70,7 @@ def _given(fill: Any, x: Array) -> Callable[[slice], Array]:
     if host.dtype.kind not in "biufO":
         raise ParameterError(f"fill is {host.dtype}: give a number, an array, or one of {', '.join(NAMES)}")
     if host.dtype.kind == "f" and not bool(np.isfinite(to_numpy(host)).all()):
-        raise ParameterError("fill must be finite, and has NaN or infinity")
+        raise ParameterError("fill must be finite, got NaN or infinity in an array")
     values, shape = like(host, x), tuple(x.shape)
     if values.ndim == 1 and len(values) in (1, shape[1]):
         values = values.reshape((1, len(values)) + (1,) * (len(shape) - 2))

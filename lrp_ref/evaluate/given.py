@@ -143,8 +143,8 @@ def inside(relevance: Array, masks: Array) -> Inside:
 
     Args:
         relevance: (N, ...).
-        masks: of the map's shape: each number is inside or not. (N, 1, ...) or (N, ...) without channels: channels are
-            summed first. (N, 4), for maps (N, H, W) and (N, C, H, W): boxes y0, x0, y1, x1, half-open.
+        masks: of the map's shape: each number is inside or not. (N, 1, ...) or (N, ...) without channels: those of the
+            map are summed first. (N, 4), for maps (N, H, W) and (N, C, H, W): boxes y0, x0, y1, x1, half-open.
 
     Raises:
         ShapeError: masks that fit neither.
@@ -157,6 +157,8 @@ def inside(relevance: Array, masks: Array) -> Inside:
     if given.shape == (full[0], 4) and len(full) in (3, 4):
         scores = scores.sum(axis=1) if len(full) == 4 else scores
         return Inside(_flat(scores), _flat(box_masks(given, full[-2:])), full[-2:])
+    if given.ndim == len(full) + 1 and given.shape[:2] == (full[0], 1):
+        given = given[:, 0]
     whole, single, bare = full, (*full[:1], 1, *full[2:]), (*full[:1], *full[2:])
     if given.shape == whole:
         sizes = full[2:] if len(full) > 3 and full[1] == 1 else full[1:]

@@ -208,7 +208,7 @@ def context_ratio(relevance: Array, masks: Array, *, part: str = "positive") -> 
         part: "positive" R⁺, "absolute" |R|, or "signed" R, whose quotient may be negative.
 
     Returns:
-        NaN where there is nothing inside or nothing outside, or both means are 0; ∞ where the one inside alone is 0.
+        NaN where there is nothing inside or nothing outside, or both means are 0; ±∞ where only the one inside is 0.
 
     Raises:
         ShapeError, ParameterError, NonFiniteError: as :func:`lrp_ref.evaluate.given.inside`; an unknown part.
@@ -226,5 +226,6 @@ def context_ratio(relevance: Array, masks: Array, *, part: str = "positive") -> 
     inner, outer = mask.sum(axis=1), (~mask).sum(axis=1)
     there = (inner > 0) & (outer > 0)
     found = quotient(without * inner, within * outer)
-    endless = there & (within == 0).astype(bool) & (without != 0).astype(bool)
-    return back(np.where(there, np.where(endless, math.inf, found), math.nan), relevance)
+    endless = (within == 0).astype(bool) & (without != 0).astype(bool)
+    size = np.where((without > 0).astype(bool), math.inf, -math.inf)
+    return back(np.where(there, np.where(endless, size, found), math.nan), relevance)
