@@ -75,7 +75,8 @@ class Measure(Value):
             ParameterError: something that it needs was not given.
             LrpError: what the function raises.
         """
-        missing = [field for field in self.fields.values() if getattr(given, field) is None]
+        free = ("target", "batch")  # None says something of these two
+        missing = [field for field in self.fields.values() if getattr(given, field) is None and field not in free]
         if missing:
             raise ParameterError(f"measure '{self.name}' needs {' and '.join(missing)}: give {_how(missing)}")
         arguments = {argument: getattr(given, field) for argument, field in self.fields.items()}

@@ -101,7 +101,7 @@ def curves(
 def _checked(
     lines: Mapping[str, Any], places: Sequence[float], width: int, height: int
 ) -> tuple[Floats, dict[str, Floats]]:
-    where = floats("places", places)
+    where = floats("places", list(places))
     if where.ndim != 1 or len(where) < 2 or not bool((np.diff(where) > 0).all()):
         raise ParameterError("places must be two numbers or more, each above the one before")
     for name, size in (("width", width), ("height", height)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def test_a_linear_model_has_its_areas_in_closed_form_exactly() -> None:
             assert list(made.curve[k]) == total
             assert made.aopc[k] == sum(total[0] - t for t in total) / 8
             assert made.aopc[k] == sum((7 - i) * share for i, share in enumerate(shares)) / 8
-            assert made.auc[k] == sum((a + b) / 2 for a, b in zip(total, total[1:], strict=False)) / 7
+            assert made.auc[k] == sum((a + b) / 2 for a, b in itertools.pairwise(total)) / 7
     between = abpc(net.forward, x, relevance, 1)
     lerf, morf = (pixel_flipping(net.forward, x, relevance, 1, order=o).curve for o in ("lerf", "morf"))
     assert list(between) == [
@@ -129,7 +130,10 @@ def test_a_linear_model_has_its_areas_in_closed_form_exactly() -> None:
 def test_the_right_order_has_the_largest_area_of_all_orders() -> None:
     """On a linear model no order falls faster than that of w·x."""
     x, weight = X[:2].reshape(2, -1)[:, :8], W[:8, :1]
-    linear = lambda batch: batch @ weight
+
+    def linear(batch: Any) -> Any:
+        return batch @ weight
+
     best = pixel_flipping(linear, x, x * weight.T, 0).aopc
     rng = np.random.default_rng(1)
     others = [pixel_flipping(linear, x, rng.normal(size=x.shape), 0).aopc for _ in range(30)]
@@ -142,7 +146,10 @@ def test_stored_curves() -> None:
     weight, bias, x, target, relevance = (
         stored[f"linear/{name}"] for name in ("weight", "bias", "input", "target", "gradient_x_input")
     )
-    linear = lambda batch: batch.reshape(len(batch), -1) @ weight.T + bias
+
+    def linear(batch: Any) -> Any:
+        return batch.reshape(len(batch), -1) @ weight.T + bias
+
     given = (linear, x, relevance, target.astype(int))
     morf, lerf = pixel_flipping(*given, fill=0.0, order="morf"), pixel_flipping(*given, fill=0.0, order="lerf")
     regions = region_perturbation(*given, size=2, fill=0.0)
@@ -235,17 +242,17 @@ def test_a_map_without_channels_or_with_one_ranks_pixels() -> None:
 
 
 def test_the_target_is_that_of_explain() -> None:
-    assert TARGET != f(X).argmax(axis=1).tolist()
+    assert f(X).argmax(axis=1).tolist() != TARGET
     predicted = pixel_flipping(f, X, R)
     np.testing.assert_array_equal(predicted.target[:, 0], f(X).argmax(axis=1))
     np.testing.assert_allclose(predicted.curve, pixel_flipping(f, X, R, f(X).argmax(axis=1)).curve, atol=1e-12)
     both = pixel_flipping(f, X, R, [[0, 2]] * 5).curve
     single = [pixel_flipping(f, X, R, k).curve for k in (0, 2)]
     np.testing.assert_allclose(both, sum(single), atol=1e-12)
-    maps = lambda x: f(x).reshape(len(x), 3, 1)
-    np.testing.assert_allclose(pixel_flipping(maps, X, R, (2, 0)).curve, single[1], atol=1e-12)
-    flat = lambda x: f(x)[:, 2]
-    np.testing.assert_allclose(pixel_flipping(flat, X, R).curve, single[1], atol=1e-12)
+    np.testing.assert_allclose(
+        pixel_flipping(lambda x: f(x).reshape(len(x), 3, 1), X, R, (2, 0)).curve, single[1], atol=1e-12
+    )
+    np.testing.assert_allclose(pixel_flipping(lambda x: f(x)[:, 2], X, R).curve, single[1], atol=1e-12)
 
 
 def test_the_prediction_of_an_insertion_is_that_of_the_whole_input() -> None:

@@ -1,4 +1,4 @@
-"""Perturbation curves written out, one sample and one unit at a time, in plain Python; imports nothing of the package."""
+"""Perturbation curves written out, a sample and a unit at a time; nothing of the package is used."""
 
 from __future__ import annotations
 
