@@ -16,7 +16,7 @@ from ..propagation.parts import in_parts
 from ..propagation.prepare import PreparedNetwork, Question, prepare
 from ..propagation.start import STARTS, Difference, OneHot, start_relevance
 from ..propagation.workload import DIVIDED_BYTES, WORKING_BYTES
-from .method import ByInput
+from .parameters import ByInput
 
 STARTED = ("logit", "output")
 FORWARD_PART = 4  # a forward pass alone keeps no more than this part of the values of an explanation, in most networks
