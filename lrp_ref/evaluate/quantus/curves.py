@@ -154,8 +154,9 @@ def replaced(now: Host, chosen: Host, fill: float | str) -> Host:
     """Return rows (N, n) with the chosen numbers of each row replaced by what ``fill`` is of the row as it is."""
     if isinstance(fill, str) and fill not in FILLS:
         raise unknown("fill", fill, FILLS)
-    how = {"black": np.min, "white": np.max, "mean": np.mean}
-    value = how[fill](now, axis=1)[:, None] if isinstance(fill, str) else fill
+    value: Any = fill
+    if isinstance(fill, str):
+        value = {"black": now.min, "white": now.max, "mean": now.mean}[fill](axis=1)[:, None]
     made = now.copy()
     np.put_along_axis(made, chosen, value, axis=1)
     return made
