@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.arrays import Array
 from ..base.frozen import Value, short
+from ..errors import ParameterError
 
 if TYPE_CHECKING:
     from .scored import Scored
@@ -43,9 +44,16 @@ class Method(Value):
     @property
     def label(self) -> str:
         """The name with the parameters that neither are the defaults nor follow from the others, as tables print it."""
-        told = [f for f in fields(self) if f.init and replace(self, **{f.name: f.default}) != self]
+        told = [f for f in fields(self) if f.init and not self._needless(f.name, f.default)]
         given = ", ".join(f"{f.name}={short(getattr(self, f.name))}" for f in told)
         return f"{self.name}({given})" if given else self.name
+
+    def _needless(self, name: str, default: Any) -> bool:
+        """Whether the method would be the same if a parameter were left out."""
+        try:
+            return bool(replace(self, **{name: default}) == self)
+        except ParameterError:  # the others would not go with it
+            return False
 
     def run(self, scored: Scored) -> Made:
         """Return what the method makes of the samples of a score."""
