@@ -6,6 +6,16 @@
 from .attributing import attribute, find
 from .attribution import Attribution
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
+from .maximisation import (
+    L2,
+    Maximisation,
+    Maximised,
+    Penalty,
+    Prototypes,
+    TotalVariation,
+    maximise,
+    prototypes,
+)
 from .method import Made, Method
 from .names import METHODS
 from .relevance import LRP
@@ -14,6 +24,7 @@ from .scored import Block, Scored
 from .taylor import SimpleTaylor
 
 __all__ = [
-    "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "DeepLift", "Gradient", "GradientTimesInput",
-    "GuidedBackprop", "Made", "Method", "Scored", "Sensitivity", "SimpleTaylor", "attribute", "find",
+    "L2", "LRP", "METHODS", "Attribution", "Block", "Deconvnet", "DeepLift", "Gradient", "GradientTimesInput",
+    "GuidedBackprop", "Made", "Maximisation", "Maximised", "Method", "Penalty", "Prototypes", "Scored", "Sensitivity",
+    "SimpleTaylor", "TotalVariation", "attribute", "find", "maximise", "prototypes",
 ]  # fmt: skip
