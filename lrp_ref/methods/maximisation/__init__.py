@@ -1,6 +1,6 @@
 """Activation maximisation: inputs that make a score large, made by steps, by a generator, or found in data."""
 
-from .maximise import Maximisation, maximise
+from .maximising import Maximisation, maximise
 from .maximised import Maximised
 from .penalties import L2, Penalty, TotalVariation
 from .prototypes import Prototypes, prototypes
