@@ -1,7 +1,7 @@
 """Activation maximisation: inputs that make a score large, made by steps, by a generator, or found in data."""
 
-from .maximising import Maximisation, maximise
 from .maximised import Maximised
+from .maximising import Maximisation, maximise
 from .penalties import L2, Penalty, TotalVariation
 from .prototypes import Prototypes, prototypes
 
