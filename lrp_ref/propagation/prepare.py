@@ -168,6 +168,10 @@ class PreparedNetwork:
         """Return the shape of one sample's output, from a pass without samples."""
         return tuple(self._without_samples(fed)[self.net.outputs[0]].shape[1:])
 
+    def shapes(self, fed: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+        """Return the shape of one sample of every value of the network, from a pass without samples."""
+        return {name: tuple(a.shape[1:]) for name, a in self._without_samples(fed).items()}
+
     def _without_samples(self, fed: Mapping[str, Array]) -> dict[str, Array]:
         """Return the values of a pass without samples, which have the shapes of all."""
         wanted = {i.name: fed[i.name] for i in self.net.inputs}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..base.arrays import Array, namespace, require_finite, sample_sum, unwarned
+from ..base.arrays import Array, namespace, only, require_finite, sample_sum, unwarned
 from ..errors import LrpError, NonFiniteError, UndecidedError
 from ..layers import Linear
 from ..network.network import located, value_name
@@ -40,6 +41,8 @@ def back(
     *,
     keep: bool,
     reference: Values | None = None,
+    masks: Mapping[str, Array] | None = None,
+    held: Collection[str] = (),
 ) -> tuple[Values, list[Row]]:
     """Hand the relevance from node to node, last to first.
 
@@ -50,31 +53,40 @@ def back(
         tapes: what the forward pass left, by name of the node; it is used up.
         keep: whether values and relevances stay until the end; otherwise they are freed on the way.
         reference: the values of the input that the samples are compared with, for rules that look at it.
+        masks: for named values, which of their numbers hand on relevance; that of the others is dropped there.
+        held: names of values whose relevance, after its mask, stays until the end.
 
     Returns:
         The relevance by name, in the order of the walk, and the rows of the ledger.
     """
-    way = _Back(prepared, values, relevance, keep, reference)
+    way = _Back(prepared, values, relevance, keep, reference, masks or {})
     for step in reversed(prepared.steps):
         names = way.outputs(step)
         if any(name in relevance for name in names):
             way.take(step, names, tapes.pop(step.node.name, None))
         if not keep:
-            way.free(names)
+            way.free(names, held)
     if keep:
         # A value that several nodes read is complete only after the last of them: the order is that of the walk.
         return {n: relevance[n] for n in reversed(values) if n in relevance}, way.rows
-    inputs = {i.name for i in prepared.net.inputs}
-    return {n: r for n, r in relevance.items() if n in inputs}, way.rows
+    asked = {*(i.name for i in prepared.net.inputs), *held}
+    return {n: r for n, r in relevance.items() if n in asked}, way.rows
 
 
 class _Back:
     """The way back so far: what is left of the values, the relevance by name with its sums, and the ledger's rows."""
 
     def __init__(
-        self, prepared: PreparedNetwork, values: Values, relevance: Values, keep: bool, reference: Values | None
+        self,
+        prepared: PreparedNetwork,
+        values: Values,
+        relevance: Values,
+        keep: bool,
+        reference: Values | None,
+        masks: Mapping[str, Array],
     ) -> None:
         self.prepared, self.values, self.relevance, self.reference = prepared, values, relevance, reference
+        self.masks = masks
         self.nodes = {step.node.name: step.node for step in prepared.steps}
         self.stand_ins = {} if keep else {s.node.name: s.stand_in for s in prepared.steps if s.stand_in}
         self.needed = set(self.stand_ins.values())
@@ -109,18 +121,33 @@ class _Back:
             names.append(more)
         return names
 
-    def free(self, names: list[str]) -> None:
-        """Forget relevance and values of a node's outputs."""
+    def free(self, names: list[str], held: Collection[str]) -> None:
+        """Forget relevance and values of a node's outputs, except relevance that is held."""
         for name in names:
-            self.relevance.pop(name, None)
+            if name not in held:
+                self.relevance.pop(name, None)
             if name not in self.needed:
                 self.values.pop(self.stand_ins.get(name, name), None)
                 if self.reference is not None:
                     self.reference.pop(self.stand_ins.get(name, name), None)
 
+    def masked(self, names: list[str]) -> Array | int:
+        """Leave of the relevance of a node's outputs what their masks let through, and return the sum of the rest."""
+        lost: Array | int = 0
+        for name in names:
+            if name in self.masks and name in self.relevance:
+                left = only(self.relevance[name], self.masks[name])
+                total = sample_sum(left)
+                lost = lost + self.sums[name] - total
+                self.relevance[name], self.sums[name] = left, total
+        return lost
+
     def take(self, step: Step, names: list[str], tape: Any) -> None:
         """Redistribute the relevance of a node's outputs, add it to its inputs, and append the ledger's row."""
         node, relevance, sums = step.node, self.relevance, self.sums
+        out = sum(sums[n] for n in names if n in sums)
+        size = None if self.rows else sum(sample_sum(abs(relevance[n])) for n in names if n in relevance)
+        lost = self.masked(names)
         xs = tuple(self.value(name) for name in node.inputs)
         takes = node.layer.takes(xs)
         made: tuple[Any, ...] = tuple(self.values.get(self.stand_ins.get(n, n)) for n in names)  # None: not kept
@@ -147,9 +174,8 @@ class _Back:
             if taken:
                 relevance[source] = relevance[source] + part if source in relevance else part
                 sums[source] = sums[source] + total if source in sums else total
-        size = None if self.rows else sum(sample_sum(abs(r)) for r in arrived)
-        out = sum(sums[n] for n in names if n in sums)
-        self.rows.append(Row.of(step.planned, out, sum(received), shared, size))
+        told = replace(shared, dropped=shared.dropped + lost) if self.masks else shared
+        self.rows.append(Row.of(step.planned, out, sum(received), told, size))
 
     def _received(self, names: list[str], shared: Redistribution) -> list[Array]:
         """Return the sums (N,) of what every input received, of which some were formed before, or on the way."""

@@ -12,6 +12,7 @@ from ...errors import ParameterError, ShapeError, UnsupportedError, unknown
 from ...network.inputs import batch_back
 from ...network.joining import join
 from ...network.network import Network
+from ..parameters import comparable
 from ..scored import Block, Progress, Scored, joined
 from .maximised import Maximised
 from .penalties import L2, Penalty
@@ -34,6 +35,8 @@ class Maximisation(Value):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for key in ("penalties", "bounds"):
+            object.__setattr__(self, key, comparable(getattr(self, key)))
         for name, least in (("steps", 0), ("jitter", 0), ("seed", 0)):
             given = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, int) or given < least:
