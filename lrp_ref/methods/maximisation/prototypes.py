@@ -121,10 +121,10 @@ class _Kept:
         best = np.argsort(-score, axis=1, kind="stable")[:, : self.k]
         self.score, self.index = np.take_along_axis(score, best, 1), np.take_along_axis(index, best, 1)
         wanted = set(self.index.ravel().tolist())
-        new = {i: x[i - first] for i in sorted(wanted) if i >= first}
+        new = [i for i in sorted(wanted) if i >= first]
         self.samples = {i: a for i, a in self.samples.items() if i in wanted}
         # A row of a batch is a view that would keep the whole batch in memory.
-        self.samples |= {i: namespace(x).asarray(a).copy() for i, a in new.items()}
+        self.samples |= {i: namespace(x).concatenate([x[i - first : i - first + 1]], axis=0)[0] for i in new}
         self.like = x
 
     def closed(self) -> Prototypes:
