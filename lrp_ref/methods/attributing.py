@@ -14,6 +14,7 @@ from ..propagation import composites
 from ..propagation.composites import PRESETS, Composite
 from ..propagation.explaining import explain
 from ..rules.rule import AnyRule
+from . import dialects
 from .attribution import Attribution
 from .method import Made, Method
 from .names import METHODS
@@ -33,6 +34,7 @@ def attribute(
     canonize: bool = True,
     xp: Any = None,
     progress: Progress | None = None,
+    dialect: str | None = None,
     **parameters: Any,
 ) -> Attribution:
     """Explain the outputs of a network by a method that is set beside LRP, or by LRP itself.
@@ -54,10 +56,12 @@ def attribute(
         canonize: merge BatchNorm first; False explains the network as it is.
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         progress: is called after every block with how many variants of samples are done, and how many there are.
+        dialect: another program, a name of ``lrp.methods.DIALECTS``, with whose parameters the method is taken where
+            none are given here.
         parameters: of the method.
 
     Raises:
-        ParameterError: an unknown method (the nearest is suggested), or a parameter that it does not take.
+        ParameterError: an unknown method or dialect (the nearest is suggested), or a parameter that it does not take.
         LrpError: whatever the method raises.
 
     Example:
@@ -67,7 +71,7 @@ def attribute(
         >>> lrp.attribute(net, np.array([[3.0, 1.0]]), "gradient_x_input")
         Attribution(GradientTimesInput(), logit, target [[0]]: relevance (1, 2), sum 5, completeness within 5.0e-01)
     """
-    chosen = find(method, parameters)
+    chosen = find(method, parameters, dialect)
     if isinstance(chosen, LRP):
         e = explain(
             net, x, target=target, composite=chosen.composite, start=start, against=against, output=output,
@@ -80,8 +84,13 @@ def attribute(
     return _as_given(scored, chosen, chosen.run(scored), net)
 
 
-def find(method: Any, parameters: dict[str, Any] | None = None) -> Method:
+def find(method: Any, parameters: dict[str, Any] | None = None, dialect: str | None = None) -> Method:
     """Return the method for its name, a composite or a rule; a :class:`Method` stays what it is.
+
+    Args:
+        method: in any form that :func:`attribute` takes.
+        parameters: of a method that is given by name; those that are None are left out.
+        dialect: the program whose parameters it has but for these.
 
     Raises:
         ParameterError: a name that is not known, or parameters that the method does not take.
@@ -93,15 +102,21 @@ def find(method: Any, parameters: dict[str, Any] | None = None) -> Method:
     given = dict(parameters or {})
     if isinstance(method, str) and method in METHODS:
         kind = METHODS[method]
+        like_another = None if dialect is None else dialects.spoken(method, dialect)
         known = [f.name for f in dataclasses.fields(kind) if f.init]
         for key in given:
             if key not in known:
                 own = [p.name for p in inspect.signature(attribute).parameters.values() if p.kind is p.KEYWORD_ONLY]
                 raise unknown(f"parameter of method '{method}'", key, [*known, *own])
-        return kind(**given)
+        return kind(**given) if like_another is None else like_another.with_parameters(**given)
     if isinstance(method, str) and method not in PRESETS:
         raise unknown("method", method, [*METHODS, *PRESETS])
     given = {key: value for key, value in given.items() if value is not None}  # as of explain: None is not given
+    if dialect is not None:
+        raise ParameterError(
+            f"dialect='{dialect}' says how a program computes a method of lrp.methods.METHODS, and {method!r} is the "
+            "name of none: leave dialect out"
+        )
     if isinstance(method, str) and not given:
         return LRP(method)
     if isinstance(method, str | Composite | AnyRule | list):

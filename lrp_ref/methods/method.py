@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.arrays import Array
 from ..base.frozen import Value
@@ -43,6 +43,10 @@ class Method(Value):
     def run(self, scored: Scored) -> Made:
         """Return what the method makes of the samples of a score."""
         raise NotImplementedError
+
+    def with_parameters(self, **given: Any) -> Method:
+        """Return the method with other parameters; those that follow from them are settled anew."""
+        return replace(self, **given)
 
     def formula(self) -> str:
         """Return the formula."""

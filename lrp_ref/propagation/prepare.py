@@ -189,12 +189,12 @@ class PreparedNetwork:
             return Divided.NOTHING
         return self.extent(fed).divided(n, like.itemsize, whole=whole)
 
-    def samples(self, fed: Mapping[str, Array], threads: int) -> int:
-        """Return how many samples of ``fed`` each thread takes at a time."""
+    def samples(self, fed: Mapping[str, Array], threads: int, walks: int = 1) -> int:
+        """Return how many samples of ``fed`` each thread takes at a time; ``walks``: passes that it keeps of each."""
         n, like = _samples(fed), self.net.like(fed)
         if n <= 1 or namespace(like).__name__ == "cupy":
             return max(n, 1)
-        return self.extent(fed).samples(n, like.dtype.itemsize, threads)
+        return self.extent(fed).samples(n, like.dtype.itemsize * walks, threads)
 
     def batch(self, fed: Mapping[str, Array], *, whole: bool) -> int:
         """Return how many samples like those of ``fed`` fill the working memory; ``whole`` if it keeps all values."""
