@@ -16,12 +16,12 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, heatmap, layers, loaders, methods, rules, text, vectors
+    from . import bilrp, evaluate, heatmap, layers, loaders, methods, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
     from .loaders import load, save
-    from .methods import Attribution, attribute
+    from .methods import Attribution, attribute, concept_relevance
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .network.joining import join
@@ -46,6 +46,7 @@ else:
         "certificate": "exact",
         "composites": "propagation.composites",
         "edits": "rules.edits",
+        "evaluate": "evaluate",
         "heatmap": "heatmap",
         "layers": "layers",
         "loaders": "loaders",
@@ -61,7 +62,7 @@ else:
         "bilrp": ("PairExplanation", "explain_pair"),
         "exact": ("Certificate", "certify"),
         "loaders": ("load", "save"),
-        "methods": ("Attribution", "attribute"),
+        "methods": ("Attribution", "attribute", "concept_relevance"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
@@ -100,7 +101,7 @@ __all__ = [
     "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
     "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
     "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "edits", "errors", "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance",
-    "loaders", "messages", "methods", "order", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor",
-    "text", "vectors",
+    "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "order", "plain", "root_point", "rules",
+    "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

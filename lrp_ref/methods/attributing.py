@@ -99,7 +99,7 @@ def find(method: Any, parameters: dict[str, Any] | None = None, dialect: str | N
         >>> find("sensitivity", {"power": 1}), find("epsilon_plus")
         (Sensitivity(power=1), LRP(composite='epsilon_plus'))
     """
-    given = {key: value for key, value in (parameters or {}).items() if value is not None}
+    given = dict(parameters or {})
     if isinstance(method, str) and method in METHODS:
         kind = METHODS[method]
         like_another = None if dialect is None else dialects.spoken(method, dialect)
@@ -111,6 +111,7 @@ def find(method: Any, parameters: dict[str, Any] | None = None, dialect: str | N
         return kind(**given) if like_another is None else like_another.with_parameters(**given)
     if isinstance(method, str) and method not in PRESETS:
         raise unknown("method", method, [*METHODS, *PRESETS])
+    given = {key: value for key, value in given.items() if value is not None}  # as of explain: None is not given
     if dialect is not None:
         raise ParameterError(
             f"dialect='{dialect}' says how a program computes a method of lrp.methods.METHODS, and {method!r} is the "
@@ -131,12 +132,14 @@ def _as_given(scored: Scored, method: Method, made: Made, net: Network) -> Attri
     """Return what a method made, in the layout of the network's arrays."""
     place = scored.question.output
     axis = net.output_axes[place] if net.output_axes else 0
-    places = {i.name: i.batch_axis for i in net.inputs if i.name in made.relevance}
+    laid = {i.name: i.batch_axis for i in net.inputs}
+    places = {name: laid.get(name, 0) for name in made.relevance}  # a value inside the network has its batch in front
     parts = {name: batch_back(made.relevance[name], batch) for name, batch in places.items()}
+    inputs = len(net.inputs) > 1 and all(name in laid for name in parts)
     none = _nothing(scored) if made.explained is None else made.explained
     return Attribution(
         output=batch_back(scored.output, axis),
-        relevance=parts if len(net.inputs) > 1 else next(iter(parts.values())),
+        relevance=parts if inputs else next(iter(parts.values())),
         method=method,
         explained=none,
         target=scored.target,
@@ -154,4 +157,4 @@ def _nothing(scored: Scored) -> Array:
     """Return NaN for every sample: a sum that nobody promised."""
     out = scored.output
     dtype = out.dtype if out.dtype.kind == "f" else float
-    return namespace(out).full(len(out), float("nan"), dtype=dtype)
+    return namespace(out).zeros(len(out), dtype=dtype) + float("nan")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import ParameterError, unknown
+from .class_activation import GradCAM, GuidedGradCAM
 from .expected import ExpectedGradients
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
 from .noise import SmoothGrad, SmoothGradSquared, VarGrad
+from .occlude import Occlusion
 from .paths import IntegratedGradients
+from .rescale import DeepLift
 
 # Sets of methods by the program and version whose numbers they give. A method that is missing is not in the program,
 # or departs in a way that no parameter says.
@@ -26,6 +29,11 @@ DIALECTS: dict[str, dict[str, Method]] = {
         "smoothgrad": SmoothGrad(draws=5, sigma=1.0, relative=False),
         "smoothgrad_squared": SmoothGradSquared(draws=5, sigma=1.0, relative=False),
         "vargrad": VarGrad(draws=5, sigma=1.0, relative=False),
+        # Sums in float32, whatever the network computes in, which is no parameter: equal to 1e-7.
+        "occlusion": Occlusion(),
+        "grad_cam": GradCAM(relu=False, upsample=None),
+        "guided_grad_cam": GuidedGradCAM(upsample="nearest"),
+        "deeplift": DeepLift(stacked="derivative"),
     },
     # The end of the path counts and its beginning does not; positions in float32; the last draw has no noise.
     "zennit-1.0": {
@@ -34,6 +42,8 @@ DIALECTS: dict[str, dict[str, Method]] = {
         "deconvnet": Deconvnet(),
         "integrated_gradients": IntegratedGradients(steps=20, rule="right", single="positions"),
         "smoothgrad": SmoothGrad(draws=20, sigma=0.1, relative=True, last_clean=True),
+        # With an array as attr_output: of a function of the output it is measure="score".
+        "occlusion": Occlusion(keeps="window", measure="start", overlap="sum", border="wrap"),
     },
     # The beginning of the path counts and its end does not; σ is 1 whatever is asked for.
     "innvestigate-2.1": {

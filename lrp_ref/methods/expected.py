@@ -11,7 +11,8 @@ from ..base.arrays import Array, convert, indices, like, namespace, require_fini
 from ..errors import ParameterError, ShapeError
 from ..network.inputs import batch_first
 from .checks import count
-from .method import Made, Method, comparable
+from .method import Made, Method
+from .parameters import comparable
 from .scored import Scored
 
 DRAWS = 200  # as a rule of thumb: the mean of their error is a fourteenth of that of one draw

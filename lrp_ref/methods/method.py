@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.arrays import Array
-from ..base.frozen import Value, frozen, short
+from ..base.frozen import Value
 
 if TYPE_CHECKING:
     from .scored import Scored
@@ -18,7 +18,7 @@ class Made:
     """What a method makes of N samples; all arrays have the batch in front.
 
     Attributes:
-        relevance: by name of the input (N, ...).
+        relevance: by name of the input (N, ...), or of one value inside the network.
         explained: what the relevance of each sample should sum to (N,); None where the method promises no sum.
         found: what else it found, per sample (N, ...), by name: a root, its distance.
         notes: what has to be known to read the relevance, a sentence each.
@@ -28,28 +28,6 @@ class Made:
     explained: Array | None = None
     found: Mapping[str, Array] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ByInput(Value):
-    """A parameter that says something else of every input, as pairs of an input's name and what holds of it."""
-
-    pairs: tuple[tuple[str, Any], ...]
-
-    def __repr__(self) -> str:
-        return f"{{{', '.join(f'{name!r}: {short(value)}' for name, value in self.pairs)}}}"
-
-
-def comparable(value: Any) -> Any:
-    """Return a parameter as a value that nobody can write into and that can be compared; a dict by input likewise.
-
-    Example:
-        >>> comparable([0, 1]), comparable({"x": 0.5})
-        ((0, 1), {'x': 0.5})
-    """
-    if isinstance(value, Mapping):
-        return ByInput(tuple((str(name), frozen(one)) for name, one in value.items()))
-    return frozen(value)
 
 
 class Method(Value):

@@ -12,7 +12,8 @@ from ..base.arrays import Array, like, namespace, require_finite
 from ..base.frozen import real
 from ..errors import ParameterError, ShapeError
 from .checks import count
-from .method import ByInput, Made, Method, comparable
+from .method import Made, Method
+from .parameters import ByInput, comparable
 from .paths import add_weighted
 from .scored import Block, Scored
 

@@ -11,7 +11,8 @@ import numpy as np
 from ..base.arrays import Array, like, namespace
 from ..errors import ParameterError
 from .checks import count
-from .method import Made, Method, comparable
+from .method import Made, Method
+from .parameters import comparable
 from .pieces import pieces_between
 from .quadrature import SUMS, points
 from .scored import Scored

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base.arrays import Array, is_float, like, namespace, require_finite, sample_dot
@@ -16,9 +16,10 @@ from ..propagation.parts import in_parts
 from ..propagation.prepare import PreparedNetwork, Question, prepare
 from ..propagation.start import STARTS, Difference, OneHot, start_relevance
 from ..propagation.workload import DIVIDED_BYTES, WORKING_BYTES
-from .method import ByInput
+from .parameters import ByInput
 
 STARTED = ("logit", "output")
+FORWARD_PART = 4  # a forward pass alone keeps no more than this part of the values of an explanation, in most networks
 Progress = Callable[[int, int], object]
 
 
@@ -182,19 +183,37 @@ class Scored:
             found[name] = namespace(x).broadcast_to(given, x.shape)
         return found
 
+    def some(self, rows: slice) -> Scored:
+        """Return the score of some of the samples."""
+        return replace(
+            self,
+            fed={name: a[rows] for name, a in self.fed.items()},
+            output=self.output[rows],
+            coefficients=self.coefficients[rows],
+            target=self.target[rows],
+            against=None if self.against is None else self.against[rows],
+            done=[0, 0],
+        )
+
     def nothing(self) -> dict[str, Array]:
         """Return zeros by name of the input that moves (N, ...), to add up in."""
         return {name: namespace(x).zeros(x.shape, dtype=x.dtype) for name, x in self.movable.items()}
 
     # -- their variants -----------------------------------------------------------------------------------------
 
-    def blocks(self, steps: int) -> Iterator[Block]:
+    def blocks(self, steps: int, *, back: bool = True) -> Iterator[Block]:
         """Go through ``steps`` variants of every sample, as many at a time as fit into the memory of an explanation.
 
         A block has all samples that fit, in one variant, or all N samples in several.
+
+        Args:
+            steps: variants.
+            back: whether the way back is gone too; a forward pass alone keeps only the values that are still read.
         """
         n, total = len(self), len(self) * steps
-        one = max(self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize, 1)
+        one = max(
+            self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize // (1 if back else FORWARD_PART), 1
+        )
         fit = max(1, min(WORKING_BYTES // one, max(n, DIVIDED_BYTES // one)))
         rows = max(1, min(n, fit))
         together = max(1, fit // rows)
@@ -218,12 +237,26 @@ class Scored:
         found = self.explained(variants, block, composite).relevance
         return {name: found[name].reshape(*block.shape, *found[name].shape[1:]) for name in variants}
 
-    def explained(self, variants: Mapping[str, Array], block: Block, composite: Any = "gradient") -> Explanation:
-        """Return the explanation of the variants (n·s, ...) of a block that starts with the coefficients c."""
+    def explained(
+        self,
+        variants: Mapping[str, Array],
+        block: Block,
+        composite: Any = "gradient",
+        reference: Mapping[str, Array] | None = None,
+    ) -> Explanation:
+        """Return the explanation of the variants (n·s, ...) of a block that starts with the coefficients c.
+
+        Args:
+            variants: by name of the input (n, s, ...).
+            block: which samples they are of.
+            composite: another backward pass with the same forward one.
+            reference: of each variant, by name (n, s, ...), for rules that look at one.
+        """
         fed = self._flat(variants, block)
         prepared = prepare(self.net, fed, Question(composite, *self._asked))
         start = self._repeated(self.coefficients, block)
-        return Batch(prepared, None, start, len(start), 0, False).explanation(fed)
+        beside = None if reference is None else self._flat(reference, block)
+        return Batch(prepared, None, start, len(start), 0, False, reference=beside).explanation(fed)
 
     def values(self, variants: Mapping[str, Array], block: Block) -> Array:
         """Return f (n, s) of the variants (n, s, ...) of a block."""

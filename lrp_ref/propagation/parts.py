@@ -21,6 +21,7 @@ def in_parts(
     work: Callable[[dict[str, Array], slice], Result],
     *,
     whole: bool = False,
+    walks: int = 1,
 ) -> list[Result]:
     """Return what ``work`` makes of all samples, a few at a time, in their order; at least one result.
 
@@ -29,6 +30,7 @@ def in_parts(
         fed: its inputs by name (N, ...).
         work: takes the inputs of some samples, and which they are.
         whole: whether all samples have to be worked on together.
+        walks: how many forward passes the work keeps at a time.
     """
 
     def some(cut: slice) -> Result:
@@ -41,5 +43,5 @@ def in_parts(
     several = divided in (Divided.SAMPLES, Divided.LAYERS)
     with nullcontext() if divided is Divided.PRODUCTS else threads.together(*fed.values(), several=several):
         members = threads.members() if divided is Divided.SAMPLES else 1
-        count = n if whole else prepared.samples(fed, members)
+        count = n if whole else prepared.samples(fed, members, walks)
         return threads.collect([slice(first, first + count) for first in range(0, n, count)], some)
