@@ -43,7 +43,7 @@ class Curve(Value):
     units: int
     measure: str = "pixel_flipping"
     order: str = "morf"
-    fill: str = "0.0"
+    fill: str = "0"
     softmax: bool = False
     target: Array | None = None
 
