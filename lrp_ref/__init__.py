@@ -16,11 +16,12 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, evaluate, heatmap, layers, loaders, rules, text, vectors
+    from . import bilrp, evaluate, heatmap, layers, loaders, methods, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
     from .loaders import load, save
+    from .methods import Attribution, attribute, concept_relevance
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .network.joining import join
@@ -49,6 +50,7 @@ else:
         "heatmap": "heatmap",
         "layers": "layers",
         "loaders": "loaders",
+        "methods": "methods",
         "plain": "propagation.plain",
         "rules": "rules",
         "start": "propagation.start",
@@ -60,6 +62,7 @@ else:
         "bilrp": ("PairExplanation", "explain_pair"),
         "exact": ("Certificate", "certify"),
         "loaders": ("load", "save"),
+        "methods": ("Attribution", "attribute", "concept_relevance"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
@@ -95,9 +98,10 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable",
-    "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff",
-    "arithmetic", "bilrp", "canonize", "certificate", "certify", "composites", "edits", "errors", "evaluate",
-    "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages",
-    "order", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
+    "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
+    "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
+    "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "order", "plain", "root_point", "rules",
+    "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

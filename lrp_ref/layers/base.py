@@ -16,7 +16,8 @@ from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..rules.cells import Recurrent
 from ..rules.edits import ONES, ZERO, Edit
-from ..rules.rule import AnyRule, Group, Redistribution, Rule, Run, Universal
+from ..rules.rescale import Rescale
+from ..rules.rule import AnyRule, Group, Redistribution, Rule, Run, Seen, Universal
 from ..rules.share import NOTHING, Given, share
 from .promises import Promises
 
@@ -122,6 +123,25 @@ class Layer(Value):
         """Return what :meth:`pull` does where the output z is at hand; for layers whose derivative is told by it."""
         return self.pull(xs, g)
 
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return what the rescale rule makes of multipliers of the outputs, one array per operand.
+
+        Args:
+            here: what the layer reads and makes of the samples.
+            there: the same of the reference, of the same shapes.
+            gs: multipliers, one array per output.
+            rule: with its parameters.
+
+        Raises:
+            UnsupportedError: the layer has none, and what it reads differs from the reference.
+        """
+        if any(bool((x != b).any()) for x, b in zip(here.xs, there.xs, strict=True)):
+            raise UnsupportedError(
+                f"{type(self).__name__} has no multipliers of the rescale rule: it neither is linear, nor acts on each "
+                "number alone, nor takes a largest one"
+            )
+        return self.pull(here.xs, gs if isinstance(here.z, tuple) else gs[0])
+
     def vjp(self, x: Any, g: Any) -> Any:
         """Return the transposed Jacobian at ``x`` applied to ``g`` (shape of the output).
 
@@ -174,9 +194,7 @@ class Layer(Value):
         if isinstance(rule, Universal):
             if given is NOTHING:  # in a walk they fit
                 self._require_shapes(relevances, xs, "relevance")
-            return (
-                rule.run(self, xs, relevances) if given.z is None else rule.from_output(self, xs, relevances, given.z)
-            )
+            return rule.compared(self, Seen(xs, given.z), given.reference, relevances)
         if isinstance(self, Linear):
             given = replace(given, z=self.forward(*xs)) if given.z is None else given
             return self.shared(xs, relevances, rule, given)
@@ -273,6 +291,10 @@ class Linear(Layer):
         """Return the layer of ones over which a rule spreads its shares of bias and stabiliser."""
         return self.edited(ONES, ZERO)
 
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return the transpose."""
+        return self.pull(here.xs, gs[0])
+
     def default(self) -> Rule | None:
         """Return the rule that ``rule=None`` stands for, if the layer has one."""
         return None
@@ -318,6 +340,11 @@ class Elementwise(Layer):
         """Return f'(x) g."""
         (x,) = xs
         return (self.slope(x) * g,)
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return g times the quotient of the differences, f'(x) where the input hardly differs."""
+        (x,), (b,) = here.xs, there.xs
+        return (gs[0] * rule.quotient(here.z - there.z, x - b, self.slope(x)),)
 
     def _redistribute(
         self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
@@ -377,6 +404,10 @@ class Route(Layer):
             same_shape(self, relevance, output)
         received = self.pull(xs, relevances if isinstance(z, tuple) else relevances[0])
         return Redistribution.routed(received, relevances[0], dropped=self.lost(relevances))
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return the transpose."""
+        return self.pull(here.xs, gs if isinstance(here.z, tuple) else gs[0])
 
     def lost(self, relevances: tuple[Array, ...]) -> Array | None:
         """Return the relevance (N,) of output positions that have no source, or None if every one has."""

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, sample_sum, unbroadcast
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..fast import blocks
 from ..fast.quotient import Sent, quotients
 from ..rules.cells import PRODUCT_RULES, Product, require_gate
-from ..rules.rule import AnyRule, Group, Redistribution, Run
+from ..rules.rescale import Rescale
+from ..rules.rule import AnyRule, Group, Redistribution, Run, Seen
 from .base import Layer, pull_broadcast, same_shape
 from .promises import Promises
 
@@ -47,6 +48,19 @@ class Bilinear(Layer):
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return the derivative half-way: Δ(xy) = Δx (y + y_b)/2 + (x + x_b)/2 Δy."""
+        pairs = list(zip(here.xs, there.xs, strict=True))
+        if rule.products == "refuse":
+            n = max(x.shape[0] for x in here.xs)
+            differs = [(x != b).reshape(x.shape[0], -1).any(axis=1) for x, b in pairs]
+            if n and bool((differs[0] & differs[1]).any()):
+                raise UnsupportedError(
+                    f"{type(self).__name__}: both factors differ from the reference, and the rescale rule has no "
+                    "multipliers for a product; give products='midpoint', its derivative half-way, which closes as well"
+                )
+        return self.pull(tuple((x + b) / scalar(2, x) for x, b in pairs), gs[0])
 
     def _chosen(self, rule: AnyRule | None, known: tuple[str, ...]) -> Product:
         """Return which of the product rules is meant, with its gate."""

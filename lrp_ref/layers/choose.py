@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, require_dtype, sample_sum
-from ..errors import ParameterError, ShapeError
-from ..rules.rule import Redistribution
+from ..errors import ParameterError, ShapeError, UnsupportedError
+from ..rules.rescale import Rescale
+from ..rules.rule import Redistribution, Seen
 from .base import OwnWay, pull_broadcast
 from .promises import Promises
 
@@ -125,3 +126,11 @@ class Where(OwnWay):
         xp, zero, chosen = namespace(*xs, g), scalar(0, g), xs[0] != 0
         parts = (xp.where(chosen, g, zero), xp.where(chosen, zero, g))
         return (xp.zeros(xs[0].shape, dtype=g.dtype), *pull_broadcast(xs[1:], parts))
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return the transpose, where the reference chooses alike."""
+        if bool(((here.xs[0] != 0) != (there.xs[0] != 0)).any()):
+            raise UnsupportedError(
+                "Where has multipliers of the rescale rule only where samples and reference choose alike"
+            )
+        return self.pull(here.xs, gs[0])

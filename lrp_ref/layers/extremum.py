@@ -9,6 +9,9 @@ from typing import ClassVar
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
 from ..errors import ParameterError, ShapeError
+from ..rules.rescale import Rescale
+from ..rules.rule import Seen
+from . import winners
 from .base import OwnWay
 from .promises import Promises
 from .reduction import reduced_axes
@@ -74,6 +77,10 @@ class _Maximum(OwnWay):
             message = message / xp.where(wins, scalar(1, g), zero).sum(axis=-1, keepdims=True)
         received = xp.where(wins, message, zero).astype(g.dtype).reshape(turned.shape)
         return (received.transpose(tuple(order.index(k) for k in range(x.ndim))),)
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return those of the winners of samples and reference."""
+        return winners.multipliers(self, here, there, gs[0], rule)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -13,7 +13,9 @@ from ..base.arrays import Array, Namespace, namespace, no_minus, only, sample_su
 from ..errors import ParameterError, ShapeError
 from ..fast import blocks, buffers, threads, windows
 from ..rules.edits import Edit
-from ..rules.rule import AnyRule, Redistribution
+from ..rules.rescale import Rescale
+from ..rules.rule import AnyRule, Redistribution, Seen
+from . import winners
 from .base import Layer, Unweighted, same_shape
 from .conv import pairs, per_axis
 from .promises import Promises
@@ -277,6 +279,10 @@ class MaxPool(Layer):
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return g at the winners (shared among ties where ``ties`` says so)."""
         return (self._hand_back(xs[0], self.forward(*xs), g),)
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return those of the winners of samples and reference."""
+        return winners.multipliers(self, here, there, gs[0], rule)
 
     def _hand_back(self, x: Array, z: Array, g: Array) -> Array:
         xp, geometry = namespace(x, g), Geometry.of(self, x)

@@ -234,6 +234,41 @@ class Network(Value):
         found = found if any(axis != 0 for axis in found) else ()
         return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out, self.notes)
 
+    def since(self, names: str | Iterable[str]) -> Network:
+        """Return the part of the network above the named values, which become its first inputs.
+
+        What else is read above them, along paths around them, stays an input of the network.
+
+        Raises:
+            GraphError: a value that is not there, or that no output depends on.
+
+        Example:
+            >>> import numpy as np
+            >>> from lrp_ref.layers import Dense, ReLU
+            >>> net = Network.sequential([Dense(np.eye(2)), ReLU(), Dense(np.ones((2, 1)))])
+            >>> net.since("relu1")
+            Network relu1 → output dense2
+              dense2  Dense(weight=float64[2, 1])  ← relu1
+        """
+        cut = (names,) if isinstance(names, str) else tuple(names)
+        known = {i.name for i in self.inputs} | {n.name for n in self.nodes}
+        for name in cut:
+            if owner(name, known) not in known:
+                raise GraphError(f"no value is called '{name}'; there are: {', '.join(n.name for n in self.nodes)}")
+        wanted, read, kept = set(self.outputs) - set(cut), set[str](), list[Node]()
+        for node in reversed(self.nodes):
+            if any(owner(name, known) == node.name for name in wanted):
+                kept.append(node)
+                read.update(node.inputs)
+                wanted.update(set(node.inputs) - set(cut))
+        for name in cut:
+            if name not in read:
+                raise GraphError(f"no node above '{name}' is needed for output {', '.join(self.outputs)}")
+        below = tuple(i for i in self.inputs if i.name in wanted and i.name not in cut)
+        specs = {i.name: i for i in self.inputs}
+        inputs = tuple(specs.get(name, Input(name)) for name in cut)
+        return replace(self, nodes=tuple(reversed(kept)), inputs=(*inputs, *below))
+
     def batch_first(self) -> Network:
         """Return the network whose arrays all have the batch as their first axis, inputs and outputs alike.
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..arithmetic import settled
 from ..base.arrays import Array, by_name, convert, like, namespace
 from ..errors import BackendError, GraphError
-from ..fast import threads
 from ..network.inputs import batch_back, batch_first
 from ..network.network import Network
 from . import composites
+from .conditions import Conditions
+from .conditions import conditions as as_conditions
 from .explanation import Explanation
 from .ledger import Ledger
+from .parts import in_parts
 from .prepare import PreparedNetwork, Question, prepare
 from .start import Difference, Logit, Output, Start, find, start_relevance
 from .targets import indices, is_tuple, some_targets
 from .trace import Trace
 from .walk import back, forward
-from .workload import Divided
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +37,14 @@ class Request:
     start: Any
     output: str | None
     canonize: bool
+    conditions: Conditions | None = None
     host: bool = False
 
     def trace(self) -> Trace:
         """Walk again and keep everything."""
         e = explain(
             self.net, self.x, target=self.target, composite=self.composite, start=self.start, output=self.output,
-            canonize=self.canonize, trace=True,
+            canonize=self.canonize, trace=True, conditions=self.conditions,
         )  # fmt: skip
         return e.trace.to_numpy() if self.host else e.trace
 
@@ -56,7 +56,9 @@ class Request:
         """Return the arguments that explain some samples of N."""
         start = self.start.some(cut, samples) if isinstance(self.start, Start) else self.start[cut]
         x = {name: array[cut] for name, array in self.x.items()}
-        return replace(self, x=x, target=some_targets(self.target, cut, samples), start=start)
+        conditions = None if self.conditions is None else self.conditions.some(cut, samples)
+        target = some_targets(self.target, cut, samples)
+        return replace(self, x=x, target=target, start=start, conditions=conditions)
 
 
 def explain(
@@ -71,6 +73,7 @@ def explain(
     canonize: bool = True,
     xp: Any = None,
     trace: bool = False,
+    conditions: Any = None,
     **parameters: Any,
 ) -> Explanation:
     """Explain the outputs of a network by the relevance of its inputs.
@@ -98,6 +101,9 @@ def explain(
         xp: array module to compute on ("numpy", "cupy"); None for that of ``x``.
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
+        conditions: name of a value → its channels (axis 1) that hand on relevance: a list of numbers, or booleans (C,),
+            (N, C) or (N, C, ...); what arrives at the others is dropped there. Names are those of the network as it is
+            explained, without merged nodes.
         parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
             composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.propagation.composites.get`.
 
@@ -128,9 +134,10 @@ def explain(
     target = indices(target, n, shape) if is_tuple(target) else target
     begin = start.settled(n, shape) if isinstance(start, Start) else start
     axis = net.output_axes[place] if net.output_axes else 0
-    whole = _Batch(prepared, target, begin, n, axis, trace).explanation(fed)
+    masked = as_conditions(conditions, net, prepared, fed)
+    whole = Batch(prepared, target, begin, n, axis, trace, conditions=masked).explanation(fed)
     begun = begin if isinstance(begin, Start) else whole.start_relevance
-    again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize)
+    again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize, masked)
     how = repr(start) if isinstance(start, Start) else whole.start
     if isinstance(start, Logit) and not canonize and prepared.head.squashed:
         how = repr(Output())  # the network is explained as it is, above its sigmoid or softmax
@@ -182,7 +189,7 @@ def as_given(e: Explanation, net: Network, place: int = 0) -> Explanation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Batch:
+class Batch:
     """What is asked of all samples, of which a few at a time are explained.
 
     Attributes:
@@ -191,6 +198,8 @@ class _Batch:
         samples: their number.
         axis: of the network's output, in the layout of the file, that counts the samples.
         keep: whether all values and relevances are kept.
+        reference: inputs by name (N, ...) that the samples are compared with, for rules that look at them.
+        conditions: which channels hand on relevance.
     """
 
     prepared: PreparedNetwork
@@ -199,21 +208,13 @@ class _Batch:
     samples: int
     axis: int | None
     keep: bool
+    reference: Mapping[str, Array] | None = None
+    conditions: Conditions | None = None
 
     def explanation(self, fed: Mapping[str, Array]) -> Explanation:
         """Explain all samples, in parts that threads may take; all arrays have the batch in front."""
-
-        def some(cut: slice) -> Explanation:
-            few = {name: a[cut] for name, a in fed.items()}
-            with settled(*few.values()):
-                return self.explained(few, cut)
-
-        n, divided = max(self.samples, 1), self.prepared.divided(fed, whole=self.keep)
-        several = divided in (Divided.SAMPLES, Divided.LAYERS)
-        with nullcontext() if divided is Divided.PRODUCTS else threads.together(*fed.values(), several=several):
-            members = threads.members() if divided is Divided.SAMPLES else 1
-            count = n if self.keep else self.prepared.samples(fed, members)
-            parts = threads.collect([slice(first, first + count) for first in range(0, n, count)], some)
+        walks = 1 if self.reference is None else 2
+        parts = in_parts(self.prepared, fed, self.explained, whole=self.keep, walks=walks)
         if len(parts) == 1:
             return parts[0]
         xp = namespace(parts[0].output)
@@ -228,7 +229,11 @@ class _Batch:
         chance = prepared.probability(values)
         target = some_targets(self.target, cut, self.samples)
         begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
-        relevance, rows = back(prepared, values, {name: begin}, tapes, keep=self.keep)
+        reference = None
+        if self.reference is not None:
+            reference, _ = forward(prepared, {key: a[cut] for key, a in self.reference.items()}, keep=self.keep)
+        masks = {} if self.conditions is None else self.conditions.some(cut, self.samples).masks
+        relevance, rows = back(prepared, values, {name: begin}, tapes, keep=self.keep, reference=reference, masks=masks)
         received = {
             key: relevance[key] if key in relevance else namespace(out).zeros(array.shape, dtype=out.dtype)
             for key, array in fed.items()
@@ -249,6 +254,7 @@ class _Batch:
             head=prepared.head,
             probability=chance,
             relevance_axes=(0,) * len(received),
+            conditions="" if self.conditions is None else str(self.conditions),
         )
 
     def _start(self, out: Array, cut: slice) -> Any:

@@ -60,6 +60,7 @@ class Explanation:
         output_axis: the axis of ``output`` and ``start_relevance`` that counts the samples. Ledger, target and trace
             have the samples first.
         relevance_axes: for each part of ``relevance``, its axis that counts the samples.
+        conditions: which channels alone handed on relevance, as text; "" where all did.
     """
 
     output: Array
@@ -79,6 +80,7 @@ class Explanation:
     again: Question | None = None
     output_axis: int | None = 0
     relevance_axes: tuple[int | None, ...] = (0,)
+    conditions: str = ""
 
     @property
     def trace(self) -> Trace:
@@ -122,8 +124,9 @@ class Explanation:
 
     @property
     def rules(self) -> str:
-        """The composite's name, with its bias policy where that is not "absorb", as results print it."""
-        return self.composite if self.bias == "absorb" else f"{self.composite}, bias {self.bias}"
+        """The composite with its bias policy, where that is not "absorb", and its conditions, as results print it."""
+        bias = "" if self.bias == "absorb" else f", bias {self.bias}"
+        return f"{self.composite}{bias}" + (f", only {self.conditions}" if self.conditions else "")
 
     def _shapes(self) -> str:
         return ", ".join(str(tuple(r.shape)) for r in self.parts().values())
@@ -264,8 +267,8 @@ class Explanation:
         extra |= {f"input_relevance/{name}": array for name, array in self.parts().items()}
         given = (("target", self.target), ("against", self.against), ("probability", self.probability))
         extra |= {k: v for k, v in given if v is not None}
-        if self.starts_at:
-            extra["starts_at"] = self.starts_at
+        said = (("starts_at", self.starts_at), ("conditions", self.conditions))
+        extra |= {key: text for key, text in said if text}
         extra |= {"start": self.start, "composite": self.composite, "bias": self.bias, "inputs": names}
         extra["ledger_residual"] = self.ledger.residual
         return write_npz(path, extra, self.trace if trace else Trace())
@@ -274,7 +277,7 @@ class Explanation:
 def load_relevance(path: str | Path) -> dict[str, Any]:
     """Read a saved explanation: output, relevance, start, start_relevance, composite, bias, trace, ... in a dict.
 
-    Target, against, probability and starts_at are missing where the explanation has none.
+    Target, against, probability, starts_at and conditions are missing where the explanation has none.
 
     Raises:
         ModelFormatError: no such file, or not a saved explanation.

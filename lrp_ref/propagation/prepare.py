@@ -168,6 +168,10 @@ class PreparedNetwork:
         """Return the shape of one sample's output, from a pass without samples."""
         return tuple(self._without_samples(fed)[self.net.outputs[0]].shape[1:])
 
+    def shapes(self, fed: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+        """Return the shape of one sample of every value of the network, from a pass without samples."""
+        return {name: tuple(a.shape[1:]) for name, a in self._without_samples(fed).items()}
+
     def _without_samples(self, fed: Mapping[str, Array]) -> dict[str, Array]:
         """Return the values of a pass without samples, which have the shapes of all."""
         wanted = {i.name: fed[i.name] for i in self.net.inputs}
@@ -185,12 +189,12 @@ class PreparedNetwork:
             return Divided.NOTHING
         return self.extent(fed).divided(n, like.itemsize, whole=whole)
 
-    def samples(self, fed: Mapping[str, Array], threads: int) -> int:
-        """Return how many samples of ``fed`` each thread takes at a time."""
+    def samples(self, fed: Mapping[str, Array], threads: int, walks: int = 1) -> int:
+        """Return how many samples of ``fed`` each thread takes at a time; ``walks``: passes that it keeps of each."""
         n, like = _samples(fed), self.net.like(fed)
         if n <= 1 or namespace(like).__name__ == "cupy":
             return max(n, 1)
-        return self.extent(fed).samples(n, like.dtype.itemsize, threads)
+        return self.extent(fed).samples(n, like.dtype.itemsize * walks, threads)
 
     def batch(self, fed: Mapping[str, Array], *, whole: bool) -> int:
         """Return how many samples like those of ``fed`` fill the working memory; ``whole`` if it keeps all values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..base.arrays import to_numpy
@@ -38,19 +39,35 @@ def page(e: Any) -> str:
 
     from .. import heatmap
 
-    drawn = ""
     colours = heatmap.sign_colours()
-    for name, part in e.maps().items():
+    drawn = pictures(e.maps(), e.asked, lambda k: e.negative(k, colours))
+    note = "" if drawn else "".join(f"<p>{escape(words)}</p>" for words in _notes(e))
+    return f"<p>{escape(repr(e))}</p>{drawn}{note}{e.ledger._repr_html_()}"
+
+
+def pictures(maps: Mapping[str, Any], asked: Callable[[int], str], remark: Callable[[int], str] = lambda k: "") -> str:
+    """Return the pictures of the first samples as HTML; nothing of maps that are no pictures.
+
+    Args:
+        maps: by name (N, C, H, W).
+        asked: what is explained of the k-th sample, in words.
+        remark: how its picture is read, in words.
+    """
+    from html import escape
+
+    from .. import heatmap
+
+    drawn = ""
+    for name, part in maps.items():
         host = to_numpy(part)
         if host.dtype.kind != "f" or host.ndim != 4:
             continue
         for k, sample in enumerate(host[:SHOWN]):
             alone = {"relevance": "relevance"}.get(name, f"relevance of {name}")
-            words = ". ".join(w for w in (f"{e.asked(k)}: {alone}", e.negative(k, colours)) if w)
+            words = ". ".join(w for w in (f"{asked(k)}: {alone}", remark(k)) if w)
             uri = heatmap.to_data_uri(heatmap.image(sample))
             drawn += f'<figure><img src="{uri}" alt="relevance"><figcaption>{escape(words)}</figcaption></figure>'
-    note = "" if drawn else "".join(f"<p>{escape(words)}</p>" for words in _notes(e))
-    return f"<p>{escape(repr(e))}</p>{drawn}{note}{e.ledger._repr_html_()}"
+    return drawn
 
 
 def _notes(e: Any) -> list[str]:

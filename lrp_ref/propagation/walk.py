@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..base.arrays import Array, namespace, require_finite, sample_sum, unwarned
+from ..base.arrays import Array, namespace, only, require_finite, sample_sum, unwarned
 from ..errors import LrpError, NonFiniteError, UndecidedError
 from ..layers import Linear
 from ..network.network import located, value_name
-from ..rules.rule import Redistribution
+from ..rules.rule import Redistribution, Seen
 from ..rules.share import Given
 from . import composites
 from .ledger import Row
@@ -33,7 +34,15 @@ def forward(prepared: PreparedNetwork, fed: Mapping[str, Array], *, keep: bool) 
 
 
 def back(
-    prepared: PreparedNetwork, values: Values, relevance: Values, tapes: dict[str, Any], *, keep: bool
+    prepared: PreparedNetwork,
+    values: Values,
+    relevance: Values,
+    tapes: dict[str, Any],
+    *,
+    keep: bool,
+    reference: Values | None = None,
+    masks: Mapping[str, Array] | None = None,
+    held: Collection[str] = (),
 ) -> tuple[Values, list[Row]]:
     """Hand the relevance from node to node, last to first.
 
@@ -43,42 +52,67 @@ def back(
         relevance: what starts, by name of the value.
         tapes: what the forward pass left, by name of the node; it is used up.
         keep: whether values and relevances stay until the end; otherwise they are freed on the way.
+        reference: the values of the input that the samples are compared with, for rules that look at it.
+        masks: for named values, which of their numbers hand on relevance; that of the others is dropped there.
+        held: names of values whose relevance, after its mask, stays until the end.
 
     Returns:
         The relevance by name, in the order of the walk, and the rows of the ledger.
     """
-    way = _Back(prepared, values, relevance, keep)
+    way = _Back(prepared, values, relevance, keep, reference, masks or {})
     for step in reversed(prepared.steps):
         names = way.outputs(step)
         if any(name in relevance for name in names):
             way.take(step, names, tapes.pop(step.node.name, None))
         if not keep:
-            way.free(names)
+            way.free(names, held)
     if keep:
         # A value that several nodes read is complete only after the last of them: the order is that of the walk.
         return {n: relevance[n] for n in reversed(values) if n in relevance}, way.rows
-    inputs = {i.name for i in prepared.net.inputs}
-    return {n: r for n, r in relevance.items() if n in inputs}, way.rows
+    asked = {*(i.name for i in prepared.net.inputs), *held}
+    return {n: r for n, r in relevance.items() if n in asked}, way.rows
 
 
 class _Back:
     """The way back so far: what is left of the values, the relevance by name with its sums, and the ledger's rows."""
 
-    def __init__(self, prepared: PreparedNetwork, values: Values, relevance: Values, keep: bool) -> None:
-        self.prepared, self.values, self.relevance = prepared, values, relevance
+    def __init__(
+        self,
+        prepared: PreparedNetwork,
+        values: Values,
+        relevance: Values,
+        keep: bool,
+        reference: Values | None,
+        masks: Mapping[str, Array],
+    ) -> None:
+        self.prepared, self.values, self.relevance, self.reference = prepared, values, relevance, reference
+        self.masks = masks
         self.nodes = {step.node.name: step.node for step in prepared.steps}
         self.stand_ins = {} if keep else {s.node.name: s.stand_in for s in prepared.steps if s.stand_in}
         self.needed = set(self.stand_ins.values())
         self.sums = {name: sample_sum(r) for name, r in relevance.items()}
         self.rows: list[Row] = []
 
-    def value(self, name: str) -> Array:
-        """Return a value, or what stands for it; what was not kept is made again."""
+    def value(self, name: str, values: Values | None = None) -> Array:
+        """Return a value, or what stands for it; what was not kept is made again.
+
+        Args:
+            name: of the value.
+            values: those of the samples, unless others are given.
+        """
+        values = self.values if values is None else values
         name = self.stand_ins.get(name, name)
-        if name not in self.values:
+        if name not in values:
             node = self.nodes[name]
-            self.values[name] = node.layer.forward(*(self.value(n) for n in node.inputs))
-        return self.values[name]
+            values[name] = node.layer.forward(*(self.value(n, values) for n in node.inputs))
+        return values[name]
+
+    def seen(self, step: Step, names: list[str]) -> Seen | None:
+        """Return what a node reads and makes of the reference; None where there is none."""
+        if self.reference is None:
+            return None
+        xs = tuple(self.value(name, self.reference) for name in step.node.inputs)
+        return Seen(xs, _one(tuple(self.value(name, self.reference) for name in names)))
 
     def outputs(self, step: Step) -> list[str]:
         """Return the names of a node's outputs."""
@@ -87,16 +121,33 @@ class _Back:
             names.append(more)
         return names
 
-    def free(self, names: list[str]) -> None:
-        """Forget relevance and values of a node's outputs."""
+    def free(self, names: list[str], held: Collection[str]) -> None:
+        """Forget relevance and values of a node's outputs, except relevance that is held."""
         for name in names:
-            self.relevance.pop(name, None)
+            if name not in held:
+                self.relevance.pop(name, None)
             if name not in self.needed:
                 self.values.pop(self.stand_ins.get(name, name), None)
+                if self.reference is not None:
+                    self.reference.pop(self.stand_ins.get(name, name), None)
+
+    def masked(self, names: list[str]) -> Array | int:
+        """Leave of the relevance of a node's outputs what their masks let through, and return the sum of the rest."""
+        lost: Array | int = 0
+        for name in names:
+            if name in self.masks and name in self.relevance:
+                left = only(self.relevance[name], self.masks[name])
+                total = sample_sum(left)
+                lost = lost + self.sums[name] - total
+                self.relevance[name], self.sums[name] = left, total
+        return lost
 
     def take(self, step: Step, names: list[str], tape: Any) -> None:
         """Redistribute the relevance of a node's outputs, add it to its inputs, and append the ledger's row."""
         node, relevance, sums = step.node, self.relevance, self.sums
+        out = sum(sums[n] for n in names if n in sums)
+        size = None if self.rows else sum(sample_sum(abs(relevance[n])) for n in names if n in relevance)
+        lost = self.masked(names)
         xs = tuple(self.value(name) for name in node.inputs)
         takes = node.layer.takes(xs)
         made: tuple[Any, ...] = tuple(self.values.get(self.stand_ins.get(n, n)) for n in names)  # None: not kept
@@ -106,7 +157,8 @@ class _Back:
         )
         try:
             with unwarned():
-                shared = _redistributed(step, xs, arrived, Given(_one(made), step.ready, tape)).only(takes)
+                given = Given(_one(made), step.ready, tape, self.seen(step, names))
+                shared = _redistributed(step, xs, arrived, given).only(takes)
                 received = self._received(names, shared)
             for part, total in zip(shared.relevances, received, strict=True):
                 require_finite(part, "the relevance of its input", total=total)
@@ -122,9 +174,8 @@ class _Back:
             if taken:
                 relevance[source] = relevance[source] + part if source in relevance else part
                 sums[source] = sums[source] + total if source in sums else total
-        size = None if self.rows else sum(sample_sum(abs(r)) for r in arrived)
-        out = sum(sums[n] for n in names if n in sums)
-        self.rows.append(Row.of(step.planned, out, sum(received), shared, size))
+        told = replace(shared, dropped=shared.dropped + lost) if self.masks else shared
+        self.rows.append(Row.of(step.planned, out, sum(received), told, size))
 
     def _received(self, names: list[str], shared: Redistribution) -> list[Array]:
         """Return the sums (N,) of what every input received, of which some were formed before, or on the way."""

@@ -3,12 +3,14 @@
 ``linear`` has the rules for dense, convolution and all other linear layers, which :func:`lrp_ref.rules.share.share`
 executes; ``universal`` those for any layer; ``cells`` those of products and recurrent cells, ``local_response`` those
 of local response normalisation, ``scan`` those of selective scans; ``teaching`` examples of what a decomposition may
-look like.
+look like. ``rescale`` has the rule that compares with a reference: an explanation has none, so that it is not among
+``RULES``, which are asked for by name.
 """
 
 from .cells import Product, Recurrent
 from .linear import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, WSquare, ZBox, ZPlus
 from .local_response import ResponseNorm
+from .rescale import Rescale
 from .rule import AnyRule, Rule, Universal
 from .scan import Selection
 from .teaching import AllToOne, Natural, Uniform
@@ -40,6 +42,7 @@ __all__ = [
     "Pass",
     "Product",
     "Recurrent",
+    "Rescale",
     "ResponseNorm",
     "Rule",
     "Selection",

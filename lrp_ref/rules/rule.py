@@ -20,6 +20,19 @@ from .groups import Run as Run
 from .groups import require_bias_policy
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a node reads and makes: of the samples, or of the reference that they are compared with.
+
+    Attributes:
+        xs: its operands, (N, ...) each.
+        z: its output, a tuple for several.
+    """
+
+    xs: tuple[Array, ...]
+    z: Any
+
+
 class AnyLayer(Protocol):
     """What a layer needs so that a rule for any layer can run on it."""
 
@@ -35,6 +48,9 @@ class AnyLayer(Protocol):
 
     def pull_at(self, xs: tuple[Array, ...], z: Any, g: Any) -> tuple[Array, ...]:
         """Return the same where the output z is at hand."""
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Any) -> tuple[Array, ...]:
+        """Return what the rescale rule makes of multipliers of the outputs, one array per operand."""
 
 
 class LinearMap(Protocol):
@@ -112,6 +128,21 @@ class Universal(AnyRule):
     ) -> Redistribution:
         """Redistribute as :meth:`run` does, where the output z is at hand; for rules that would make it again."""
         return self.run(layer, xs, relevances)
+
+    def compared(
+        self, layer: AnyLayer, here: Seen, there: Seen | None, relevances: tuple[Array, ...]
+    ) -> Redistribution:
+        """Redistribute where the walk knows a reference; for rules that look at what the layer makes of it.
+
+        Args:
+            layer: the layer.
+            here: what it reads and makes of the samples; the output is None where nobody has it.
+            there: the same of the reference, None where there is none.
+            relevances: of its outputs.
+        """
+        if here.z is None:
+            return self.run(layer, here.xs, relevances)
+        return self.from_output(layer, here.xs, relevances, here.z)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

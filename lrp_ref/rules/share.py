@@ -15,7 +15,7 @@ from ..fast.quotient import Sent, divide, quotients
 from .edits import ONES, ZERO
 from .groups import Group
 from .prepared import Pass, PreparedRule
-from .rule import LinearMap, Redistribution, Rule
+from .rule import LinearMap, Redistribution, Rule, Seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +26,13 @@ class Given:
         z: the layer's output for these inputs; it is the denominator of an unedited run.
         ready: the rule made ready for this layer.
         tape: what :meth:`Layer.forward_taped` left of this forward pass; it is used up.
+        reference: what the layer reads and makes of the reference that the samples are compared with.
     """
 
     z: Any = None
     ready: PreparedRule | None = None
     tape: Any = None
+    reference: Seen | None = None
 
 
 NOTHING = Given()

@@ -33,9 +33,10 @@ WINGS = {  # on the core; wing → wings that it imports
     "exact": set(),
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
+    "methods": set(),
     "model_checks": {"loaders"},
     "text": {"loaders"},
-    "cli": {"bilrp", "exact", "loaders", "model_checks", "teach", "text", "vectors"},
+    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "teach", "text", "vectors"},
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}

@@ -62,7 +62,7 @@ def test_the_steps_are_gone_through_once_for_both_ways(passes: list[Any], trace:
 def test_the_steps_are_gone_through_once_for_each_part(passes: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     right = expected()
     passes.clear()
-    monkeypatch.setattr(prepare.PreparedNetwork, "samples", lambda self, fed, threads: 2)
+    monkeypatch.setattr(prepare.PreparedNetwork, "samples", lambda *a: 2)
     found = lrp.explain(NET, X, composite=EPSILON, target=1)
     assert [(keep, n) for keep, n, _ in passes] == [("cell", 2), ("cell", 2), ("cell", 1)]
     np.testing.assert_allclose(found.relevance, right, rtol=1e-12)

@@ -399,3 +399,38 @@ def test_to_numpy_returns_the_same_arrays() -> None:
     assert net.to("numpy") == net
     with pytest.raises(BackendError, match="array module 'torch' is not known: use 'numpy' or 'cupy'"):
         net.to("torch")
+
+
+# The part above a value -------------------------------------------------------------------------------------------
+
+
+def test_what_is_since_a_value_makes_of_it_what_the_network_does() -> None:
+    net, _, _ = branches()
+    fed, names = {"left": draw(4, 3), "right": draw(4, 3)}, [n.name for n in net.nodes]
+    whole = net.values(fed)
+    for name in names:
+        if name in net.outputs:
+            continue
+        above = net.since(name)
+        given = {name: whole[name]} | {i.name: fed[i.name] for i in above.inputs if i.name in fed}
+        assert above.inputs[0].name == name
+        found = above.forward(given if len(given) > 1 else whole[name])
+        found = found if isinstance(found, dict) else {above.outputs[0]: found}
+        for output in above.outputs:
+            assert (found[output] == whole[output]).all()
+
+
+def test_a_way_around_a_value_stays_an_input() -> None:
+    nodes = (Node("a", ReLU(), ("x",)), Node("b", ReLU(), ("a",)), Node("sum", Add(), ("b", "x")))
+    net = Network(nodes, (Input("x", (None, 2)),), ("sum",))
+    assert [i.name for i in net.since("b").inputs] == ["b", "x"]
+    assert net.since("b").inputs[1] == net.inputs[0]
+    assert [n.name for n in net.since(["x", "b"]).nodes] == ["sum"]
+
+
+def test_a_value_that_nothing_is_above_is_refused() -> None:
+    net = Network.sequential([("a", ReLU()), ("b", ReLU())])
+    with pytest.raises(GraphError, match="no value is called 'c'; there are: a, b"):
+        net.since("c")
+    with pytest.raises(GraphError, match="no node above 'b' is needed"):
+        net.since("b")

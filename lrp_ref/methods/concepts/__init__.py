@@ -1,0 +1,1 @@
+"""Concept relevance propagation: explanations by single channels inside a network."""
