@@ -102,8 +102,10 @@ def explain(
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
         conditions: name of a value → its channels (axis 1) that hand on relevance: a list of numbers, or booleans (C,),
-            (N, C) or (N, C, ...); what arrives at the others is dropped there. Names are those of the network as it is
-            explained, without merged nodes.
+            (N, C), or (N, C, ...) of the whole value, whose sizes may also be 1. What arrives at the others is dropped
+            there, in the ledger's row of the node; the trace has what is left. Several conditions all hold. Names are
+            those of the network as it is explained, without merged nodes. Of a sequence (N, T, C) axis 1 is the time:
+            booleans (1, 1, C) are of its features.
         parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
             composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.propagation.composites.get`.
 
@@ -248,7 +250,7 @@ class Batch:
             start=how,
             composite=prepared.composite,
             bias=prepared.bias,
-            plan=prepared.plan,
+            plan=prepared.plan if self.conditions is None else self.conditions.noted(prepared.plan),
             start_relevance=begin,
             against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
             head=prepared.head,
