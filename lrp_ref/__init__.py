@@ -16,7 +16,7 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, heatmap, layers, loaders, methods, rules, text, vectors
+    from . import bilrp, evaluate, heatmap, layers, loaders, methods, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
@@ -46,6 +46,7 @@ else:
         "certificate": "exact",
         "composites": "propagation.composites",
         "edits": "rules.edits",
+        "evaluate": "evaluate",
         "heatmap": "heatmap",
         "layers": "layers",
         "loaders": "loaders",
@@ -100,7 +101,7 @@ __all__ = [
     "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
     "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
     "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "concept_relevance", "edits", "errors", "explain", "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance",
-    "loaders", "messages", "methods", "order", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor",
-    "text", "vectors",
+    "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "order", "plain", "root_point", "rules",
+    "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

@@ -56,7 +56,7 @@ class Value(_Frozen):
             value = getattr(self, field.name)
             if not field.repr or ((not self.shows_defaults or value is None) and _same(value, field.default)):
                 continue
-            shown.append(f"{field.name}={_short(value)}")
+            shown.append(f"{field.name}={short(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def arrays(self) -> list[Array]:
@@ -137,7 +137,8 @@ def _key(value: Any) -> Any:
     return value
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return a value as its repr, but of an array only dtype and shape."""
     if is_array(value):
         return f"{value.dtype}[{', '.join(map(str, value.shape))}]"
     return repr(value)

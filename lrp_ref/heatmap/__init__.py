@@ -5,11 +5,13 @@ the sign.
 """
 
 from .colours import colorize, colormaps, resolve_limit, sign_colours
+from .curves import curves
 from .grids import grid
 from .links import pair_matrix, pairs
 from .output import save, to_data_uri
 from .pictures import image, panel
 from .points import scatter
+from .scores import scores
 from .sheets import series_grid
 from .signals import series
 from .texts import text_html, text_latex, text_page, text_terminal
@@ -18,6 +20,7 @@ from .words import text_image
 __all__ = [
     "colorize",
     "colormaps",
+    "curves",
     "grid",
     "image",
     "pair_matrix",
@@ -26,6 +29,7 @@ __all__ = [
     "resolve_limit",
     "save",
     "scatter",
+    "scores",
     "series",
     "series_grid",
     "sign_colours",

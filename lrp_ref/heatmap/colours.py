@@ -24,6 +24,9 @@ _POINTS: dict[str, str] = {
     "gray": "000000 ffffff 000000",
 }
 DEFAULT = "bwr"
+# Eight hues that stay apart for colour-blind readers (Okabe and Ito 2008); a ninth class or line takes the first again.
+HUES = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (0, 0, 0),
+        (160, 140, 20))  # fmt: skip
 # What negative and positive relevance look like; gray shows neither.
 _SIGNS: dict[str, tuple[str, str]] = {
     "bwr": ("blue", "red"),

@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError
 from . import canvas
-from .colours import floats
+from .colours import HUES, floats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Eight hues that stay apart for colour-blind readers (Okabe and Ito 2008); a further class takes the first again.
-_HUES = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (0, 0, 0),
-         (160, 140, 20))  # fmt: skip
 _FINE = 3  # drawn this many times larger and averaged down
 _RADIUS, _ROOM = 3.5, 14  # pixels
 
@@ -73,13 +70,13 @@ def scatter(
     plane = Image.new("RGB", (size * _FINE, size * _FINE), canvas.PAPER)
     draw, r = ImageDraw.Draw(plane), _RADIUS * _FINE
     for x, y, kind in zip(across, down, kinds, strict=True):
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=_HUES[kind % len(_HUES)], outline=canvas.PAPER, width=2)
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=HUES[kind % len(HUES)], outline=canvas.PAPER, width=2)
     square = canvas.framed(plane.resize((size - 2, size - 2), Image.Resampling.BOX))
     blocks = [canvas.label(title, size=canvas.LARGE, width=size)] if title else []
     shown = " · ".join(f"{way}: {axis}" for way, axis in zip(("across", "up"), axes, strict=True) if axis)
     blocks += [square, *([canvas.label(shown, size=canvas.SMALL, ink=canvas.SOFT, width=size)] if shown else [])]
     for kind in sorted(set(kinds)) if names is not None else ():
-        blocks.append(_entry(str((names or ())[kind]), _HUES[kind % len(_HUES)], size))
+        blocks.append(_entry(str((names or ())[kind]), HUES[kind % len(HUES)], size))
     inner = canvas.stack(blocks, 6)
     sheet = canvas.blank(inner.width + 2 * canvas.MARGIN, inner.height + 2 * canvas.MARGIN)
     canvas.place(sheet, inner, canvas.MARGIN, canvas.MARGIN)

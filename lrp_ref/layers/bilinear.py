@@ -50,7 +50,7 @@ class Bilinear(Layer):
         return all(inputs)
 
     def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
-        """Return the derivative half-way, Δ(xy) = Δx (y + y_b)/2 + (x + x_b)/2 Δy; if only one factor differs, exact."""
+        """Return the derivative half-way: Δ(xy) = Δx (y + y_b)/2 + (x + x_b)/2 Δy."""
         pairs = list(zip(here.xs, there.xs, strict=True))
         if rule.products == "refuse":
             n = max(x.shape[0] for x in here.xs)
@@ -58,7 +58,7 @@ class Bilinear(Layer):
             if n and bool((differs[0] & differs[1]).any()):
                 raise UnsupportedError(
                     f"{type(self).__name__}: both factors differ from the reference, and the rescale rule has no "
-                    "multipliers for a product: products='midpoint' takes the derivative half-way, which closes as well"
+                    "multipliers for a product; give products='midpoint', its derivative half-way, which closes as well"
                 )
         return self.pull(tuple((x + b) / scalar(2, x) for x, b in pairs), gs[0])
 

@@ -5,45 +5,34 @@
 
 from .attributing import attribute, find
 from .attribution import Attribution
+from .calls import cam, grad_cam, guided_grad_cam, hirescam
+from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
 from .concepts.conditional import ConditionalMaps, concept_relevance, conditional_maps
 from .concepts.graph import AttributionGraph, Concept, attribution_graph
 from .concepts.receptive import crops, receptive_field
 from .concepts.search import Strongest, actmax, relmax
 from .concepts.table import ConceptTable, concept_table
+from .dialects import DIALECTS, dialect
+from .expected import ExpectedGradients
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Made, Method
 from .names import METHODS
+from .noise import SmoothGrad, SmoothGradSquared, VarGrad
+from .occlude import Occlusion
+from .paths import IntegratedGradients
 from .relevance import LRP
 from .rescale import DeepLift
 from .scored import Block, Scored
+from .taylor import SimpleTaylor
+from .units import ReplaceUnits
+from .upsampling import upsampled
 
 __all__ = [
-    "LRP",
-    "METHODS",
-    "Attribution",
-    "AttributionGraph",
-    "Block",
-    "Concept",
-    "ConceptTable",
-    "ConditionalMaps",
-    "Deconvnet",
-    "DeepLift",
-    "Gradient",
-    "GradientTimesInput",
-    "GuidedBackprop",
-    "Made",
-    "Method",
-    "Scored",
-    "Sensitivity",
-    "Strongest",
-    "actmax",
-    "attribute",
-    "attribution_graph",
-    "concept_relevance",
-    "concept_table",
-    "conditional_maps",
-    "crops",
-    "find",
-    "receptive_field",
-    "relmax",
+    "CAM", "DIALECTS", "LRP", "METHODS", "Attribution", "AttributionGraph", "Block", "Concept", "ConceptTable",
+    "ConditionalMaps", "Deconvnet", "DeepLift", "ExpectedGradients", "GradCAM", "Gradient", "GradientTimesInput",
+    "GuidedBackprop", "GuidedGradCAM", "HiResCAM", "IntegratedGradients", "Made", "Method", "Occlusion",
+    "ReplaceUnits", "Scored", "Sensitivity", "SimpleTaylor", "SmoothGrad", "SmoothGradSquared", "Strongest",
+    "VarGrad", "actmax", "attribute", "attribution_graph", "cam", "concept_relevance", "concept_table",
+    "conditional_maps", "crops", "dialect", "find", "grad_cam", "guided_grad_cam", "hirescam", "receptive_field",
+    "relmax", "upsampled",
 ]  # fmt: skip

@@ -25,8 +25,9 @@ class Attribution:
     Attributes:
         output: of the network (N, K), in the layout of ``Network.forward``; the logits, where a final sigmoid or
             softmax was left out.
-        relevance: of the input, with the shape of the array that was given; a dict by name for several inputs. Its
-            unit is that of the output where ``completeness`` is a number.
+        relevance: of the input, with the shape of the array that was given; a dict by name for several inputs. A
+            method that looks at a value inside the network (``at=``) may give that value's, and a map has one channel.
+            Its unit is that of the output where ``completeness`` is a number.
         method: with all its parameters.
         explained: what the relevance of each sample should sum to (N,): f(x), or f(x) − f(baseline); NaN where the
             method promises no sum.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.arrays import Array
 from ..base.frozen import Value
@@ -18,7 +18,7 @@ class Made:
     """What a method makes of N samples; all arrays have the batch in front.
 
     Attributes:
-        relevance: by name of the input (N, ...).
+        relevance: by name of the input (N, ...), or of one value inside the network.
         explained: what the relevance of each sample should sum to (N,); None where the method promises no sum.
         found: what else it found, per sample (N, ...), by name: a root, its distance.
         notes: what has to be known to read the relevance, a sentence each.
@@ -43,6 +43,10 @@ class Method(Value):
     def run(self, scored: Scored) -> Made:
         """Return what the method makes of the samples of a score."""
         raise NotImplementedError
+
+    def with_parameters(self, **given: Any) -> Method:
+        """Return the method with other parameters; those that follow from them are settled anew."""
+        return replace(self, **given)
 
     def formula(self) -> str:
         """Return the formula."""

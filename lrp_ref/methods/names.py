@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
+from .expected import ExpectedGradients
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
 from .method import Method
+from .noise import SmoothGrad, SmoothGradSquared, VarGrad
+from .occlude import Occlusion
+from .paths import IntegratedGradients
 from .relevance import LRP
 from .rescale import DeepLift
+from .taylor import SimpleTaylor
+from .units import ReplaceUnits
 
 _ALL: tuple[type[Method], ...] = (
     Gradient,
@@ -13,7 +20,19 @@ _ALL: tuple[type[Method], ...] = (
     GradientTimesInput,
     GuidedBackprop,
     Deconvnet,
+    IntegratedGradients,
+    ExpectedGradients,
+    SmoothGrad,
+    SmoothGradSquared,
+    VarGrad,
+    Occlusion,
+    ReplaceUnits,
+    CAM,
+    GradCAM,
+    HiResCAM,
+    GuidedGradCAM,
     DeepLift,
+    SimpleTaylor,
     LRP,
 )
 

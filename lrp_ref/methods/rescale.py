@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..base.arrays import Array
-from ..errors import ParameterError
+from ..errors import ParameterError, UnsupportedError
 from ..layers import Elementwise, Layer, MaxPool
 from ..network.network import Network
 from ..propagation.plan import Composite
@@ -14,7 +14,8 @@ from ..rules import Gradient, Rescale
 from .method import Made, Method
 from .scored import Scored, joined
 
-POOLS = ("winners", "derivative")
+STACKED = ("rescale", "derivative")
+NONLINEAR = (Elementwise, MaxPool)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,8 +30,9 @@ class DeepLift(Method):
         baseline: the reference b: a number, or an array of a sample's shape or of the samples', or a dict by input.
         threshold: of abs(Δin) below which an activation has its derivative.
         products: of two signals: "refuse", as the publication has no multipliers for them, or "midpoint".
-        pools: "winners", or "derivative" for max pools that read an activation: then a pool hands down its derivative
-            and the sum misses f(x) − f(b), as in captum 0.9 (its hooks on the activation see the derivative).
+        stacked: "rescale", or "derivative" at an activation or max pool that directly reads another one: then it hands
+            down its derivative and the sum misses f(x) − f(b), as in captum 0.9, whose hook on the lower of the two
+            runs before the upper one has put its multipliers there. A max pool as the lower one is refused.
 
     Raises:
         ParameterError: a negative threshold, another word.
@@ -54,12 +56,12 @@ class DeepLift(Method):
     baseline: Any = 0
     threshold: float = 1e-10
     products: str = "refuse"
-    pools: str = "winners"
+    stacked: str = "rescale"
 
     def __post_init__(self) -> None:
         self.rule()
-        if self.pools not in POOLS:
-            raise ParameterError(f"deeplift: pools must be 'winners' or 'derivative', got {self.pools!r}")
+        if self.stacked not in STACKED:
+            raise ParameterError(f"deeplift: stacked must be 'rescale' or 'derivative', got {self.stacked!r}")
 
     def rule(self) -> Rescale:
         """Return the rule of all layers."""
@@ -67,9 +69,15 @@ class DeepLift(Method):
 
     def composite(self, net: Network) -> Composite:
         """Return the rules of a network made ready."""
-        after = [n.name for n in net.nodes if isinstance(n.layer, MaxPool) and _is_activation(net, n.inputs[0])]
-        special = [(name, Gradient()) for name in after if self.pools == "derivative"]
-        return Composite([*special, (Layer, self.rule())], name=self.name)
+        curved = {n.name: n.inputs[0] for n in net.nodes if isinstance(n.layer, NONLINEAR)}
+        upper = [name for name, read in curved.items() if read in curved and self.stacked == "derivative"]
+        for name in upper:
+            if isinstance(net[curved[name]].layer, MaxPool):
+                raise UnsupportedError(
+                    f"deeplift: stacked='derivative' does not say what max pool '{curved[name]}' below '{name}' does: "
+                    "captum hands it one derivative of the samples and another of the reference"
+                )
+        return Composite([*((name, Gradient()) for name in upper), (Layer, self.rule())], name=self.name)
 
     def run(self, scored: Scored) -> Made:
         x, b = scored.movable, scored.like_x(self.baseline, "baseline")
@@ -89,7 +97,3 @@ class DeepLift(Method):
 
     def formula(self) -> str:
         return "R_i = m_i·(x_i − b_i), m_i = Σ_j ∂z_j/∂a_i·m_j for linear layers, m_j·Δz_j/Δa_i for activations"
-
-
-def _is_activation(net: Network, name: str) -> bool:
-    return any(n.name == name and isinstance(n.layer, Elementwise) for n in net.nodes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..base.arrays import Array, is_float, like, namespace, sample_dot
+from ..base.arrays import Array, is_float, like, namespace, require_finite, sample_dot
 from ..errors import ParameterError, ShapeError, UnsupportedError, unknown
+from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation.explaining import Batch, at_the_door, output_place
 from ..propagation.explanation import Explanation
@@ -15,8 +16,10 @@ from ..propagation.parts import in_parts
 from ..propagation.prepare import PreparedNetwork, Question, prepare
 from ..propagation.start import STARTS, Difference, OneHot, start_relevance
 from ..propagation.workload import DIVIDED_BYTES, WORKING_BYTES
+from .parameters import ByInput
 
 STARTED = ("logit", "output")
+FORWARD_PART = 4  # a forward pass alone keeps no more than this part of the values of an explanation, in most networks
 Progress = Callable[[int, int], object]
 
 
@@ -55,6 +58,7 @@ class Scored:
         target: the outputs in the score (N, T).
         against: the output that is subtracted (N,), or None.
         progress: is called with the number of variants done, and of all.
+        axes: of every input in the layout that was given, which axis counts the samples.
     """
 
     net: Network
@@ -67,6 +71,7 @@ class Scored:
     against: Array | None = None
     progress: Progress | None = None
     done: list[int] = field(default_factory=lambda: [0, 0])
+    axes: Mapping[str, int | None] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -90,7 +95,7 @@ class Scored:
             )
         place = output_place(net, output)
         net, fed = at_the_door(net, x, xp)
-        net = net.batch_first()
+        axes, net = {i.name: i.batch_axis for i in net.inputs}, net.batch_first()
         question = Question("gradient", place, canonize, start)
         prepared = prepare(net, fed, question)
         parts = in_parts(prepared, fed, lambda few, cut: _forward(prepared, few))
@@ -105,7 +110,7 @@ class Scored:
             coefficients = coefficients - start_relevance(out, subtracted, OneHot())[0]
         assert targets is not None
         flat = None if subtracted is None else subtracted.reshape(len(out))
-        return Scored(net, fed, question, prepared, out, coefficients, targets, flat, progress)
+        return Scored(net, fed, question, prepared, out, coefficients, targets, flat, progress, axes=axes)
 
     def __len__(self) -> int:
         return len(self.output)
@@ -137,20 +142,39 @@ class Scored:
                 )
         return self.receivers
 
+    def by_input(self, value: Any, what: str) -> dict[str, Any]:
+        """Return a parameter by name of the input that moves; of a dict those that it has.
+
+        Raises:
+            ParameterError: a name that is none of these inputs.
+        """
+        named = dict(value.pairs) if isinstance(value, ByInput) else value
+        if not isinstance(named, Mapping):
+            return dict.fromkeys(self.movable, value)
+        for name in named:
+            if name not in self.movable:
+                raise unknown(f"input of {what}", name, list(self.movable))
+        return dict(named)
+
     def like_x(self, value: Any, what: str) -> dict[str, Array]:
         """Return a parameter by name of the input that moves, broadcast to its shape (N, ...).
 
         Args:
-            value: a number, or an array (*sample), (1, *sample) or (N, *sample); a dict of such by name.
+            value: a number, or an array (*sample), (1, *sample) or (N, *sample), the last two in the layout of the
+                input; a dict of such by name, in which an input that is missing has 0.
             what: it is, for messages.
+
+        Raises:
+            ParameterError: a name that is no input.
+            ShapeError: an array of another shape.
+            NonFiniteError: NaN or infinity.
         """
-        named = value if isinstance(value, Mapping) else dict.fromkeys(self.movable, value)
-        for name in named:
-            if name not in self.movable:
-                raise unknown(f"input of {what}", name, list(self.movable))
-        found = {}
+        named, found = self.by_input(value, what), {}
         for name, x in self.movable.items():
             given = like(named.get(name, 0), x)
+            require_finite(given, what)
+            if given.ndim == x.ndim:
+                given = batch_first(given, self.axes.get(name) or 0)
             if given.shape not in ((), x.shape[1:], x.shape, (1, *x.shape[1:])):
                 raise ShapeError(
                     f"{what} of shape {given.shape} does not fit input '{name}' of shape {x.shape}: give a number, or "
@@ -159,15 +183,37 @@ class Scored:
             found[name] = namespace(x).broadcast_to(given, x.shape)
         return found
 
+    def some(self, rows: slice) -> Scored:
+        """Return the score of some of the samples."""
+        return replace(
+            self,
+            fed={name: a[rows] for name, a in self.fed.items()},
+            output=self.output[rows],
+            coefficients=self.coefficients[rows],
+            target=self.target[rows],
+            against=None if self.against is None else self.against[rows],
+            done=[0, 0],
+        )
+
+    def nothing(self) -> dict[str, Array]:
+        """Return zeros by name of the input that moves (N, ...), to add up in."""
+        return {name: namespace(x).zeros(x.shape, dtype=x.dtype) for name, x in self.movable.items()}
+
     # -- their variants -----------------------------------------------------------------------------------------
 
-    def blocks(self, steps: int) -> Iterator[Block]:
+    def blocks(self, steps: int, *, back: bool = True) -> Iterator[Block]:
         """Go through ``steps`` variants of every sample, as many at a time as fit into the memory of an explanation.
 
         A block has all samples that fit, in one variant, or all N samples in several.
+
+        Args:
+            steps: variants.
+            back: whether the way back is gone too; a forward pass alone keeps only the values that are still read.
         """
         n, total = len(self), len(self) * steps
-        one = max(self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize, 1)
+        one = max(
+            self.prepared.extent(self.fed).numbers * self._like.dtype.itemsize // (1 if back else FORWARD_PART), 1
+        )
         fit = max(1, min(WORKING_BYTES // one, max(n, DIVIDED_BYTES // one)))
         rows = max(1, min(n, fit))
         together = max(1, fit // rows)
@@ -219,9 +265,15 @@ class Scored:
 
     def outputs(self, variants: Mapping[str, Array], block: Block) -> Array:
         """Return the outputs f_k (n·s, ...) of the variants (n, s, ...) of a block."""
-        fed = self._flat(variants, block)
-        parts = in_parts(self.prepared, fed, lambda few, cut: _forward(self.prepared, few))
-        return joined(parts)
+        return self.outputs_of(self._flat(variants, block))
+
+    def outputs_of(self, fed: Mapping[str, Array]) -> Array:
+        """Return the outputs f_k (M, ...) of any M samples, by name of the input."""
+        return joined(in_parts(self.prepared, fed, lambda few, cut: _forward(self.prepared, few)))
+
+    def score_at(self, others: Mapping[str, Array]) -> Array:
+        """Return f (N,) where the inputs that move are others (N, ...), such as a baseline."""
+        return sample_dot(self.coefficients, self.outputs_of({**self.fed, **others}))
 
     @property
     def _asked(self) -> tuple[int, bool, Any]:

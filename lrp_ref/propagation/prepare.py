@@ -164,13 +164,13 @@ class PreparedNetwork:
             self.net.cache[shapes] = found = extent(self.net, values, self.unkept)
         return found
 
-    def shapes(self, fed: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
-        """Return the shape of one sample's part of every value, by name, from a pass without samples."""
-        return {name: tuple(value.shape[1:]) for name, value in self._without_samples(fed).items()}
-
     def output_shape(self, fed: Mapping[str, Array]) -> tuple[int, ...]:
         """Return the shape of one sample's output, from a pass without samples."""
         return tuple(self._without_samples(fed)[self.net.outputs[0]].shape[1:])
+
+    def shapes(self, fed: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+        """Return the shape of one sample of every value of the network, from a pass without samples."""
+        return {name: tuple(a.shape[1:]) for name, a in self._without_samples(fed).items()}
 
     def _without_samples(self, fed: Mapping[str, Array]) -> dict[str, Array]:
         """Return the values of a pass without samples, which have the shapes of all."""

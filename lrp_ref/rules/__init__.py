@@ -2,8 +2,9 @@
 
 ``linear`` has the rules for dense, convolution and all other linear layers, which :func:`lrp_ref.rules.share.share`
 executes; ``universal`` those for any layer; ``cells`` those of products and recurrent cells, ``local_response`` those
-of local response normalisation, ``scan`` those of selective scans, ``rescale`` the one that looks at a reference;
-``teaching`` examples of what a decomposition may look like.
+of local response normalisation, ``scan`` those of selective scans; ``teaching`` examples of what a decomposition may
+look like. ``rescale`` has the rule that compares with a reference: an explanation has none, so that it is not among
+``RULES``, which are asked for by name.
 """
 
 from .cells import Product, Recurrent
@@ -19,7 +20,7 @@ RULES: dict[str, type[AnyRule]] = {
     rule.__name__: rule
     for rule in (
         AllToOne, AlphaBeta, BetaSmooth, Deconv, Epsilon, Flat, Gamma, GeneralizedGamma, Gradient, Guided, LRP0,
-        Natural, Pass, Product, Recurrent, Rescale, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
+        Natural, Pass, Product, Recurrent, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
     )
 }  # fmt: skip
 

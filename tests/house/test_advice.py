@@ -47,6 +47,7 @@ def headed(*added: tuple[str, layers.Layer, tuple[str, ...]]) -> Network:
 LOST = headed(("p", Sigmoid(), ("dense2",)), ("y", Sum(axes=(1,)), ("p",)))
 LOST_SOFT = headed(("s", Softmax(), ("dense2",)), ("t", Softmax(), ("relu1",)), ("m", Sum(axes=(1,)), ("s",)))
 SQUASHED = headed(("p", Sigmoid(), ("dense2",)))
+SQUARED = headed(("m", Multiply(), ("dense2", "dense2")))
 INNER = headed(("s", Softmax(), ("dense2",)), ("y", Dense(np.ones((3, 2))), ("s",)))
 MIXED = headed(("p", Sigmoid(), ("dense2",)), ("y", layers.Concat(), ("dense2", "p")))
 
@@ -147,6 +148,12 @@ def table(folder: Path) -> list[Advice]:
         Advice(lambda: Dense(W1).relevance_backward(X, X, rules.ZBox()), "lrp.rules.ZBox(low=0.0, high=1.0)",
                lambda: Dense(W1).relevance_backward(X, X, lrp.rules.ZBox(low=0.0, high=1.0))),
         # layers and rules
+        Advice(explained(composite=[(layers.Layer, rules.Rescale())]),
+               "lrp.attribute(net, x, 'deeplift', baseline=0) gives one",
+               lambda: lrp.attribute(NET, X, "deeplift", baseline=0)),
+        Advice(lambda: lrp.attribute(SQUARED, X, "deeplift", target=0),
+               "give products='midpoint', its derivative half-way",
+               lambda: lrp.attribute(SQUARED, X, "deeplift", target=0, products="midpoint")),
         *(
             Advice(explained(INNER), f"lrp.rules.{name}()" if name == "Taylor" else f"{name}()",
                    explained(INNER, composite=with_entry(layers.Softmax, getattr(rules, name)())))

@@ -28,6 +28,7 @@ FLOORS = {  # lowest first: a folder imports only itself and folders before it
 WINGS = {  # on the core; wing → wings that it imports
     "loaders": set(),
     "bilrp": set(),
+    "evaluate": set(),
     "literal": set(),
     "exact": set(),
     "teach": {"literal"},  # a message table is computed by the textbook
