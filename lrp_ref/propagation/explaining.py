@@ -227,10 +227,8 @@ class Batch:
         prepared = self.prepared
         values, tapes = forward(prepared, fed, keep=self.keep)
         name = prepared.net.outputs[0]
-        out, start = values[name], self._start(values[name], cut)
-        chance = prepared.probability(values)
-        target = some_targets(self.target, cut, self.samples)
-        begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
+        out, start, chance = values[name], self._start(values[name], cut), prepared.probability(values)
+        begin, targets, how = self.begins(out, chance, cut)
         reference = None
         if self.reference is not None:
             reference, _ = forward(prepared, {key: a[cut] for key, a in self.reference.items()}, keep=self.keep)
@@ -258,6 +256,17 @@ class Batch:
             relevance_axes=(0,) * len(received),
             conditions="" if self.conditions is None else str(self.conditions),
         )
+
+    def begins(self, out: Array, probability: Array | None, cut: slice) -> tuple[Array, Array | None, str]:
+        """Return the relevance that starts at the output of the samples ``cut``, their targets, and the start's name.
+
+        Args:
+            out: the output (n, ...).
+            probability: of it, where it has one.
+            cut: which samples they are.
+        """
+        target = some_targets(self.target, cut, self.samples)
+        return start_relevance(out, target, self._start(out, cut), first=cut.start, probability=probability)
 
     def _start(self, out: Array, cut: slice) -> Any:
         """Return the start for the samples ``cut``; an array may also be of one sample, and then holds for all."""
