@@ -187,13 +187,12 @@ class Arrived:
         return {name: value for name, value in values.items() if owner(name, known) in names}
 
     def around(self, at: str) -> tuple[str, ...]:
-        """Return what is read above a value besides it, and hands relevance to the inputs: it goes around the value."""
+        """Return the inputs to which relevance goes around a value, along paths that do not cross it."""
         net = self.prepared.net
         if at in net.outputs:
             return ()
-        others = [i.name for i in net.since(at).inputs if i.name != at]
-        receivers = set(self.receivers)
-        return tuple(n for n in others if n in receivers or receivers & {i.name for i in net.until(n).inputs})
+        receivers = self.receivers
+        return tuple(i.name for i in net.since(at).inputs if i.name != at and i.name in receivers)
 
 
 def repeated(array: Array, times: int) -> Array:
