@@ -166,14 +166,14 @@ def test_single_precision_stays_and_no_sample_is_no_row() -> None:
 
 
 def branches() -> Network:
-    """A wide and a narrow branch, added and joined: what a position sees is the union of both."""
+    """A high and a broad branch, added and joined: what a position sees is the union of both."""
     ones = np.ones
     nodes = (
-        Node("wide", Conv(ones((2, 1, 5, 3)), padding=(2, 1), stride=2), ("x",)),
-        Node("narrow", Conv(ones((2, 1, 1, 1)), stride=2), ("x",)),
-        Node("sum", Add(), ("wide", "narrow")),
+        Node("high", Conv(ones((2, 1, 5, 3)), padding=(2, 1), stride=2), ("x",)),
+        Node("broad", Conv(ones((2, 1, 1, 5)), padding=(0, 2), stride=2), ("x",)),
+        Node("sum", Add(), ("high", "broad")),
         Node("relu", ReLU(), ("sum",)),
-        Node("joined", Concat(), ("relu", "narrow")),
+        Node("joined", Concat(), ("relu", "broad")),
         Node("max", MaxPool(2, stride=1), ("joined",)),
         Node("mean", AveragePool(2, stride=2), ("max",)),
         Node("dilated", Conv(ones((1, 4, 2, 1)), dilation=2), ("max",)),
@@ -183,7 +183,7 @@ def branches() -> Network:
     return Network(nodes, (Input("x", (None, 1, 10, 9)),), ("dense",))
 
 
-@pytest.mark.parametrize("at", ["wide", "narrow", "sum", "joined", "max", "mean", "dilated", "flat", "dense"])
+@pytest.mark.parametrize("at", ["high", "broad", "sum", "joined", "max", "mean", "dilated", "flat", "dense"])
 def test_boxes_hold_the_pixels_whose_change_is_seen(at: str) -> None:
     """All weights and inputs are positive, so that a pixel made larger is seen wherever it is read."""
     net, shape = branches(), (1, 10, 9)
