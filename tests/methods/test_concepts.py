@@ -284,8 +284,8 @@ WRONG: list[tuple[Any, type[LrpError], str]] = [
     (lambda: conditional_maps(SMALL, X, at="conv2", channels=[4]), ParameterError, "'conv2' has no channel 4; it has"),
     (lambda: conditional_maps(SMALL, X, at="conv2", channels=[0.5]), ParameterError, "give the numbers of channels of"),
     (lambda: conditional_maps(SMALL, X, at="conv2", memory=4799), ParameterError, "the maps of 4 channels of 3 samples "
-     "take 4,800 bytes, more than memory=4,799: give fewer channels= or samples at a time, or memory=4800, or go through "
-     "lrp.methods.stream_conditional_maps"),
+     "take 4,800 bytes, more than memory=4,799: give fewer channels= or samples at a time, or memory=4800, or go "
+     "through lrp.methods.stream_conditional_maps"),
     (lambda: conditional_maps(SMALL, X, at="conv2", epsilom=1), ParameterError, "epsilom"),
     (lambda: list(stream_conditional_maps(SMALL, X, at="conv2", epsilom=1)), ParameterError, "epsilom"),
     (lambda: concept_table(SMALL, X, at="conv2", norm="abs"), ParameterError, "norm='abs': give None, or 'crp'"),

@@ -23,8 +23,8 @@ class Concept:
     Attributes:
         at: the value.
         channel: its number.
-        relevance: Σ over its positions, of what flows along the path.
-        share: of the relevance of the concept above; of the uppermost one, of all relevance at the value.
+        relevance: Σ over its positions, of what flows along the path, as a float.
+        share: of all relevance that reaches the value along the path above it; 0 where that adds up to 0.
         parts: the concepts of the next value below that it comes from, strongest first.
     """
 
@@ -112,6 +112,7 @@ def attribution_graph(
     target: Any = None,
     composite: Any = "epsilon_plus",
     start: Any = "logit",
+    against: Any = None,
     output: str | None = None,
     canonize: bool = True,
     xp: Any = None,
@@ -123,7 +124,7 @@ def attribution_graph(
     value above. At each value the channels of most relevance by size are followed, as many as ``width`` says.
 
     Args:
-        net, target, composite, start, output, canonize, xp: as of :func:`lrp_ref.explain`.
+        net, target, composite, start, against, output, canonize, xp: as of :func:`lrp_ref.explain`.
         x: one sample, with its batch axis.
         at: names of the values, uppermost first.
         channels: of the uppermost value that are followed; None for the strongest, ``width[0]`` of them.
@@ -152,7 +153,7 @@ def attribution_graph(
     """
     if not at or not width or min(width) < 1:
         raise ParameterError(f"at={list(at)!r}, width={list(width)!r}: give at least one value, and widths from 1 on")
-    arrived = Asked(composite, target, start, None, output, canonize, xp, parameters).of(net, x, at)
+    arrived = Asked(composite, target, start, against, output, canonize, xp, parameters).of(net, x, at)
     if len(arrived) != 1:
         raise ShapeError(f"an attribution graph is of one sample; there are {len(arrived)}: give x[:1]")
     order = [n.name for n in arrived.prepared.net.nodes]

@@ -31,6 +31,7 @@ def relmax(
     target: Any = None,
     composite: Any = "epsilon_plus",
     start: Any = "logit",
+    against: Any = None,
     output: str | None = None,
     canonize: bool = True,
     xp: Any = None,
@@ -42,7 +43,7 @@ def relmax(
     Of equal samples the one of the lower number comes first, whatever the batches are.
 
     Args:
-        net, composite, start, output, canonize, xp: as of :func:`lrp_ref.explain`.
+        net, composite, start, against, output, canonize, xp: as of :func:`lrp_ref.explain`.
         x: the data set (N, ...), or an iterable of batches of it, of which one at a time is in memory.
         at: name of the value; its channels are axis 1.
         k: how many samples to keep for each channel.
@@ -78,7 +79,7 @@ def relmax(
 
     def measured(few: Any, first: int, count: int) -> list[tuple[Host, Host]]:
         chosen = target if targets is None else targets[first : first + count]
-        arrived = Asked(composite, chosen, start, None, output, canonize, xp, parameters).of(net, few, (at,))
+        arrived = Asked(composite, chosen, start, against, output, canonize, xp, parameters).of(net, few, (at,))
         return arrived.each(lambda walked: _measured(walked.relevance[at], asked))
 
     return _search(net, x, measured, asked, k, targets, progress)
