@@ -275,7 +275,7 @@ def table(folder: Path) -> list[Advice]:
             for right in ([0], 0, [True, False])
         ),
         *(
-            Advice(explained(conditions={"relu1": np.ones(3, bool)}), "give (2,), (2, 2) or the whole shape",
+            Advice(explained(conditions={"relu1": np.ones(3, bool)}), "or the whole shape",
                    explained(conditions={"relu1": np.ones(shape, bool)}))
             for shape in ((2,), (2, 2))
         ),
