@@ -132,8 +132,9 @@ def test_maps_stand_beside_their_numbers_each_on_its_own_scale() -> None:
     for row, line in enumerate(made.info["picture_boxes"]):
         assert len(line) == 2
         cell = made.info["cell_boxes"][row][0]
-        for left, top, right, bottom in line:
-            assert right < cell[0] and cell[1] <= top and bottom <= cell[3] + 1
+        for _, top, right, bottom in line:
+            assert right < cell[0]
+            assert cell[1] <= top < bottom <= cell[3] + 1
     (left, top, _, _), (other, _, _, _) = made.info["picture_boxes"][0]
     assert other > left + 30
     # Within the frame of one pixel, the corners of a ramp are the ends of the colour map, blue and red.
@@ -159,7 +160,7 @@ def test_inputs_stand_above_their_maps() -> None:
 def test_scores_without_pictures_are_what_they_were() -> None:
     made = scores(np.array([[1.0]]), row_labels=["a"], column_labels=["b"], better=["larger"])
     assert made.info["picture_boxes"] == ((),)
-    beside = compared([[RAMP], [RAMP]], scale=10)
+    beside = compared([[RAMP], [RAMP]], scale=10, row_labels="aa")
     assert beside.width == made.width + 3 * 10 + 2 + 8
 
 
