@@ -7,14 +7,25 @@ from .attributing import attribute, find
 from .attribution import Attribution
 from .calls import cam, grad_cam, guided_grad_cam, hirescam
 from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
-from .concepts.conditional import ConditionalMaps, concept_relevance, conditional_maps
+from .concepts.conditional import ConditionalMaps, concept_relevance, conditional_maps, stream_conditional_maps
 from .concepts.graph import AttributionGraph, Concept, attribution_graph
 from .concepts.receptive import crops, receptive_field
-from .concepts.search import Strongest, actmax, relmax
+from .concepts.search import actmax, relmax
+from .concepts.strongest import Strongest
 from .concepts.table import ConceptTable, concept_table
 from .dialects import DIALECTS, dialect
 from .expected import ExpectedGradients
 from .gradient import Deconvnet, Gradient, GradientTimesInput, GuidedBackprop, Sensitivity
+from .maximisation import (
+    L2,
+    Maximisation,
+    Maximised,
+    Penalty,
+    Prototypes,
+    TotalVariation,
+    maximise,
+    prototypes,
+)
 from .method import Made, Method
 from .names import METHODS
 from .noise import SmoothGrad, SmoothGradSquared, VarGrad
@@ -28,11 +39,12 @@ from .units import ReplaceUnits
 from .upsampling import upsampled
 
 __all__ = [
-    "CAM", "DIALECTS", "LRP", "METHODS", "Attribution", "AttributionGraph", "Block", "Concept", "ConceptTable",
+    "CAM", "DIALECTS", "L2", "LRP", "METHODS", "Attribution", "AttributionGraph", "Block", "Concept", "ConceptTable",
     "ConditionalMaps", "Deconvnet", "DeepLift", "ExpectedGradients", "GradCAM", "Gradient", "GradientTimesInput",
-    "GuidedBackprop", "GuidedGradCAM", "HiResCAM", "IntegratedGradients", "Made", "Method", "Occlusion",
-    "ReplaceUnits", "Scored", "Sensitivity", "SimpleTaylor", "SmoothGrad", "SmoothGradSquared", "Strongest",
-    "VarGrad", "actmax", "attribute", "attribution_graph", "cam", "concept_relevance", "concept_table",
-    "conditional_maps", "crops", "dialect", "find", "grad_cam", "guided_grad_cam", "hirescam", "receptive_field",
-    "relmax", "upsampled",
+    "GuidedBackprop", "GuidedGradCAM", "HiResCAM", "IntegratedGradients", "Made", "Maximisation", "Maximised",
+    "Method", "Occlusion", "Penalty", "Prototypes", "ReplaceUnits", "Scored", "Sensitivity", "SimpleTaylor",
+    "SmoothGrad", "SmoothGradSquared", "Strongest", "TotalVariation", "VarGrad", "actmax", "attribute",
+    "attribution_graph", "cam", "concept_relevance", "concept_table", "conditional_maps", "crops", "dialect", "find",
+    "grad_cam", "guided_grad_cam", "hirescam", "maximise", "prototypes", "receptive_field", "relmax",
+    "stream_conditional_maps", "upsampled",
 ]  # fmt: skip

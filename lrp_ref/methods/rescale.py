@@ -12,6 +12,7 @@ from ..network.network import Network
 from ..propagation.plan import Composite
 from ..rules import Gradient, Rescale
 from .method import Made, Method
+from .parameters import comparable
 from .scored import Scored, joined
 
 STACKED = ("rescale", "derivative")
@@ -59,6 +60,7 @@ class DeepLift(Method):
     stacked: str = "rescale"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "baseline", comparable(self.baseline))
         self.rule()
         if self.stacked not in STACKED:
             raise ParameterError(f"deeplift: stacked must be 'rescale' or 'derivative', got {self.stacked!r}")

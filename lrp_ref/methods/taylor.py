@@ -9,6 +9,7 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, require_range, to_numpy
 from ..errors import ParameterError
 from .method import Made, Method
+from .parameters import comparable
 from .roots import Looker, Roots, column, descended, distance, dot, on_segment, scanned
 from .scored import Scored, joined
 
@@ -68,6 +69,8 @@ class SimpleTaylor(Method):
     bounds: tuple[Any, Any] | None = None
 
     def __post_init__(self) -> None:
+        for key in ("towards", "root", "bounds"):
+            object.__setattr__(self, key, comparable(getattr(self, key)))
         if self.search not in SEARCHES:
             raise ParameterError(f"simple_taylor: search must be 'segment' or 'descent', got {self.search!r}")
         if self.steps is not None and not (isinstance(self.steps, int) and self.steps > 0):
