@@ -1,4 +1,4 @@
-"""The axioms as numbers: on rationals, against loops, on linear models where the answer is known, and stored numbers."""
+"""The axioms as numbers: on rationals, against loops, on linear models with known answers, and stored numbers."""
 
 from __future__ import annotations
 
