@@ -14,9 +14,8 @@ from ..base.tables import number
 from ..layers import Conv, RecurrentLayer, Transpose
 from ..network.inputs import batch_first
 from ..network.network import Network
-from ..propagation.explanation import Explanation
 from ..text import Words
-from .job import Found, Job
+from .job import Found, Job, Result
 from .samples import Sample
 from .wording import headline, label, predicted
 
@@ -47,7 +46,7 @@ class Canvas:
         return np.moveaxis(array, -1, 0) if self.turned else array
 
 
-def _map(e: Explanation) -> Array:
+def _map(e: Result) -> Array:
     """Return the relevance of the only input of one sample, without the axis of the batch."""
     return next(iter(e.maps().values()))[0]
 
@@ -128,10 +127,11 @@ def check_look(job: Job) -> None:
         ParameterError: an unknown colour map, a limit that is none.
     """
     colours(job)
-    heatmap.resolve_limit(np.ones(1), _limit(job))
+    heatmap.resolve_limit(np.ones(1), limit(job))
 
 
-def _limit(job: Job) -> float | str | None:
+def limit(job: Job) -> float | str | None:
+    """Return where colours end: as asked for, or as the sidecar says."""
     text = job.options["limit"]
     if text is None:
         return job.sidecar.limit if job.sidecar else None
@@ -148,7 +148,7 @@ def colours(job: Job) -> tuple[str, str]:
 
 def _look(job: Job, on: Canvas) -> dict[str, Any]:
     """Return the arguments that all pictures of this kind take."""
-    look: dict[str, Any] = {"limit": _limit(job)}
+    look: dict[str, Any] = {"limit": limit(job)}
     if job.options["cmap"]:
         look["cmap"] = job.options["cmap"]
     if on.form == "text":
@@ -167,7 +167,7 @@ def _names(job: Job, x: Array) -> Sequence[str] | None:
     return None if x.ndim == 1 or len(x) == 1 else [f"channel {k}" for k in range(len(x))]
 
 
-def picture(job: Job, sample: Sample, e: Explanation, on: Canvas) -> Image | None:
+def picture(job: Job, sample: Sample, e: Result, on: Canvas) -> Image | None:
     """Return an explanation as a picture; None for inputs that are neither an image nor a signal."""
     if not on.form:
         return None
@@ -180,7 +180,8 @@ def picture(job: Job, sample: Sample, e: Explanation, on: Canvas) -> Image | Non
         return heatmap.series(x, relevance, channel_names=_names(job, x), title=title, remark=remark, **look)
     if on.form == "map":
         return heatmap.image(relevance, title=f"{words} · {e.rules}", remark=remark, **look)
-    note = None if e.start == "Logit()" or e.against is not None else f"start {e.start}"
+    usual = e.start in ("Logit()", "logit") or e.against is not None
+    note = None if usual else f"start {e.start}"
     shown = x if sample.shown is None else sample.shown
     return heatmap.panel(
         relevance, shown, prediction=words, composite=e.rules, note=note, remark=remark, **look
@@ -214,11 +215,12 @@ def sheet(job: Job, sample: Sample, found: Found, on: Canvas) -> Image | None:
     if on.form == "series":
         return heatmap.series_grid(x, rows, channel_names=_names(job, x), **look)
     photo = x if sample.shown is None else sample.shown
-    return heatmap.grid(rows, inputs=[photo] * len(rows) if on.form == "photo" else None, share_limit="all", **look)
+    share: Any = "all" if job.one_scale else "each"
+    return heatmap.grid(rows, inputs=[photo] * len(rows) if on.form == "photo" else None, share_limit=share, **look)
 
 
 def _text(
-    job: Job, sample: Sample, several: list[Explanation], labels: list[str] | None, title: str, remarks: list[str]
+    job: Job, sample: Sample, several: list[Result], labels: list[str] | None, title: str, remarks: list[str]
 ) -> Image:
     """Return the words of a sentence in the colours of one explanation, or of several below each other."""
     assert sample.fed is not None, "checked by the caller"
@@ -237,11 +239,11 @@ def _text(
 def text_look(job: Job, *parts: Words) -> dict[str, Any]:
     """Return the colours of words on one scale for all parts, as arguments of the functions that colour text."""
     look = _look(job, Canvas("text"))
-    limit = heatmap.resolve_limit(np.concatenate([part.relevance for part in parts]), look["limit"])
-    return look | {"limit": limit or None}
+    ends = heatmap.resolve_limit(np.concatenate([part.relevance for part in parts]), look["limit"])
+    return look | {"limit": ends or None}
 
 
-def written(job: Job, sample: Sample, e: Explanation) -> dict[str, str]:
+def written(job: Job, sample: Sample, e: Result) -> dict[str, str]:
     """Return the words of a sentence as files: by suffix, a page and, where it is asked for, LaTeX."""
     if sample.fed is None:
         return {}
@@ -257,13 +259,13 @@ def written(job: Job, sample: Sample, e: Explanation) -> dict[str, str]:
 
 def _faint(job: Job, found: Found, rows: list[list[Array]], on: Canvas) -> list[str]:
     """Return the sentence that names the composites whose relevance is hardly to be seen on the common scale."""
-    limit = _limit(job)
-    if job.options["limit"] is not None or isinstance(limit, float):
+    asked = limit(job)
+    if not job.one_scale or job.options["limit"] is not None or isinstance(asked, float):
         return []
     drawn = [
         [one if on.form in ("series", "text") or one.ndim == 2 else one.sum(axis=0) for one in row] for row in rows
     ]
-    own = {name: heatmap.resolve_limit(np.stack([row[k] for row in drawn]), limit) for k, name in enumerate(found)}
+    own = {name: heatmap.resolve_limit(np.stack([row[k] for row in drawn]), asked) for k, name in enumerate(found)}
     most = max(own, key=lambda name: own[name])
     faint = {name: value for name, value in own.items() if value < FAINT * own[most]}
     shown = f"{max(faint.values(), default=0.0):.2g}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..base.arrays import Array
 from ..errors import ModelFormatError, NonFiniteError, ParameterError, ShapeError
 from ..exact import array_hash, network_hash
 from ..loaders.preprocess import Sidecar
+from ..methods import Attribution
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation.composites import Composite
@@ -27,7 +29,8 @@ from .inputs import kind
 from .samples import Sample
 from .sentences import Reader
 
-Found = dict[str, list[Explanation]]  # by the name of the composite, one for each target
+Result = Explanation | Attribution
+Found = dict[str, list[Any]]  # results by the name of the composite or method, one for each target
 # Options that say where results go and what is printed, not what they are.
 ELSEWHERE = (
     "directory", "batch_size", "ledger", "ledger_file", "plan", "sidecar", "skip_existing", "strict", "view",
@@ -42,7 +45,7 @@ class Job:
         model: the file.
         net: as it is in the file.
         sidecar: of the model, if there is one.
-        composites: the rules, by name.
+        composites: the rules by name; in other commands the methods.
         targets: outputs to explain; empty for the largest.
         top: how many of the largest outputs to explain.
         start: the start relevance.
@@ -54,13 +57,18 @@ class Job:
     model: Path
     net: Network
     sidecar: Sidecar | None
-    composites: dict[str, Composite]
+    composites: Mapping[str, Any]
     targets: tuple[Any, ...]
     top: int
     start: Any
     options: dict[str, Any]
     reader: Reader | None = None
     batches: dict[Any, int] = field(default_factory=dict)
+
+    @property
+    def one_scale(self) -> bool:
+        """Whether all maps of a sheet are in one unit, so that one scale of colours holds for them."""
+        return True
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -88,7 +96,7 @@ class Job:
             "trace": self.options["trace"],
         }
 
-    def explain(self, x: dict[str, Array], composite: Composite, target: Any) -> Explanation:
+    def explain(self, x: dict[str, Array], composite: Any, target: Any) -> Result:
         """Return one explanation of a batch, on the host."""
         return explain_network(self.net, x, **self._asked(composite, target)).to_numpy()
 

@@ -73,12 +73,28 @@ class Progress:
         elif self.bar is not None:
             self.bar.update(self.task, total=self.total)
 
+    def within(self, what: str, done: int, total: int) -> None:
+        """Say how far the work on the present step is: ``done`` of ``total`` parts of ``what``."""
+        if total <= 1:
+            return
+        if self.bar is None and sys.stderr.isatty():
+            self.bar = self.stack.enter_context(_bar())
+            self.task = self.bar.add_task(self.what, total=self.total, completed=self.done)
+        if self.bar is not None:
+            part = f"{what} {done} of {total}" if done < total else self.what
+            self.bar.update(self.task, description=part, completed=self.done + done / total)
+            return
+        now = time.monotonic()
+        if now - self.told >= self.EVERY and done < total:
+            self.told = now
+            warn(f"{self.what}: {what}, {done} of {total}")
+
     def __call__(self, *, worked: bool = True) -> None:
         """Count one step; ``worked`` says whether it tells how long the others will take."""
         self.done += 1
         self.worked += worked
         if self.bar is not None:
-            self.bar.advance(self.task)
+            self.bar.update(self.task, description=self.what, completed=self.done)
             return
         now = time.monotonic()
         if now - self.told >= self.EVERY and self.done < self.total:

@@ -20,7 +20,7 @@ from ..propagation.ledger import COLUMNS
 from . import drawing
 from .drawing import written
 from .inputs import free
-from .job import Found, Job
+from .job import Found, Job, Result
 from .output import percent, print_table
 from .samples import Sample
 from .wording import brief_remarks, headline, label, name, probabilities, probability_name, remarks, whole
@@ -126,7 +126,7 @@ def _is_whole(path: Path, question: str) -> bool:
         return False
 
 
-def stem(job: Job, sample: Sample, composite: str, e: Explanation | None = None) -> str:
+def stem(job: Job, sample: Sample, composite: str, e: Result | None = None) -> str:
     """Return the name of a result without suffix; the explanation is needed where there are several targets."""
     found = sample.name if len(job.composites) == 1 else f"{sample.name}_{composite}"
     if e is not None and e.target is not None and job.several:
@@ -134,7 +134,7 @@ def stem(job: Job, sample: Sample, composite: str, e: Explanation | None = None)
     return found
 
 
-def _each(job: Job, sample: Sample, found: Found) -> Iterator[tuple[str, Explanation]]:
+def _each(job: Job, sample: Sample, found: Found) -> Iterator[tuple[str, Result]]:
     """Yield every explanation of a sample with the name of its results."""
     for composite, several in found.items():
         for e in several:
@@ -170,7 +170,8 @@ def write(job: Job, results: Results, sample: Sample, found: Found, drawn: Drawn
         _write_text(paths[file], text + COMMENTS[paths[file].suffix].format(question))
     for file, e in each.items():
         remarks = {"question": question, "results": files, **_words(sample, e)}
-        e.save(paths[f"{file}.npz"], trace=e.kept is not None, remarks=remarks)
+        kept = {"trace": e.kept is not None} if isinstance(e, Explanation) else {}
+        e.save(paths[f"{file}.npz"], remarks=remarks, **kept)
     return list(paths.values())
 
 
@@ -179,7 +180,7 @@ def _write_text(path: Path, text: str) -> None:
     replace_file(path, lambda stream: stream.write(text.encode()))
 
 
-def _words(sample: Sample, e: Explanation) -> dict[str, Any]:
+def _words(sample: Sample, e: Result) -> dict[str, Any]:
     """Return what the file of a result holds of a sentence."""
     if sample.fed is None:
         return {}
@@ -196,19 +197,19 @@ def tell(job: Job, sample: Sample, found: Found, paths: list[Path], *, brief: bo
     if not brief:
         first = next(iter(found.values()))
         asked = [int(k) for e in first for part in (e.target, e.against) if part is not None for k in part.reshape(-1)]
-        _tell_classes(job, first[0], list(dict.fromkeys(asked)))
+        tell_classes(job, first[0], list(dict.fromkeys(asked)))
     for composite, several in found.items():
         for e in several:
             if brief:
                 files = [p for p in paths if p.stem in (stem(job, sample, composite, e), sample.name)]
                 _tell_line(job, sample, e, _note(job, e, drawn), files)
-                _tell_words(job, sample, e, indent="  ")
+                tell_words(job, sample, e, indent="  ")
             else:
                 _tell_ledger(job, e, _note(job, e, drawn), drawn)
-                _tell_vector(job, sample, e)
+                tell_vector(job, sample, e)
                 if sample.fed is not None:
                     click.echo("")
-                _tell_words(job, sample, e)
+                tell_words(job, sample, e)
             if job.options["ledger"]:
                 click.echo("")
                 print_table(("node", "rule", *COLUMNS), e.ledger.cells(0), right=range(2, 8))
@@ -231,7 +232,7 @@ def _tell_line(job: Job, sample: Sample, e: Explanation, note: str, paths: list[
     )
 
 
-def _tell_classes(job: Job, e: Explanation, asked: list[int]) -> None:
+def tell_classes(job: Job, e: Result, asked: list[int]) -> None:
     """Print the largest outputs, and those that are explained."""
     values, chances = e.output.reshape(-1), probabilities(e)
     best = list((-values).argsort(kind="stable")[:5])
@@ -266,7 +267,7 @@ def _tell_ledger(job: Job, e: Explanation, note: str, drawn: bool) -> None:
         click.echo(remark)
 
 
-def _tell_words(job: Job, sample: Sample, e: Explanation, indent: str = "") -> None:
+def tell_words(job: Job, sample: Sample, e: Result, indent: str = "") -> None:
     """Print a sentence, each word on the colour of its relevance; special pieces in a line of their own."""
     if sample.fed is None:
         return
@@ -283,7 +284,7 @@ def _tell_words(job: Job, sample: Sample, e: Explanation, indent: str = "") -> N
             click.echo(f"{indent}note: input '{other}' received {number(received)}, which is no word's")
 
 
-def _tell_vector(job: Job, sample: Sample, e: Explanation) -> None:
+def tell_vector(job: Job, sample: Sample, e: Result) -> None:
     """Print the relevance of every number of an input that is too short for a picture."""
     if len(sample.x) != 1 or drawing.canvas(job, sample).form:
         return

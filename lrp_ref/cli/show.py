@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import click
 import numpy as np
 
 from ..base.tables import number
+from ..evaluate import MEASURES
 from ..layers import Layer
+from ..methods import METHODS
 from ..network.heads import heads
 from ..propagation import composites
 from ..rules import RULES, ZBox
@@ -87,6 +91,31 @@ def list_composites() -> None:
             name, accepted = "", []
     print_table(("composite", "where", "rule", "parameters"), rows)
     click.echo("\nThe first line that fits a node gives its rule; other nodes keep their own way.")
+
+
+@click.command("methods")
+def list_methods() -> None:
+    """List the methods that are set beside LRP, with their formulas and parameters."""
+    rows = []
+    for name, kind in METHODS.items():
+        parameters = [
+            f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}"
+            for f in dataclasses.fields(kind) if f.init
+        ]  # fmt: skip
+        first = re.sub(r":\w+:`(?:\w+\.)*(\w+)`", r"\1", (inspect.getdoc(kind) or "").splitlines()[0])
+        rows.append([name, first, ", ".join(parameters)])
+    print_table(("method", "what", "parameters (--set KEY=VALUE)"), rows)
+    click.echo("\nA composite is a method too: LRP by its rules ('lrp-ref composites').")
+
+
+@click.command("measures")
+def list_measures() -> None:
+    """List the measures by which methods are compared."""
+    rows = [
+        [m.name, m.kind, m.better if m.better != "neither" else "", m.unit, ", ".join(m.fields.values())]
+        for m in MEASURES.values()
+    ]
+    print_table(("measure", "kind", "better", "unit", "needs"), rows)
 
 
 def _place(where: composites.Where) -> str:

@@ -12,14 +12,14 @@ from ..layers import Softmax
 from ..propagation.explanation import Explanation
 from ..propagation.reading import ROUNDING
 from ..propagation.targets import described
-from .job import Job
+from .job import Job, Result
 from .output import percent
 
 MUCH_BIAS, MUCH_STABILISER = 0.5, 0.05  # shares of the start from which on the text says so
 ROUNDED = 1e-2  # of the start relevance: a ledger that rounding leaves open by more tells nothing
 
 
-def probabilities(e: Explanation) -> NDArray[Any] | None:
+def probabilities(e: Result) -> NDArray[Any] | None:
     """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
 
     They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
@@ -32,34 +32,34 @@ def probabilities(e: Explanation) -> NDArray[Any] | None:
     return None if values.size < 2 or is_map or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
 
 
-def probability_name(e: Explanation) -> str:
+def probability_name(e: Result) -> str:
     """Return what makes the probabilities."""
     kinds = [kind for kind in e.head.kinds if kind != "raw"] if e.probability is not None else []
     return kinds[0] if len(kinds) == 1 else "probability" if kinds else "softmax"
 
 
-def name(job: Job, e: Explanation, index: int) -> str:
+def name(job: Job, e: Result, index: int) -> str:
     """Return the name of an output."""
     return described([index], None, e.output_shape, job.classes)
 
 
-def label(job: Job, e: Explanation) -> str:
+def label(job: Job, e: Result) -> str:
     """Return what is explained: an output, a sum of some, or one against another."""
     return e.asked(0, job.classes)
 
 
-def _with_chance(job: Job, e: Explanation, index: int) -> str:
+def _with_chance(job: Job, e: Result, index: int) -> str:
     chances = probabilities(e)
     known = chances is not None and not np.isnan(chances[index])
     return name(job, e, index) + (f", {100 * chances[index]:.0f} %" if known and chances is not None else "")
 
 
-def predicted(job: Job, e: Explanation) -> str:
+def predicted(job: Job, e: Result) -> str:
     """Return the largest output, with its probability."""
     return _with_chance(job, e, int(e.output.reshape(-1).argmax()))
 
 
-def headline(job: Job, e: Explanation) -> str:
+def headline(job: Job, e: Result) -> str:
     """Return what was explained, and what was predicted where that is another class."""
     values = e.output.reshape(-1)
     if values.size == 1 and probabilities(e) is None:

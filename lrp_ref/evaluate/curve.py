@@ -30,7 +30,7 @@ class Curve(Value):
         order: "morf", the most relevant units first, or "lerf", the least.
         fill: what the units were replaced with, in words.
         softmax: whether the curve is of the probability.
-        target: the measured outputs (N, T) or (1, T); None where there are no samples.
+        target: the measured outputs (N, T); None where there are no samples.
 
     Example:
         >>> made = Curve(np.array([[3.0, 1.0, 0.0]]), (0, 1, 2), 2)
@@ -43,7 +43,7 @@ class Curve(Value):
     units: int
     measure: str = "pixel_flipping"
     order: str = "morf"
-    fill: str = "0.0"
+    fill: str = "0"
     softmax: bool = False
     target: Array | None = None
 

@@ -274,4 +274,6 @@ def told(fill: Any) -> str:
     """Return a filling in words."""
     if isinstance(fill, str):
         return fill
-    return f"array {tuple(fill.shape)}" if is_array(fill) and to_numpy(fill).ndim else str(fill)
+    if is_array(fill) and to_numpy(fill).ndim:
+        return f"array {tuple(fill.shape)}"
+    return f"{fill:g}" if isinstance(fill, float) else str(fill)

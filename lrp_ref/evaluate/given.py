@@ -254,14 +254,14 @@ class Output:
             raise ShapeError(f"f returned shape {tuple(given.shape)} for x of shape {tuple(x.shape)}: expected (N, K)")
         if not is_float(given):
             raise ParameterError(f"f returned {given.dtype}: a measure needs its outputs as floats, not as decisions")
-        require_finite(given, "the output of f")
         if self.softmax:
             if given.ndim != 2:
                 raise ShapeError(f"softmax=True is of outputs (N, K), and f returned shape {tuple(given.shape)}")
             given = Softmax(axis=1).forward(given)
         shape = tuple(given.shape[1:]) or (1,)
         if self.chosen is None and self.target is not None:
-            self.chosen = np.asarray(indices(self.target, self.samples, shape))
+            chosen = np.asarray(indices(self.target, self.samples, shape))
+            self.chosen = np.ascontiguousarray(np.broadcast_to(chosen, (self.samples, chosen.shape[1])))
         return given.reshape(given.shape[0], math.prod(shape))
 
     def predict(self, x: Array, batch: int, told: Callable[[int], None]) -> None:
@@ -269,6 +269,7 @@ class Output:
         found = []
         for start in range(0, self.samples, batch):
             output = self.rows(x[start : start + batch])
+            require_finite(output, "the output of f")
             found.append(to_numpy(output).argmax(axis=1))
             told(len(found[-1]))
         self.chosen = np.concatenate(found)[:, None]
@@ -277,10 +278,10 @@ class Output:
         """Return the measured number (n,) of each row of x, which is made of the sample ``which`` (n,)."""
         output = self.rows(x)
         assert self.chosen is not None
-        chosen = np.broadcast_to(self.chosen, (self.samples, self.chosen.shape[1]))[which]
-        xp = namespace(output)
-        flat = chosen + np.arange(len(which))[:, None] * output.shape[1]
-        return xp.take(output.reshape(-1), convert(flat, xp)).sum(axis=1)
+        xp, size = namespace(output), output.shape[1]
+        flat = self.chosen[which] + np.arange(0, len(which) * size, size)[:, None]
+        found = xp.take(output.reshape(-1), convert(flat, xp))
+        return found.sum(axis=1) if flat.shape[1] > 1 else found.reshape(len(which))
 
 
 def _array(value: Any) -> Any:

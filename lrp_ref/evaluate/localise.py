@@ -16,6 +16,7 @@ from ..base.arrays import Array
 from ..base.frozen import real
 from ..errors import ParameterError, unknown
 from .given import Host, back, inside, quotient
+from .steps import in_order
 
 PARTS = ("positive", "signed", "absolute")
 
@@ -162,7 +163,7 @@ def top_k_intersection(relevance: Array, masks: Array, *, k: int = 10) -> Array:
 
 def _top_inside(scores: Host, mask: Host, many: Any) -> Host:
     """Return how many of the first ``many`` units of each map (N, P) lie inside; 0 of a constant map."""
-    first = np.argsort(-scores, axis=1, kind="stable")
+    first = in_order(-scores)
     hits = np.take_along_axis(mask, first, axis=1) & (np.arange(scores.shape[1]) < many)
     return np.where(_varied(scores), hits.sum(axis=1), 0) if scores.size else hits.sum(axis=1)
 

@@ -10,10 +10,11 @@ from ..arithmetic.casts import to_float
 from ..base.arrays import Array, to_numpy
 from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, unknown
-from . import concise, curves, detection, localise
+from . import axioms, concise, curves, detection, localise, randomise, stability
 from .curve import Curve
 from .given import Host
 from .imputation import road
+from .invariance import input_invariance
 
 LARGER, SMALLER = "larger", "smaller"
 
@@ -24,7 +25,7 @@ class Measure(Value):
 
     Attributes:
         name: by which it is asked for; with options behind it where it has any.
-        kind: "faithfulness", "localisation", "conciseness" and others.
+        kind: "faithfulness", "localisation", "conciseness", "axiom", "stability", "randomisation", and others.
         function: returns a number per sample (N,), or a value that has it as ``reads``.
         needs: the arguments of the function by name, each a field of :class:`Given`; "argument=field" where the two
             names differ.
@@ -127,15 +128,17 @@ class Given(Value):
     batch: int | None = None
 
 
-_CURVE = ("f", "x", "relevance", "target")
+_MAPPED = ("f", "x", "relevance", "target")
 _MASKED = ("relevance", "masks")
+_AGAIN = ("net", "explain", "x", "target")
+_DRAWN = ("seed", "batch")
 _ALL = (
-    Measure("pixel_flipping", "faithfulness", curves.pixel_flipping, _CURVE, LARGER, "output", "aopc"),
-    Measure("abpc", "faithfulness", curves.abpc, _CURVE, LARGER, "output"),
-    Measure("region_perturbation", "faithfulness", curves.region_perturbation, _CURVE, LARGER, "output", "aopc"),
-    Measure("deletion", "faithfulness", curves.deletion, _CURVE, SMALLER, "output", "auc"),
-    Measure("insertion", "faithfulness", curves.insertion, _CURVE, LARGER, "output", "auc"),
-    Measure("road", "faithfulness", road, _CURVE, LARGER, "output", "aopc"),
+    Measure("pixel_flipping", "faithfulness", curves.pixel_flipping, _MAPPED, LARGER, "output", "aopc"),
+    Measure("abpc", "faithfulness", curves.abpc, _MAPPED, LARGER, "output"),
+    Measure("region_perturbation", "faithfulness", curves.region_perturbation, _MAPPED, LARGER, "output", "aopc"),
+    Measure("deletion", "faithfulness", curves.deletion, _MAPPED, SMALLER, "output", "auc"),
+    Measure("insertion", "faithfulness", curves.insertion, _MAPPED, LARGER, "output", "auc"),
+    Measure("road", "faithfulness", road, _MAPPED, LARGER, "output", "aopc"),
     Measure("pointing_game", "localisation", localise.pointing_game, _MASKED, LARGER, "part", mean=True),
     Measure("relevance_mass", "localisation", localise.relevance_mass, _MASKED, LARGER, "part"),
     Measure("relevance_rank", "localisation", localise.relevance_rank, _MASKED, LARGER, "part"),
@@ -146,6 +149,20 @@ _ALL = (
         "localisation_accuracy", "localisation", detection.localisation_accuracy, ("relevance", "boxes"), LARGER,
         "part", mean=True,
     ),
+    Measure("completeness", "axiom", axioms.completeness, _MAPPED, SMALLER, "output"),
+    Measure("sensitivity_n", "axiom", axioms.sensitivity_n, (*_MAPPED, *_DRAWN), LARGER, "1"),
+    Measure("non_sensitivity", "axiom", axioms.non_sensitivity, (*_MAPPED, *_DRAWN), SMALLER, "units"),
+    Measure("input_invariance", "axiom", input_invariance, _AGAIN, SMALLER, "1"),
+    Measure("max_sensitivity", "stability", stability.max_sensitivity, (*_AGAIN, *_DRAWN), SMALLER, "1"),
+    Measure("local_lipschitz", "stability", stability.local_lipschitz, (*_AGAIN, *_DRAWN), SMALLER, "1/unit of x"),
+    Measure(
+        "parameter_randomisation", "randomisation", randomise.parameter_randomisation, (*_AGAIN, "seed"), SMALLER, "1",
+        "remains",
+    ),
+    Measure(
+        "efficient_randomisation", "randomisation", randomise.efficient_randomisation, (*_AGAIN, "seed"), LARGER, "1"
+    ),
+    Measure("random_logit", "randomisation", randomise.random_logit, (*_AGAIN, "seed"), SMALLER, "1"),
     Measure("gini", "conciseness", concise.gini, ("relevance",), LARGER, "part"),
     Measure("entropy", "conciseness", concise.entropy, ("relevance",), SMALLER, "nats"),
     Measure("effective_complexity", "conciseness", concise.effective_complexity, ("relevance",), SMALLER, "numbers"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,17 @@ class Randomised:
         """The similarity after the last step (N,); of cascades, when all parameters are random."""
         return np.asarray(self.similarity[-1])
 
+    @property
+    def remains(self) -> Host:
+        """The size of :attr:`last` (N,): how much of the map does not depend on what the network has learnt."""
+        return np.asarray(abs(self.last))
+
+    def __getitem__(self, name: str) -> Host:
+        """Return the similarity (N,) after the step in which the parameters of that node became random."""
+        if name not in self.names:
+            raise unknown("node", str(name), self.names)
+        return np.asarray(self.similarity[self.names.index(name)])
+
     def rows(self) -> list[list[str]]:
         """Return the rows of the printed table: medians over the samples, with the quartiles."""
         found = []
@@ -72,6 +83,7 @@ def parameter_randomisation(
     *,
     order: str = "top_down",
     by: str = "normal",
+    at: Sequence[str] | None = None,
     drawn: Mapping[str, Layer] | None = None,
     similarity: str = "spearman_absolute",
     per: str | None = None,
@@ -91,7 +103,10 @@ def parameter_randomisation(
         target: as of :func:`lrp_ref.explain`; None for each sample's largest output under the network as it is.
         order: "top_down" from the output on, each layer staying random, "bottom_up", or "independent", one at a time.
         by: "normal" draws each array from N(0, σ²), with σ² the mean of its squares; "permute" shuffles it.
-        drawn: layers to put in the place of nodes, in their order, instead of drawing.
+        at: names of the nodes whose parameters become random; None for all that have any. What a node multiplies or
+            adds counts as parameters, also where it was never learnt, such as a table of positions.
+        drawn: layers to put in the place of nodes, instead of drawing. They go in the given order for "top_down" and
+            "bottom_up", which then only name it.
         similarity: "spearman_absolute", "spearman", "pearson" or "ssim".
         per: "pixel" or "number", as of :func:`lrp_ref.evaluate.similarity.pearson`.
         smooth: noisy inputs over which each map is averaged; 0 for none (smooth randomisation).
@@ -101,8 +116,11 @@ def parameter_randomisation(
 
     Raises:
         ParameterError: another order or way, a similarity that is not known, or a network without parameters.
+        GraphError: a node that is not there.
+        ShapeError: a layer in ``drawn`` whose parameters have other shapes than those of the node.
 
-    Source: Adebayo et al. 2018, "Sanity checks for saliency maps"; Hedström et al. 2023 (smooth).
+    Source: Adebayo et al. 2018, "Sanity checks for saliency maps", arXiv:1810.03292; Hedström et al. 2023,
+        arXiv:2401.06465 (smooth).
 
     Example:
         >>> from lrp_ref.layers import Dense
@@ -118,12 +136,8 @@ def parameter_randomisation(
         raise unknown("order", str(order), ORDERS)
     compare = find_similarity(similarity)
     asked = smoothed(explain, draws=smooth, sigma=sigma, seed=seed) if smooth else explain
-    changes = randomised_layers(net, by=by, seed=seed) if drawn is None else dict(drawn)
-    if not changes:
-        raise ParameterError("the network has no parameters that could be random")
-    for name in changes:
-        net[name]
-    names = list(changes) if drawn is not None and order != "independent" else sorted(changes, key=_place(net))
+    changes = _given(net, drawn) if drawn is not None else randomised_layers(net, by=by, seed=seed, at=at)
+    names = list(changes)
     if drawn is None and order == "top_down":
         names.reverse()
     asking = Asking.of(net, asked, x, target)
@@ -145,6 +159,8 @@ def efficient_randomisation(
     *,
     bins: int = BINS,
     by: str = "normal",
+    at: Sequence[str] | None = None,
+    drawn: Mapping[str, Layer] | None = None,
     seed: int = 0,
 ) -> Host:
     """Return (H_random − H)/H (N,): how much the entropy of a map's histogram rises when all parameters are random.
@@ -152,10 +168,14 @@ def efficient_randomisation(
     H = −Σ_b p_b log p_b over ``bins`` equal bins from the smallest to the largest number of a map. NaN where H is 0.
 
     Args:
-        net, explain, x, target, by, seed: as of :func:`parameter_randomisation`.
+        net, explain, x, target, by, at, drawn, seed: as of :func:`parameter_randomisation`.
         bins: of the histogram.
 
-    Source: Hedström et al. 2023, "Sanity checks revisited" (efficient randomisation).
+    Raises:
+        ParameterError: no bins, another way, or a network without parameters.
+        GraphError, ShapeError: as of :func:`parameter_randomisation`.
+
+    Source: Hedström et al. 2023, "Sanity checks revisited", arXiv:2401.06465 (efficient randomisation).
 
     Example:
         >>> from lrp_ref.layers import Dense
@@ -164,7 +184,8 @@ def efficient_randomisation(
         array([0.])
     """
     asking = Asking.of(net, explain, x, target)
-    random = asking.maps(net=net.replaced(randomised_layers(net, by=by, seed=seed)))
+    changes = _given(net, drawn) if drawn is not None else randomised_layers(net, by=by, seed=seed, at=at)
+    random = asking.maps(net=net.replaced(changes))
     before, after = (histogram_entropy(m, bins) for m in (asking.maps(), random))
     return quotient(after - before, before)
 
@@ -186,12 +207,18 @@ def histogram_entropy(relevance: Array, bins: int = BINS) -> Host:
     if bins < 1:
         raise ParameterError(f"bins={bins}: a histogram has at least one")
     host = host_map(relevance).astype(float)
-    found = []
-    for one in host.reshape(len(host), -1):
-        counts = np.histogram(one, bins=bins)[0] if one.size else np.ones(1)
-        p = counts[counts > 0] / counts.sum()
-        found.append(-(p * np.log(p)).sum() + 0.0)
-    return np.array(found, dtype=float)
+    flat = host.reshape(len(host), math.prod(host.shape[1:]))
+    if not flat.size:
+        return np.zeros(len(flat))
+    # Brought to ±1 by powers of two, exactly: the range of numbers of both signs may otherwise not be finite.
+    flat = np.ldexp(flat, -np.frexp(abs(flat).max(axis=1, keepdims=True))[1])
+    low = flat.min(axis=1, keepdims=True)
+    span = flat.max(axis=1, keepdims=True) - low
+    place = (flat - low) / np.where(span > 0, span, 1)
+    bin_of = np.minimum(np.floor(place * bins).astype(int), bins - 1)
+    counts = np.bincount((bin_of + bins * np.arange(len(flat))[:, None]).reshape(-1), minlength=bins * len(flat))
+    p = counts.reshape(len(flat), bins) / flat.shape[1]
+    return np.asarray(-(p * np.log(np.where(p > 0, p, 1))).sum(axis=1) + 0.0)
 
 
 def random_logit(
@@ -209,18 +236,19 @@ def random_logit(
 
     Args:
         net, explain, x, target, similarity, per: as of :func:`parameter_randomisation`.
-        others: the other outputs (N,); None draws one per sample, never the target, as a function of the seed alone.
+        others: the other outputs (N,), or one for all; None draws how far on from the target it is, the same for all
+            samples.
         seed: of the draw.
 
     Raises:
         ParameterError: a network of one output, or another output that is the target.
 
-    Source: Sixt et al. 2020, "When explanations lie".
+    Source: Sixt, Granz, Landgraf 2020, "When explanations lie", arXiv:1912.09818.
 
     Example:
         >>> from lrp_ref.layers import Dense
         >>> net, x = Network.sequential([Dense(np.array([[2.0, 1.0], [3.0, 5.0], [1.0, 7.0]]))]), np.ones((1, 3))
-        >>> random_logit(net, lambda net, x, target: net.nodes[0].layer.weight.T[target[:, 0]], x, 0)
+        >>> random_logit(net, lambda net, x, target: net.nodes[0].layer.weight.T[target], x, 0)
         array([-0.5])
     """
     compare, asking = find_similarity(similarity), Asking.of(net, explain, x, target)
@@ -233,23 +261,30 @@ def random_logit(
         # One number for all samples, counted on from each target: it does not depend on who else is in the batch.
         other = (chosen + 1 + np.random.default_rng(seed).integers(count - 1)) % count
     else:
-        other = np.broadcast_to(np.asarray(others), chosen.shape)
+        given = np.asarray(others)
+        if given.dtype.kind not in "iu" or given.shape not in ((), chosen.shape):
+            raise ParameterError(f"others of shape {given.shape}: give one number of an output, or one per sample")
+        other = np.broadcast_to(given, chosen.shape)
         if ((other < 0) | (other >= count) | (other == chosen)).any():
             raise ParameterError(f"others={others!r}: give outputs from 0 to {count - 1} that are not the target")
-    moved = Asking(net, explain, x, other[:, None])
+    moved = replace(asking, targets=np.ascontiguousarray(other[:, None]))
     return compare(asking.maps(), moved.maps(), per=per)
 
 
-def randomised_layers(net: Network, *, by: str = "normal", seed: int = 0) -> dict[str, Layer]:
+def randomised_layers(
+    net: Network, *, by: str = "normal", seed: int = 0, at: Sequence[str] | None = None
+) -> dict[str, Layer]:
     """Return for every node with parameters a layer whose parameters are random, in execution order.
 
     Args:
         net: the network.
         by: "normal" draws each array from N(0, σ²) with σ² the mean of its squares, "permute" shuffles.
-        seed: of the draws; each node has draws of its own.
+        seed: of the draws; each node has draws of its own, which do not depend on ``at``.
+        at: names of nodes; None for all that have parameters.
 
     Raises:
-        ParameterError: another way.
+        ParameterError: another way, or nodes without parameters.
+        GraphError: a node that is not there.
 
     Example:
         >>> from lrp_ref.layers import Dense, ReLU
@@ -259,12 +294,32 @@ def randomised_layers(net: Network, *, by: str = "normal", seed: int = 0) -> dic
     """
     if by not in DRAWN:
         raise unknown("by", str(by), DRAWN)
+    if isinstance(at, str):
+        at = (at,)
+    for name in at or ():
+        if not any(is_float(a) for a in net[name].layer.arrays()):
+            raise ParameterError(
+                f"node '{name}' ({type(net[name].layer).__name__}) has no parameters that can be drawn"
+            )
     found = {}
     for place, node in enumerate(net.nodes):
-        if any(is_float(a) for a in node.layer.arrays()):
+        if (at is None or node.name in at) and any(is_float(a) for a in node.layer.arrays()):
             rng = np.random.default_rng([seed, place])
             found[node.name] = node.layer.map_arrays(partial(_drawn, by=by, rng=rng))
+    if not found:
+        raise ParameterError("there are no parameters that could be random, in the network or at the named nodes")
     return found
+
+
+def _given(net: Network, drawn: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Return given layers, whose parameters have the shapes of those that they replace."""
+    if not drawn:
+        raise ParameterError("drawn is empty: give a layer for a node, or None to draw")
+    for name, layer in drawn.items():
+        before, after = ([tuple(a.shape) for a in value.arrays()] for value in (net[name].layer, layer))
+        if before != after:
+            raise ShapeError(f"drawn['{name}'] has parameters of shapes {after}, and node '{name}' of shapes {before}")
+    return dict(drawn)
 
 
 def _drawn(array: Array, by: str, rng: np.random.Generator) -> Array:
@@ -279,8 +334,3 @@ def _drawn(array: Array, by: str, rng: np.random.Generator) -> Array:
     else:
         new = (np.sqrt((host.astype(float) ** 2).mean()) * rng.standard_normal(host.shape)).astype(host.dtype)
     return convert(new, namespace(array))
-
-
-def _place(net: Network) -> Any:
-    order = {node.name: k for k, node in enumerate(net.nodes)}
-    return lambda name: order[name]

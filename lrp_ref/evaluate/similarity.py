@@ -9,8 +9,8 @@ import numpy as np
 
 from ..arithmetic.casts import to_float
 from ..base.arrays import Array
-from ..errors import ShapeError, require, unknown
-from .given import Host, host_map, quotient, values
+from ..errors import ParameterError, ShapeError, require, unknown
+from .given import PER, Host, host_map, quotient, values
 
 
 def pearson(a: Array, b: Array, *, per: str | None = None) -> Host:
@@ -59,7 +59,8 @@ def spearman_absolute(a: Array, b: Array, *, per: str | None = None) -> Host:
 def ssim(a: Array, b: Array, *, per: str | None = None) -> Host:
     """Return the structural similarity of two maps as pictures (N,), on their common range; NaN if that is empty.
 
-    A window of 7 × 7 pixels, or the largest odd one that fits (scikit-image, on the host). Channels are summed.
+    A window of 7 × 7 pixels, or the largest odd one that fits (scikit-image, on the host, in float64). Channels are
+    summed.
 
     Args:
         a, b: maps (N, C, H, W) or (N, H, W) of one shape.
@@ -67,14 +68,21 @@ def ssim(a: Array, b: Array, *, per: str | None = None) -> Host:
 
     Raises:
         ShapeError: maps that are no pictures, or smaller than 3 × 3.
+        ParameterError: per="number".
         MissingExtraError: scikit-image is not installed.
 
     Source: Wang et al. 2004.
+
+    Example:
+        >>> find_similarity("ssim") is ssim
+        True
     """
     if per == "number":
-        raise ShapeError("ssim is of pictures: give per='pixel', or compare numbers by spearman")
+        raise ParameterError("per='number': ssim compares pictures; give per='pixel', or similarity='spearman'")
+    if per not in (None, "pixel"):
+        raise unknown("per", str(per), PER)
     metrics = require("skimage.metrics", extra="evaluate", purpose="compare maps as pictures (ssim)")
-    one, other = (host_map(to_float(m) if m.dtype == object else m) for m in (a, b))
+    one, other = (np.asarray(to_float(host_map(m)), dtype=float) for m in (a, b))
     _same(one, other)
     pictures = [m.sum(axis=1) if m.ndim == 4 else m for m in (one, other)]
     if pictures[0].ndim != 3 or min(pictures[0].shape[1:]) < 3:
@@ -128,9 +136,12 @@ def _correlation(a: Host, b: Host) -> Host:
     """Return the correlation of two arrays (N, units)."""
     if not a.shape[1]:
         return np.full(len(a), math.nan)
-    a, b = (part - part.mean(axis=1, keepdims=True) for part in (a, b))
+    # The mean of equal numbers is rounded, and they would differ from it: the numbers themselves say what is constant.
+    constant = (a.min(axis=1) == a.max(axis=1)) | (b.min(axis=1) == b.max(axis=1))
     a, b = (_scaled(part) for part in (a, b))
-    return np.asarray(quotient((a * b).sum(axis=1), np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))), dtype=float)
+    a, b = (_scaled(part - part.mean(axis=1, keepdims=True)) for part in (a, b))
+    found = quotient((a * b).sum(axis=1), np.sqrt((a * a).sum(axis=1)) * np.sqrt((b * b).sum(axis=1)))
+    return np.asarray(np.where(constant, math.nan, np.clip(found, -1, 1)), dtype=float)
 
 
 def _scaled(a: Host) -> Host:

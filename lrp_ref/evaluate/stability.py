@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, like
+from ..base.frozen import real
 from ..errors import ParameterError
 from ..network.network import Network
 from .explainers import Asking, Explainer, draws_like, norms
@@ -45,7 +46,8 @@ def max_sensitivity(
         progress: called with (done, total) inputs.
 
     Raises:
-        ParameterError: a radius that is not positive, or no draws.
+        ParameterError: a radius that is not positive, no draws, or noise beyond ±1.
+        ShapeError: noise of another shape.
 
     Source: Yeh et al. 2019.
 
@@ -55,21 +57,16 @@ def max_sensitivity(
         >>> max_sensitivity(net, lambda net, x, target: x * 0 + 2.0, x, 0)
         array([0.])
     """
-    if not radius > 0:
+    if not real("radius", radius) > 0:
         raise ParameterError(f"max_sensitivity: radius must be > 0, got {radius!r}")
-    deltas = draws_like(x, draws, seed, "uniform") if noise is None else noise
-
-    def moved(asking: Asking, still: Array) -> Host:
-        found = np.zeros(len(x))
-        for cut, _, _, maps in asking.variants(
-            len(deltas), lambda cut, some: x[cut][:, None] + radius * deltas[some][None], batch, progress
-        ):
-            found[cut] = np.maximum(found[cut], norms(maps - still[cut][:, None], 2).max(axis=1))
-        return found
-
     asking = Asking.of(net, explain, x, target)
-    still = asking.maps()
-    return quotient(moved(asking, still), norms(still, 1))
+    deltas = like(radius, x) * draws_like(x, draws, seed, "uniform", noise)
+    still, moved = asking.maps(), np.zeros(len(x))
+    for cut, _, _, maps in asking.variants(
+        len(deltas), lambda cut, some: x[cut][:, None] + deltas[some][None], batch, progress
+    ):
+        moved[cut] = np.maximum(moved[cut], norms(maps - still[cut][:, None], 2).max(axis=1))
+    return quotient(moved, norms(still, 1))
 
 
 def local_lipschitz(
@@ -87,7 +84,8 @@ def local_lipschitz(
 ) -> Host:
     """Return the local Lipschitz estimate max ‖R(x) − R(x')‖/‖x − x'‖ (N,) over x' = x + σ ξ, ξ normal.
 
-    Maps and inputs are compared as they are, not each divided by its own largest number.
+    Maps and inputs are compared as they are, not each divided by its own largest number. The target stays that of x.
+    NaN where no draw moves the input.
 
     Args:
         net, explain, x, target, draws, seed, batch, progress: as of :func:`max_sensitivity`.
@@ -96,6 +94,7 @@ def local_lipschitz(
 
     Raises:
         ParameterError: a σ that is not positive, or no draws.
+        ShapeError: noise of another shape.
 
     Source: Alvarez-Melis & Jaakkola 2018.
 
@@ -105,14 +104,14 @@ def local_lipschitz(
         >>> local_lipschitz(net, lambda net, x, target: 2 * x, x, 0).round(6)
         array([2.])
     """
-    if not sigma > 0:
+    if not real("sigma", sigma) > 0:
         raise ParameterError(f"local_lipschitz: sigma must be > 0, got {sigma!r}")
-    steps = draws_like(x, draws, seed, "normal") if noise is None else noise
     asking = Asking.of(net, explain, x, target)
-    still, found = asking.maps(), np.zeros(len(x))
+    steps = like(sigma, x) * draws_like(x, draws, seed, "normal", noise)
+    still, found = asking.maps(), np.full(len(x), math.nan)
     for cut, _, made, maps in asking.variants(
-        len(steps), lambda cut, some: x[cut][:, None] + sigma * steps[some][None], batch, progress
+        len(steps), lambda cut, some: x[cut][:, None] + steps[some][None], batch, progress
     ):
         ratio = quotient(norms(maps - still[cut][:, None], 2), norms(made - x[cut][:, None], 2))
-        found[cut] = np.fmax(found[cut], np.where(np.isnan(ratio), -math.inf, ratio).max(axis=1))
+        found[cut] = np.fmax(found[cut], np.fmax.reduce(ratio, axis=1))
     return found

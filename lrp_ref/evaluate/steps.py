@@ -70,12 +70,31 @@ def removed_at(scores: Host, counts: Sequence[int], order: str) -> NDArray[Any]:
     if order not in ORDERS:
         raise unknown("order", str(order), ORDERS)
     samples, units = scores.shape
-    first = np.argsort(-scores if order == "morf" else scores, axis=1, kind="stable")
+    first = in_order(-scores if order == "morf" else scores)
     # Step of the rank r: the first whose count is above r. Small integers are compared many at a time.
     small = np.min_scalar_type(len(counts))
     by_rank = np.searchsorted(np.asarray(counts), np.arange(units), side="right").astype(small)
     found = np.empty((samples, units), dtype=small)
     np.put_along_axis(found, first, np.broadcast_to(by_rank, (samples, units)), axis=1)
+    return found
+
+
+def in_order(keys: Host) -> Host:
+    """Return the places of rising numbers (N, P) in each row; of equal ones the first comes first.
+
+    A sort that keeps ties takes up to four times as long as NumPy's other one: only rows with ties are sorted so.
+
+    Example:
+        >>> in_order(np.array([[2.0, 1.0, 2.0], [3.0, 1.0, 2.0]])).tolist()
+        [[1, 0, 2], [1, 2, 0]]
+    """
+    if keys.dtype == object:
+        return np.argsort(keys, axis=1, kind="stable")
+    found = np.argsort(keys, axis=1)
+    ordered = np.take_along_axis(keys, found, axis=1)
+    tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    if tied.any():
+        found[tied] = np.argsort(keys[tied], axis=1, kind="stable")
     return found
 
 

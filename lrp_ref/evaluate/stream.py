@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array, convert, namespace
+from ..base.arrays import Array, convert, namespace, require_finite
 from ..errors import ParameterError
 from .given import Host, Output, Progress
 
@@ -150,4 +150,6 @@ def measured(
         values = output.of(rows.x, which).reshape(rows.samples.stop - rows.samples.start, -1)
         parts.setdefault(rows.samples.start, []).append(values)
         told(len(rows.x))
-    return xp.concatenate([xp.concatenate(part, axis=1) for part in parts.values()], axis=0)
+    found = xp.concatenate([xp.concatenate(part, axis=1) for part in parts.values()], axis=0)
+    require_finite(found, "the output of f (samples, points of the curve)")
+    return found

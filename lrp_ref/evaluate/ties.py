@@ -9,6 +9,7 @@ import numpy as np
 from .given import Host
 
 LEVEL = 0.05
+ROUNDING = 1e-9  # of the larger of two numbers
 EXACT = 100  # differences of which all signs are counted
 
 
@@ -71,12 +72,17 @@ def best(values: Host, better: str, mean: bool) -> Host:
 
 
 def same(a: Host, b: Host) -> bool:
-    """Return whether a paired test finds no difference between two rows (N,); False where no sample has both."""
+    """Return whether a paired test finds no difference between two rows (N,); False where no sample has both.
+
+    A difference below 10⁻⁹ of the larger number is rounding, and counts as none.
+    """
     both = ~(np.isnan(a) | np.isnan(b))
     if not both.any():
         return False
     with np.errstate(invalid="ignore"):
-        differences = np.where(a[both] == b[both], 0.0, a[both] - b[both])  # of two infinities, too
+        size = np.maximum(np.abs(a[both]), np.abs(b[both]))
+        alike = (a[both] == b[both]) | (np.abs(a[both] - b[both]) <= ROUNDING * size) & np.isfinite(size)
+        differences = np.where(alike, 0.0, a[both] - b[both])
     return signed_ranks(differences) >= LEVEL
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..arithmetic import no_exact_value, scalar
-from ..base.arrays import Array, Namespace, channelwise, namespace
+from ..base.arrays import Array, Namespace, channelwise, namespace, only
 from ..base.functions import erf, sigmoid
 from ..errors import ParameterError
 from ..fast import buffers
@@ -84,6 +84,11 @@ class ReLU(Elementwise):
     def slope(self, x: Array) -> Array:
         """Return 1 for x > 0, else 0."""
         return _choose(namespace(x), x > 0, scalar(1, x), scalar(0, x), x)
+
+    def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
+        """Return g for x > 0, else 0."""
+        (x,) = xs
+        return (only(g, x > 0),)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -305,13 +310,17 @@ class Clip(Elementwise):
 
     def slope(self, x: Array) -> Array:
         """Return 1 strictly between the bounds, else 0."""
-        xp, zero = namespace(x), scalar(0, x)
-        slope = xp.ones(x.shape, dtype=x.dtype)
-        if self.low is not None:
-            slope = _choose(xp, x > scalar(self.low, x), slope, zero, x)
-        if self.high is not None:
-            slope = _choose(xp, x < scalar(self.high, x), slope, zero, x)
-        return slope
+        return self.pull((x,), namespace(x).ones(x.shape, dtype=x.dtype))[0]
+
+    def pull(self, xs: tuple[Array, ...], g: Any) -> tuple[Array, ...]:
+        """Return g strictly between the bounds, else 0."""
+        (x,) = xs
+        above = None if self.low is None else x > scalar(self.low, x)
+        below = None if self.high is None else x < scalar(self.high, x)
+        if above is None or below is None:
+            mask = below if above is None else above
+            return (g if mask is None else only(g, mask),)
+        return (only(g, namespace(x).logical_and(above, below)),)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,10 +7,11 @@ from .attributing import attribute, find
 from .attribution import Attribution
 from .calls import cam, grad_cam, guided_grad_cam, hirescam
 from .class_activation import CAM, GradCAM, GuidedGradCAM, HiResCAM
-from .concepts.conditional import ConditionalMaps, concept_relevance, conditional_maps
+from .concepts.conditional import ConditionalMaps, concept_relevance, conditional_maps, stream_conditional_maps
 from .concepts.graph import AttributionGraph, Concept, attribution_graph
 from .concepts.receptive import crops, receptive_field
-from .concepts.search import Strongest, actmax, relmax
+from .concepts.search import actmax, relmax
+from .concepts.strongest import Strongest
 from .concepts.table import ConceptTable, concept_table
 from .dialects import DIALECTS, dialect
 from .expected import ExpectedGradients
@@ -44,5 +45,6 @@ __all__ = [
     "Method", "Occlusion", "Penalty", "Prototypes", "ReplaceUnits", "Scored", "Sensitivity", "SimpleTaylor",
     "SmoothGrad", "SmoothGradSquared", "Strongest", "TotalVariation", "VarGrad", "actmax", "attribute",
     "attribution_graph", "cam", "concept_relevance", "concept_table", "conditional_maps", "crops", "dialect", "find",
-    "grad_cam", "guided_grad_cam", "hirescam", "maximise", "prototypes", "receptive_field", "relmax", "upsampled",
+    "grad_cam", "guided_grad_cam", "hirescam", "maximise", "prototypes", "receptive_field", "relmax",
+    "stream_conditional_maps", "upsampled",
 ]  # fmt: skip

@@ -148,6 +148,7 @@ def _as_given(scored: Scored, method: Method, made: Made, net: Network) -> Attri
         found=made.found,
         head=scored.prepared.head,
         notes=(*scored.prepared.notes(scored.fed), *made.notes),
+        probability=None if scored.probability is None else batch_back(scored.probability, axis),
         output_axis=axis,
         relevance_axes=tuple(places.values()),
     )

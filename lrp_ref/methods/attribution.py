@@ -37,6 +37,7 @@ class Attribution:
         found: what else the method found, per sample, by name.
         head: what the output is made of.
         notes: what has to be known to read the relevance, a sentence each.
+        probability: of the outputs, with their shape, as of an ``Explanation``.
         output_axis, relevance_axes: the axes that count the samples, as of an ``Explanation``.
     """
 
@@ -50,6 +51,7 @@ class Attribution:
     found: Mapping[str, Array] = field(default_factory=dict)
     head: Head = NO_HEAD
     notes: tuple[str, ...] = ()
+    probability: Array | None = None
     output_axis: int | None = 0
     relevance_axes: tuple[int | None, ...] = (0,)
 
@@ -67,6 +69,23 @@ class Attribution:
     def samples(self) -> int:
         """The number of samples N."""
         return len(self.explained)
+
+    @property
+    def rules(self) -> str:
+        """The method with its parameters, as results print it."""
+        return self.method.label
+
+    def negative(self, k: int = 0, colours: tuple[str, str] = ("negative relevance", "positive relevance")) -> str:
+        """Return the sentence that says how to read the map of a sample that explains a negative number, else "".
+
+        Args:
+            k: the sample.
+            colours: what negative and positive relevance look like.
+        """
+        value = float(to_numpy(self.explained)[k])
+        if not value < 0:
+            return ""
+        return f"what is explained is negative ({number(value)}): {colours[0]} adds to it, {colours[1]} takes from it"
 
     @property
     def starts_at(self) -> str:
@@ -116,8 +135,10 @@ class Attribution:
         """Return the attribution with ``function`` of every array that has a batch axis in the array's place."""
         places = zip(self.parts().items(), self.relevance_axes, strict=True)
         parts = {key: in_front(function, axis)(part) for (key, part), axis in places}
+        chance = self.probability
         return replace(
             self,
+            probability=None if chance is None else in_front(function, self.output_axis)(chance),
             output=in_front(function, self.output_axis)(self.output),
             relevance=parts if isinstance(self.relevance, Mapping) else parts["relevance"],
             explained=function(self.explained),

@@ -20,7 +20,8 @@ from .inside import Inside, values_of
 from .scored import Block, Scored
 from .windows import Windows
 
-SMALL = 0.5  # of a map, up to which a box of it is worth its own crop
+MOVED = 16  # numbers that a layer reads in the time in which one is put into a crop or a map
+COLUMNS = 16  # output channels whose products with what a convolution reads take as long as reading it
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +96,12 @@ class _Stage:
         reach, stride, before: of its windows along each axis, and the padding in front.
         size: of its output along each axis.
         beyond: what the padding holds.
+        each: how long a position of the output takes, in numbers that are read.
     """
 
     name: str
     layer: Layer
+    each: float
     reach: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     before: tuple[int, ...] = ()
@@ -124,41 +127,49 @@ class _Stage:
             begin = xp.minimum(xp.maximum(first, 0), o - w)
             begins.append(begin)
             crops.append(begin * s - p)
-        wide = tuple((w - 1) * s + r for w, s, r in zip(widths, self.stride, self.reach, strict=True))
-        return _Box(tuple(begins), widths), _Box(tuple(crops), wide)
+        return _Box(tuple(begins), widths), _Box(tuple(crops), self.crop(box.width))
+
+    def crop(self, read: Sequence[int]) -> tuple[int, ...]:
+        """Return how wide the crop is that the box of the output reads."""
+        return tuple((w - 1) * s + r for w, s, r in zip(self.width(read), self.stride, self.reach, strict=True))
 
 
 def _stages(scored: Scored, name: str, windows: Windows) -> tuple[_Stage, ...]:
-    """Return the layers above an input, up to the last whose boxes are small."""
+    """Return the layers above an input whose boxes take less time than their maps; none where there are no such."""
     net, shapes = scored.prepared.net, scored.prepared.shapes(scored.fed)
-    found, width, last, worth = list[_Stage](), windows.patch, name, 0
+    found, width, last, best, worth, saved = list[_Stage](), windows.patch, name, 0.0, 0, 0.0
     while True:
         readers = net.consumers(last)
-        if len(readers) != 1 or last in net.outputs or len(readers[0].inputs) != 1:
+        if len(readers) != 1 or last in net.outputs or len(readers[0].inputs) != 1 or readers[0].name in net.outputs:
             break
-        node = readers[0]
+        node, channels = readers[0], shapes[last][0]
         stage = _stage(node.name, node.layer, shapes[last], shapes.get(node.name, ()), scored.fed[name])
-        if stage is None or node.name in net.outputs:
+        if stage is None or (stage.reach and math.prod(stage.width(width)) == math.prod(stage.size)):
             break
+        crop = math.prod(stage.crop(width)) if stage.reach else 0
         width = stage.width(width)
-        if math.prod(width) > SMALL * math.prod(shapes[node.name][1:]):
-            break
+        made, *size = shapes[node.name]
+        saved += stage.each * (math.prod(size) - math.prod(width)) - MOVED * channels * crop
         found.append(stage)
         last = node.name
-        worth = len(found) if stage.reach else worth
-    return tuple(found) if worth else ()
+        gain = saved - MOVED * made * math.prod(size)  # of the last stage whole maps are made
+        best, worth = (gain, len(found)) if gain > best else (best, worth)
+    return tuple(found[:worth])
 
 
 def _stage(name: str, layer: Layer, read: tuple[int, ...], made: tuple[int, ...], x: Array) -> _Stage | None:
     """Return a layer as a stage; None where its boxes are not known."""
     if isinstance(layer, Elementwise) and not layer.arrays() and len(read) > 1:
-        return _Stage(name, layer)
+        return _Stage(name, layer, read[0])
     axes = len(read) - 1
     if isinstance(layer, Conv) and (layer.bias is None or layer.bias.ndim == 1):
         dilation = per_axis(layer.dilation, axes, name)
         reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, layer.weight.shape[2:], strict=True))
         before = tuple(pad for pad, _ in pairs(layer.padding, axes, name))
-        return _Stage(name, replace(layer, padding=0), reach, per_axis(layer.stride, axes, name), before, made[1:])
+        each = read[0] * math.prod(layer.weight.shape[2:]) * (1 + made[0] / layer.groups / COLUMNS)
+        return _Stage(
+            name, replace(layer, padding=0), each, reach, per_axis(layer.stride, axes, name), before, made[1:]
+        )
     if isinstance(layer, MaxPool | SumPool | AveragePool):
         pool = Geometry.of(layer, namespace(x).zeros((0, *read), dtype=x.dtype))
         padded = any(p for pads in pool.pads for p in pads)
@@ -166,7 +177,8 @@ def _stage(name: str, layer: Layer, read: tuple[int, ...], made: tuple[int, ...]
             return None
         before = tuple(pad for pad, _ in pool.pads)
         beyond = -math.inf if padded else 0
-        return _Stage(name, replace(layer, padding=0), pool.reach, pool.stride, before, made[1:], beyond)
+        each = read[0] * math.prod(pool.kernel)
+        return _Stage(name, replace(layer, padding=0), each, pool.reach, pool.stride, before, made[1:], beyond)
     return None
 
 

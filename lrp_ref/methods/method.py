@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.arrays import Array
-from ..base.frozen import Value
+from ..base.frozen import Value, short
+from ..errors import ParameterError
 
 if TYPE_CHECKING:
     from .scored import Scored
@@ -39,6 +40,20 @@ class Method(Value):
 
     shows_defaults: ClassVar[bool] = True
     name: ClassVar[str] = ""
+
+    @property
+    def label(self) -> str:
+        """The name with the parameters that neither are the defaults nor follow from the others, as tables print it."""
+        told = [f for f in fields(self) if f.init and not self._needless(f.name, f.default)]
+        given = ", ".join(f"{f.name}={short(getattr(self, f.name))}" for f in told)
+        return f"{self.name}({given})" if given else self.name
+
+    def _needless(self, name: str, default: Any) -> bool:
+        """Whether the method would be the same if a parameter were left out."""
+        try:
+            return bool(replace(self, **{name: default}) == self)
+        except ParameterError:  # the others would not go with it
+            return False
 
     def run(self, scored: Scored) -> Made:
         """Return what the method makes of the samples of a score."""

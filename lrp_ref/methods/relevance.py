@@ -32,11 +32,16 @@ class LRP(Method):
 
     composite: Any = "epsilon"
 
+    @property
+    def label(self) -> str:
+        name = self.composite if isinstance(self.composite, str) else getattr(self.composite, "name", "")
+        return name or repr(self.composite)
+
     def attribution(self, e: Explanation) -> Attribution:
         """Return an explanation as what the method makes: the relevance should sum to what started."""
         return Attribution(
-            e.output, e.relevance, self, e.started, e.target, e.against, e.start, {}, e.head, e.notes, e.output_axis,
-            e.relevance_axes,
+            e.output, e.relevance, self, e.started, e.target, e.against, e.start, {}, e.head, e.notes, e.probability,
+            e.output_axis, e.relevance_axes,
         )  # fmt: skip
 
     def formula(self) -> str:

@@ -59,6 +59,7 @@ class Scored:
         against: the output that is subtracted (N,), or None.
         progress: is called with the number of variants done, and of all.
         axes: of every input in the layout that was given, which axis counts the samples.
+        probability: of the outputs (N, ...): σ or softmax of the logits; None where the network ends in neither.
     """
 
     net: Network
@@ -72,6 +73,7 @@ class Scored:
     progress: Progress | None = None
     done: list[int] = field(default_factory=lambda: [0, 0])
     axes: Mapping[str, int | None] = field(default_factory=dict)
+    probability: Array | None = None
 
     @staticmethod
     def of(
@@ -98,8 +100,7 @@ class Scored:
         axes, net = {i.name: i.batch_axis for i in net.inputs}, net.batch_first()
         question = Question("gradient", place, canonize, start)
         prepared = prepare(net, fed, question)
-        parts = in_parts(prepared, fed, lambda few, cut: _forward(prepared, few))
-        out = joined(parts)
+        out, chance = _with_probability(prepared, fed)
         coefficients, targets, _ = start_relevance(out, target, OneHot())
         subtracted = None
         if against is not None:
@@ -110,7 +111,9 @@ class Scored:
             coefficients = coefficients - start_relevance(out, subtracted, OneHot())[0]
         assert targets is not None
         flat = None if subtracted is None else subtracted.reshape(len(out))
-        return Scored(net, fed, question, prepared, out, coefficients, targets, flat, progress, axes=axes)
+        return Scored(
+            net, fed, question, prepared, out, coefficients, targets, flat, progress, axes=axes, probability=chance
+        )
 
     def __len__(self) -> int:
         return len(self.output)
@@ -192,6 +195,7 @@ class Scored:
             coefficients=self.coefficients[rows],
             target=self.target[rows],
             against=None if self.against is None else self.against[rows],
+            probability=None if self.probability is None else self.probability[rows],
             done=[0, 0],
         )
 
@@ -299,6 +303,21 @@ class Scored:
             return few
         shape = few.shape[1:]
         return namespace(few).broadcast_to(few.reshape(n, 1, *shape), (n, s, *shape)).reshape(n * s, *shape)
+
+
+def _with_probability(prepared: PreparedNetwork, fed: Mapping[str, Array]) -> tuple[Array, Array | None]:
+    """Return the outputs of all samples and, where the network ends in a sigmoid or softmax, their probabilities."""
+    above = [i.name for i in prepared.above.inputs] if prepared.above is not None else []
+    looked = {*above, prepared.chance}
+
+    def work(few: dict[str, Array], cut: slice) -> tuple[Array, Array | None]:
+        wanted = {i.name: few[i.name] for i in prepared.net.inputs}
+        values = prepared.net.values(wanted, keep=lambda name: name in looked)
+        return values[prepared.net.outputs[0]], prepared.probability(values)
+
+    parts = in_parts(prepared, fed, work)
+    chances = [chance for _, chance in parts if chance is not None]
+    return joined([out for out, _ in parts]), joined(chances) if chances else None
 
 
 def _forward(prepared: PreparedNetwork, fed: Mapping[str, Array]) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from ..base.arrays import Array, convert, namespace, to_numpy
 from ..errors import GraphError, ParameterError, ShapeError, unknown
 from ..network.network import Network, owner
+from .plan import Plan
 from .prepare import PreparedNetwork
 
 
@@ -30,6 +31,10 @@ class Conditions:
         """Return the conditions of the samples ``cut`` of N."""
         return Conditions({n: m[cut] if len(m) == samples else m for n, m in self.masks.items()}, self.told)
 
+    def noted(self, plan: Plan) -> Plan:
+        """Return a plan that says them."""
+        return Plan(plan, note="; ".join(filter(None, (plan.note, f"only {self}"))))
+
     def __str__(self) -> str:
         return ", ".join(f"{name}: {text}" for name, text in self.told.items())
 
@@ -45,12 +50,12 @@ def conditions(given: Any, net: Network, prepared: PreparedNetwork, fed: Mapping
         fed: its inputs by name (N, ...).
 
     Raises:
-        GraphError: a name of no value of the network as it is explained.
+        GraphError: a name of no value of the network as it is explained, or of an input.
         ParameterError: a channel that is not there.
         ShapeError: booleans that do not fit.
     """
-    if not given or isinstance(given, Conditions):
-        return given or None
+    if given is None or isinstance(given, Conditions):
+        return given
     if not isinstance(given, Mapping):
         raise ParameterError(
             f"conditions={given!r}: give the channels by the name of their value, {{'conv4': [7, 12]}}"
@@ -59,11 +64,13 @@ def conditions(given: Any, net: Network, prepared: PreparedNetwork, fed: Mapping
     n, xp = len(next(iter(fed.values()))), namespace(*fed.values())
     masks, told = {}, {}
     for name, value in given.items():
+        if name in fed:
+            raise GraphError(f"conditions on the input '{name}': relevance ends there, choose from e.relevance instead")
         if name not in shapes:
             raise _missing(name, net, prepared)
         mask, told[name] = _mask(name, value, shapes[name], n)
         masks[name] = convert(mask, xp)
-    return Conditions(masks, told)
+    return Conditions(masks, told) if masks else None
 
 
 def _missing(name: str, net: Network, prepared: PreparedNetwork) -> GraphError | ParameterError:
@@ -72,6 +79,9 @@ def _missing(name: str, net: Network, prepared: PreparedNetwork) -> GraphError |
     known = {i.name for i in net.inputs} | {n.name for n in net.nodes}
     if owner(name, known) not in known:
         return unknown("node in conditions", name, there)
+    output = prepared.head.output
+    if output in net.outputs and owner(name, known) not in {n.name for n in net.until(output).nodes}:
+        return GraphError(f"node '{name}' of conditions is not on the way to the output '{output}': leave it out")
     near = _survivors(name, net, set(there))
     hint = f": name {' or '.join(repr(n) for n in near)} instead" if near else ""
     return GraphError(

@@ -102,8 +102,10 @@ def explain(
         trace: keep all values and relevances while walking. Without it they are freed on the way, large batches are
             walked a few samples at a time, and ``e.trace`` walks once more when it is asked for.
         conditions: name of a value → its channels (axis 1) that hand on relevance: a list of numbers, or booleans (C,),
-            (N, C) or (N, C, ...); what arrives at the others is dropped there. Names are those of the network as it is
-            explained, without merged nodes.
+            (N, C), or (N, C, ...) of the whole value, whose sizes may also be 1. What arrives at the others is dropped
+            there, in the ledger's row of the node; the trace has what is left. Several conditions all hold. Names are
+            those of the network as it is explained, without merged nodes. Of a sequence (N, T, C) axis 1 is the time:
+            booleans (1, 1, C) are of its features.
         parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
             composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.propagation.composites.get`.
 
@@ -225,10 +227,8 @@ class Batch:
         prepared = self.prepared
         values, tapes = forward(prepared, fed, keep=self.keep)
         name = prepared.net.outputs[0]
-        out, start = values[name], self._start(values[name], cut)
-        chance = prepared.probability(values)
-        target = some_targets(self.target, cut, self.samples)
-        begin, targets, how = start_relevance(out, target, start, first=cut.start, probability=chance)
+        out, start, chance = values[name], self._start(values[name], cut), prepared.probability(values)
+        begin, targets, how = self.begins(out, chance, cut)
         reference = None
         if self.reference is not None:
             reference, _ = forward(prepared, {key: a[cut] for key, a in self.reference.items()}, keep=self.keep)
@@ -248,7 +248,7 @@ class Batch:
             start=how,
             composite=prepared.composite,
             bias=prepared.bias,
-            plan=prepared.plan,
+            plan=prepared.plan if self.conditions is None else self.conditions.noted(prepared.plan),
             start_relevance=begin,
             against=start.indices(out).reshape(len(out)) if isinstance(start, Difference) else None,
             head=prepared.head,
@@ -256,6 +256,17 @@ class Batch:
             relevance_axes=(0,) * len(received),
             conditions="" if self.conditions is None else str(self.conditions),
         )
+
+    def begins(self, out: Array, probability: Array | None, cut: slice) -> tuple[Array, Array | None, str]:
+        """Return the relevance that starts at the output of the samples ``cut``, their targets, and the start's name.
+
+        Args:
+            out: the output (n, ...).
+            probability: of it, where it has one.
+            cut: which samples they are.
+        """
+        target = some_targets(self.target, cut, self.samples)
+        return start_relevance(out, target, self._start(out, cut), first=cut.start, probability=probability)
 
     def _start(self, out: Array, cut: slice) -> Any:
         """Return the start for the samples ``cut``; an array may also be of one sample, and then holds for all."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..base.arrays import Array, namespace, only, require_finite, sample_sum, unwarned
 from ..errors import LrpError, NonFiniteError, UndecidedError
-from ..layers import Linear
+from ..layers import Elementwise, Linear
 from ..network.network import located, value_name
 from ..rules.rule import Redistribution, Seen
 from ..rules.share import Given
+from ..rules.universal import Gradient
 from . import composites
 from .ledger import Row
 from .prepare import PreparedNetwork, Step
@@ -107,6 +108,22 @@ class _Back:
             values[name] = node.layer.forward(*(self.value(n, values) for n in node.inputs))
         return values[name]
 
+    def read(self, step: Step) -> tuple[Array, ...]:
+        """Return what a node reads; of what the derivative of a linear layer reads only the shape matters."""
+        linear = isinstance(step.node.layer, Linear) and type(step.planned.rule) is Gradient
+        return tuple(self.shaped(name) if linear else self.value(name) for name in step.node.inputs)
+
+    def shaped(self, name: str) -> Array:
+        """Return a value; of an activation that was not kept an array of its shape, which takes no memory."""
+        node = self.nodes.get(name)
+        if name in self.values or node is None or not isinstance(node.layer, Elementwise):
+            return self.value(name)
+        below = self.shaped(node.inputs[0])
+        if below.dtype.kind != "f":  # exact numbers tell by themselves which they are
+            return self.value(name)
+        xp = namespace(below)
+        return xp.broadcast_to(xp.zeros(1, dtype=below.dtype), below.shape)
+
     def seen(self, step: Step, names: list[str]) -> Seen | None:
         """Return what a node reads and makes of the reference; None where there is none."""
         if self.reference is None:
@@ -148,7 +165,7 @@ class _Back:
         out = sum(sums[n] for n in names if n in sums)
         size = None if self.rows else sum(sample_sum(abs(relevance[n])) for n in names if n in relevance)
         lost = self.masked(names)
-        xs = tuple(self.value(name) for name in node.inputs)
+        xs = self.read(step)
         takes = node.layer.takes(xs)
         made: tuple[Any, ...] = tuple(self.values.get(self.stand_ins.get(n, n)) for n in names)  # None: not kept
         arrived = tuple(

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.arrays import to_numpy
+from ..base.arrays import Array, to_numpy
 from ..errors import LrpError, ParameterError, ShapeError, UnsupportedError
 from ..layers import Embedding
 from ..network.inputs import Input, batch_back
 from ..network.network import Network
-from ..propagation.explanation import Explanation
 from .sentence import Sentence, Words, words
 from .tokenizer import Tokenizer
 
 # What an input is for, by a part of its name; the one that is left over takes the numbers of the pieces.
 ROLES = (("mask", "mask"), ("type", "types"), ("segment", "types"), ("position", "positions"))
 FILLED = "input_ids, attention_mask, token_type_ids, position_ids"
+
+
+class Mapped(Protocol):
+    """What has a map for each input: an explanation, or an attribution."""
+
+    def maps(self) -> dict[str, Array]:
+        """Return the relevance of every input by name, with the samples as the first axis of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +54,7 @@ class Fed:
     x: dict[str, NDArray[Any]]
     name: str
 
-    def words(self, e: Explanation, k: int = 0) -> Words:
+    def words(self, e: Mapped, k: int = 0) -> Words:
         """Return the words of the k-th sentence with the relevance of their pieces.
 
         Relevance that other inputs received, such as a mask, is no word's: see :meth:`others`.
@@ -56,7 +62,7 @@ class Fed:
         maps = e.maps()
         return words(self.sentences[k], to_numpy(maps.get(self.name, next(iter(maps.values())))[k]))
 
-    def others(self, e: Explanation, k: int = 0) -> dict[str, float]:
+    def others(self, e: Mapped, k: int = 0) -> dict[str, float]:
         """Return the sum of the relevance that each further input of the k-th sentence received."""
         if len(self.x) == 1:
             return {}

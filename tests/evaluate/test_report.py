@@ -189,6 +189,9 @@ def test_the_test_is_that_of_signed_ranks() -> None:
     assert not same(b, np.full(7, np.nan))
     assert same(np.full(8, math.inf), np.full(8, math.inf))
     assert not same(np.full(8, math.inf), np.zeros(8))
+    values = np.random.default_rng(1).normal(size=30)
+    assert same(values, values * (1 + 1e-12))
+    assert not same(values, values + 1e-7 * np.abs(values))
 
 
 @pytest.mark.parametrize("n", [6, 13, 40, 99, 100, 101, 400])

@@ -36,7 +36,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "methods": set(),
     "model_checks": {"loaders"},
     "text": {"loaders"},
-    "cli": {"bilrp", "exact", "loaders", "model_checks", "teach", "text", "vectors"},
+    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "teach", "text", "vectors"},
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}

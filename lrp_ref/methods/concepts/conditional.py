@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
+
+import numpy as np
 
 from ...arithmetic import scalar
 from ...base.arrays import Array, namespace, to_numpy
@@ -17,6 +20,8 @@ from ..scored import joined
 from .arrived import Arrived, Asked, Walked
 
 MEMORY = 2 << 30  # bytes of the maps of all channels, unless it is said otherwise
+STREAMED = 64 << 20  # bytes of the maps of the channels that are made at a time
+Progress = Callable[[int, int], object]
 
 
 def concept_relevance(
@@ -88,7 +93,7 @@ def conditional_maps(
     x: Any,
     *,
     at: str,
-    channels: Sequence[int] | None = None,
+    channels: Any = None,
     target: Any = None,
     composite: Any = "epsilon_plus",
     start: Any = "logit",
@@ -97,24 +102,26 @@ def conditional_maps(
     canonize: bool = True,
     xp: Any = None,
     memory: int = MEMORY,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
     **parameters: Any,
 ) -> ConditionalMaps:
     """Return the map of what goes through each channel of a value; all of them add up to what goes through the value.
 
-    One pass forward and back, and one more from the value down for each channel. Where relevance goes around the value,
-    as in a residual block, that is in none of the maps, and ``notes`` says so.
+    The samples go forward once and back to the value once; from there the relevance of every channel goes down by
+    itself, of as many channels at a time as an explanation of the batch takes memory for. Where relevance goes around
+    the value, as in a residual block, that is in none of the maps, and ``notes`` says so.
 
     Args:
         net, x, target, composite, start, against, output, canonize, xp: as of :func:`lrp_ref.explain`.
         at: name of the value; its channels are axis 1.
-        channels: which; None for all.
+        channels: their numbers; None for all.
         memory: bytes that the maps may take.
         progress: is called with how many maps are made, and how many there will be.
         parameters: of the composite.
 
     Raises:
         ParameterError: a value or channel that is not there, or maps that take more than ``memory``.
+        LrpError: whatever :func:`lrp_ref.explain` raises.
 
     Source: Achtibat et al. 2023.
 
@@ -128,78 +135,132 @@ def conditional_maps(
         >>> maps.relevance.tolist(), maps.concepts
         ([[[1.0, 3.0], [2.0, 1.0]]], array([[4., 3.]]))
     """
-    asked = Asked(composite, target, start, against, output, canonize, xp, parameters)
-    arrived = asked.of(net, x, (at,))
+    arrived = Asked(composite, target, start, against, output, canonize, xp, parameters).of(net, x, (at,))
     chosen = chosen_channels(at, channels, arrived.shapes[at])
-    n = len(arrived)
-    sizes = {name: math.prod(arrived.fed[name].shape) * len(chosen) for name in arrived.receivers}
-    like = arrived.prepared.net.like(arrived.fed)
-    size = sum(sizes.values()) * like.dtype.itemsize
+    size = _bytes(arrived) * len(chosen)
     if size > memory:
         raise ParameterError(
-            f"the maps of {len(chosen)} channels of {n} samples take {size:,} bytes, more than memory={memory:,}: give "
-            "fewer channels= or samples at a time, or memory="
+            f"the maps of {len(chosen)} channels of {len(arrived)} samples take {size:,} bytes, more than memory="
+            f"{memory:,}: give fewer channels= or samples at a time, or memory={size}, or go through "
+            "lrp.methods.stream_conditional_maps"
         )
-    done = [0]
-
-    def tell() -> None:
-        done[0] += 1
-        if progress is not None:
-            progress(done[0], len(chosen) * len(parts))
-
-    parts = arrived.walked()
-    made = [_maps(part, at, chosen, arrived, tell) for part in parts]
-    maps = {name: joined([few[name] for few in made]) for name in arrived.receivers}
-    concepts = joined([channel_sums(part.relevance[at])[:, list(chosen)] for part in parts])
-    around = arrived.goes_around.get(at, ())
-    notes = (f"relevance that goes around '{at}' to {', '.join(around)} is in no map",) if around else ()
-    relevance = maps if len(net.inputs) > 1 else next(iter(maps.values()))
-    return ConditionalMaps(relevance, at, chosen, concepts, joined([part.output for part in parts]), notes)
+    return _made(arrived, at, chosen, _Counted(len(arrived) * len(chosen), progress))
 
 
-def chosen_channels(at: str, channels: Sequence[int] | None, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the channels that were asked for, all for None.
+def stream_conditional_maps(
+    net: Network, x: Any, *, at: str, channels: Any = None, memory: int = STREAMED, progress: Progress | None = None,
+    **options: Any,
+) -> Iterator[ConditionalMaps]:  # fmt: skip
+    """Go through the maps of the channels of a value, as many channels at a time as ``memory`` bytes hold.
+
+    Each time the samples go forward once more. Of N samples with maps of B bytes these are memory // (N·B) channels,
+    and never less than one.
+
+    Args:
+        net, x, at, channels, progress: as of :func:`conditional_maps`.
+        memory: bytes that the maps of one time may take.
+        options: any other argument of :func:`conditional_maps`.
 
     Raises:
-        ParameterError: a value without channels, or a channel that is not there.
+        ParameterError: a value or channel that is not there.
+
+    Example:
+        >>> import numpy as np
+        >>> import lrp_ref as lrp
+        >>> layers = [("fc1", lrp.layers.Dense(np.ones((2, 5)))), ("fc2", lrp.layers.Dense(np.ones((5, 1))))]
+        >>> net, x = lrp.Network.sequential(layers), np.ones((1, 2))
+        >>> [some.channels for some in lrp.methods.stream_conditional_maps(net, x, at="fc1", memory=32)]
+        [(0, 1), (2, 3), (4,)]
     """
-    if not shape:
-        raise ParameterError(f"'{at}' is one number for each sample and has no channels")
-    chosen = tuple(range(shape[0])) if channels is None else tuple(int(k) for k in channels)
+    arrived = Asked.given(options).of(net, x, (at,))
+    chosen = chosen_channels(at, channels, arrived.shapes[at])
+    counted = _Counted(len(arrived) * len(chosen), progress)
+    count = max(1, memory // max(_bytes(arrived), 1))
+    for first in range(0, len(chosen), count):
+        yield _made(arrived, at, chosen[first : first + count], counted)
+
+
+def _made(arrived: Arrived, at: str, chosen: tuple[int, ...], counted: _Counted) -> ConditionalMaps:
+    """Return the maps of some channels."""
+    parts = arrived.each(lambda walked: _maps(walked, at, chosen, arrived, counted))
+    maps = {name: joined([few[name] for few, _, _ in parts]) for name in arrived.receivers}
+    around = arrived.around(at)
+    notes = (f"relevance that goes around '{at}' to {', '.join(around)} is in no map",) if around else ()
+    relevance = maps if len(arrived.fed) > 1 else next(iter(maps.values()))
+    concepts, out = joined([sums for _, sums, _ in parts]), joined([out for _, _, out in parts])
+    return ConditionalMaps(relevance, at, chosen, concepts, out, notes)
+
+
+def _bytes(arrived: Arrived) -> int:
+    """Return how many bytes the maps of one channel of all samples take."""
+    numbers = sum(math.prod(arrived.fed[name].shape) for name in arrived.receivers)
+    return int(numbers * arrived.prepared.net.like(arrived.fed).dtype.itemsize)
+
+
+class _Counted:
+    """Counts maps for a bar of progress; several threads may tell of theirs."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.done, self.total, self.progress, self.lock = 0, total, progress, Lock()
+
+    def more(self, maps: int) -> None:
+        """Tell of maps that are made."""
+        with self.lock:
+            self.done += maps
+            if self.progress is not None:
+                self.progress(self.done, self.total)
+
+
+def chosen_channels(at: str, channels: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the channels that were asked for, a number or several; all for None.
+
+    Raises:
+        ParameterError: a channel that is not there.
+    """
+    if channels is None:
+        return tuple(range(shape[0]))
+    given = np.asarray(channels)
+    if given.ndim > 1 or (given.size and given.dtype.kind not in "iu"):
+        raise ParameterError(f"channels={channels!r}: give the numbers of channels of '{at}'")
+    chosen = tuple(int(k) for k in given.reshape(-1))
     for k in chosen:
         if not 0 <= k < shape[0]:
             raise ParameterError(f"'{at}' has no channel {k}; it has {shape[0]}, from 0")
     return chosen
 
 
-def channel(relevance: Array, k: int) -> Array:
-    """Return relevance (N, C, ...) of one channel, 0 in the others."""
+def alone(relevance: Array, channels: Sequence[int]) -> Array:
+    """Return relevance (n, C, ...) once for each of k channels, in which the others are 0 (n·k, C, ...)."""
     xp = namespace(relevance)
-    shape = (1, relevance.shape[1], *(1,) * (relevance.ndim - 2))
-    alone = (xp.arange(relevance.shape[1]) == k).reshape(shape)
-    return xp.where(alone, relevance, scalar(0, relevance)).astype(relevance.dtype)
+    n, c, *rest = relevance.shape
+    mask = xp.asarray(np.asarray(channels, dtype=int).reshape(-1, 1) == np.arange(c))
+    mask = mask.reshape(1, len(channels), c, *(1,) * len(rest))
+    kept = xp.where(mask, relevance.reshape(n, 1, c, *rest), scalar(0, relevance)).astype(relevance.dtype)
+    return kept.reshape(n * len(channels), c, *rest)
 
 
 def channel_sums(relevance: Array) -> Array:
-    """Return the sums of relevance (N, C, ...) over the positions of each channel (N, C)."""
+    """Return the sums of relevance (n, C, ...) over the positions of each channel (n, C)."""
     n, c = relevance.shape[:2]
     return relevance if relevance.ndim == 2 else relevance.reshape(n, c, math.prod(relevance.shape[2:])).sum(axis=2)
 
 
 def _maps(
-    part: Walked, at: str, channels: Sequence[int], arrived: Arrived, tell: Callable[[], None]
-) -> dict[str, Array]:
-    """Return the maps (n, K, ...) of some samples, by name of the input."""
-    xp, n = namespace(part.output), len(part.output)
+    walked: Walked, at: str, channels: Sequence[int], arrived: Arrived, counted: _Counted
+) -> tuple[dict[str, Array], Array, Array]:
+    """Return the maps (n, K, ...) of some samples by name of the input, the sums of the channels, and the output."""
+    xp, n = namespace(walked.output), len(walked.output)
     shapes = {name: arrived.fed[name].shape[1:] for name in arrived.receivers}
-    maps = {name: xp.zeros((n, len(channels), *shape), dtype=part.output.dtype) for name, shape in shapes.items()}
-    for place, k in enumerate(channels):
-        found = part.below(at, channel(part.relevance[at], k))
+    maps = {name: xp.zeros((n, len(channels), *shape), dtype=walked.output.dtype) for name, shape in shapes.items()}
+    together = arrived.starts(n)
+    for first in range(0, len(channels), together):
+        some = channels[first : first + together]
+        found = walked.below(at, alone(walked.relevance[at], some))
         for name, array in maps.items():
             if name in found:
-                array[:, place] = found[name]
-        tell()
-    return maps
+                array[:, first : first + len(some)] = found[name].reshape(n, len(some), *array.shape[2:])
+        counted.more(n * len(some))
+    return maps, channel_sums(walked.relevance[at])[:, list(channels)], walked.output
 
 
 def on_host(array: Array) -> Any:

@@ -10,8 +10,8 @@ from ...base import tables
 from ...base.tables import number
 from ...errors import ParameterError, ShapeError
 from ...network.network import Network
-from .arrived import Arrived, Asked, Walked
-from .conditional import channel, channel_sums, chosen_channels, on_host
+from .arrived import Asked, Walked
+from .conditional import alone, channel_sums, chosen_channels, on_host
 
 WIDTH = (4, 2)
 
@@ -23,8 +23,8 @@ class Concept:
     Attributes:
         at: the value.
         channel: its number.
-        relevance: Σ over its positions, of what flows along the path.
-        share: of the relevance of the concept above; of the uppermost one, of all relevance at the value.
+        relevance: Σ over its positions, of what flows along the path, as a float.
+        share: of all relevance that reaches the value along the path above it; 0 where that adds up to 0.
         parts: the concepts of the next value below that it comes from, strongest first.
     """
 
@@ -74,13 +74,16 @@ class AttributionGraph:
         return {"at": list(self.at), "top": [concept.to_dict() for concept in self.top]}
 
     def to_dot(self) -> str:
-        """Return the graph in the language of Graphviz; edges are as wide as their share."""
-        nodes: dict[str, str] = {}
+        """Return the graph in the language of Graphviz.
+
+        A concept on several paths is one node, with the sum of their relevance; edges are as wide as what flows.
+        """
+        reached: dict[str, float] = {}
         edges: dict[tuple[str, str], float] = {}
 
         def add(concept: Concept) -> str:
             name = f"{concept.at}[{concept.channel}]"
-            nodes.setdefault(name, f"{name}\\n{number(concept.relevance)}")
+            reached[name] = reached.get(name, 0.0) + concept.relevance
             for part in concept.parts:
                 edge = (name, add(part))
                 edges[edge] = edges.get(edge, 0.0) + part.relevance
@@ -89,7 +92,8 @@ class AttributionGraph:
         for concept in self.top:
             add(concept)
         largest = max((abs(value) for value in edges.values()), default=1.0) or 1.0
-        lines = [f"  {_quoted(name)} [label={_quoted(label)}];" for name, label in nodes.items()]
+        labels = {name: f"{name}\n{number(value)}" for name, value in reached.items()}
+        lines = [f"  {_quoted(name)} [label={_quoted(label)}];" for name, label in labels.items()]
         lines += [
             f'  {_quoted(a)} -> {_quoted(b)} [label="{number(v)}", penwidth={0.5 + 4 * abs(v) / largest:.2f}, '
             f'color="{"firebrick" if v >= 0 else "royalblue"}"];'
@@ -108,6 +112,7 @@ def attribution_graph(
     target: Any = None,
     composite: Any = "epsilon_plus",
     start: Any = "logit",
+    against: Any = None,
     output: str | None = None,
     canonize: bool = True,
     xp: Any = None,
@@ -119,7 +124,7 @@ def attribution_graph(
     value above. At each value the channels of most relevance by size are followed, as many as ``width`` says.
 
     Args:
-        net, target, composite, start, output, canonize, xp: as of :func:`lrp_ref.explain`.
+        net, target, composite, start, against, output, canonize, xp: as of :func:`lrp_ref.explain`.
         x: one sample, with its batch axis.
         at: names of the values, uppermost first.
         channels: of the uppermost value that are followed; None for the strongest, ``width[0]`` of them.
@@ -148,24 +153,21 @@ def attribution_graph(
     """
     if not at or not width or min(width) < 1:
         raise ParameterError(f"at={list(at)!r}, width={list(width)!r}: give at least one value, and widths from 1 on")
-    arrived = Asked(composite, target, start, None, output, canonize, xp, parameters).of(net, x, at)
+    arrived = Asked(composite, target, start, against, output, canonize, xp, parameters).of(net, x, at)
     if len(arrived) != 1:
         raise ShapeError(f"an attribution graph is of one sample; there are {len(arrived)}: give x[:1]")
     order = [n.name for n in arrived.prepared.net.nodes]
     places = [order.index(name) if name in order else -1 for name in at]
     if places != sorted(places, reverse=True) or len(set(at)) != len(at):
         raise ParameterError(f"at={list(at)!r}: give the values from the output down, each once")
-    for name in at:
-        chosen_channels(name, (), arrived.shapes[name])
-    (walked,) = arrived.walked()
     widths = [width[min(depth, len(width) - 1)] for depth in range(len(at))]
     chosen = None if channels is None else chosen_channels(at[0], channels, arrived.shapes[at[0]])
-    top = _concepts(arrived, walked, tuple(at), widths, walked.relevance[at[0]], chosen)
+    (top,) = arrived.each(lambda walked: _concepts(walked, tuple(at), widths, walked.relevance[at[0]], chosen))
     return AttributionGraph(top, tuple(at))
 
 
 def _concepts(
-    arrived: Arrived, walked: Walked, at: tuple[str, ...], widths: Sequence[int], relevance: Any,
+    walked: Walked, at: tuple[str, ...], widths: Sequence[int], relevance: Any,
     channels: Sequence[int] | None = None,
 ) -> tuple[Concept, ...]:  # fmt: skip
     """Return the strongest concepts of the first value, of whose channels this is the relevance, with their parts."""
@@ -176,13 +178,14 @@ def _concepts(
     for k in (int(c) for c in strongest):
         parts: tuple[Concept, ...] = ()
         if len(at) > 1 and sums[k] != 0:
-            below: Mapping[str, Any] = walked.below(at[0], channel(relevance, k), held=at[1:2])
+            below: Mapping[str, Any] = walked.below(at[0], alone(relevance, [k]), held=at[1:2])
             if at[1] in below:
-                parts = _concepts(arrived, walked, at[1:], widths[1:], below[at[1]])
+                parts = _concepts(walked, at[1:], widths[1:], below[at[1]])
         found.append(Concept(at[0], k, float(sums[k]), float(sums[k]) / total if total else 0.0, parts))
     return tuple(found)
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace('"', "'")
+    """Return a text as a string of Graphviz, in which a line ends with the two characters backslash and n."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

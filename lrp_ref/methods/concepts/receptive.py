@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from ...network.network import Network
 Box = tuple[slice, ...]
 
 
-def receptive_field(net: Network, at: str, positions: Sequence[Sequence[int]], shape: Sequence[int]) -> list[Box]:
+def receptive_field(net: Network, at: str, positions: Sequence[Any], shape: Sequence[int]) -> list[Box]:
     """Return for positions of a value the smallest boxes of the input that they depend on.
 
     Connections are followed back from layer to layer: a linear layer's by its transpose with weights of 1, a max pool's
@@ -25,7 +26,7 @@ def receptive_field(net: Network, at: str, positions: Sequence[Sequence[int]], s
     Args:
         net: a network of one input.
         at: name of the value (N, C, ...).
-        positions: for each box, a position (y, x, ...) of the value's axes after the channels.
+        positions: for each box, a position (y, x, ...) of the axes after the channels, or its number in C order.
         shape: of one sample of the input (C, ...).
 
     Returns:
@@ -51,9 +52,7 @@ def receptive_field(net: Network, at: str, positions: Sequence[Sequence[int]], s
     size = values[at].shape[2:]
     wanted = np.zeros((len(positions), *values[at].shape[1:]), dtype=bool)
     for k, position in enumerate(positions):
-        place = tuple(int(p) for p in position)
-        if len(place) != len(size) or not all(0 <= p < s for p, s in zip(place, size, strict=True)):
-            raise ParameterError(f"position {place} is outside of '{at}', whose positions are {size}")
+        place = _place(position, size, at)
         chosen: Any = (k, slice(None), *place)
         wanted[chosen] = True
     reached: dict[str, np.ndarray[Any, Any]] = {at: wanted}
@@ -65,6 +64,20 @@ def receptive_field(net: Network, at: str, positions: Sequence[Sequence[int]], s
                 reached[name] = reached[name] | one if name in reached else one
     everything = np.zeros((len(positions), *shape), dtype=bool)
     return [_box(mask) for mask in reached.get(source, everything)]
+
+
+def _place(position: Any, size: tuple[int, ...], at: str) -> tuple[int, ...]:
+    """Return a position along the axes of a value, that is given so or as a number."""
+    if np.ndim(position) == 0 and 0 <= position < math.prod(size):
+        return tuple(int(p) for p in np.unravel_index(int(position), size)) if size else ()
+    place = tuple(int(p) for p in np.atleast_1d(position))
+    if (
+        np.ndim(position) == 0
+        or len(place) != len(size)
+        or not all(0 <= p < s for p, s in zip(place, size, strict=True))
+    ):
+        raise ParameterError(f"position {position} is outside of '{at}', whose positions are {size}, from 0")
+    return place
 
 
 def _read(

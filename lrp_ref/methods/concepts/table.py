@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
+from ...arithmetic import scalar
 from ...base import tables
 from ...base.arrays import Array
 from ...base.tables import number
@@ -12,9 +14,9 @@ from ...errors import ParameterError
 from ...network.network import Network
 from ..scored import joined
 from .arrived import Asked
-from .conditional import channel_sums, chosen_channels, on_host
+from .conditional import channel_sums, on_host
 
-CRP = 1e-10  # what zennit-crp adds to the sum that it divides by
+CRP = Fraction(1, 10**10)  # what zennit-crp adds to the sum that it divides by
 NORMS = (None, "crp")
 
 
@@ -24,9 +26,14 @@ def normalised(sums: Array, norm: str | None) -> Array:
     Raises:
         ParameterError: another norm.
     """
+    require_norm(norm)
+    return sums if norm is None else sums / (abs(sums).sum(axis=1, keepdims=True) + scalar(CRP, sums))
+
+
+def require_norm(norm: str | None) -> None:
+    """Raise unless the norm is one."""
     if norm not in NORMS:
-        raise ParameterError(f"norm={norm!r}: give None or 'crp', which divides by the sum of absolute relevances")
-    return sums if norm is None else sums / (abs(sums).sum(axis=1, keepdims=True) + CRP)
+        raise ParameterError(f"norm={norm!r}: give None, or 'crp', which divides by the sum of absolute relevances")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,7 +113,6 @@ def concept_table(
         1       0: 3, 1: 1
     """
     arrived = Asked(composite, target, start, against, output, canonize, xp, parameters).of(net, x, (at,))
-    chosen_channels(at, (), arrived.shapes[at])
-    parts = arrived.walked()
-    sums = joined([channel_sums(part.relevance[at]) for part in parts])
-    return ConceptTable(normalised(sums, norm), at, norm, joined([part.output for part in parts]))
+    parts = arrived.each(lambda walked: (channel_sums(walked.relevance[at]), walked.output))
+    sums = normalised(joined([sums for sums, _ in parts]), norm)
+    return ConceptTable(sums, at, norm, joined([out for _, out in parts]))
