@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from .. import heatmap
+from ..evaluate import Report, random_map
 from ..loaders.preprocess import declare, load_sidecar
 from . import comparing, drawing
 from .asked import make_methods, method_options
@@ -41,7 +41,7 @@ DRAWN = 6  # samples in the picture
 def compare(model: Path, inputs_: tuple[Path, ...], **options: Any) -> None:
     """Compare what methods make of INPUT, and measure it, beside a random map.
 
-    Writes maps.png (one row for each input, every map on its own scale), scores.png (methods × measures) and
+    Writes comparison.png (methods in rows: their maps, each on its own scale, and what the measures say) and
     comparison.json. The score that is explained and measured is the logit, below a final softmax or sigmoid.
     """
     methods = make_methods(comparing.names(options["wanted"], comparing.USUAL), options["given"], options["dialect"])
@@ -52,7 +52,9 @@ def compare(model: Path, inputs_: tuple[Path, ...], **options: Any) -> None:
     dtype = "float64" if options["float64"] else str(net.dtype or "float32")
     samples, refused = comparing.read(inputs_, net, sidecar, model, dtype, None)
     x = comparing.joined(samples, name)
-    masks, boxes = comparing.objects(options["masks"], len(x), x.shape[2:])
+    masks, boxes = (None, None)
+    if options["masks"] is not None:
+        masks, boxes = comparing.objects(options["masks"], len(x), x.shape[2:])
     target = None if options["target"] is None else find_target(options["target"], sidecar.classes if sidecar else ())
     kept = {"smooth": False, "size": None, "view": False, "no_canonize": False}
     job = MethodJob(model, net, sidecar, methods, (), 1, "logit", options | kept)
@@ -65,33 +67,29 @@ def compare(model: Path, inputs_: tuple[Path, ...], **options: Any) -> None:
             progress=partial(step.within, "measuring"),
         )  # fmt: skip
     click.echo(repr(report))
-    paths = []
-    maps = _maps(job, samples, found)
-    if maps is not None:
-        paths.append(results.path("maps.png"))
-        heatmap.save(maps, paths[-1])
-    paths.append(results.path("scores.png"))
-    heatmap.save(report.picture(title=f"{model.name}: methods and measures"), paths[-1])
+    paths = [results.path("comparison.png")]
+    heatmap.save(_picture(job, samples, found, report), paths[0])
     paths.append(results.path("comparison.json"))
     comparing.save_json(paths[-1], report, comparing.about(model, found, methods, samples))
     click.echo(f"\nwritten: {', '.join(map(str, paths))}")
     comparing.tell_refused(refused)
 
 
-def _maps(job: MethodJob, samples: list[Sample], found: comparing.Compared) -> Any:
-    """Return the maps of the first inputs in rows; None where the inputs are no pictures."""
+def _picture(job: MethodJob, samples: list[Sample], found: comparing.Compared, report: Report) -> Any:
+    """Return the maps of the first inputs beside the scores; scores alone where the inputs are no pictures."""
     on = drawing.canvas(job, samples[0])
+    title = f"{job.model.name}: methods and measures"
     if on.form not in ("photo", "map"):
-        return None
+        return report.picture(title=title)
     drawn = samples[:DRAWN]
-    rows = [[on.laid(a.relevance[k]) for a in found.made.values()] for k in range(len(drawn))]
+    random = random_map(found.x, report.seed)
+    maps = [[on.laid(r[k]) for k in range(len(drawn))] for r in (*(a.relevance for a in found.made.values()), random)]
     photos = [on.laid(s.x[job.net.inputs[0].name][0]) if s.shown is None else s.shown for s in drawn]
-    classes = job.classes
-    labels = [classes[k] if classes else f"output {k}" for k in (int(t) for t in found.target[: len(drawn)])]
-    more = f"; {len(samples) - len(drawn)} more inputs are not drawn" if len(samples) > len(drawn) else ""
-    size = max(np.shape(rows[0][0])[-2:])
-    return heatmap.grid(
-        rows, row_labels=labels, column_labels=list(found.made), inputs=photos if on.form == "photo" else None,
-        share_limit="each", limit=drawing.limit(job), scale=None if size > 64 else max(1, 128 // size),
-        remark=f"every map on its own scale{more}", **({"cmap": job.options["cmap"]} if job.options["cmap"] else {}),
+    labels = [job.classes[k] if job.classes else f"output {k}" for k in (int(t) for t in found.target[: len(drawn)])]
+    looks = report.looks()
+    if len(samples) > len(drawn):
+        looks["remark"] += f"; {len(samples) - len(drawn)} more inputs are measured and not drawn"
+    return heatmap.comparison(
+        maps, report.middle, inputs=photos if on.form == "photo" else None, input_labels=labels, title=title,
+        limit=drawing.limit(job), **({"cmap": job.options["cmap"]} if job.options["cmap"] else {}), **looks,
     )  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,10 +25,12 @@ from ..methods import attribute as attribute_network
 from ..network.canonization import canonize
 from ..network.network import Network
 from . import inputs
+from .arrays import slices
 from .output import Progress, warn
 from .samples import Refused, Sample
 
 USUAL = ("gradient_x_input", "integrated_gradients", "smoothgrad", "guided_backprop", "occlusion", "epsilon_plus")
+BESIDE = ("labels", "label", "y", "target", "targets")  # entries of a data set that are no inputs
 METHODS_HELP = "Methods, with commas between them; composites are LRP. 'lrp-ref methods' lists them."
 MEASURES_HELP = "Measures, with commas between them. Default: those that need no masks. 'lrp-ref measures' lists them."
 
@@ -100,7 +103,8 @@ def read(
     files, refused = inputs.found(given, typed=False)
     samples: list[Sample] = []
     for name, path in files.items():
-        for item in inputs.attempt(name, path, net, sidecar, model, dtype):
+        assert isinstance(path, Path), "sentences are no files"
+        for item in _samples(name, path, net, sidecar, model, dtype):
             if isinstance(item, Refused):
                 refused.append(item)
             elif most is None or len(samples) < most:
@@ -118,6 +122,46 @@ def read(
         told = ", ".join(sorted({str(next(iter(s.x.values())).shape[1:]) for s in samples}))
         raise ShapeError(f"the inputs have different shapes ({told}): compare those of one shape at a time")
     return samples, refused
+
+
+def _samples(
+    name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str
+) -> Iterator[Sample | Refused]:
+    """Read the samples of a file; of an .npz file with other entries beside the input the one that fits it."""
+    held = _entries(path, net, sidecar, dtype)
+    if held is None:
+        yield from inputs.attempt(name, path, net, sidecar, model, dtype)
+        return
+    try:
+        yield from slices(name, path, {net.inputs[0].name: held}, net, dtype)
+    except LrpError as error:
+        yield Refused(str(path), error)
+
+
+def _entries(path: Path, net: Network, sidecar: Sidecar | None, dtype: str) -> NDArray[Any] | None:
+    """Return the only entry of an .npz file that can be the network's input; None where that is not needed.
+
+    Pixels in bytes are scaled as the sidecar says, and a picture of one channel may lack the axis of the channels.
+    """
+    if path.suffix.lower() != ".npz":
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if net.inputs[0].name in file or len(file.files) == 1:
+                return None
+            arrays = {key: file[key] for key in file.files if key not in (*BESIDE, "masks", "boxes", "header")}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None  # what is wrong with it is said by whoever reads it next
+    shape = net.inputs[0].shape
+    fitting = []
+    for array in arrays.values():
+        if array.dtype == np.uint8 and sidecar is not None and sidecar.kind == "image":
+            array = (array.astype(dtype) - np.asarray(sidecar.mean, dtype)) * np.asarray(sidecar.scale, dtype)
+        if shape is not None and array.ndim == len(shape) - 1 and shape[1] == 1:
+            array = array[:, None]
+        if array.dtype.kind == "f" and (shape is None or array.ndim == len(shape)):
+            fitting.append(array)
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def compared(
@@ -185,15 +229,13 @@ def reported(
     )  # fmt: skip
 
 
-def objects(path: Path | None, n: int, sizes: Sequence[int]) -> tuple[Any, Any]:
+def objects(path: Path, n: int, sizes: Sequence[int]) -> tuple[Any, Any]:
     """Return masks and boxes of a file: .npy or .npz (masks, boxes), or a picture that is 0 outside of the object.
 
     Raises:
         ParameterError: a file that is not readable or holds neither.
         ShapeError: masks of another size or number.
     """
-    if path is None:
-        return None, None
     masks: Any = None
     boxes: Any = None
     try:

@@ -47,7 +47,9 @@ def evaluate(model: Path, data: tuple[Path, ...], **options: Any) -> None:
     dtype = "float64" if options["float64"] else str(net.dtype or "float32")
     samples, refused = comparing.read(data, net, sidecar, model, dtype, options["limit_samples"])
     x = comparing.joined(samples, name)
-    masks, boxes = comparing.objects(options["masks"], len(x), x.shape[2:])
+    masks, boxes = (None, None)
+    if options["masks"] is not None:
+        masks, boxes = comparing.objects(options["masks"], len(x), x.shape[2:])
     target = None if options["target"] is None else find_target(options["target"], sidecar.classes if sidecar else ())
     results = Results(options["directory"], (*data, model))
     if len(x) < 10:

@@ -9,6 +9,7 @@ place of these numbers, and why: docs/quantus.md.
 from . import known, quantus
 from .axioms import completeness, non_sensitivity, sensitivity_n
 from .concise import effective_complexity, entropy, gini
+from .control import random_map
 from .curve import Curve
 from .curves import abpc, deletion, insertion, pixel_flipping, region_perturbation
 from .detection import boxes, iou, localisation_accuracy
@@ -67,6 +68,7 @@ __all__ = [
     "pointing_game",
     "quantus",
     "random_logit",
+    "random_map",
     "randomised_layers",
     "region_perturbation",
     "relevance_mass",

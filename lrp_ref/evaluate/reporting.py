@@ -105,14 +105,16 @@ class Report(Value):
             for k, measure in enumerate(self.measures):
                 kept = int((~np.isnan(self.values[r, k])).sum())
                 cell = number(middle[r, k]) if kept else "–"
-                cell += f" [{number(low[r, k])}, {number(high[r, k])}]" if kept and not measure.mean else ""
+                cell += f" [{number(low[r, k])}, {number(high[r, k])}]" if kept > 1 and not measure.mean else ""
                 cell += f" n={kept}" if 0 < kept < self.samples else ""
-                cells.append(cell + (" *" if ties[r, k] else "  "))
+                cells.append(cell + (" *" if ties[r, k] and self.samples > 1 else "  "))
             rows.append(cells)
         heads = [f"{measure.name} {ARROWS[measure.better]}".strip() + "  " for measure in self.measures]
         return ["map", *heads], rows
 
     def _notes(self) -> list[str]:
+        if self.samples == 1:
+            return ["1 sample: nothing can be told apart"]
         notes = [f"{self.samples} samples: median [25 %, 75 %], of hits the mean", f"* {HELD}"]
         if self.undecided:
             notes.append(f"the random map is as good as any under {', '.join(self.undecided)}: no ranking there")
@@ -161,11 +163,18 @@ class Report(Value):
         """Draw methods × measures, each measure from its worst to its best, see :func:`lrp_ref.heatmap.scores`."""
         from ..heatmap import scores
 
-        return scores(
-            self.middle, row_labels=self.names, column_labels=[m.name for m in self.measures],
-            better=[m.better for m in self.measures], best=self.best, title=title,
-            remark="framed: " + HELD.replace("≥", ">="),
-        )  # fmt: skip
+        return scores(self.middle, title=title, **self.looks())
+
+    def looks(self) -> dict[str, Any]:
+        """Return labels, directions and frames as :func:`lrp_ref.heatmap.scores` takes them."""
+        alone = self.samples == 1
+        return {
+            "row_labels": self.names,
+            "column_labels": [m.name for m in self.measures],
+            "better": [m.better for m in self.measures],
+            "best": None if alone else self.best,
+            "remark": "one input: nothing can be told apart" if alone else "framed: " + HELD.replace("≥", ">="),
+        }
 
     def curves_picture(self, measure: str, **arguments: Any) -> Image:
         """Draw the curves of all maps under a measure that has them, see :func:`lrp_ref.heatmap.curves`.

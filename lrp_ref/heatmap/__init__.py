@@ -5,6 +5,7 @@ the sign.
 """
 
 from .colours import colorize, colormaps, resolve_limit, sign_colours
+from .comparison import comparison
 from .curves import curves
 from .grids import grid
 from .links import pair_matrix, pairs
@@ -20,6 +21,7 @@ from .words import text_image
 __all__ = [
     "colorize",
     "colormaps",
+    "comparison",
     "curves",
     "grid",
     "image",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrp_ref.errors import LrpError, NonFiniteError, ParameterError, ShapeError
-from lrp_ref.heatmap import curves, scores
+from lrp_ref.heatmap import comparison, curves, scores
 from lrp_ref.heatmap.colours import HUES
 
 RNG = np.random.default_rng(0)
@@ -114,3 +114,69 @@ def test_equal_and_endless_values_are_drawn() -> None:
     made = scores(np.array([[1.0, np.inf], [1.0, 2.0]]), row_labels="ab", column_labels="xy", better=["larger"] * 2)
     np.testing.assert_array_equal(colour(made, 0, 0), 255)
     assert (colour(made, 0, 1) < colour(made, 1, 1)).any()
+
+
+RAMP = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
+
+
+def compared(maps: Any, **changes: Any) -> Any:
+    usual: dict[str, Any] = {
+        "values": np.array([[1.0], [3.0]]), "row_labels": "ab", "column_labels": ["m"], "better": ["larger"],
+    }  # fmt: skip
+    return comparison(maps, **usual | changes)
+
+
+def test_maps_stand_beside_their_numbers_each_on_its_own_scale() -> None:
+    made = compared([[RAMP, -RAMP], [5 * RAMP, np.zeros((2, 3))]], scale=10)
+    assert made.info["relevance_limits"] == ((1.0, 1.0), (5.0, 0.0))
+    for row, line in enumerate(made.info["picture_boxes"]):
+        assert len(line) == 2
+        cell = made.info["cell_boxes"][row][0]
+        for _, top, right, bottom in line:
+            assert right < cell[0]
+            assert cell[1] <= top < bottom <= cell[3] + 1
+    (left, top, _, _), (other, _, _, _) = made.info["picture_boxes"][0]
+    assert other > left + 30
+    # Within the frame of one pixel, the corners of a ramp are the ends of the colour map, blue and red.
+    assert made.getpixel((left + 2, top + 2)) == (0, 0, 255)
+    assert made.getpixel((left + 29, top + 19)) == (255, 0, 0)
+    assert made.getpixel((other + 2, top + 2)) == (255, 0, 0)
+    blank = made.info["picture_boxes"][1][1]
+    assert made.getpixel((blank[0] + 2, blank[1] + 2)) == (255, 255, 255)
+    np.testing.assert_array_equal(colour(made, 0, 0), 255)
+    assert colour(made, 1, 0)[0] < 200
+
+
+def test_inputs_stand_above_their_maps() -> None:
+    black, white = np.zeros((2, 3)), np.ones((2, 3))
+    made = compared([[RAMP, RAMP], [RAMP, RAMP]], scale=10, inputs=[black, white], input_labels=["first", "second"])
+    bare = compared([[RAMP, RAMP], [RAMP, RAMP]], scale=10)
+    assert made.height > bare.height + 20
+    for column, shade in enumerate((0, 255)):
+        left, top, _, _ = made.info["picture_boxes"][0][column]
+        assert made.getpixel((left + 10, top - 16)) == (shade,) * 3
+
+
+def test_scores_without_pictures_are_what_they_were() -> None:
+    made = scores(np.array([[1.0]]), row_labels=["a"], column_labels=["b"], better=["larger"])
+    assert made.info["picture_boxes"] == ((),)
+    beside = compared([[RAMP], [RAMP]], scale=10, row_labels="aa")
+    assert beside.width == made.width + 3 * 10 + 2 + 8
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: compared([[RAMP], [RAMP.T]]), "one height and width"),
+        (lambda: compared([[RAMP], []]), r"pictures has rows of \[0, 1\]"),
+        (lambda: compared([[RAMP]]), "for 1 rows; expected 2 rows"),
+        (lambda: compared([[], []]), "at least one"),
+        (lambda: compared([[RAMP], [RAMP]], inputs=[]), "inputs has 0 entries for 1 columns"),
+        (lambda: compared([[RAMP], [RAMP]], input_labels=["a", "b"]), "input_labels has 2 entries for 1 columns"),
+        (lambda: scores(np.ones((1, 1)), row_labels="a", column_labels="b", better=["larger"], picture_heads=[None]),
+         "picture_heads has 1 entries for 0 columns"),
+    ],
+)  # fmt: skip
+def test_maps_that_do_not_fit_are_refused(call: Any, words: str) -> None:
+    with pytest.raises(ShapeError, match=words):
+        call()

@@ -49,6 +49,9 @@ LOST_SOFT = headed(("s", Softmax(), ("dense2",)), ("t", Softmax(), ("relu1",)), 
 SQUASHED = headed(("p", Sigmoid(), ("dense2",)))
 SQUARED = headed(("m", Multiply(), ("dense2", "dense2")))
 INNER = headed(("s", Softmax(), ("dense2",)), ("y", Dense(np.ones((3, 2))), ("s",)))
+NORMED = Network.sequential([("dense1", Dense(W1)), ("bn", Affine(np.array([2.0, 0.5]), np.zeros(2))),
+                             ("relu", ReLU()), ("dense2", Dense(W2))])  # fmt: skip
+ASIDE = Network((*NET.nodes, Node("aside", Dense(W1), ("relu1",))), NET.inputs, ("dense2", "aside"))
 MIXED = headed(("p", Sigmoid(), ("dense2",)), ("y", layers.Concat(), ("dense2", "p")))
 
 
@@ -253,6 +256,29 @@ def table(folder: Path) -> list[Advice]:
                lambda: rational(np.nan_to_num(np.array([np.nan, 1.0])))),
         Advice(lambda: rational(X, library="sympy"), "use 'fractions' or 'flint'",
                lambda: rational(X, library="fractions")),
+        # conditions
+        Advice(explained(conditions=[0]), "give the channels by the name of their value, {'conv4': [7, 12]}",
+               explained(conditions={"relu1": [0]})),
+        *(
+            Advice(explained(NORMED, conditions={"bn": [0]}), says, explained(NORMED, conditions=right, **more))
+            for says, right, more in (
+                ("is not in the network as it is explained, without merged and left out nodes: name 'dense1' instead",
+                 {"dense1": [0]}, {}),
+                (", or give canonize=False", {"bn": [0]}, {"canonize": False}),
+            )
+        ),
+        Advice(explained(ASIDE, conditions={"relu1": [0], "aside": [1]}), "is not on the way to the output 'dense2': "
+               "leave it out", explained(ASIDE, conditions={"relu1": [0]})),
+        *(
+            Advice(explained(conditions={"relu1": ["0"]}), "give numbers of channels, or booleans; got",
+                   explained(conditions={"relu1": right}))
+            for right in ([0], 0, [True, False])
+        ),
+        *(
+            Advice(explained(conditions={"relu1": np.ones(3, bool)}), "or the whole shape",
+                   explained(conditions={"relu1": np.ones(shape, bool)}))
+            for shape in ((2,), (2, 2))
+        ),
         # files
         Advice(lambda: lrp.Trace.load(created(folder / "b").parent), "a folder; give one of the .npz files in it",
                lambda: lrp.Trace.load(folder / "b" / "e.npz")),

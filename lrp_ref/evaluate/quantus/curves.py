@@ -156,7 +156,8 @@ def replaced(now: Host, chosen: Host, fill: float | str) -> Host:
         raise unknown("fill", fill, FILLS)
     value: Any = fill
     if isinstance(fill, str):
-        value = {"black": now.min, "white": now.max, "mean": now.mean}[fill](axis=1)[:, None]
+        taken: dict[str, Any] = {"black": now.min, "white": now.max, "mean": now.mean}
+        value = taken[fill](axis=1)[:, None]
     made = now.copy()
     np.put_along_axis(made, chosen, value, axis=1)
     return made
