@@ -52,8 +52,8 @@ class Asking:
             )
         out = net.forward(x)
         if target is None:
-            flat = to_numpy(out).reshape(len(x), -1)
-            chosen = flat.argmax(axis=1).reshape(-1, 1) if len(x) else np.zeros((0, 1), dtype=int)
+            flat = to_numpy(out).reshape(len(x), math.prod(out.shape[1:]))
+            chosen = flat.argmax(axis=1).reshape(-1, 1)
         else:
             found = np.asarray(indices(target, len(x), out.shape[1:]))
             chosen = np.broadcast_to(found, (len(x), found.shape[1]))
@@ -189,6 +189,5 @@ def smoothed(explain: Explainer, *, draws: int = 50, sigma: float = 0.1, seed: i
 
 def spread(x: Array) -> Array:
     """Return max − min of each sample, so that it broadcasts against x (N, ...)."""
-    flat = x.reshape(len(x), -1)
-    ones = (1,) * (x.ndim - 1)
-    return (flat.max(axis=1) - flat.min(axis=1)).reshape(-1, *ones) if flat.shape[1] else x
+    flat = x.reshape(len(x), math.prod(x.shape[1:]))
+    return (flat.max(axis=1) - flat.min(axis=1)).reshape(len(x), *(1,) * (x.ndim - 1)) if flat.shape[1] else x

@@ -51,13 +51,13 @@ def input_invariance(net: Network, explain: Explainer, x: Array, target: Any = N
     m = m[None] if m.ndim == x.ndim - 1 and m.ndim > 0 else m
     if not fits(tuple(m.shape), (1, *x.shape[1:])):
         raise ShapeError(f"shift has shape {tuple(m.shape)}, and x {tuple(x.shape)}: give a number, or one per channel")
-    shifted = _shifted(net, namespace(x).broadcast_to(m, (1, *x.shape[1:])), m)
+    shifted = _shifted(net, namespace(x).broadcast_to(m, (1, *x.shape[1:])))
     still, moved = (to_numpy(maps).astype(float) for maps in (asking.maps(), asking.maps(x + m, net=shifted)))
     axes = tuple(range(1, still.ndim))
     return quotient(abs(moved - still).max(axis=axes, initial=0), abs(still).max(axis=axes, initial=0))
 
 
-def _shifted(net: Network, whole: Array, m: Array) -> Network:
+def _shifted(net: Network, whole: Array) -> Network:
     """Return f', which takes off again what was added to the input: m, as one sample ``whole`` (1, ...)."""
     name, value = net.inputs[0].name, whole
     while True:
@@ -87,7 +87,7 @@ def _shifted(net: Network, whole: Array, m: Array) -> Network:
     each = z.reshape(*z.shape[:2], -1)[0, :, 0] if isinstance(layer, Conv) else z.reshape(-1, z.shape[-1])[0]
     bias = -each if layer.bias is None else layer.bias - each
     first = net.inputs[0]
-    low, high = (None if bound is None else _moved(bound, m, whole) for bound in (first.low, first.high))
+    low, high = _moved((first.low, first.high), whole)
     made = net.replaced({readers[0].name: replace(layer, bias=bias)})
     return replace(made, inputs=(replace(first, low=low, high=high),))
 
@@ -97,13 +97,12 @@ def _positions(value: Host) -> Host:
     return np.moveaxis(value.reshape(1, -1, value.shape[-1]), 1, 2)
 
 
-def _moved(bound: Any, m: Array, whole: Array) -> Host:
-    """Return a bound of the input, a number or numbers per channel or place, moved by m."""
-    host = np.asarray(to_numpy(channelwise(bound, whole)) + to_numpy(m))
-    sizes = tuple(whole.shape[1:])
-    if host.size == 1:
-        return host.reshape(())
-    host = np.broadcast_to(host, (1, *host.shape[1:])) if host.ndim == len(sizes) + 1 else host[None]
-    if host.size == host.shape[1]:
-        return host.reshape(-1)
-    return np.asarray(np.broadcast_to(host, (1, *sizes))[0])
+def _moved(bounds: tuple[Any, Any], whole: Array) -> list[Host | None]:
+    """Return the bounds of the input moved by m: both as numbers, per channel, or per place, as few as say it."""
+    moved = [None if b is None else to_numpy(channelwise(b, whole) + whole) for b in bounds]
+    given = [b for b in moved if b is not None]
+    each = [b.reshape(*b.shape[:2], -1)[0, :, :1] for b in given]
+    if any(bool((b.reshape(*b.shape[:2], -1)[0] != e).any()) for b, e in zip(given, each, strict=True)):
+        return [None if b is None else b[0] for b in moved]
+    same = all(bool((e == e[0]).all()) for e in each)
+    return [None if b is None else b.reshape(-1)[0] if same else b.reshape(*b.shape[:2], -1)[0, :, 0] for b in moved]
