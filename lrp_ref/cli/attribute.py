@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.tables import number
-from ..errors import ParameterError
+from ..errors import NonFiniteError, ParameterError, ShapeError
 from ..loaders.preprocess import declare, load_sidecar
 from ..methods import METHODS, Attribution
 from ..methods import attribute as attribute_network
@@ -56,8 +57,22 @@ class MethodJob(Job):
         return a.to_numpy()
 
     def batch(self, sample: Sample) -> int:
-        """Return how many samples to give to a method at a time: it divides them as fits into memory."""
-        return int(self.options["batch_size"] or 8)
+        """Return how many samples to give to a method at a time: it divides them as fits into memory.
+
+        Raises:
+            LrpError: what is wrong with the question, for every sample of this kind: it is asked of no samples first.
+        """
+        of = inputs.kind(sample)
+        if of not in self.batches:
+            self.batches[of] = int(self.options["batch_size"] or 8)
+            axes = {i.name: i.batch_axis for i in self.net.inputs}
+            if None not in axes.values():
+                none = {name: np.take(a, [], axis=axes[name] or 0) for name, a in sample.x.items()}
+                with suppress(ShapeError, NonFiniteError):  # of this sample alone, perhaps
+                    for method in self.composites.values():
+                        for target in self.targets or (None,):
+                            self.explain(none, method, target)
+        return self.batches[of]
 
 
 @click.command()

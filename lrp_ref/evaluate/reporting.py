@@ -191,7 +191,7 @@ class Report(Value):
             raise ParameterError(f"measure '{measure}' has no curves; those with curves: {', '.join(has) or 'none'}")
         first = next(iter(made.values()))
         lines = {name: to_numpy(curve.curve).astype(np.float64) for name, curve in made.items()}
-        return curves(lines, first.fractions, **{"axes": first.axes, "title": measure} | arguments)
+        return curves(lines, first.fractions, **{"axes": first.axes, "title": measure, "control": RANDOM} | arguments)
 
 
 def _summed(measure: Measure) -> str:

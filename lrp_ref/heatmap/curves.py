@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FINE = 3  # drawn this many times larger and averaged down, which makes lines smooth
 _BAND = 0.16  # how much of its hue the band has
+_CONTROL = (128, 128, 128)
 _AXIS = 44  # pixels below the plot, for numbers and the name of the axis
 
 
@@ -46,6 +47,7 @@ def curves(
     height: int = 320,
     axes: tuple[str, str] = ("", ""),
     spread: bool = True,
+    control: str = "",
     title: str | None = None,
     remark: str | None = None,
 ) -> Image:
@@ -57,6 +59,7 @@ def curves(
         width, height: of the plot, in pixels.
         axes: what the horizontal and the vertical axis are.
         spread: whether the band from the 25 % to the 75 % quantile is drawn, where there is more than one sample.
+        control: the name of the curve that the others are compared with, which is grey.
         title: a line above.
         remark: a sentence below.
 
@@ -82,20 +85,27 @@ def curves(
         zero = round(float(frame.down(0.0)) * _FINE)
         ImageDraw.Draw(plot).line([(0, zero), (width * _FINE, zero)], fill=canvas.LINE, width=_FINE)
     across = frame.across(where) * _FINE
-    for number, (low, _, high) in enumerate(band.values()):
+    hues = _hues(band, control)
+    for name, (low, _, high) in band.items():
         if spread:
             edge = [*zip(across, frame.down(high) * _FINE, strict=True)]
             edge += [*zip(across[::-1], frame.down(low[::-1]) * _FINE, strict=True)]
             mask = Image.new("L", plot.size)
             ImageDraw.Draw(mask).polygon([(float(a), float(b)) for a, b in edge], fill=round(255 * _BAND))
-            plot.paste(HUES[number % len(HUES)], (0, 0), mask)
-    for number, (_, middle, _) in enumerate(band.values()):
+            plot.paste(hues[name][0], (0, 0), mask)
+    for name, (_, middle, _) in band.items():
         points = [(float(a), float(b)) for a, b in zip(across, frame.down(middle) * _FINE, strict=True)]
-        # Beyond the eighth line the hues come again, thinner.
-        thick = round((2.2 if number < len(HUES) else 1.1) * _FINE)
-        ImageDraw.Draw(plot).line(points, fill=HUES[number % len(HUES)], width=thick, joint="curve")
+        hue, thick = hues[name]
+        ImageDraw.Draw(plot).line(points, fill=hue, width=round(thick * _FINE), joint="curve")
     inner = canvas.framed(plot.resize((width, height), Image.Resampling.BOX))
-    return _lay_out(inner, frame, list(band), axes, title, remark)
+    return _lay_out(inner, frame, hues, axes, title, remark)
+
+
+def _hues(names: Iterable[str], control: str) -> dict[str, tuple[canvas.Ink, float]]:
+    """Return the colour and the width of each line; beyond the eighth the hues come again, thinner."""
+    others = [name for name in names if name != control]
+    found = {name: (HUES[k % len(HUES)], 2.2 if k < len(HUES) else 1.1) for k, name in enumerate(others)}
+    return {name: found.get(name, (_CONTROL, 2.2)) for name in names}
 
 
 def _checked(
@@ -126,7 +136,12 @@ def _frame(where: Floats, bands: list[Floats], spread: bool, width: int, height:
 
 
 def _lay_out(
-    plot: Image, frame: _Frame, names: list[str], axes: tuple[str, str], title: str | None, remark: str | None
+    plot: Image,
+    frame: _Frame,
+    hues: Mapping[str, tuple[canvas.Ink, float]],
+    axes: tuple[str, str],
+    title: str | None,
+    remark: str | None,
 ) -> Image:
     from PIL import ImageDraw
 
@@ -138,7 +153,7 @@ def _lay_out(
     blocks = [canvas.label(title, size=canvas.LARGE, width=wide)] if title else []
     blocks += [canvas.label(axes[1], size=canvas.SMALL, ink=canvas.SOFT, width=wide)] if axes[1] else []
     top = canvas.MARGIN + sum(block.height + 4 for block in blocks)
-    legend = [_entry(name, HUES[k % len(HUES)], wide) for k, name in enumerate(names)]
+    legend = [_entry(name, hue, round(thick * 1.4), wide) for name, (hue, thick) in hues.items()]
     legend += [canvas.label(remark, size=canvas.SMALL, ink=canvas.SOFT, width=wide)] if remark else []
     foot = top + plot.height + _AXIS
     sheet = canvas.blank(left + wide + canvas.MARGIN, foot + sum(entry.height + 2 for entry in legend) + canvas.MARGIN)
@@ -167,9 +182,9 @@ def _lay_out(
     return sheet
 
 
-def _entry(name: str, hue: tuple[int, int, int], width: int) -> Image:
+def _entry(name: str, hue: canvas.Ink, thick: int, width: int) -> Image:
     text = canvas.label(name, width=max(1, width - 30))
     sheet = canvas.blank(width, text.height)
-    canvas.place(sheet, canvas.blank(20, 3, hue), 0, canvas.line_height(canvas.NORMAL) // 2 - 1)
+    canvas.place(sheet, canvas.blank(20, thick, hue), 0, canvas.line_height(canvas.NORMAL) // 2 - 1)
     canvas.place(sheet, text, 28, 0)
     return sheet

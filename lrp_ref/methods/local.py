@@ -31,13 +31,13 @@ class Local:
     Attributes:
         windows: over the input's positions.
         stages: the layers, each of which reads the one before alone.
-        maps: what each stage reads (N, C, *sizes), of the samples as they are.
+        maps: what each stage reads (N, C, *sizes), of the samples as they are; None where only its box is looked at.
         inside: the last stage's value, and the score above it.
     """
 
     windows: Windows
     stages: tuple[_Stage, ...]
-    maps: tuple[Array, ...]
+    maps: tuple[Array | None, ...]
     inside: Inside
 
     @staticmethod
@@ -52,9 +52,11 @@ class Local:
         stages = _stages(scored, name, windows)
         if not stages:
             return None
-        names = [name, *(stage.name for stage in stages[:-1])]
-        values = values_of(scored, tuple(names))
-        return Local(windows, stages, tuple(values[n] for n in names), Inside.of(scored, stages[-1].name))
+        reads = (name, *(stage.name for stage in stages[:-1]))
+        wanted = [name, *(read for read, stage in zip(reads, stages, strict=True) if stage.reach)]
+        values = values_of(scored, tuple(dict.fromkeys(wanted)))
+        maps = tuple(values.get(read) for read in reads)
+        return Local(windows, stages, maps, Inside.of(scored, stages[-1].name))
 
     def values(self, fill: Array, block: Block) -> Array:
         """Return the score (n, s) of samples of which one window each is filled.

@@ -17,7 +17,7 @@ from .pieces import pieces_between
 from .quadrature import SUMS, points
 from .scored import Scored
 
-SINGLE = ("", "positions", "weights")
+SINGLE = (None, "positions", "weights")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +37,7 @@ class IntegratedGradients(Method):
         rule: "midpoint", "left", "right", "trapezoid", "gauss" (Gauss-Legendre), "exact"; or "trapezoid/n", whose
             weights sum to (n − 1)/n.
         pieces: of "exact": how many pieces a sample may have; 10,000 by default.
-        single: what is rounded to float32 first, as other programs do: "positions", "weights" or nothing.
+        single: what is rounded to float32 first, as other programs do: "positions", "weights" or None.
 
     Raises:
         ParameterError: another rule, or steps or pieces below 1 or where there are none.
@@ -65,7 +65,7 @@ class IntegratedGradients(Method):
     steps: int | None = None
     rule: str = "midpoint"
     pieces: int | None = None
-    single: str = ""
+    single: str | None = None
 
     def __post_init__(self) -> None:
         if self.rule not in (*SUMS, "exact"):
@@ -88,7 +88,7 @@ class IntegratedGradients(Method):
     def with_parameters(self, **given: Any) -> Method:
         """Return the method with other parameters: what belongs to a sum goes where "exact" takes its place."""
         exact = given.get("rule", self.rule) == "exact"
-        follows: dict[str, Any] = {"steps": None, "single": ""} if exact else {"pieces": None}
+        follows: dict[str, Any] = {"steps": None, "single": None} if exact else {"pieces": None}
         return super().with_parameters(**(follows | given))
 
     def run(self, scored: Scored) -> Made:

@@ -135,7 +135,7 @@ def test_the_survivors_of_mutation_are_lines_of_their_file(listed: Path) -> None
 
 def test_every_page_is_in_the_list_of_pages() -> None:
     docs = ROOT / "docs"
-    listed = set(re.findall(r"\]\((\w[\w./]*\.md)\)", (docs / "README.md").read_text()))
+    listed = set(re.findall(r"\]\((\w[\w./-]*\.md)\)", (docs / "README.md").read_text()))
     assert listed == {p.relative_to(docs).as_posix() for p in docs.rglob("*.md") if p != docs / "README.md"}
 
 

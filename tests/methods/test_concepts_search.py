@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lrp_ref as lrp
+from lrp_ref.arithmetic import rational
 from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, ShapeError
 from lrp_ref.layers import Add, Affine, AveragePool, Concat, Conv, Dense, Flatten, MaxPool, ReLU
 from lrp_ref.methods import Strongest, actmax, crops, receptive_field, relmax
@@ -197,6 +198,13 @@ def test_boxes_hold_the_pixels_whose_change_is_seen(at: str) -> None:
         rows, columns = np.nonzero(seen[(slice(None), *place)].reshape(10, 9))
         assert box == (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
     assert receptive_field(net, at, range(len(places)), shape) == found
+
+
+@pytest.mark.parametrize("made", [lambda net: net.astype("float32"), rational], ids=["float32", "rational"])
+def test_boxes_of_every_kind_of_number(made: Any) -> None:
+    places = [(0, 0), (2, 1)]
+    boxes = receptive_field(branches(), "max", places, (1, 10, 9))
+    assert receptive_field(made(branches()), "max", places, (1, 10, 9)) == boxes
 
 
 def test_size_and_stride_of_a_chain() -> None:

@@ -4,8 +4,8 @@ Each function does on purpose what the program does, so that a difference betwee
 None is used by anything else here. The table of all of them, and why they differ: docs/quantus.md.
 """
 
-from .curves import pixel_flipping, region_perturbation, selectivity, sensitivity_n
-from .explaining import input_invariance, local_lipschitz, random_logit
+from .curves import area, pixel_flipping, region_perturbation, selectivity, sensitivity_n
+from .explaining import input_invariance, local_lipschitz, max_sensitivity, random_logit
 from .maps import (
     attribution_localisation,
     complexity,
@@ -19,12 +19,14 @@ from .maps import (
 from .single import completeness, non_sensitivity
 
 __all__ = [
+    "area",
     "attribution_localisation",
     "completeness",
     "complexity",
     "effective_complexity",
     "input_invariance",
     "local_lipschitz",
+    "max_sensitivity",
     "non_sensitivity",
     "normalised",
     "pixel_flipping",

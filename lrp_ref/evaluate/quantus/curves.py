@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ...base.arrays import Array, to_numpy
 from ...errors import ParameterError, ShapeError, unknown
 from ..given import Host
+from ..similarity import pearson
 from .asked import Answer, F, numbers
 from .maps import normalised
 
@@ -27,11 +29,15 @@ def pixel_flipping(
     Args:
         f: from a batch to outputs (N, K).
         x: (N, ...).
-        relevance: of the shape of x, or one that broadcasts to it.
+        relevance: of the shape of x, or of one channel or none.
         target: one output for each sample.
         fill: a number, or "black", "white" or "mean".
-        step: numbers that are replaced at once.
+        step: numbers that are replaced at once; it divides the *pixels* of x.
         softmax: measure the probability.
+
+    Raises:
+        ShapeError: a map that does not fit x.
+        ParameterError: another step or fill, or no target.
 
     Example:
         >>> w = np.array([[1.0], [2.0], [3.0]])
@@ -41,7 +47,7 @@ def pixel_flipping(
     scores, now = numbers(normalised(relevance), x)
     answer, curve = Answer(f, target, len(now), softmax), []
     answer(to_numpy(x))  # as a target is checked against the output
-    for chosen in _steps(np.argsort(-scores, axis=1), step):
+    for chosen in _steps(np.argsort(-scores, axis=1), step, x):
         now = replaced(now, chosen, fill)
         curve.append(answer(now.reshape(x.shape)))
     return np.stack(curve, axis=1)
@@ -77,8 +83,8 @@ def region_perturbation(
         regions: at most.
 
     Raises:
-        ShapeError: x that is no picture.
-        ParameterError: another order or fill.
+        ShapeError: x that is no picture, or a map that does not fit it.
+        ParameterError: another order, size or fill, or no target.
 
     Example:
         >>> x, f = np.ones((1, 1, 2, 2)), lambda x: x.reshape(len(x), -1).sum(axis=1, keepdims=True)
@@ -120,6 +126,10 @@ def sensitivity_n(
         part: of the steps that count, ``int(part · pixels / step)``, in pixels also where numbers are more.
         batch: of which the first is looked at.
 
+    Raises:
+        ShapeError: a map that does not fit x, or x without axes behind the channels.
+        ParameterError: one sample, of which nothing can be correlated; another step or fill.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> x, w = rng.normal(size=(5, 1, 6)), rng.normal(size=(6, 1))
@@ -127,26 +137,30 @@ def sensitivity_n(
         >>> sensitivity_n(linear, x, x * w[:, 0], 0, fill=0.0, softmax=False) < 0.9
         True
     """
-    from scipy.stats import pearsonr
-
+    if x.ndim < 3:
+        raise ShapeError(f"x has shape {tuple(x.shape)}: the steps that count are a part of the pixels of (N, C, ...)")
     scores, start = numbers(normalised(relevance), x)
     samples = min(batch, len(start))
+    if samples < 2:
+        raise ParameterError(f"sensitivity_n correlates over the samples of the first batch, and it has {samples}")
     scores, now = scores[:samples], start[:samples]
     chosen_target = target if np.ndim(target) == 0 else np.asarray(target)[:samples]
     answer, falls, sums = Answer(f, chosen_target, samples, softmax), [], []
     shape = (samples, *x.shape[1:])
     whole = answer(now.reshape(shape))
-    for chosen in _steps(np.argsort(-scores, axis=1), step):
+    for chosen in _steps(np.argsort(-scores, axis=1), step, x):
         now = replaced(now, chosen, fill)
         falls.append(whole - answer(now.reshape(shape)))
         sums.append(np.take_along_axis(scores, chosen, axis=1).sum(axis=1))
     count = int(part * np.prod(x.shape[2:]) // step)
-    return float(np.mean(pearsonr(np.stack(falls[:count]), np.stack(sums[:count]), axis=1)[0]))
+    return float(np.mean(pearson(np.stack(falls[:count]), np.stack(sums[:count]))))
 
 
-def _steps(order: Host, step: int) -> list[Host]:
-    if step < 1:
-        raise ParameterError(f"step is {step!r}: replace 1 number or more at once")
+def _steps(order: Host, step: int, x: Array) -> list[Host]:
+    """Return what goes at each step, (N, step); a step that Quantus refuses is refused."""
+    pixels = math.prod(x.shape[2:])
+    if step < 1 or pixels % step:
+        raise ParameterError(f"step is {step!r}: Quantus takes divisors of {pixels}, the pixels of x {tuple(x.shape)}")
     return [order[:, k : k + step] for k in range(0, order.shape[1], step)]
 
 
@@ -170,14 +184,17 @@ def _regions(
     """Return f(x) (N,) and f(x⁽ᵏ⁾) (N, regions)."""
     if x.ndim != 4:
         raise ShapeError(f"x has shape {tuple(x.shape)}: squares are of pictures (N, C, H, W)")
+    if size < 1:
+        raise ParameterError(f"size is {size!r}: a square has 1 pixel or more")
     if order not in ("morf", "lerf"):
         raise unknown("order", order, ("morf", "lerf"))
+    flat, _ = numbers(normalised(relevance), x)
     host = np.array(to_numpy(x))
     n, channels, high, wide = host.shape
     before = [(-length % size) // 2 for length in (high, wide)]
     behind = [-length % size - b for length, b in zip((high, wide), before, strict=True)]
     edges = ((0, 0), (0, 0), *zip(before, behind, strict=True))
-    scores = np.pad(np.broadcast_to(normalised(relevance), host.shape), edges)
+    scores = np.pad(flat.reshape(host.shape), edges)
     padded = np.pad(host, edges, mode="edge")
     rows, columns = padded.shape[2] // size, padded.shape[3] // size
     places = np.arange(padded[0].size).reshape(channels, rows, size, columns, size).transpose(1, 3, 0, 2, 4)

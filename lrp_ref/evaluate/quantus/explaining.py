@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array, convert, namespace, to_numpy
-from ...errors import ParameterError, UnsupportedError, require
+from ...errors import ParameterError, ShapeError, UnsupportedError, require
 from ...layers import Conv
 from ...network.network import Network
 from ...rules.edits import KEEP, ZERO
@@ -114,6 +114,9 @@ def local_lipschitz(
         sigma: σ of x' = x + σ ξ.
         normalise: divide each batch by its largest |R|.
 
+    Raises:
+        ShapeError: noise of another shape.
+
     Example:
         >>> from lrp_ref.layers import Dense
         >>> net, x = Network.sequential([Dense(np.array([[2.0], [3.0]]))]), np.array([[1.0, 2.0]])
@@ -123,15 +126,57 @@ def local_lipschitz(
         >>> local_lipschitz(net, grows, x, 0, noise=x[None]).round(6)
         array([0.])
     """
+    way, moves, _ = _moves(net, explain, x, target, noise, sigma, normalise)
+    return np.asarray(np.fmax.reduce(moves / (way + 1e-10)))
+
+
+def max_sensitivity(
+    net: Network, explain: Explainer, x: Array, target: Any = None, *, noise: Array, radius: float = 0.2,
+    normalise: bool = True,
+) -> Host:  # fmt: skip
+    """Return max ‖R(x)/m − R(x')/m'‖/‖R(x)/m‖ (N,) with the largest |R| of each batch, m and m'.
+
+    Instead of :func:`lrp_ref.evaluate.max_sensitivity`: as of :func:`local_lipschitz`, R(x) and R(x') are divided by
+    different numbers, which are those of the largest map in the batch, so that a sample's result depends on the others.
+
+    Args:
+        net, explain, x, target: as of :func:`random_logit`.
+        noise: the draws (draws, N, ...), one for each sample, uniform within ±1; Quantus takes 200.
+        radius: r, that multiplies them; ten times what captum takes.
+        normalise: divide each batch by its largest |R|.
+
+    Raises:
+        ShapeError: noise of another shape.
+
+    Example:
+        >>> from lrp_ref.layers import Dense
+        >>> net, x = Network.sequential([Dense(np.array([[2.0], [3.0]]))]), np.array([[1.0, 2.0]])
+        >>> grows = lambda net, x, target: x * 5
+        >>> max_sensitivity(net, grows, x, 0, noise=x[None] / 2, normalise=False).round(6)
+        array([0.1])
+        >>> max_sensitivity(net, grows, x, 0, noise=x[None] / 2).round(6)
+        array([0.])
+    """
+    _, moves, still = _moves(net, explain, x, target, noise, radius, normalise)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.fmax.reduce(moves / still))
+
+
+def _moves(
+    net: Network, explain: Explainer, x: Array, target: Any, noise: Array, size: float, normalise: bool
+) -> tuple[Host, Host, Host]:
+    """Return ‖x − x'‖ and ‖R(x) − R(x')‖ (draws, N), and ‖R(x)‖ (N,), of maps divided by the largest of their batch."""
+    if not len(noise) or tuple(noise.shape[1:]) != tuple(x.shape):
+        raise ShapeError(f"noise has shape {tuple(noise.shape)}: give (draws, {', '.join(map(str, x.shape))})")
     asking = Asking.of(net, explain, x, target)
 
     def scaled(maps: Array) -> Host:
         host = normalised(maps) if normalise else to_numpy(maps).astype(float)
         return host.reshape(len(x), -1)
 
-    still, found = scaled(asking.maps()), np.full(len(x), math.nan)
+    still, ways, moves = scaled(asking.maps()), [], []
     for one in noise:
-        moved = x + sigma * one
-        way = np.linalg.norm(to_numpy(moved - x).astype(float).reshape(len(x), -1), axis=1)
-        found = np.fmax(found, np.linalg.norm(still - scaled(asking.maps(moved)), axis=1) / (way + 1e-10))
-    return found
+        moved = x + size * one
+        ways.append(np.linalg.norm(to_numpy(moved - x).astype(float).reshape(len(x), -1), axis=1))
+        moves.append(np.linalg.norm(still - scaled(asking.maps(moved)), axis=1))
+    return np.stack(ways), np.stack(moves), np.linalg.norm(still, axis=1)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ...base.arrays import Array, to_numpy
-from ...errors import ShapeError
+from ...errors import ParameterError, ShapeError
 from ..given import Host
 
 
@@ -73,20 +73,27 @@ def relevance_mass(relevance: Array, masks: Array, *, absolute: bool = False) ->
 def top_k_intersection(relevance: Array, masks: Array, *, k: int = 1000, concept_influence: bool = False) -> Host:
     """Return the part of the k largest numbers that lies in the mask (N,), perhaps times n/|S|: then above 1 as well.
 
-    Instead of :func:`lrp_ref.evaluate.top_k_intersection`: k is 1,000 unless it is given, of fewer numbers all, and
-    ties are in the order of an unstable sort. NaN for an empty mask.
+    Instead of :func:`lrp_ref.evaluate.top_k_intersection`: k is 1,000 unless it is given, which Quantus refuses for
+    maps of 1,000 pixels or fewer, and ties are in the order of an unstable sort. NaN for an empty mask.
 
     Args:
         relevance: (N, ...).
         masks: of the same shape, true inside.
-        k: how many numbers.
+        k: how many numbers, fewer than there are pixels.
         concept_influence: divide by the part of the mask in the picture.
+
+    Raises:
+        ParameterError: k that is not below the number of pixels.
+        ShapeError: masks of another shape.
 
     Example:
         >>> top_k_intersection(np.array([[4.0, 3.0, 2.0, 1.0]]), np.array([[1, 0, 0, 0]]), k=1, concept_influence=True)
         array([4.])
     """
     scores, inside = _pair(normalised(relevance), masks)
+    pixels = math.prod(relevance.shape[2:]) if relevance.ndim > 2 else scores.shape[1]
+    if not 1 <= k < pixels:
+        raise ParameterError(f"k is {k!r}, and Quantus takes from 1 to {pixels - 1}, fewer than the {pixels} pixels of a map")
     first = np.argsort(-scores, axis=1)[:, :k]
     part, size = np.take_along_axis(inside, first, axis=1).mean(axis=1), inside.sum(axis=1)
     if concept_influence:

@@ -260,7 +260,8 @@ def _maps(
             if name in found:
                 array[:, first : first + len(some)] = found[name].reshape(n, len(some), *array.shape[2:])
         counted.more(n * len(some))
-    return maps, channel_sums(walked.relevance[at])[:, list(channels)], walked.output
+    sums = xp.take(channel_sums(walked.relevance[at]), xp.asarray(np.asarray(channels, dtype=int)), axis=1)
+    return maps, sums, walked.output
 
 
 def on_host(array: Array) -> Any:

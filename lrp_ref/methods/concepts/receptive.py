@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arithmetic import to_float
 from ...errors import ParameterError, unknown
 from ...layers import Elementwise, Layer, Linear, MaxPool, Route, SumPool
 from ...layers.bilinear import Multiply
@@ -47,7 +48,8 @@ def receptive_field(net: Network, at: str, positions: Sequence[Any], shape: Sequ
     names = {n.name for n in net.nodes}
     if at not in names:
         raise unknown("node", at, sorted(names))
-    part, source = net.batch_first().until(at), net.inputs[0].name
+    # Which numbers are read is the same in every precision and on every device.
+    part, source = to_float(net.batch_first().until(at).to("numpy")).astype("float64"), net.inputs[0].name
     values = part.values({source: np.zeros((1, *shape))}, check=False)
     size = values[at].shape[2:]
     wanted = np.zeros((len(positions), *values[at].shape[1:]), dtype=bool)

@@ -84,7 +84,7 @@ class Maximised:
         tiles, titles = [], []
         for k, sample in enumerate(host[:most]):
             tiles.append(pictures.photo(sample, scale * sample.shape[2], scale * sample.shape[1]).convert("RGB"))
-            titles.append(f"{self.asked(k)}, f {number(float(to_numpy(self.scores)[k, -1]))}")
+            titles.append(f"{self.asked(k)}\nf {float(to_numpy(self.scores)[k, -1]):.3g}")
         sheet, _ = pictures.sheet_of(tiles, titles, cmap="coldnhot", limit=1.0, colorbar=False)
         return sheet
 
