@@ -25,7 +25,7 @@ DRAWN = 6  # samples in the picture
 @click.command()
 @click.argument("model", type=FILE)
 @click.argument("inputs_", metavar="INPUT...", nargs=-1, required=True, type=FILE)
-@click.option("--methods", "wanted", help=f"{comparing.METHODS_HELP} Default: {', '.join(comparing.USUAL)}.")
+@click.option("--methods", "wanted", help=f"{comparing.METHODS_HELP} Default: {', '.join(comparing.METHODS)}.")
 @click.option("--measures", help=comparing.MEASURES_HELP)
 @method_options
 @click.option("--masks", type=FILE, help="Of the objects: .npy or .npz (masks, boxes), or a picture for one input.")
@@ -44,7 +44,7 @@ def compare(model: Path, inputs_: tuple[Path, ...], **options: Any) -> None:
     Writes comparison.png (methods in rows: their maps, each on its own scale, and what the measures say) and
     comparison.json. The score that is explained and measured is the logit, below a final softmax or sigmoid.
     """
-    methods = make_methods(comparing.names(options["wanted"], comparing.USUAL), options["given"], options["dialect"])
+    methods = make_methods(comparing.names(options["wanted"], comparing.METHODS), options["given"], options["dialect"])
     chosen = comparing.measures(options["measures"], masked=options["masks"] is not None)
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)

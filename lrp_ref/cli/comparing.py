@@ -18,6 +18,7 @@ from .. import __version__
 from ..base.files import replace_file
 from ..errors import LrpError, ParameterError, ShapeError, unknown
 from ..evaluate import MEASURES, Report, report
+from ..evaluate.reporting import USUAL, USUAL_MASKED
 from ..exact import network_hash
 from ..loaders.preprocess import Sidecar
 from ..methods import Attribution, Method
@@ -29,7 +30,7 @@ from .arrays import slices
 from .output import Progress, warn
 from .samples import Refused, Sample
 
-USUAL = ("gradient_x_input", "integrated_gradients", "smoothgrad", "guided_backprop", "occlusion", "epsilon_plus")
+METHODS = ("gradient_x_input", "integrated_gradients", "smoothgrad", "guided_backprop", "occlusion", "epsilon_plus")
 BESIDE = ("labels", "label", "y", "target", "targets")  # entries of a data set that are no inputs
 METHODS_HELP = "Methods, with commas between them; composites are LRP. 'lrp-ref methods' lists them."
 MEASURES_HELP = "Measures, with commas between them. Default: those that need no masks. 'lrp-ref measures' lists them."
@@ -68,9 +69,7 @@ def measures(text: str | None, *, masked: bool) -> list[str]:
     Raises:
         ParameterError: an unknown measure, or one that needs masks where there are none.
     """
-    usual = ["pixel_flipping", "insertion", "deletion", "gini", "entropy"]
-    usual += ["pointing_game", "relevance_mass", "relevance_rank", "context_ratio"] if masked else []
-    chosen = names(text, usual)
+    chosen = names(text, USUAL + (USUAL_MASKED if masked else ()))
     for name in chosen:
         if name not in MEASURES:
             raise unknown("measure", name, MEASURES)
