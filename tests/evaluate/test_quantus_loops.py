@@ -67,7 +67,7 @@ def stored_maps() -> dict[str, Values]:
 
 
 def stored_model() -> dict[str, Values]:
-    """Return what is made of a linear model, with fill 0 where no other is named; Quantus casts its input to float32."""
+    """Return what is made of a linear model, with fill 0 where no other is named; Quantus casts x to float32."""
     stored = golden.arrays("metrics")
     names = ("weight", "bias", "input", "target", "gradient_x_input")
     weight, bias, x, target, maps = (stored[f"linear/{name}"] for name in names)

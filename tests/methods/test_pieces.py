@@ -1,4 +1,4 @@
-"""Where piecewise linear networks bend along a line: every kind of kink and winner on exact numbers, and what has none."""
+"""Where piecewise linear networks bend along a line: every kind of kink and winner on exact numbers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def between(net: Network, x: Any, b: Any, parts: int, target: int = 0) -> list[A
 @pytest.mark.parametrize("kind", BENDING)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_kind_of_bend_is_found(kind: str, seed: int) -> None:
-    """On rationals the sum over the pieces is f(x) − f(b) if, and only if, f is linear in each: as f bends at random."""
+    """On rationals the sum over the pieces is f(x) − f(b) if and only if f is linear in each: f bends at random."""
     rng, bend = np.random.default_rng(seed), BENDING[kind]
     bends = [n.layer for n in bend.nodes] if isinstance(bend, Network) else [bend]
     wide = {"largest of all": 1, "largest of pairs": 2}.get(kind, 4)
@@ -259,7 +259,7 @@ def test_products_of_what_moves_are_refused_and_choices_by_it() -> None:
 def test_too_many_pieces_are_refused_before_they_take_memory() -> None:
     net = Network.sequential([Dense(np.ones((1, 10)), -np.arange(1.0, 11.0)), ReLU(), Dense(np.ones((10, 1)))])
     x = np.array([[0.5], [20.0]])
-    with pytest.raises(ParameterError, match="node 'relu1'.*the line to sample 1 has 11 pieces.*pieces=") as caught:
+    with pytest.raises(ParameterError, match=r"node 'relu1'.*the line to sample 1 has 11 pieces.*pieces=") as caught:
         exact(net, x, pieces=10)
     assert "rule='midpoint'" in str(caught.value)
     assert exact(net, x, pieces=11).found["pieces"].tolist() == [1, 11]

@@ -91,7 +91,7 @@ def test_halving_the_steps_halves_the_bound_of_the_error(rule: str) -> None:
 
 
 def test_gauss_nodes_are_no_exact_numbers() -> None:
-    with pytest.raises(UnsupportedError, match="irrational.*rule='midpoint'"):
+    with pytest.raises(UnsupportedError, match=r"irrational.*rule='midpoint'"):
         lrp.attribute(rational(powers(2)), rational(np.ones((1, 1))), "integrated_gradients", rule="gauss")
 
 
@@ -193,8 +193,8 @@ def test_blocks_of_any_size_give_the_same(method: str, monkeypatch: pytest.Monke
     for most in (1, 400, 1000):
         monkeypatch.setattr("lrp_ref.methods.scored.DIVIDED_BYTES", most)
         monkeypatch.setattr("lrp_ref.methods.scored.WORKING_BYTES", most)
-        told: list[tuple[int, int]] = []
-        few = lrp.attribute(net, x, method, target=1, progress=lambda a, b: told.append((a, b)), **GIVEN[method])
+        told: list[tuple[int, ...]] = []
+        few = lrp.attribute(net, x, method, target=1, progress=lambda *now: told.append(now), **GIVEN[method])  # noqa: B023
         assert np.abs(few.relevance - whole).max() <= 1e-13
         assert len(told) > 2
 
@@ -230,7 +230,7 @@ def test_the_difference_of_two_outputs_and_the_output_as_it_is(method: str) -> N
 
 @pytest.mark.parametrize("method", ["smoothgrad", "smoothgrad_squared", "vargrad"])
 def test_noise_on_rationals_is_exact(method: str) -> None:
-    """Of x² at 1 with the noise 1/2 and −1 and σ = 1/2 of the range 4 the gradients are 4 and −2, with 0 as a third 2."""
+    """Of x² at 1 with the noise 1/2 and −1 and σ = 1/2 of the range 4 the gradients are 4 and −2, and 2 without."""
     noise = np.array([[0.5, 0.0], [-1.0, 0.0], [0.0, 0.0]])
     net = Network((Node("square", Power(2), ("x",)), Node("sum", Dense(np.ones((2, 1))), ("square",))), (Input("x"),),
                   ("sum",))  # fmt: skip
@@ -302,7 +302,8 @@ def test_parameters_are_values() -> None:
         ("expected_gradients", {"background": np.zeros((2, 4)), "alpha": [0.5], "index": [0, 1]}, ParameterError,
          "as many of each"),
         ("expected_gradients", {"background": np.zeros((2, 4)), "alpha": 0.5}, ParameterError, "draws, N"),
-        ("expected_gradients", {"background": np.zeros((2, 4)), "alpha": [0.5, 1.5]}, ParameterError, "between 0 and 1"),
+        ("expected_gradients", {"background": np.zeros((2, 4)), "alpha": [0.5, 1.5]}, ParameterError,
+         "between 0 and 1"),
         ("expected_gradients", {"background": np.zeros((2, 4)), "index": [0, 2]}, ParameterError, "0 to 1, got 2"),
         ("expected_gradients", {"background": np.zeros((2, 4)), "index": [[0, 1]]}, ShapeError, "for 2 samples"),
         ("expected_gradients", {"background": np.zeros((2, 4)), "samples": 0}, ParameterError, "at least 1"),
