@@ -67,7 +67,7 @@ def stored_maps() -> dict[str, Values]:
 
 
 def stored_model() -> dict[str, Values]:
-    """Return what is made of a linear model, with fill 0 where no other is named; Quantus casts its input to float32."""
+    """Return what is made of a linear model, with fill 0 where no other is named; Quantus casts x to float32."""
     stored = golden.arrays("metrics")
     names = ("weight", "bias", "input", "target", "gradient_x_input")
     weight, bias, x, target, maps = (stored[f"linear/{name}"] for name in names)
@@ -538,7 +538,7 @@ def test_a_map_that_grows_does_not_move() -> None:
     def grows(net: Any, x: Values, target: Any) -> Values:
         return 3 * x
 
-    theirs = quantus.max_sensitivity(net, grows, x, 0, noise=x[None] / 2, radius=1.0)
+    theirs = quantus.max_sensitivity(net, grows, x, 0, noise=x[None] / 2, radius=1.0, normalise=True)
     ours = evaluate.max_sensitivity(net, grows, x, 0, noise=x / 2, radius=1.0)
     assert theirs[0] == pytest.approx(0, abs=1e-12)
     assert ours[0] == pytest.approx(0.5, rel=1e-12)

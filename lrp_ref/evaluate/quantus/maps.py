@@ -93,7 +93,9 @@ def top_k_intersection(relevance: Array, masks: Array, *, k: int = 1000, concept
     scores, inside = _pair(normalised(relevance), masks)
     pixels = math.prod(relevance.shape[2:]) if relevance.ndim > 2 else scores.shape[1]
     if not 1 <= k < pixels:
-        raise ParameterError(f"k is {k!r}, and Quantus takes from 1 to {pixels - 1}, fewer than the {pixels} pixels of a map")
+        raise ParameterError(
+            f"k is {k!r}, and Quantus takes from 1 to {pixels - 1}, fewer than the {pixels} pixels of a map"
+        )
     first = np.argsort(-scores, axis=1)[:, :k]
     part, size = np.take_along_axis(inside, first, axis=1).mean(axis=1), inside.sum(axis=1)
     if concept_influence:
