@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import lrp_ref as lrp
 from lrp_ref import evaluate
 from lrp_ref.errors import LrpError, MissingExtraError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.evaluate import quantus
-from lrp_ref.evaluate.quantus.curves import area
 from lrp_ref.layers import Conv, Dense, Flatten, ReLU
 from lrp_ref.network import Network
 
@@ -108,7 +106,7 @@ def test_stored_numbers_of_a_linear_model(name: str, softmax: bool) -> None:
 def test_the_stored_area_is_divided_by_nothing(softmax: bool) -> None:
     stored = golden_methods.arrays("metrics")
     folder = "quantus/linear_default_softmax" if softmax else "quantus/linear"
-    found = area(stored[f"{folder}/pixel_flipping_zero"])
+    found = quantus.area(stored[f"{folder}/pixel_flipping_zero"])
     np.testing.assert_allclose(found, stored[f"{folder}/pixel_flipping_auc"], atol=1e-12 * abs(found).max(), rtol=0)
 
 
@@ -255,6 +253,24 @@ def test_the_programs_local_lipschitz(normalise: bool) -> None:
     np.testing.assert_allclose(found, ours, atol=1e-9)
 
 
+@pytest.mark.parametrize("normalise", [None, True])
+def test_the_programs_max_sensitivity(normalise: bool | None) -> None:
+    program = pytest.importorskip("quantus")
+    options = {} if normalise is None else {"normalise": normalise}
+    metric = program.MaxSensitivity(nr_samples=3, disable_warnings=True, display_progressbar=False, **options)
+    metric.explain_func = lambda model, inputs, targets, **_: gradient_x_input(NET, inputs, targets)
+    metric.explain_func_kwargs = {}
+    a = gradient_x_input(NET, X, TARGET)
+    np.random.seed(4)  # noqa: NPY002 — the program draws from the global generator
+    noise = np.stack([np.random.uniform(-1, 1, size=(5, 64)) for _ in range(3)]).reshape(3, *X.shape)  # noqa: NPY002
+    np.random.seed(4)  # noqa: NPY002
+    found = metric.evaluate_batch(
+        model=Model(False), x_batch=X, y_batch=TARGET, a_batch=program.normalise_by_max(a) if normalise else a
+    )
+    ours = quantus.max_sensitivity(NET, gradient_x_input, X, TARGET, noise=noise, **options)
+    np.testing.assert_allclose(found, ours, atol=1e-12)
+
+
 # What is wrong with each --------------------------------------------------------------------------------------------
 
 
@@ -337,8 +353,8 @@ def test_random_logit_looks_at_a_row_of_numbers() -> None:
 def test_another_array_module() -> None:
     maps, masks = STRICT.asarray(MAPS), STRICT.asarray(MASKS)
     for name in ("pointing_game", "relevance_mass", "top_k_intersection", "attribution_localisation"):
-        function = partial(getattr(quantus, name), **({"k": 10} if name == "top_k_intersection" else {}))
-        np.testing.assert_array_equal(function(maps, masks), function(MAPS, MASKS))
+        function, options = getattr(quantus, name), {"k": 10} if name == "top_k_intersection" else {}
+        np.testing.assert_array_equal(function(maps, masks, **options), function(MAPS, MASKS, **options))
     for name in ("sparseness", "complexity", "effective_complexity"):
         np.testing.assert_array_equal(getattr(quantus, name)(maps), getattr(quantus, name)(MAPS))
 
