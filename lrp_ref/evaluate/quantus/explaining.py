@@ -132,12 +132,13 @@ def local_lipschitz(
 
 def max_sensitivity(
     net: Network, explain: Explainer, x: Array, target: Any = None, *, noise: Array, radius: float = 0.2,
-    normalise: bool = True,
+    normalise: bool = False,
 ) -> Host:  # fmt: skip
-    """Return max ‖R(x)/m − R(x')/m'‖/‖R(x)/m‖ (N,) with the largest |R| of each batch, m and m'.
+    """Return max ‖R(x') − R(x)‖/‖R(x)‖ (N,) with r = 0.2, or of R(x)/m and R(x')/m', the largest |R| of each batch.
 
-    Instead of :func:`lrp_ref.evaluate.max_sensitivity`: as of :func:`local_lipschitz`, R(x) and R(x') are divided by
-    different numbers, which are those of the largest map in the batch, so that a sample's result depends on the others.
+    Instead of :func:`lrp_ref.evaluate.max_sensitivity`: every sample has draws of its own, and with ``normalise``, as
+    of :func:`local_lipschitz`, R(x) and R(x') are divided by different numbers, so that a sample's result depends on
+    the others. A map of zeros gives ∞, or NaN where it does not move.
 
     Args:
         net, explain, x, target: as of :func:`random_logit`.
@@ -152,9 +153,9 @@ def max_sensitivity(
         >>> from lrp_ref.layers import Dense
         >>> net, x = Network.sequential([Dense(np.array([[2.0], [3.0]]))]), np.array([[1.0, 2.0]])
         >>> grows = lambda net, x, target: x * 5
-        >>> max_sensitivity(net, grows, x, 0, noise=x[None] / 2, normalise=False).round(6)
-        array([0.1])
         >>> max_sensitivity(net, grows, x, 0, noise=x[None] / 2).round(6)
+        array([0.1])
+        >>> max_sensitivity(net, grows, x, 0, noise=x[None] / 2, normalise=True).round(6)
         array([0.])
     """
     _, moves, still = _moves(net, explain, x, target, noise, radius, normalise)
