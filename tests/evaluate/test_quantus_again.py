@@ -133,9 +133,16 @@ def test_a_map_that_grows_does_not_move() -> None:
     def grows(net: Any, x: Values, target: Any) -> Values:
         return 3 * x
 
-    theirs = quantus.max_sensitivity(net, grows, x, 0, noise=x[None] / 2, radius=1.0)
+    theirs = quantus.max_sensitivity(net, grows, x, 0, noise=x[None] / 2, radius=1.0, normalise=True)
     ours = evaluate.max_sensitivity(net, grows, x, 0, noise=x / 2, radius=1.0)
     assert theirs[0] == pytest.approx(0, abs=1e-12)
     assert ours[0] == pytest.approx(0.5, rel=1e-12)
-    silent = quantus.max_sensitivity(net, lambda net, x, target: 0 * x, x, 0, noise=x[None])
-    assert np.isnan(silent).all()
+    assert quantus.max_sensitivity(net, grows, x, 0, noise=x[None] / 2, radius=1.0)[0] == pytest.approx(0.5, rel=1e-12)
+
+
+def test_a_map_of_zeros_moves_by_infinitely_much() -> None:
+    x, net = np.zeros((1, 2)), lrp.Network.sequential([Dense(np.ones((2, 1)))])
+    noise = np.full((1, 1, 2), 0.5)
+    assert quantus.max_sensitivity(net, lambda net, x, target: 3 * x, x, 0, noise=noise).tolist() == [math.inf]
+    assert np.isnan(quantus.max_sensitivity(net, lambda net, x, target: 0 * x, x, 0, noise=noise)).all()
+    assert np.isnan(evaluate.max_sensitivity(net, lambda net, x, target: 3 * x, x, 0, noise=noise[0])).all()

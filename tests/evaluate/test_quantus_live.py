@@ -5,6 +5,7 @@ It needs NumPy below 2.4: ``pip install quantus==0.6.0 "numpy<2.4" torch scikit-
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -225,3 +226,30 @@ def test_input_invariance(peer: Peer, padding: int) -> None:
     found = quantus.input_invariance(net, gradient, x, target)
     same(found, theirs)
     assert 0 < found.sum() < 5
+
+
+METRICS = {
+    "attribution_localisation": "AttributionLocalisation", "completeness": "Completeness", "complexity": "Complexity",
+    "effective_complexity": "EffectiveComplexity", "input_invariance": "InputInvariance",
+    "local_lipschitz": "LocalLipschitzEstimate", "max_sensitivity": "MaxSensitivity",
+    "non_sensitivity": "NonSensitivity", "pixel_flipping": "PixelFlipping", "pointing_game": "PointingGame",
+    "random_logit": "RandomLogit", "region_perturbation": "RegionPerturbation",
+    "relevance_mass": "RelevanceMassAccuracy", "selectivity": "Selectivity", "sensitivity_n": "SensitivityN",
+    "sparseness": "Sparseness", "top_k_intersection": "TopKIntersection",
+}  # fmt: skip
+NAMES = {  # of one and the same option here and there
+    "absolute": "abs", "epsilon": "eps", "fill": "perturb_baseline", "part": "n_max_percentage",
+    "radius": "lower_bound", "regions": "regions_evaluation", "shift": "input_shift", "sigma": "perturb_std", "size": "patch_size",
+    "step": "features_in_step", "batch": "batch_size",
+}  # fmt: skip
+GIVEN = {"f", "net", "explain", "x", "relevance", "masks", "target", "noise", "others"}
+
+
+def test_every_metric_has_the_defaults_of_the_program(peer: Peer) -> None:
+    assert {*METRICS, "area", "normalised"} == set(quantus.__all__)
+    for name, other in METRICS.items():
+        metric = getattr(peer.metrics, other)
+        theirs = {**inspect.signature(metric.__call__).parameters, **inspect.signature(metric.__init__).parameters}
+        for option, parameter in inspect.signature(getattr(quantus, name)).parameters.items():
+            if option not in GIVEN:
+                assert parameter.default == theirs[NAMES.get(option, option)].default, (name, option)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,9 @@ from quantus_case import (
 )
 
 import lrp_ref as lrp
-from lrp_ref import evaluate
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.evaluate import quantus
 from lrp_ref.layers import Dense, Flatten
-
-PACKAGE = Path(lrp.__file__).parent
 
 
 def refusals() -> list[tuple[Callable[[], Any], type[Exception], str]]:
@@ -69,15 +64,3 @@ def test_a_class_that_the_network_does_not_have() -> None:
     with pytest.raises(ParameterError, match="give num_classes=3"):
         quantus.random_logit(net, gradient, X, TARGET)
     assert quantus.random_logit(net, gradient, X, TARGET, num_classes=3).shape == (5,)
-
-
-def test_dialects_are_taken_by_nothing_else() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        if "quantus" in path.parts or path == PACKAGE / "evaluate" / "__init__.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-            module = getattr(node, "module", None) or ""
-            assert not any("quantus" in name for name in (*names, module)), path
-            assert not (isinstance(node, ast.Attribute) and node.attr == "quantus"), path
-    assert not any("quantus" in name for name in evaluate.MEASURES)
