@@ -239,7 +239,8 @@ METRICS = {
 }  # fmt: skip
 NAMES = {  # of one and the same option here and there
     "absolute": "abs", "epsilon": "eps", "fill": "perturb_baseline", "part": "n_max_percentage",
-    "radius": "lower_bound", "regions": "regions_evaluation", "shift": "input_shift", "sigma": "perturb_std", "size": "patch_size",
+    "radius": "lower_bound", "regions": "regions_evaluation", "shift": "input_shift", "sigma": "perturb_std",
+    "size": "patch_size",
     "step": "features_in_step", "batch": "batch_size",
 }  # fmt: skip
 GIVEN = {"f", "net", "explain", "x", "relevance", "masks", "target", "noise", "others"}
