@@ -44,8 +44,9 @@ def make_methods(names: Sequence[str], given: Sequence[str], dialect: str | None
         ParameterError: an unknown method or dialect, or a parameter that none of them takes.
 
     Example:
-        >>> make_methods(["sensitivity", "epsilon"], ["sensitivity.power=1", "epsilon=0.5"])
-        {'sensitivity(power=1)': Sensitivity(power=1), 'epsilon(epsilon=0.5)': LRP(composite='epsilon', epsilon=0.5)}
+        >>> found = make_methods(["sensitivity", "epsilon"], ["sensitivity.power=1", "epsilon=0.5"])
+        >>> list(found), found["sensitivity(power=1)"]
+        (['sensitivity(power=1)', 'epsilon(epsilon=0.5)'], Sensitivity(power=1))
     """
     chosen = list(dict.fromkeys(names))
     accepted = {name: _accepts(name) for name in chosen}

@@ -74,7 +74,7 @@ def attribute(
     chosen = find(method, parameters, dialect)
     if isinstance(chosen, LRP):
         e = explain(
-            net, x, target=target, composite=chosen.composite, start=start, against=against, output=output,
+            net, x, target=target, composite=chosen.resolved, start=start, against=against, output=output,
             canonize=canonize, xp=xp,
         )  # fmt: skip
         return chosen.attribution(e)
@@ -97,7 +97,7 @@ def find(method: Any, parameters: dict[str, Any] | None = None, dialect: str | N
 
     Example:
         >>> find("sensitivity", {"power": 1}), find("epsilon_plus")
-        (Sensitivity(power=1), LRP(composite='epsilon_plus'))
+        (Sensitivity(power=1), LRP(composite='epsilon_plus', parameters=()))
     """
     given = dict(parameters or {})
     if isinstance(method, str) and method in METHODS:
@@ -117,10 +117,9 @@ def find(method: Any, parameters: dict[str, Any] | None = None, dialect: str | N
             f"dialect='{dialect}' says how a program computes a method of lrp.methods.METHODS, and {method!r} is the "
             "name of none: leave dialect out"
         )
-    if isinstance(method, str) and not given:
-        return LRP(method)
     if isinstance(method, str | Composite | AnyRule | list):
-        return LRP(composites.resolve(method, given, caller=attribute))
+        found = composites.resolve(method, given, caller=attribute)
+        return LRP(method, tuple(given.items())) if isinstance(method, str) else LRP(found)
     if not isinstance(method, Method):
         raise ParameterError(f"{method!r} is no method: give a name of lrp.methods.METHODS, a Method, or a composite")
     if given:

@@ -277,8 +277,8 @@ def test_numpy_in_a_layer_and_waiting_for_the_device_are_caught() -> None:
             return np.maximum(xs[0], 0)
 
     class MixesNumPy(layers.ReLU):
-        def slope(self, x: Any) -> Any:
-            return (x > 0) * np.ones(x.shape)
+        def pull(self, xs: Any, g: Any) -> Any:
+            return (g * ((xs[0] > 0) * np.ones(g.shape)),)
 
     class Branches(layers.ReLU):
         def forward(self, *xs: Any) -> Any:
