@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +13,14 @@ import click
 import numpy as np
 
 from ..errors import ParameterError, unknown
+from ..evaluate import MEASURES, Measure
 from ..methods import DIALECTS, LRP, METHODS, Method, find
 from ..propagation.composites import PRESETS, takes
 
 F = TypeVar("F", bound=Callable[..., Any])
 SET_HELP = (
-    "Parameter of a method; repeatable, and METHOD.KEY=VALUE for one of several. VALUE is a number, a word, numbers "
-    "with commas between them, or an .npy file."
+    "Parameter of a method; repeatable, and METHOD.KEY=VALUE for one of several, MEASURE.KEY=VALUE for a measure. "
+    "VALUE is a number, a word, numbers with commas between them, or an .npy file."
 )
 
 
@@ -71,6 +73,55 @@ def make_methods(names: Sequence[str], given: Sequence[str], dialect: str | None
     if dialect is not None and not any(name in METHODS for name in chosen):
         raise ParameterError(f"--dialect {dialect} is of methods; {', '.join(chosen)} are composites")
     return found
+
+
+def make_measures(names: Sequence[str], given: Sequence[str]) -> list[Measure]:
+    """Return the measures that were asked for, with the options of MEASURE.KEY=VALUE.
+
+    Args:
+        names: of measures.
+        given: of these alone.
+
+    Raises:
+        ParameterError: an unknown measure, or an option that it does not take.
+
+    Example:
+        >>> make_measures(["gini", "pixel_flipping"], ["pixel_flipping.steps=20"])[1].name
+        'pixel_flipping(steps=20)'
+    """
+    for name in names:
+        if name not in MEASURES:
+            raise unknown("measure", name, MEASURES)
+    options: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for text in given:
+        (name,), key, value = _split(text, names)
+        known = _options(MEASURES[name])
+        if key not in known:
+            raise (
+                unknown(f"option of measure '{name}'", key, known)
+                if known
+                else ParameterError(f"--set {text}: measure '{name}' takes no options")
+            )
+        options[name][key] = value
+    return [MEASURES[name].with_options(**options[name]) for name in names]
+
+
+def _options(measure: Measure) -> list[str]:
+    """Return the arguments of a measure's function that are neither filled in nor a matter of the run."""
+    own = inspect.signature(measure.function).parameters.values()
+    taken = {*measure.fields, "progress", "batch", "seed"}
+    return [p.name for p in own if p.name not in taken and p.kind is not p.VAR_KEYWORD]
+
+
+def apart(given: Sequence[str], measures: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what ``--set`` says of methods, and of these measures.
+
+    Example:
+        >>> apart(["steps=20", "gini.per=pixel"], ["gini"])
+        (['steps=20'], ['gini.per=pixel'])
+    """
+    of = [text for text in given if text.partition("=")[0].strip().rpartition(".")[0] in measures]
+    return [text for text in given if text not in of], of
 
 
 def _accepts(name: str) -> list[str]:

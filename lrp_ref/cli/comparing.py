@@ -3,294 +3,311 @@
 from __future__ import annotations
 
 import json
-import zipfile
+import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..base.arrays import to_numpy
 from ..base.files import replace_file
-from ..errors import LrpError, ParameterError, ShapeError, unknown
-from ..evaluate import MEASURES, Report, report
+from ..errors import LrpError, ParameterError, ShapeError
+from ..evaluate import Curve, Measure, Report, report
 from ..evaluate.reporting import USUAL, USUAL_MASKED
 from ..exact import network_hash
-from ..loaders.preprocess import Sidecar
+from ..loaders.preprocess import Sidecar, declare, load_sidecar
 from ..methods import Attribution, Method
 from ..methods import attribute as attribute_network
-from ..network.canonization import canonize
+from ..network.canonization import canonized
 from ..network.network import Network
-from . import inputs
-from .arrays import slices
-from .output import Progress, warn
-from .samples import Refused, Sample
+from .asked import apart, make_measures, make_methods, method_options
+from .objects import Objects, objects, require
+from .options import FILE, architecture_option, find_target, load_network, output_option
+from .output import Progress, print_table, warn
+from .samples import Refused, places
+from .together import OBJECTS, Together, read
 
+F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("gradient_x_input", "integrated_gradients", "smoothgrad", "guided_backprop", "occlusion", "epsilon_plus")
-BESIDE = ("labels", "label", "y", "target", "targets")  # entries of a data set that are no inputs
 METHODS_HELP = "Methods, with commas between them; composites are LRP. 'lrp-ref methods' lists them."
-MEASURES_HELP = "Measures, with commas between them. Default: those that need no masks. 'lrp-ref measures' lists them."
+MEASURES_HELP = (
+    "Measures, with commas between them. Default: the usual ones, and with masks the usual ones that need masks. "
+    "'lrp-ref measures' lists them."
+)
+MASKS_HELP = (
+    "Where the objects are: .npy or .npz (masks, boxes), a picture for one input, or a folder of pictures with the "
+    "names of the inputs."
+)
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Methods on the same samples of one network.
+def comparing_options(command: F) -> F:
+    """Add what both commands take."""
+    start = click.Choice(["logit", "output"])
+    for option in (
+        click.option("--float64", is_flag=True, help="Compute in float64."),
+        click.option("--sidecar", type=FILE, help="JSON file of input and classes. Default: beside the model."),
+        architecture_option,
+        output_option,
+        click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the random map."),
+        click.option("--start", default="logit", show_default=True, type=start, help="What is explained and measured."),
+        click.option("-t", "--target", help="Output to explain: number or class name. Default: each one's largest."),
+        click.option("--masks", type=FILE, help=MASKS_HELP),
+        method_options,
+        click.option("--measures", "measured", help=MEASURES_HELP),
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Which methods and measures are asked for, on what.
 
     Attributes:
-        net: with a final softmax or sigmoid left out: its outputs are the score.
-        x: the samples (N, ...).
+        model: the file.
+        net: as it is in the file.
+        sidecar: of the model.
+        data: the samples.
+        methods: by label.
+        measures: that are taken.
+        objects: masks and boxes.
+        options: of the command line.
+    """
+
+    model: Path
+    net: Network
+    sidecar: Sidecar | None
+    data: Together
+    methods: Mapping[str, Method]
+    measures: Sequence[Measure]
+    objects: Objects
+    options: Mapping[str, Any]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs, as far as they are known."""
+        return self.sidecar.classes if self.sidecar else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Methods on the samples of one network.
+
+    Attributes:
+        net: whose outputs are the score: the logits, below a final softmax or sigmoid.
         target: the explained outputs (N,).
-        made: what each method makes of them, by its label.
+        made: what each method makes of the samples, by its label.
         failed: why other methods make nothing of them, by their labels.
+        report: what the measures say of the maps.
     """
 
     net: Network
-    x: NDArray[Any]
     target: NDArray[Any]
     made: Mapping[str, Attribution]
     failed: Mapping[str, str]
+    report: Report
 
 
 def names(text: str | None, usual: Sequence[str]) -> list[str]:
-    """Return names with commas between them."""
+    """Return names with commas between them.
+
+    Raises:
+        ParameterError: an empty list.
+
+    Example:
+        >>> names("gini, entropy,gini", ())
+        ['gini', 'entropy']
+    """
     found = list(usual) if text is None else [part.strip() for part in text.split(",") if part.strip()]
     if not found:
         raise ParameterError("an empty list of names: give some with commas between them")
     return list(dict.fromkeys(found))
 
 
-def measures(text: str | None, *, masked: bool) -> list[str]:
-    """Return the measures that were asked for, or the usual ones.
+def ask(model: Path, given: Sequence[Path], options: Mapping[str, Any], usual: Sequence[str]) -> Question:
+    """Return the question of a command line; what is wrong with names is said before anything is read.
+
+    Args:
+        model: the file.
+        given: the inputs.
+        options: of the command line.
+        usual: methods, where none are asked for.
 
     Raises:
-        ParameterError: an unknown measure, or one that needs masks where there are none.
+        LrpError: an unknown method or measure, a measure without what it needs, or unusable files.
     """
-    chosen = names(text, USUAL + (USUAL_MASKED if masked else ()))
-    for name in chosen:
-        if name not in MEASURES:
-            raise unknown("measure", name, MEASURES)
-        needs = set(MEASURES[name].fields.values())
-        if needs & {"masks", "boxes"} and not masked:
-            raise ParameterError(f"measure '{name}' needs masks: give --masks FILE, or leave it out")
-    return chosen
+    wanted = None if options["measured"] is None else names(options["measured"], ())
+    of_methods, of_measures = apart(options["given"], wanted if wanted is not None else (*USUAL, *USUAL_MASKED))
+    methods = make_methods(names(options["wanted"], usual), of_methods, options["dialect"])
+    if wanted is not None:
+        make_measures(wanted, of_measures)
+    sidecar = load_sidecar(model, options["sidecar"])
+    net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
+    dtype = "float64" if options["float64"] else str(net.dtype or "float32")
+    data = read(given, net, sidecar, model, dtype, options.get("limit_samples"))
+    where = objects(options["masks"], data, sidecar)
+    chosen = make_measures(wanted or [*USUAL, *(USUAL_MASKED if where else ())], of_measures)
+    for measure in chosen:
+        require(list(measure.fields.values()), where, measure.name)
+    if options["masks"] is not None and not any(set(m.fields.values()) & set(OBJECTS) for m in chosen):
+        warn("--masks has no effect: none of the measures looks at masks")
+    return Question(model, net, sidecar, data, methods, chosen, where, options)
 
 
-def one_array(net: Network, model: Path) -> str:
-    """Return the name of a network's only input.
+def compared(q: Question, step: Progress) -> Compared:
+    """Return what every method makes of the samples, and what the measures say; one that cannot is told and left out.
+
+    Args:
+        q: what is asked.
+        step: counts the methods, and the measuring.
 
     Raises:
-        ShapeError: several inputs.
+        LrpError: why the only method cannot, or what a measure says.
     """
-    if len(net.inputs) != 1:
-        raise ShapeError(f"{model} has {len(net.inputs)} inputs: methods are compared on networks of one")
-    return net.inputs[0].name
-
-
-def read(
-    given: Sequence[Path], net: Network, sidecar: Sidecar | None, model: Path, dtype: str, most: int | None
-) -> tuple[list[Sample], list[Refused]]:
-    """Return the samples of all inputs, of one shape, and what cannot be read.
-
-    Raises:
-        ShapeError: samples of different shapes.
-        LrpError: what is wrong with the only input.
-    """
-    files, refused = inputs.found(given, typed=False)
-    samples: list[Sample] = []
-    for name, path in files.items():
-        assert isinstance(path, Path), "sentences are no files"
-        for item in _samples(name, path, net, sidecar, model, dtype):
-            if isinstance(item, Refused):
-                refused.append(item)
-            elif most is None or len(samples) < most:
-                samples.append(item)
-    if not samples:
-        raise (
-            refused[0].error
-            if len(refused) == 1
-            else ParameterError(
-                f"none of {len(refused)} inputs can be read; the first: {refused[0].error}" if refused else "no input"
-            )
-        )
-    shapes = {inputs.kind(sample) for sample in samples}
-    if len(shapes) > 1:
-        told = ", ".join(sorted({str(next(iter(s.x.values())).shape[1:]) for s in samples}))
-        raise ShapeError(f"the inputs have different shapes ({told}): compare those of one shape at a time")
-    return samples, refused
-
-
-def _samples(
-    name: str, path: Path, net: Network, sidecar: Sidecar | None, model: Path, dtype: str
-) -> Iterator[Sample | Refused]:
-    """Read the samples of a file; of an .npz file with other entries beside the input the one that fits it."""
-    held = _entries(path, net, sidecar, dtype)
-    if held is None:
-        yield from inputs.attempt(name, path, net, sidecar, model, dtype)
-        return
-    try:
-        yield from slices(name, path, {net.inputs[0].name: held}, net, dtype)
-    except LrpError as error:
-        yield Refused(str(path), error)
-
-
-def _entries(path: Path, net: Network, sidecar: Sidecar | None, dtype: str) -> NDArray[Any] | None:
-    """Return the only entry of an .npz file that can be the network's input; None where that is not needed.
-
-    Pixels in bytes are scaled as the sidecar says, and a picture of one channel may lack the axis of the channels.
-    """
-    if path.suffix.lower() != ".npz":
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if net.inputs[0].name in file or len(file.files) == 1:
-                return None
-            arrays = {key: file[key] for key in file.files if key not in (*BESIDE, "masks", "boxes", "header")}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None  # what is wrong with it is said by whoever reads it next
-    shape = net.inputs[0].shape
-    fitting = []
-    for array in arrays.values():
-        if array.dtype == np.uint8 and sidecar is not None and sidecar.kind == "image":
-            array = (array.astype(dtype) - np.asarray(sidecar.mean, dtype)) * np.asarray(sidecar.scale, dtype)
-        if shape is not None and array.ndim == len(shape) - 1 and shape[1] == 1:
-            array = array[:, None]
-        if array.dtype.kind == "f" and (shape is None or array.ndim == len(shape)):
-            fitting.append(array)
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def compared(
-    net: Network,
-    x: NDArray[Any],
-    methods: Mapping[str, Method],
-    *,
-    target: Any,
-    canonized: bool,
-    step: Progress,
-) -> Compared:
-    """Return what every method makes of the samples; one that cannot is told, and left out.
-
-    Raises:
-        LrpError: why the only method cannot.
-    """
-    scored = canonize(net).batch_first() if canonized else net.batch_first()
-    scored = scored.until(scored.outputs[0])
-    outputs = scored.forward(x)
-    flat = outputs.reshape(len(x), -1)
-    chosen = flat.argmax(axis=1) if target is None else np.broadcast_to(np.asarray(target), (len(x),))
-    made, failed = {}, {}
-    for name, method in methods.items():
+    net, x, start = score(q), q.data.x, q.options["start"]
+    target = _targets(q, net)
+    made: dict[str, Attribution] = {}
+    failed: dict[str, str] = {}
+    for name, method in q.methods.items():
         try:
-            made[name] = attribute_network(
-                scored, x, method, target=chosen, start="output" if not canonized else "logit",
-                progress=partial(step.within, name),
-            )  # fmt: skip
-            if made[name].relevance.shape[0] != len(x) or made[name].relevance.shape[2:] != x.shape[2:]:
-                raise ShapeError(f"its map {made[name].relevance.shape} does not lie on the input {x.shape}")
+            a = attribute_network(net, x, method, target=target, start=start, progress=partial(step.within, name))
+            _require_map(a, x)
+            made[name] = a
         except LrpError as error:
-            if len(methods) == 1:
+            if len(q.methods) == 1:
                 raise
-            made.pop(name, None)
             failed[name] = str(error)
         step()
     if not made:
         raise ParameterError(f"no method can explain this network; the first: {next(iter(failed.values()))}")
     for name, reason in failed.items():
         warn(f"{name} is left out: {reason}")
-    return Compared(scored, x, np.asarray(chosen), made, failed)
-
-
-def reported(
-    found: Compared,
-    methods: Mapping[str, Method],
-    chosen: Sequence[str],
-    *,
-    masks: Any,
-    boxes: Any,
-    seed: int,
-    progress: Callable[[int, int], object] | None,
-) -> Report:
-    """Return the report on what the methods made, under the measures; the random map is beside them."""
-
-    def explainer(method: Method) -> Callable[[Network, Any, Any], Any]:
-        return lambda net, x, target: attribute_network(net, x, method, target=target).relevance
-
-    again = any("explain" in MEASURES[name].fields.values() for name in chosen)
-    ways = {name: explainer(methods[name]) for name in found.made} if again else None
-    maps = {name: a.relevance for name, a in found.made.items()}
-    return report(
-        found.net, found.x, maps, measures=chosen, target=found.target, masks=masks, boxes=boxes, explainers=ways,
-        seed=seed, progress=progress,
+    ways = {name: _explainer(q.methods[name], start) for name in made}
+    again = any("explain" in measure.fields.values() for measure in q.measures)
+    found = report(
+        net, x, {name: a.relevance for name, a in made.items()}, measures=q.measures, target=target,
+        masks=q.objects.get("masks"), boxes=q.objects.get("boxes"), explainers=ways if again else None,
+        seed=q.options["seed"], progress=partial(step.within, "measuring"),
     )  # fmt: skip
+    step()
+    return Compared(net, target, made, failed, found)
 
 
-def objects(path: Path, n: int, sizes: Sequence[int]) -> tuple[Any, Any]:
-    """Return masks and boxes of a file: .npy or .npz (masks, boxes), or a picture that is 0 outside of the object.
+def score(q: Question) -> Network:
+    """Return the network whose output is explained and measured.
 
     Raises:
-        ParameterError: a file that is not readable or holds neither.
-        ShapeError: masks of another size or number.
+        ParameterError: the logit is asked for, and there is none.
     """
-    masks: Any = None
-    boxes: Any = None
+    net = q.data.net
+    # Some BatchNorms can be merged only where the size of the input is known.
+    net = replace(net, inputs=(replace(net.inputs[0], shape=(None, *q.data.x.shape[1:])),))
+    found = canonized(net, leave_out=q.options["start"] == "logit")
+    head = found.heads[0]
+    if q.options["start"] == "logit" and head.lost:
+        raise ParameterError(
+            f"output '{head.output}' has no logit ({head.lost}): --start output explains and measures it as it is"
+        )
+    return found.net.until(found.net.outputs[0])
+
+
+def _targets(q: Question, net: Network) -> NDArray[Any]:
+    """Return the outputs that are explained (N,)."""
+    n = len(q.data.x)
+    if q.options.get("of_labels"):
+        labels = q.data.beside.get("labels")
+        if labels is None or labels.shape != (n,) or labels.dtype.kind not in "iu":
+            told = "none" if labels is None else f"{labels.dtype} {labels.shape}"
+            raise ParameterError(f"--labels needs the number of a class for each sample (N,): DATA holds {told}")
+        return labels.astype(int)
+    if q.options["target"] is not None:
+        return np.full(n, find_target(q.options["target"], q.classes))
+    return predicted(net, q.data.x)
+
+
+def predicted(net: Network, x: NDArray[Any]) -> NDArray[Any]:
+    """Return the largest output of each sample (N,)."""
+    parts = [net.forward(x[k : k + 64]) for k in range(0, len(x), 64)]
+    return np.concatenate([part.reshape(len(part), -1).argmax(axis=1) for part in parts])
+
+
+def _require_map(a: Attribution, x: NDArray[Any]) -> None:
+    """Raise unless an attribution is a map of the input."""
+    relevance = a.relevance
+    if a.at or (relevance.shape != x.shape and relevance.shape != (len(x), 1, *x.shape[2:])):
+        where = f"is of '{a.at}', inside the network" if a.at else f"has shape {relevance.shape} for {x.shape}"
+        raise ShapeError(f"its map {where}: measures need one that lies on the input")
+
+
+def _explainer(method: Method, start: str) -> Callable[[Network, Any, Any], Any]:
+    return lambda net, x, target: attribute_network(net, x, method, target=target, start=start).relevance
+
+
+@contextmanager
+def patience(limited: str) -> Iterator[None]:
+    """Say, if the run is ended from the keyboard, that nothing was written."""
     try:
-        if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                masks = file.get("masks")
-                boxes = file.get("boxes")
-                held = ", ".join(file.files)
-            if masks is None and boxes is None:
-                raise ParameterError(f"{path} holds {held or 'nothing'}: its entries must be called masks or boxes")
-        elif path.suffix.lower() == ".npy":
-            masks = np.load(path, allow_pickle=False)
-        else:
-            from PIL import Image
-
-            with Image.open(path) as image:
-                masks = np.asarray(image.convert("L")) > 127
-    except FileNotFoundError as error:
-        raise ParameterError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise ParameterError(f"{path}: not readable as masks: {' '.join(str(error).split())}") from error
-    if masks is not None:
-        masks = masks[None] if masks.ndim == len(sizes) else masks
-        masks = masks[:, 0] if masks.ndim == len(sizes) + 2 and masks.shape[1] == 1 else masks
-        if masks.shape != (n, *sizes):
-            raise ShapeError(f"{path}: masks have shape {masks.shape}; the inputs need {(n, *sizes)}")
-    return masks, boxes
+        yield
+    except KeyboardInterrupt:
+        warn(f"interrupted: nothing is written; {limited}")
+        raise
 
 
-def save_json(path: Path, found: Report, about: dict[str, Any]) -> None:
-    """Write a report as JSON with what it was made of, whole or not at all."""
-    content = json.dumps({**about, **found.to_dict()}, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
-    replace_file(path, lambda stream: stream.write(content.encode()))
+def tell(q: Question, found: Compared) -> None:
+    """Print what was explained, and the table of the measures."""
+    labels = q.data.beside.get("labels")
+    n = len(q.data.x)
+    if labels is not None and labels.shape == (n,) and labels.dtype.kind in "iu" and q.options["target"] is None:
+        right = int((predicted(found.net, q.data.x) == labels).sum())
+        click.echo(f"{right} of {n} samples are predicted as they are labelled")
+    headers, rows = found.report.table()
+    print_table(headers, rows, right=range(1, len(headers)))
+    for words in found.report.notes():
+        click.echo(words)
 
 
-def about(model: Path, found: Compared, methods: Mapping[str, Method], samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return what a result was made of: the model, its methods with their parameters, the inputs, the version."""
-    return {
+def save(path: Path, q: Question, found: Compared) -> None:
+    """Write every number as JSON, with what it was made of, whole or not at all."""
+    content = {
         "version": __version__,
-        "model": model.name,
-        "network": network_hash(found.net),
-        "methods": {name: repr(methods[name]) for name in found.made},
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "model": q.model.name,
+        "network": network_hash(q.net),
+        "start": q.options["start"],
+        "dtype": str(q.data.x.dtype),
+        "methods": {name: repr(q.methods[name]) for name in found.made},
         "left_out": dict(found.failed),
-        "inputs": [sample.where or sample.name for sample in samples],
+        "inputs": [sample.where or sample.name for sample in q.data.samples],
+        "refused": [f"{one.where}: {one.reason}" for one in q.data.refused],
         "targets": [int(k) for k in found.target],
+        **found.report.to_dict(),
+        "curves": [_curve(*one) for one in found.report.curves],
     }
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    replace_file(path, lambda stream: stream.write(text.encode()))
 
 
-def joined(samples: Sequence[Sample], name: str) -> NDArray[Any]:
-    """Return the samples as one batch (N, ...)."""
-    return np.concatenate([sample.x[name] for sample in samples])
+def _curve(name: str, measure: str, curve: Curve) -> dict[str, Any]:
+    """Return the quartiles of a curve over the samples, as JSON can hold them."""
+    quartiles = np.quantile(to_numpy(curve.curve).astype(np.float64), (0.25, 0.5, 0.75), axis=0)
+    return {"map": name, "measure": measure, "parts": list(curve.fractions), "quartiles": quartiles.tolist()}
 
 
-def tell_refused(refused: Sequence[Refused]) -> None:
-    """Print what cannot be read; exit status 1."""
+def finish(refused: Sequence[Refused]) -> None:
+    """Say what could not be read; exit status 1 if anything."""
+    if not refused:
+        return
+    reasons: dict[str, list[Refused]] = {}
     for one in refused:
-        click.echo(f"  {one.where}: {one.reason}", err=True)
-    if refused:
-        raise click.exceptions.Exit(1)
+        reasons.setdefault(one.reason, []).append(one)
+    warn(f"{len(refused)} {'input is' if len(refused) == 1 else 'inputs are'} refused")
+    for reason, alike in reasons.items():
+        click.echo(f"  {', '.join(places(alike))}: {reason}", err=True)
+    raise click.exceptions.Exit(1)

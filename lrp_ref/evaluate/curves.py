@@ -197,13 +197,18 @@ def region_perturbation(
     return Curve(mean, first.counts, first.units, first.measure, order, first.fill, softmax, first.target)
 
 
-def abpc(f: F, x: Array, relevance: Array, target: Any = None, **arguments: Any) -> Array:
+def abpc(
+    f: F, x: Array, relevance: Array, target: Any = None, *, fill: Any = 0.0, steps: int | Sequence[int] | None = None,
+    per: str | None = None, softmax: bool = False, seed: int = 0, batch: int | None = None,
+    progress: Progress | None = None, order: None = None,
+) -> Array:  # fmt: skip
     """Return the area between the curves, 1/(K + 1) · Σ_k (f(x⁽ᵏ⁾_LeRF) − f(x⁽ᵏ⁾_MoRF)), per sample (N,), in f's unit.
 
     Large is good; a random order has 0 in the mean.
 
     Args:
-        f, x, relevance, target, arguments: of :func:`pixel_flipping`, but ``order``.
+        f, x, relevance, target, fill, steps, per, softmax, seed, batch, progress: of :func:`pixel_flipping`.
+        order: None: it is between the two.
 
     Raises:
         LrpError: as :func:`pixel_flipping`.
@@ -216,14 +221,16 @@ def abpc(f: F, x: Array, relevance: Array, target: Any = None, **arguments: Any)
         >>> abpc(lambda x: x @ w, x, x * w.T, 0)
         array([2.5])
     """
-    if "order" in arguments:
+    if order is not None:
         raise ParameterError("abpc is between the orders 'lerf' and 'morf': leave order out")
-    progress = arguments.pop("progress", None)
     # The last of the two has the first's draw, prediction and steps: their difference is of the order alone.
     morf, lerf = (
-        pixel_flipping(f, x, relevance, target, order=order, progress=_part(progress, k, 2), **arguments)
+        pixel_flipping(
+            f, x, relevance, target, fill=fill, order=order, steps=steps, per=per, softmax=softmax, seed=seed,
+            batch=batch, progress=_part(progress, k, 2),
+        )
         for k, order in enumerate(("morf", "lerf"))
-    )
+    )  # fmt: skip
     return morf.aopc - lerf.aopc
 
 

@@ -23,7 +23,7 @@ from .detection import mask_boxes
 from .given import Host, Output, Progress, require_input
 from .measures import LARGER, SMALLER, Given, Measure, find
 from .stream import batch_size
-from .ties import LEVEL, best, quantile, summary
+from .ties import LEAST, LEVEL, best, quantile, summary
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -97,7 +97,8 @@ class Report(Value):
             raise unknown("measure", str(name), columns)
         return columns.index(name)
 
-    def _table(self) -> tuple[list[str], list[list[str]]]:
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the headers and the rows of the table that it prints as."""
         middle, (low, high), ties = self.middle, self.spread, self.best
         rows = []
         for r, name in enumerate(self.names):
@@ -107,24 +108,28 @@ class Report(Value):
                 cell = number(middle[r, k]) if kept else "–"
                 cell += f" [{number(low[r, k])}, {number(high[r, k])}]" if kept > 1 and not measure.mean else ""
                 cell += f" n={kept}" if 0 < kept < self.samples else ""
-                cells.append(cell + (" *" if ties[r, k] and self.samples > 1 else "  "))
+                cells.append(cell + (" *" if ties[r, k] and self.samples >= LEAST else "  "))
             rows.append(cells)
         heads = [f"{measure.name} {ARROWS[measure.better]}".strip() + "  " for measure in self.measures]
         return ["map", *heads], rows
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
+        """Return what has to be known to read the table, a line each."""
         if self.samples == 1:
             return ["1 sample: nothing can be told apart"]
-        notes = [f"{self.samples} samples: median [25 %, 75 %], of hits the mean", f"* {HELD}"]
+        read = f"{self.samples} samples: median [25 %, 75 %], of hits the mean"
+        if self.samples < LEAST:
+            return [read, f"fewer than {LEAST} samples: nothing can be told apart"]
+        notes = [read, f"* {HELD}"]
         if self.undecided:
             notes.append(f"the random map is as good as any under {', '.join(self.undecided)}: no ranking there")
         return notes
 
     def __repr__(self) -> str:
-        return "\n".join([text(*self._table(), right=range(1, len(self.measures) + 1)), *self._notes()])
+        return "\n".join([text(*self.table(), right=range(1, len(self.measures) + 1)), *self.notes()])
 
     def _repr_html_(self) -> str:
-        return html(*self._table(), title="; ".join(self._notes()), right=range(1, len(self.measures) + 1))
+        return html(*self.table(), title="; ".join(self.notes()), right=range(1, len(self.measures) + 1))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the curves as JSON can hold it: NaN is None, ∞ "inf"."""
@@ -167,13 +172,14 @@ class Report(Value):
 
     def looks(self) -> dict[str, Any]:
         """Return labels, directions and frames as :func:`lrp_ref.heatmap.scores` takes them."""
-        alone = self.samples == 1
+        few = self.samples < LEAST
+        told = "one input" if self.samples == 1 else f"fewer than {LEAST} inputs"
         return {
             "row_labels": self.names,
             "column_labels": [m.name for m in self.measures],
             "better": [m.better for m in self.measures],
-            "best": None if alone else self.best,
-            "remark": "one input: nothing can be told apart" if alone else "framed: " + HELD.replace("≥", ">="),
+            "best": None if few else self.best,
+            "remark": f"{told}: nothing can be told apart" if few else "framed: " + HELD.replace("≥", ">="),
         }
 
     def curves_picture(self, measure: str, **arguments: Any) -> Image:

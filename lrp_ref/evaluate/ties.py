@@ -10,6 +10,7 @@ from .given import Host
 
 LEVEL = 0.05
 ROUNDING = 1e-9  # of the larger of two numbers
+LEAST = 6  # samples, below which no differences are unlikely enough: 2/2⁵ is above the level
 EXACT = 100  # differences of which all signs are counted
 
 

@@ -150,6 +150,7 @@ def _as_given(scored: Scored, method: Method, made: Made, net: Network) -> Attri
         probability=None if scored.probability is None else batch_back(scored.probability, axis),
         output_axis=axis,
         relevance_axes=tuple(places.values()),
+        at=next((name for name in places if name not in laid), ""),
     )
 
 

@@ -39,6 +39,7 @@ class Attribution:
         notes: what has to be known to read the relevance, a sentence each.
         probability: of the outputs, with their shape, as of an ``Explanation``.
         output_axis, relevance_axes: the axes that count the samples, as of an ``Explanation``.
+        at: the value inside the network whose relevance it is; "" for that of the inputs.
     """
 
     output: Array
@@ -54,6 +55,7 @@ class Attribution:
     probability: Array | None = None
     output_axis: int | None = 0
     relevance_axes: tuple[int | None, ...] = (0,)
+    at: str = ""
 
     @property
     def arrived(self) -> Array:

@@ -138,7 +138,7 @@ def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
     masks = array(tmp_path / "m.npy", np.zeros((3, 5, 5)))
     done = run("compare", model, x, "--methods", "gradient", "--masks", masks, "-o", tmp_path / "o")
     assert done.exit_code == 2
-    assert "the inputs need (3, 6, 6)" in done.stderr
+    assert "m.npy: masks have shape (3, 5, 5) for maps of shape (3, 1, 6, 6)" in done.stderr
 
 
 def test_a_method_that_cannot_is_left_out_and_said(tmp_path: Path) -> None:

@@ -51,12 +51,58 @@ def read_image(path: str | Path, sidecar: Sidecar, *, dtype: str = "float32") ->
     mode = "L" if sidecar.channels == "L" else "RGB"
     pixels = _resize(_open(Path(path), mode), sidecar, path)
     shown = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
-    planes = pixels.reshape(*pixels.shape[:2], -1)
+    return scaled(pixels[None], sidecar, dtype=dtype), shown
+
+
+def scaled(pixels: NDArray[Any], sidecar: Sidecar, *, dtype: str = "float32") -> NDArray[Any]:
+    """Return pixels as the input of a network: x = (pixel − mean)·scale, in the sidecar's order of channels and axes.
+
+    Args:
+        pixels: from 0 to 255, (N, H, W) or (N, H, W, 3) with red first.
+        sidecar: of kind "image".
+        dtype: of the result, "float32" or "float64".
+
+    Example:
+        >>> import json
+        >>> from lrp_ref.loaders.preprocess import EXAMPLE, parse_sidecar
+        >>> x = scaled(np.full((2, 224, 224, 3), 255, dtype=np.uint8), parse_sidecar(json.loads(EXAMPLE)))
+        >>> x.shape, x[0, 0, 0, 0].item()
+        ((2, 3, 224, 224), 1.0)
+    """
+    planes = pixels.reshape(*pixels.shape[:3], -1)
     if sidecar.channels == "BGR":
-        planes = planes[:, :, ::-1]
+        planes = planes[..., ::-1]
     x = ((planes - np.array(sidecar.mean)) * np.array(sidecar.scale)).astype(dtype)
-    x = x.transpose(2, 0, 1) if sidecar.layout == "NCHW" else x
-    return np.ascontiguousarray(x)[None], shown
+    return np.ascontiguousarray(x.transpose(0, 3, 1, 2) if sidecar.layout == "NCHW" else x)
+
+
+def read_mask(path: str | Path, size: tuple[int, int], sidecar: Sidecar | None = None) -> NDArray[np.bool_]:
+    """Read a picture that is white inside of an object and black outside, as a mask of the network's input (H, W).
+
+    A picture of another size is cut and resized as the sidecar does with the photo, by the nearest pixel.
+
+    Args:
+        path: a file in any format that Pillow reads.
+        size: of the input, (H, W).
+        sidecar: of kind "image"; None where the picture has that size.
+
+    Raises:
+        ModelFormatError: no picture, a damaged or an oversized one, or one of another size without a sidecar.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (2, 1), 255).save(Path(folder) / "mask.png")
+        ...     read_mask(Path(folder) / "mask.png", (1, 2))
+        array([[ True,  True]])
+    """
+    picture = _open(Path(path), "L")
+    if picture.size == (size[1], size[0]):
+        return np.asarray(picture) > 127
+    if sidecar is None or sidecar.kind != "image" or sidecar.size != size:
+        raise ModelFormatError(f"{path}: a mask of {picture.height} x {picture.width} pixels; the input has {size}")
+    return _resize(picture, sidecar, path, nearest=True) > 127
 
 
 def _open(path: Path, mode: str) -> Image:
@@ -96,13 +142,14 @@ def _open(path: Path, mode: str) -> Image:
             raise ModelFormatError(f"{path}: the picture cannot be read: {reason}") from error
 
 
-def _resize(picture: Image, sidecar: Sidecar, path: str | Path) -> NDArray[Any]:
+def _resize(picture: Image, sidecar: Sidecar, path: str | Path, *, nearest: bool = False) -> NDArray[Any]:
     """Return the pixels (H, W) or (H, W, 3) in the sidecar's size."""
     from PIL import Image
 
     assert sidecar.size is not None, "checked by the caller"
     high, wide = sidecar.size
     how = Image.Resampling.BICUBIC if sidecar.resample == "bicubic" else Image.Resampling.BILINEAR
+    how = Image.Resampling.NEAREST if nearest else how
     if sidecar.resize == "stretch":
         new = (wide, high)
     else:

@@ -19,6 +19,10 @@ from ...rules.groups import BIAS_POLICIES
 
 Numbers = tuple[float, ...]
 
+IMAGE_AXES = {
+    "NCHW": ("batch", "channels", "height", "width"),
+    "NHWC": ("batch", "height", "width", "channels"),
+}
 EXAMPLE = (
     '{"input": {"kind": "image", "size": [224, 224], "channels": "RGB", "layout": "NCHW", "mean": 127, '
     '"scale": 0.0078125, "resize": "crop"}}'
@@ -138,7 +142,7 @@ def load_sidecar(model: str | Path, path: str | Path | None = None) -> Sidecar |
 
 
 def declare(net: Network, sidecar: Sidecar | None) -> Network:
-    """Return the network with the range of its input that a sidecar tells: of images, with one input.
+    """Return the network with what a sidecar tells of its only input, images: their range, and which axis is which.
 
     Example:
         >>> from lrp_ref.layers import Flatten
@@ -148,8 +152,10 @@ def declare(net: Network, sidecar: Sidecar | None) -> Network:
     """
     if sidecar is None or sidecar.kind != "image" or len(net.inputs) != 1:
         return net
-    low, high = sidecar.bounds()
-    return replace(net, inputs=(replace(net.inputs[0], low=low, high=high),))
+    (spec,), (low, high) = net.inputs, sidecar.bounds()
+    known = bool(spec.axes) or spec.batch_axis != 0 or len(spec.shape or IMAGE_AXES[sidecar.layout]) != 4
+    axes = spec.axes if known else IMAGE_AXES[sidecar.layout]
+    return replace(net, inputs=(replace(spec, low=low, high=high, axes=axes),))
 
 
 def parse_sidecar(content: Any) -> Sidecar:
