@@ -54,7 +54,7 @@ def require_floats(path: Path, arrays: dict[str, NDArray[Any]], sidecar: Sidecar
     if any(a.dtype.kind not in "iu" for a in arrays.values()):
         return  # floats, or what is refused later
     name, array = next(iter(arrays.items()))
-    first = array[:1]
+    first = array[:1] if array.ndim else array.reshape(1)
     told = f"{path}: '{name}' holds {array.dtype}" + (f" from {first.min()} to {first.max()}" if first.size else "")
     if sidecar is not None and sidecar.kind == "image":
         raise ModelFormatError(

@@ -58,15 +58,20 @@ class Curve(Value):
 
         Source: Samek et al. 2017, eq. 12.
         """
-        f = self.curve
-        return (f[:, :1] - f).sum(axis=1) / scalar(f.shape[1], f)
+        f = self._wide
+        return ((f[:, :1] - f).sum(axis=1) / scalar(f.shape[1], f)).astype(self.curve.dtype)
 
     @property
     def auc(self) -> Array:
         """Mean height, by the trapezoid rule over the replaced part on [0, 1], per sample (N,), in the unit of f."""
-        f, counts = self.curve, self.counts
+        f, counts = self._wide, self.counts
         area = sum((f[:, k] + f[:, k + 1]) * scalar(counts[k + 1] - counts[k], f) for k in range(len(counts) - 1))
-        return area / scalar(2 * (counts[-1] - counts[0]), f)
+        return (area / scalar(2 * (counts[-1] - counts[0]), f)).astype(self.curve.dtype)
+
+    @property
+    def _wide(self) -> Array:
+        """The curve in numbers whose sums are numbers too: of half precision in double."""
+        return self.curve.astype("float64") if self.curve.dtype == "float16" else self.curve
 
     def __repr__(self) -> str:
         f = to_numpy(self.curve).astype(np.float64)

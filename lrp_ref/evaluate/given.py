@@ -110,7 +110,8 @@ def host_map(relevance: Array) -> Host:
     if host.ndim < 2:
         raise ShapeError(f"relevance has shape {host.shape}: a batch of maps is (N, ...)")
     require_finite(host, "relevance")
-    return host
+    # Sums of many numbers, or of large ones, are beyond what half and single precision can say.
+    return host.astype(np.float64) if host.dtype.kind == "f" else host
 
 
 def values(relevance: Array, per: str | None = None) -> Host:

@@ -136,12 +136,11 @@ def _correlation(a: Host, b: Host) -> Host:
     """Return the correlation of two arrays (N, units)."""
     if not a.shape[1]:
         return np.full(len(a), math.nan)
-    # The mean of equal numbers is rounded, and they would differ from it: the numbers themselves say what is constant.
-    constant = (a.min(axis=1) == a.max(axis=1)) | (b.min(axis=1) == b.max(axis=1))
+    # The mean of equal numbers is rounded, and they would differ from it; that of ones is exact.
     a, b = (_scaled(part) for part in (a, b))
     a, b = (_scaled(part - part.mean(axis=1, keepdims=True)) for part in (a, b))
     found = quotient((a * b).sum(axis=1), np.sqrt((a * a).sum(axis=1)) * np.sqrt((b * b).sum(axis=1)))
-    return np.asarray(np.where(constant, math.nan, np.clip(found, -1, 1)), dtype=float)
+    return np.asarray(np.clip(found, -1, 1), dtype=float)
 
 
 def _scaled(a: Host) -> Host:

@@ -12,7 +12,7 @@ from ..errors import ParameterError, ShapeError
 from ..network.inputs import batch_first
 from .checks import count
 from .method import Made, Method
-from .parameters import comparable
+from .parameters import comparable, numbers_like
 from .scored import Scored
 
 DRAWS = 200  # as a rule of thumb: the mean of their error is a fourteenth of that of one draw
@@ -108,7 +108,7 @@ class ExpectedGradients(Method):
         for name, x in scored.movable.items():
             if name not in named:
                 raise ParameterError(f"{self.name}: the background has nothing for input '{name}': give every input")
-            given = like(named[name], x)
+            given = numbers_like(named[name], x, "background")
             if given.ndim == x.ndim:
                 given = batch_first(given, scored.axes.get(name) or 0)
             if given.shape[1:] != x.shape[1:] or not len(given):

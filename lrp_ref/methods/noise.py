@@ -13,7 +13,7 @@ from ..base.frozen import real
 from ..errors import ParameterError, ShapeError
 from .checks import count
 from .method import Made, Method
-from .parameters import ByInput, comparable
+from .parameters import ByInput, comparable, numbers_like
 from .paths import add_weighted
 from .scored import Block, Scored
 
@@ -108,7 +108,7 @@ class Noisy(Method):
             if given is None:
                 found[name] = namespace(x).zeros((self.number, 1, *x.shape[1:]), dtype=x.dtype)
                 continue
-            array = like(given, x)
+            array = numbers_like(given, x, "noise")
             require_finite(array, "noise")
             axis = scored.axes.get(name) or 0
             if array.ndim == x.ndim + 1 and axis:

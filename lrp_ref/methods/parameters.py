@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..base.arrays import Array, like
 from ..base.frozen import Value, frozen, short
+from ..errors import LrpError, ParameterError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,3 +31,25 @@ def comparable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return ByInput(tuple((str(name), frozen(one)) for name, one in value.items()))
     return frozen(value)
+
+
+def numbers_like(value: Any, x: Array, what: str) -> Array:
+    """Return a parameter as numbers of the library and number system of ``x``.
+
+    Args:
+        value: a number, a list or an array.
+        x: what it is to be like.
+        what: it is, for the message.
+
+    Raises:
+        ParameterError: words, complex numbers, or rows of different lengths.
+    """
+    try:
+        if hasattr(value, "dtype") and value.dtype.kind not in "biufO":
+            raise TypeError(value.dtype)
+        return like(value, x)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, LrpError):
+            raise
+        told = value.dtype if hasattr(value, "dtype") else repr(value)
+        raise ParameterError(f"{what} is {told}: give a number, or an array of real numbers") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..base.arrays import Array, is_float, like, namespace, require_finite, sample_dot
+from ..base.arrays import Array, is_float, namespace, require_finite, sample_dot
 from ..errors import ParameterError, ShapeError, UnsupportedError, unknown
 from ..network.inputs import batch_first
 from ..network.network import Network
@@ -16,7 +16,7 @@ from ..propagation.parts import in_parts
 from ..propagation.prepare import PreparedNetwork, Question, prepare
 from ..propagation.start import STARTS, Difference, OneHot, start_relevance
 from ..propagation.workload import DIVIDED_BYTES, WORKING_BYTES
-from .parameters import ByInput
+from .parameters import ByInput, numbers_like
 
 STARTED = ("logit", "output")
 FORWARD_PART = 4  # a forward pass alone keeps no more than this part of the values of an explanation, in most networks
@@ -174,7 +174,7 @@ class Scored:
         """
         named, found = self.by_input(value, what), {}
         for name, x in self.movable.items():
-            given = like(named.get(name, 0), x)
+            given = numbers_like(named.get(name, 0), x, what)
             require_finite(given, what)
             if given.ndim == x.ndim:
                 given = batch_first(given, self.axes.get(name) or 0)

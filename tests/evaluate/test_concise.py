@@ -11,7 +11,7 @@ import pytest
 
 from lrp_ref.arithmetic import rational
 from lrp_ref.errors import NonFiniteError, ParameterError, UnsupportedError
-from lrp_ref.evaluate import effective_complexity, entropy, gini
+from lrp_ref.evaluate import effective_complexity, entropy, gini, relevance_mass
 
 RNG = np.random.default_rng(4)
 R = RNG.normal(size=(6, 2, 4, 5))
@@ -76,3 +76,14 @@ def test_units_alone_none_dtype_and_refusals(measure: Any) -> None:
         measure(R, per="pixels")
     with pytest.raises(ParameterError, match="epsilon"):
         effective_complexity(R, epsilon=-1)
+
+
+def test_half_and_single_precision_are_summed_in_double() -> None:
+    """A constant map of n numbers has the entropy ln n, whatever its precision and size."""
+    half = np.full((1, 1, 32, 32), 100, dtype=np.float16)
+    large = np.full((1, 1, 32, 32), 1e37, dtype=np.float32)
+    mask = np.zeros((1, 32, 32), dtype=bool)
+    mask[:, :16] = True
+    for maps in (half, large):
+        assert abs(float(entropy(maps)[0]) - np.log(1024)) <= 4e-3
+        assert abs(float(relevance_mass(maps, mask)[0]) - 0.5) <= 1e-3

@@ -229,3 +229,10 @@ def test_batch_norm_is_merged_or_not_the_gradient_is_one() -> None:
     x = RNG.normal(size=(2, 3))
     found = [lrp.attribute(net, x, "gradient", canonize=c).relevance for c in (True, False)]
     assert np.abs(found[0] - found[1]).max() <= 1e-14
+
+
+@pytest.mark.parametrize("baseline", ["mean", [[1], [2, 3]], 1j, np.ones((2, 2, 5, 5)) * 1j, np.array(["a"])])
+@pytest.mark.parametrize("method", ["integrated_gradients", "deeplift"])
+def test_a_baseline_that_is_no_number_is_refused(method: str, baseline: Any) -> None:
+    with pytest.raises(ParameterError, match="give a number, or an array of real numbers"):
+        lrp.attribute(small(), np.zeros((2, 2, 5, 5)), method, baseline=baseline)
