@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,11 +27,23 @@ SET_HELP = (
 def method_options(command: F) -> F:
     """Add the parameters of methods to a command."""
     for option in (
+        click.option("--baseline", metavar="VALUE", help="The same as --set baseline=VALUE: a number or an .npy file."),
         click.option("--dialect", help=f"Compute as another program does: {', '.join(DIALECTS)}."),
         click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help=SET_HELP),
     ):
         command = option(command)
     return command
+
+
+def parameters(options: Mapping[str, Any]) -> list[str]:
+    """Return all KEY=VALUE of a command line, ``--baseline`` among them.
+
+    Example:
+        >>> parameters({"given": ("steps=20",), "baseline": "0.5"})
+        ['steps=20', 'baseline=0.5']
+    """
+    baseline = options["baseline"]
+    return [*options["given"], *([] if baseline is None else [f"baseline={baseline}"])]
 
 
 def make_methods(names: Sequence[str], given: Sequence[str], dialect: str | None = None) -> dict[str, Method]:

@@ -18,7 +18,7 @@ from ..methods import METHODS, Attribution
 from ..methods import attribute as attribute_network
 from ..text import find_tokenizer, require_fit, sizes
 from . import drawing, inputs, report, stream
-from .asked import make_methods, method_options
+from .asked import make_methods, method_options, parameters
 from .job import Found, Job
 from .options import FILE, architecture_option, find_outputs, load_network, output_option
 from .output import Progress, print_table, progress, warn
@@ -104,7 +104,7 @@ def attribute(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], *
     Writes NAME.png and NAME.npz (relevance, output, target and what else was found); with several methods one sheet
     and NAME_METHOD.npz for each.
     """
-    methods = make_methods(options.pop("names"), options["given"], options["dialect"])
+    methods = make_methods(options.pop("names"), parameters(options), options["dialect"])
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"], options["architecture"], **sizes(model, None)), sidecar)
     if options["float64"] and net.tokens >= {i.name for i in net.inputs}:

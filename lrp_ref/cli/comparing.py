@@ -27,7 +27,7 @@ from ..methods import Attribution, Method
 from ..methods import attribute as attribute_network
 from ..network.canonization import canonized
 from ..network.network import Network
-from .asked import apart, make_measures, make_methods, method_options
+from .asked import apart, make_measures, make_methods, method_options, parameters
 from .objects import Objects, objects, require
 from .options import FILE, architecture_option, find_target, load_network, output_option
 from .output import Progress, print_table, warn
@@ -144,7 +144,7 @@ def ask(model: Path, given: Sequence[Path], options: Mapping[str, Any], usual: S
         LrpError: an unknown method or measure, a measure without what it needs, or unusable files.
     """
     wanted = None if options["measured"] is None else names(options["measured"], ())
-    of_methods, of_measures = apart(options["given"], wanted if wanted is not None else (*USUAL, *USUAL_MASKED))
+    of_methods, of_measures = apart(parameters(options), wanted if wanted is not None else (*USUAL, *USUAL_MASKED))
     methods = make_methods(names(options["wanted"], usual), of_methods, options["dialect"])
     if wanted is not None:
         make_measures(wanted, of_measures)

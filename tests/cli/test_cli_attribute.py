@@ -66,6 +66,22 @@ def test_parameters_of_one_method_of_several_and_of_a_file(tmp_path: Path) -> No
     assert sorted(map(str, saved.values())) == sorted(["[[-0.5, 3.0]]", "[[1.0, 3.0]]"])
 
 
+@pytest.mark.parametrize("command", ["attribute", "compare"])
+def test_a_baseline_is_that_of_every_method_that_has_one(tmp_path: Path, command: str) -> None:
+    x = array(tmp_path / "x.npy", [[1.0, 1.0]])
+    model, name = dense_model(tmp_path), "-m" if command == "attribute" else "--methods"
+    file = array(tmp_path / "b.npy", [0.5, 0.0])
+    for value, text in (("0.25", "baseline=0.25"), (file, "baseline=")):
+        done = run(command, model, x, name, "integrated_gradients", "--baseline", value, "-o", tmp_path / "o")
+        assert done.exit_code == 0
+        assert text in done.stdout
+    done = run(command, model, x, name, "gradient", "--baseline", "0", "-o", tmp_path / "o")
+    assert (done.exit_code, "gradient takes no parameters" in done.stderr) == (2, True)
+    wrong = array(tmp_path / "wrong.npy", np.zeros(3))
+    done = run(command, model, x, name, "deeplift", "--baseline", wrong, "-o", tmp_path / "o")
+    assert (done.exit_code, "(3,)" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
 def test_what_compare_writes(tmp_path: Path) -> None:
     model, x, net = pictures(tmp_path)
     done = run("compare", model, x, "--methods", "gradient,epsilon_plus", "--measures", "gini", "-o", tmp_path / "o")
