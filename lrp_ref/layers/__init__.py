@@ -13,7 +13,7 @@ from .constant import Constant
 from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
 from .dense import Dense
-from .distance import SquaredDistance
+from .distance import Distance, SquaredDistance
 from .elementwise import (
     ELU,
     GELU,
@@ -69,6 +69,7 @@ LAYERS: dict[str, type[Layer]] = {
         Conv,
         ConvTranspose,
         Dense,
+        Distance,
         ELU,
         Embedding,
         Exp,
@@ -151,6 +152,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Distance",
     "Elementwise",
     "Embedding",
     "Exp",
