@@ -80,7 +80,7 @@ class SquaredDistance(Additive):
 
     def _apart(self, x: Array, part: slice) -> Array:
         """Return x − μ_k (N, k, D)."""
-        return x.reshape(len(x), 1, -1) - self.centers[part].reshape(1, -1, self.features)
+        return x.reshape(len(x), 1, self.features) - self.centers[part]
 
     def _weight(self, part: slice) -> Array | None:
         """Return the precision of some centres."""
@@ -166,7 +166,7 @@ class Distance(Additive):
 
     def _unit(self, x: Array, part: slice) -> tuple[Array, Array]:
         """Return x − μ_k (N, k, D), and the same divided by its length, 0 on the centre."""
-        apart = x.reshape(len(x), 1, -1) - self.centers[part].reshape(1, -1, self.features)
+        apart = x.reshape(len(x), 1, self.features) - self.centers[part]
         no_exact_value(apart, "sqrt")
         xp = namespace(apart)
         length = xp.sqrt((apart * apart).sum(axis=2, keepdims=True))

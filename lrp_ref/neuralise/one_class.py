@@ -64,9 +64,7 @@ def one_class(support_vectors: Array, coefficients: Array, gamma: float, *, thre
     return _pooled(distances, gamma, notes)
 
 
-def density(
-    points: Array, bandwidth: float, *, weights: Array | None = None, kernel: str = "gaussian"
-) -> Network:
+def density(points: Array, bandwidth: float, *, weights: Array | None = None, kernel: str = "gaussian") -> Network:
     """Return a kernel density estimate as a network whose output grows as the density falls.
 
     ===========  ===============================================  ================================
@@ -98,7 +96,7 @@ def density(
         >>> import numpy as np
         >>> net = density(np.array([[0.0], [2.0]]), 1.0)
         >>> log_density(net.forward(np.array([[0.0]])), 1.0, 1).round(4)  # log((φ(0) + φ(2))/2)
-        array([[-1.4851]])
+        array([[-1.4852]])
     """
     if kernel not in KERNELS:
         raise unknown("kernel of a density", str(kernel), KERNELS)
