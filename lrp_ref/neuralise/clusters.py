@@ -24,14 +24,15 @@ def kmeans(
     """Return the assignment to the nearest of K centres as a network with an output for each cluster.
 
     Formula: h_ck = ‖x − μ_k‖² − ‖x − μ_c‖², f_c = min_{k≠c} h_ck, which is > 0 for the cluster of x alone: how much
-    farther the next centre is. R_k = p_k f_c with p = softmax(−β h_c), and R_i = Σ_k [(x − μ_k)_i² − (x − μ_c)_i²]/h_ck·R_k.
-    As h_ck is linear in x, w·x + b, that is w_i (x − m)_i with the midpoint m of the two centres: nothing is left for
-    the bias. Relevance has both signs. On a border, h_ck = 0, there is nothing to share, and what arrives is dropped.
+    farther the next centre is. R_k = p_k f_c with p = softmax(−β h_c), and
+    R_i = Σ_k [(x − μ_k)_i² − (x − μ_c)_i²]/h_ck·R_k. As h_ck is linear in x, w·x + b, that is w_i (x − m)_i with the
+    midpoint m of the two centres: nothing is left for the bias. Relevance has both signs. On a border, h_ck = 0, there
+    is nothing to share, and what arrives is dropped.
 
     Args:
         centers: μ (K, D), K ≥ 2.
-        beta: β > 0: the larger, the more of the relevance is about the nearest other cluster; None for 1/mean of max_c f_c over
-            the data.
+        beta: β > 0: the larger, the more of the relevance is about the nearest other cluster; None for one over the
+            mean of max_c f_c over the data.
         data: samples (N, D) for that mean; None for the centres themselves.
         output: "margin", f; or ("pair", c, k), h_ck alone.
 
@@ -40,8 +41,8 @@ def kmeans(
 
     Raises:
         ShapeError: centres that are not (K, D), or data that is not (N, D).
-        ParameterError: fewer than two centres; β that is not > 0, or that cannot be chosen as no margin is > 0; a cluster
-            that does not exist.
+        ParameterError: fewer than two centres; β that is not > 0, or that cannot be chosen as no margin is > 0; a
+            cluster that does not exist.
 
     Source: Kauffmann et al. 2022, where the mean is over the data. That the centres stand for it is ours.
 
@@ -51,8 +52,8 @@ def kmeans(
         >>> net, x = kmeans(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 9.0]])), np.array([[1.0, 1.0]])
         >>> net.forward(x)
         array([[  8.,  -8., -63.]])
-        >>> explain(net, x).relevance.round(2)  # to (4, 0) 8 along the first axis, to (0, 9) 63 along the second
-        array([[5.84, 2.16]])
+        >>> explain(net, x).relevance.round(2)  # to the second along the first axis
+        array([[6.49, 1.51]])
     """
     _centres("centers", centers)
     many, distance = len(centers), SquaredDistance(centers, factor=-1)
@@ -106,8 +107,8 @@ def mixture(
 
     Raises:
         ShapeError: arrays that do not fit each other.
-        ParameterError: weights that are not > 0, precisions that are not positive definite, one component with nothing to
-            compare it with, another output, a component that does not exist.
+        ParameterError: weights that are not > 0, precisions that are not positive definite, one component with
+            nothing to compare it with, another output, a component that does not exist.
 
     Source: our derivation; the log-odds are those of Montavon et al. 2019, §10.4.
 
@@ -161,7 +162,7 @@ def compared(centers: Array, precision: Array | None, constants: Any, factor: fl
         raise unknown("output", str(output), ("decision", "logodds", "outlier", '("pair", i, j)'))
     if many < 2:
         raise ParameterError(
-            f"output 'logodds' compares each component with the others: give at least 2, got {many}; 'outlier' needs one"
+            f"output 'logodds' compares each component with the others, and there is {many}: ask for output='outlier'"
         )
     return _chain(scores, ("differences", PairDifference()), ("pool", SoftMin()))
 
@@ -176,8 +177,8 @@ def sharpness(margins: Array) -> float:
     mean = float(found.mean()) if found.size else 0.0
     if not (mean > 0 and math.isfinite(1 / mean)):
         raise ParameterError(
-            f"beta is 1/mean margin, and the mean margin of {found.size} samples is {mean}: give beta, or data that does "
-            "not lie on the borders between clusters"
+            f"beta is 1/mean margin, and the mean margin of {found.size} samples is {mean}: give beta, or data that "
+            "does not lie on the borders between clusters"
         )
     return 1 / mean
 

@@ -21,8 +21,8 @@ def one_class(support_vectors: Array, coefficients: Array, gamma: float, *, thre
     """Return a one-class SVM with a Gaussian kernel as a network whose output says how far out a sample is.
 
     Formula: h_j = ‖x − u_j‖² − γ⁻¹ log α_j with α_j = a_j/Σa, o = −γ⁻¹ log Σ_j exp(−γ h_j) ≥ 0. The SVM's own score
-    is Σa·exp(−γ o) (:func:`score_samples`), so that o rises where the score falls, and a sample is an outlier where o is
-    above o_ρ = −γ⁻¹ log(ρ/Σa) (:func:`outlier_threshold`). Relevance: R_j = p_j R, p = softmax(−γ h), then
+    is Σa·exp(−γ o) (:func:`score_samples`), so that o rises where the score falls, and a sample is an outlier where o
+    is above o_ρ = −γ⁻¹ log(ρ/Σa) (:func:`outlier_threshold`). Relevance: R_j = p_j R, p = softmax(−γ h), then
     R_i = Σ_j (x − u_j)_i²/h_j·R_j.
 
     What −γ⁻¹ log α_j takes is in the ledger as bias: on digits it is four fifths of the score. With bias="ignore" x
@@ -55,9 +55,7 @@ def one_class(support_vectors: Array, coefficients: Array, gamma: float, *, thre
     points, weights = _weighted_points("support_vectors", support_vectors, "coefficients", coefficients)
     gamma = positive("gamma", gamma)
     total = float(weights.sum())
-    notes = [
-        f"the output o is an outlier score: the score of the SVM is {total:.6g}·exp(−{gamma:.6g}·o), and grows as o falls"
-    ]
+    notes = [f"the output o is an outlier score: that of the SVM itself is {total:.6g}·exp(−{gamma:.6g}·o)"]
     if threshold is not None:
         notes.append(_outside(coefficients, gamma, threshold))
     distances = SquaredDistance(points, offset=_like(-np.log(weights / total) / gamma, points))
@@ -72,8 +70,8 @@ def density(points: Array, bandwidth: float, *, weights: Array | None = None, ke
     exponential  h_j = ‖x − u_j‖/b − log α_j, γ = 1               log density = −o + constant
     ===========  ===============================================  ================================
 
-    with α = weights/Σ weights and o = −γ⁻¹ log Σ_j exp(−γ h_j); :func:`log_density` adds the constant. Relevance is that
-    of :func:`one_class`, also what the bias takes; it is ≥ 0 with bias="ignore".
+    with α = weights/Σ weights and o = −γ⁻¹ log Σ_j exp(−γ h_j); :func:`log_density` adds the constant. Relevance is
+    that of :func:`one_class`, also what the bias takes; it is ≥ 0 with bias="ignore".
 
     Args:
         points: u (S, D).
@@ -107,9 +105,7 @@ def density(points: Array, bandwidth: float, *, weights: Array | None = None, ke
     logs = -np.log(alpha / alpha.sum())
     gamma = 1 / (2 * bandwidth**2) if kernel == "gaussian" else 1.0
     constant = float(log_density(np.zeros(1), bandwidth, points.shape[1], kernel=kernel)[0])
-    notes = [
-        f"the output o is an outlier score: the log density is {constant:.6g} − {gamma:.6g}·o, and grows as o falls"
-    ]
+    notes = [f"the output o is an outlier score: the log density is {constant:.6g} − {gamma:.6g}·o"]
     if kernel == "gaussian":
         return _pooled(SquaredDistance(points, offset=_like(logs / gamma, points)), gamma, notes)
     return _pooled(Distance(points, offset=_like(logs, points), factor=1 / bandwidth), gamma, notes)
