@@ -15,6 +15,7 @@ from ..layers import Distance, Layer, SoftMin, SquaredDistance
 from ..network.network import Network
 
 KERNELS = ("gaussian", "exponential")
+BOUNDED = ("tophat", "epanechnikov", "linear", "cosine")
 
 
 def one_class(support_vectors: Array, coefficients: Array, gamma: float, *, threshold: float | None = None) -> Network:
@@ -96,8 +97,7 @@ def density(points: Array, bandwidth: float, *, weights: Array | None = None, ke
         >>> log_density(net.forward(np.array([[0.0]])), 1.0, 1).round(4)  # log((φ(0) + φ(2))/2)
         array([[-1.4852]])
     """
-    if kernel not in KERNELS:
-        raise unknown("kernel of a density", str(kernel), KERNELS)
+    _known(kernel)
     bandwidth = positive("bandwidth", bandwidth)
     many = len(points) if hasattr(points, "ndim") and points.ndim else 0
     given = np.ones(many) if weights is None else weights
@@ -180,8 +180,7 @@ def log_density(outlier: Array, bandwidth: float, features: int, *, kernel: str 
         >>> log_density(np.array([0.0]), 1.0, 2).round(4)  # −log 2π
         array([-1.8379])
     """
-    if kernel not in KERNELS:
-        raise unknown("kernel of a density", str(kernel), KERNELS)
+    _known(kernel)
     b, d = positive("bandwidth", bandwidth), int(features)
     if kernel == "gaussian":
         constant, gamma = -d / 2 * math.log(2 * math.pi), 1 / (2 * b**2)
@@ -197,6 +196,17 @@ def positive(what: str, value: Any) -> float:
     if not number > 0:
         raise ParameterError(f"{what} must be > 0, got {value!r}")
     return number
+
+
+def _known(kernel: str) -> None:
+    """Raise unless a density with this kernel has a logarithm everywhere."""
+    if kernel in BOUNDED:
+        raise ParameterError(
+            f"kernel '{kernel}' is 0 from some distance on, where a density has no logarithm and nothing to be explained: "
+            f"give {' or '.join(KERNELS)}"
+        )
+    if kernel not in KERNELS:
+        raise unknown("kernel of a density", str(kernel), KERNELS)
 
 
 def _pooled(distances: Layer, gamma: float, notes: list[str]) -> Network:
