@@ -202,7 +202,7 @@ def _known(kernel: str) -> None:
     """Raise unless a density with this kernel has a logarithm everywhere."""
     if kernel in BOUNDED:
         raise ParameterError(
-            f"kernel '{kernel}' is 0 from some distance on, where a density has no logarithm and nothing to be explained: "
+            f"kernel '{kernel}' is 0 from some distance on, where a density has no logarithm to explain: "
             f"give {' or '.join(KERNELS)}"
         )
     if kernel not in KERNELS:

@@ -1,4 +1,4 @@
-"""k-means and mixtures: stored numbers, the formulas one by one, exact shares, ties, and signs that are not promised."""
+"""k-means and mixtures: stored numbers, the formulas one by one, exact shares, ties, signs that are not promised."""
 
 import literal_clusters as literal
 import numpy as np
