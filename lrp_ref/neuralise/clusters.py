@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,7 @@ _PAIR: tuple[tuple[str, Layer], ...] = (("differences", PairDifference()), ("pai
 
 def _chain(scores: Layer, *above: tuple[str, Layer], notes: tuple[str, ...] = ()) -> Network:
     chain = Network.sequential([("scores", scores), *above])
-    return Network(chain.nodes, chain.inputs, chain.outputs, notes=notes)
+    return replace(chain, notes=notes, composite="lrp0")
 
 
 def _rows(array: Array, rows: Sequence[int]) -> Array:

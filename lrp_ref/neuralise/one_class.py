@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -211,7 +212,7 @@ def _known(kernel: str) -> None:
 
 def _pooled(distances: Layer, gamma: float, notes: list[str]) -> Network:
     chain = Network.sequential([("distances", distances), ("pool", SoftMin(gamma))])
-    return Network(chain.nodes, chain.inputs, chain.outputs, notes=tuple(notes))
+    return replace(chain, notes=tuple(notes), composite="lrp0")
 
 
 def _outside(coefficients: Array, gamma: float, threshold: float) -> str:
