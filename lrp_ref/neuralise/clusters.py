@@ -56,7 +56,7 @@ def kmeans(
         >>> explain(net, x).relevance.round(2)  # to the second along the first axis
         array([[6.49, 1.51]])
     """
-    _centres("centers", centers)
+    require_centers("centers", centers)
     many, distance = len(centers), SquaredDistance(centers, factor=-1)
     if isinstance(output, tuple):
         i, j = _pair(output, many)
@@ -74,8 +74,8 @@ def kmeans(
         where = f"1/mean margin of the {'centers' if data is None else 'data'}"
     else:
         sharp, where = positive("beta", beta), "as given"
-    notes = (f"each other cluster has a share of softmax(−β h), β = {sharp:.6g}, {where}",)
-    return _chain(distance, ("differences", PairDifference()), ("pool", SoftMin(sharp, hard=True)), notes=notes)
+    pool = ("pool", SoftMin(sharp, hard=True))
+    return _chain(distance, ("differences", PairDifference()), pool, notes=(shares(sharp, where),))
 
 
 def mixture(
@@ -119,7 +119,7 @@ def mixture(
         >>> net.forward(np.array([[0.0]]))  # ½ 2²
         array([[ 2., -2.]])
     """
-    _centres("means", means)
+    require_centers("means", means)
     given = to_numpy(weights).astype(float)
     if given.shape != (len(means),):
         raise ShapeError(f"weights must be ({len(means)},), one for each of the means, got shape {given.shape}")
@@ -192,12 +192,18 @@ def _chain(scores: Layer, *above: tuple[str, Layer], notes: tuple[str, ...] = ()
     return replace(chain, notes=notes, composite="lrp0")
 
 
+def shares(beta: float, where: str) -> str:
+    """Return the note that says which β weights the shares, and where it comes from."""
+    return f"each other cluster has a share of softmax(−β h), β = {beta:.6g}, {where}"
+
+
 def _rows(array: Array, rows: Sequence[int]) -> Array:
     xp = namespace(array)
     return xp.take(array, xp.asarray(rows), axis=0)
 
 
-def _centres(what: str, centers: Array) -> None:
+def require_centers(what: str, centers: Array) -> None:
+    """Raise unless centers are floats (K, D)."""
     if not hasattr(centers, "dtype"):
         raise ParameterError(f"{what} must be an array, got {type(centers).__name__}")
     if centers.ndim != 2 or not len(centers) or not is_float(centers):
