@@ -12,7 +12,7 @@ from ..errors import ParameterError
 from ..layers import Concat, Dense, Gather, Reshape, SoftMin, SquaredDistance
 from ..network.inputs import Input
 from ..network.network import Network, Node
-from .clusters import require_centers, sharpness, shares
+from .clusters import require_centers, shares, sharpness
 from .one_class import positive
 
 

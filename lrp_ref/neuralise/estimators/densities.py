@@ -90,7 +90,7 @@ def kernel_density(fitted: Fitted, output: Output | None = None) -> Network:
         >>> tree = Fitted("KDTree", {"data": np.array([[0.0], [2.0]]), "sample_weight": None})
         >>> kde = Fitted("KernelDensity", {"kernel": "gaussian", "bandwidth_": 1.0, "tree_": tree})
         >>> kernel_density(kde).forward(np.array([[0.0]])).round(3)
-        array([[1.133]])
+        array([[1.132]])
     """
     only_output(fitted, output, ("outlier",))
     metric = fitted.get("metric", "euclidean")
