@@ -154,7 +154,7 @@ def table(folder: Path) -> list[Advice]:
         Advice(lambda: layers.SquaredDistance(W1).relevance_backward(X, X, rules.ZBox(-3.0, 3.0)),
                "give LRP0, Epsilon, AlphaBeta or Flat",
                lambda: layers.SquaredDistance(W1).relevance_backward(X, X, rules.Epsilon())),
-        Advice(lambda: layers.SquaredDistance(W1, np.ones(2)), "give diagonals (2, 2) or matrices (2, 2, 2)",
+        Advice(lambda: layers.SquaredDistance(W1, np.ones(2)), "1 in front holds for all centres",
                lambda: layers.SquaredDistance(W1, np.ones((2, 2)))),
         Advice(explained(composite=[(layers.Layer, rules.Rescale())]),
                "lrp.attribute(net, x, 'deeplift', baseline=0) gives one",
