@@ -8,7 +8,7 @@ from typing import Any
 from ..arithmetic import scalar
 from ..base.arrays import Array, only
 from ..errors import ParameterError, unknown
-from .edits import EXACT, KEEP, ZERO, Const, Edit, Stabiliser
+from .edits import EXACT, KEEP, ZERO, Const, Edit, Less, Stabiliser
 
 BIAS_POLICIES = ("absorb", "ignore", "spread")  # what becomes of the relevance of a bias, see ``Rule.with_bias``
 
@@ -32,7 +32,7 @@ class Run:
         ParameterError: the sign is neither 1 nor -1.
     """
 
-    inputs: Edit | Const = KEEP
+    inputs: Edit | Const | Less = KEEP
     weights: Edit = KEEP
     bias: Edit = KEEP
     sign: int = 1
