@@ -20,8 +20,8 @@ RULES: dict[str, type[AnyRule]] = {
     rule.__name__: rule
     for rule in (
         AllToOne, AlphaBeta, BetaSmooth, Deconv, Epsilon, Flat, Gamma, GeneralizedGamma, Gradient, Guided, LRP0,
-        Natural, Pass, Product, Recurrent, Reference, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus,
-        Zero,
+        Natural, Pass, Product, Recurrent, Reference, ResponseNorm, Selection, Taylor, Uniform,
+        WSquare, ZBox, ZPlus, Zero,
     )
 }  # fmt: skip
 
