@@ -233,6 +233,9 @@ def table(folder: Path) -> list[Advice]:
                    explained(composite=[("dense1", rules.ZBox(-5 * one, 5 * one)), (Dense, rules.LRP0())]))
             for one in (1, np.ones(2))
         ),
+        Advice(explained(composite=rules.Reference(np.ones(5))),
+               "give a number, one per channel, or an array of the sample's shape",
+               explained(composite=[("dense1", rules.Reference(np.ones(2))), (Dense, rules.LRP0())])),
         Advice(lambda: edits.Stabiliser("minus", 1), "use exact, add, clip or relative",
                lambda: [edits.Stabiliser(k, 0.1) for k in ("exact", "add", "clip", "relative")]),
         # arrays, networks, number systems
