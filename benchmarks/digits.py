@@ -21,6 +21,7 @@ from lrp_ref.neuralise.one_class import one_class, outlier_threshold
 
 Floats = NDArray[np.float64]
 COUNTS = (5, 10, 20)
+GAMMA = 0.02  # of the one-class SVM of zeros
 
 
 def stays(net: lrp.Network, x: Floats, order: Floats, counts: tuple[int, ...] = COUNTS) -> list[float]:
@@ -48,7 +49,7 @@ def orders(net: lrp.Network, x: Floats, centers: Floats, seed: int = 0) -> dict[
     own, other = centers[nearest[:, 0]], centers[nearest[:, 1]]
     return {
         "relevance": lrp.explain(net, x).relevance,
-        "weight × pixel": 2 * (own - other) * x,
+        "weight x pixel": 2 * (own - other) * x,
         "nearness to the centre": -((x - own) ** 2),
         "distance to the centre": (x - own) ** 2,
         "random": np.random.default_rng(seed).random(x.shape),
@@ -59,7 +60,7 @@ def draw_clusters(net: lrp.Network, x: Floats, centers: Floats, classes: NDArray
     """Return the first digits of five classes beside what orders their pixels."""
     first = x[[int(np.flatnonzero(classes == k)[0]) for k in (0, 2, 4, 6, 7)]]
     found = orders(net, first, centers)
-    names = ("relevance", "weight × pixel", "distance to the centre")
+    names = ("relevance", "weight x pixel", "distance to the centre")
     rows = [[found[name][k].reshape(8, 8) for name in names] for k in range(5)]
     return lrp.heatmap.grid(rows, inputs=list(first.reshape(-1, 8, 8)), column_labels=names)
 
@@ -69,13 +70,13 @@ def draw_outliers(x: Floats, classes: NDArray[Any]) -> Any:
     from sklearn.svm import OneClassSVM
 
     zeros = x[classes == 0]
-    svm = OneClassSVM(nu=0.1, gamma=0.1).fit(zeros[:100])
-    net = one_class(svm.support_vectors_, svm.dual_coef_, 0.1, threshold=float(svm.offset_[0]))
+    svm = OneClassSVM(nu=0.1, gamma=GAMMA).fit(zeros[:100])
+    net = one_class(svm.support_vectors_, svm.dual_coef_, GAMMA, threshold=float(svm.offset_[0]))
     marked = zeros[100:102].copy().reshape(2, 8, 8)
     marked[:, 3:5, 3:5] = 1
     others = np.stack([x[classes == k][0] for k in (1, 8)])
     shown = np.concatenate([zeros[100:102], marked.reshape(2, -1), others])
-    limit = outlier_threshold(svm.dual_coef_, 0.1, float(svm.offset_[0]))
+    limit = outlier_threshold(svm.dual_coef_, GAMMA, float(svm.offset_[0]))
     scores = net.forward(shown)[:, 0]
     maps = [lrp.explain(net, shown, bias=bias).relevance for bias in ("ignore", "absorb")]
     rows = [[m[k].reshape(8, 8) for m in maps] for k in range(6)]
@@ -83,10 +84,10 @@ def draw_outliers(x: Floats, classes: NDArray[Any]) -> Any:
     return lrp.heatmap.grid(
         rows,
         inputs=list(shown.reshape(-1, 8, 8)),
-        row_labels=[f"{name}: {score:.0f}" for name, score in zip(names, scores, strict=True)],
+        row_labels=[f"{name}: {score:.1f}" for name, score in zip(names, scores, strict=True)],
         column_labels=['bias="ignore"', 'bias="absorb"'],
         share_limit="all",
-        remark=f"outliers have scores above {limit:.0f}",
+        remark=f"outliers have scores above {limit:.1f}",
     )
 
 
