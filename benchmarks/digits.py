@@ -72,11 +72,12 @@ def draw_outliers(x: Floats, classes: NDArray[Any]) -> Any:
     zeros = x[classes == 0]
     svm = OneClassSVM(nu=0.1, gamma=GAMMA).fit(zeros[:100])
     net = one_class(svm.support_vectors_, svm.dual_coef_, GAMMA, threshold=float(svm.offset_[0]))
-    marked = zeros[100:102].copy().reshape(2, 8, 8)
+    limit = outlier_threshold(svm.dual_coef_, GAMMA, float(svm.offset_[0]))
+    kept = zeros[100:][net.forward(zeros[100:])[:, 0] <= limit][:2]
+    marked = kept.copy().reshape(2, 8, 8)
     marked[:, 3:5, 3:5] = 1
     others = np.stack([x[classes == k][0] for k in (1, 8)])
-    shown = np.concatenate([zeros[100:102], marked.reshape(2, -1), others])
-    limit = outlier_threshold(svm.dual_coef_, GAMMA, float(svm.offset_[0]))
+    shown = np.concatenate([kept, marked.reshape(2, -1), others])
     scores = net.forward(shown)[:, 0]
     maps = [lrp.explain(net, shown, bias=bias).relevance for bias in ("ignore", "absorb")]
     rows = [[m[k].reshape(8, 8) for m in maps] for k in range(6)]
