@@ -107,7 +107,7 @@ def explain(
             those of the network as it is explained, without merged nodes. Of a sequence (N, T, C) axis 1 is the time:
             booleans (1, 1, C) are of its features.
         parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
-            composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.propagation.composites.get`.
+            composite ``bias``: "absorb", "ignore", "spread", "nonzero": :func:`lrp_ref.propagation.composites.get`.
 
     Raises:
         LrpError: any of its kinds, with the node's name where one is involved.

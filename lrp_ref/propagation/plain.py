@@ -52,8 +52,7 @@ def explain(
     net: Network, x: Any, *, target: Any = None, composite: Any = "epsilon", start: Any = "logit"
 ) -> Explanation:
     """Explain as :func:`lrp_ref.explain` does, in one walk that checks nothing; an array as start is batch first."""
-    fed = net.feed(x)
-    prepared = prepare(net, fed, Question(composite, start=start))  # canonized, with a rule for every node
+    prepared = prepare(net, fed := net.feed(x), Question(composite, start=start))  # canonized, a rule for every node
     values = prepared.net.values({i.name: fed[i.name] for i in prepared.net.inputs})  # forward, by name
     (name,), chance = prepared.net.outputs, prepared.probability(values)
     begin, targets, how = start_relevance(values[name], target, start, probability=chance)

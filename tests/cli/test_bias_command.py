@@ -86,7 +86,7 @@ def test_the_sidecars_policy_goes_with_its_composite(model: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"bias": "ignored"}, 'key \'bias\' must be one of "absorb", "ignore", "spread", got "ignored"'),
+        ({"bias": "ignored"}, 'key \'bias\' must be one of "absorb", "ignore", "spread", "nonzero", got "ignored"'),
         ({"bias": 1}, "key 'bias' must be one of"),
         (
             {"composite": "gradient", "bias": "spread"},
@@ -107,7 +107,7 @@ def test_a_sidecars_policy_that_is_none(model: Path, keys: dict[str, Any], words
 def test_a_policy_that_is_none_and_one_that_says_nothing(model: Path) -> None:
     done = run("explain", model, model.parent / "photo.png", "--bias", "drop")
     assert done.exit_code == 2
-    assert "'drop' is not one of 'absorb', 'ignore', 'spread'" in done.stderr
+    assert "'drop' is not one of 'absorb', 'ignore', 'spread', 'nonzero'" in done.stderr
     done = run("explain", model, model.parent / "photo.png", "-c", "guided_backprop", "--bias", "ignore")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert not (model.parent / "explanations").exists()
