@@ -99,6 +99,7 @@ PREPARED: list[tuple[Rule, set[Any], set[Any]]] = [
     (rules.ZPlus(), {(POS, ZERO), (NEG, ZERO)}, {(POS, ZERO)}),
     (rules.WSquare(), {(SQUARE, ZERO)}, {(SQUARE, ZERO)}),
     (rules.ZBox(-3, 5), {(KEEP, ZERO), (POS, ZERO), (NEG, ZERO)}, {(KEEP, ZERO), (POS, ZERO), (NEG, ZERO)}),
+    (rules.Reference(2), {(KEEP, ZERO)}, {(KEEP, ZERO)}),
     (Rule((Group((Run(NEG, POS, POS),)),)), {(POS, POS)}, {(POS, POS)}),  # one run always stays
     (Rule((Group((Run(POS, POS, POS), Run(KEEP, POS, POS, -1))),)), {(POS, POS)}, {(POS, POS)}),
 ]
@@ -380,7 +381,7 @@ class Loses(Forgetful):
 def test_a_transpose_that_forgets_an_operand_is_an_error(layer: Any) -> None:
     xs = exact([1, 2]), exact([3, -5])
     rule = rules.Epsilon(F(1, 2), bias_share=1) if isinstance(layer, Loses) else rules.LRP0()
-    with pytest.raises(ValueError, match="argument [23] is shorter"):
+    with pytest.raises(ValueError, match=r"argument [23] is shorter"):
         share(layer, xs, exact([1, 1]), rule)
 
 
