@@ -133,7 +133,9 @@ class SoftMin(Layer):
     share: str = "most"
 
     def __post_init__(self) -> None:
-        if not real("SoftMin: gamma", self.gamma) > 0:
+        if not (isinstance(self.gamma, float) and self.gamma == math.inf):
+            object.__setattr__(self, "gamma", real("SoftMin: gamma", self.gamma))
+        if not self.gamma > 0:
             raise ParameterError(f"SoftMin: gamma must be > 0, got {self.gamma}")
         if self.share not in SHARES:
             raise unknown("share of SoftMin", str(self.share), SHARES)

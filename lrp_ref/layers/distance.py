@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
+from ..base.frozen import real
 from ..errors import ShapeError
 from .additive import Additive
 from .promises import Promises
@@ -30,6 +31,7 @@ class SquaredDistance(Additive):
         factor: s.
 
     Raises:
+        ParameterError: a factor that is no finite number.
         ShapeError: parameters that do not fit each other, or an input that is not (N, D).
 
     Source: Kauffmann, Müller, Montavon 2020 (one-class), Kauffmann et al. 2022 (clusters), for the identity.
@@ -51,6 +53,7 @@ class SquaredDistance(Additive):
     factor: Any = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "factor", real("SquaredDistance: factor", self.factor))
         if self.centers.ndim != 2:
             raise ShapeError(f"SquaredDistance: centers must be (K, D), got shape {self.centers.shape}")
         k, d = self.centers.shape
