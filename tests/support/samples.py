@@ -219,6 +219,46 @@ def _affine() -> list[Sample]:
     ]
 
 
+def _distances() -> list[Sample]:
+    def distance(name: str, precision: Shape | None = None, offset: bool = False, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            centers, weights = d(3, 4), None if precision is None else d(*precision)
+            return layers.SquaredDistance(centers, weights, d(3) if offset else None, **options)
+
+        return Sample(f"SquaredDistance-{name}", build, ((4,),))
+
+    return [
+        distance("plain"),
+        distance("offset", None, True),
+        distance("diagonal", (3, 4), True, factor=-0.5),
+        distance("diagonal-tied", (1, 4)),
+        distance("spherical", (3, 1), True),
+        distance("full", (3, 4, 4), True, factor=0.5),
+        distance("full-tied", (1, 4, 4)),
+        Sample("SquaredDistance-one", lambda d: layers.SquaredDistance(d(1, 1)), ((1,),)),
+        Sample("SquaredDistance-as-many", lambda d: layers.SquaredDistance(d(3, 3), d(3, 3)), ((3,),)),
+    ]
+
+
+def _contrasts() -> list[Sample]:
+    def softmin(name: str, shape: Shape, *args: Any, exact: bool = False, **options: Any) -> Sample:
+        return Sample(f"SoftMin-{name}", lambda d: layers.SoftMin(*args, **options), (shape,), exact=exact)
+
+    return [
+        *(Sample(f"PairDifference-{k}", lambda d: layers.PairDifference(), ((k,),)) for k in (2, 3, 5)),
+        softmin("most", (5,)),
+        softmin("rows", (3, 4), 0.5),
+        softmin("one", (1,)),
+        softmin("mean", (5,), 2.0, share="mean"),
+        softmin("mean-rows", (3, 2), share="mean"),
+        softmin("hard", (3, 4), 0.75, hard=True),
+        softmin("hard-mean", (4,), hard=True, share="mean"),
+        softmin("infinite", (5,), np.inf, exact=True),
+        softmin("infinite-rows", (2, 4), np.inf, exact=True, hard=True),
+        softmin("infinite-mean", (4,), np.inf, exact=True, share="mean"),
+    ]
+
+
 def _merge() -> list[Sample]:
     return [
         Sample("Add-two", lambda d: layers.Add(), ((2, 3), (2, 3))),
@@ -281,6 +321,9 @@ def _elementwise() -> list[Sample]:
         Sample("Bounds-channels", lambda d: layers.Bounds(low=d(3) - 1, high=d(3) * 0 + 0.5), ((3, 2),)),
         Sample("Bounds-elements", lambda d: layers.Bounds(high=d(2, 3) - 1), ((2, 3),)),
         Sample("Bounds-low", lambda d: layers.Bounds(low=d(1, 3)), ((2, 3),)),
+        Sample("Centred-features", lambda d: layers.Centred(d(4), d.positive(4)), ((4,),)),
+        Sample("Centred-channels", lambda d: layers.Centred(d(3), d(3)), ((3, 2),)),
+        Sample("Centred-elements", lambda d: layers.Centred(d(2, 3)), ((2, 3),)),
         Sample("Log-positive", lambda d: layers.Log(), ((2, 3),), exact=False, positive=True),
         Sample("Power-square", lambda d: layers.Power(), ((5,),)),
         Sample("Power-root", lambda d: layers.Power(0.5), ((5,),), exact=False, positive=True),
@@ -493,6 +536,8 @@ SAMPLES = [
         _conv_transpose,
         _pools,
         _affine,
+        _distances,
+        _contrasts,
         _merge,
         _elementwise,
         _route,
