@@ -101,7 +101,7 @@ class KernelMachine(OwnWay):
         >>> f.round(4), layer.roots(x).point
         (array([[0.7631]]), array([[[0.  , 0.25]]]))
         >>> layer.relevance_backward(x, f).round(4)
-        array([[ 0.8252, -0.0622]])
+        array([[ 0.8114, -0.0484]])
     """
 
     promises: ClassVar[Promises] = Promises(makes_new=True)
