@@ -115,7 +115,7 @@ class AdditiveKernel(Additive):
         """Yield rows and supports, and their numbers (n, 1, D) and (1, s, D), a few at a time."""
         for rows, some in tiles(len(x), len(self.supports), x.dtype.itemsize * self.features, namespace(x)):
             here, there = x[rows], self.supports[some]
-            yield rows, some, here.reshape(len(here), 1, -1), there.reshape(1, len(there), -1)
+            yield rows, some, here.reshape(len(here), 1, x.shape[1]), there.reshape(1, len(there), x.shape[1])
 
     def forward(self, *xs: Array) -> Array:
         """Return f (N, K) for an input (N, D)."""
@@ -134,14 +134,14 @@ class AdditiveKernel(Additive):
         """Return t_ci (N, k, D) of some outputs."""
         kernel = KERNELS[self.kernel]
         if isinstance(kernel, Mapped):
-            return kernel.map(x).reshape(len(x), 1, -1) * self._mapped(kernel, part)
+            return kernel.map(x).reshape(len(x), 1, self.features) * self._mapped(kernel, part)
         return self._sums(x, kernel.value, part)
 
     def slopes(self, x: Array, part: slice) -> Array:
         """Return ∂t_ci/∂x_i (N, k, D) of some outputs."""
         kernel = KERNELS[self.kernel]
         if isinstance(kernel, Mapped):
-            return kernel.slope(x).reshape(len(x), 1, -1) * self._mapped(kernel, part)
+            return kernel.slope(x).reshape(len(x), 1, self.features) * self._mapped(kernel, part)
         return self._sums(x, kernel.slope, part)
 
     def _sums(self, x: Array, function: Callable[[Array, Array], Array], part: slice) -> Array:

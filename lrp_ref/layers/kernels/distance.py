@@ -76,8 +76,8 @@ class FeatureDistance(Additive):
 
     def terms(self, x: Array, part: slice) -> Array:
         """Return δ(x_i, v_ki) (N, k, D)."""
-        return self._delta.value(x.reshape(len(x), 1, -1), self.centers[part].reshape(1, -1, self.features))
+        return self._delta.value(x.reshape(len(x), 1, x.shape[1]), self.centers[part].reshape(1, -1, self.features))
 
     def slopes(self, x: Array, part: slice) -> Array:
         """Return ∂δ/∂x_i (N, k, D)."""
-        return self._delta.slope(x.reshape(len(x), 1, -1), self.centers[part].reshape(1, -1, self.features))
+        return self._delta.slope(x.reshape(len(x), 1, x.shape[1]), self.centers[part].reshape(1, -1, self.features))

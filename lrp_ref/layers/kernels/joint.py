@@ -47,7 +47,7 @@ def squared_distances(x: Array, v: Array) -> Array:
     """
     xp = namespace(x, v)
     if x.dtype == object:
-        apart = x.reshape(len(x), 1, -1) - v.reshape(1, len(v), -1)
+        apart = x.reshape(len(x), 1, x.shape[1]) - v.reshape(1, len(v), v.shape[1])
         return (apart * apart).sum(axis=2)
     middle = v.mean(axis=0)
     x, v = x - middle, v - middle
@@ -147,7 +147,7 @@ class _Exponential(Joint):
     def _pairs(self, x: Array, v: Array) -> Iterator[tuple[slice, slice, Array, Array]]:
         for rows, some in tiles(len(x), len(v), x.dtype.itemsize * max(x.shape[1], 1), namespace(x)):
             here, there = x[rows], v[some]
-            yield rows, some, here.reshape(len(here), 1, -1), there.reshape(1, len(there), -1)
+            yield rows, some, here.reshape(len(here), 1, x.shape[1]), there.reshape(1, len(there), x.shape[1])
 
     def values(self, x: Array, v: Array) -> Array:
         """Return the kernel's values."""
@@ -163,8 +163,8 @@ class _Exponential(Joint):
         total = namespace(x, v).zeros(x.shape, dtype=x.dtype)
         for rows, some, here, there in self._pairs(x, v):
             part = powers[rows, some]
-            slopes = part.reshape(len(part), 1, -1) @ self.distance.slope(here, there)
-            total[rows] = total[rows] + slopes.reshape(len(part), -1)
+            slopes = part.reshape(len(part), 1, part.shape[1]) @ self.distance.slope(here, there)
+            total[rows] = total[rows] + slopes.reshape(len(part), x.shape[1])
         return scalar(-self.gamma, x) * total
 
 

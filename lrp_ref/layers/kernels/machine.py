@@ -238,9 +238,9 @@ class KernelMachine(OwnWay):
     def _single(self, x: Array, f: Array) -> tuple[Array, Array, Any]:
         """Return every sample K times (n·K, D), and the weights (n·K, S) and offset of one output for each."""
         xp, (n, k) = namespace(x), f.shape
-        again = xp.broadcast_to(x.reshape(n, 1, -1), (n, k, x.shape[1])).reshape(n * k, -1)
-        turned = self.coefficients.T
-        weights = xp.broadcast_to(turned.reshape(1, k, -1), (n, k, turned.shape[1])).reshape(n * k, -1)
+        again = xp.broadcast_to(x.reshape(n, 1, x.shape[1]), (n, k, x.shape[1])).reshape(n * k, x.shape[1])
+        turned, many = self.coefficients.T, len(self.supports)
+        weights = xp.broadcast_to(turned.reshape(1, k, many), (n, k, many)).reshape(n * k, many)
         offset = scalar(0, x) if self.offset is None else xp.broadcast_to(self.offset, (n, k)).reshape(n * k)
         return again, weights, offset
 
@@ -264,7 +264,7 @@ class KernelMachine(OwnWay):
         nearer = abs(beyond) < abs(before)
         t = xp.where(nearer, far, near).astype(f.dtype)
         score = xp.where(nearer, beyond, before).astype(f.dtype)
-        return (here + t.reshape(-1, 1) * way).reshape(n, k, -1), score.reshape(n, k)
+        return (here + t.reshape(-1, 1) * way).reshape(n, k, x.shape[1]), score.reshape(n, k)
 
     # -- the way back -------------------------------------------------------------------------------------------
 
@@ -292,11 +292,11 @@ class KernelMachine(OwnWay):
         root = root.reshape(here.shape)
         way = here - root
         if self.way == "taylor":
-            return (way * self._gradient(root, weights)).reshape(*f.shape, -1)
+            return (way * self._gradient(root, weights)).reshape(*f.shape, x.shape[1])
         total = namespace(x).zeros(way.shape, dtype=x.dtype)
         for at, weight in zip(*points("gauss", self.steps), strict=True):
             total = total + scalar(weight, x) * self._gradient(root + scalar(at, x) * way, weights)
-        return (way * total).reshape(*f.shape, -1)
+        return (way * total).reshape(*f.shape, x.shape[1])
 
     def _require(self, f: Array, relevance: Array, exists: Array) -> None:
         """Raise if an output that has relevance has no root; to know that is worth waiting for a device."""
