@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -101,6 +102,10 @@ class AdditiveKernel(Additive):
         super()._required(x)
         if KERNELS[self.kernel].positive:
             require_none_negative(x, f"AdditiveKernel: inputs of the {self.kernel} kernel")
+
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int] | None:
+        """Every support meets one column of each sample."""
+        return math.prod(self.supports.shape), 1
 
     def parts(self, x: Array) -> Iterator[slice]:
         """Yield the outputs, as many at a time as there is room for terms of."""

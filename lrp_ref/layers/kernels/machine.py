@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...arithmetic import scalar
-from ...base.arrays import Array, namespace, require_dtype, require_none_negative, to_numpy
+from ...base.arrays import Array, namespace, require_dtype, require_none_negative
 from ...base.frozen import real
 from ...base.functions import same_side
-from ...base.quadrature import points
+from ...base.quadrature import points, polynomial
 from ...errors import ParameterError, ShapeError, UnsupportedError, unknown
 from ...fast.blocks import blocks
 from ...fast.quotient import divide
@@ -50,8 +51,8 @@ class KernelMachine(OwnWay):
     to the nearest reference point at which f_c has another sign is halved 60 times. With it
 
     =======  =======================================================================================================
-    segment  r_i = (x − x̃)_i ∫₀¹ ∂f_c/∂x_i(x̃ + t (x − x̃)) dt, by ``steps`` Gauss-Legendre nodes. It sums to
-             f_c(x) − f_c(x̃). Not published
+    segment  r_i = (x − x̃)_i ∫₀¹ ∂f_c/∂x_i(x̃ + t (x − x̃)) dt, by ``steps`` Gauss-Legendre nodes (on exact numbers by
+             a sum that misses nothing). It sums to f_c(x) − f_c(x̃). Not published
     taylor   r_i = (x − x̃)_i ∂f_c/∂x_i(x̃), the linear terms of the Taylor series at the root
     =======  =======================================================================================================
 
@@ -88,8 +89,9 @@ class KernelMachine(OwnWay):
     Raises:
         ShapeError: parameters that do not fit each other, or an input that is not (N, D).
         ParameterError: an unknown kernel or way, a parameter out of its range, negative numbers where a kernel takes
-            none; on the way back, an output with relevance for which no reference point has another sign.
-        UnsupportedError: a kernel that has no exact value on rationals, and the segment's nodes, which have none.
+            none; on the way back, an output with relevance for which no reference point has another sign (on a device,
+            where nobody waits for that, the relevance is NaN).
+        UnsupportedError: a kernel that has no exact value on rationals, and the segment of all but whole powers.
 
     Source: Bach et al. 2015, §2.3 and §3 (Taylor-type decomposition at a root).
 
@@ -170,6 +172,10 @@ class KernelMachine(OwnWay):
             require_dtype(x, parameter, "KernelMachine")
         if JOINT[self.kernel].positive:
             require_none_negative(x, f"KernelMachine: inputs of the {self.kernel} kernel")
+
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int] | None:
+        """Every support meets one column of each sample."""
+        return math.prod(self.supports.shape), 1
 
     def _rows(self, x: Array, times: int = 1) -> list[slice]:
         """Return rows that have room for ``times`` numbers for each support."""
@@ -272,14 +278,13 @@ class KernelMachine(OwnWay):
         """Return Σ_c r_ci/f_c·R_c; see the class."""
         (x,) = xs
         xp, f = namespace(x, relevance), self.forward(x)
-        if self.way == "segment" and x.dtype == object:
-            raise UnsupportedError(
-                "KernelMachine: the nodes of the segment's integral are irrational, so exact numbers have no sum over "
-                "them: take way='taylor'"
-            )
         message, _ = divide(relevance, f, xp)
         found = self.roots(x)
-        self._require(f, relevance, found.exists)
+        without = ~found.exists & (relevance != scalar(0, relevance))
+        if xp.__name__ == "numpy":
+            self._require(f, without)
+        else:  # nobody waits for a device to know it, but who looks at the relevance will see it
+            message = xp.where(without, float("nan"), message).astype(message.dtype)
         received = xp.zeros(x.shape, dtype=x.dtype)
         for rows in self._rows(x, f.shape[1]):
             terms = self._terms(x[rows], f[rows], found.point[rows])
@@ -294,23 +299,33 @@ class KernelMachine(OwnWay):
         if self.way == "taylor":
             return (way * self._gradient(root, weights)).reshape(*f.shape, x.shape[1])
         total = namespace(x).zeros(way.shape, dtype=x.dtype)
-        for at, weight in zip(*points("gauss", self.steps), strict=True):
+        for at, weight in self._nodes(exact=way.dtype == object):
             total = total + scalar(weight, x) * self._gradient(root + scalar(at, x) * way, weights)
         return (way * total).reshape(*f.shape, x.shape[1])
 
-    def _require(self, f: Array, relevance: Array, exists: Array) -> None:
-        """Raise if an output that has relevance has no root; to know that is worth waiting for a device."""
-        without = ~exists & (relevance != scalar(0, relevance))
+    def _nodes(self, *, exact: bool) -> list[tuple[Any, Any]]:
+        """Return positions and weights of the integral; on exact numbers the gradient has to be a polynomial."""
+        if not exact:
+            return list(zip(*points("gauss", self.steps), strict=True))
+        if self.kernel != "poly":
+            raise UnsupportedError(
+                f"KernelMachine: the integral of the {self.kernel} kernel's gradient along the segment has no exact "
+                "value: give way='taylor', or float64"
+            )
+        return list(zip(*polynomial(max(int(self.degree) - 1, 0)), strict=True))
+
+    def _require(self, f: Array, without: Array) -> None:
+        """Raise if there are outputs with relevance that have no root."""
         if not bool(without.any()):
             return
-        rows, outputs = to_numpy(without).nonzero()
+        rows, outputs = without.nonzero()
         sample, output = int(rows[0]), int(outputs[0])
         many = sorted(set(rows.tolist()))
         some = ", ".join(map(str, many[:LISTED])) + (f" and {len(many) - LISTED} more" if len(many) > LISTED else "")
         kind = "support vector" if self.reference is None else "reference point"
         raise ParameterError(
             f"KernelMachine: no {kind} has another sign of output {output} than sample {sample}, where it is "
-            f"{float(to_numpy(f)[sample, output]):.3g}, so there is no root between (samples {some}): give reference= "
+            f"{float(f[sample, output]):.3g}, so there is no root between (samples {some}): give reference= "
             "points on the other side, the rule Gradient() or Taylor(), or explain against a baseline with "
             "lrp.attribute(net, x, 'integrated_gradients')"
         )
