@@ -57,8 +57,8 @@ def polynomial(degree: int) -> Points:
         degree: ≥ 0.
 
     Example:
-        >>> polynomial(1), polynomial(2)[1]
-        (([Fraction(1, 4), Fraction(3, 4)], [Fraction(1, 2), Fraction(1, 2)]), [Fraction(3, 8), Fraction(1, 4), Fraction(3, 8)])
+        >>> polynomial(2)
+        ([Fraction(1, 6), Fraction(1, 2), Fraction(5, 6)], [Fraction(3, 8), Fraction(1, 4), Fraction(3, 8)])
     """
     at, _ = _midpoint(degree + 1)
     weights = []

@@ -1,0 +1,1 @@
+"""Models that are no networks, rewritten as networks, so that rules, ledgers and exact numbers apply to them."""

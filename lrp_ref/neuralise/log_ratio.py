@@ -52,7 +52,9 @@ def log_ratio(
     if rule not in RULES:
         raise unknown("rule of svc", str(rule), RULES)
     if rule == "input" and kernel != "rbf":
-        raise UnsupportedError(f"svc: rule='input' is for rbf, where ‖x‖² cancels, not for {kernel}: give rule='midpoint'")
+        raise UnsupportedError(
+            f"svc: rule='input' is for rbf, where ‖x‖² cancels, not for {kernel}: give rule='midpoint'"
+        )
     if gamma is None or not real("svc: gamma", gamma) > 0:
         raise ParameterError(f"svc: gamma must be > 0, got {gamma}")
     a, b = to_numpy(coefficients).astype(float), 0.0 if bias is None or not intercept else float(bias)
@@ -62,8 +64,8 @@ def log_ratio(
         extra = sign * b if sign * b > 0 else None
         if not len(mine) and extra is None:
             raise ParameterError(
-                f"svc: no coefficient is {'>' if sign > 0 else '<'} 0, so output='logodds' has nothing to compare: give "
-                "output='decision'"
+                f"svc: no coefficient is {'>' if sign > 0 else '<'} 0, so output='logodds' has nothing to compare: "
+                "give output='decision'"
             )
         neurons: list[str] = []
         for part, layer in _neurons(supports, a, mine, extra, kernel, gamma, rule):
@@ -98,7 +100,8 @@ def _neurons(
         centers = xp.take(supports, xp.asarray(mine), axis=0)
         offset = _like(-np.log(abs(a[mine])) / g, supports)
         if rule == "input":  # without ‖x‖², which all neurons have
-            made.append(("products", Dense(centers.T * _like(-2.0, supports), (centers * centers).sum(axis=1) + offset)))
+            squares = (centers * centers).sum(axis=1)
+            made.append(("products", Dense(centers.T * _like(-2.0, supports), squares + offset)))
         elif kernel == "rbf":
             made.append(("distances", SquaredDistance(centers, offset=offset)))
         else:

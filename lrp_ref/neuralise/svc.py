@@ -66,11 +66,11 @@ class Scores:
     def layer(self, kernel: Kernel, towards: Array | None, way: str | None) -> Layer:
         """Return the layer that computes them."""
         if kernel.name in JOINT:
-            options = {} if way is None else {"way": way}
-            parameters = {name: getattr(kernel, name) for name in JOINT[kernel.name].takes}
+            parameters: dict[str, Any] = {name: getattr(kernel, name) for name in JOINT[kernel.name].takes}
             return KernelMachine(
-                self.supports, self.coefficients, self.offset, kernel.name, reference=towards, **parameters, **options
-            )
+                self.supports, self.coefficients, self.offset, kernel.name, reference=towards, way=way or "segment",
+                **parameters,
+            )  # fmt: skip
         if towards is not None or way is not None:
             given = "towards" if towards is not None else "way"
             raise ParameterError(
@@ -169,7 +169,9 @@ def svc(
     scores = scores if signs is None else scores.combined(signs)
     if wanted == "logodds":
         if towards is not None or way is not None:
-            raise ParameterError("svc: towards= and way= are about roots, and output='logodds' has none: leave them out")
+            raise ParameterError(
+                "svc: towards= and way= are about roots, and output='logodds' has none: leave them out"
+            )
         return log_ratio(
             scores.supports, scores.coefficients[:, 0], None if scores.offset is None else scores.offset[0],
             kernel=function.name, gamma=function.gamma, rule=rule, intercept=intercept,

@@ -329,7 +329,8 @@ def _kernels() -> list[Sample]:
             supports = d.positive(5, 3) if positive else d(5, 3)
             return layers.AdditiveKernel(supports, d(5, outputs), d(outputs) if outputs > 1 else None, kernel)
 
-        return Sample(f"AdditiveKernel-{kernel}{name}", build, ((3,),), exact="hellinger" not in kernel, positive=positive)
+        exact = "hellinger" not in kernel
+        return Sample(f"AdditiveKernel-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
 
     def distance(kind: str, *, offset: bool) -> Sample:
         def build(d: Draw) -> Layer:
