@@ -14,7 +14,7 @@ from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
 from .counts import LogCount, Step, UnitNorm
 from .dense import Dense
-from .distance import SquaredDistance
+from .distance import Distance, SquaredDistance
 from .elementwise import (
     ELU,
     GELU,
@@ -70,6 +70,7 @@ LAYERS: dict[str, type[Layer]] = {
         Conv,
         ConvTranspose,
         Dense,
+        Distance,
         ELU,
         Embedding,
         Exp,
@@ -155,6 +156,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Distance",
     "Elementwise",
     "Embedding",
     "Exp",
