@@ -52,7 +52,8 @@ def from_sklearn(estimator: Any, output: Output = None, *, reference: str = "mea
             "logodds" of a class against all others, ("pair", i, j) for the difference of two classes, "margin" or
             "outlier", as far as the model has them (see :mod:`lrp_ref.neuralise.scores`). None for the usual one.
         reference: "mean" or "zero", for scalers and projections.
-        options: of the model's own builder, such as ``beta`` of k-means.
+        options: of the model's own builder, such as ``beta`` of k-means. Those that are points or data are of the
+            features that the model reads, behind the scalers of a pipeline.
 
     Raises:
         UnsupportedError: a class that is not supported, with the reason.
@@ -110,7 +111,7 @@ def _network(fitted: Fitted, how: How) -> Network:
         fitted = inner
     net = _of_several(fitted, how) if fitted.kind in SEVERAL else model(fitted, how)
     front = [named for one in before for named in layers(one, how.reference)]
-    features = next((n for n in map(_features, before) if n is not None), None)
+    features = next((n for n in map(_features, [*before, fitted]) if n is not None), None)
     net = merged(behind(front, net, features=features), dense=how.reference == "zero")
     return behind([], net, notes=_references(net))
 

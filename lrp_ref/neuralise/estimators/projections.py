@@ -57,6 +57,15 @@ def neighbourhood(fitted: Fitted, reference: str) -> Sequence[Named]:
     return projected("nca", None, numbers(fitted, "components_"), reference)
 
 
+@step("FactorAnalysis")
+def factors(fitted: Fitted, reference: str) -> Sequence[Named]:
+    """The expected factors: (x − mean) Ψ⁻¹ Wᵀ (1 + W Ψ⁻¹ Wᵀ)⁻¹ for loadings W and noise Ψ."""
+    loadings, noise = numbers(fitted, "components_"), numbers(fitted, "noise_variance_")
+    weighted = loadings / noise
+    spread = np.linalg.inv(np.eye(len(loadings)) + weighted @ loadings.T)
+    return projected("factors", numbers(fitted, "mean_"), spread.T @ weighted, reference)
+
+
 @step("GaussianRandomProjection", "SparseRandomProjection")
 def random(fitted: Fitted, reference: str) -> Sequence[Named]:
     """A random map, also held as a sparse matrix."""

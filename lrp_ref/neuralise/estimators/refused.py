@@ -37,7 +37,7 @@ refuse("explain its regressor_, and undo the transformation of the target yourse
 refuse(
     "its clusters are those of the data that it was fitted to: it has no score for other samples; KMeans and "
     "GaussianMixture have",
-    "AffinityPropagation", "AgglomerativeClustering", "Birch", "DBSCAN", "HDBSCAN", "MeanShift", "OPTICS",
+    "AgglomerativeClustering", "Birch", "DBSCAN", "HDBSCAN", "OPTICS",
     "SpectralBiclustering", "SpectralClustering", "SpectralCoclustering",
 )  # fmt: skip
 refuse(

@@ -23,9 +23,17 @@ M = TypeVar("M", bound=Model)
 S = TypeVar("S", bound=Step)
 REFERENCES = ("mean", "zero")
 
-ESTIMATORS: dict[str, Model] = {}
+ESTIMATORS: dict[str, Entry] = {}
 STEPS: dict[str, Step] = {}
 REFUSED: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Who makes the network of a model: (fitted, output, **options), and which options there are."""
+
+    make: Model
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,15 +56,19 @@ class How:
             raise unknown("reference", str(self.reference), REFERENCES)
 
 
-def estimator(*names: str) -> Callable[[M], M]:
+def estimator(*names: str, options: Sequence[str] | None = None) -> Callable[[M], M]:
     """Enter a function (fitted, output, **options) → Network for models of these classes.
 
-    Options are its parameters that can only be named; ``reference`` is handed to those that have it, and is an option
-    of every model.
+    Args:
+        names: of the classes.
+        options: that it has; None for its parameters that can only be named. ``reference`` is handed to those that have
+            it, and is an option of every model.
     """
 
     def enter(function: M) -> M:
-        ESTIMATORS.update(dict.fromkeys(names, function))
+        found = inspect.signature(function).parameters.values()
+        known = options if options is not None else [p.name for p in found if p.kind is p.KEYWORD_ONLY]
+        ESTIMATORS.update(dict.fromkeys(names, Entry(function, tuple(known))))
         return function
 
     return enter
@@ -79,21 +91,20 @@ def model(fitted: Fitted, how: How) -> Network:
         UnsupportedError: a class that is not supported, with the reason and with what is.
         ParameterError: an option that the model has not; what was never fitted.
     """
-    make = ESTIMATORS.get(fitted.kind)
-    if make is None:
+    entry = ESTIMATORS.get(fitted.kind)
+    if entry is None:
         if fitted.kind in STEPS:
             raise UnsupportedError(
                 f"{fitted.kind} computes features and no score: put it into a Pipeline, in front of a model"
             )
         raise refusal(fitted.kind)
-    known = {n for n, p in inspect.signature(make).parameters.items() if p.kind is p.KEYWORD_ONLY}
     options = dict(how.options)
     for name in options:
-        if name not in known:
-            raise unknown(f"option of {fitted.kind}", name, {*known, "reference"})
-    if "reference" in known:
+        if name not in entry.options:
+            raise unknown(f"option of {fitted.kind}", name, {*entry.options, "reference"})
+    if "reference" in entry.options:
         options["reference"] = how.reference
-    return make(fitted, how.output, **options)
+    return entry.make(fitted, how.output, **options)
 
 
 def layers(fitted: Fitted, reference: str) -> Sequence[Named]:
