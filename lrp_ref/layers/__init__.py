@@ -12,8 +12,9 @@ from .choose import Compare, Where
 from .constant import Constant
 from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
+from .counts import LogCount, Step, UnitNorm
 from .dense import Dense
-from .distance import SquaredDistance
+from .distance import Distance, SquaredDistance
 from .elementwise import (
     ELU,
     GELU,
@@ -73,6 +74,7 @@ LAYERS: dict[str, type[Layer]] = {
         Conv,
         ConvTranspose,
         Dense,
+        Distance,
         ELU,
         Embedding,
         Exp,
@@ -94,6 +96,7 @@ LAYERS: dict[str, type[Layer]] = {
         LeakyReLU,
         LocalResponseNorm,
         Log,
+        LogCount,
         LogSumExp,
         MatMul,
         Max,
@@ -121,12 +124,14 @@ LAYERS: dict[str, type[Layer]] = {
         Split,
         SquaredDistance,
         Squeeze,
+        Step,
         Sum,
         SumPool,
         Swish,
         Tanh,
         ThresholdedReLU,
         Transpose,
+        UnitNorm,
         Unsqueeze,
         Upsample,
         Where,
@@ -158,6 +163,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Distance",
     "Elementwise",
     "Embedding",
     "Exp",
@@ -178,6 +184,7 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "LogCount",
     "LogSumExp",
     "MatMul",
     "Max",
@@ -205,12 +212,14 @@ __all__ = [
     "Split",
     "SquaredDistance",
     "Squeeze",
+    "Step",
     "Sum",
     "SumPool",
     "Swish",
     "Tanh",
     "ThresholdedReLU",
     "Transpose",
+    "UnitNorm",
     "Unsqueeze",
     "Unweighted",
     "Upsample",
