@@ -573,6 +573,17 @@ def _softmax() -> list[Sample]:
     ]
 
 
+def _lengths() -> list[Sample]:
+    def on_a_centre(d: Draw) -> Layer:
+        return layers.Distance(np.zeros((2, 1)) + np.arange(1, 3).reshape(2, 1) / 4, d(2), factor=0.5)
+
+    return [
+        Sample("Distance", lambda d: layers.Distance(d(4, 3), d(4), factor=2.0), ((3,),), exact=False),
+        Sample("Distance-bare", lambda d: layers.Distance(d(3, 2)), ((2,),), exact=False),
+        Sample("Distance-on-a-centre", on_a_centre, ((1,),), exact=False, into=lambda x: np.clip(x, 0.25, 0.5)),
+    ]
+
+
 SAMPLES = [
     sample
     for some in (
@@ -594,6 +605,7 @@ SAMPLES = [
         _lstm,
         _cells,
         _softmax,
+        _lengths,
     )
     for sample in some()
 ]
