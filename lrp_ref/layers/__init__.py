@@ -31,6 +31,7 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .encode import FisherVector, SignedRoot, SoftAssign
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
 from .local_response import LocalResponseNorm
@@ -68,6 +69,7 @@ LAYERS: dict[str, type[Layer]] = {
         ELU,
         Embedding,
         Exp,
+        FisherVector,
         Flatten,
         Function,
         GELU,
@@ -103,7 +105,9 @@ LAYERS: dict[str, type[Layer]] = {
         Shrink,
         SiLU,
         Sigmoid,
+        SignedRoot,
         Slice,
+        SoftAssign,
         Softmax,
         Softplus,
         Split,
@@ -145,6 +149,7 @@ __all__ = [
     "Elementwise",
     "Embedding",
     "Exp",
+    "FisherVector",
     "Flatten",
     "Function",
     "Gather",
@@ -179,7 +184,9 @@ __all__ = [
     "Shrink",
     "SiLU",
     "Sigmoid",
+    "SignedRoot",
     "Slice",
+    "SoftAssign",
     "Softmax",
     "Softplus",
     "Split",

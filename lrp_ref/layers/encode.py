@@ -9,6 +9,8 @@ from ..arithmetic import no_exact_value, scalar
 from ..base.arrays import Array, namespace
 from ..base.frozen import real
 from ..errors import ParameterError, ShapeError, unknown
+from ..fast.quotient import divide
+from .base import Elementwise
 from .descriptors import DescriptorSum
 from .promises import Promises
 
@@ -215,3 +217,46 @@ class SoftAssign(DescriptorSum):
         assigned, apart = self._assigned(x)
         by_score = _back(assigned, g.reshape(g.shape[0], 1, g.shape[1]) / scalar(max(count, 1), x))
         return (by_score.reshape(*by_score.shape, 1) * apart).sum(axis=2) * scalar(-2 * self.beta, x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SignedRoot(Elementwise):
+    """y = sgn(x) √\\|x\\|, the power normalisation of Fisher vectors; its own rule passes the relevance: R_i = R_j.
+
+    Of y = 0 the derivative is taken as 0, since there is none.
+
+    Raises:
+        UnsupportedError: rationals, which have no roots.
+
+    Source: Perronnin, Sánchez, Mensink 2010, §3.2.
+
+    Example:
+        >>> import numpy as np
+        >>> SignedRoot().forward(np.array([[4.0, -9.0, 0.0]]))
+        array([[ 2., -3.,  0.]])
+    """
+
+    promises: ClassVar[Promises] = Promises(tells_sign=True)
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return all(inputs)
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """0, where the tangent is upright."""
+        return (0.0,)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y, same shape."""
+        (x,) = xs
+        no_exact_value(x, "a root")
+        xp = namespace(x)
+        root = xp.sqrt(xp.abs(x))
+        return xp.where(x < 0, -root, root)
+
+    def slope(self, x: Array) -> Array:
+        """Return 1/(2 √|x|), and 0 where x is 0."""
+        no_exact_value(x, "a root")
+        xp = namespace(x)
+        slope, _ = divide(scalar(1, x) / scalar(2, x), xp.sqrt(xp.abs(x)), xp)
+        return slope
