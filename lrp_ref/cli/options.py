@@ -30,7 +30,7 @@ FEW = 12  # classes that an error lists
 PARAMETERS = ("epsilon", "gamma", "beta", "low", "high", "bias")
 BIAS_HELP = (
     "What becomes of the relevance of biases: they absorb it (the papers' denominators, the default), are left out of "
-    "the denominators, or spread it evenly over the inputs of their unit."
+    "the denominators, or spread it evenly over the inputs of their unit, or over those that are not 0."
 )
 COMPOSITES = ", ".join(composites.names())
 STARTS = f"{', '.join(start.STARTS)}, difference (with --against), reference=VALUE"

@@ -3,14 +3,17 @@
 Inputs have the batch on axis 0 and the channels on axis 1; ``LAYERS`` lists every layer that a file may name.
 """
 
-from .affine import Affine
+from .additive import Additive
+from .affine import Affine, Centred
 from .aggregate import LogSumExp, Prod
 from .base import Elementwise, Layer, Linear, Route, Unweighted
 from .bilinear import Bilinear, MatMul, Multiply
 from .choose import Compare, Where
 from .constant import Constant
+from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
 from .dense import Dense
+from .distance import SquaredDistance
 from .elementwise import (
     ELU,
     GELU,
@@ -59,6 +62,7 @@ LAYERS: dict[str, type[Layer]] = {
         AveragePool,
         Bounds,
         CELU,
+        Centred,
         Clip,
         Compare,
         Concat,
@@ -95,6 +99,7 @@ LAYERS: dict[str, type[Layer]] = {
         Normalize,
         Number,
         Pad,
+        PairDifference,
         Power,
         Prod,
         RNN,
@@ -108,9 +113,11 @@ LAYERS: dict[str, type[Layer]] = {
         SignedRoot,
         Slice,
         SoftAssign,
+        SoftMin,
         Softmax,
         Softplus,
         Split,
+        SquaredDistance,
         Squeeze,
         Sum,
         SumPool,
@@ -135,10 +142,12 @@ __all__ = [
     "SELU",
     "Abs",
     "Add",
+    "Additive",
     "Affine",
     "AveragePool",
     "Bilinear",
     "Bounds",
+    "Centred",
     "Clip",
     "Compare",
     "Concat",
@@ -174,6 +183,7 @@ __all__ = [
     "Normalize",
     "Number",
     "Pad",
+    "PairDifference",
     "Power",
     "Prod",
     "ReLU",
@@ -187,9 +197,11 @@ __all__ = [
     "SignedRoot",
     "Slice",
     "SoftAssign",
+    "SoftMin",
     "Softmax",
     "Softplus",
     "Split",
+    "SquaredDistance",
     "Squeeze",
     "Sum",
     "SumPool",

@@ -1,14 +1,15 @@
-"""Scale and shift per channel or per element: BatchNorm in inference, constants added or multiplied."""
+"""Scale and shift per channel or per element: BatchNorm in inference, constants added or multiplied, scalers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from ..base.arrays import Array, namespace, require_dtype, unbroadcast
+from ..base.arrays import Array, fits, namespace, require_dtype, unbroadcast
 from ..errors import ShapeError
 from ..rules.edits import Edit
-from .base import Linear
+from .base import Elementwise, Linear
+from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,3 +114,52 @@ class Affine(Linear):
     def bias_map(self, z: Array) -> Array | None:
         """Return the shift so that it broadcasts against z."""
         return None if self.shift is None else self._fit(self.shift, z)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Centred(Elementwise):
+    """y = (x − reference)·scale: a scaler, below which relevance is relative to its reference.
+
+    Relevance passes, R_i = R_j: with LRP-0 on a dense layer above it, R_i = (x_i − reference_i) scale_i w_i, and not
+    x_i scale_i w_i with the reference in the bias, as an :class:`Affine` merged into that layer would have it. It is
+    never merged.
+
+    Args:
+        reference: (C,) per channel, or a shape that broadcasts to the sample's shape.
+        scale: likewise; None for 1.
+
+    Raises:
+        ShapeError: an input that the parameters do not fit.
+
+    Source: Montavon et al. 2018, §3 (relevance relative to a reference point).
+
+    Example:
+        >>> import numpy as np
+        >>> Centred(np.array([1.0, 2.0]), np.array([0.5, 1.0])).forward(np.array([[5.0, 2.0]]))
+        array([[2., 0.]])
+    """
+
+    own_rule = "R_i = R_j, relative to the reference"
+    promises: ClassVar[Promises] = Promises(makes_new=True)
+
+    reference: Array
+    scale: Array | None = None
+
+    def _fit(self, parameter: Array, x: Array) -> Array:
+        require_dtype(x, parameter, "Centred")
+        if parameter.ndim == 1:
+            parameter = parameter.reshape(parameter.shape + (1,) * (x.ndim - 2))
+        if not fits(parameter.shape, x.shape[1:]):
+            raise ShapeError(f"Centred: {self!r} does not fit an input of shape {x.shape}")
+        return parameter
+
+    def forward(self, *xs: Array) -> Array:
+        """Return (x − reference)·scale, same shape."""
+        (x,) = xs
+        y = x - self._fit(self.reference, x)
+        return y if self.scale is None else y * self._fit(self.scale, x)
+
+    def slope(self, x: Array) -> Array:
+        """Return the scale."""
+        one = namespace(x).ones(x.shape, dtype=x.dtype)
+        return one if self.scale is None else one * self._fit(self.scale, x)

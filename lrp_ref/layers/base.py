@@ -287,6 +287,10 @@ class Linear(Layer):
         """Return the bias so that it broadcasts against the output ``z``, or None without a bias."""
         return None
 
+    def present(self, xs: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return the numbers that say, by being 0, that an input is not there: the operands themselves."""
+        return xs
+
     def evenly(self) -> Linear:
         """Return the layer of ones over which a rule spreads its shares of bias and stabiliser."""
         return self.edited(ONES, ZERO)

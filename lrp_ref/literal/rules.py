@@ -69,7 +69,7 @@ class Messages:
 
 
 Rule = Callable[[Array, Matrix, Array], Messages]
-Bias = Literal["absorb", "ignore", "spread"]
+Bias = Literal["absorb", "ignore", "spread", "nonzero"]
 
 
 def lrp0(
@@ -86,7 +86,7 @@ def lrp0(
     spread [6.0, 18.0] [0.0]
     """
     a, R = _checked(a, matrix, R)
-    return _in_proportion(matrix.contributions(a), matrix.bias, R, stabiliser, matrix.taps, bias)
+    return _in_proportion(matrix.contributions(a), matrix.bias, R, stabiliser, _counted(a, matrix, bias), bias)
 
 
 def epsilon(
@@ -105,7 +105,8 @@ def epsilon(
     delta = bias_share and delta' = epsilon_share are in [0, 1]. delta = delta' = 0 is Bach et al. 2015, eq.
     58. In Arras et al. 2017, epsilon is always shared: epsilon_share=1, with bias_share 0 or 1. By default
     epsilon_share = bias_share, the later form of the same authors: either both absorb, or neither. bias "ignore"
-    is b_j = 0, "spread" is delta = 1; neither changes delta'.
+    is b_j = 0, "spread" is delta = 1; neither changes delta'. "nonzero" is delta = 1 with N_j counting, and only
+    those inputs getting a share, that are connected to j and not 0.
 
     >>> told = epsilon(np.array([1.0, 2.0]), Matrix(np.array([[1.0], [-1.0]]), np.array([2.0]),
     ...                np.ones((2, 1), dtype=bool)), np.array([3.0]), epsilon=0.5, bias_share=1)
@@ -120,18 +121,19 @@ def epsilon(
     z_ij, b = matrix.contributions(a), matrix.bias
     if _policy(bias) == "ignore":
         b = 0 * b
-    elif bias == "spread":
+    elif bias in ("spread", "nonzero"):
         bias_share = 1
+    taps = _counted(a, matrix, bias)
     z = z_ij.sum(axis=0) + b
     for j in range(len(R)):
         extra = epsilon * sign(z[j])
         if z[j] + extra == 0:
             told.dropped[j] = R[j]
             continue
-        connected = int(matrix.taps[:, j].sum())
+        connected = int(taps[:, j].sum())
         of_bias, of_epsilon = (bias_share, epsilon_share) if connected else (0, 0)
         for i in range(len(a)):
-            share = divide(of_bias * b[j] + of_epsilon * extra, connected) if matrix.taps[i, j] else 0
+            share = divide(of_bias * b[j] + of_epsilon * extra, connected) if taps[i, j] else 0
             told.messages[i, j] = divide((z_ij[i, j] + share) * R[j], z[j] + extra)
         told.bias[j] = divide((1 - of_bias) * b[j] * R[j], z[j] + extra)
         told.stabiliser[j] = divide((1 - of_epsilon) * extra * R[j], z[j] + extra)
@@ -155,7 +157,7 @@ def gamma(
     _not_negative(gamma, "gamma")
     w = matrix.weight + gamma * positive(matrix.weight)
     b = matrix.bias + gamma * positive(matrix.bias)
-    return _in_proportion(a[:, np.newaxis] * w, b, R, stabiliser, matrix.taps, bias)
+    return _in_proportion(a[:, np.newaxis] * w, b, R, stabiliser, _counted(a, matrix, bias), bias)
 
 
 def generalized_gamma(
@@ -185,8 +187,8 @@ def generalized_gamma(
     above, below = R * (z > 0), R * (z < 0)
     q_above, b_above = a_up * up + a_down * down, b + gamma * positive(b)
     q_below, b_below = a_up * down + a_down * up, b + gamma * negative(b)
-    told += _in_proportion(q_above, b_above, above, stabiliser, matrix.taps, bias)
-    told += _in_proportion(q_below, b_below, below, stabiliser, matrix.taps, bias)
+    told += _in_proportion(q_above, b_above, above, stabiliser, _counted(a, matrix, bias), bias)
+    told += _in_proportion(q_below, b_below, below, stabiliser, _counted(a, matrix, bias), bias)
     return told
 
 
@@ -210,8 +212,8 @@ def alpha_beta(
     if abs(alpha - beta - 1) * 10**12 > 1:
         raise ValueError(f"alpha - beta must be 1, got alpha {alpha} and beta {beta}")
     z_ij, b = matrix.contributions(a), matrix.bias
-    plus = _in_proportion(positive(z_ij), positive(b), alpha * R, stabiliser, matrix.taps, bias)
-    return plus + _in_proportion(negative(z_ij), negative(b), -beta * R, stabiliser, matrix.taps, bias)
+    plus = _in_proportion(positive(z_ij), positive(b), alpha * R, stabiliser, _counted(a, matrix, bias), bias)
+    return plus + _in_proportion(negative(z_ij), negative(b), -beta * R, stabiliser, _counted(a, matrix, bias), bias)
 
 
 def zplus(a: Array, matrix: Matrix, R: Array, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
@@ -296,7 +298,7 @@ def _in_proportion(
         told.bias[j] = divide(b[j] * R[j], stabilised[j])
         told.stabiliser[j] = divide((stabilised[j] - d[j]) * R[j], stabilised[j])
         connected = int(taps[:, j].sum())
-        if bias == "spread" and connected > 0:
+        if bias in ("spread", "nonzero") and connected > 0:
             for i in range(shape[0]):
                 if taps[i, j]:
                     told.messages[i, j] += divide(told.bias[j], connected)
@@ -304,10 +306,15 @@ def _in_proportion(
     return told
 
 
+def _counted(a: Array, matrix: Matrix, bias: Bias) -> Array:
+    """Return which inputs (I, J) a bias that is spread goes to: those connected to j; under "nonzero" if not 0."""
+    return matrix.taps & (a != 0)[:, np.newaxis] if bias == "nonzero" else matrix.taps
+
+
 def _policy(bias: str) -> str:
     """Return the name of what becomes of a bias; raises ValueError where it is none."""
-    if bias not in ("absorb", "ignore", "spread"):
-        raise ValueError(f"bias must be absorb, ignore or spread, got {bias!r}")
+    if bias not in ("absorb", "ignore", "spread", "nonzero"):
+        raise ValueError(f"bias must be absorb, ignore, spread or nonzero, got {bias!r}")
     return bias
 
 

@@ -72,7 +72,7 @@ def get(name: str, **parameters: Any) -> Composite:
         parameters: of the preset: epsilon, gamma, low, high, stabiliser, beta; None leaves its own. low and high are
             the bounds of what z^B's convolution reads; without them the range that the network's input declares.
             bias says what becomes of the relevance of biases: "absorb", "ignore" (zennit's zero_params="bias",
-            iNNvestigate's IgnoreBias) or "spread", see :meth:`lrp_ref.rules.rule.Rule.with_bias`.
+            iNNvestigate's IgnoreBias), "spread" or "nonzero", see :meth:`lrp_ref.rules.rule.Rule.with_bias`.
 
     Raises:
         ParameterError: an unknown name (the nearest known one is suggested) or parameter, or a bias policy for

@@ -53,7 +53,7 @@ class Explanation:
         head: what the output is made of; its ``text`` says where the explanation starts, if that is below the output.
         probability: of the outputs, with their shape: σ or softmax of the logits; NaN for outputs that are none. None
             where the network ends in neither, or on exact numbers.
-        bias: the composite's policy for the relevance of biases: "absorb", "ignore" or "spread".
+        bias: the composite's policy for the relevance of biases: "absorb", "ignore", "spread" or "nonzero".
         notes: what has to be known to read the relevance, a sentence each.
         kept: values and relevances of every node, if the walk kept them; ask for ``trace``, which makes them if not.
         again: the question, so that the walk can be repeated.

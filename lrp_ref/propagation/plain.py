@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, namespace, sample_sum
+from ..base.arrays import Array, namespace, only, sample_sum
 from ..fast.quotient import divide
 from ..layers import Linear
 from ..network.network import Network, value_name
@@ -37,11 +37,12 @@ def share(layer: LinearMap, xs: tuple[Array, ...], relevance: Array, rule: Rule)
             received = [r + run.signed(x * g) for r, x, g in zip(received, inputs, pulled, strict=True)]
         biases = [run.signed(b) for run, e, _ in passes if run.bias != ZERO and (b := e.bias_map(total)) is not None]
         to_bias, to_stabiliser = message * sum(biases, start=zero), message * offset
-        fan_in = layer.evenly().forward(*map(ONES, xs))  # N_j inputs of unit j; a part δ of both goes evenly to them
+        counted = [only(ONES(x), (p != 0) | (not group.present)) for x, p in zip(xs, layer.present(xs), strict=True)]
+        fan_in = layer.evenly().forward(*counted)  # N_j inputs of unit j; a part δ of both goes evenly to them
         parts = (to_bias, group.bias_share), (to_stabiliser, group.stabiliser_share)
         even = [xp.where(fan_in == 0, zero, scalar(part, mass) * mass) for mass, part in parts]
         spread = layer.evenly().pull(xs, divide(even[0] + even[1], fan_in, xp)[0])
-        received = [r + g for r, g in zip(received, spread, strict=True)]
+        received = [r + one * g for r, one, g in zip(received, counted, spread, strict=True)]
         bias, stabiliser = bias + sample_sum(to_bias - even[0]), stabiliser + sample_sum(to_stabiliser - even[1])
         covered = covered + xp.where(dead, zero, taken)
     return Redistribution(tuple(received), bias, stabiliser, sample_sum(relevance - covered))

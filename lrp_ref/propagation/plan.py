@@ -1,7 +1,8 @@
 """Which rule at which node: an ordered list of (where → rule) of which the first match wins, and the plan it makes.
 
 Nodes that nothing matches: sums and average pools get ε = 1e-6, affine layers (an unmerged BatchNorm) pass, recurrent
-layers get ε = 1e-3, everything else keeps its own way (activations pass, routes route, max pools choose the winner).
+layers get ε = 1e-3, distances and other sums of terms LRP-0, everything else keeps its own way (activations pass,
+routes route, max pools choose the winner).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..base import tables
 from ..base.frozen import Value
 from ..errors import ParameterError, unknown
 from ..layers import (
+    Additive,
     Affine,
     Bilinear,
     Conv,
@@ -128,8 +130,8 @@ class Composite(Value):
             names. With a rule for linear layers a glob means the linear layers among them.
         name: how it is called in results.
         base: entries for nodes that ``entries`` does not match.
-        bias: what becomes of the relevance of biases in all these rules: "absorb" leaves each rule as it is, "ignore"
-            and "spread" are those of :meth:`lrp_ref.rules.rule.Rule.with_bias`, at every node that has a bias.
+        bias: what becomes of the relevance of biases in all these rules: "absorb" leaves each rule as it is, "ignore",
+            "spread" and "nonzero" are those of :meth:`lrp_ref.rules.rule.Rule.with_bias`, at every node with a bias.
 
     Raises:
         ParameterError: an entry that is no (where, rule) pair, another policy, or a policy where every node gets a
@@ -167,7 +169,8 @@ class Composite(Value):
 
     def _check_policy(self) -> None:
         """Raise for a policy that is none, or that no rule could follow."""
-        if require_bias_policy(self.bias) == "absorb":
+        object.__setattr__(self, "bias", require_bias_policy(self.bias))
+        if self.bias == "absorb":
             return
         given = [(where, rule) for where, rule in (*self.entries, *self.base) if rule is not None]
         everywhere = any(where is Layer or (isinstance(where, tuple) and Layer in where) for where, _ in given)
@@ -233,7 +236,7 @@ class Composite(Value):
         """Return the rule of an entry as it holds at a node: under the bias policy, and with the bounds of z^B."""
         if isinstance(rule, rules.ZBox) and (rule.low is None or rule.high is None):
             return bounded(rule, node, net, self.name)
-        has_bias = isinstance(node.layer, Linear | RecurrentLayer) and not isinstance(node.layer, Unweighted)
+        has_bias = isinstance(node.layer, Linear | RecurrentLayer | Additive) and not isinstance(node.layer, Unweighted)
         if self.bias != "absorb" and has_bias and isinstance(rule, Rule | rules.Recurrent):
             return rule.with_bias(self.bias)
         return rule
@@ -244,6 +247,7 @@ CONVOLUTIONS = (Conv, ConvTranspose)
 DEFAULTS: tuple[tuple[Where, AnyRule], ...] = (
     (Unweighted, rules.Epsilon(1e-6)),
     (Normalize, rules.Epsilon(1e-6)),
+    (Additive, rules.LRP0()),
     (Affine, rules.Pass()),
     (RecurrentLayer, rules.Recurrent(rules.Epsilon(1e-3), rules.Epsilon(1e-3))),
 )
@@ -270,7 +274,7 @@ def _matches(where: Where, rule: AnyRule | None, node: Node, net: Network) -> bo
     if isinstance(where, str):
         # A pattern such as "block3.*" also names activations; a rule for linear layers is not meant for those.
         pattern = any(sign in where for sign in "*?[")
-        suits = not (pattern and isinstance(rule, Rule)) or isinstance(node.layer, Linear)
+        suits = not (pattern and isinstance(rule, Rule)) or isinstance(node.layer, Linear | Additive)
         suits = suits and not (pattern and _is_held(node, rule))
         return suits and (fnmatchcase(node.name, where) if pattern else node.name == where)
     if isinstance(where, Order):

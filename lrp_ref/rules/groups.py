@@ -10,7 +10,8 @@ from ..base.arrays import Array, only
 from ..errors import ParameterError, unknown
 from .edits import EXACT, KEEP, ZERO, Const, Edit, Stabiliser
 
-BIAS_POLICIES = ("absorb", "ignore", "spread")  # what becomes of the relevance of a bias, see ``Rule.with_bias``
+BIAS_POLICIES = ("absorb", "ignore", "spread", "nonzero")  # what becomes of a bias' relevance, see ``Rule.with_bias``
+ALIASES = {"column": "absorb", "uniform": "spread"}  # the names that papers on bags of words have for two of them
 
 
 def require_bias_policy(policy: Any) -> str:
@@ -19,6 +20,7 @@ def require_bias_policy(policy: Any) -> str:
     Raises:
         ParameterError: another name.
     """
+    policy = ALIASES.get(policy, policy) if isinstance(policy, str) else policy
     if not isinstance(policy, str) or policy not in BIAS_POLICIES:
         raise unknown("bias policy", str(policy), BIAS_POLICIES)
     return str(policy)
@@ -61,6 +63,7 @@ class Group:
         stabiliser: of the denominator.
         bias_share: δ_b, the part of the bias' relevance that is spread evenly over the inputs of the unit.
         stabiliser_share: δ_ε, the same for the stabiliser's relevance.
+        present: whether these parts are spread only over the inputs that are not 0.
 
     Raises:
         ParameterError: no runs, or a gate of another name.
@@ -72,6 +75,7 @@ class Group:
     stabiliser: Stabiliser = EXACT
     bias_share: Any = 0
     stabiliser_share: Any = 0
+    present: bool = False
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -91,8 +95,8 @@ class Group:
         bare = all(run.bias == ZERO for run in self.runs)
         if policy == "absorb" or bare or (policy == "spread" and self.bias_share == 1):
             return self
-        if policy == "spread":
-            return replace(self, bias_share=1)
+        if policy in ("spread", "nonzero"):
+            return replace(self, bias_share=1, present=policy == "nonzero")
         return replace(self, runs=tuple(replace(run, bias=ZERO) for run in self.runs), bias_share=0)
 
     def formula(self) -> str:
@@ -105,7 +109,7 @@ class Group:
         bottom = self.stabiliser.formula(f"Σ_i {inner}{bias}")
         spread = self._spread(bias)
         if spread:
-            top = f"{inner} + {spread}/N_j"
+            top = f"{inner} + {'[a_i ≠ 0] ' * self.present}{spread}/N_j"
             many = True
         text = f"{f'({top})' if many else top} / ({bottom})"
         gate = {None: "", "positive": "[z_j > 0] ", "negative": "[z_j < 0] "}[self.gate]

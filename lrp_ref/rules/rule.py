@@ -68,6 +68,9 @@ class LinearMap(Protocol):
     def bias_map(self, z: Array) -> Array | None:
         """The bias, broadcastable to z, or None."""
 
+    def present(self, xs: tuple[Array, ...]) -> tuple[Array, ...]:
+        """The numbers of the operands that say, by being 0, that an input is not there."""
+
     def evenly(self) -> LinearMap:
         """The map with weight 1 on every connection over which shares of bias and stabiliser are spread."""
 
@@ -181,25 +184,29 @@ class Rule(AnyRule):
     def with_bias(self, policy: str) -> Rule:
         """Return the same rule under another policy for the biases b_j of its denominators.
 
-        ======  ==========================================================================================
-        absorb  the rule as it is stated: b_j stands in the denominator, and what it takes is in the ledger
-        ignore  b_j is left out of every denominator, so that the inputs share all relevance; a gate (the
-                sign of z_j in the generalised γ-rule) still sees it
-        spread  what b_j takes goes evenly to the N_j inputs of unit j that exist, whatever their values; a
-                unit without any input (a window in the padding) keeps it in the ledger
-        ======  ==========================================================================================
+        =======  =========================================================================================
+        absorb   the rule as it is stated: b_j stands in the denominator, and what it takes is in the ledger
+        ignore   b_j is left out of every denominator, so that the inputs share all relevance; a gate (the
+                 sign of z_j in the generalised γ-rule) still sees it
+        spread   what b_j takes goes evenly to the N_j inputs of unit j that exist, whatever their values; a
+                 unit without any input (a window in the padding) keeps it in the ledger
+        nonzero  the same, but only to those inputs that are not 0: the words of a document, in a bag of all
+                 words; where all are 0, the ledger keeps it
+        =======  =========================================================================================
+
+        "column" is another name of absorb, "uniform" one of spread.
 
         Each group of a rule shares its own, edited bias: αβ spreads b_j⁺ with the positive part and b_j⁻ with
         the negative one. A rule without bias (z⁺, w², flat, z^B) stays what it is under every policy.
 
         Args:
-            policy: "absorb", "ignore" or "spread"; the last one that is given holds.
+            policy: "absorb", "ignore", "spread" or "nonzero"; the last one that is given holds.
 
         Raises:
             ParameterError: another policy.
 
         Source: Bach et al. 2015, Montavon et al. 2019 (absorb); Anders et al. 2021, zennit's zero_params="bias"
-        (ignore); Bach et al. 2015, Arras et al. 2017 (spread).
+        (ignore); Bach et al. 2015, Arras et al. 2017 (spread); Arras et al. 2017, of text (nonzero).
 
         Example:
             >>> rule = Rule((Group((Run(),)),))
@@ -208,7 +215,7 @@ class Rule(AnyRule):
             >>> rule.with_bias("spread").formula()
             'R_i = Σ_j (a_i·w_ij + b_j/N_j) / (Σ_i a_i·w_ij + b_j)·R_j'
         """
-        require_bias_policy(policy)
+        policy = require_bias_policy(policy)
         changed = any(group.with_bias(policy) is not group for group in self.groups)
         return WithBias(self, policy) if changed else self
 
@@ -219,7 +226,7 @@ class WithBias(Rule):
 
     Args:
         rule: the rule as it is stated.
-        policy: "ignore" or "spread".
+        policy: "ignore", "spread" or "nonzero".
 
     Raises:
         ParameterError: another policy.
@@ -230,7 +237,7 @@ class WithBias(Rule):
     policy: str
 
     def __post_init__(self) -> None:
-        require_bias_policy(self.policy)
+        object.__setattr__(self, "policy", require_bias_policy(self.policy))
 
     @property
     def groups(self) -> tuple[Group, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, namespace, sample_sum, unbroadcast
+from ..base.arrays import Array, namespace, only, sample_sum, unbroadcast
 from ..fast import blocks
 from ..fast.quotient import Sent, divide, quotients
 from .edits import ONES, ZERO
@@ -75,7 +75,8 @@ def _give(ready: PreparedRule, group: Group, z: Array | None, account: _Account)
     taken = sent.message * sent.offset if group.stabiliser_share and sent.offset is not None else None
     if per_unit is not None or taken is not None:
         masses = (per_unit, group.bias_share), (taken, group.stabiliser_share)
-        from_bias, from_stabiliser = account.spread(ready.layer.evenly(), *masses)
+        seen = ready.layer.present(account.xs) if group.present else None
+        from_bias, from_stabiliser = account.spread(ready.layer.evenly(), seen, *masses)
         to_bias, to_stabiliser = to_bias - from_bias, to_stabiliser - from_stabiliser
     account.bias, account.stabiliser = account.bias + to_bias, account.stabiliser + to_stabiliser
     account.cover(group.weight, sent.mass)
@@ -115,19 +116,25 @@ class _Account:
         else:
             self.covered = mass if self.covered is None else self.covered + mass
 
-    def spread(self, even: LinearMap, *masses: tuple[Array | None, Any]) -> tuple[Array, Array]:
+    def spread(
+        self, even: LinearMap, present: tuple[Array, ...] | None, *masses: tuple[Array | None, Any]
+    ) -> tuple[Array, Array]:
         """Spread shares of the bias' and the stabiliser's relevance evenly over the N_j inputs of each unit.
 
         A unit without any input (a window that lies in the padding) keeps its share where it was.
 
         Args:
             even: the map with weight 1 on every connection.
+            present: numbers that are not 0 where an input counts; None where all do.
             masses: what the bias and what the stabiliser took, per unit or None, and the share of it.
 
         Returns:
             What was taken from the bias and from the stabiliser, (N,) each.
         """
-        fan_in, parts = even.forward(*(ONES(x) for x in self.xs)), []
+        counted = [ONES(x) for x in self.xs]
+        if present is not None:
+            counted = [only(one, x != 0) for one, x in zip(counted, present, strict=True)]
+        fan_in, parts = even.forward(*counted), []
         for mass, part in masses:
             if mass is None:
                 parts.append(self.xp.zeros(self.relevance.shape, dtype=self.relevance.dtype))
@@ -135,7 +142,7 @@ class _Account:
                 parts.append(self.xp.where(fan_in == 0, scalar(0, mass), scalar(part, mass) * mass))
         each, _ = divide(parts[0] + parts[1], fan_in, self.xp)
         extra = even.pull(self.xs, each)
-        self.received = [r + e for r, e in zip(self.received, extra, strict=True)]
+        self.received = [r + one * e for r, one, e in zip(self.received, counted, extra, strict=True)]
         self.totals = [None] * len(self.totals)
         return sample_sum(parts[0]), sample_sum(parts[1])
 

@@ -252,7 +252,7 @@ def _policies() -> list[RuleSample]:
         *main, "LRP0-relative", "Gamma-exact", "GeneralizedGamma-add", "AlphaBeta21-clip", "AlphaBeta10-exact",
         "Epsilon-small", "Epsilon-half", "Epsilon-arras-2017",
     )  # fmt: skip
-    found = [s for policy in ("ignore", "spread") for s in (*_stabilised(policy), *_epsilon(policy))]
+    found = [s for policy in ("ignore", "spread", "nonzero") for s in (*_stabilised(policy), *_epsilon(policy))]
     return [replace(s, main=s.name.startswith(main)) for s in found if s.name.startswith(wanted)]
 
 

@@ -52,7 +52,7 @@ class Sidecar:
         feature_names: of a vector.
         classes: names in the order of the outputs.
         composite: name of a composite that suits the network; "" if none is given.
-        bias: the bias policy that goes with it: "absorb", "ignore" or "spread".
+        bias: the bias policy that goes with it: "absorb", "ignore", "spread" or "nonzero".
         limit: where the colours of a picture end, as in ``heatmap.image``; None for the largest abs(R).
         source: where the model comes from.
         licence: of the model.

@@ -27,7 +27,7 @@ from lrp_ref.propagation import composites
 from lrp_ref.rules import edits
 from lrp_ref.rules.rule import Rule, WithBias
 
-POLICIES = ("absorb", "ignore", "spread")
+POLICIES = ("absorb", "ignore", "spread", "nonzero")
 STATED = {
     "LRP-0": rules.LRP0(),
     "ε": rules.Epsilon(F(1, 8)),

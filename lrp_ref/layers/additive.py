@@ -1,0 +1,149 @@
+"""Layers whose outputs are sums of one term for each input, so that every rule for linear layers runs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..base.arrays import Array, namespace, require_dtype
+from ..errors import ShapeError, UnsupportedError
+from ..fast.blocks import blocks
+from ..rules.edits import KEEP, ONES, ZERO, Const, Edit
+from ..rules.linear import LRP0
+from ..rules.rule import AnyRule, Redistribution, Rule
+from ..rules.share import Given, share
+from .base import Layer, Linear, same_shape
+
+
+class Additive(Layer):
+    """Base of layers y_k = Σ_i t_ki(x) + b_k: curved in x, but a sum in which every input has a term of its own.
+
+    The terms take the place of a_i w_ij, and rules for linear layers share among them; LRP-0 is their own:
+    R_i = Σ_k t_ki/y_k·R_k. Runs that edit weights edit the terms, runs that edit inputs see the number 1 in place of
+    every input.
+
+    A subclass has the bias as a field ``offset`` and says with :meth:`size` how many outputs it has, with
+    :meth:`terms` what they are sums of, and with :meth:`slopes` the derivatives.
+    """
+
+    own_rule: ClassVar[str | None] = "LRP-0: in proportion to the terms"
+
+    offset: Array | None
+
+    @property
+    def features(self) -> int:
+        """How many numbers a sample has."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """How many outputs there are."""
+        raise NotImplementedError
+
+    def terms(self, x: Array, part: slice) -> Array:
+        """Return the terms t_ki (N, k, D) of some outputs, for an input (N, D)."""
+        raise NotImplementedError
+
+    def slopes(self, x: Array, part: slice) -> Array:
+        """Return the derivatives ∂y_k/∂x_i (N, k, D) of some outputs."""
+        raise NotImplementedError
+
+    def parts(self, x: Array) -> Iterator[slice]:
+        """Yield the outputs a few at a time, so that their terms stay small."""
+        return blocks(self.size, x.nbytes, namespace(x))
+
+    def _required(self, x: Array) -> None:
+        if x.ndim != 2 or x.shape[1] != self.features:
+            raise ShapeError(f"{type(self).__name__}: input of shape {x.shape}; expected (N, {self.features})")
+        for parameter in self.arrays():
+            require_dtype(x, parameter, type(self).__name__)
+
+    def forward(self, *xs: Array) -> Array:
+        """Return y (N, K) for an input (N, D)."""
+        (x,) = xs
+        self._required(x)
+        xp = namespace(x, *self.arrays())
+        found = [self.terms(x, part).sum(axis=2) for part in self.parts(x)]
+        y = xp.concatenate(found, axis=1) if found else xp.zeros((len(x), 0), dtype=x.dtype)
+        return y if self.offset is None else y + self.offset
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return Σ_k ∂y_k/∂x_i g_k."""
+        (x,) = xs
+        return (_weighted(x, g, ((part, self.slopes(x, part)) for part in self.parts(x))),)
+
+    def held(self, x: Array) -> Linear:
+        """Return the linear map from ones that has the terms at x for its weights."""
+        return _Terms(self, x)
+
+    def _redistribute(
+        self, xs: tuple[Array, ...], relevances: tuple[Array, ...], rule: AnyRule | None, z: Any
+    ) -> Redistribution:
+        rule = LRP0() if rule is None else rule
+        if not isinstance(rule, Rule):
+            raise self._refuse(rule)
+        if any(isinstance(run.inputs, Const) for group in rule.groups for run in group.runs):
+            raise UnsupportedError(
+                f"{rule!r} compares inputs with constants, which {type(self).__name__} has no terms for: give LRP0, "
+                "Epsilon, AlphaBeta or Flat"
+            )
+        self._expect(relevances, 1)
+        (x,), (relevance,) = xs, relevances
+        self._required(x)
+        z = self.forward(x) if z is None else z
+        same_shape(self, relevance, z)
+        return share(self.held(x), (ONES(x),), relevance, rule, Given(z=z))
+
+
+def _weighted(x: Array, g: Array, terms: Iterator[tuple[slice, Array]]) -> Array:
+    """Return Σ_k t_ki g_k (N, D)."""
+    total = namespace(x, g).zeros(x.shape, dtype=g.dtype)
+    for part, some in terms:
+        total = total + (some * g[:, part].reshape(len(x), -1, 1)).sum(axis=1)
+    return total
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Terms(Linear):
+    """z_k = Σ_i t_ki·1 + b_k: the terms of an additive layer at x as weights of inputs that are 1.
+
+    Args:
+        layer: the additive layer.
+        x: its input (N, D).
+        weights, bias: edits of the terms, and of the offset.
+    """
+
+    layer: Additive
+    x: Array
+    weights: Edit = KEEP
+    bias: Edit = KEEP
+
+    def _terms(self) -> Iterator[tuple[slice, Array]]:
+        for part in self.layer.parts(self.x):
+            yield part, self.weights(self.layer.terms(self.x, part))
+
+    def forward(self, *xs: Array) -> Array:
+        """Return z (N, K) for edited ones (N, D)."""
+        (ones,) = xs
+        found = [(terms * ones.reshape(len(ones), 1, -1)).sum(axis=2) for _, terms in self._terms()]
+        z = namespace(ones).concatenate(found, axis=1)
+        bias = self.bias_map(z)
+        return z if bias is None else z + bias
+
+    def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
+        """Return Σ_k t_ki g_k."""
+        return (_weighted(self.x, g, self._terms()),)
+
+    def present(self, xs: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return x itself in place of the ones."""
+        return (self.x,)
+
+    def edited(self, weights: Edit, bias: Edit) -> Linear:
+        """Return the map with edited terms and offset."""
+        return _Terms(self.layer, self.x, weights, bias)
+
+    def bias_map(self, z: Array) -> Array | None:
+        """Return the edited offset (K,)."""
+        offset = self.layer.offset
+        return None if offset is None or self.bias == ZERO else self.bias(offset)
