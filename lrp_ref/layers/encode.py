@@ -241,11 +241,6 @@ class SignedRoot(Elementwise):
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return all(inputs)
 
-    @property
-    def kinks(self) -> tuple[float, ...]:
-        """0, where the tangent is upright."""
-        return (0.0,)
-
     def forward(self, *xs: Array) -> Array:
         """Return y, same shape."""
         (x,) = xs

@@ -504,7 +504,7 @@ def _encodings() -> list[Sample]:
         fisher("one-component", (3, 2), 1),
         words("soft", (4, 2), 3, beta=0.75),
         words("hard", (5, 2), 3, hard=True),
-        words("one-word", (2, 1), 1),
+        words("one-descriptor", (1, 2), 2),
         Sample("SignedRoot-features", lambda d: layers.SignedRoot(), ((5,),), exact=False),
     ]
 

@@ -32,6 +32,7 @@ from lrp_ref.layers import (
     ReLU,
     Shrink,
     Sigmoid,
+    SignedRoot,
     SiLU,
     Softmax,
     Softplus,
@@ -46,6 +47,7 @@ F = Fraction
 
 # (layer, x, value, slope) by hand; a kink has the slope of the lower side for ReLU and its kin, else that of the docs.
 POINTS: list[tuple[Any, Any, Any, Any]] = [
+    (SignedRoot(), -4, -2, 0.25), (SignedRoot(), 0, 0, 0), (SignedRoot(), 0.25, 0.5, 1), (SignedRoot(), 16, 4, 0.125),
     (Identity(), -2, -2, 1), (Identity(), 0, 0, 1), (Identity(), 3, 3, 1),
     (ReLU(), -2, 0, 0), (ReLU(), 0, 0, 0), (ReLU(), 0.25, 0.25, 1), (ReLU(), 3, 3, 1),
     (LeakyReLU(0.25), -2, -0.5, 0.25), (LeakyReLU(0.25), -0.5, -0.125, 0.25), (LeakyReLU(0.25), 0, 0, 0.25),
@@ -265,7 +267,7 @@ def test_gelus_that_exist() -> None:
 
 
 DEFAULTS: list[tuple[type[Layer], dict[str, Any]]] = [
-    (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
+    (SignedRoot, {}), (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
     (SELU, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}), (Softplus, {"beta": 1.0}),
     (Clip, {"low": None, "high": None}), (HardTanh, {"low": -1, "high": 1}),
     (HardSigmoid, {"alpha": 1 / 6, "beta": 0.5}),
