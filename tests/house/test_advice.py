@@ -88,7 +88,7 @@ def table(folder: Path) -> list[Advice]:
     words = layers.SoftAssign(W1, hard=True)
     return [
         # descriptors
-        Advice(lambda: layers.FisherVector(np.array([1.0, 0.0]), W1, np.ones((2, 2))), "leave out components that have none",
+        Advice(lambda: layers.FisherVector(np.array([1.0, 0.0]), W1, W1 * W1), "leave out components that have none",
                lambda: layers.FisherVector(np.array([1.0]), W1[:1], np.ones((1, 2)))),
         *(
             Advice(lambda: words.relevance_backward(X[:, None], F[:, :2], rules.ZBox(0.0, 1.0)),

@@ -100,7 +100,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "formula"), CASES, ids=repr)
+@pytest.mark.parametrize(("layer", "formula"), CASES, ids=[str(k) for k in range(len(CASES))])
 @pytest.mark.parametrize("count", [1, 5])
 def test_terms_sums_and_relevance_are_the_formulas(layer: Any, formula: Any, count: int) -> None:
     x = image(11, 3, count, layer._parameter.shape[1])
