@@ -37,6 +37,9 @@ from .elementwise import (
 from .encode import FisherVector, SignedRoot, SoftAssign
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .kernels.additive import AdditiveKernel
+from .kernels.distance import FeatureDistance
+from .kernels.machine import KernelMachine
 from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
@@ -58,6 +61,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Abs,
         Add,
+        AdditiveKernel,
         Affine,
         AveragePool,
         Bounds,
@@ -73,6 +77,7 @@ LAYERS: dict[str, type[Layer]] = {
         ELU,
         Embedding,
         Exp,
+        FeatureDistance,
         FisherVector,
         Flatten,
         Function,
@@ -86,6 +91,7 @@ LAYERS: dict[str, type[Layer]] = {
         HardSwish,
         HardTanh,
         Identity,
+        KernelMachine,
         LSTM,
         LeakyReLU,
         LocalResponseNorm,
@@ -143,6 +149,7 @@ __all__ = [
     "Abs",
     "Add",
     "Additive",
+    "AdditiveKernel",
     "Affine",
     "AveragePool",
     "Bilinear",
@@ -158,6 +165,7 @@ __all__ = [
     "Elementwise",
     "Embedding",
     "Exp",
+    "FeatureDistance",
     "FisherVector",
     "Flatten",
     "Function",
@@ -169,6 +177,7 @@ __all__ = [
     "HardSwish",
     "HardTanh",
     "Identity",
+    "KernelMachine",
     "Layer",
     "LeakyReLU",
     "Linear",

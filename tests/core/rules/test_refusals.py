@@ -185,7 +185,7 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         "FisherVector",
         lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3), "scikit"),
         ParameterError,
-        "unknown convention 'scikit': did you mean 'skimage'?",
+        "unknown convention 'scikit': known: perronnin, skimage",
     ),
     (
         "FisherVector",
