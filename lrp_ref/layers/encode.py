@@ -71,10 +71,10 @@ class FisherVector(DescriptorSum):
         >>> layer = FisherVector(np.array([0.5, 0.5]), np.array([[-1.0], [1.0]]), np.ones((2, 1)))
         >>> x = np.array([[[-1.0], [2.0], [0.5]]])
         >>> layer.forward(x).round(3)
-        array([[-0.156,  0.156,  0.247,  0.373, -0.098, -0.114]])
+        array([[-0.157,  0.157,  0.216,  0.178, -0.134, -0.064]])
         >>> r = layer.relevance_backward(x, np.array([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]]))
-        >>> r.sum(axis=-1).round(3)  # of each descriptor: the second is the one to the right of the mean 1
-        array([[-0.301,  1.241,  0.06 ]])
+        >>> r.sum(axis=-1).round(3)  # only the second descriptor is to the right of the mean 1, and pulls it there
+        array([[-0.631,  2.597, -0.967]])
     """
 
     weights: Array
