@@ -70,8 +70,9 @@ def fisher_vector(
         >>> e.output.round(3), e.relevance.sum(axis=-1).round(3)
         (array([[-0.037]]), array([[-0.112,  0.437, -0.362]]))
     """
-    encoding = FisherVector(*(_floats("fisher_vector", n, a) for n, a in (
-        ("weights", weights), ("means", means), ("variances", variances))), convention)  # fmt: skip
+    for name, array in (("weights", weights), ("means", means), ("variances", variances)):
+        _floats("fisher_vector", name, array)
+    encoding = FisherVector(weights, means, variances, convention)
     if norm not in NORMS:
         raise unknown("norm", str(norm), NORMS)
     size = means.shape[0] * (1 + 2 * means.shape[1])
@@ -189,9 +190,9 @@ def pixels(
     inside = [_within(edges[..., k], edges[..., k + 2], n) for k, n in ((0, height), (1, width))]
     areas = inside[0].sum(axis=-1) * inside[1].sum(axis=-1)
     if not areas.all():
-        first = tuple(int(k) for k in np.argwhere(areas == 0)[0])
+        outside = tuple(int(k) for k in np.argwhere(areas == 0)[0])
         raise ParameterError(
-            f"pixels: box {first[-1]} ({', '.join(map(str, edges[first]))}) has no pixel in the image of {height} × "
+            f"pixels: box {outside[-1]} ({', '.join(map(str, edges[outside]))}) has no pixel in the image of {height} × "
             f"{width}; boxes are y0, x0, y1, x1, half-open"
         )
     rows, columns, each = (like(convert(a, xp), given) for a in (*inside, areas))
