@@ -12,6 +12,7 @@ from .choose import Compare, Where
 from .constant import Constant
 from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
+from .counts import LogCount, Step, UnitNorm
 from .dense import Dense
 from .distance import SquaredDistance
 from .elementwise import (
@@ -96,6 +97,7 @@ LAYERS: dict[str, type[Layer]] = {
         LeakyReLU,
         LocalResponseNorm,
         Log,
+        LogCount,
         LogSumExp,
         MatMul,
         Max,
@@ -125,12 +127,14 @@ LAYERS: dict[str, type[Layer]] = {
         Split,
         SquaredDistance,
         Squeeze,
+        Step,
         Sum,
         SumPool,
         Swish,
         Tanh,
         ThresholdedReLU,
         Transpose,
+        UnitNorm,
         Unsqueeze,
         Upsample,
         Where,
@@ -183,6 +187,7 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "LogCount",
     "LogSumExp",
     "MatMul",
     "Max",
@@ -212,12 +217,14 @@ __all__ = [
     "Split",
     "SquaredDistance",
     "Squeeze",
+    "Step",
     "Sum",
     "SumPool",
     "Swish",
     "Tanh",
     "ThresholdedReLU",
     "Transpose",
+    "UnitNorm",
     "Unsqueeze",
     "Unweighted",
     "Upsample",

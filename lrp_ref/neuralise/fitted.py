@@ -138,7 +138,7 @@ class Fitted:
 def _plain(value: Any, depth: int) -> Any:
     if depth > DEEPEST:
         raise UnsupportedError(f"values inside each other, more than {DEEPEST} deep, as of an estimator in itself")
-    if isinstance(value, PLAIN | Fitted | Opaque):
+    if isinstance(value, (*PLAIN, Fitted, Opaque)):
         return value
     if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
         return array(value)
