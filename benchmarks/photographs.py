@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import lrp_ref as lrp
 from lrp_ref.network import Network
-from lrp_ref.neuralise.encodings import fisher_vector, pixels
+from lrp_ref.neuralise import fisher_vector, pixels
 
 Floats = NDArray[np.float64]
 
@@ -44,9 +44,9 @@ class Settings:
         seed: of the mixture, and of the descriptors that it is fitted to.
     """
 
-    side: int = 256
-    step: int = 8
-    radius: int = 15
+    side: int = 160
+    step: int = 4
+    radius: int = 10
     dimensions: int = 24
     components: int = 24
     cost: float = 1.0

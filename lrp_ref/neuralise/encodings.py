@@ -9,13 +9,12 @@ import numpy as np
 
 from ..base.arrays import Array, convert, indices, is_float, like, namespace, to_numpy
 from ..errors import ParameterError, ShapeError, unknown
-from ..layers import Clip, Dense, FisherVector, Layer, Multiply, Power, SignedRoot, SoftAssign, Sum
+from ..layers import Dense, FisherVector, SignedRoot, SoftAssign, UnitNorm
 from ..network.inputs import Input
 from ..network.network import Network, Node
 from .svc import svc
 
 NORMS = ("l2", "none")
-TINY = float(np.finfo(np.float32).tiny)  # what a norm is at least, so that a vector of zeros stays one
 NUMBERS = 1 << 24  # of one array that is made of several images' maps at once
 
 
@@ -88,7 +87,7 @@ def fisher_vector(
     if root:
         nodes.append(Node("root", SignedRoot(), (nodes[-1].name,)))
     if norm == "l2":
-        nodes += _normalised(nodes[-1].name)
+        nodes.append(Node("norm", UnitNorm(), (nodes[-1].name,)))
     nodes.append(Node("scores", Dense(matrix, _offset(bias, matrix)), (nodes[-1].name,)))
     return Network(tuple(nodes), (Input("input"),), ("scores",), composite="lrp0")
 
@@ -192,8 +191,8 @@ def pixels(
     if not areas.all():
         outside = tuple(int(k) for k in np.argwhere(areas == 0)[0])
         raise ParameterError(
-            f"pixels: box {outside[-1]} ({', '.join(map(str, edges[outside]))}) has no pixel in the image of {height} × "
-            f"{width}; boxes are y0, x0, y1, x1, half-open"
+            f"pixels: box {outside[-1]} ({', '.join(map(str, edges[outside]))}) has no pixel in an image of "
+            f"{height} × {width}; boxes are y0, x0, y1, x1, half-open"
         )
     rows, columns, each = (like(convert(a, xp), given) for a in (*inside, areas))
     share, found = given / each, []
@@ -250,16 +249,3 @@ def _offset(bias: Any, matrix: Array) -> Array | None:
     if offset.shape != matrix.shape[1:]:
         raise ShapeError(f"fisher_vector: bias of shape {offset.shape} for {matrix.shape[1]} outputs")
     return offset
-
-
-def _normalised(name: str) -> list[Node]:
-    """Return the nodes that divide the value ``name`` by its l2 norm, which is as a gate: it takes no relevance."""
-    steps: list[tuple[str, Layer]] = [
-        ("squares", Power(2)), ("square_sum", Sum((-1,))), ("length", Power(0.5)), ("bounded", Clip(TINY)),
-        ("inverse", Power(-1.0)),
-    ]  # fmt: skip
-    nodes, below = [], name
-    for step, layer in steps:
-        nodes.append(Node(step, layer, (below,)))
-        below = step
-    return [*nodes, Node("norm", Multiply(gate=1), (name, below))]
