@@ -6,8 +6,19 @@
 scikit-learn is not needed for what it has fitted: estimators are told by the names of their classes and attributes.
 """
 
+from .encodings import bag_of_words, fisher_vector, pixels
 from .estimators import from_fitted, from_sklearn, supported
 from .fitted import Fitted
 from .linear import linear, naive_bayes
 
-__all__ = ["Fitted", "from_fitted", "from_sklearn", "linear", "naive_bayes", "supported"]
+__all__ = [
+    "Fitted",
+    "bag_of_words",
+    "fisher_vector",
+    "from_fitted",
+    "from_sklearn",
+    "linear",
+    "naive_bayes",
+    "pixels",
+    "supported",
+]

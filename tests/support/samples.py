@@ -584,6 +584,30 @@ def _lengths() -> list[Sample]:
     ]
 
 
+def _encodings() -> list[Sample]:
+    def fisher(name: str, images: Shape, components: int, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            weights, shape = d.positive(components), (components, images[1])
+            return layers.FisherVector(weights / weights.sum(), d(*shape) / 2, d.positive(*shape), **options)
+
+        return Sample(f"FisherVector-{name}", build, (images,), exact=False, into=lambda x: x / 2)
+
+    def words(name: str, images: Shape, many: int, **options: Any) -> Sample:
+        exact = bool(options.get("hard"))  # a soft assignment has exponential functions
+        return Sample(f"SoftAssign-{name}", lambda d: layers.SoftAssign(d(many, images[1]) / 2, **options), (images,),
+                      exact=exact, into=lambda x: x / 2)  # fmt: skip
+
+    return [
+        fisher("image", (4, 2), 3),
+        fisher("one-descriptor", (1, 3), 2, convention="skimage"),
+        fisher("one-component", (3, 2), 1),
+        words("soft", (4, 2), 3, beta=0.75),
+        words("hard", (5, 2), 3, hard=True),
+        words("one-descriptor", (1, 2), 2),
+        Sample("SignedRoot-features", lambda d: layers.SignedRoot(), ((5,),), exact=False),
+    ]
+
+
 SAMPLES = [
     sample
     for some in (
@@ -606,6 +630,7 @@ SAMPLES = [
         _cells,
         _softmax,
         _lengths,
+        _encodings,
     )
     for sample in some()
 ]
