@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array, require_finite
-from ..errors import BackendError, ParameterError, ShapeError, UnsupportedError
+from ..errors import BackendError, ParameterError, ShapeError
 from ..fast import threads
 from ..network.network import Network
 from ..propagation import composites
@@ -118,7 +118,7 @@ def explain_sparse(
         shape = _output_shape(front, rows, question)
         target = indices(target, samples, shape) if is_tuple(target) else target
         start = start.settled(samples, shape) if isinstance(start, Start) else start
-    axis = net.output_axes[question.place] if net.output_axes else 0
+    axis = net.output_axes[question.output] if net.output_axes else 0
     relevance = np.zeros(rows.nnz, dtype=rows.dtype)
 
     def explained(cut: slice) -> Explanation:

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import LrpError, ParameterError
+from .vectorizers import counted
 
 DEFAULT = r"(?u)\b\w\w+\b"  # two letters, digits or underscores and more
 ACCENTS = ("ascii", "unicode")
@@ -92,15 +94,24 @@ class BagOfWords:
                 that begins with one; the same as a ``Fitted``; or the path of a ``.skops`` file with one of these.
 
         Raises:
-            ParameterError, UnsupportedError: as of :func:`lrp_ref.text.vectorizers.bag_of`.
+            ParameterError: a vectorizer that is not fitted, or a pipeline that does not begin with one.
+            UnsupportedError: n-grams of letters, functions of one's own, a HashingVectorizer; in a file or a ``Fitted``
+                a token pattern that is none of the well-known ones, for such a one may run for ever.
+            MissingExtraError: the stop words "english" are needed, and scikit-learn is not installed.
+            ModelFormatError: a file that is no skops file.
 
         Example:
             >>> BagOfWords.of({"ice": 0, "moon": 1}).words
             ('ice', 'moon')
         """
-        from .vectorizers import bag_of
-
-        return bag_of(source)
+        if isinstance(source, BagOfWords):
+            return source
+        try:
+            return BagOfWords(**counted(source))
+        except LrpError as error:
+            if not isinstance(source, str | Path) or str(error).startswith(str(source)):
+                raise
+            raise type(error)(f"{source}: {error}") from error
 
     @property
     def size(self) -> int:
@@ -110,7 +121,7 @@ class BagOfWords:
     @cached_property
     def columns(self) -> Mapping[str, int]:
         """The column of each word."""
-        return {word: k for k, word in enumerate(self.words)}
+        return {str(word): k for k, word in enumerate(self.words)}
 
     @cached_property
     def _sizes(self) -> range:
@@ -238,9 +249,10 @@ class BagOfWords:
             >>> BagOfWords(["moon", "new moon"], ngram_range=(1, 2)).occurrences("new moon")
             [(0, 1, 1), (1, 0, 2)]
         """
-        return self._places(self.tokens(document))
+        return self.places(self.tokens(document))
 
-    def _places(self, tokens: tuple[Token, ...]) -> list[tuple[int, int, int]]:
+    def places(self, tokens: tuple[Token, ...]) -> list[tuple[int, int, int]]:
+        """Return the same of a document that is in tokens already."""
         spelled, found = [token.text for token in tokens], []
         for n in self._sizes:
             for k in range(len(spelled) - n + 1):
@@ -259,12 +271,12 @@ def texts(documents: Any) -> list[str]:
     if isinstance(documents, str):
         return [documents]
     if isinstance(documents, bytes | Mapping) or not hasattr(documents, "__iter__"):
-        raise ParameterError(f"documents are texts, got {type(documents).__name__}; of bytes take .decode(\"utf-8\")")
+        raise ParameterError(f'documents are texts, got {type(documents).__name__}; of bytes take .decode("utf-8")')
     found = list(documents)
     for k, document in enumerate(found):
         if not isinstance(document, str):
             raise ParameterError(
-                f"document {k} is a {type(document).__name__}, not a text; of bytes take .decode(\"utf-8\")"
+                f'document {k} is a {type(document).__name__}, not a text; of bytes take .decode("utf-8")'
             )
     return found
 

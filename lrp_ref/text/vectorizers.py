@@ -1,4 +1,4 @@
-"""The bag of words of a vectorizer of scikit-learn: an object in memory, its plain data, or a ``.skops`` file."""
+"""What a vectorizer of scikit-learn counts: an object in memory, its plain data, or a ``.skops`` file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import LrpError, ParameterError, UnsupportedError, require
+from ..errors import ParameterError, UnsupportedError, require
 from ..neuralise.fitted import Fitted
-from .bag import DEFAULT, BagOfWords
 
 VECTORIZERS = ("CountVectorizer", "TfidfVectorizer")
 FUNCTIONS = ("preprocessor", "tokenizer", "strip_accents")
@@ -26,14 +25,14 @@ PATTERNS = frozenset(
 )  # fmt: skip
 
 
-def bag_of(source: Any) -> BagOfWords:
-    """Return the bag of words that a vectorizer counts.
+def counted(source: Any) -> dict[str, Any]:
+    """Return what a vectorizer counts, as arguments of :class:`.bag.BagOfWords`.
 
     Of an object in memory every token pattern is compiled, for it is the caller's own; of a ``Fitted`` or a file only
     those that are known to be harmless.
 
     Args:
-        source: as of :meth:`BagOfWords.of`.
+        source: as of :meth:`.bag.BagOfWords.of`.
 
     Raises:
         ParameterError: a vectorizer that is not fitted, or a pipeline that does not begin with one.
@@ -42,22 +41,15 @@ def bag_of(source: Any) -> BagOfWords:
         ModelFormatError: a file that is no skops file.
 
     Example:
-        >>> bag_of(Fitted("CountVectorizer", {"vocabulary_": {"moon": 0}, "binary": True}))
-        BagOfWords(1 words, binary=True)
+        >>> counted(Fitted("CountVectorizer", {"vocabulary_": {"moon": 0}, "binary": True}))["binary"]
+        True
     """
-    if isinstance(source, BagOfWords):
-        return source
     if isinstance(source, str | Path):
         from ..loaders import skops
 
-        try:
-            return _of_fitted(skops.read(source), known=True)
-        except LrpError as error:
-            if str(error).startswith(str(source)):
-                raise
-            raise type(error)(f"{source}: {error}") from error
+        return _of_fitted(skops.read(source), known=True)
     if isinstance(source, Mapping):
-        return BagOfWords(source)
+        return {"words": source}
     return _of_fitted(Fitted.of(source), known=isinstance(source, Fitted))
 
 
@@ -84,8 +76,8 @@ def _first(fitted: Fitted) -> Fitted | None:
     return fitted
 
 
-def _of_fitted(fitted: Fitted, *, known: bool) -> BagOfWords:
-    """Return the bag of an estimator; ``known`` where only known patterns are compiled."""
+def _of_fitted(fitted: Fitted, *, known: bool) -> dict[str, Any]:
+    """Return what an estimator counts; ``known`` where only known patterns are compiled."""
     first = _first(fitted)
     if first is None or first.kind not in (*VECTORIZERS, "HashingVectorizer"):
         begins = "" if first is None or first is fitted else f" that begins with {first.kind}"
@@ -94,7 +86,9 @@ def _of_fitted(fitted: Fitted, *, known: bool) -> BagOfWords:
             "begins with one"
         )
     if first.kind == "HashingVectorizer":
-        raise UnsupportedError("HashingVectorizer has no vocabulary: a column of it is not one word; fit a CountVectorizer")
+        raise UnsupportedError(
+            "HashingVectorizer has no vocabulary: a column of it is not one word; fit a CountVectorizer"
+        )
     analyzer = first.get("analyzer", "word")
     if not (isinstance(analyzer, str) and analyzer == "word"):
         raise UnsupportedError(
@@ -108,18 +102,17 @@ def _of_fitted(fitted: Fitted, *, known: bool) -> BagOfWords:
                 f"{first.kind}: its {name} is a function of its own, which is not called; its counts may be explained "
                 "with lrp.neuralise.explain_sparse"
             )
-    pattern = first.get("token_pattern", DEFAULT)
-    if known and not (isinstance(pattern, str) and pattern in PATTERNS):
+    pattern = first.get("token_pattern")
+    if known and "token_pattern" in first and not (isinstance(pattern, str) and pattern in PATTERNS):
         raise UnsupportedError(
             f"{first.kind}: the token pattern {str(pattern)[:80]!r} is none of the well-known ones, and patterns of a "
             "file are not compiled, as one may run for ever; if you trust it, give BagOfWords(…, token_pattern=…)"
         )
     if "vocabulary_" not in first:
         raise ParameterError(f"{first.kind} has no vocabulary_: fit it first")
-    return BagOfWords(
-        first["vocabulary_"], first.get("lowercase", True), accents, pattern, first.get("ngram_range", (1, 1)),
-        _stop_words(first), first.get("binary", False),
-    )  # fmt: skip
+    same = ("lowercase", "strip_accents", "token_pattern", "ngram_range", "binary")
+    found = {name: first[name] for name in same if name in first}
+    return {"words": first["vocabulary_"], "stop_words": _stop_words(first), **found}
 
 
 def _stop_words(first: Fitted) -> frozenset[str]:
