@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arithmetic import Number
 from ..errors import ParameterError
-from .arrays import Array, to_numpy, tuples
+from .arrays import Array, namespace, to_numpy, tuples
 
 V = TypeVar("V", bound="Value")
 
@@ -117,6 +117,32 @@ def real(what: str, value: Any) -> Any:
     if not isinstance(number, numbers.Real | decimal.Decimal) or number in (math.inf, -math.inf):
         raise ParameterError(f"{what} must be a finite real number, got {value!r}")
     return number
+
+
+def reals(what: str, value: Any) -> Any:
+    """Return a parameter of real numbers, one or an array of any library or lists of them, as :func:`frozen` does.
+
+    Raises:
+        BackendError: an array of a library that is not known.
+        ParameterError: ``what`` it is, and that it is no number, or not finite.
+
+    Example:
+        >>> reals("x0", [0, 1]), reals("x0", 0.5)
+        ((0, 1), 0.5)
+    """
+    try:
+        host = to_numpy(value) if is_array(value) and namespace(value) else np.asarray(value)
+    except ValueError:  # rows of different lengths
+        host = np.asarray(None)
+    if host.dtype.kind == "O":
+        fine = all(isinstance(v, Number | numbers.Real | decimal.Decimal) for v in host.flat)
+    else:
+        fine = host.dtype.kind in "biuf"
+    if not fine:
+        raise ParameterError(f"{what} must be real numbers, got {short(value)}")
+    if host.dtype.kind == "f" and not np.isfinite(host).all():
+        raise ParameterError(f"{what} must be finite, got {short(value)}")
+    return frozen(value)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -62,7 +62,7 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
     """
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
-    preset, parameters = find_preset(options["composite"], sidecar, options)
+    preset, parameters = find_preset(options["composite"], net, sidecar, options)
     sample = _sample(input_, net, sidecar, model, options["sample"])
     where = target_file or Path(f"{sample.name}.certificate.json")
     if not where.parent.is_dir():

@@ -68,7 +68,7 @@ def check(model: Path, inputs_: tuple[Path, ...], names: tuple[str, ...], **opti
     net = declare(net, sidecar)
     warn_unused_rules(net, options["rules"])
     dtype = "float32" if options["float32"] else "float64"
-    chosen, left_out = _composites(names, sidecar, options)
+    chosen, left_out = _composites(names, net, sidecar, options)
     looked = Looked(options["samples"])
     if inputs_:
         samples = looked.at(_given(model, inputs_, net, sidecar, dtype))
@@ -158,18 +158,18 @@ def _given(model: Path, paths: tuple[Path, ...], net: Network, sidecar: Sidecar 
 
 
 def _composites(
-    names: tuple[str, ...], sidecar: Sidecar | None, given: dict[str, Any]
+    names: tuple[str, ...], net: Network, sidecar: Sidecar | None, given: dict[str, Any]
 ) -> tuple[dict[str, Composite], dict[str, str]]:
     """Return the composites to check: the given ones, or all; and the reason why others cannot be made."""
     if names:
-        return {name: make_composite(name, sidecar, given) for name in names}, {}
+        return {name: make_composite(name, net, sidecar, given) for name in names}, {}
     found, left_out = {}, {}
     for name in composites.names():
         # A parameter is for those presets that take it.
         taken = composites.takes(name)
         some = {key: value for key, value in given.items() if key not in PARAMETERS or key in taken}
         try:
-            found[name] = make_composite(name, sidecar, some)
+            found[name] = make_composite(name, net, sidecar, some)
         except ParameterError as error:
             left_out[name] = str(error).removeprefix(f"composite '{name}' ")
     return found, left_out

@@ -103,7 +103,9 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     if isinstance(start, Positive) and (targets or options["top"] > 1):
         given = "--target" if targets else "--top"
         warn(f"{given} has no effect on relevance: the start 'positive' is every positive output, whatever the target")
-    job = Job(model, net, sidecar, make_composites(names, sidecar, options), chosen, options["top"], start, options)
+    job = Job(
+        model, net, sidecar, make_composites(names, net, sidecar, options), chosen, options["top"], start, options
+    )
     job = replace(job, reader=_reader(job, inputs_))
     drawing.check_look(job)
     files, refused = inputs.found(inputs_, text=job.reader is not None)

@@ -58,7 +58,7 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
         if len(samples) != 1:
             raise ParameterError(f"{input_}: {len(samples)} samples; formulas are written at one")
         x = samples[0].x
-    chosen = make_composite(options["composite"], sidecar, options)
+    chosen = make_composite(options["composite"], net, sidecar, options)
     index = None if target is None else find_target(target, sidecar.classes if sidecar else ())
     made = symbolic(net, x, composite=chosen, target=index, numbers=options["numbers"])
     click.echo(getattr(made, options["form"] or "text").rstrip("\n"))

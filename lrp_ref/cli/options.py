@@ -23,7 +23,6 @@ from .output import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
-DEFAULT = "epsilon"
 FEW = 12  # classes that an error lists
 
 
@@ -146,14 +145,18 @@ def warn_unused_rules(net: Network, texts: Sequence[str], *, canonized: bool = T
             warn(f"--rule {text} has no effect: no node of the network, as it is explained, is a {where}")
 
 
-def make_composite(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> composites.Composite:
-    """Return the composite that was asked for, or the sidecar's; arguments and errors as in :func:`find_preset`."""
-    preset, parameters = find_preset(name, sidecar, given)
+def make_composite(
+    name: str | None, net: Network, sidecar: Sidecar | None, given: dict[str, Any]
+) -> composites.Composite:
+    """Return the composite that was asked for, the sidecar's or the network's; all else as in :func:`find_preset`."""
+    preset, parameters = find_preset(name, net, sidecar, given)
     return with_rules(composites.resolve(preset, parameters), given.get("rules", ()))
 
 
-def find_preset(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the preset that was asked for, or the sidecar's with its bias policy, and its parameters.
+def find_preset(
+    name: str | None, net: Network, sidecar: Sidecar | None, given: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the preset that was asked for, the sidecar's with its bias policy, or the network's; and its parameters.
 
     Raises:
         ParameterError: an unknown name, a parameter that the composite does not take, or one out of its range.
@@ -162,13 +165,13 @@ def find_preset(name: str | None, sidecar: Sidecar | None, given: dict[str, Any]
     parameters |= {key: _numbers(key, parameters[key]) for key in ("low", "high") if key in parameters}
     if name is None and sidecar is not None:
         parameters = ({"bias": sidecar.bias} if sidecar.bias != "absorb" else {}) | parameters
-    preset = name or (sidecar.composite if sidecar else "") or DEFAULT
+    preset = name or (sidecar.composite if sidecar else "") or composites.usual(net)
     composites.resolve(preset, parameters)
     return preset, parameters
 
 
 def make_composites(
-    names: Sequence[str], sidecar: Sidecar | None, given: dict[str, Any]
+    names: Sequence[str], net: Network, sidecar: Sidecar | None, given: dict[str, Any]
 ) -> dict[str, composites.Composite]:
     """Return the composites that were asked for, or the sidecar's, by name; each takes those parameters that it has.
 
@@ -181,7 +184,7 @@ def make_composites(
     for name in chosen:
         others = {key for other, keys in taken.items() if other != name for key in keys}
         own = {key: v for key, v in given.items() if name is None or key not in others or key in taken.get(name, ())}
-        composite = make_composite(name, sidecar, own)
+        composite = make_composite(name, net, sidecar, own)
         found[name or composite.name] = composite
     return found
 

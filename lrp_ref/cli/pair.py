@@ -68,7 +68,7 @@ def pair(model: Path, a: Path, b: Path, **options: Any) -> None:
     net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
     warn_unused_rules(net, options["rules"])
     samples = [_one(path, net, sidecar, model, options["float64"]) for path in (a, b)]
-    composite = make_composite(options["composite"], sidecar, options)
+    composite = make_composite(options["composite"], net, sidecar, options)
     reduce = _features(_paired(net, samples[0], options["at"]), sidecar, samples, options["pool"])
     e = explain_pair(
         net, *(s.x for s in samples), composite=composite, normalised=options["cosine"], at=options["at"]

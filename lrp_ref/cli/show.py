@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.tables import number
 from ..evaluate import MEASURES
+from ..evaluate.measures import Measure
 from ..layers import Layer
 from ..methods import METHODS
 from ..network.heads import heads
@@ -102,8 +103,7 @@ def list_methods() -> None:
             f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}"
             for f in dataclasses.fields(kind) if f.init
         ]  # fmt: skip
-        first = re.sub(r":\w+:`(?:\w+\.)*(\w+)`", r"\1", (inspect.getdoc(kind) or "").splitlines()[0])
-        rows.append([name, first, ", ".join(parameters)])
+        rows.append([name, _sentence(kind), ", ".join(parameters)])
     print_table(("method", "what", "parameters (--set KEY=VALUE)"), rows)
     click.echo("\nA composite is a method too: LRP by its rules ('lrp-ref composites').")
 
@@ -112,10 +112,21 @@ def list_methods() -> None:
 def list_measures() -> None:
     """List the measures by which methods are compared."""
     rows = [
-        [m.name, m.kind, m.better if m.better != "neither" else "", m.unit, ", ".join(m.fields.values())]
+        [m.name, _sentence(m.function), m.kind, m.better if m.better != "neither" else "", m.unit, _needs(m)]
         for m in MEASURES.values()
     ]
-    print_table(("measure", "kind", "better", "unit", "needs"), rows)
+    print_table(("measure", "what", "kind", "better", "unit", "needs"), rows)
+
+
+def _needs(measure: Measure) -> str:
+    """Return what a measure needs beside what every report has: model, samples, maps and targets."""
+    return ", ".join(v for v in measure.fields.values() if v in ("masks", "boxes", "net"))
+
+
+def _sentence(described: Any) -> str:
+    """Return the first line of a docstring, without its markup."""
+    first = (inspect.getdoc(described) or "").splitlines()[0]
+    return re.sub(r":\w+:`(?:\w+\.)*(\w+)`", r"\1", first).replace("``", "")
 
 
 def _place(where: composites.Where) -> str:

@@ -100,7 +100,7 @@ def _weighted(x: Array, g: Array, terms: Iterator[tuple[slice, Array]]) -> Array
     """Return Σ_k t_ki g_k (N, D)."""
     total = namespace(x, g).zeros(x.shape, dtype=g.dtype)
     for part, some in terms:
-        total = total + (some * g[:, part].reshape(len(x), -1, 1)).sum(axis=1)
+        total = total + (some * g[:, part].reshape(len(x), some.shape[1], 1)).sum(axis=1)
     return total
 
 
@@ -126,7 +126,7 @@ class _Terms(Linear):
     def forward(self, *xs: Array) -> Array:
         """Return z (N, K) for edited ones (N, D)."""
         (ones,) = xs
-        found = [(terms * ones.reshape(len(ones), 1, -1)).sum(axis=2) for _, terms in self._terms()]
+        found = [(terms * ones.reshape(len(ones), 1, self.layer.features)).sum(axis=2) for _, terms in self._terms()]
         z = namespace(ones).concatenate(found, axis=1)
         bias = self.bias_map(z)
         return z if bias is None else z + bias

@@ -81,7 +81,7 @@ class PairDifference(Linear):
         at = xp.arange(many * many)
         k, c = at // many, at % many
         place = k * (many - 1) + xp.where(c > k, c - 1, xp.where(c < k, c, 0))
-        against = xp.take(g.reshape(len(x), -1), place, axis=1)
+        against = xp.take(g.reshape(len(x), many * (many - 1)), place, axis=1)
         against = xp.where(c == k, scalar(0, g), against).astype(g.dtype).reshape(len(x), many, many)
         return (g.sum(axis=2) * scalar(self.plus, g) + against.sum(axis=1) * scalar(self.minus, g),)
 

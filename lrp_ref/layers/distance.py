@@ -80,7 +80,7 @@ class SquaredDistance(Additive):
 
     def _apart(self, x: Array, part: slice) -> Array:
         """Return x − μ_k (N, k, D)."""
-        return x.reshape(len(x), 1, -1) - self.centers[part].reshape(1, -1, self.features)
+        return x.reshape(len(x), 1, self.features) - self.centers[part]
 
     def _weight(self, part: slice) -> Array | None:
         """Return the precision of some centres."""

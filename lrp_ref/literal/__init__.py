@@ -15,7 +15,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 
 ==========================  ==============================================================================
 ``matrices``                dense, convolution, transposed convolution, pools, affine, add, multiply as matrices
-``rules``                   lrp0, epsilon, gamma, generalized_gamma, alpha_beta, zplus, wsquare, flat, zbox, ...
+``rules``                   lrp0, epsilon, gamma, generalized_gamma, alpha_beta, zplus, wsquare, zbox, reference, ...
 ``stabilisers``             exact, add(epsilon), clip(epsilon), relative(epsilon)
 ``nonlinear``               max pool, products of two signals, sums of several operands
 ``attention``               products of matrices, softmax, and norms whose deviation is a constant

@@ -259,6 +259,22 @@ def zbox(
     return _in_proportion(q_ij, matrix.bias * 0, R, stabiliser, matrix.taps)
 
 
+def reference(a: Array, matrix: Matrix, R: Array, x0: Any, stabiliser: Stabiliser = stabilisers.exact) -> Messages:
+    """Return R_{i<-j} = (a_i - x0_i) w_ij / st(sum_i (a_i - x0_i) w_ij) R_j, no bias.
+
+    The reference x0 is a number or one per input (I,), in any shape of I numbers. Where a unit is 0 at x0 these are
+    the terms of its Taylor expansion there, of which a linear unit has the first order alone (Bach et al. 2015).
+
+    >>> told = reference(np.array([3.0, 2.0]), Matrix(np.array([[2.0], [-1.0]]), np.array([-1.0]),
+    ...                  np.ones((2, 1), dtype=bool)), np.array([3.0]), x0=1)
+    >>> told.relevance.tolist()
+    [4.0, -1.0]
+    """
+    a, R = _checked(a, matrix, R)
+    root = np.broadcast_to(np.asarray(x0, dtype=a.dtype).reshape(-1), a.shape)
+    return _in_proportion(matrix.contributions(a - root), matrix.bias * 0, R, stabiliser, matrix.taps)
+
+
 def pass_on(a: Array, matrix: Matrix, R: Array) -> Messages:
     """Return R_{i<-i} = R_i, the pass rule; raises ValueError unless there are as many outputs as inputs."""
     a, R = _checked(a, matrix, R)

@@ -20,6 +20,7 @@ from ..errors import LrpError, ModelFormatError, ParameterError, UnsupportedErro
 from ..layers import LAYERS
 from ..network.inputs import Input
 from ..network.network import Network, Node
+from ..propagation.presets import PRESETS
 from ..rules import edits
 from . import bilstm, outputs
 from .archive import Archive
@@ -75,6 +76,8 @@ def save(network: Network, path: Path) -> None:
         header["left_out"] = [list(entry) for entry in network.left_out]
     if network.notes:
         header["notes"] = list(network.notes)
+    if network.composite:
+        header["composite"] = network.composite
     text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
     entries: dict[str, Any] = {"header": np.frombuffer(text, dtype=np.uint8), **arrays}
     replace_file(path, lambda stream: np.savez(stream, **entries))  # kinds are checked: nothing to pickle
@@ -166,7 +169,11 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
     axes = tuple(_axis(k) for k in header.get("output_axes", ()))
     left = tuple((str(name), str(reason)) for name, reason in header.get("left_out", ()))
     notes = tuple(map(str, header.get("notes", ())))
-    return Network(tuple(nodes), tuple(inputs), tuple(map(str, header["outputs"])), axes, left, notes)
+    composite = str(header.get("composite", ""))
+    if composite and composite not in PRESETS:
+        raise ModelFormatError(f"{path}: it is to be explained with '{composite}', which is no composite")
+    outputs_ = tuple(map(str, header["outputs"]))
+    return Network(tuple(nodes), tuple(inputs), outputs_, axes, left, notes, composite)
 
 
 def _declared(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def join(first: Network, second: Network, *, output: str | None = None) -> Netwo
         nodes.append(Node(new, node.layer, tuple(_renamed(name, named) for name in node.inputs)))
     outputs = tuple(_renamed(name, named) for name in second.outputs)
     whole = Network(tuple(nodes), part.inputs, outputs, second.output_axes)
-    return replace(whole, notes=(*first.notes, *second.notes))
+    composite = first.composite if first.composite == second.composite else ""
+    return replace(whole, notes=(*first.notes, *second.notes), composite=composite)
 
 
 def _renamed(name: str, named: dict[str, str]) -> str:

@@ -43,6 +43,7 @@ class Network(Value):
             sample; empty where it is the first of all. Inside the network the batch is the first axis of every value.
         left_out: outputs that the file has and the network has not, with the reason.
         notes: in what else the network differs from its file: sentences for whoever reads its results.
+        composite: name of the preset that it is explained with unless another is asked for; "" for the usual one.
 
     Raises:
         GraphError: a name that is not there or not unique, or a node before what it reads.
@@ -66,6 +67,7 @@ class Network(Value):
     output_axes: tuple[int | None, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    composite: str = ""
 
     def __post_init__(self) -> None:
         known = {i.name for i in self.inputs}
@@ -135,7 +137,8 @@ class Network(Value):
         nodes = [f"  {a:<{wide[0]}}  {b:<{wide[1]}}  ← {c}" for a, b, c in rows]
         moved = [f"  input {i.name}: {i.described()}" for i in self.inputs if i.batch_axis != 0]
         left = [f"  left out: output {name}: {reason}" for name, reason in self.left_out]
-        return "\n".join([head, *nodes, *moved, *left, *(f"  note: {text}" for text in self.notes)])
+        with_ = [f"  explained with: {self.composite}"] if self.composite else []
+        return "\n".join([head, *nodes, *moved, *left, *with_, *(f"  note: {text}" for text in self.notes)])
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -232,7 +235,7 @@ class Network(Value):
         inputs = tuple(i for i in self.inputs if i.name in needed)
         found = tuple(axes.get(name, 0) for name in wanted)
         found = found if any(axis != 0 for axis in found) else ()
-        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out, self.notes)
+        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out, self.notes, self.composite)
 
     def since(self, names: str | Iterable[str]) -> Network:
         """Return the part of the network above the named values, which become its first inputs.

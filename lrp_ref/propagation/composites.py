@@ -12,6 +12,7 @@ from typing import Any
 from .. import rules
 from ..errors import ParameterError, unknown
 from ..layers import Layer, RecurrentLayer
+from ..network.network import Network
 from ..rules.edits import Stabiliser
 from ..rules.rule import AnyRule, Rule, WithBias
 from .plan import CONVOLUTIONS as CONVOLUTIONS
@@ -39,6 +40,18 @@ def of_rule(rule: AnyRule) -> Composite:
     if isinstance(rule.rule if isinstance(rule, WithBias) else rule, rules.Epsilon):
         entries.append((RecurrentLayer, rule))
     return Composite(entries, name=repr(rule))
+
+
+def usual(net: Network) -> str:
+    """Return the preset that a network is explained with unless another composite is asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref.layers import Dense
+        >>> usual(Network.sequential([Dense(np.eye(2))]))
+        'epsilon'
+    """
+    return net.composite or "epsilon"
 
 
 def names() -> list[str]:

@@ -66,7 +66,7 @@ def explain(
     x: Any,
     *,
     target: Any = None,
-    composite: Any = "epsilon",
+    composite: Any = None,
     start: Any = "logit",
     against: Any = None,
     output: str | None = None,
@@ -91,7 +91,7 @@ def explain(
             of these outputs. Outputs of more axes count in C order; a tuple (c, h, w) is that one unit of a map
             (N, C, H, W) in every sample.
         composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
-            dense and convolution layer.
+            dense and convolution layer; None for the network's own, "epsilon" where it has none.
         start: start relevance: a name of ``lrp.start.NAMES``, a ``Start``, or an array like the output. "logit" starts
             below a final sigmoid or softmax (see :mod:`lrp_ref.network.heads`), "output" at the output as it is.
         against: of the start "difference": the output that the target is set against, in any form of ``target``; what
@@ -107,7 +107,8 @@ def explain(
             those of the network as it is explained, without merged nodes. Of a sequence (N, T, C) axis 1 is the time:
             booleans (1, 1, C) are of its features.
         parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
-            composite ``bias``: "absorb", "ignore" or "spread", see :func:`lrp_ref.propagation.composites.get`.
+            composite ``bias``: "absorb", "ignore", "spread" or "nonzero", see
+            :func:`lrp_ref.propagation.composites.get`.
 
     Raises:
         LrpError: any of its kinds, with the node's name where one is involved.
@@ -127,6 +128,7 @@ def explain(
         dense1  LRP0(stabiliser=exact)            5.5             5   0.5           0        0         0
     """
     start = find(start, against)
+    composite = composites.usual(net) if composite is None else composite
     chosen = composites.resolve(composite, parameters, caller=explain)
     place = output_place(net, output)
     net, fed = at_the_door(net, x, xp)

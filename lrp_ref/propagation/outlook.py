@@ -7,6 +7,7 @@ from typing import Any
 
 from ..base.arrays import namespace
 from ..network.network import Network
+from . import composites
 from .explaining import at_the_door, output_place
 from .prepare import Question, prepare
 from .start import Start, find, start_relevance
@@ -31,7 +32,7 @@ def outlook(
     x: Any,
     *,
     target: Any = None,
-    composite: Any = "epsilon",
+    composite: Any = None,
     start: Any = "logit",
     against: Any = None,
     output: str | None = None,
@@ -61,7 +62,8 @@ def outlook(
     begin = find(start, against)
     place = output_place(net, output)
     net, fed = at_the_door(net, x, xp)
-    prepared = prepare(net, fed, Question(composite, place, canonize, begin))
+    chosen = composites.usual(net) if composite is None else composite
+    prepared = prepare(net, fed, Question(chosen, place, canonize, begin))
     shape = prepared.output_shape(fed)
     like = net.like(fed)
     target = indices(target, 1, shape) if is_tuple(target) else target

@@ -11,6 +11,7 @@ from ..layers import Linear
 from ..network.network import Network, value_name
 from ..rules.edits import ONES, ZERO
 from ..rules.rule import LinearMap, Redistribution, Rule
+from .composites import usual
 from .explaining import as_given
 from .explanation import Explanation
 from .ledger import Ledger, Row
@@ -48,12 +49,10 @@ def share(layer: LinearMap, xs: tuple[Array, ...], relevance: Array, rule: Rule)
     return Redistribution(tuple(received), bias, stabiliser, sample_sum(relevance - covered))
 
 
-def explain(
-    net: Network, x: Any, *, target: Any = None, composite: Any = "epsilon", start: Any = "logit"
-) -> Explanation:
+def explain(net: Network, x: Any, *, target: Any = None, composite: Any = None, start: Any = "logit") -> Explanation:
     """Explain as :func:`lrp_ref.explain` does, in one walk that checks nothing; an array as start is batch first."""
     fed = net.feed(x)
-    prepared = prepare(net, fed, Question(composite, start=start))  # canonized, with a rule for every node
+    prepared = prepare(net, fed, Question(composite or usual(net), start=start))  # canonized, a rule for every node
     values = prepared.net.values({i.name: fed[i.name] for i in prepared.net.inputs})  # forward, by name
     (name,), chance = prepared.net.outputs, prepared.probability(values)
     begin, targets, how = start_relevance(values[name], target, start, probability=chance)

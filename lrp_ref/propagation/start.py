@@ -229,6 +229,9 @@ class Difference(Start):
 class Reference(Start):
     """R_t = f_t − reference: a regression output against a value of interest.
 
+    Not to be confused with :class:`lrp_ref.rules.Reference`, a rule with a reference for the inputs of a layer; the two
+    go together where the value is what the network gives for that reference.
+
     Args:
         value: the reference, in the unit of the explanation's output (of the logit, below a final sigmoid).
     """

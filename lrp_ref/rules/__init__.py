@@ -8,7 +8,7 @@ look like. ``rescale`` has the rule that compares with a reference: an explanati
 """
 
 from .cells import Product, Recurrent
-from .linear import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, WSquare, ZBox, ZPlus
+from .linear import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, Reference, WSquare, ZBox, ZPlus
 from .local_response import ResponseNorm
 from .rescale import Rescale
 from .rule import AnyRule, Rule, Universal
@@ -20,7 +20,8 @@ RULES: dict[str, type[AnyRule]] = {
     rule.__name__: rule
     for rule in (
         AllToOne, AlphaBeta, BetaSmooth, Deconv, Epsilon, Flat, Gamma, GeneralizedGamma, Gradient, Guided, LRP0,
-        Natural, Pass, Product, Recurrent, ResponseNorm, Selection, Taylor, Uniform, WSquare, ZBox, ZPlus, Zero,
+        Natural, Pass, Product, Recurrent, Reference, ResponseNorm, Selection, Taylor, Uniform,
+        WSquare, ZBox, ZPlus, Zero,
     )
 }  # fmt: skip
 
@@ -42,6 +43,7 @@ __all__ = [
     "Pass",
     "Product",
     "Recurrent",
+    "Reference",
     "Rescale",
     "ResponseNorm",
     "Rule",

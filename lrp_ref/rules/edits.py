@@ -129,17 +129,45 @@ class Const(Value):
                 f"{self.label} of the z^B-rule is not known: give the rule its bounds, such as "
                 "lrp.rules.ZBox(low=0.0, high=1.0)"
             )
-        value = channelwise(self.value, x)
-        if not fits(value.shape, x.shape):
-            raise ShapeError(
-                f"{self.label} of shape {value.shape} does not fit inputs of shape {x.shape}: give a number, "
-                "one per channel, or an array of the sample's shape"
-            )
-        return namespace(x).broadcast_to(value, x.shape)
+        return namespace(x).broadcast_to(_fitting(self.value, self.label, x), x.shape)
 
     def symbol(self, name: str) -> str:
         """Return the constant's letter in the formula."""
         return self.label
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Less(Value):
+    """Take a constant off the inputs, x − c: a number, one per channel (1-D), or an array of the sample's shape.
+
+    One run over x − c, not the difference of one over x and one over c: where x = c nothing is left, whatever the
+    rounding of the two sums, and the layer is run once.
+    """
+
+    value: Any
+    label: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", frozen(self.value))
+
+    def __call__(self, x: Array) -> Array:
+        """Return x − c, with the shape of ``x``."""
+        return x - _fitting(self.value, self.label, x)
+
+    def symbol(self, name: str) -> str:
+        """Return the difference in the formula."""
+        return f"({name} − {self.label})"
+
+
+def _fitting(value: Any, label: str, x: Array) -> Array:
+    """Return a constant so that it broadcasts against the inputs ``x``, or raise where it would enlarge them."""
+    constant = channelwise(value, x)
+    if not fits(constant.shape, x.shape):
+        raise ShapeError(
+            f"{label} of shape {constant.shape} does not fit inputs of shape {x.shape}: give a number, "
+            "one per channel, or an array of the sample's shape"
+        )
+    return constant
 
 
 @dataclass(frozen=True)

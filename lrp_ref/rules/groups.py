@@ -8,7 +8,7 @@ from typing import Any
 from ..arithmetic import scalar
 from ..base.arrays import Array, only
 from ..errors import ParameterError, unknown
-from .edits import EXACT, KEEP, ZERO, Const, Edit, Stabiliser
+from .edits import EXACT, KEEP, ZERO, Const, Edit, Less, Stabiliser
 
 BIAS_POLICIES = ("absorb", "ignore", "spread", "nonzero")  # what becomes of a bias' relevance, see ``Rule.with_bias``
 ALIASES = {"column": "absorb", "uniform": "spread"}  # the names that papers on bags of words have for two of them
@@ -34,7 +34,7 @@ class Run:
         ParameterError: the sign is neither 1 nor -1.
     """
 
-    inputs: Edit | Const = KEEP
+    inputs: Edit | Const | Less = KEEP
     weights: Edit = KEEP
     bias: Edit = KEEP
     sign: int = 1

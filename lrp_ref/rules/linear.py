@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.arrays import require_range
-from ..base.frozen import Value, frozen, real
+from ..base.frozen import Value, frozen, real, reals
 from ..errors import ParameterError
-from .edits import EXACT, KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost, Const, Stabiliser, add
+from .edits import EXACT, KEEP, NEG, ONES, POS, SQUARE, ZERO, Boost, Const, Less, Stabiliser, add
 from .rule import Group, Rule, Run
 
 
@@ -273,3 +273,54 @@ class ZBox(Named):
         low, high = Const(self.low, "l_i"), Const(self.high, "h_i")
         runs = (Run(KEEP, KEEP, ZERO), Run(low, POS, ZERO, -1), Run(high, NEG, ZERO, -1))
         return (Group(runs, stabiliser=self.stabiliser),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reference(Named):
+    """Reference rule: R_i = Σ_j (a_i − x0_i) w_ij / Σ_i (a_i − x0_i) w_ij · R_j, without bias.
+
+    What is shared is z_j(a) − z_j(x0): an input that does not differ from x0 gets nothing. To be used where the zero of
+    an input is no natural point to compare with. Three rules are cases of it:
+
+    - x0 = 0: LRP-0 without bias, ``LRP0().with_bias("ignore")``.
+    - x0 = the mean of the training data. Started at R_j = z_j(a) − z_j(x0) (``lrp.start.Reference(z_j(x0))``), R_i is
+      Σ_j (a_i − x0_i) w_ij, what the input adds to the output of the mean. Another R_j is shared in the same
+      proportions, which are scaled by R_j / (z_j(a) − z_j(x0)): large where the output is nearly that of the mean.
+    - x0 = a root of the unit, z_j(x0) = 0, such as the midpoint of two centres for the difference of the squared
+      distances to them. The denominator is then z_j with its bias: the inputs absorb the bias exactly.
+
+    Args:
+        x0: the reference, in the unit of what the node reads in the network as it is explained (canonizing merges an
+            Affine into the layer behind it, which then reads the Affine's input): a number, one per channel (C,), or
+            an array of the sample's shape. Unlike the bounds of z^B it is not taken from the network's input: a range
+            is declared there, a reference is a choice. Padding has no reference: its zeros stay zeros.
+        stabiliser: of the denominator; exact by default.
+
+    Raises:
+        ParameterError: x0 is no finite number, nor an array of such.
+        ShapeError: x0 does not fit the inputs, when the rule runs.
+
+    Source: Bach et al. 2015 (Taylor decomposition at a root; a linear unit is its first order); Kauffmann et al. 2022
+    (midpoint).
+
+    See also: :class:`lrp_ref.start.Reference`, another thing: the value of an output that its relevance starts from.
+
+    Example:
+        >>> Reference(0.5).formula()
+        'R_i = Σ_j (a_i − x0_i)·w_ij / (Σ_i (a_i − x0_i)·w_ij)·R_j'
+        >>> import numpy as np
+        >>> from lrp_ref.layers import Dense
+        >>> layer = Dense(np.array([[2.0], [-1.0]]), np.array([-1.0]))  # 0 at (1, 1)
+        >>> layer.relevance_backward(np.array([[3.0, 2.0]]), np.array([[3.0]]), Reference([1.0, 1.0]))
+        array([[ 4., -1.]])
+    """
+
+    x0: Any = 0
+    stabiliser: Stabiliser = EXACT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x0", reals("Reference: x0", self.x0))
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return (Group((Run(Less(self.x0, "x0_i"), KEEP, ZERO),), stabiliser=self.stabiliser),)

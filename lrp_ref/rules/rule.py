@@ -197,7 +197,7 @@ class Rule(AnyRule):
         "column" is another name of absorb, "uniform" one of spread.
 
         Each group of a rule shares its own, edited bias: αβ spreads b_j⁺ with the positive part and b_j⁻ with
-        the negative one. A rule without bias (z⁺, w², flat, z^B) stays what it is under every policy.
+        the negative one. A rule without bias (z⁺, w², flat, z^B, reference) stays what it is under every policy.
 
         Args:
             policy: "absorb", "ignore", "spread" or "nonzero"; the last one that is given holds.

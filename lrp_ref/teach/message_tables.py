@@ -19,7 +19,20 @@ from ..base import tables
 from ..base.arrays import Array, like, to_numpy
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..layers.base import Linear
-from ..rules import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, Pass, WSquare, ZBox, Zero, ZPlus
+from ..rules import (
+    LRP0,
+    AlphaBeta,
+    Epsilon,
+    Flat,
+    Gamma,
+    GeneralizedGamma,
+    Pass,
+    Reference,
+    WSquare,
+    ZBox,
+    Zero,
+    ZPlus,
+)  # fmt: skip
 from ..rules.edits import KEEP, ONES, ZERO, Const, Stabiliser
 from ..rules.rule import WithBias
 
@@ -170,6 +183,8 @@ def _textbook(
             return lambda m: book.flat(a, m, r, stable(rule.stabiliser))
         case ZBox():
             return lambda m: book.zbox(a, m, r, bound(rule.low), bound(rule.high), stable(rule.stabiliser))
+        case Reference():
+            return lambda m: book.reference(a, m, r, bound(rule.x0), stable(rule.stabiliser))
         case Pass():
             return lambda m: book.pass_on(a, m, r)
         case Zero():

@@ -86,7 +86,7 @@ def test_the_sidecars_policy_goes_with_its_composite(model: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"bias": "ignored"}, 'key \'bias\' must be one of "absorb", "ignore", "spread", got "ignored"'),
+        ({"bias": "ignored"}, 'key \'bias\' must be one of "absorb", "ignore", "spread", "nonzero", got "ignored"'),
         ({"bias": 1}, "key 'bias' must be one of"),
         (
             {"composite": "gradient", "bias": "spread"},

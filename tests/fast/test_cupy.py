@@ -35,7 +35,7 @@ LINEAR = [s for s in SAMPLES if isinstance(s.layer(), Linear)]
 RULES = [
     rules.LRP0(add(0.125)), rules.LRP0(clip(0.25)), rules.LRP0(relative(0.25)), rules.Epsilon(0.125, bias_share=1),
     rules.Gamma(0.25, add(0.125)), rules.GeneralizedGamma(0.25, add(0.125)), rules.AlphaBeta(2, 1, add(0.125)),
-    rules.ZPlus(), rules.WSquare(), rules.Flat(), rules.ZBox(-5, 5, add(0.125)),
+    rules.ZPlus(), rules.WSquare(), rules.Flat(), rules.ZBox(-5, 5, add(0.125)), rules.Reference(0.75),
 ]  # fmt: skip
 
 

@@ -118,10 +118,10 @@ def table(folder: Path) -> list[Advice]:
         ),
         Advice(lambda: start_relevance(F, [[0, 1], [2]]), "give (N, T)", lambda: start_relevance(F, [[0, 1], [2, 1]])),
         # composites
-        Advice(explained(composite=None), "give a name, a rule, or a list of (where, rule)",
+        Advice(explained(composite=3), "give a name, a rule, or a list of (where, rule)",
                explained(composite="epsilon")),
-        Advice(explained(composite=None), "a rule, or a list", explained(composite=rules.Epsilon(0.1))),
-        Advice(explained(composite=None), "a list of (where, rule)",
+        Advice(explained(composite=3), "a rule, or a list", explained(composite=rules.Epsilon(0.1))),
+        Advice(explained(composite=3), "a list of (where, rule)",
                explained(composite=[(Dense, rules.Epsilon(0.1))])),
         Advice(explained(composite=[("dense1", rules.Flat())]), "add an entry for them",
                explained(composite=[("dense1", rules.Flat()), ("dense2", rules.LRP0())])),
@@ -151,6 +151,11 @@ def table(folder: Path) -> list[Advice]:
         Advice(lambda: Dense(W1).relevance_backward(X, X, rules.ZBox()), "lrp.rules.ZBox(low=0.0, high=1.0)",
                lambda: Dense(W1).relevance_backward(X, X, lrp.rules.ZBox(low=0.0, high=1.0))),
         # layers and rules
+        Advice(lambda: layers.SquaredDistance(W1).relevance_backward(X, X, rules.ZBox(-3.0, 3.0)),
+               "give LRP0, Epsilon, AlphaBeta or Flat",
+               lambda: layers.SquaredDistance(W1).relevance_backward(X, X, rules.Epsilon())),
+        Advice(lambda: layers.SquaredDistance(W1, np.ones(2)), "1 in front holds for all centres",
+               lambda: layers.SquaredDistance(W1, np.ones((2, 2)))),
         Advice(explained(composite=[(layers.Layer, rules.Rescale())]),
                "lrp.attribute(net, x, 'deeplift', baseline=0) gives one",
                lambda: lrp.attribute(NET, X, "deeplift", baseline=0)),
@@ -228,6 +233,9 @@ def table(folder: Path) -> list[Advice]:
                    explained(composite=[("dense1", rules.ZBox(-5 * one, 5 * one)), (Dense, rules.LRP0())]))
             for one in (1, np.ones(2))
         ),
+        Advice(explained(composite=rules.Reference(np.ones(5))),
+               "give a number, one per channel, or an array of the sample's shape",
+               explained(composite=[("dense1", rules.Reference(np.ones(2))), (Dense, rules.LRP0())])),
         Advice(lambda: edits.Stabiliser("minus", 1), "use exact, add, clip or relative",
                lambda: [edits.Stabiliser(k, 0.1) for k in ("exact", "add", "clip", "relative")]),
         # arrays, networks, number systems

@@ -160,6 +160,7 @@ for name, st in ST.items():
     for b in (F(0), F(1), F(1, 2)):
         RULES[f"alpha_beta {b} {name}"] = partial(rules.alpha_beta, alpha=1 + b, beta=b, stabiliser=st)
     RULES[f"zbox {name}"] = partial(rules.zbox, low=F(-5), high=F(5), stabiliser=st)
+    RULES[f"reference {name}"] = partial(rules.reference, x0=F(2, 3), stabiliser=st)
 
 
 def function_of(rule: Any) -> Any:

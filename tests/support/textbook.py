@@ -176,7 +176,7 @@ class RuleSample:
         return type(self.rule.rule if isinstance(self.rule, WithBias) else self.rule).__name__
 
 
-BIAS_FREE = (textbook.zplus, textbook.wsquare, textbook.flat, textbook.zbox)
+BIAS_FREE = (textbook.zplus, textbook.wsquare, textbook.flat, textbook.zbox, textbook.reference)
 STABILISERS = {
     "exact": (edits.EXACT, lambda exact: stabilisers.exact),
     "add": (edits.add(0.125), lambda exact: stabilisers.add(number(0.125, exact))),
@@ -200,6 +200,7 @@ def _stabilised(policy: str = "") -> list[RuleSample]:
         ("WSquare", rules.WSquare, textbook.wsquare, (), {}),
         ("Flat", rules.Flat, textbook.flat, (), {}),
         ("ZBox", rules.ZBox, textbook.zbox, (-3, 3), {}),
+        ("Reference", rules.Reference, textbook.reference, (0.71875,), {}),
         ("ZBoxPositive", rules.ZBox, textbook.zbox, (0, 3.25), {}),
     ]
     found, more = [], {"bias": policy} if policy else {}

@@ -63,6 +63,7 @@ EXACT = [
     rules.Gamma(0.5, add(0.25)), rules.GeneralizedGamma(0.25), rules.AlphaBeta(2, 1), rules.AlphaBeta(1, 0),
     rules.AlphaBeta(1.5, 0.5, add(0.125)), rules.ZPlus(), rules.WSquare(), rules.WSquare(add(0.25)), rules.Flat(),
     rules.ZBox(-2, 2), rules.ZBox(-2, 2, add(0.25)), rules.Natural(),
+    rules.Reference(0.75), rules.Reference(-2, add(0.25)),
 ]  # fmt: skip
 
 

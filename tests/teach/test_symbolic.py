@@ -130,6 +130,7 @@ COMPOSITES: dict[str, Any] = {
     "w2": R.WSquare(),
     "flat": R.Flat(),
     "zbox": R.ZBox(-1, 1),
+    "reference": R.Reference(0.5),
     "mixed": lrp.Composite(
         [
             (lrp.first(L.Dense, L.Conv), R.ZBox(np.array([-1.0]), np.array([1.5]))),

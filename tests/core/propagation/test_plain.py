@@ -33,6 +33,7 @@ NAMED: list[Rule] = [
     rules.LRP0(), rules.Epsilon(F(1, 8)), rules.Epsilon(F(1, 4), bias_share=F(1, 2)),
     rules.Epsilon(F(1, 4), bias_share=0, stabiliser_share=1), rules.Gamma(F(1, 4)), rules.GeneralizedGamma(F(1, 2)),
     rules.AlphaBeta(2, 1), rules.AlphaBeta(1, 0), rules.ZPlus(), rules.WSquare(), rules.Flat(), rules.ZBox(-3, 3),
+    rules.Reference(0.75),
     rules.AlphaBeta(2, 1).with_bias("spread"), rules.GeneralizedGamma(F(1, 2)).with_bias("spread"),
     rules.Gamma(F(1, 4)).with_bias("ignore"), rules.Natural(),
 ]  # fmt: skip

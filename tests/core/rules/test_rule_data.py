@@ -47,6 +47,10 @@ PRINTED = {
         "ZBox(low=-1, high=2, stabiliser=exact)",
         "R_i = Σ_j (a_i·w_ij − l_i·w_ij⁺ − h_i·w_ij⁻) / (Σ_i (a_i·w_ij − l_i·w_ij⁺ − h_i·w_ij⁻))·R_j",
     ),
+    rules.Reference((0.5, -1)): (
+        "Reference(x0=(0.5, -1), stabiliser=exact)",
+        "R_i = Σ_j (a_i − x0_i)·w_ij / (Σ_i (a_i − x0_i)·w_ij)·R_j",
+    ),
     rules.LRP0(edits.clip(0.5)): (
         "LRP0(stabiliser=clip(0.5))",
         "R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + b_j clipped to |z| ≥ 0.5)·R_j",
@@ -62,6 +66,7 @@ DEFAULTS: dict[Any, dict[str, Any]] = {  # as the docstrings, the presets' names
     rules.Gamma: {"gamma": 0.25},
     rules.GeneralizedGamma: {"gamma": 0.25},
     rules.AlphaBeta: {"alpha": 2, "beta": 1},
+    rules.Reference: {"x0": 0},
     rules.BetaSmooth: {"beta": 10},
     rules.ResponseNorm: {"kind": "taylor"},
     rules.Selection: {"product": "signal", "epsilon": 0},
@@ -85,6 +90,7 @@ def test_every_rule_prints_compares_hashes_and_pickles() -> None:
 
     named = [r.rule for r in LINEAR_RULES] + list(OTHER_RULES.values())
     named.append(rules.ZBox(np.array([-1.0, 0.0]), np.array([1.0, 2.0])))
+    named.append(rules.Reference(np.array([-1.0, 0.0])))
     for k, rule in enumerate(named):
         again = pickle.loads(pickle.dumps(rule))  # noqa: S301
         assert again == rule
@@ -101,7 +107,11 @@ def test_rules_move_to_another_array_module() -> None:
     moved = to_strict(rules.ZBox(low, 4))
     assert type(moved.low) is StrictArray
     assert moved.high == 4
-    for box in (rules.ZBox(low, 4), rules.ZBox(low, low + 9), rules.ZBox(low[:, 0], 5), rules.ZBox([-4, -3.5], [4, 5])):
+    assert type(to_strict(rules.Reference(low)).x0) is StrictArray
+    for box in (
+        rules.ZBox(low, 4), rules.ZBox(low, low + 9), rules.ZBox(low[:, 0], 5), rules.ZBox([-4, -3.5], [4, 5]),
+        rules.Reference(low), rules.Reference(low[:, 0]), rules.Reference([-4, -3.5]),
+    ):  # fmt: skip
         checks.check_backend(sample.layer(), sample.inputs(), sample.relevances(), box)
 
 
@@ -212,12 +222,13 @@ def test_parameters_are_plain_numbers(number: Any) -> None:
 def test_bounds_stay_what_they_were() -> None:
     """Whoever writes into an array afterwards, or into what it is a view of, does not change a rule made of it."""
     for low in (np.zeros(2), np.zeros((4, 2))[1], np.broadcast_to(base := np.zeros(1), (2,))):
-        rule, const = rules.ZBox(low, 5), edits.Const(low, "l")
+        rule, const, reference = rules.ZBox(low, 5), edits.Const(low, "l"), rules.Reference(low)
         (low if low.flags.writeable else base)[...] = 3
-        assert rule.low.tolist() == const.value.tolist() == [0, 0]
+        assert rule.low.tolist() == const.value.tolist() == reference.x0.tolist() == [0, 0]
         with pytest.raises(ValueError, match="read-only"):
             rule.low[0] = 1
         assert rule.groups[0].runs[1].inputs.value is rule.low, "no copy of a copy"
+        assert reference.groups[0].runs[0].inputs.value is reference.x0
 
 
 def test_a_network_does_not_remember_bounds_that_were_written_into() -> None:

@@ -121,6 +121,12 @@ RULE_FAULTS = {
         "ZBox-exact",
         Rule((replace(rules.ZBox(-3, 3).groups[0], runs=(Run(), *rules.ZBox(-3, 3).groups[0].runs[1:])),)),
     ),
+    "reference with a bias": ("Reference-exact", Rule((Group((Run(edits.Less(0.71875, "x0"),)),)),)),
+    "reference as a constant": (
+        "Reference-exact",
+        Rule((Group((Run(edits.Const(0.71875, "x0"), edits.KEEP, edits.ZERO),)),)),
+    ),
+    "reference of the other sign": ("Reference-exact", rules.Reference(-0.71875)),
     "δ for the bias only": ("Epsilon-half", rules.Epsilon(0.5, 0.5, 0)),
     "ε half as large": ("Epsilon-small", rules.Epsilon(0.0625)),
     "clip for add": ("LRP0-add", rules.LRP0(edits.clip(0.125))),

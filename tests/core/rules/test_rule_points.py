@@ -26,6 +26,7 @@ DEFAULTS: dict[str, str] = {
     "WSquare": "WSquare(stabiliser=exact)",
     "Flat": "Flat(stabiliser=exact)",
     "ZBox": "ZBox(stabiliser=exact)",
+    "Reference": "Reference(x0=0, stabiliser=exact)",
     "Natural": "Natural(stabiliser=exact)",
     "Pass": "Pass()",
     "Zero": "Zero()",

@@ -99,6 +99,7 @@ PREPARED: list[tuple[Rule, set[Any], set[Any]]] = [
     (rules.ZPlus(), {(POS, ZERO), (NEG, ZERO)}, {(POS, ZERO)}),
     (rules.WSquare(), {(SQUARE, ZERO)}, {(SQUARE, ZERO)}),
     (rules.ZBox(-3, 5), {(KEEP, ZERO), (POS, ZERO), (NEG, ZERO)}, {(KEEP, ZERO), (POS, ZERO), (NEG, ZERO)}),
+    (rules.Reference(2), {(KEEP, ZERO)}, {(KEEP, ZERO)}),
     (Rule((Group((Run(NEG, POS, POS),)),)), {(POS, POS)}, {(POS, POS)}),  # one run always stays
     (Rule((Group((Run(POS, POS, POS), Run(KEEP, POS, POS, -1))),)), {(POS, POS)}, {(POS, POS)}),
 ]
