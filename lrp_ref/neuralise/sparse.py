@@ -84,7 +84,7 @@ def explain_sparse(
             out; counts, which are whole numbers, are computed in the type of the network. Entries that are stored
             twice are added up first; zeros that are stored belong to its pattern.
         target, start, against, output, canonize: as of :func:`lrp_ref.explain`.
-        composite: likewise; None for the network's own, or "epsilon". Its rules give nothing to columns that are 0.
+        composite: likewise; None for the network's own. Its rules give nothing to columns that are 0.
         parameters: of the composite; ``bias`` may be "absorb", "ignore" or "nonzero".
 
     Raises:
@@ -111,7 +111,8 @@ def explain_sparse(
     front = Front.of(net)
     rows = _canonical(matrix, net, front.width)
     start = find(start, against)
-    chosen = _composite(net, composite, parameters)
+    composite = composites.usual(net) if composite is None else composite
+    chosen = composites.resolve(composite, parameters, caller=explain)
     question = Question(chosen, output_place(net, output), canonize, start)
     samples = rows.shape[0]
     if is_tuple(target) or isinstance(start, Difference):
@@ -136,12 +137,6 @@ def explain_sparse(
     with threads.together(rows.data):
         parts = threads.collect(list(_blocks(rows)), explained)
     return _whole(parts, rows, relevance)
-
-
-def _composite(net: Network, composite: Any, parameters: dict[str, Any]) -> Any:
-    """Return the composite that is asked for; else the network's own, or ε."""
-    asked = (getattr(net, "composite", "") or "epsilon") if composite is None else composite
-    return composites.resolve(asked, parameters, caller=explain)
 
 
 def _canonical(matrix: Matrix, net: Network, width: int | None) -> Any:

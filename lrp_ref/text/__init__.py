@@ -14,7 +14,7 @@ A network that reads bags of words takes their counts:
 The tokenizers package is imported when a tokenizer.json is read, and not before.
 """
 
-from .bag import BagOfWords, Token
+from .bag import BagOfWords, Token, find_bag
 from .documents import Components, document_vectors, principal_components
 from .feeding import Fed, feed, require_fit, sizes
 from .marking import Counted, ExplainedDocuments, explain, marked, require_columns, token_relevance
@@ -38,6 +38,7 @@ __all__ = [
     "document_vectors",
     "explain",
     "feed",
+    "find_bag",
     "find_tokenizer",
     "load_tokenizer",
     "marked",

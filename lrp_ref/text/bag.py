@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LrpError, ParameterError
-from .vectorizers import counted
+from .vectorizers import counted, has_words
 
 DEFAULT = r"(?u)\b\w\w+\b"  # two letters, digits or underscores and more
 ACCENTS = ("ascii", "unicode")
@@ -260,6 +260,26 @@ class BagOfWords:
                 if column is not None:
                     found.append((column, k, n))
         return found
+
+
+def find_bag(model: str | Path) -> BagOfWords | None:
+    """Return the bag of words that a model file brings: a ``.skops`` file that begins with a vectorizer.
+
+    Returns:
+        None for a file of another kind, or one of a model that takes no documents.
+
+    Raises:
+        LrpError: as :meth:`BagOfWords.of`.
+
+    Example:
+        >>> find_bag("no_such_folder/net.onnx") is None
+        True
+    """
+    if Path(model).suffix.lower() != ".skops":
+        return None
+    from ..loaders import skops
+
+    return BagOfWords.of(model) if has_words(skops.read(model)) else None
 
 
 def texts(documents: Any) -> list[str]:
