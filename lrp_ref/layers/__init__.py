@@ -12,8 +12,9 @@ from .choose import Compare, Where
 from .constant import Constant
 from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
+from .counts import LogCount, Step, UnitNorm
 from .dense import Dense
-from .distance import SquaredDistance
+from .distance import Distance, SquaredDistance
 from .elementwise import (
     ELU,
     GELU,
@@ -36,6 +37,9 @@ from .elementwise import (
 )
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .kernels.additive import AdditiveKernel
+from .kernels.distance import FeatureDistance
+from .kernels.machine import KernelMachine
 from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
@@ -57,6 +61,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Abs,
         Add,
+        AdditiveKernel,
         Affine,
         AveragePool,
         Bounds,
@@ -69,9 +74,11 @@ LAYERS: dict[str, type[Layer]] = {
         Conv,
         ConvTranspose,
         Dense,
+        Distance,
         ELU,
         Embedding,
         Exp,
+        FeatureDistance,
         Flatten,
         Function,
         GELU,
@@ -84,10 +91,12 @@ LAYERS: dict[str, type[Layer]] = {
         HardSwish,
         HardTanh,
         Identity,
+        KernelMachine,
         LSTM,
         LeakyReLU,
         LocalResponseNorm,
         Log,
+        LogCount,
         LogSumExp,
         MatMul,
         Max,
@@ -115,12 +124,14 @@ LAYERS: dict[str, type[Layer]] = {
         Split,
         SquaredDistance,
         Squeeze,
+        Step,
         Sum,
         SumPool,
         Swish,
         Tanh,
         ThresholdedReLU,
         Transpose,
+        UnitNorm,
         Unsqueeze,
         Upsample,
         Where,
@@ -139,6 +150,7 @@ __all__ = [
     "Abs",
     "Add",
     "Additive",
+    "AdditiveKernel",
     "Affine",
     "AveragePool",
     "Bilinear",
@@ -151,9 +163,11 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Distance",
     "Elementwise",
     "Embedding",
     "Exp",
+    "FeatureDistance",
     "Flatten",
     "Function",
     "Gather",
@@ -164,11 +178,13 @@ __all__ = [
     "HardSwish",
     "HardTanh",
     "Identity",
+    "KernelMachine",
     "Layer",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "LogCount",
     "LogSumExp",
     "MatMul",
     "Max",
@@ -196,12 +212,14 @@ __all__ = [
     "Split",
     "SquaredDistance",
     "Squeeze",
+    "Step",
     "Sum",
     "SumPool",
     "Swish",
     "Tanh",
     "ThresholdedReLU",
     "Transpose",
+    "UnitNorm",
     "Unsqueeze",
     "Unweighted",
     "Upsample",

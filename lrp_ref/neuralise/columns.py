@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..base.arrays import Array, to_numpy
 from ..errors import UnsupportedError
-from ..layers import LAYERS, Affine, Centred, Dense, Elementwise, Gather, Layer
+from ..layers import Affine, Centred, Dense, Elementwise, Gather, Layer, UnitNorm
 from ..network.inputs import Input
 from ..network.network import Network, Node
 from ..propagation.plan import Planned
@@ -24,7 +24,6 @@ from ..rules.rule import Rule
 from ..rules.universal import Pass, Zero
 
 Columns = NDArray[np.intp]
-NORMS = tuple(kind for name, kind in LAYERS.items() if name == "UnitNorm")  # to a norm a column that is 0 adds nothing
 DENSE = "lrp.explain(net, matrix.toarray()) explains it, with an array of all columns"
 
 
@@ -184,7 +183,7 @@ def _narrowed(node: Node, columns: Any) -> Layer:
         return replace(layer, indices=tuple(int(place) for place in places[there]))
     if isinstance(layer, Centred):
         return _centred(node, layer, columns)
-    if isinstance(layer, NORMS):
+    if isinstance(layer, UnitNorm):
         return layer
     if isinstance(layer, Elementwise):
         if layer.arrays():

@@ -321,6 +321,51 @@ def _normalizations() -> list[Sample]:
     ]
 
 
+def _kernels() -> list[Sample]:
+    def additive(kernel: str, name: str = "", outputs: int = 2, **options: Any) -> Sample:
+        positive = kernel not in ("linear", "signed_hellinger")
+
+        def build(d: Draw) -> Layer:
+            supports = d.positive(5, 3) if positive else d(5, 3)
+            return layers.AdditiveKernel(supports, d(5, outputs), d(outputs) if outputs > 1 else None, kernel)
+
+        exact = "hellinger" not in kernel
+        return Sample(f"AdditiveKernel-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
+
+    def distance(kind: str, *, offset: bool) -> Sample:
+        def build(d: Draw) -> Layer:
+            centers = d.positive(4, 3) if kind == "chi2" else d(4, 3)
+            return layers.FeatureDistance(centers, kind, d(4) if offset else None)
+
+        return Sample(f"FeatureDistance-{kind}", build, ((3,),), positive=kind == "chi2")
+
+    def machine(kernel: str, name: str = "", *, exact: bool = False, **options: Any) -> Sample:
+        positive = kernel == "chi2_rbf"
+
+        def build(d: Draw) -> Layer:
+            supports = d.positive(4, 3) if positive else d(4, 3)
+            # Either side of 0 has reference points: far out, odd kernels have the other sign on the other side.
+            coefficients = d(4, 2) + np.array([[4.0, -4.0], [-4.0, 4.0], [4.0, 4.0], [-4.0, -4.0]])
+            far = None if positive else np.concatenate([supports, 10 * supports, -10 * supports])
+            return layers.KernelMachine(supports, coefficients, kernel=kernel, reference=far, **options)
+
+        return Sample(f"KernelMachine-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
+
+    return [
+        *map(additive, ("linear", "intersection", "hellinger", "signed_hellinger", "chi2", "additive_chi2")),
+        additive("intersection", "-one", 1),
+        distance("absolute", offset=False),
+        distance("chi2", offset=True),
+        machine("rbf", gamma=0.5),
+        machine("rbf", "-taylor", gamma=0.5, way="taylor"),
+        machine("poly", "-taylor", exact=True, gamma=0.5, degree=2, coef0=0.25, way="taylor"),
+        machine("sigmoid", gamma=0.5, coef0=0.25),
+        machine("chi2_rbf", gamma=2.0),
+        machine("laplacian", gamma=0.5),
+        machine("cosine"),
+    ]
+
+
 def _scans() -> list[Sample]:
     def scan(name: str, shape: tuple[int, int, int], *, skip: bool = True, decay: str = "linear", state: bool = False,
              ) -> Sample:  # fmt: skip
@@ -498,6 +543,7 @@ SAMPLES = [
         _route,
         _lookup,
         _normalizations,
+        _kernels,
         _scans,
         _aggregates,
         _lstm,
