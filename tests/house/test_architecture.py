@@ -36,7 +36,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "methods": set(),
     "neuralise": set(),
     "model_checks": {"loaders"},
-    "text": {"loaders"},
+    "text": {"loaders", "neuralise"},
     "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "teach", "text", "vectors"},
     "__main__": {"cli"},
 }
