@@ -279,6 +279,19 @@ def none_negative(x: Array) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.size > 0 and bool(x.min() >= 0)
 
 
+def require_none_negative(x: Array, what: str) -> None:
+    """Raise if an array holds a negative number; on a device, where that would mean to wait for it, nobody looks.
+
+    Raises:
+        ParameterError: with ``what`` and the first negative number.
+
+    Example:
+        >>> require_none_negative(np.array([0.0, 2.0]), "counts")
+    """
+    if isinstance(x, np.ndarray) and x.size and bool((below := x < 0).any()):
+        raise ParameterError(f"{what} must not be negative, got {x[below].flat[0]}")
+
+
 def unbroadcast(x: Array, shape: Sequence[int]) -> Array:
     """Sum ``x`` over the axes that broadcasting ``shape`` to ``x.shape`` had repeated (its adjoint)."""
     extra = x.ndim - len(shape)

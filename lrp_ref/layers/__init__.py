@@ -36,6 +36,9 @@ from .elementwise import (
 )
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .kernels.additive import AdditiveKernel
+from .kernels.distance import FeatureDistance
+from .kernels.machine import KernelMachine
 from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
@@ -57,6 +60,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Abs,
         Add,
+        AdditiveKernel,
         Affine,
         AveragePool,
         Bounds,
@@ -72,6 +76,7 @@ LAYERS: dict[str, type[Layer]] = {
         ELU,
         Embedding,
         Exp,
+        FeatureDistance,
         Flatten,
         Function,
         GELU,
@@ -84,6 +89,7 @@ LAYERS: dict[str, type[Layer]] = {
         HardSwish,
         HardTanh,
         Identity,
+        KernelMachine,
         LSTM,
         LeakyReLU,
         LocalResponseNorm,
@@ -139,6 +145,7 @@ __all__ = [
     "Abs",
     "Add",
     "Additive",
+    "AdditiveKernel",
     "Affine",
     "AveragePool",
     "Bilinear",
@@ -154,6 +161,7 @@ __all__ = [
     "Elementwise",
     "Embedding",
     "Exp",
+    "FeatureDistance",
     "Flatten",
     "Function",
     "Gather",
@@ -164,6 +172,7 @@ __all__ = [
     "HardSwish",
     "HardTanh",
     "Identity",
+    "KernelMachine",
     "Layer",
     "LeakyReLU",
     "Linear",
