@@ -52,7 +52,9 @@ def log_ratio(
     if rule not in RULES:
         raise unknown("rule of svc", str(rule), RULES)
     if rule == "input" and kernel != "rbf":
-        raise UnsupportedError(f"svc: rule='input' is for rbf, where ‖x‖² cancels, not for {kernel}: give rule='midpoint'")
+        raise UnsupportedError(
+            f"svc: rule='input' is for rbf, where ‖x‖² cancels, not for {kernel}: give rule='midpoint'"
+        )
     if gamma is None or not real("svc: gamma", gamma) > 0:
         raise ParameterError(f"svc: gamma must be > 0, got {gamma}")
     a, b = to_numpy(coefficients).astype(float), 0.0 if bias is None or not intercept else float(bias)
@@ -98,7 +100,9 @@ def _neurons(
         centers = xp.take(supports, xp.asarray(mine), axis=0)
         offset = _like(-np.log(abs(a[mine])) / g, supports)
         if rule == "input":  # without ‖x‖², which all neurons have
-            made.append(("products", Dense(centers.T * _like(-2.0, supports), (centers * centers).sum(axis=1) + offset)))
+            made.append(
+                ("products", Dense(centers.T * _like(-2.0, supports), (centers * centers).sum(axis=1) + offset))
+            )
         elif kernel == "rbf":
             made.append(("distances", SquaredDistance(centers, offset=offset)))
         else:

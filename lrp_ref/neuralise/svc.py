@@ -169,7 +169,9 @@ def svc(
     scores = scores if signs is None else scores.combined(signs)
     if wanted == "logodds":
         if towards is not None or way is not None:
-            raise ParameterError("svc: towards= and way= are about roots, and output='logodds' has none: leave them out")
+            raise ParameterError(
+                "svc: towards= and way= are about roots, and output='logodds' has none: leave them out"
+            )
         return log_ratio(
             scores.supports, scores.coefficients[:, 0], None if scores.offset is None else scores.offset[0],
             kernel=function.name, gamma=function.gamma, rule=rule, intercept=intercept,

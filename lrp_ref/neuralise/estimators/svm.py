@@ -116,10 +116,14 @@ def _kernel(fitted: Fitted, known: dict[str, str]) -> str:
     kernel = fitted.get("kernel", "rbf")
     advice = "pass its support vectors or points to lrp.neuralise.svc(support_vectors, coefficients, bias, kernel=…)"
     if isinstance(kernel, str) and kernel == "precomputed":
-        raise UnsupportedError(f"{fitted.kind}: its kernel is precomputed, so the points it was fitted to are not in it: {advice}")
+        raise UnsupportedError(
+            f"{fitted.kind}: its kernel is precomputed, so the points it was fitted to are not in it: {advice}"
+        )
     if isinstance(kernel, Opaque | Fitted) or callable(kernel):
         name = getattr(kernel, "name", None) or getattr(kernel, "kind", None) or getattr(kernel, "__qualname__", "")
-        raise UnsupportedError(f"{fitted.kind}: its kernel is the function {name}, of which no formula is known: {advice}")
+        raise UnsupportedError(
+            f"{fitted.kind}: its kernel is the function {name}, of which no formula is known: {advice}"
+        )
     if kernel not in known:
         raise unknown(f"kernel of {fitted.kind}", str(kernel), known)
     return known[kernel]
