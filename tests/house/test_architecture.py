@@ -34,6 +34,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "methods": set(),
+    "neuralise": set(),
     "model_checks": {"loaders"},
     "text": {"loaders"},
     "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "teach", "text", "vectors"},

@@ -32,9 +32,8 @@ def test_it_answers_as_scikit_learn_and_as_onnxruntime(name: str) -> None:
     assert found.dtype == np.float32
     assert found.shape == ANSWERS[name].shape
     np.testing.assert_allclose(found, theirs, rtol=0, atol=5e-6 * size)
-    np.testing.assert_allclose(
-        net.astype(np.float64).forward(X.astype(np.float64)), ANSWERS[name], rtol=0, atol=2e-5 * size
-    )
+    double = net.astype(np.float64).forward(X.astype(np.float64))
+    np.testing.assert_allclose(double, ANSWERS[name], rtol=0, atol=2e-5 * size)
     for few in (X[:0], X[:1]):
         np.testing.assert_allclose(net.forward(few), found[: len(few)], rtol=0, atol=5e-6 * size)
 

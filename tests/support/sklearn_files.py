@@ -1,4 +1,4 @@
-"""Writes tests/loaders/sklearn: small estimators of scikit-learn as skl2onnx exports them, and what both programs answer.
+"""Writes tests/loaders/sklearn: small estimators of scikit-learn as skl2onnx exports them, and what both answer.
 
 ``python tests/support/sklearn_files.py`` in an environment with scikit-learn 1.9.1, skl2onnx 1.20.0 and onnxruntime;
 the tests read what it wrote, and need none of the first two.
@@ -69,7 +69,8 @@ def estimators() -> dict[str, tuple[Any, Any, str]]:
             mixture.GaussianMixture(2, covariance_type=kind, random_state=0, reg_covar=0.1), None, "predict_proba",
         )  # fmt: skip
     for name, step in {
-        "robust": preprocessing.RobustScaler(), "range": preprocessing.MinMaxScaler(), "l1": preprocessing.Normalizer("l1"),
+        "robust": preprocessing.RobustScaler(), "range": preprocessing.MinMaxScaler(),
+        "l1": preprocessing.Normalizer("l1"),
         "l2": preprocessing.Normalizer("l2"), "whitened": decomposition.PCA(2, whiten=True),
         "svd": decomposition.TruncatedSVD(2),
     }.items():  # fmt: skip

@@ -7,10 +7,8 @@ RANDOM = "its numbers are random"
 FUSED = "one of onnxruntime's own operators: load the file as it was before onnxruntime's optimizer wrote it"
 TREES = "decision trees have no relevance rule; TreeSHAP is the method for them"
 OF_TEXT = "text is no number: load the pipeline from a skops file, which has its words"
-ENCODED = (
-    "a code for categories has no relevance: write the file from the step after it, and give it the encoded numbers"
-)
-FILLED = "which values it replaces depends on the input: replace them before, and write the file from the step after it"
+ENCODED = "a code of categories has no relevance: write the file from the step after it, and give it the codes"
+FILLED = "which values it fills depends on the input: fill them before, and write the file from the step after it"
 CHOSEN = "where its values come from depends on the input"
 
 ML = "ai.onnx.ml."

@@ -113,8 +113,10 @@ def _svm_classifier(ctx: Converter, op: Op) -> Sequence[Tensor]:
         machine.require(len(classes) * features, 1)
         weight = machine.coefficients.reshape(len(classes), -1).T
         return [label, ctx.emit(scores, _cast(ctx, Dense(weight, np.full(len(classes), machine.rho[0]))), [x])]
-    if len(counts) != len(classes) or min(counts) < 0:
+    if len(counts) != len(classes):
         raise Refusal(f"vectors_per_class has {len(counts)} counts for {len(classes)} classes")
+    if min(counts) < 0:
+        raise Refusal(f"vectors_per_class has {min(counts)} support vectors of a class")
     pairs = len(classes) * (len(classes) - 1) // 2
     machine.require((len(classes) - 1) * len(machine.supports), pairs)
     if a.get("prob_a") or a.get("prob_b"):
