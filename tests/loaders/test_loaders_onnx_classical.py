@@ -100,7 +100,7 @@ def test_it_equals_onnxruntime_and_its_ledger_closes(kind: str, attributes: dict
     np.testing.assert_allclose(net.forward(X), expected, rtol=1e-6, atol=1e-6)
     for samples in (X[:0], X[:1]):
         np.testing.assert_allclose(net.forward(samples), expected[: len(samples)], rtol=1e-6, atol=1e-6)
-    exact = lrp.explain(net.astype(np.float64), X.astype(np.float64), composite="lrp0")
+    exact = lrp.explain(net.astype(np.float64), X.astype(np.float64), target=0, composite="lrp0")
     assert exact.ledger.residual < 1e-12
 
 
