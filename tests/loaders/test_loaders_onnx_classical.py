@@ -181,3 +181,15 @@ def test_a_logistic_regression_loads_its_probabilities_and_starts_at_the_logit(z
     np.testing.assert_allclose(net.forward(X), expected, rtol=1e-6)
     e = lrp.explain(net.astype(np.float64), X.astype(np.float64), target=1, composite="lrp0")
     np.testing.assert_allclose(e.relevance, X * WEIGHTS[1].astype(np.float64), rtol=1e-12)
+
+
+def test_a_machine_of_very_many_classes_is_refused_before_its_pairs_are_made(tmp_path: Path) -> None:
+    """2 MB of constants for 499,500 pairs of 1,000 classes, whose coefficients would take 4 GB."""
+    classes = 1000
+    attributes = {
+        "support_vectors": [0.5] * (4 * classes), "coefficients": [1.0] * ((classes - 1) * classes),
+        "vectors_per_class": [1] * classes, "rho": [0.0] * (classes * (classes - 1) // 2), "kernel_type": "LINEAR",
+        "kernel_params": [0.5, 0.0, 3.0], "classlabels_ints": list(range(classes)),
+    }  # fmt: skip
+    with pytest.raises(UnsupportedError, match="the coefficients of all pairs of classes"):
+        load(classical(tmp_path / "m.onnx", "SVMClassifier", **attributes))

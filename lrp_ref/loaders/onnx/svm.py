@@ -119,6 +119,7 @@ def _svm_classifier(ctx: Converter, op: Op) -> Sequence[Tensor]:
         raise Refusal(f"vectors_per_class has {min(counts)} support vectors of a class")
     pairs = len(classes) * (len(classes) - 1) // 2
     machine.require((len(classes) - 1) * len(machine.supports), pairs)
+    ctx.allowance.take(len(machine.supports) * pairs, "the coefficients of all pairs of classes")
     if a.get("prob_a") or a.get("prob_b"):
         ctx.note(
             f"SVMClassifier '{op.label}': its probabilities are not computed, they are the limit of an iteration; its "
