@@ -83,6 +83,8 @@ def test_votes_are_left_out_and_pairs_are_named() -> None:
     (note,) = net.notes
     assert note.endswith("above 0 for the first one: 'ant' against 'bee', 'ant' against 'cat', 'bee' against 'cat'")
     assert len(net) == 1, "none of the nodes of the vote"
+    for name in ("svc3_ovo", "svc2_rbf", "linear_svc"):  # which compare no scores
+        assert [left for left, _ in load(FOLDER / f"{name}.onnx").left_out] in (["output_label"], ["label"]), name
 
 
 def test_votes_can_be_asked_for() -> None:
