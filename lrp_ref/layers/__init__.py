@@ -12,6 +12,7 @@ from .choose import Compare, Where
 from .constant import Constant
 from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
+from .counts import LogCount, Step, UnitNorm
 from .dense import Dense
 from .distance import Distance, SquaredDistance
 from .elementwise import (
@@ -34,8 +35,12 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .encode import FisherVector, SignedRoot, SoftAssign
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .kernels.additive import AdditiveKernel
+from .kernels.distance import FeatureDistance
+from .kernels.machine import KernelMachine
 from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
@@ -57,6 +62,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Abs,
         Add,
+        AdditiveKernel,
         Affine,
         AveragePool,
         Bounds,
@@ -73,6 +79,8 @@ LAYERS: dict[str, type[Layer]] = {
         ELU,
         Embedding,
         Exp,
+        FeatureDistance,
+        FisherVector,
         Flatten,
         Function,
         GELU,
@@ -85,10 +93,12 @@ LAYERS: dict[str, type[Layer]] = {
         HardSwish,
         HardTanh,
         Identity,
+        KernelMachine,
         LSTM,
         LeakyReLU,
         LocalResponseNorm,
         Log,
+        LogCount,
         LogSumExp,
         MatMul,
         Max,
@@ -109,19 +119,23 @@ LAYERS: dict[str, type[Layer]] = {
         Shrink,
         SiLU,
         Sigmoid,
+        SignedRoot,
         Slice,
+        SoftAssign,
         SoftMin,
         Softmax,
         Softplus,
         Split,
         SquaredDistance,
         Squeeze,
+        Step,
         Sum,
         SumPool,
         Swish,
         Tanh,
         ThresholdedReLU,
         Transpose,
+        UnitNorm,
         Unsqueeze,
         Upsample,
         Where,
@@ -140,6 +154,7 @@ __all__ = [
     "Abs",
     "Add",
     "Additive",
+    "AdditiveKernel",
     "Affine",
     "AveragePool",
     "Bilinear",
@@ -156,6 +171,8 @@ __all__ = [
     "Elementwise",
     "Embedding",
     "Exp",
+    "FeatureDistance",
+    "FisherVector",
     "Flatten",
     "Function",
     "Gather",
@@ -166,11 +183,13 @@ __all__ = [
     "HardSwish",
     "HardTanh",
     "Identity",
+    "KernelMachine",
     "Layer",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "LogCount",
     "LogSumExp",
     "MatMul",
     "Max",
@@ -191,19 +210,23 @@ __all__ = [
     "Shrink",
     "SiLU",
     "Sigmoid",
+    "SignedRoot",
     "Slice",
+    "SoftAssign",
     "SoftMin",
     "Softmax",
     "Softplus",
     "Split",
     "SquaredDistance",
     "Squeeze",
+    "Step",
     "Sum",
     "SumPool",
     "Swish",
     "Tanh",
     "ThresholdedReLU",
     "Transpose",
+    "UnitNorm",
     "Unsqueeze",
     "Unweighted",
     "Upsample",

@@ -219,6 +219,46 @@ def _affine() -> list[Sample]:
     ]
 
 
+def _distances() -> list[Sample]:
+    def distance(name: str, precision: Shape | None = None, offset: bool = False, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            centers, weights = d(3, 4), None if precision is None else d(*precision)
+            return layers.SquaredDistance(centers, weights, d(3) if offset else None, **options)
+
+        return Sample(f"SquaredDistance-{name}", build, ((4,),))
+
+    return [
+        distance("plain"),
+        distance("offset", None, True),
+        distance("diagonal", (3, 4), True, factor=-0.5),
+        distance("diagonal-tied", (1, 4)),
+        distance("spherical", (3, 1), True),
+        distance("full", (3, 4, 4), True, factor=0.5),
+        distance("full-tied", (1, 4, 4)),
+        Sample("SquaredDistance-one", lambda d: layers.SquaredDistance(d(1, 1)), ((1,),)),
+        Sample("SquaredDistance-as-many", lambda d: layers.SquaredDistance(d(3, 3), d(3, 3)), ((3,),)),
+    ]
+
+
+def _contrasts() -> list[Sample]:
+    def softmin(name: str, shape: Shape, *args: Any, exact: bool = False, **options: Any) -> Sample:
+        return Sample(f"SoftMin-{name}", lambda d: layers.SoftMin(*args, **options), (shape,), exact=exact)
+
+    return [
+        *(Sample(f"PairDifference-{k}", lambda d: layers.PairDifference(), ((k,),)) for k in (2, 3, 5)),
+        softmin("most", (5,)),
+        softmin("rows", (3, 4), 0.5),
+        softmin("one", (1,)),
+        softmin("mean", (5,), 2.0, share="mean"),
+        softmin("mean-rows", (3, 2), share="mean"),
+        softmin("hard", (3, 4), 0.75, hard=True),
+        softmin("hard-mean", (4,), hard=True, share="mean"),
+        softmin("infinite", (5,), np.inf, exact=True),
+        softmin("infinite-rows", (2, 4), np.inf, exact=True, hard=True),
+        softmin("infinite-mean", (4,), np.inf, exact=True, share="mean"),
+    ]
+
+
 def _merge() -> list[Sample]:
     return [
         Sample("Add-two", lambda d: layers.Add(), ((2, 3), (2, 3))),
@@ -281,6 +321,9 @@ def _elementwise() -> list[Sample]:
         Sample("Bounds-channels", lambda d: layers.Bounds(low=d(3) - 1, high=d(3) * 0 + 0.5), ((3, 2),)),
         Sample("Bounds-elements", lambda d: layers.Bounds(high=d(2, 3) - 1), ((2, 3),)),
         Sample("Bounds-low", lambda d: layers.Bounds(low=d(1, 3)), ((2, 3),)),
+        Sample("Centred-features", lambda d: layers.Centred(d(4), d.positive(4)), ((4,),)),
+        Sample("Centred-channels", lambda d: layers.Centred(d(3), d(3)), ((3, 2),)),
+        Sample("Centred-elements", lambda d: layers.Centred(d(2, 3)), ((2, 3),)),
         Sample("Log-positive", lambda d: layers.Log(), ((2, 3),), exact=False, positive=True),
         Sample("Power-square", lambda d: layers.Power(), ((5,),)),
         Sample("Power-root", lambda d: layers.Power(0.5), ((5,),), exact=False, positive=True),
@@ -318,6 +361,51 @@ def _normalizations() -> list[Sample]:
         local("torch", (5, 3), 4, alpha=2.0, beta=2.0, bias=0.5, window="torch"),
         local("wide", (2, 3), 5, alpha=1.0),
         local("one", (3,), 1, alpha=1.0, beta=0.5),
+    ]
+
+
+def _kernels() -> list[Sample]:
+    def additive(kernel: str, name: str = "", outputs: int = 2, **options: Any) -> Sample:
+        positive = kernel not in ("linear", "signed_hellinger")
+
+        def build(d: Draw) -> Layer:
+            supports = d.positive(5, 3) if positive else d(5, 3)
+            return layers.AdditiveKernel(supports, d(5, outputs), d(outputs) if outputs > 1 else None, kernel)
+
+        exact = "hellinger" not in kernel
+        return Sample(f"AdditiveKernel-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
+
+    def distance(kind: str, *, offset: bool) -> Sample:
+        def build(d: Draw) -> Layer:
+            centers = d.positive(4, 3) if kind == "chi2" else d(4, 3)
+            return layers.FeatureDistance(centers, kind, d(4) if offset else None)
+
+        return Sample(f"FeatureDistance-{kind}", build, ((3,),), positive=kind == "chi2")
+
+    def machine(kernel: str, name: str = "", *, exact: bool = False, **options: Any) -> Sample:
+        positive = kernel == "chi2_rbf"
+
+        def build(d: Draw) -> Layer:
+            supports = d.positive(4, 3) if positive else d(4, 3)
+            # Either side of 0 has reference points: far out, odd kernels have the other sign on the other side.
+            coefficients = d(4, 2) + np.array([[4.0, -4.0], [-4.0, 4.0], [4.0, 4.0], [-4.0, -4.0]])
+            far = None if positive else np.concatenate([supports, 10 * supports, -10 * supports])
+            return layers.KernelMachine(supports, coefficients, kernel=kernel, reference=far, **options)
+
+        return Sample(f"KernelMachine-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
+
+    return [
+        *map(additive, ("linear", "intersection", "hellinger", "signed_hellinger", "chi2", "additive_chi2")),
+        additive("intersection", "-one", 1),
+        distance("absolute", offset=False),
+        distance("chi2", offset=True),
+        machine("rbf", gamma=0.5),
+        machine("rbf", "-taylor", gamma=0.5, way="taylor"),
+        machine("poly", "-taylor", exact=True, gamma=0.5, degree=2, coef0=0.25, way="taylor"),
+        machine("sigmoid", gamma=0.5, coef0=0.25),
+        machine("chi2_rbf", gamma=2.0),
+        machine("laplacian", gamma=0.5),
+        machine("cosine"),
     ]
 
 
@@ -496,6 +584,30 @@ def _lengths() -> list[Sample]:
     ]
 
 
+def _encodings() -> list[Sample]:
+    def fisher(name: str, images: Shape, components: int, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            weights, shape = d.positive(components), (components, images[1])
+            return layers.FisherVector(weights / weights.sum(), d(*shape) / 2, d.positive(*shape), **options)
+
+        return Sample(f"FisherVector-{name}", build, (images,), exact=False, into=lambda x: x / 2)
+
+    def words(name: str, images: Shape, many: int, **options: Any) -> Sample:
+        exact = bool(options.get("hard"))  # a soft assignment has exponential functions
+        return Sample(f"SoftAssign-{name}", lambda d: layers.SoftAssign(d(many, images[1]) / 2, **options), (images,),
+                      exact=exact, into=lambda x: x / 2)  # fmt: skip
+
+    return [
+        fisher("image", (4, 2), 3),
+        fisher("one-descriptor", (1, 3), 2, convention="skimage"),
+        fisher("one-component", (3, 2), 1),
+        words("soft", (4, 2), 3, beta=0.75),
+        words("hard", (5, 2), 3, hard=True),
+        words("one-descriptor", (1, 2), 2),
+        Sample("SignedRoot-features", lambda d: layers.SignedRoot(), ((5,),), exact=False),
+    ]
+
+
 SAMPLES = [
     sample
     for some in (
@@ -504,17 +616,21 @@ SAMPLES = [
         _conv_transpose,
         _pools,
         _affine,
+        _distances,
+        _contrasts,
         _merge,
         _elementwise,
         _route,
         _lookup,
         _normalizations,
+        _kernels,
         _scans,
         _aggregates,
         _lstm,
         _cells,
         _softmax,
         _lengths,
+        _encodings,
     )
     for sample in some()
 ]
