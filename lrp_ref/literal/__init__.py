@@ -19,6 +19,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 ``stabilisers``             exact, add(epsilon), clip(epsilon), relative(epsilon)
 ``nonlinear``               max pool, products of two signals, sums of several operands
 ``attention``               products of matrices, softmax, and norms whose deviation is a constant
+``distances``               squared distances, differences of outputs, soft minima; clusters, mixtures, one-class
 ``local_response``          local response normalisation, channel by channel
 ``lstm``, ``gru``, ``rnn``  forward pass and relevance of one direction of a recurrent cell, unrolled by hand
 ``recurrent``               what these three have in common
@@ -41,7 +42,20 @@ holds exactly in rational numbers.
 (['2/3', '0'], ['1/3'])
 """
 
-from . import attention, gru, local_response, lstm, matrices, nonlinear, recurrent, rnn, rules, scan, stabilisers
+from . import (
+    attention,
+    distances,
+    gru,
+    local_response,
+    lstm,
+    matrices,
+    nonlinear,
+    recurrent,
+    rnn,
+    rules,
+    scan,
+    stabilisers,
+)
 from .matrices import Matrix
 from .rules import Messages
 
@@ -49,6 +63,7 @@ __all__ = [
     "Matrix",
     "Messages",
     "attention",
+    "distances",
     "gru",
     "local_response",
     "lstm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -66,6 +67,23 @@ def nets() -> dict[str, tuple[Network, tuple[int, ...]]]:
             (2, 6),
         ),
         "paths that part and meet": (between, (4,)),
+        "the smallest of differences": (
+            chain(kinds.Dense(drawn(4, 3), drawn(3)), kinds.PairDifference(), kinds.SoftMin(math.inf)),
+            (4,),
+        ),
+        "the hard minimum of some": (
+            chain(kinds.Dense(drawn(4, 6), drawn(6)), kinds.Reshape((3, 2)), kinds.SoftMin(math.inf, hard=True)),
+            (4,),
+        ),
+        "squared distances of a scaled input": (
+            chain(
+                kinds.Centred(drawn(4), drawn(4)),
+                kinds.SquaredDistance(drawn(3, 4), drawn(3, 4), drawn(3), factor=Fraction(-1, 2)),
+                kinds.ReLU(),
+                kinds.Dense(drawn(3, 3), drawn(3)),
+            ),
+            (4,),
+        ),
     }
 
 
