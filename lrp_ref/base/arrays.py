@@ -62,6 +62,11 @@ def _module_of(array: Array) -> Namespace:
         return sys.modules["cupy"]
     if root not in ("torch", "jaxlib", "jax", "tensorflow") and hasattr(array, "__array_namespace__"):
         return array.__array_namespace__()
+    if root == "scipy":
+        raise BackendError(
+            f"{type(array).__name__} of shape {array.shape} is a sparse matrix: lrp.neuralise.explain_sparse(net, "
+            "matrix) explains it without the array of all its zeros, which is matrix.toarray()"
+        )
     raise BackendError(
         f"{type(array).__module__}.{type(array).__name__} is not a NumPy or CuPy array: convert it first "
         "(numpy.asarray(x), tensor.detach().numpy())"
@@ -277,6 +282,19 @@ def sliding(x: Array, reach: Sequence[int], stride: Sequence[int], dilation: Seq
 def none_negative(x: Array) -> bool:
     """Return whether an array of floats is known to hold no negative number and no NaN; only NumPy's is looked at."""
     return isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.size > 0 and bool(x.min() >= 0)
+
+
+def require_none_negative(x: Array, what: str) -> None:
+    """Raise if an array holds a negative number; on a device, where that would mean to wait for it, nobody looks.
+
+    Raises:
+        ParameterError: with ``what`` and the first negative number.
+
+    Example:
+        >>> require_none_negative(np.array([0.0, 2.0]), "counts")
+    """
+    if isinstance(x, np.ndarray) and x.size and bool((below := x < 0).any()):
+        raise ParameterError(f"{what} must not be negative, got {x[below].flat[0]}")
 
 
 def unbroadcast(x: Array, shape: Sequence[int]) -> Array:

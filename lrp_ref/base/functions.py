@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import no_exact_value
+from ..arithmetic import no_exact_value, scalar
 from ..errors import require
 from .arrays import Array, namespace
 
@@ -30,3 +30,9 @@ def erf(x: Array) -> Array:
     if xp.__name__ == "cupy":
         return require("cupyx.scipy.special", extra="cupy", purpose="compute erf on a GPU").erf(x)
     return xp.erf(x)
+
+
+def same_side(a: Array, b: Array) -> Array:
+    """Return where two scores have the same sign, neither being 0."""
+    zero = scalar(0, b)
+    return ((a > zero) & (b > zero)) | ((a < zero) & (b < zero))

@@ -12,6 +12,7 @@ from ..base.arrays import Array, Namespace, namespace
 from . import buffers, threads
 
 BLOCK_BYTES = 1 << 20  # of one array on the CPU
+DEVICE_BYTES = 1 << 28  # of one array on a device, which has no cache to hit but an end of its memory
 
 
 def blocks(rows: int, row_bytes: int, xp: Namespace) -> Iterator[slice]:
@@ -19,6 +20,19 @@ def blocks(rows: int, row_bytes: int, xp: Namespace) -> Iterator[slice]:
     many = max(1, BLOCK_BYTES // max(row_bytes, 1)) if xp.__name__ == "numpy" else max(rows, 1)
     for first in range(0, rows, many):
         yield slice(first, min(first + many, rows))
+
+
+def tiles(rows: int, columns: int, cell_bytes: int, xp: Namespace) -> Iterator[tuple[slice, slice]]:
+    """Yield rows and columns of a table a tile at a time, so that a tile's cells are a small array.
+
+    How the columns are cut does not depend on the number of rows, so that sums over them do not either.
+    """
+    most = max(1, (BLOCK_BYTES if xp.__name__ == "numpy" else DEVICE_BYTES) // max(cell_bytes, 1))
+    wide = max(1, min(columns, most))
+    high = max(1, most // wide)
+    for top in range(0, rows, high):
+        for left in range(0, columns, wide):
+            yield slice(top, min(top + high, rows)), slice(left, min(left + wide, columns))
 
 
 def add_product(x: Array, g: Array, into: Array | None, *, sign: int, keep: Array) -> tuple[Array, Array | None]:

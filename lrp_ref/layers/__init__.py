@@ -12,8 +12,9 @@ from .choose import Compare, Where
 from .constant import Constant
 from .contrast import PairDifference, SoftMin
 from .conv import Conv, ConvTranspose
+from .counts import LogCount, Step, UnitNorm
 from .dense import Dense
-from .distance import SquaredDistance
+from .distance import Distance, SquaredDistance
 from .elementwise import (
     ELU,
     GELU,
@@ -34,8 +35,12 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .encode import FisherVector, SignedRoot, SoftAssign
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
+from .kernels.additive import AdditiveKernel
+from .kernels.distance import FeatureDistance
+from .kernels.machine import KernelMachine
 from .local_response import LocalResponseNorm
 from .lookup import Embedding, Number
 from .merge import Add, Concat
@@ -57,6 +62,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Abs,
         Add,
+        AdditiveKernel,
         Affine,
         AveragePool,
         Bounds,
@@ -69,9 +75,12 @@ LAYERS: dict[str, type[Layer]] = {
         Conv,
         ConvTranspose,
         Dense,
+        Distance,
         ELU,
         Embedding,
         Exp,
+        FeatureDistance,
+        FisherVector,
         Flatten,
         Function,
         GELU,
@@ -84,10 +93,12 @@ LAYERS: dict[str, type[Layer]] = {
         HardSwish,
         HardTanh,
         Identity,
+        KernelMachine,
         LSTM,
         LeakyReLU,
         LocalResponseNorm,
         Log,
+        LogCount,
         LogSumExp,
         MatMul,
         Max,
@@ -108,19 +119,23 @@ LAYERS: dict[str, type[Layer]] = {
         Shrink,
         SiLU,
         Sigmoid,
+        SignedRoot,
         Slice,
+        SoftAssign,
         SoftMin,
         Softmax,
         Softplus,
         Split,
         SquaredDistance,
         Squeeze,
+        Step,
         Sum,
         SumPool,
         Swish,
         Tanh,
         ThresholdedReLU,
         Transpose,
+        UnitNorm,
         Unsqueeze,
         Upsample,
         Where,
@@ -139,6 +154,7 @@ __all__ = [
     "Abs",
     "Add",
     "Additive",
+    "AdditiveKernel",
     "Affine",
     "AveragePool",
     "Bilinear",
@@ -151,9 +167,12 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Distance",
     "Elementwise",
     "Embedding",
     "Exp",
+    "FeatureDistance",
+    "FisherVector",
     "Flatten",
     "Function",
     "Gather",
@@ -164,11 +183,13 @@ __all__ = [
     "HardSwish",
     "HardTanh",
     "Identity",
+    "KernelMachine",
     "Layer",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "LogCount",
     "LogSumExp",
     "MatMul",
     "Max",
@@ -189,19 +210,23 @@ __all__ = [
     "Shrink",
     "SiLU",
     "Sigmoid",
+    "SignedRoot",
     "Slice",
+    "SoftAssign",
     "SoftMin",
     "Softmax",
     "Softplus",
     "Split",
     "SquaredDistance",
     "Squeeze",
+    "Step",
     "Sum",
     "SumPool",
     "Swish",
     "Tanh",
     "ThresholdedReLU",
     "Transpose",
+    "UnitNorm",
     "Unsqueeze",
     "Unweighted",
     "Upsample",

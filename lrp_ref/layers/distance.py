@@ -1,4 +1,4 @@
-"""Squared distances to centres: what mixtures, clusters, density estimates and radial kernels are made of."""
+"""Distances to centres: what mixtures, clusters, density estimates and radial kernels are made of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..arithmetic import scalar
+from ..arithmetic import no_exact_value, scalar
 from ..base.arrays import Array, namespace
 from ..base.frozen import real
 from ..errors import ShapeError, UnsupportedError
@@ -138,3 +138,74 @@ class SquaredDistance(Additive):
         """Return s [(P_k + P_kᵀ)(x − μ_k)]_i (N, k, D)."""
         apart, weight = self._apart(x, part), self._weight(part)
         return self._scaled(self._times(apart, weight) + self._times(apart, weight, turned=True))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Distance(Additive):
+    """Euclidean distances to K centres, each with a number of its own added.
+
+    Formula: h_k = s ‖x − μ_k‖ + b_k = Σ_i t_ki + b_k, t_ki = s (x − μ_k)_i² / ‖x − μ_k‖: the inputs share a distance
+    as they share its square. A sample on the centre has no distance, and its relevance is dropped where no b_k takes
+    it; there the derivative is taken as 0.
+
+    Args:
+        centers: μ (K, D).
+        offset: b (K,), or None.
+        factor: s.
+
+    Raises:
+        ShapeError: parameters that do not fit each other, or an input that is not (N, D).
+
+    Source: Kauffmann, Müller, Montavon 2020 (shares of the squared distance).
+
+    Example:
+        >>> import numpy as np
+        >>> layer, x = Distance(np.array([[0.0, 0.0]]), offset=np.array([1.0])), np.array([[3.0, 4.0]])
+        >>> layer.forward(x)
+        array([[6.]])
+        >>> layer.relevance_backward(x, np.array([[6.0]]))  # (9/5, 16/5), and 1 to the bias
+        array([[1.8, 3.2]])
+    """
+
+    promises: ClassVar[Promises] = Promises(makes_new=True, tells_sign=True)
+
+    centers: Array
+    offset: Array | None = None
+    factor: Any = 1
+
+    def __post_init__(self) -> None:
+        if self.centers.ndim != 2:
+            raise ShapeError(f"Distance: centers must be (K, D), got shape {self.centers.shape}")
+        if self.offset is not None and self.offset.shape != (len(self.centers),):
+            raise ShapeError(f"Distance: offset must be ({len(self.centers)},), got shape {self.offset.shape}")
+
+    @property
+    def features(self) -> int:
+        """D."""
+        return int(self.centers.shape[1])
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return int(self.centers.shape[0])
+
+    def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
+        return self.offset is None and self.factor >= 0
+
+    def _unit(self, x: Array, part: slice) -> tuple[Array, Array]:
+        """Return x − μ_k (N, k, D), and the same divided by its length, 0 on the centre."""
+        apart = x.reshape(len(x), 1, self.features) - self.centers[part]
+        no_exact_value(apart, "sqrt")
+        xp = namespace(apart)
+        length = xp.sqrt((apart * apart).sum(axis=2, keepdims=True))
+        unit = apart / xp.where(length == 0, scalar(1, length), length).astype(apart.dtype)
+        return apart, unit if self.factor == 1 else unit * scalar(self.factor, unit)
+
+    def terms(self, x: Array, part: slice) -> Array:
+        """Return s (x − μ_k)_i² / ‖x − μ_k‖ (N, k, D)."""
+        apart, unit = self._unit(x, part)
+        return apart * unit
+
+    def slopes(self, x: Array, part: slice) -> Array:
+        """Return s (x − μ_k)_i / ‖x − μ_k‖ (N, k, D)."""
+        return self._unit(x, part)[1]

@@ -241,7 +241,13 @@ class Gather(Route):
         """Return g added up where its values came from."""
         (x,) = xs
         axis, positions = self._positions(x)
-        received = namespace(g).zeros(x.shape, dtype=g.dtype)
+        xp = namespace(g)
+        if not isinstance(self.indices, int) and len(set(positions)) == len(positions):
+            places = dict(zip(positions, range(len(positions)), strict=True))
+            nowhere = xp.zeros((*g.shape[:axis], 1, *g.shape[axis + 1 :]), dtype=g.dtype)
+            back = [places.get(p, len(positions)) for p in range(x.shape[axis])]
+            return (xp.take(xp.concatenate((g, nowhere), axis=axis), xp.asarray(back, dtype=int), axis=axis),)
+        received = xp.zeros(x.shape, dtype=g.dtype)
         lead = (slice(None),) * axis
         for k, position in enumerate(positions):
             received[(*lead, position)] += g if isinstance(self.indices, int) else g[(*lead, k)]

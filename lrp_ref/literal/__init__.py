@@ -20,6 +20,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 ``nonlinear``               max pool, products of two signals, sums of several operands
 ``attention``               products of matrices, softmax, and norms whose deviation is a constant
 ``distances``               squared distances, differences of outputs, soft minima; clusters, mixtures, one-class
+``kernels``                 kernel machines: sums over features, two pools, expansions at a root
 ``local_response``          local response normalisation, channel by channel
 ``lstm``, ``gru``, ``rnn``  forward pass and relevance of one direction of a recurrent cell, unrolled by hand
 ``recurrent``               what these three have in common
@@ -46,6 +47,7 @@ from . import (
     attention,
     distances,
     gru,
+    kernels,
     local_response,
     lstm,
     matrices,
@@ -65,6 +67,7 @@ __all__ = [
     "attention",
     "distances",
     "gru",
+    "kernels",
     "local_response",
     "lstm",
     "matrices",

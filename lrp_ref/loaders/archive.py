@@ -55,6 +55,8 @@ class Archive:
 
     Args:
         path: the file.
+        content: its bytes, for a file that lies in another one; None to read it from disk.
+        name: what errors call it; None for the path.
 
     Attributes:
         path: the file.
@@ -65,23 +67,24 @@ class Archive:
         ModelFormatError: not a zip file, or one of the above; the message names the file and the entry.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, content: bytes | bytearray | None = None, name: str | None = None) -> None:
+        self.path, self.name = path, name or str(path)
         try:
-            self._file = _File(path)
+            self._file = _File(path) if content is None else io.BytesIO(content)
         except OSError as error:
             raise ModelFormatError(f"{path}: cannot be read: {error.strerror}") from error
         try:
-            self.size = os.fstat(self._file.fileno()).st_size
+            self.size = self._file.seek(0, os.SEEK_END)
             self._zip = zipfile.ZipFile(self._file)
-            self._file.most = None
+            if isinstance(self._file, _File):
+                self._file.most = None
             members = self._zip.infolist()
             self._check(members)
         except DAMAGED as error:
             self._file.close()
             if isinstance(error, ModelFormatError):
                 raise
-            raise ModelFormatError(f"{path}: not a zip file, or damaged: {_reason(error)}") from error
+            raise ModelFormatError(f"{self.name}: not a zip file, or damaged: {_reason(error)}") from error
         self._members = {m.filename: m for m in members}
         self.sizes = {m.filename: m.file_size for m in members}
 
@@ -105,7 +108,7 @@ class Archive:
             ModelFormatError: no such entry, one that claims more than the limit, or has more or fewer bytes than it
                 claims, or other ones than were written.
         """
-        what = f"{self.path}: entry '{name}'"
+        what = f"{self.name}: entry '{name}'"
         if name not in self.sizes:
             raise ModelFormatError(f"{what} is missing")
         size = self.sizes[name]
@@ -126,10 +129,10 @@ class Archive:
 
     def _check(self, members: Sequence[zipfile.ZipInfo]) -> None:
         if len(members) > MEMBERS:
-            raise ModelFormatError(f"{self.path}: {len(members)} entries; {MEMBERS} are allowed")
+            raise ModelFormatError(f"{self.name}: {len(members)} entries; {MEMBERS} are allowed")
         names: set[str] = set()
         for member in members:
-            what = f"{self.path}: entry '{member.filename}'"
+            what = f"{self.name}: entry '{member.filename}'"
             if member.filename in names:
                 raise ModelFormatError(f"{what} is there twice")
             names.add(member.filename)
@@ -143,7 +146,7 @@ class Archive:
                 )
         total, allowed = sum(m.file_size for m in members), bound(self.size)
         if total > allowed:
-            raise ModelFormatError(f"{self.path}: its entries claim {total} bytes; {allowed} are allowed")
+            raise ModelFormatError(f"{self.name}: its entries claim {total} bytes; {allowed} are allowed")
         self._check_places(members)
 
     def _check_places(self, members: Sequence[zipfile.ZipInfo]) -> None:
@@ -153,7 +156,7 @@ class Archive:
         for member, end in zip(placed, starts, strict=True) if placed else ():
             header = zipfile.sizeFileHeader  # type: ignore[attr-defined]  # 30 bytes, then the name
             if member.header_offset < 0 or member.header_offset + header + member.compress_size > end:
-                raise ModelFormatError(f"{self.path}: entry '{member.filename}' overlaps what follows it")
+                raise ModelFormatError(f"{self.name}: entry '{member.filename}' overlaps what follows it")
 
 
 def _reason(error: BaseException) -> str:

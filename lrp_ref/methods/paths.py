@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..base.arrays import Array, like, namespace
+from ..base.quadrature import SUMS, points
 from ..errors import ParameterError
 from .checks import count
 from .method import Made, Method
 from .parameters import comparable
 from .pieces import pieces_between
-from .quadrature import SUMS, points
 from .scored import Scored
 
 SINGLE = (None, "positions", "weights")
@@ -24,7 +24,7 @@ SINGLE = (None, "positions", "weights")
 class IntegratedGradients(Method):
     """R_i = (x_i − b_i) ∫₀¹ ∂f/∂x_i(b + α (x − b)) dα, which sums to f(x) − f(b) for a baseline b.
 
-    The integral is a sum over positions α_k with weights w_k, :func:`lrp_ref.methods.quadrature.points`. What a sum
+    The integral is a sum over positions α_k with weights w_k, :func:`lrp_ref.base.quadrature.points`. What a sum
     misses is ``completeness``; of a network of ReLUs it falls as 1/n for "left" and "right", and no rule falls faster
     for certain, as the gradient jumps. "exact" finds where it jumps and sums between: of a piecewise linear network
     that misses nothing, on exact numbers not even a rounding.

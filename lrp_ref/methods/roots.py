@@ -8,6 +8,7 @@ from typing import Any
 
 from ..arithmetic import scalar, to_float
 from ..base.arrays import Array, namespace, sample_dot
+from ..base.functions import same_side
 from .scored import Block, Scored, joined
 
 Point = dict[str, Array]  # by name of the input (n, ...)
@@ -132,7 +133,7 @@ def on_segment(look: Looker, x: Point, b: Point, f: Array, seen: Array) -> Roots
             trial = xp.where(inside, tangent, middle).astype(f.dtype)
         new = look.score(_on(b, way, trial))
         # A trial on x's side becomes the upper end, unless it is the root; one beyond the root the lower end.
-        above = _same_side(new, f)
+        above = same_side(new, f)
         high, at_high = (
             xp.where(above, changed, kept).astype(f.dtype) for changed, kept in ((trial, high), (new, at_high))
         )
@@ -153,16 +154,10 @@ def _on(b: Point, way: Point, alpha: Array) -> Point:
     return {name: b[name] + column(alpha, w) * w for name, w in way.items()}
 
 
-def _same_side(new: Array, f: Array) -> Array:
-    """Return where two scores have the same sign, neither being 0."""
-    zero = scalar(0, f)
-    return ((new > zero) & (f > zero)) | ((new < zero) & (f < zero))
-
-
 def _first_change(f: Array, seen: Array) -> Array:
     """Return the number of the scan's first point that is not on the side of f (n,); that of its points for none."""
     steps = seen.shape[1]
-    changed = ~_same_side(seen, f.reshape(-1, 1))
+    changed = ~same_side(seen, f.reshape(-1, 1))
     xp = namespace(f)
     return xp.where(changed, xp.arange(steps), steps).min(axis=1)
 

@@ -10,10 +10,10 @@ import pytest
 
 import lrp_ref as lrp
 from lrp_ref.arithmetic import rational
+from lrp_ref.base.quadrature import SUMS, points
 from lrp_ref.errors import LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import Add, Dense, Multiply, Power, ReLU, Sigmoid, Where
 from lrp_ref.methods import METHODS, ExpectedGradients, IntegratedGradients, SmoothGrad
-from lrp_ref.methods.quadrature import SUMS, points
 from lrp_ref.network import Input, Network, Node
 
 

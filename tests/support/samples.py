@@ -364,6 +364,51 @@ def _normalizations() -> list[Sample]:
     ]
 
 
+def _kernels() -> list[Sample]:
+    def additive(kernel: str, name: str = "", outputs: int = 2, **options: Any) -> Sample:
+        positive = kernel not in ("linear", "signed_hellinger")
+
+        def build(d: Draw) -> Layer:
+            supports = d.positive(5, 3) if positive else d(5, 3)
+            return layers.AdditiveKernel(supports, d(5, outputs), d(outputs) if outputs > 1 else None, kernel)
+
+        exact = "hellinger" not in kernel
+        return Sample(f"AdditiveKernel-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
+
+    def distance(kind: str, *, offset: bool) -> Sample:
+        def build(d: Draw) -> Layer:
+            centers = d.positive(4, 3) if kind == "chi2" else d(4, 3)
+            return layers.FeatureDistance(centers, kind, d(4) if offset else None)
+
+        return Sample(f"FeatureDistance-{kind}", build, ((3,),), positive=kind == "chi2")
+
+    def machine(kernel: str, name: str = "", *, exact: bool = False, **options: Any) -> Sample:
+        positive = kernel == "chi2_rbf"
+
+        def build(d: Draw) -> Layer:
+            supports = d.positive(4, 3) if positive else d(4, 3)
+            # Either side of 0 has reference points: far out, odd kernels have the other sign on the other side.
+            coefficients = d(4, 2) + np.array([[4.0, -4.0], [-4.0, 4.0], [4.0, 4.0], [-4.0, -4.0]])
+            far = None if positive else np.concatenate([supports, 10 * supports, -10 * supports])
+            return layers.KernelMachine(supports, coefficients, kernel=kernel, reference=far, **options)
+
+        return Sample(f"KernelMachine-{kernel}{name}", build, ((3,),), exact=exact, positive=positive)
+
+    return [
+        *map(additive, ("linear", "intersection", "hellinger", "signed_hellinger", "chi2", "additive_chi2")),
+        additive("intersection", "-one", 1),
+        distance("absolute", offset=False),
+        distance("chi2", offset=True),
+        machine("rbf", gamma=0.5),
+        machine("rbf", "-taylor", gamma=0.5, way="taylor"),
+        machine("poly", "-taylor", exact=True, gamma=0.5, degree=2, coef0=0.25, way="taylor"),
+        machine("sigmoid", gamma=0.5, coef0=0.25),
+        machine("chi2_rbf", gamma=2.0),
+        machine("laplacian", gamma=0.5),
+        machine("cosine"),
+    ]
+
+
 def _scans() -> list[Sample]:
     def scan(name: str, shape: tuple[int, int, int], *, skip: bool = True, decay: str = "linear", state: bool = False,
              ) -> Sample:  # fmt: skip
@@ -528,6 +573,41 @@ def _softmax() -> list[Sample]:
     ]
 
 
+def _lengths() -> list[Sample]:
+    def on_a_centre(d: Draw) -> Layer:
+        return layers.Distance(np.zeros((2, 1)) + np.arange(1, 3).reshape(2, 1) / 4, d(2), factor=0.5)
+
+    return [
+        Sample("Distance", lambda d: layers.Distance(d(4, 3), d(4), factor=2.0), ((3,),), exact=False),
+        Sample("Distance-bare", lambda d: layers.Distance(d(3, 2)), ((2,),), exact=False),
+        Sample("Distance-on-a-centre", on_a_centre, ((1,),), exact=False, into=lambda x: np.clip(x, 0.25, 0.5)),
+    ]
+
+
+def _encodings() -> list[Sample]:
+    def fisher(name: str, images: Shape, components: int, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            weights, shape = d.positive(components), (components, images[1])
+            return layers.FisherVector(weights / weights.sum(), d(*shape) / 2, d.positive(*shape), **options)
+
+        return Sample(f"FisherVector-{name}", build, (images,), exact=False, into=lambda x: x / 2)
+
+    def words(name: str, images: Shape, many: int, **options: Any) -> Sample:
+        exact = bool(options.get("hard"))  # a soft assignment has exponential functions
+        return Sample(f"SoftAssign-{name}", lambda d: layers.SoftAssign(d(many, images[1]) / 2, **options), (images,),
+                      exact=exact, into=lambda x: x / 2)  # fmt: skip
+
+    return [
+        fisher("image", (4, 2), 3),
+        fisher("one-descriptor", (1, 3), 2, convention="skimage"),
+        fisher("one-component", (3, 2), 1),
+        words("soft", (4, 2), 3, beta=0.75),
+        words("hard", (5, 2), 3, hard=True),
+        words("one-descriptor", (1, 2), 2),
+        Sample("SignedRoot-features", lambda d: layers.SignedRoot(), ((5,),), exact=False),
+    ]
+
+
 SAMPLES = [
     sample
     for some in (
@@ -543,11 +623,14 @@ SAMPLES = [
         _route,
         _lookup,
         _normalizations,
+        _kernels,
         _scans,
         _aggregates,
         _lstm,
         _cells,
         _softmax,
+        _lengths,
+        _encodings,
     )
     for sample in some()
 ]

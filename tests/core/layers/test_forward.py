@@ -75,6 +75,7 @@ FUNCTIONS = {
 }  # fmt: skip
 DEFINITIONS = {
     "Identity": lambda x: x,
+    "SignedRoot": lambda x: math.copysign(math.sqrt(abs(x)), x),
     "ReLU": lambda x: x if x > 0 else 0.0,
     "LeakyReLU": lambda x, alpha=0.01: x if x > 0 else alpha * x,
     "ELU": lambda x, alpha=1.0, scale=1.0: scale * (x if x > 0 else alpha * math.expm1(x)),

@@ -47,6 +47,32 @@ SUMS: dict[str, tuple[int, Callable[[int], Points]]] = {
 }
 
 
+def polynomial(degree: int) -> Points:
+    """Return rational positions and weights of a sum that misses nothing of polynomials up to a degree.
+
+    Positions are α = (k + ½)/n, n = degree + 1, and weights the integrals of the polynomials that are 1 at one of them
+    and 0 at the others (open Newton-Cotes): for exact numbers, as some weights are negative where n > 8.
+
+    Args:
+        degree: ≥ 0.
+
+    Example:
+        >>> polynomial(2)
+        ([Fraction(1, 6), Fraction(1, 2), Fraction(5, 6)], [Fraction(3, 8), Fraction(1, 4), Fraction(3, 8)])
+    """
+    at, _ = _midpoint(degree + 1)
+    weights = []
+    for own in at:
+        coefficients = [Fraction(1)]  # of the powers of α
+        for other in at:
+            if other != own:
+                raised = [Fraction(0), *coefficients]
+                lower = [*(-other * c for c in coefficients), Fraction(0)]
+                coefficients = [(a + b) / (own - other) for a, b in zip(raised, lower, strict=True)]
+        weights.append(sum((c / (k + 1) for k, c in enumerate(coefficients)), Fraction(0)))
+    return at, weights
+
+
 def points(rule: str, steps: int, *, exact: bool = False) -> Points:
     """Return positions and weights of a sum of ``steps`` terms: ∫₀¹ h(α) dα ≈ Σ_k w_k h(α_k).
 

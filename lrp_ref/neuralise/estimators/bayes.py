@@ -1,0 +1,28 @@
+"""Naive Bayes whose joint log-likelihood is linear in the counts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...network.network import Network
+from ..chain import behind
+from ..fitted import Fitted
+from ..linear import naive_bayes
+from ..scores import Output, named_classes
+from .table import estimator
+
+KINDS = {"BernoulliNB": "bernoulli", "ComplementNB": "complement", "MultinomialNB": "multinomial"}
+
+
+@estimator(*KINDS)
+def discrete(fitted: Fitted, output: Output) -> Network:
+    """Return naive Bayes: "logodds" (default), "decision" for the joint log-likelihood, or a pair of classes."""
+    binarize = fitted.get("binarize") if fitted.kind == "BernoulliNB" else None
+    net = naive_bayes(
+        np.asarray(fitted["feature_log_prob_"]),
+        np.asarray(fitted["class_log_prior_"]),
+        kind=KINDS[fitted.kind],
+        output="logodds" if output is None else output,
+        threshold=binarize,
+    )
+    return behind([], net, notes=named_classes(fitted.get("classes_"))) if net.outputs[0] != "pair" else net

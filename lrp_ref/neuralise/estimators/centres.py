@@ -1,0 +1,126 @@
+"""Estimators with a centre for each cluster or class: which arrays of theirs make which network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import ParameterError, UnsupportedError
+from ...network.network import Network
+from ..clusters import Output, compared, kmeans
+from ..fitted import Fitted
+from ..trees import margins_down_a_tree
+from .densities import dense, only_output
+
+
+def nearest_center(
+    fitted: Fitted, output: Output | None = None, *, beta: float | None = None, data: Array | None = None
+) -> Network:
+    """Return what assigns a sample to the nearest of its ``cluster_centers_`` as :func:`.clusters.kmeans` makes it.
+
+    That is KMeans, MiniBatchKMeans, MeanShift and AffinityPropagation.
+
+    Args:
+        fitted: the estimator.
+        output: "margin", or ("pair", i, j).
+        beta, data: as of :func:`.clusters.kmeans`; the estimator has not kept the data that it was fitted to.
+
+    Raises:
+        ParameterError: it is not fitted, has one cluster, or another output.
+
+    Example:
+        >>> nearest_center(Fitted("KMeans", {"cluster_centers_": np.array([[0.0], [2.0]])})).forward(np.array([[0.5]]))
+        array([[ 2., -2.]])
+    """
+    output = only_output(fitted, output, ("margin",), pairs=True)
+    return kmeans(dense(fitted, "cluster_centers_"), beta=beta, data=data, output=output)
+
+
+def bisecting_kmeans(
+    fitted: Fitted, output: Output | None = None, *, beta: float | None = None, data: Array | None = None
+) -> Network:
+    """Return a BisectingKMeans as :func:`.trees.margins_down_a_tree` makes it.
+
+    A sample goes down a tree, at each node to the nearer of two centres, and may end in a cluster whose centre is not
+    the nearest of all.
+
+    Args:
+        fitted: the estimator.
+        output: "margin".
+        beta, data: as of :func:`.trees.margins_down_a_tree`.
+
+    Raises:
+        ParameterError: it is not fitted, has one cluster, or another output.
+    """
+    only_output(fitted, output, ("margin",))
+    root, mean = fitted["_bisecting_tree"], fitted.get("_X_mean", 0.0)
+    centers: list[Array] = []
+    paths: dict[int, list[int]] = {}
+    waiting: list[tuple[Fitted, list[int]]] = [(root, [])]
+    while waiting:
+        node, path = waiting.pop()
+        if not isinstance(node, Fitted):
+            raise ParameterError(f"BisectingKMeans: a node of its tree is a {type(node).__name__}")
+        if node.get("left") is None:
+            paths[int(node["label"])] = path
+            continue
+        for side in ("left", "right"):  # they stand side by side: 2t and 2t + 1
+            waiting.append((node[side], [*path, len(centers)]))
+            centers.append(np.asarray(node[side]["center"]) + mean)
+    if sorted(paths) != list(range(len(paths))):
+        raise ParameterError(f"BisectingKMeans: the leaves of its tree are labelled {sorted(paths)}")
+    if len(paths) < 2:
+        raise ParameterError("BisectingKMeans: it has one cluster, and nothing to compare it with")
+    return margins_down_a_tree(np.stack(centers), [paths[k] for k in range(len(paths))], beta=beta, data=data)
+
+
+def nearest_centroid(
+    fitted: Fitted, output: Output | None = None, *, beta: float | None = None, data: Array | None = None
+) -> Network:
+    """Return a NearestCentroid with metric "euclidean" as a network.
+
+    ==============  ======================================================================================
+    decision        its ``decision_function``: −‖(x − μ_k)/s‖² + 2 log π_k with the deviations s within the
+                    classes; of two classes one column, the second minus the first
+    logodds         the same compared, so that σ of it is ``predict_proba``
+    ("pair", i, j)  the same of two classes
+    margin          ‖x − μ_k‖² compared as in k-means, unscaled: where priors are equal, ``predict`` goes by that
+    ==============  ======================================================================================
+
+    Args:
+        fitted: the estimator.
+        output: as above, the first by default.
+        beta, data: of "margin", see :func:`.clusters.kmeans`.
+
+    Raises:
+        ParameterError: it is not fitted, another output, or a class of prior 0.
+        UnsupportedError: another metric.
+    """
+    output = only_output(fitted, output, ("decision", "logodds", "margin"), pairs=True)
+    metric = fitted.get("metric", "euclidean")
+    if metric != "euclidean":
+        raise UnsupportedError(
+            f"NearestCentroid with metric {metric!r}: the network has distances with metric 'euclidean'"
+        )
+    centers = dense(fitted, "centroids_")
+    if output == "margin":
+        return kmeans(centers, beta=beta, data=data)
+    deviation, prior = dense(fitted, "within_class_std_dev_"), dense(fitted, "class_prior_")
+    if not (prior > 0).all():
+        raise ParameterError("NearestCentroid: a class of prior 0 has no score: its logarithm is not finite")
+    scale = np.where(deviation == 0, 1, deviation).astype(centers.dtype)
+    column = output == "decision" and len(centers) == 2
+    wanted: Output = ("pair", 1, 0) if column else output
+    return compared(centers, (1 / scale**2).reshape(1, -1), 2 * np.log(prior), 1, wanted)
+
+
+CONVERTERS: dict[str, Callable[..., Network]] = {
+    "AffinityPropagation": nearest_center,
+    "BisectingKMeans": bisecting_kmeans,
+    "KMeans": nearest_center,
+    "MeanShift": nearest_center,
+    "MiniBatchKMeans": nearest_center,
+    "NearestCentroid": nearest_centroid,
+}
