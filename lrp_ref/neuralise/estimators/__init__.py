@@ -1,7 +1,18 @@
 """Fitted estimators of scikit-learn as networks: one file a family, entered by class name into one table."""
 
-from . import bayes, centres, densities, discriminants, linear_models, perceptrons, projections, refused, scaling  # noqa: F401  (they enter their classes)
-from . import selection, svm  # noqa: F401
+from . import (  # noqa: F401  (most enter their classes themselves)
+    bayes,
+    centres,
+    densities,
+    discriminants,
+    linear_models,
+    perceptrons,
+    projections,
+    refused,
+    scaling,
+    selection,
+    svm,
+)
 from .pipelines import from_fitted, from_sklearn, supported
 from .table import estimator
 

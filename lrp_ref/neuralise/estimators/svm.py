@@ -116,9 +116,7 @@ def _kernel(fitted: Fitted, known: dict[str, str]) -> str:
     kernel = fitted.get("kernel", "rbf")
     advice = "pass its support vectors or points to lrp.neuralise.svc(support_vectors, coefficients, bias, kernel=…)"
     if isinstance(kernel, str) and kernel == "precomputed":
-        raise UnsupportedError(
-            f"{fitted.kind}: its kernel is precomputed, so its points are not in it: {advice}"
-        )
+        raise UnsupportedError(f"{fitted.kind}: its kernel is precomputed, so its points are not in it: {advice}")
     if isinstance(kernel, Opaque | Fitted) or callable(kernel):
         name = getattr(kernel, "name", None) or getattr(kernel, "kind", None) or getattr(kernel, "__qualname__", "")
         raise UnsupportedError(f"{fitted.kind}: its kernel is a function, {name}, whose formula is not known: {advice}")
