@@ -92,7 +92,7 @@ def merged(net: Network, *, dense: bool = True) -> Network:
         node = replace(given, inputs=tuple(new.get(name, name) for name in given.inputs))
         last = kept[-1] if kept else None
         alone = last is not None and node.inputs == (last.name,) and len(net.consumers(_was(new, last.name))) == 1
-        pair = _one(last.layer, node.layer, dense) if alone and last is not None else None
+        pair = together(last.layer, node.layer, dense=dense) if alone and last is not None else None
         if pair is not None and last is not None:
             name = node.name if isinstance(pair, Dense) else last.name
             new = {old: name if now == last.name else now for old, now in new.items()}
@@ -108,8 +108,8 @@ def _was(new: dict[str, str], name: str) -> str:
     return next((old for old, now in reversed(new.items()) if now == name), name)
 
 
-def _one(first: Layer, second: Layer, dense: bool) -> Layer | None:
-    """Return the layer that two are, one behind the other, or None."""
+def together(first: Layer, second: Layer, *, dense: bool) -> Layer | None:
+    """Return the layer that two are, one behind the other, or None; see :func:`merged`."""
     if isinstance(first, Centred) and isinstance(second, Centred):
         shift = second.reference if first.scale is None else second.reference / first.scale
         return Centred(first.reference + shift, _product(first.scale, second.scale))
