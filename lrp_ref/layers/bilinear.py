@@ -54,7 +54,7 @@ class Bilinear(Layer):
         pairs = list(zip(here.xs, there.xs, strict=True))
         if rule.products == "refuse":
             n = max(x.shape[0] for x in here.xs)
-            differs = [(x != b).reshape(x.shape[0], -1).any(axis=1) for x, b in pairs]
+            differs = [(x != b).reshape(len(x), math.prod(x.shape[1:])).any(axis=1) for x, b in pairs]
             if n and bool((differs[0] & differs[1]).any()):
                 raise UnsupportedError(
                     f"{type(self).__name__}: both factors differ from the reference, and the rescale rule has no "

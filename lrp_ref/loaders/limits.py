@@ -18,7 +18,9 @@ LEAST = 256_000_000  # a small file may well need some memory, and this much is 
 DEEPEST = 64
 LARGEST = 1 << 58  # elements of up to 16 bytes, of an array with a byte for each address
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.S)
+# What is no bracket, strings as a whole, and then a bracket or the end. It is possessive and always fits, also where a
+# string lacks its end: nothing is read twice and no place to return to is kept, in whatever was made to be slow.
+_BRACKET = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++)*+([\[\]{}]|\Z)', re.S)
 
 
 def bound(size: int) -> int:
@@ -109,12 +111,8 @@ def json_value(text: bytes | bytearray, what: str, *, longest: int, deepest: int
     """
     if len(text) > longest:
         raise ModelFormatError(f"{what} has {len(text)} bytes; {longest} are allowed")
-    depth = 0
-    for found in _BRACKETS.finditer(text):
-        depth += found[0] in b"[{"
-        depth -= found[0] in b"]}"
-        if depth > deepest:
-            raise ModelFormatError(f"{what} is nested more than {deepest} deep")
+    if _depth(text) > deepest:
+        raise ModelFormatError(f"{what} is nested more than {deepest} deep")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
@@ -126,3 +124,12 @@ def json_value(text: bytes | bytearray, what: str, *, longest: int, deepest: int
         return json.loads(text.decode(), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"{what} is no JSON that can be read: {error or type(error).__name__}") from error
+
+
+def _depth(text: bytes | bytearray) -> int:
+    """Return how many lists and objects of a JSON text are inside each other, at most."""
+    depth = deepest = 0
+    for found in _BRACKET.finditer(text):
+        depth += (found[1] in (b"[", b"{")) - (found[1] in (b"]", b"}"))
+        deepest = max(deepest, depth)
+    return deepest

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LrpError, ModelFormatError, UnsupportedError
+from ..errors import LrpError, ModelFormatError, ParameterError, UnsupportedError
 from ..network.network import Network
 from ..neuralise.fitted import NUMBERS, TREES, Fitted, Opaque, array, is_of_library, tree
 from .archive import Archive
@@ -29,8 +29,10 @@ VALUE = 100  # bytes of memory that a value takes, counted as often as it is ins
 TEXT = 1 << 20  # bytes of one number or text
 READ = f"{NUMBERS}UScMmV"  # NumPy's kinds of arrays that may be there, most of which no converter needs
 VERSION = "_sklearn_version"  # skops adds it to every estimator
-# What the parsed schema takes in memory, at most, for each comma and each bracket in it.
-COMMA, BRACKET = 150, 100
+# Bytes of memory that the parsed schema takes for each of these in it, about; and its text while it is parsed.
+TAKEN = {b"{": 300, b"[": 100, b",": 150}
+# What Python, NumPy and the layers raise on attributes of another kind or shape than scikit-learn makes.
+DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 KEYS: dict[str, Callable[[str], Any]] = {
     "str": str, "int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__,
     "NoneType": {"null": None}.__getitem__, "str_": str, "bool_": {"true": True, "false": False}.__getitem__,
@@ -44,7 +46,8 @@ def load(path: Path, *, output: Any = None, **options: Any) -> Network:
 
     Args:
         path: a file of ``skops.io.dump``.
-        output: what of the estimator is explained, such as "decision" or "logodds"; None for the usual.
+        output: what of the estimator is explained, such as "decision" or "logodds", or the name of a node, whose value
+            is returned; None for the usual.
         options: of the estimator's converter.
 
     Raises:
@@ -52,13 +55,31 @@ def load(path: Path, *, output: Any = None, **options: Any) -> Network:
         UnsupportedError: an estimator, or a part of one, that is not supported; a newer version of the format.
         ParameterError: an output or an option that this estimator does not have.
     """
-    from ..neuralise import from_fitted  # here, as the reader alone needs no converters
-
     fitted = read(path)
     try:
-        return from_fitted(fitted, output, **options)
+        return _network(fitted, output, options)
     except LrpError as error:
         raise type(error)(f"{path}: {error}") from error
+    except DAMAGED as error:
+        said = error or type(error).__name__
+        raise ModelFormatError(
+            f"{path}: a {fitted.kind} whose attributes are not those of a fitted one: {said}"
+        ) from error
+
+
+def _network(fitted: Fitted, output: Any, options: dict[str, Any]) -> Network:
+    """Return the network of what is asked for, which may also be the value of a node."""
+    from ..neuralise import from_fitted  # the reader alone needs no converters
+
+    try:
+        return from_fitted(fitted, output, **options)
+    except ParameterError:
+        if not isinstance(output, str):
+            raise
+        whole = from_fitted(fitted, None, **options)
+        if output not in [node.name for node in whole.nodes]:
+            raise
+        return whole.until((output,))
 
 
 def read(path: str | Path) -> Fitted:
@@ -85,8 +106,9 @@ def read(path: str | Path) -> Fitted:
 def _schema(archive: Archive, budget: Budget) -> dict[str, Any]:
     what = f"{archive.path}: {SCHEMA}"
     text = archive.read(SCHEMA)
-    # An empty list takes two bytes in the file and some dozen in memory; this is known before anything is parsed.
-    taken = 2 * len(text) + COMMA * text.count(b",") + BRACKET * (text.count(b"[") + text.count(b"{"))
+    # An empty list has two bytes in the file and some dozen in memory; this is known before anything is parsed.
+    taken = sum(size * text.count(sign) for sign, size in TAKEN.items())
+    Budget(budget.limit, str(archive.path)).take(taken + (2 if text.isascii() else 9) * len(text), SCHEMA)
     budget.take(taken, SCHEMA)
     schema = json_value(text, what, longest=budget.limit)
     if not isinstance(schema, dict):
@@ -218,12 +240,10 @@ class _Reader:
 
     def object(self, node: dict[str, Any], where: str, depth: int) -> Any:
         known = self.opaque(node, self._what(where))
-        if node.get("content") is None:
-            return known
-        state = self.value(node["content"], where, depth)
+        state = None if node.get("content") is None else self.value(node["content"], where, depth)
         if not is_of_library(node["__module__"]):
             return known
-        kind = node["__class__"]
+        kind, state = node["__class__"], {} if state is None else state
         if isinstance(state, dict) and all(isinstance(name, str) for name in state):
             return Fitted(kind, {name: value for name, value in state.items() if name != VERSION})
         if kind in TREES and isinstance(state, tuple) and state:

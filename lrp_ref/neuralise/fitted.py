@@ -173,10 +173,8 @@ def array(value: np.ndarray[Any, Any], *, own: bool = False) -> Any:
         >>> array(np.array([1 + 2j]))
         Opaque(name='numpy.ndarray of complex128')
     """
-    fit = value.dtype.kind in f"{NUMBERS}U" or (
-        value.dtype.kind == "O" and all(isinstance(v, PLAIN) for v in value.flat)
-    )
-    if not fit:
+    objects = value.dtype.kind == "O" and all(isinstance(v, PLAIN) for v in value.flat)
+    if not objects and value.dtype.kind not in f"{NUMBERS}U":
         return Opaque(f"numpy.ndarray of {value.dtype}")
     if own:
         value.flags.writeable = False
@@ -206,8 +204,9 @@ def _of_library(kind: type) -> type | None:
         for own in kind.__mro__[:k]:
             changed = [n for n in vars(own) if hasattr(one, n) and not n.startswith("__") and n not in HARMLESS]
             if changed:
+                names = ", ".join(changed)
                 raise UnsupportedError(
-                    f"{_named(kind)} is a {one.__name__} with its own {', '.join(changed)}: what it computes is not known"
+                    f"{_named(kind)} is a {one.__name__} with its own {names}: what it computes is not known"
                 )
         return one
     return None
@@ -255,6 +254,8 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, np.generic):
+        return repr(value.item())
     if is_array(value):
         return short(value)
     if isinstance(value, tuple | frozenset | Mapping) and len(value) > 8:

@@ -383,7 +383,7 @@ RULES: dict[str, Rule] = {
         ((native, "HEADER_LIMIT", 99),),
     ),
     "depth of JSON": Rule(
-        header(b"[" * 99 + b"]" * 99), "nested more than 64 deep", ((limits, "_BRACKETS", limits.re.compile(b"$^")),)
+        header(b"[" * 99 + b"]" * 99), "nested more than 64 deep", ((limits, "_BRACKET", limits.re.compile(b"$^")),)
     ),
     "keys twice": Rule(
         header(b'{"format": 1, "format": 2}'), "a key twice", ((limits.json, "loads", lambda text, **_: {}),)

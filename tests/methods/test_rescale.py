@@ -381,3 +381,9 @@ def test_of_two_that_are_stacked_the_upper_one_hands_down_its_derivative() -> No
     pooled = chain(kinds.MaxPool(2), kinds.ReLU(), kinds.Flatten(), kinds.Dense(np.array([[1.0]])))
     with pytest.raises(UnsupportedError, match="max pool 'maxpool1' below 'relu1'"):
         lrp.attribute(pooled, np.array([[[3.0, -2.0]]]), "deeplift", stacked="derivative")
+
+
+def test_a_product_of_no_samples_is_no_error() -> None:
+    nodes = (Node("a", kinds.Dense(np.ones((2, 2))), ("x",)), Node("b", kinds.Dense(np.eye(2)), ("x",)))
+    net = Network((*nodes, Node("m", kinds.Multiply(), ("a", "b"))), (Input("x"),), ("m",))
+    assert lrp.attribute(net, np.zeros((0, 2)), "deeplift", target=0).relevance.shape == (0, 2)

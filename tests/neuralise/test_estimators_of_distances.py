@@ -207,7 +207,7 @@ TREE = Fitted("KDTree", {"data": np.eye(2), "sample_weight": None})
         (centres.bisecting_kmeans, "BisectingKMeans", {}, ParameterError, "no _bisecting_tree"),
         (
             centres.bisecting_kmeans, "BisectingKMeans",
-            {"_bisecting_tree": Fitted("_BisectingTree", {"left": None, "label": 0})}, ParameterError, "has one cluster",
+            {"_bisecting_tree": Fitted("_BisectingTree", {"left": None, "label": 0})}, ParameterError, "one cluster",
         ),
         (centres.nearest_centroid, "NearestCentroid", {"metric": "manhattan"}, UnsupportedError, "metric 'manhattan'"),
         (

@@ -107,6 +107,7 @@ YES, NO = True, False
 # (layer, whether its output is ≥ 0 for inputs ≥ 0, and for any inputs), by the layers' formulas.
 PROMISES: list[tuple[Layer, bool, bool]] = [
     (Identity(), YES, NO),
+    (layers.SignedRoot(), YES, NO),
     (ReLU(), YES, YES),
     (Sigmoid(), YES, YES),
     (HardSigmoid(), YES, YES),

@@ -10,6 +10,7 @@ import pytest
 from samples import SAMPLES, first
 
 from lrp_ref import layers, rules
+from lrp_ref.arithmetic import rational
 from lrp_ref.errors import BackendError, GraphError, LrpError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import LAYERS
 from lrp_ref.network import Input, Network, Node
@@ -160,6 +161,77 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         ParameterError,
         "must be whole numbers, got 0.5",
     ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3, 3)),
+        ShapeError,
+        "variances (2, 3, 3); expected (K,), (K, D), (K, D): a mixture with one variance per dimension",
+    ),
+    ("FisherVector", lambda: layers.FisherVector(ones(3), ones(2, 3), ones(2, 3)), ShapeError, "weights (3,), means"),
+    ("FisherVector", lambda: layers.FisherVector(ones(0), ones(0, 3), ones(0, 3)), ShapeError, "means (0, 3)"),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3) * 0),
+        ParameterError,
+        "all variances must be > 0",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(np.array([1.0, np.nan]), ones(2, 3), ones(2, 3)),
+        ParameterError,
+        "all weights must be > 0; leave out components that have none",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3), "scikit"),
+        ParameterError,
+        "unknown convention 'scikit': known: perronnin, skimage",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3)).forward(ones(5, 3)),
+        ShapeError,
+        "FisherVector: input of shape (5, 3); expected the descriptors of each image, (N, T, 3)",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3)).forward(rational(ones(1, 5, 3))),
+        BackendError,
+        "FisherVector: the input is object",
+    ),
+    (
+        "FisherVector",
+        lambda: rational(layers.FisherVector(ones(2), ones(2, 3), ones(2, 3))).forward(rational(ones(1, 5, 3))),
+        UnsupportedError,
+        "exp",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 3)).relevance_backward(ones(1, 4, 3), ones(1, 2), rules.ZBox(0.0, 1.0)),
+        UnsupportedError,
+        "is not a rule for SoftAssign: its terms are no products with inputs that have bounds",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 3)).relevance_backward(ones(1, 4, 3), ones(1, 2), rules.Product()),
+        UnsupportedError,
+        "is not a rule for SoftAssign: its own way is LRP-0 over the terms",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 3)).relevance_backward(ones(1, 4, 3), ones(1, 3)),
+        ShapeError,
+        "SoftAssign: the output has shape (1, 2), its relevance has shape (1, 3)",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 0)),
+        ShapeError,
+        "codebook of shape (2, 0); expected words (W, D)",
+    ),
+    ("SoftAssign", lambda: layers.SoftAssign(ones(2, 3), -1.0), ParameterError, "beta must be ≥ 0, got -1.0"),
+    ("SoftAssign", lambda: layers.SoftAssign(ones(2, 3), "1"), ParameterError, "beta must be a finite real number"),
+    ("SoftAssign", lambda: layers.SoftAssign(ones(2, 3)).forward(ones(1, 4, 2)), ShapeError, "each image, (N, T, 3)"),
     ("Softmax", lambda: layers.Softmax(axis=0).forward(ones(2, 3)), ShapeError, "is the batch"),
     ("Softmax", lambda: layers.Softmax(axis=2).forward(ones(2, 3)), ShapeError, "does not exist"),
     ("Max", lambda: layers.Max(ties="last"), ParameterError, "Max: ties must be 'first' or 'share', got 'last'"),
