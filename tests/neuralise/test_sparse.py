@@ -94,9 +94,11 @@ def test_the_formula_of_a_linear_model(n: int, policy: str) -> None:
 
 
 DRAW = np.random.default_rng(5)
-DEEP = [Dense(DRAW.normal(size=(V, 6)), DRAW.normal(size=6)), ReLU(), Dense(DRAW.normal(size=(6, K)), DRAW.normal(size=K))]
+BOTTOM, TOP_OF_IT = (Dense(DRAW.normal(size=s), DRAW.normal(size=s[1])) for s in ((V, 6), (6, K)))
+DEEP = [BOTTOM, ReLU(), TOP_OF_IT]
 TFIDF = [Affine(DRAW.random(V) + 0.5), UnitNorm("l1"), *DEEP]
-SELECTED = [Gather((2, 3, 5, 11, 29, 0), -1), Affine(DRAW.random(6)), Gather((1, 4, 0), 1), Dense(DRAW.normal(size=(3, K)))]
+SOME = [Gather((2, 3, 5, 11, 29, 0), -1), Affine(DRAW.random(6)), Gather((1, 4, 0), 1)]
+SELECTED = [*SOME, Dense(DRAW.normal(size=(3, K)))]
 SCALED = [Centred(np.zeros(V), DRAW.random(V) + 1), ReLU(), Affine(np.array([2.0])), *DEEP]
 NETS = {"deep": DEEP, "tf-idf": TFIDF, "selected": SELECTED, "scaled": SCALED}
 
@@ -107,7 +109,8 @@ def test_it_is_the_dense_explanation(name: str, composite: Any) -> None:
     net, x = lrp.Network.sequential(NETS[name]), words()
     for asked in ({}, {"target": 2}, {"target": [k % K for k in range(9)]}, {"start": "difference", "against": 3,
                   "target": 1}, {"start": "one_hot", "target": [[0, 2]]}, {"bias": "ignore"}):  # fmt: skip
-        d, s = lrp.explain(net, x.toarray(), composite=composite, **asked), explain_sparse(net, x, composite=composite, **asked)
+        d = lrp.explain(net, x.toarray(), composite=composite, **asked)
+        s = explain_sparse(net, x, composite=composite, **asked)
         np.testing.assert_allclose(s.relevance.toarray(), d.relevance, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(s.output, d.output, rtol=1e-12, atol=1e-13)
         assert [r.node for r in s.ledger] == [r.node for r in d.ledger]
@@ -181,7 +184,9 @@ def test_no_array_of_all_columns_is_made() -> None:
     """A dense array of these samples would have 1.6 GB, and the differences of classes ten times as many."""
     draw, n, v = np.random.default_rng(0), 400, 500_000
     net = lrp.Network.sequential([Dense(draw.random((v, 3), dtype=np.float32))])
-    x = sparse.csr_array((np.ones(n * 20, np.float32), draw.integers(0, v, n * 20), np.arange(n + 1) * 20), shape=(n, v))
+    x = sparse.csr_array(
+        (np.ones(n * 20, np.float32), draw.integers(0, v, n * 20), np.arange(n + 1) * 20), shape=(n, v)
+    )
     tracemalloc.start()
     try:
         e = explain_sparse(net, x)
@@ -227,7 +232,10 @@ MADE = {
     "reference": (net_of(Centred(np.ones(V)), TOP), "centred1.*reference='zero'"),
     "sigmoid": (net_of(Sigmoid(), TOP), "sigmoid1.*makes something of a column that is 0"),
     "exponential": (net_of(Exp(), TOP), "makes something of a column that is 0"),
-    "distance": (net_of(SquaredDistance(np.ones((K, V))), Dense(np.ones((K, 1)))), "squareddistance1.*counts there too"),
+    "distance": (
+        net_of(SquaredDistance(np.ones((K, V))), Dense(np.ones((K, 1)))),
+        "squareddistance1.*counts there too",
+    ),
     "no score": (net_of(ReLU()), "has a number for every column"),
     "table": (net_of(Affine(np.ones((1, V))), TOP), "no row of columns"),
 }
@@ -241,14 +249,10 @@ def test_a_network_that_makes_something_of_zeros_is_refused(name: str) -> None:
 
 
 def test_several_inputs_are_refused() -> None:
-    two = lrp.Network(
-        (lrp.Node("m", Multiply(), ("a", "b")),), (lrp.Input("a"), lrp.Input("b")), ("m",)
-    )
+    two = lrp.Network((lrp.Node("m", Multiply(), ("a", "b")),), (lrp.Input("a"), lrp.Input("b")), ("m",))
     with pytest.raises(UnsupportedError, match=r"networks of one input \(N, columns\); this one takes a, b"):
         explain_sparse(two, words())
-    square = lrp.Network(
-        (lrp.Node("m", Multiply(), ("a", "a")), lrp.Node("d", TOP, ("m",))), (lrp.Input("a"),), ("d",)
-    )
+    square = lrp.Network((lrp.Node("m", Multiply(), ("a", "a")), lrp.Node("d", TOP, ("m",))), (lrp.Input("a"),), ("d",))
     with pytest.raises(UnsupportedError, match="puts several values together"):
         explain_sparse(square, words())
 
