@@ -291,7 +291,7 @@ def test_a_rule_above_the_columns_may_be_any() -> None:
 BAD: dict[str, tuple[Callable[[], Any], type[LrpError], str]] = {
     "array": (lambda: np.ones((2, V)), ParameterError, "ndarray is no matrix of scipy.sparse"),
     "list": (lambda: [[1.0]], ParameterError, "list is no matrix"),
-    "width": (lambda: sparse.csr_array((2, V + 1)), ShapeError, f"the matrix has {V + 1} columns, the network takes {V}"),
+    "width": (lambda: sparse.csr_array((2, V + 1)), ShapeError, f"the matrix has {V + 1} columns, the network"),
     "one axis": (lambda: sparse.coo_array(np.ones(V)), ShapeError, r"shape \(30,\); expected \(samples, columns\)"),
     "complex": (lambda: words().astype(complex), BackendError, "complex128"),
     "not finite": (lambda: sparse.csr_array(np.full((1, V), np.nan)), NonFiniteError, "the matrix"),

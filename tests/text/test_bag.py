@@ -205,19 +205,19 @@ def fitted(**attributes: Any) -> Fitted:
 
 
 BAD: dict[str, tuple[Any, type[LrpError], str]] = {
-    "pattern": (fitted(token_pattern="(a+)+$"), UnsupportedError, r"the token pattern '\(a\+\)\+\$' is none of the well-known"),
+    "pattern": (fitted(token_pattern="(a+)+$"), UnsupportedError, r"the token pattern '\(a\+\)\+\$' is none"),
     "pattern of numbers": (fitted(token_pattern=np.ones(2)), UnsupportedError, "none of the well-known"),
     "pattern of a dict": (fitted(token_pattern={"a": 1}), UnsupportedError, "none of the well-known"),
     "letters": (fitted(analyzer="char_wb"), UnsupportedError, "analyzer='char_wb' counts no words"),
     "analyzer of numbers": (fitted(analyzer=np.ones(2)), UnsupportedError, "analyzer=a function counts no words"),
     "function": (fitted(tokenizer=str.split), UnsupportedError, "its tokenizer is a function of its own"),
     "accents": (fitted(strip_accents=str.lower), UnsupportedError, "its strip_accents is a function of its own"),
-    "accents of another name": (fitted(strip_accents="latin"), ParameterError, "strip_accents is 'latin'; give 'ascii'"),
+    "accents of another name": (fitted(strip_accents="latin"), ParameterError, "strip_accents is 'latin'; give"),
     "not fitted": (Fitted("TfidfVectorizer", {}), ParameterError, "TfidfVectorizer has no vocabulary_: fit it first"),
     "hashing": (Fitted("HashingVectorizer", {}), UnsupportedError, "HashingVectorizer has no vocabulary"),
     "another": (Fitted("LinearSVC", {}), ParameterError, "LinearSVC has no vocabulary: give a CountVectorizer"),
     "pipeline": (
-        Fitted("Pipeline", {"steps": [("pca", Fitted("PCA", {}))]}), ParameterError, "Pipeline that begins with PCA has no"
+        Fitted("Pipeline", {"steps": [("pca", Fitted("PCA", {}))]}), ParameterError, "Pipeline that begins with PCA has"
     ),
     "empty pipeline": (Fitted("Pipeline", {"steps": []}), ParameterError, "Pipeline has no vocabulary"),
     "stop words": (fitted(stop_words="french"), ParameterError, "stop_words='french'"),
@@ -271,11 +271,11 @@ def test_english_stop_words_are_needed_only_where_they_change_counts(monkeypatch
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ModelFormatError, match="absent.skops"):
+    with pytest.raises(ModelFormatError, match=r"absent\.skops"):
         BagOfWords.of(tmp_path / "absent.skops")
     with zipfile.ZipFile(tmp_path / "a.skops", "w") as held:
         held.writestr("other", "x")
-    with pytest.raises(ModelFormatError, match="a.skops"):
+    with pytest.raises(ModelFormatError, match=r"a\.skops"):
         find_bag(tmp_path / "a.skops")
 
 

@@ -135,7 +135,7 @@ def _named(front: Sequence[Named]) -> list[Named]:
 
 
 def _first_features(parts: Sequence[Fitted], front: Sequence[Named]) -> int | None:
-    """Return how many features the first part reads, as far as it tells; one without a layer says what the next does."""
+    """Return how many features the first part reads, as far as it tells; one without a layer asks the next."""
     for one in parts:
         many = _features(one)
         if many is not None or (front and one.kind not in IDENTITIES):
