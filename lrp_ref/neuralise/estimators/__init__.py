@@ -1,6 +1,6 @@
 """Fitted estimators of scikit-learn as networks: one file a family, entered by class name into one table."""
 
-from . import (  # noqa: F401  (they enter their classes)  # noqa: F401
+from . import (  # noqa: F401  (most enter their classes themselves)
     bayes,
     centres,
     densities,
