@@ -10,8 +10,8 @@ import lrp_ref as lrp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks is no part of the package
 
-from benchmarks import digits as digits_shown  # noqa: E402
-from benchmarks import faces as faces_shown  # noqa: E402
+from benchmarks import digits as digits_shown
+from benchmarks import faces as faces_shown
 
 
 def test_ranks_by_hand() -> None:
