@@ -27,6 +27,11 @@ def conv(**options: Any) -> Any:
     return layers.Conv(ones(4, 2, 3), ones(4), **options)
 
 
+def distance(*options: Any) -> layers.SquaredDistance:
+    """Of two centres, three features."""
+    return layers.SquaredDistance(ones(2, 3), *options)
+
+
 def lstm(**options: Any) -> Any:
     return layers.LSTM(ones(1, 4, 2, 3), ones(1, 4, 2, 2), ones(1, 4, 2), **options)
 
@@ -87,6 +92,52 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("Affine", lambda: layers.Affine(ones(2)).forward(ones(1, 3, 3)), ShapeError, "does not fit an input"),
     ("Affine", lambda: layers.Affine(ones(1, 2, 3)).forward(ones(1, 2, 3)), ShapeError, "more axes than a sample"),
     ("Affine", lambda: layers.Affine(ones(2)).forward(np.ones((1, 2), "f4")), BackendError, "float32"),
+    ("SquaredDistance", lambda: layers.SquaredDistance(ones(3)), ShapeError, "centers must be (K, D), got shape (3,)"),
+    ("SquaredDistance", lambda: distance(ones(2)), ShapeError, "precision of shape (2,) for 2 centres of 3 features"),
+    ("SquaredDistance", lambda: distance(ones(3, 3)), ShapeError, "give diagonals (2, 3) or matrices (2, 3, 3)"),
+    ("SquaredDistance", lambda: distance(ones(2, 3, 2)), ShapeError, "precision of shape (2, 3, 2)"),
+    ("SquaredDistance", lambda: distance(None, ones(3)), ShapeError, "offset must be (2,), got shape (3,)"),
+    ("SquaredDistance", lambda: distance(None, None, np.inf), ParameterError, "factor must be a finite real number"),
+    ("SquaredDistance", lambda: distance().forward(ones(1, 2)), ShapeError, "shape (1, 2); expected (N, 3)"),
+    ("SquaredDistance", lambda: distance().forward(ones(3)), ShapeError, "shape (3,); expected (N, 3)"),
+    ("SquaredDistance", lambda: distance().forward(np.ones((1, 3), "f4")), BackendError, "float32"),
+    ("SquaredDistance", lambda: distance().relevance_backward(ones(1, 3), ones(1, 3)), ShapeError, "has shape (1, 2)"),
+    *(
+        (
+            "SquaredDistance",
+            lambda r=rule: distance().relevance_backward(ones(1, 3), ones(1, 2), r),
+            UnsupportedError,
+            "compares inputs with constants, which SquaredDistance has no terms for",
+        )
+        for rule in (rules.ZBox(-1, 1), rules.Reference(0.5))
+    ),
+    (
+        "SquaredDistance",
+        lambda: distance().relevance_backward(ones(1, 3), ones(1, 2), rules.Product("half")),
+        UnsupportedError,
+        "its own way is LRP-0: in proportion to the terms",
+    ),
+    ("PairDifference", lambda: layers.PairDifference().forward(ones(1, 1)), ShapeError, "shape (1, 1) has 1"),
+    ("PairDifference", lambda: layers.PairDifference().forward(ones(1, 2, 2)), ShapeError, "expected (N, K)"),
+    ("PairDifference", lambda: layers.PairDifference().vjp(ones(1, 3), ones(1, 3, 3)), ShapeError, "shape (1, 3, 2)"),
+    ("SoftMin", lambda: layers.SoftMin(0), ParameterError, "SoftMin: gamma must be > 0, got 0"),
+    ("SoftMin", lambda: layers.SoftMin(-np.inf), ParameterError, "gamma must be a finite real number, got -inf"),
+    ("SoftMin", lambda: layers.SoftMin(np.nan), ParameterError, "SoftMin: gamma must be > 0, got nan"),
+    ("SoftMin", lambda: layers.SoftMin("1"), ParameterError, "SoftMin: gamma must be a finite real number, got '1'"),
+    ("SoftMin", lambda: layers.SoftMin(share="moost"), ParameterError, "did you mean 'most'"),
+    ("SoftMin", lambda: layers.SoftMin().forward(ones(3)), ShapeError, "no number to take the smallest of"),
+    ("SoftMin", lambda: layers.SoftMin(hard=True).forward(ones(3, 0)), ShapeError, "no number to take the smallest of"),
+    (
+        "SoftMin",
+        lambda: layers.SoftMin().relevance_backward(ones(1, 3), ones(1, 1), rules.Product("half")),
+        UnsupportedError,
+        "its own way is R_k = p_k·R",
+    ),
+    ("SoftMin", lambda: layers.SoftMin().relevance_backward(ones(2, 3), ones(2, 3)), ShapeError, "has shape (2, 1)"),
+    ("Centred", lambda: layers.Centred(ones(2)).forward(ones(1, 3)), ShapeError, "does not fit an input of shape"),
+    ("Centred", lambda: layers.Centred(ones(3), ones(2)).forward(ones(1, 3)), ShapeError, "does not fit an input of"),
+    ("Centred", lambda: layers.Centred(ones(2, 2, 2)).forward(ones(1, 2, 2)), ShapeError, "does not fit an input of"),
+    ("Centred", lambda: layers.Centred(ones(2)).forward(np.ones((1, 2), "f4")), BackendError, "float32"),
     ("Add", lambda: layers.Add((1, -1)).forward(ones(1, 2)), ShapeError, "2 coefficients for 1 operands"),
     ("Add", lambda: layers.Add().forward(ones(1, 2), ones(1, 3)), ShapeError, "do not broadcast"),
     ("Multiply", lambda: layers.Multiply(gate=2), ParameterError, "gate must be 0, 1 or None"),
