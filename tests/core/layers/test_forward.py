@@ -75,6 +75,8 @@ FUNCTIONS = {
 }  # fmt: skip
 DEFINITIONS = {
     "Identity": lambda x: x,
+    "LogCount": lambda x: 1 + math.log(x) if x else 0.0,
+    "Step": lambda x, threshold=0: 1.0 if x > threshold else 0.0,
     "SignedRoot": lambda x: math.copysign(math.sqrt(abs(x)), x),
     "ReLU": lambda x: x if x > 0 else 0.0,
     "LeakyReLU": lambda x, alpha=0.01: x if x > 0 else alpha * x,
