@@ -93,7 +93,7 @@ def read(archive: Path, kind: int, settings: Settings) -> list[Photograph]:
             )
             grey = np.asarray(small, dtype=np.float64) / 255
             inside = _boxes(note.decode(), factor, grey.shape)
-            found.append(Photograph(path.name, kind, grey, inside, *_described(grey, settings)))
+            found.append(Photograph(path.name, kind, grey, inside, *described(grey, settings)))
     return found
 
 
@@ -107,7 +107,7 @@ def _boxes(note: str, factor: float, shape: tuple[int, ...]) -> NDArray[np.bool_
     return inside
 
 
-def _described(grey: Floats, settings: Settings) -> tuple[Floats, NDArray[np.int64]]:
+def described(grey: Floats, settings: Settings) -> tuple[Floats, NDArray[np.int64]]:
     """Return the DAISY descriptors of a picture, and the squares that they look at."""
     from skimage.feature import daisy
 

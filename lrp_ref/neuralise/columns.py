@@ -52,8 +52,7 @@ class Front:
                 + ", ".join(i.name for i in net.inputs)
             )
         found = Front(net, _width(net))
-        for node, _ in found._walk(None):
-            _narrowed(node, None)
+        found._walk(None)
         return found
 
     @cached_property
@@ -82,7 +81,11 @@ class Front:
         return replace(changed, inputs=(_narrow_input(self.net.inputs[0], columns),))
 
     def _walk(self, columns: Columns | None) -> list[tuple[Node, Any]]:
-        """Return the nodes that read columns, each with the places of those that are left of its input."""
+        """Return the nodes that read columns, each with the places of those that are left of its input.
+
+        Raises:
+            UnsupportedError: as of :meth:`of`.
+        """
         at: dict[str, Any] = {self.net.inputs[0].name: columns}
         found = []
         for node in self.net.nodes:
@@ -91,6 +94,8 @@ class Front:
             if len(node.inputs) != 1:
                 raise _refused(node, "it puts several values together")
             found.append((node, at[node.inputs[0]]))
+            if columns is None:
+                _narrowed(node, None)
             if not isinstance(node.layer, Dense):
                 at[node.name] = _behind(node.layer, at[node.inputs[0]])
         for name in self.net.outputs:

@@ -116,17 +116,17 @@ def bag_of_words(
         support_histograms: h_s (S, W).
         dual_coef: a (S,), (1, S) or (S, C).
         bias: b, a number or (C,).
-        kernel: as in :func:`lrp_ref.neuralise.svc.svc`; kernels that are no sums over words, such as rbf, are explained
+        kernel: as in :func:`lrp_ref.neuralise.svc`; kernels that are no sums over words, such as rbf, are explained
             from where f is 0.
         beta: β of the soft assignment.
         hard: whether each descriptor goes to its nearest word.
-        parameters: of the kernel: gamma, degree, coef0, and more of :func:`lrp_ref.neuralise.svc.svc`.
+        parameters: of the kernel: gamma, degree, coef0, and more of :func:`lrp_ref.neuralise.svc`.
 
     Returns:
         A network (N, T, D) → (N, C), with all images of a batch having T descriptors; others one at a time.
 
     Raises:
-        ShapeError, ParameterError: as :func:`lrp_ref.neuralise.svc.svc`; histograms of another number of words.
+        ShapeError, ParameterError: as :func:`lrp_ref.neuralise.svc`; histograms of another number of words.
 
     Source: Bach et al. 2015, doi:10.1371/journal.pone.0130140, §3.
 

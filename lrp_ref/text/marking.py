@@ -194,12 +194,13 @@ class ExplainedDocuments:
 
     def tokens(self, k: int = 0) -> tuple[tuple[Token, ...], NDArray[Any]]:
         """Return the tokens of the k-th document, and the relevance of each: see :func:`token_relevance`."""
-        row = self._row(k).toarray()[0]
+        row = self._row(k).toarray()[0]  # which refuses a document that is not there
         return _marked(self.bag, self.documents[k], row)[:2]
 
     def words(self, k: int = 0) -> Words:
         """Return the k-th document piece by piece with the relevance of its tokens."""
-        return marked(self.bag, self.documents[k], self._row(k).toarray()[0])
+        row = self._row(k).toarray()[0]
+        return marked(self.bag, self.documents[k], row)
 
     def html(self, k: int = 0, **look: Any) -> str:
         """Return the k-th document in colours, as HTML; ``look`` as of :func:`lrp_ref.heatmap.text_html`."""

@@ -284,6 +284,14 @@ def keras_seeds(form: str) -> tuple[bytes, ...]:
     return (keras_files.h5_bytes(config, {"y/y/kernel:0": kernel, "y/y/bias:0": bias}),)
 
 
+@cache
+def skops_seeds() -> tuple[bytes, ...]:
+    """Estimators of every family; the forest among them is refused."""
+    import skops_files
+
+    return tuple(path.read_bytes() for path in sorted(skops_files.FOLDER.glob("*.skops")) if path.stem != "forest")
+
+
 HOSTILE: dict[str, Hostile] = {
     "npz": Hostile(".npz", npz_seeds, mutations.NPZ),
     "onnx": Hostile(".onnx", onnx_seeds, mutations.ONNX, onnx_node_cases, beside=(("weights.bin", bytes(range(64))),)),
@@ -292,6 +300,7 @@ HOSTILE: dict[str, Hostile] = {
     "toolbox": Hostile(".txt", lambda: TOOLBOX),
     "keras": Hostile(".keras", lambda: keras_seeds("keras")),
     "h5": Hostile(".h5", lambda: keras_seeds("h5")),
+    "skops": Hostile(".skops", skops_seeds, mutations.SKOPS),
 }
 
 

@@ -1,7 +1,7 @@
 """The estimators in ``tests/loaders/skops_files``: fitted by scikit-learn, saved by skops, with what they compute.
 
 ``PYTHONPATH=.:tests/support python tests/support/skops_files.py`` makes them again (scikit-learn 1.9.1, skops 0.16.0).
-Tests read the files without either package; ``expected.npz`` has samples and scikit-learn's own numbers for them.
+Tests read them without either package; ``expected.npz`` has samples and scikit-learn's own numbers for them.
 """
 
 from __future__ import annotations

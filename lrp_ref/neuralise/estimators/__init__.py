@@ -1,6 +1,6 @@
 """Fitted estimators of scikit-learn as networks: one file a family, entered by class name into one table."""
 
-from . import (  # noqa: F401  (they enter their classes)  # noqa: F401
+from . import (  # noqa: F401  (most enter their classes themselves)
     bayes,
     centres,
     densities,
@@ -16,9 +16,6 @@ from . import (  # noqa: F401  (they enter their classes)  # noqa: F401
 from .pipelines import from_fitted, from_sklearn, supported
 from .table import estimator
 
-for _family in (centres, densities):
-    for _name, _make in _family.CONVERTERS.items():
-        estimator(_name)(_make)
 estimator("NuSVC", "SVC", options=("rule", "intercept", "towards", "way"))(svm.svc)
 estimator("NuSVR", "SVR", options=("towards", "way"))(svm.svr)
 estimator("KernelRidge", options=("towards", "way"))(svm.kernel_ridge)

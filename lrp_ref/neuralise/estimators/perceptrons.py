@@ -32,9 +32,9 @@ def perceptron(fitted: Fitted, output: Output) -> Network:
     activation = ACTIVATIONS[name]
     layers: list[Named] = []
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        last = k == len(weights) - 1
-        layers.append(("scores" if last else f"dense{k + 1}", Dense(weight, bias)))
-        if not last and activation is not None:
+        final = k == len(weights) - 1
+        layers.append(("scores" if final else f"dense{k + 1}", Dense(weight, bias)))
+        if not final and activation is not None:
             layers.append((f"{name}{k + 1}", activation()))
     net = chain(layers, features=len(weights[0]))
     squash = str(fitted["out_activation_"])
