@@ -16,7 +16,7 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, evaluate, heatmap, layers, loaders, methods, rules, text, vectors
+    from . import bilrp, evaluate, heatmap, layers, loaders, methods, neuralise, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
@@ -51,6 +51,7 @@ else:
         "layers": "layers",
         "loaders": "loaders",
         "methods": "methods",
+        "neuralise": "neuralise",
         "plain": "propagation.plain",
         "rules": "rules",
         "start": "propagation.start",
@@ -102,6 +103,6 @@ __all__ = [
     "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
     "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
     "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
-    "layers", "load", "load_relevance", "loaders", "messages", "methods", "order", "plain", "root_point", "rules",
-    "save", "start", "symbolic", "taylor", "text", "vectors",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "plain", "root_point",
+    "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

@@ -62,6 +62,11 @@ def _module_of(array: Array) -> Namespace:
         return sys.modules["cupy"]
     if root not in ("torch", "jaxlib", "jax", "tensorflow") and hasattr(array, "__array_namespace__"):
         return array.__array_namespace__()
+    if root == "scipy":
+        raise BackendError(
+            f"{type(array).__name__} of shape {array.shape} is a sparse matrix: lrp.neuralise.explain_sparse(net, "
+            "matrix) explains it without the array of all its zeros, which is matrix.toarray()"
+        )
     raise BackendError(
         f"{type(array).__module__}.{type(array).__name__} is not a NumPy or CuPy array: convert it first "
         "(numpy.asarray(x), tensor.detach().numpy())"

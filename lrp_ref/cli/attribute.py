@@ -16,14 +16,14 @@ from ..errors import NonFiniteError, ParameterError, ShapeError
 from ..loaders.preprocess import declare, load_sidecar
 from ..methods import METHODS, Attribution
 from ..methods import attribute as attribute_network
-from ..text import find_tokenizer, require_fit, sizes
+from ..text import sizes
 from . import drawing, inputs, report, stream
 from .asked import make_methods, method_options, parameters
 from .job import Found, Job
 from .options import FILE, architecture_option, find_outputs, load_network, output_option
 from .output import Progress, print_table, progress, warn
 from .samples import Refused, Sample
-from .sentences import Reader, has_text
+from .sentences import BagReader, Reader, has_text, reader_of
 from .wording import headline, label
 
 METHOD_HELP = f"Which method; repeatable: several make one sheet. {', '.join(METHODS)}, or a composite for LRP."
@@ -130,13 +130,9 @@ def _file_name(label: str) -> str:
     return "".join(c if c.isalnum() or c in "._-=" else "_" for c in label).strip("_")
 
 
-def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
-    """Return what reads the sentences among the inputs; None where there are none."""
-    tokenizer = find_tokenizer(job.model, job.sidecar) if has_text(given) else None
-    if tokenizer is None:
-        return None
-    require_fit(job.net, tokenizer)
-    return Reader(job.net, tokenizer, None, job.dtype)
+def _reader(job: Job, given: tuple[str, ...]) -> Reader | BagReader | None:
+    """Return what reads the text among the inputs; None where there is none."""
+    return reader_of(job.net, job.model, job.sidecar, None, None, job.dtype) if has_text(given) else None
 
 
 def _run(job: MethodJob, files: dict[str, inputs.Source], refused: list[Refused], tally: stream.Tally) -> None:

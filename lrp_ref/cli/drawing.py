@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SHORTEST = 16  # numbers of a vector that is drawn as a signal; a shorter one is a row of a table
 FAINT = 0.1  # of the largest |R| of a sheet, below which the colours of a composite are hardly seen
+MOST_WORDS = 2000  # of a document in its picture
 MOST_CHANNELS = 48  # of a signal that is drawn as lines; more are drawn as a map
 
 
@@ -226,13 +227,17 @@ def _text(
     assert sample.fed is not None, "checked by the caller"
     both = [sample.fed.words(e).apart() for e in several]
     words, special = both[0]
+    count = len(words.texts)
+    if count > MOST_WORDS:
+        remarks = [*remarks, f"the first {MOST_WORDS} of {count} words; the .html has all of them"]
     look = _look(job, Canvas("text"))
     if labels is None:
         title = f"{title} · sum of relevance {number(float(both[0][0].relevance.sum() + both[0][1].relevance.sum()))}"
     return heatmap.text_image(
-        words.texts, np.stack([w.relevance for w, _ in both]),
+        words.texts[:MOST_WORDS], np.stack([w.relevance[:MOST_WORDS] for w, _ in both]),
         apart=(special.texts, np.stack([s.relevance for _, s in both])),
-        labels=labels, title=title, remark="\n".join(r for r in remarks if r), **look,
+        labels=labels, title=title, remark="\n".join(r for r in remarks if r),
+        known=None if words.known is None else words.known[:MOST_WORDS], **look,
     )  # fmt: skip
 
 
@@ -251,6 +256,7 @@ def written(job: Job, sample: Sample, e: Result) -> dict[str, str]:
     look = text_look(job, words, special)
     title = f"{headline(job, e)} · {e.rules}"
     apart = (special.texts, special.relevance)
+    look["known"] = words.known
     found = {".html": heatmap.text_page(words.texts, words.relevance, apart=apart, title=title, **look)}
     if job.options["latex"]:
         found[".tex"] = heatmap.text_latex(words.texts, words.relevance, **look)

@@ -13,7 +13,7 @@ from ..errors import ParameterError, UnsupportedError
 from ..heatmap import colormaps
 from ..loaders.preprocess import declare, load_sidecar
 from ..propagation.start import Positive
-from ..text import find_tokenizer, load_tokenizer, require_fit, sizes
+from ..text import load_tokenizer, sizes
 from . import drawing, inputs, report, stream
 from .job import Job
 from .ledgers import LedgerFile
@@ -33,7 +33,7 @@ from .options import (
 )
 from .output import print_table, progress, warn
 from .samples import Refused
-from .sentences import Reader, exists, has_text
+from .sentences import BagReader, Reader, exists, has_text, reader_of
 
 COMPOSITE_HELP = f"Which rules; repeatable: several make one sheet. Default: the sidecar's, or epsilon. {COMPOSITES}."
 TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A+B; repeatable. Default: the largest."
@@ -79,7 +79,7 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     or a signal over its relevance) and NAME.npz (relevance, output, target).
 
     With a tokenizer INPUT is also a sentence in quotes, or a .txt file with one a line: words are coloured in the
-    terminal, in NAME.png and in NAME.html.
+    terminal, in NAME.png and in NAME.html. Of a model of bags of words a .txt file is one document.
 
     Inputs that cannot be explained are listed at the end (exit status 1, or 2 if they are all).
     """
@@ -118,8 +118,8 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     tally.finish()
 
 
-def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
-    """Return what reads the sentences among the inputs; None where there are none, or nothing that could read them."""
+def _reader(job: Job, given: tuple[str, ...]) -> Reader | BagReader | None:
+    """Return what reads the text among the inputs; None where there is none, or nothing that could read it."""
     text, options = has_text(given), job.options
     if not text:
         unused = [f"--{key}" for key in ("tokenizer", "latex", "length") if options[key]]
@@ -127,22 +127,22 @@ def _reader(job: Job, given: tuple[str, ...]) -> Reader | None:
             warn(f"{', '.join(unused)} without effect: no INPUT is text")
         return None
     path = options["tokenizer"]
-    tokenizer = find_tokenizer(job.model, job.sidecar) if path is None else load_tokenizer(path)
-    if tokenizer is None:
-        return None
+    tokenizer = None if path is None else load_tokenizer(path)
     try:
-        require_fit(job.net, tokenizer)
+        found = reader_of(job.net, job.model, job.sidecar, tokenizer, options["length"], job.dtype)
     except UnsupportedError as error:
         if not job.net.left_out or options["length"]:
             raise
         raise error.adding("; outputs are left out, which a fixed length may bring: add --length 64") from error
-    return Reader(job.net, tokenizer, options["length"], job.dtype)
+    if isinstance(found, BagReader) and options["length"]:
+        warn("--length without effect: the model takes counts of words, whatever the length of a document")
+    return found
 
 
 def _run(job: Job, files: dict[str, inputs.Source], refused: list[Refused], tally: stream.Tally) -> None:
     """Explain all inputs; write and print the results of each as soon as they are there."""
     options, noted = job.options, set[str]()
-    tokenizer = None if job.reader is None else job.reader.tokenizer.path
+    tokenizer = None if job.reader is None else job.reader.path
     sidecar = job.model.with_suffix(".json") if options["sidecar"] is None else options["sidecar"]
     given = (*files.values(), job.model, sidecar, tokenizer)
     results = report.Results(options["directory"], [f for f in given if isinstance(f, Path)])

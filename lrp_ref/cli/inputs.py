@@ -14,7 +14,7 @@ from ..network.network import Network
 from .arrays import read_arrays, require_floats, slices
 from .output import warn
 from .samples import Refused, Sample
-from .sentences import LINES, Reader, Typed, is_sentence, lines, slug
+from .sentences import LINES, BagReader, Reader, Typed, is_sentence, slug
 
 ARRAYS = (".npy", ".npz")
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
@@ -134,11 +134,11 @@ def attempt(
     sidecar: Sidecar | None,
     model: Path,
     dtype: str,
-    reader: Reader | None = None,
+    reader: Reader | BagReader | None = None,
 ) -> Iterator[Sample | Refused]:
     """Read the samples of one file and go on behind one that cannot be read; arguments as of :func:`read`.
 
-    ``reader`` is there where text is read: a sentence, or a file with one a line.
+    ``reader`` is there where text is read: a sentence or a document, or a file with it, sentences one a line.
     """
     try:
         if reader is not None and (isinstance(path, Typed) or path.suffix.lower() == LINES):
@@ -156,11 +156,12 @@ def attempt(
         yield Refused(str(path), error)
 
 
-def _sentences(name: str, source: Source, reader: Reader) -> Iterator[Sample | Refused]:
-    """Read a sentence of the command line, or all sentences of a file; those that cannot be read are passed over."""
-    given = [(0, 1, source.text)] if isinstance(source, Typed) else lines(source)
+def _sentences(name: str, source: Source, reader: Reader | BagReader) -> Iterator[Sample | Refused]:
+    """Read a text of the command line, or all texts of a file; those that cannot be read are passed over."""
+    given = [(0, 1, source.text)] if isinstance(source, Typed) else reader.texts(source)
     for number, count, text in given:
-        where = str(source) if isinstance(source, Typed) else f"{source}, line {number + 1}"
+        whole = isinstance(source, Typed) or isinstance(reader, BagReader)
+        where = str(source) if whole else f"{source}, line {number + 1}"
         called = name if count == 1 else f"{name}_{number + 1:0{len(str(count))}}"
         try:
             if isinstance(text, LrpError):

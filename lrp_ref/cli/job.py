@@ -27,7 +27,7 @@ from ..propagation.explanation import Explanation
 from ..propagation.outlook import outlook
 from .inputs import kind
 from .samples import Sample
-from .sentences import Reader
+from .sentences import BagReader, Reader
 
 Result = Explanation | Attribution
 Found = dict[str, list[Any]]  # results by the name of the composite or method, one for each target
@@ -50,7 +50,7 @@ class Job:
         top: how many of the largest outputs to explain.
         start: the start relevance.
         options: of the command line.
-        reader: of sentences, where any INPUT is text.
+        reader: of sentences or documents, where any INPUT is text.
         batches: how many samples of each kind to explain at a time, found at the first.
     """
 
@@ -62,7 +62,7 @@ class Job:
     top: int
     start: Any
     options: dict[str, Any]
-    reader: Reader | None = None
+    reader: Reader | BagReader | None = None
     batches: dict[Any, int] = field(default_factory=dict)
 
     @property

@@ -185,9 +185,10 @@ def _words(sample: Sample, e: Result) -> dict[str, Any]:
     if sample.fed is None:
         return {}
     (sentence,), found = sample.fed.sentences, sample.fed.words(e)
+    known = {} if found.known is None else {"known": list(found.known)}
     return {
         "text": sentence.text, "tokens": list(sentence.pieces), "word_of_token": list(sentence.word_of),
-        "words": list(found.texts), "special": list(found.special), "word_relevance": found.relevance,
+        "words": list(found.texts), "special": list(found.special), "word_relevance": found.relevance, **known,
     }  # fmt: skip
 
 
@@ -273,7 +274,7 @@ def tell_words(job: Job, sample: Sample, e: Result, indent: str = "") -> None:
         return
     words, special = sample.fed.words(e).apart()
     (sentence,), look = sample.fed.sentences, {"color": sys.stdout.isatty(), **drawing.text_look(job, words, special)}
-    click.echo(indent + heatmap.text_terminal(words.texts, words.relevance, **look))
+    click.echo(indent + heatmap.text_terminal(words.texts, words.relevance, known=words.known, **look))
     if special.texts:
         click.echo(f"{indent}special: {heatmap.text_terminal(special.texts, special.relevance, **look)}")
     if sentence.unknown:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LrpError
-from ..text import Fed
+from ..text import Counted, Fed
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Sample:
         where: its file, and which sample of several.
         number: of the sample in its file, from 0.
         count: of the samples in its file.
-        fed: of text, the sentence and its pieces.
+        fed: of text, the sentence or document and its pieces.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Sample:
     where: str = ""
     number: int = 0
     count: int = 1
-    fed: Fed | None = None
+    fed: Fed | Counted | None = None
 
     @property
     def several(self) -> bool:

@@ -1,4 +1,4 @@
-"""Sentences as INPUT: on the command line, and one a line in a text file."""
+"""Text as INPUT: on the command line, and in text files, a sentence a line or a document a file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 from ..errors import LrpError, ModelFormatError
 from ..loaders import suffixes
 from ..loaders.elsewhere import EXPORTS, PICTURES
+from ..loaders.preprocess import Sidecar
 from ..network.network import Network
-from ..text import Fed, Tokenizer, feed
+from ..text import BagOfWords, Counted, Fed, Tokenizer, Vocabulary, feed, find_bag, find_tokenizer, require_columns
+from ..text import require_fit as require_pieces
 from ..text.sentence import LONGEST
 
 LINES = ".txt"
 MOST_BYTES = 4 * LONGEST  # of a line in UTF-8
+DOCUMENT = 1 << 20  # bytes of a document, of which every word is drawn
 NAME = 40  # letters of a result's name
 FILES = (".npy", ".npz", ".txt", ".csv", ".tsv", ".json", ".md", *PICTURES, *suffixes(), *EXPORTS)
 
@@ -47,9 +50,93 @@ class Reader:
     length: int | None
     dtype: str
 
+    @property
+    def path(self) -> Path | None:
+        """The file of the tokenizer."""
+        return self.tokenizer.path
+
+    def texts(self, path: Path) -> Iterator[tuple[int, int, str | LrpError]]:
+        """Yield the sentences of a file, one a line, as :func:`lines`."""
+        return lines(path)
+
     def read(self, text: str) -> Fed:
         """Return a sentence as the network's inputs; errors as of :func:`lrp_ref.text.feed`."""
         return feed(self.net, self.tokenizer, text, length=self.length, dtype=self.dtype)
+
+
+@dataclass(frozen=True)
+class BagReader:
+    """What turns documents into the input of a network that reads bags of words; a file is one document.
+
+    Attributes:
+        net: whose input it is to be.
+        bag: its words.
+        dtype: of the counts.
+        path: the file of the words, where it is not the model's.
+    """
+
+    net: Network
+    bag: BagOfWords
+    dtype: str
+    path: Path | None = None
+
+    def texts(self, path: Path) -> Iterator[tuple[int, int, str | LrpError]]:
+        """Yield the only document of a file."""
+        yield 0, 1, document(path)
+
+    def read(self, text: str) -> Counted:
+        """Return a document as the network's input."""
+        return Counted.of(self.net, self.bag, text, dtype=self.dtype)
+
+
+def reader_of(
+    net: Network, model: Path, sidecar: Sidecar | None, tokenizer: Tokenizer | None, length: int | None, dtype: str
+) -> Reader | BagReader | None:
+    """Return what reads text for a network; None where nothing is found that could.
+
+    A list of words is a tokenizer of networks that look words up, and the columns of those that take counts.
+
+    Args:
+        net: the network.
+        model: its file.
+        sidecar: of the model.
+        tokenizer: that is asked for; None for what the model has.
+        length: in pieces.
+        dtype: of inputs that are floats.
+
+    Raises:
+        LrpError: a tokenizer, or a bag of words, that does not fit the network.
+    """
+    bag = find_bag(model) if tokenizer is None else None
+    found = find_tokenizer(model, sidecar) if tokenizer is None and bag is None else tokenizer
+    if isinstance(found, Vocabulary) and not net.tokens and len(net.inputs) == 1:
+        bag = BagOfWords(found.entries)
+    if bag is not None:
+        require_columns(net, bag)
+        return BagReader(net, bag, dtype, None if found is None else found.path)
+    if found is None:
+        return None
+    require_pieces(net, found)
+    return Reader(net, found, length, dtype)
+
+
+def document(path: Path) -> str | LrpError:
+    """Return a document, or what is wrong with it.
+
+    Raises:
+        ModelFormatError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            held = stream.read(DOCUMENT + 1)
+    except OSError as error:
+        raise ModelFormatError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(held) > DOCUMENT:
+        return ModelFormatError(f"more than {DOCUMENT} bytes: explain it in parts")
+    try:
+        return held.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        return ModelFormatError(f"no UTF-8: {error.reason} at byte {error.start}: save it in UTF-8")
 
 
 def is_sentence(given: str) -> bool:

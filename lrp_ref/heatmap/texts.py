@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ShapeError
-from .canvas import number
+from .canvas import SOFT, number
 from .colours import DEFAULT, Floats, Pixels, control_points, floats, ink_on, paint, positions, resolve_limit
+from .words import given
 
 # Spaces within tokens stay visible, and letters that turn the direction of writing end with their token.
 _SPAN = "padding:0.15em 0.25em;border-radius:0.25em;white-space:pre-wrap;unicode-bidi:isolate"
+
+FAINT = (138, 142, 150)  # the grey of a terminal, which is to be read on black and on white
 
 
 def text_html(
@@ -25,6 +28,7 @@ def text_html(
     limit: float | str | None = None,
     separator: str = " ",
     legend: bool = True,
+    known: Sequence[bool] | None = None,
 ) -> str:
     """Return tokens as HTML, each on the colour of its relevance.
 
@@ -38,6 +42,7 @@ def text_html(
         limit: the |R| at which colours end, see `resolve_limit`.
         separator: text between tokens, such as "" for tokens that bring their spaces.
         legend: whether a colour bar with numbers and Σ R follows.
+        known: which tokens the model knows; the others are grey, without colour or number. None: all.
 
     Returns:
         One <div> element.
@@ -58,7 +63,9 @@ def text_html(
     spans = [
         f'<span title="{number(float(value), sign=True)}" style="background-color:{_hex(colour)};'
         f'color:{_hex(ink_on(colour))};{_SPAN}">{html.escape(token)}</span>'
-        for token, value, colour in zip(tokens, values, paint(positions(values, found), cmap), strict=True)
+        if there
+        else f'<span style="color:{_hex(SOFT)};{_SPAN}">{html.escape(token)}</span>'
+        for token, value, colour, there in _each(tokens, values, found, cmap, known)
     ]
     body = html.escape(separator).join(spans)
     key = _legend(cmap, found, float(values.sum())) if legend else ""
@@ -73,11 +80,12 @@ def text_page(
     title: str = "",
     cmap: str = DEFAULT,
     limit: float | str | None = None,
+    known: Sequence[bool] | None = None,
 ) -> str:
     """Return tokens as a whole HTML page, which needs no other file.
 
     Args:
-        tokens, relevances, cmap, limit: as of `text_html`.
+        tokens, relevances, cmap, limit, known: as of `text_html`.
         apart: further tokens with their relevances, which stand below, on the same scale: special ones.
         title: of the page, and its first line.
 
@@ -90,7 +98,7 @@ def text_page(
     """
     values, more = _matched(tokens, relevances), _matched(*(apart or ((), ())))
     scale = resolve_limit(np.concatenate([values, more]), limit) or None
-    parts = [text_html(tokens, values, cmap=cmap, limit=scale, legend=not len(more))]
+    parts = [text_html(tokens, values, cmap=cmap, limit=scale, legend=not len(more), known=known)]
     if len(more):
         parts.append(text_html((apart or ((),))[0], more, cmap=cmap, limit=scale, legend=False))
         total = float(values.sum() + more.sum())
@@ -108,6 +116,7 @@ def text_terminal(
     limit: float | str | None = None,
     color: bool = True,
     separator: str = " ",
+    known: Sequence[bool] | None = None,
 ) -> str:
     """Return tokens for a terminal: on 24-bit colours, or with signed numbers where colour is not wanted.
 
@@ -120,6 +129,7 @@ def text_terminal(
         limit: the |R| at which colours end, see `resolve_limit`.
         color: False for plain text, token(+R).
         separator: text between tokens.
+        known: which tokens the model knows; the others are grey, without colour or number. None: all.
 
     Returns:
         Text without a line break of its own.
@@ -136,13 +146,15 @@ def text_terminal(
         '\\x1b[48;2;255;0;0m\\x1b[38;2;0;0;0mbad\\x1b[0m'
     """
     values = _matched(tokens, relevances)
-    colours = paint(positions(values, resolve_limit(values, limit)), cmap)
     shown = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in token) for token in tokens]
+    each = _each(shown, values, resolve_limit(values, limit), cmap, known)
     if not color:
-        return separator.join(f"{t}({number(float(v), sign=True)})" for t, v in zip(shown, values, strict=True))
+        return separator.join(f"{t}({number(float(v), sign=True)})" if there else t for t, v, _, there in each)
     return separator.join(
         f"\x1b[48;2;{_semicolons(colour)}m\x1b[38;2;{_semicolons(ink_on(colour))}m{token}\x1b[0m"
-        for token, colour in zip(shown, colours, strict=True)
+        if there
+        else f"\x1b[38;2;{_semicolons(FAINT)}m{token}\x1b[0m"
+        for token, _, colour, there in each
     )
 
 
@@ -171,6 +183,7 @@ def text_latex(
     cmap: str = DEFAULT,
     limit: float | str | None = None,
     standalone: bool = True,
+    known: Sequence[bool] | None = None,
 ) -> str:
     """Return tokens as LaTeX, each in a \\colorbox of its relevance.
 
@@ -183,6 +196,7 @@ def text_latex(
         cmap: a name out of `colormaps()`.
         limit: the |R| at which colours end, see `resolve_limit`.
         standalone: whether it is a document that compiles as it is; False for the lines to put into one of your own.
+        known: which tokens the model knows; the others are grey, without colour or number. None: all.
 
     Returns:
         Lines of LaTeX, which end in a line break.
@@ -201,11 +215,12 @@ def text_latex(
         <BLANKLINE>
     """
     values = _matched(tokens, relevances)
-    colours = paint(positions(values, resolve_limit(values, limit)), cmap)
     boxes = [
         rf"\colorbox[HTML]{{{_hex(colour)[1:].upper()}}}{{\textcolor[HTML]{{{_hex(ink_on(colour))[1:].upper()}}}"
         rf"{{\strut {''.join(map(_latex, token))}}}}}"
-        for token, colour in zip(tokens, colours, strict=True)
+        if there
+        else rf"\textcolor[HTML]{{{_hex(SOFT)[1:].upper()}}}{{\strut {''.join(map(_latex, token))}}}"
+        for token, _, colour, there in _each(tokens, values, resolve_limit(values, limit), cmap, known)
     ]
     body = "\n".join([r"\begingroup\setlength{\fboxsep}{1.5pt}%", _LETTER, *boxes, r"\endgroup", ""])
     return rf"{_PREAMBLE}\noindent{body}\end{{document}}" + "\n" if standalone else body
@@ -231,6 +246,13 @@ def _matched(tokens: Sequence[str], relevances: Any) -> Floats:
     if values.shape != (len(tokens),):
         raise ShapeError(f"{len(tokens)} token(s), but relevances of shape {values.shape}")
     return values
+
+
+def _each(
+    tokens: Sequence[str], values: Floats, limit: float, cmap: str, known: Sequence[bool] | None
+) -> Iterator[tuple[str, Any, Any, bool]]:
+    """Return the tokens, each with its number, its colour, and whether the model knows it."""
+    return zip(tokens, values, paint(positions(values, limit), cmap), given(tokens, known), strict=True)
 
 
 def _hex(colour: Pixels | tuple[int, int, int]) -> str:

@@ -31,6 +31,7 @@ def text_image(
     colorbar: bool = True,
     title: str | None = None,
     remark: str | None = None,
+    known: Sequence[bool] | None = None,
 ) -> Image:
     """Return tokens as a picture, each on the colour of its relevance, black or white as is easier to read.
 
@@ -47,6 +48,7 @@ def text_image(
         colorbar: whether a bar with numbers, 0 in its middle, stands at the right.
         title: a line above.
         remark: a sentence below.
+        known: which tokens the model knows; the others are grey, without colour. None: all.
 
     Returns:
         RGB picture; its `info` has "relevance_limit", the limit as text.
@@ -62,7 +64,7 @@ def text_image(
     """
     if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < _FEWEST:
         raise ParameterError(f"width is {width!r}; give a whole number of pixels, {_FEWEST} or more")
-    rows = _rows("relevances", tokens, relevances)
+    rows, there = _rows("relevances", tokens, relevances), given(tokens, known)
     if not len(tokens):
         raise ShapeError("no token is given")
     extra = _rows("apart", *apart) if apart is not None and len(apart[0]) else np.zeros((len(rows), 0))
@@ -74,9 +76,9 @@ def text_image(
     for k, row in enumerate(everything):
         if labels is not None:
             blocks.append(canvas.label(labels[k], size=canvas.NORMAL, ink=canvas.SOFT, width=width))
-        blocks.append(_lines(tokens, row[: len(tokens)], found, cmap, width, canvas.LARGE))
+        blocks.append(_lines(tokens, row[: len(tokens)], found, cmap, width, canvas.LARGE, there))
         if extra.shape[1] and apart is not None:
-            blocks.append(_lines(apart[0], row[len(tokens) :], found, cmap, width, canvas.SMALL))
+            blocks.append(_lines(apart[0], row[len(tokens) :], found, cmap, width, canvas.SMALL, given(apart[0])))
     bottom = (remark, canvas.clip_note(float(abs(everything).max()), found, limit))
     blocks += [canvas.label(text, size=canvas.SMALL, ink=canvas.SOFT, width=width) for text in bottom if text]
     inner = canvas.stack(blocks, 10)
@@ -101,11 +103,30 @@ def _rows(name: str, tokens: Sequence[str], relevances: Any) -> Floats:
     return np.atleast_2d(values)
 
 
-def _lines(tokens: Sequence[str], values: Floats, limit: float, cmap: str, width: int, size: int) -> Image:
+def given(tokens: Sequence[str], known: Sequence[bool] | None = None) -> Sequence[bool]:
+    """Return which tokens are known: all, unless it is said.
+
+    Raises:
+        ShapeError: not one answer a token.
+
+    Example:
+        >>> given(["not", "bad"])
+        (True, True)
+    """
+    if known is None:
+        return (True,) * len(tokens)
+    if len(known) != len(tokens):
+        raise ShapeError(f"{len(tokens)} token(s), but known of {len(known)}")
+    return known
+
+
+def _lines(
+    tokens: Sequence[str], values: Floats, limit: float, cmap: str, width: int, size: int, known: Sequence[bool]
+) -> Image:
     """Return tokens in lines of `width` pixels."""
     boxes = [
-        _box(token, tuple(int(part) for part in colour), size, width)
-        for token, colour in zip(tokens, paint(positions(values, limit), cmap), strict=True)
+        _box(token, tuple(int(part) for part in colour) if there else None, size, width)
+        for token, colour, there in zip(tokens, paint(positions(values, limit), cmap), known, strict=True)
     ]
     step = canvas.line_height(size) + 2 * _PAD + _LEADING
     left = top = 0
@@ -121,15 +142,19 @@ def _lines(tokens: Sequence[str], values: Floats, limit: float, cmap: str, width
     return sheet
 
 
-def _box(token: str, colour: tuple[int, ...], size: int, width: int) -> Image:
-    """Return a word in its box; of a word that is wider than a line the end is left out."""
+def _box(token: str, colour: tuple[int, ...] | None, size: int, width: int) -> Image:
+    """Return a word in its box, or grey without a colour; of one that is wider than a line the end is left out."""
     from PIL import ImageDraw
 
     text, font = canvas.printable(token), canvas.font(size)
     while len(text) > 1 and font.getlength(text) > width - 2 * _PAD:
         text = text[: -2 if text.endswith("…") else -1].rstrip("…") + "…"
     wide = int(np.ceil(font.getlength(text))) + 2 * _PAD
-    red, green, blue = colour
-    box = canvas.blank(wide, canvas.line_height(size) + 2 * _PAD, (red, green, blue))
-    ImageDraw.Draw(box).text((_PAD, _PAD), text, font=font, fill=ink_on(np.array(colour)))
+    if colour is None:
+        box, ink = canvas.blank(wide, canvas.line_height(size) + 2 * _PAD), canvas.SOFT
+    else:
+        red, green, blue = colour
+        box = canvas.blank(wide, canvas.line_height(size) + 2 * _PAD, (red, green, blue))
+        ink = ink_on(np.array(colour))
+    ImageDraw.Draw(box).text((_PAD, _PAD), text, font=font, fill=ink)
     return box

@@ -13,17 +13,23 @@ from ..base.arrays import require_finite
 from ..errors import ParameterError, ShapeError
 
 
-def document_vectors(vectors: Sequence[NDArray[Any]], relevances: Sequence[NDArray[Any]] | None = None) -> NDArray[Any]:
+def document_vectors(
+    vectors: NDArray[Any] | Sequence[NDArray[Any]], relevances: Any | Sequence[NDArray[Any]] | None = None
+) -> NDArray[Any]:
     """Return a vector for each document: the vectors of its words, added up by what the network made of them.
 
     d = Σ_t R_t·v_t with a relevance for each word; d_j = Σ_t R_tj·v_tj with one for each dimension of each word; and
     the plain mean d = Σ_t v_t / T without any.
 
+    Of bags of words d = Σ_i R_i·v_i over the words of the vocabulary: with a sparse matrix of relevance, that of
+    ``explain_sparse``. With the counts in its place it is the sum of the words' vectors, with tf-idf their weighted
+    sum: what relevance is compared with.
+
     Args:
         vectors: of each document the vectors of its T words, (T, D); T may differ. They are what an ``Embedding``
-            returns: ``e.trace.values["embedding"]``.
+            returns: ``e.trace.values["embedding"]``. Of bags of words one array (V, D) for all documents.
         relevances: of each document (T,) or (T, D), any unit; None for the mean. Those of each dimension are
-            ``e.trace.relevance["embedding"]``.
+            ``e.trace.relevance["embedding"]``. Of bags of words a ``scipy.sparse`` matrix (N, V).
 
     Returns:
         (N, D).
@@ -43,7 +49,13 @@ def document_vectors(vectors: Sequence[NDArray[Any]], relevances: Sequence[NDArr
         array([[1., 1.]])
         >>> document_vectors([words])
         array([[0.5, 1. ]])
+        >>> from scipy.sparse import csr_array
+        >>> document_vectors(words, csr_array([[0.5, 0.0], [1.0, -2.0]]))
+        array([[ 0.5,  0. ],
+               [ 1. , -4. ]])
     """
+    if type(relevances).__module__.startswith("scipy.sparse"):
+        return _of_bags(np.asarray(vectors), relevances)
     if not len(vectors):
         raise ParameterError("no document is given")
     if relevances is not None and len(relevances) != len(vectors):
@@ -52,6 +64,16 @@ def document_vectors(vectors: Sequence[NDArray[Any]], relevances: Sequence[NDArr
     if len({len(v) for v in found}) > 1:
         raise ShapeError(f"word vectors of different length: {sorted({len(v) for v in found})}")
     return np.stack(found)
+
+
+def _of_bags(vectors: NDArray[Any], weights: Any) -> NDArray[Any]:
+    """Return the vectors of words (V, D) added up by the weights (N, V) that documents give them."""
+    if vectors.ndim != 2 or weights.ndim != 2 or weights.shape[1] != len(vectors):
+        raise ShapeError(
+            f"word vectors of shape {vectors.shape}, and relevance of shape {weights.shape}; expected (words, "
+            "dimensions) and (documents, words)"
+        )
+    return np.asarray(weights @ vectors)
 
 
 def _vector(vectors: Any, relevance: Any, k: int) -> NDArray[Any]:

@@ -54,15 +54,19 @@ class Words:
         texts: the words, and the special pieces by their names; all padding is one entry.
         relevance: of each, in the unit of what was given.
         special: whether an entry is a special piece or the padding, and no word.
+        known: whether the model knows an entry; what it does not has no relevance. None: all.
 
     Example:
         >>> print(Words(("[CLS]", "bad"), np.array([0.5, -2.0]), (True, False)))
         [CLS](+0.5) bad(-2)
+        >>> print(Words(("a", "bad"), np.array([0.0, -2.0]), (False, False), (False, True)))
+        a bad(-2)
     """
 
     texts: tuple[str, ...]
     relevance: NDArray[Any]
     special: tuple[bool, ...]
+    known: tuple[bool, ...] | None = None
 
     def apart(self) -> tuple[Words, Words]:
         """Return the words, and the special pieces with the padding.
@@ -75,12 +79,16 @@ class Words:
 
         def some(wanted: bool) -> Words:
             at = [k for k, special in enumerate(self.special) if special == wanted]
-            return Words(tuple(self.texts[k] for k in at), self.relevance[np.array(at, dtype=int)], (wanted,) * len(at))
+            texts, known = tuple(self.texts[k] for k in at), self.known
+            there = None if known is None else tuple(known[k] for k in at)
+            return Words(texts, self.relevance[np.array(at, dtype=int)], (wanted,) * len(at), there)
 
         return some(False), some(True)
 
     def __str__(self) -> str:
-        return " ".join(f"{text}({float(r):+.3g})" for text, r in zip(self.texts, self.relevance, strict=True))
+        known = self.known or (True,) * len(self.texts)
+        each = zip(self.texts, self.relevance, known, strict=True)
+        return " ".join(f"{text}({float(r):+.3g})" if there else text for text, r, there in each)
 
 
 def words(sentence: Sentence, relevance: Any) -> Words:

@@ -80,7 +80,7 @@ def test_a_pipeline_of_texts_has_its_words() -> None:
     assert sorted(words["vocabulary_"]) == sorted({w for text in DOCUMENTS for w in text.split() if len(w) > 1})
     assert sorted(words["vocabulary_"].values()) == list(range(len(words["vocabulary_"])))
     assert words["ngram_range"] == (1, 1)
-    assert words["token_pattern"] == r"(?u)\b\w\w+\b"  # noqa: S105 - it cuts texts into words
+    assert words["token_pattern"] == r"(?u)\b\w\w+\b"
     assert words["dtype"] == Opaque("numpy.float64")
     assert words["stop_words"] is None
     assert words["sublinear_tf"] is True

@@ -175,6 +175,18 @@ def onnx_models() -> Iterator[Any]:
         node.domain = "ai.onnx.ml"
     ml.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
     yield ml
+    machine = {
+        "support_vectors": [1.0, 2.0, 3.0, -1.0, 0.5, 2.0], "coefficients": [1.0, -2.0], "rho": [0.5],
+        "kernel_type": "RBF", "kernel_params": [0.5, 0.0, 3.0],
+    }  # fmt: skip
+    of_classes = {"vectors_per_class": [1, 1], "classlabels_ints": [0, 1]}
+    svm = onnx_model([("SVMRegressor", ["x"], {**machine, "n_supports": 2})], {}, ("N", 3))
+    svm.graph.node.append(onnx.helper.make_node("SVMClassifier", ["x"], ["label", "pair"], **machine, **of_classes))
+    svm.graph.output.append(onnx.helper.make_tensor_value_info("pair", 1, ["N", 2]))
+    for node in svm.graph.node:
+        node.domain = "ai.onnx.ml"
+    svm.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    yield svm
     typed = onnx_model([("Add", ["x", "a"], {}), ("Mul", ["t0", "b"], {})], {}, ("N", 3))
     typed.graph.initializer.append(onnx.helper.make_tensor("a", 1, (3,), [1.0, 2.0, 3.0]))
     typed.graph.initializer.append(onnx.helper.make_tensor("b", 11, (1,), [0.5]))
