@@ -131,7 +131,7 @@ class _Reader:
 
     def __init__(self, archive: Archive, budget: Budget) -> None:
         self.archive, self.budget = archive, budget
-        self.arrays: dict[str, Any] = {}  # entry → array, as many nodes may name one
+        self.arrays: dict[tuple[str, str], Any] = {}  # kind and entry → array, as many nodes may name one
         self.memory: dict[int, tuple[Any, int, int]] = {}  # number of an object → value, values in it, depth of them
         self.open: set[int] = set()  # objects that are being read
         self.count = 0
@@ -287,11 +287,12 @@ class _Reader:
         name = node.get("file")
         if not isinstance(name, str) or name == SCHEMA:
             raise ModelFormatError(f"{what} names no file of the archive")
-        if name not in self.arrays:
+        key = node["__loader__"], name
+        if key not in self.arrays:
             if name in self.archive.sizes:
                 self.budget.take(self.archive.sizes[name], f"entry '{name}'")
-            self.arrays[name] = parsed(self.archive.read(name), f"entry '{name}'")
-        return self.arrays[name]
+            self.arrays[key] = parsed(self.archive.read(name), f"entry '{name}'")
+        return self.arrays[key]
 
     def _numbers(self, data: bytearray, entry: str) -> Any:
         made = npy(data, f"{self.archive.path}: {entry}", kinds=READ)

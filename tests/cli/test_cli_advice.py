@@ -271,6 +271,22 @@ def a_pickle_of_scikit_learn(folder: Path) -> tuple[Command, str, Callable[[str]
     return ["show", folder / "net.pkl"], "pickled objects run code and are never read", follow
 
 
+@case
+def a_pickle_of_an_estimator(folder: Path) -> tuple[Command, str, Callable[[str], Command]]:
+    (folder / "svm.joblib").write_bytes(b"")
+    x = np.random.default_rng(0).normal(size=(40, 2))
+
+    def follow(told: str) -> Command:
+        svm = pytest.importorskip("sklearn.svm")
+        skops = pytest.importorskip("skops.io") and pytest.importorskip("skops")
+        (code,) = re.findall(r"skops\.io\.dump\(.*?\)", told)
+        code = code.replace('"model.skops"', repr(str(folder / "model.skops")))
+        exec(code, {"skops": skops, "model": svm.LinearSVC().fit(x, x[:, 0] > 0)})  # noqa: S102 - our own advice
+        return explain(folder / "model.skops", array(folder / "x.npy", x[:1]))
+
+    return ["show", folder / "svm.joblib"], "pickled objects run code and are never read", follow
+
+
 # Classes, composites, sizes ---------------------------------------------------------------------------------------
 
 

@@ -186,7 +186,7 @@ def skops_schema(rng: random.Random, content: bytes, others: Sequence[bytes]) ->
     entries = dict(_entries(content))
     tree = json.loads(entries["schema.json"])
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
-        nodes = list(_nodes(tree))
+        nodes = list(_parts(tree))
         if rng.random() < 0.4:
             tree = json_edit(rng, tree)
         elif rng.random() < 0.5:
@@ -203,7 +203,7 @@ def skops_schema(rng: random.Random, content: bytes, others: Sequence[bytes]) ->
     return _zipped(list(entries.items()), zipfile.ZIP_STORED)
 
 
-def _nodes(tree: Any) -> list[Any]:
+def _parts(tree: Any) -> list[Any]:
     """Return all nodes of a schema but the first."""
     found: list[Any] = []
     front = [tree]
@@ -225,8 +225,8 @@ def skops_array(rng: random.Random, content: bytes, others: Sequence[bytes]) -> 
     array = np.load(io.BytesIO(entries[rng.choice((k, rng.choice(places)))][1]))
     numbers = rng.choice((0.0, -1.0, float("nan"), float("inf"), 1e300, 1e-320, 2.0**40))
     made = rng.choice(
-        (array, array.ravel(), array[..., None], array[:0], array[:-1] if array.ndim else array, np.repeat(array, 3),
-         np.array(numbers), np.full(array.shape, numbers), np.zeros((0, 5)), np.zeros((1, 1)), array.astype("U8"),
+        (array, array.ravel(), array[..., None], np.atleast_1d(array)[:0], np.atleast_1d(array)[:-1],
+         np.repeat(array, 3), np.array(numbers), np.full(array.shape, numbers), np.zeros((0, 5)), np.zeros((1, 1)), array.astype("U8"),
          np.full(array.shape, rng.choice(NUMBERS[:-12])), array.astype("c16") if array.dtype.kind != "U" else array,
          array.T, np.zeros((1,) * 20), np.zeros(array.shape, "V3"))
     )  # fmt: skip
