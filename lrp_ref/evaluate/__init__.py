@@ -17,7 +17,9 @@ from .explainers import smoothed
 from .imputation import road
 from .invariance import input_invariance
 from .localise import (
+    ContextUse,
     context_ratio,
+    context_use,
     pointing_game,
     relevance_mass,
     relevance_rank,
@@ -40,6 +42,7 @@ from .stability import local_lipschitz, max_sensitivity
 __all__ = [
     "MEASURES",
     "SIMILARITIES",
+    "ContextUse",
     "Curve",
     "Measure",
     "Randomised",
@@ -48,6 +51,7 @@ __all__ = [
     "boxes",
     "completeness",
     "context_ratio",
+    "context_use",
     "deletion",
     "effective_complexity",
     "efficient_randomisation",

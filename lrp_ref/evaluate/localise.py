@@ -8,7 +8,7 @@ never a hit: a mask with nothing inside, a map of which all numbers are equal.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -230,3 +230,40 @@ def context_ratio(relevance: Array, masks: Array, *, part: str = "positive") -> 
     endless = (within == 0).astype(bool) & (without != 0).astype(bool)
     size = np.where((without > 0).astype(bool), math.inf, -math.inf)
     return back(np.where(there, np.where(endless, size, found), math.nan), relevance)
+
+
+class ContextUse(NamedTuple):
+    """How much of the context an explanation uses, (N,) each: mean relevance outside the object over that inside.
+
+    Attributes:
+        signed: of R; its denominator may be near 0, where positive and negative relevance cancel inside the object.
+        positive: of R⁺, which is ≥ 0 or NaN.
+    """
+
+    signed: Array
+    positive: Array
+
+
+def context_use(relevance: Array, masks: Array) -> ContextUse:
+    """Return μ = mean R outside / mean R inside the object, of the signed relevance and of its positive part.
+
+    The published measure is a quotient of signed means. Where explanations have both signs, as those of Fisher vectors
+    do, its denominator may be anywhere, and 0.9 and −3 then tell nothing about the order of two images; the quotient
+    of positive parts is ≥ 0, and the one to compare. Both are :func:`context_ratio`.
+
+    Args:
+        relevance: maps (N, ...), any unit.
+        masks: masks, or boxes (N, 4), see :mod:`lrp_ref.evaluate.localise`; several objects are one mask.
+
+    Raises:
+        ShapeError, ParameterError, NonFiniteError: as :func:`lrp_ref.evaluate.given.inside`.
+
+    Source: Lapuschkin et al. 2016, doi:10.1109/CVPR.2016.318, §3.3 (signed); the positive part is not published there.
+
+    Example:
+        >>> import numpy as np
+        >>> used = context_use(np.array([[[4.0, 1.0], [2.0, -3.0]]]), np.array([[0, 0, 1, 1]]))
+        >>> used.signed, used.positive
+        (array([0.]), array([0.25]))
+    """
+    return ContextUse(*(context_ratio(relevance, masks, part=part) for part in ("signed", "positive")))

@@ -90,6 +90,7 @@ def _winners(layer: Layer, enclosure: Enclosure, numbers: Array) -> tuple[Floats
     flat, radii = layer.compared(enclosure.midpoint, -np.inf), layer.compared(enclosure.radius, 0.0)
     assert flat is not None
     assert radii is not None
+    radii = np.abs(radii)  # of negatives too
     shape = flat.shape[1:]
     if flat.shape[0] == 1:
         return np.full(shape, np.inf), np.zeros(shape, dtype=bool)

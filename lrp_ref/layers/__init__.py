@@ -35,6 +35,7 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .encode import FisherVector, SignedRoot, SoftAssign
 from .extremum import GlobalMaxPool, Max
 from .functions import CELU, Function, Swish
 from .kernels.additive import AdditiveKernel
@@ -79,6 +80,7 @@ LAYERS: dict[str, type[Layer]] = {
         Embedding,
         Exp,
         FeatureDistance,
+        FisherVector,
         Flatten,
         Function,
         GELU,
@@ -117,7 +119,9 @@ LAYERS: dict[str, type[Layer]] = {
         Shrink,
         SiLU,
         Sigmoid,
+        SignedRoot,
         Slice,
+        SoftAssign,
         SoftMin,
         Softmax,
         Softplus,
@@ -168,6 +172,7 @@ __all__ = [
     "Embedding",
     "Exp",
     "FeatureDistance",
+    "FisherVector",
     "Flatten",
     "Function",
     "Gather",
@@ -205,7 +210,9 @@ __all__ = [
     "Shrink",
     "SiLU",
     "Sigmoid",
+    "SignedRoot",
     "Slice",
+    "SoftAssign",
     "SoftMin",
     "Softmax",
     "Softplus",

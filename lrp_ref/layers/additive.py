@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..base.arrays import Array, namespace, require_dtype
 from ..errors import ShapeError, UnsupportedError
 from ..fast.blocks import blocks
-from ..rules.edits import KEEP, ONES, ZERO, Const, Edit
+from ..rules.edits import KEEP, ONES, ZERO, Const, Edit, Less
 from ..rules.linear import LRP0
 from ..rules.rule import AnyRule, Redistribution, Rule
 from ..rules.share import Given, share
@@ -83,7 +83,7 @@ class Additive(Layer):
         rule = LRP0() if rule is None else rule
         if not isinstance(rule, Rule):
             raise self._refuse(rule)
-        if any(isinstance(run.inputs, Const) for group in rule.groups for run in group.runs):
+        if any(isinstance(run.inputs, Const | Less) for group in rule.groups for run in group.runs):
             raise UnsupportedError(
                 f"{rule!r} compares inputs with constants, which {type(self).__name__} has no terms for: give LRP0, "
                 "Epsilon, AlphaBeta or Flat"

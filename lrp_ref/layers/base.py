@@ -75,6 +75,8 @@ class Layer(Value):
     def compared(self, x: Array, beyond: object) -> Array | None:
         """Return the inputs (K, N, ...) of which each output takes the largest, None for a layer that takes none.
 
+        A layer that takes the smallest returns their negatives.
+
         Args:
             x: the input (N, ...), or another array of its shape.
             beyond: what stands for positions outside the input.

@@ -12,8 +12,10 @@ from ..base.frozen import real
 from ..errors import ParameterError, ShapeError, unknown
 from ..rules.edits import KEEP, Edit
 from ..rules.linear import LRP0
-from ..rules.rule import AnyRule, Redistribution, Rule
+from ..rules.rescale import Rescale
+from ..rules.rule import AnyRule, Redistribution, Rule, Seen
 from ..rules.share import Given, share
+from . import winners
 from .base import Layer, Linear, same_shape
 from .promises import Promises
 
@@ -133,7 +135,9 @@ class SoftMin(Layer):
     share: str = "most"
 
     def __post_init__(self) -> None:
-        if not real("SoftMin: gamma", self.gamma) > 0:
+        if not (isinstance(self.gamma, float) and self.gamma == math.inf):
+            object.__setattr__(self, "gamma", real("SoftMin: gamma", self.gamma))
+        if not self.gamma > 0:
             raise ParameterError(f"SoftMin: gamma must be > 0, got {self.gamma}")
         if self.share not in SHARES:
             raise unknown("share of SoftMin", str(self.share), SHARES)
@@ -144,7 +148,25 @@ class SoftMin(Layer):
         return "R_k = p_k·R" if self.share == "most" else "R_k = p_k·h_k / o·R"
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
-        return all(inputs) and (self.hard or self.gamma == math.inf)
+        return all(inputs) and self.least
+
+    @property
+    def least(self) -> bool:
+        """Whether the output is the smallest number itself."""
+        return self.hard or self.gamma == math.inf
+
+    def compared(self, x: Array, beyond: object) -> Array | None:
+        """Return the negative inputs, the largest of which is the smallest of them; None of a soft minimum."""
+        if not self.least:
+            return None
+        numbers = namespace(x).moveaxis(-x, -1, 0)
+        return numbers if x.ndim > 2 else numbers.reshape(*numbers.shape, 1)
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return those of the smallest of samples and reference; a soft minimum has none."""
+        if not self.least:
+            return super().multipliers(here, there, gs, rule)
+        return winners.multipliers(self, here, there, gs[0], rule, least=True)
 
     def _shares(self, h: Array) -> tuple[Array, Array, Array]:
         """Return min h, p and log Σ exp(−γ (h − min h)); the first and last with size 1 along the last axis."""
@@ -170,7 +192,7 @@ class SoftMin(Layer):
     def forward(self, *xs: Array) -> Array:
         """Return o (N, ...)."""
         (h,) = xs
-        if self.hard or self.gamma == math.inf:
+        if self.least:
             if h.ndim < 2 or not h.shape[-1]:
                 raise ShapeError(f"SoftMin: no number to take the smallest of in an input of shape {h.shape}")
             return self._made(h.min(axis=-1, keepdims=True), h)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..arithmetic import no_exact_value, scalar
 from ..base.arrays import Array, namespace
-from ..errors import ShapeError
+from ..base.frozen import real
+from ..errors import ShapeError, UnsupportedError
+from ..rules.rescale import Rescale
+from ..rules.rule import Seen
 from .additive import Additive
 from .promises import Promises
 
@@ -30,6 +34,7 @@ class SquaredDistance(Additive):
         factor: s.
 
     Raises:
+        ParameterError: a factor that is no finite number.
         ShapeError: parameters that do not fit each other, or an input that is not (N, D).
 
     Source: Kauffmann, Müller, Montavon 2020 (one-class), Kauffmann et al. 2022 (clusters), for the identity.
@@ -51,6 +56,7 @@ class SquaredDistance(Additive):
     factor: Any = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "factor", real("SquaredDistance: factor", self.factor))
         if self.centers.ndim != 2:
             raise ShapeError(f"SquaredDistance: centers must be (K, D), got shape {self.centers.shape}")
         k, d = self.centers.shape
@@ -77,6 +83,28 @@ class SquaredDistance(Additive):
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return self.precision is None and self.offset is None and self.factor >= 0
+
+    @property
+    def _matrices(self) -> bool:
+        return self.precision is not None and self.precision.ndim == 3
+
+    def products(self, read: tuple[int, ...], made: tuple[int, ...]) -> tuple[int, int] | None:
+        if self.precision is None or not self._matrices:
+            return None
+        return math.prod(self.precision.shape), self.size // max(len(self.precision), 1)
+
+    def multipliers(self, here: Seen, there: Seen, gs: tuple[Array, ...], rule: Rescale) -> tuple[Array, ...]:
+        """Return the derivative half-way: that of a square, (x − μ)² − (b − μ)² = (x − b)(x + b − 2μ).
+
+        Matrices multiply different inputs with each other, and have multipliers only under products="midpoint".
+        """
+        (x,), (b,) = here.xs, there.xs
+        if self._matrices and rule.products == "refuse" and bool((x != b).any()):
+            raise UnsupportedError(
+                "SquaredDistance: its matrices multiply different inputs with each other, and the rescale rule has no "
+                "multipliers for a product; give products='midpoint', its derivative half-way, which closes as well"
+            )
+        return self.pull(((x + b) / scalar(2, x),), gs[0])
 
     def _apart(self, x: Array, part: slice) -> Array:
         """Return x − μ_k (N, k, D)."""

@@ -19,6 +19,7 @@ All functions work on float arrays and, exactly, on NumPy object arrays of ``fra
 ``stabilisers``             exact, add(epsilon), clip(epsilon), relative(epsilon)
 ``nonlinear``               max pool, products of two signals, sums of several operands
 ``attention``               products of matrices, softmax, and norms whose deviation is a constant
+``distances``               squared distances, differences of outputs, soft minima; clusters, mixtures, one-class
 ``kernels``                 kernel machines: sums over features, two pools, expansions at a root
 ``local_response``          local response normalisation, channel by channel
 ``lstm``, ``gru``, ``rnn``  forward pass and relevance of one direction of a recurrent cell, unrolled by hand
@@ -44,6 +45,7 @@ holds exactly in rational numbers.
 
 from . import (
     attention,
+    distances,
     gru,
     kernels,
     local_response,
@@ -63,6 +65,7 @@ __all__ = [
     "Matrix",
     "Messages",
     "attention",
+    "distances",
     "gru",
     "kernels",
     "local_response",

@@ -158,8 +158,8 @@ def relevance(
     What a coupled f = 1 - i receives is i's. A peephole is part of its gate's pre-activation: what arrives through that
     of o at c_t is there before c_t is explained, that of i and f is in R_c[t-1].
 
-    The sum c_t has no bias, so that bias (absorb, ignore or spread, see rules) holds for pre_g, unless input_rule
-    is given, and for the gates. A shared epsilon goes in equal parts to N inputs: E + D of them for pre_g, E + 2 D for
+    The sum c_t has no bias, so that bias (see rules) holds for pre_g, unless input_rule is given, and for the gates.
+    A shared epsilon goes in equal parts to N inputs: E + D of them for pre_g, E + 2 D for
     a gate with a peephole and, for the cell, all 2 D products with cell_inputs "all" (as the authors' program does: an
     identity is a dense layer to it), or to the two products of the unit itself with "own".
     """

@@ -13,7 +13,9 @@ Those whose denominator has a bias take bias, what becomes of it:
 absorb  the denominator is d_j = sum_i q_ij + b_j, and b_j / st(d_j) R_j goes nowhere: it is in the column bias;
 ignore  the denominator is sum_i q_ij, as if there were no bias (zennit and iNNvestigate have this choice);
 spread  the denominator is as in absorb, and the part of the bias goes to the N_j inputs connected to j, to each
-        b_j / (N_j st(d_j)) R_j; without any input it stays in the column (Bach et al. 2015; Arras et al. 2017).
+        b_j / (N_j st(d_j)) R_j; without any input it stays in the column (Bach et al. 2015; Arras et al. 2017);
+nonzero the same, but N_j counts, and only those inputs get a share, that are not 0: the words of a document, in a
+        bag of all words (Arras et al. 2017, of text).
 
 Here q_ij and b_j are those of the rule, such as z_ij^+ and b_j^+ in the positive part of alpha-beta.
 """
@@ -78,12 +80,13 @@ def lrp0(
     """Return R_{i<-j} = z_ij / st(z_j) R_j (Bach et al. 2015, eq. 56; Montavon et al. 2019).
 
     >>> layer = Matrix(np.array([[1.0], [1.0]]), np.array([2.0]), np.ones((2, 1), dtype=bool))
-    >>> for bias in ("absorb", "ignore", "spread"):
+    >>> for bias in ("absorb", "ignore", "spread", "nonzero"):
     ...     told = lrp0(np.array([1.0, 5.0]), layer, np.array([24.0]), bias=bias)
     ...     print(bias, told.relevance.tolist(), told.bias.tolist())
     absorb [3.0, 15.0] [6.0]
     ignore [4.0, 20.0] [0.0]
     spread [6.0, 18.0] [0.0]
+    nonzero [6.0, 18.0] [0.0]
     """
     a, R = _checked(a, matrix, R)
     return _in_proportion(matrix.contributions(a), matrix.bias, R, stabiliser, _counted(a, matrix, bias), bias)

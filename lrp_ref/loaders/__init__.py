@@ -70,6 +70,7 @@ FORMATS = (
     Format((".keras", ".h5", ".hdf5"), "keras", weights=True),
     Format((".safetensors",), "safetensors", weights=True),
     Format((".pth", ".pt", ".bin"), "torch", weights=True),
+    Format((".skops",), "skops"),
 )
 SAVED_BY = {".npz": "native", ".onnx": "onnx.write"}  # suffix → the module of this package with a ``save``
 
@@ -85,21 +86,26 @@ def suffixes() -> tuple[str, ...]:
 
 
 def load(
-    path: str | Path, *, output: str | Sequence[str] | None = None, architecture: Any = None, **options: Any
+    path: str | Path,
+    *,
+    output: str | Sequence[str] | tuple[str, int, int] | None = None,
+    architecture: Any = None,
+    **options: Any,
 ) -> Network:
     """Read a model file; its suffix says which loader reads it.
 
     Args:
-        path: an ``.onnx`` file, a Keras file (``.keras``, ``.h5``), an ``.npz`` file written by :func:`save`, or a
-            ``.txt`` or ``.nn`` file of the LRP toolbox; or weights alone, a ``.safetensors`` file or one of
-            ``torch.save``.
-        output: the values to return, by name, also inside the network: only what they need is loaded. None for all
-            outputs of the file.
+        path: an ``.onnx`` file, a Keras file (``.keras``, ``.h5``), an ``.npz`` file written by :func:`save`, a
+            ``.txt`` or ``.nn`` file of the LRP toolbox, or an estimator of scikit-learn that skops saved (``.skops``);
+            or weights alone, a ``.safetensors`` file or one of ``torch.save``.
+        output: the values to return, by name, also inside the network: only what they need is loaded; of an estimator
+            what is explained, such as "logodds" (see :func:`lrp_ref.neuralise.from_sklearn`). None for all outputs of
+            the file.
         architecture: of weights alone, the network that they belong to: a JSON or TOML file, or what it has in it
             (see ``loaders.described``; of a Keras file what ``model.to_json()`` writes). None for
             NAME.architecture.json or .toml beside the weights.
-        options: for the loader: see :func:`lrp_ref.loaders.onnx.load`, :func:`lrp_ref.loaders.keras.load` and
-            :func:`lrp_ref.loaders.native.load`.
+        options: for the loader: see :func:`lrp_ref.loaders.onnx.load`, :func:`lrp_ref.loaders.keras.load`,
+            :func:`lrp_ref.loaders.native.load` and :func:`lrp_ref.loaders.skops.load`.
 
     Returns:
         The network, parameters as float32 or float64 as in the file. Its input declares the range of the pixels

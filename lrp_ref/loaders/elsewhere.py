@@ -1,4 +1,4 @@
-"""Files that are no model of a known format: what they are, and how the model in them comes to ONNX."""
+"""Files that are no model of a known format: what they are, and how the model in them comes into one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ PYTORCH = (
     "(pip install onnx onnxscript)"
 )
 SKLEARN = (
-    "pickled objects run code and are never read; for a network of scikit-learn, in Python where it was trained: "
+    "pickled objects run code and are never read; of a model of scikit-learn, in Python where it was trained: "
+    'skops.io.dump(model, "model.skops") (pip install skops), or as ONNX: '
     'pathlib.Path("model.onnx").write_bytes(skl2onnx.to_onnx(model, x[:1].astype("float32")).SerializeToString())'
 )
 EXPORTS = {

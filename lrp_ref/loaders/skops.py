@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LrpError, ModelFormatError, UnsupportedError
+from ..errors import LrpError, ModelFormatError, ParameterError, UnsupportedError
 from ..network.network import Network
 from ..neuralise.fitted import NUMBERS, TREES, Fitted, Opaque, array, is_of_library, tree
 from .archive import Archive
@@ -31,6 +31,8 @@ READ = f"{NUMBERS}UScMmV"  # NumPy's kinds of arrays that may be there, most of 
 VERSION = "_sklearn_version"  # skops adds it to every estimator
 # Bytes of memory that the parsed schema takes for each of these in it, about; and its text while it is parsed.
 TAKEN = {b"{": 300, b"[": 100, b",": 150}
+# What Python, NumPy and the layers raise on attributes of another kind or shape than scikit-learn makes.
+DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 KEYS: dict[str, Callable[[str], Any]] = {
     "str": str, "int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__,
     "NoneType": {"null": None}.__getitem__, "str_": str, "bool_": {"true": True, "false": False}.__getitem__,
@@ -44,7 +46,8 @@ def load(path: Path, *, output: Any = None, **options: Any) -> Network:
 
     Args:
         path: a file of ``skops.io.dump``.
-        output: what of the estimator is explained, such as "decision" or "logodds"; None for the usual.
+        output: what of the estimator is explained, such as "decision" or "logodds", or the name of a node, whose value
+            is returned; None for the usual.
         options: of the estimator's converter.
 
     Raises:
@@ -52,13 +55,31 @@ def load(path: Path, *, output: Any = None, **options: Any) -> Network:
         UnsupportedError: an estimator, or a part of one, that is not supported; a newer version of the format.
         ParameterError: an output or an option that this estimator does not have.
     """
-    from ..neuralise import from_fitted  # the reader alone needs no converters
-
     fitted = read(path)
     try:
-        return from_fitted(fitted, output, **options)
+        return _network(fitted, output, options)
     except LrpError as error:
         raise type(error)(f"{path}: {error}") from error
+    except DAMAGED as error:
+        said = error or type(error).__name__
+        raise ModelFormatError(
+            f"{path}: a {fitted.kind} whose attributes are not those of a fitted one: {said}"
+        ) from error
+
+
+def _network(fitted: Fitted, output: Any, options: dict[str, Any]) -> Network:
+    """Return the network of what is asked for, which may also be the value of a node."""
+    from ..neuralise import from_fitted  # the reader alone needs no converters
+
+    try:
+        return from_fitted(fitted, output, **options)
+    except ParameterError:
+        if not isinstance(output, str):
+            raise
+        whole = from_fitted(fitted, None, **options)
+        if output not in [node.name for node in whole.nodes]:
+            raise
+        return whole.until((output,))
 
 
 def read(path: str | Path) -> Fitted:

@@ -199,6 +199,7 @@ def _source(path: Path, cast: bool, inputs: list[str], outputs: list[str]) -> st
         [v.name for v in model.graph.output] == outputs
         and {v.name for v in model.graph.input} - {t.name for t in model.graph.initializer} == set(inputs)
     )  # fmt: skip
+    whole = not _without_probabilities(model.graph) and whole
     if whole and not cast:
         return str(path)
     onnx.load_external_data_for_model(model, str(path.parent))
@@ -208,6 +209,16 @@ def _source(path: Path, cast: bool, inputs: list[str], outputs: list[str]) -> st
         _single_precision(model, onnx)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _without_probabilities(graph: Any) -> bool:
+    """Leave out what makes probabilities of a machine's scores, which the network has; return whether there was any."""
+    there = False
+    for node in graph.node:
+        if node.op_type == "SVMClassifier":
+            there |= any(a.name in ("prob_a", "prob_b") for a in node.attribute)
+            _keep(node.attribute, lambda _, a: a.name not in ("prob_a", "prob_b"))
+    return there
 
 
 def _made(path: Path) -> set[str]:

@@ -20,6 +20,7 @@ from ..layers import (
     Abs,
     Bilinear,
     Bounds,
+    Centred,
     Clip,
     Compare,
     Function,
@@ -35,6 +36,7 @@ from ..layers import (
     ReLU,
     Route,
     Shrink,
+    SoftMin,
     ThresholdedReLU,
     Where,
 )
@@ -86,6 +88,7 @@ KINKS: dict[type[Layer], Callable[[Any, Array], list[Any]]] = {
     Identity: _nowhere,
 }
 MAXIMA = (MaxPool, GlobalMaxPool, Max)
+STRAIGHT = (Identity, Centred)  # activations without a kink
 
 
 def jumps(layer: Layer) -> bool:
@@ -108,9 +111,9 @@ def bends(node: Node, moving: Sequence[bool]) -> bool:
         UnsupportedError: with the node, why its output is no sequence of straight pieces, and the way out.
     """
     layer = node.layer
-    if isinstance(layer, Linear | Route) or type(layer) is Identity:
+    if isinstance(layer, Linear | Route) or type(layer) in STRAIGHT:
         return False
-    if isinstance(layer, MAXIMA):
+    if _takes_one(layer):
         return True
     if type(layer) in KINKS and not jumps(layer):
         return type(layer) is not Function
@@ -119,6 +122,11 @@ def bends(node: Node, moving: Sequence[bool]) -> bool:
     if isinstance(layer, Where) and not moving[0]:
         return False
     raise _refused(layer).at(node.name)
+
+
+def _takes_one(layer: Layer) -> bool:
+    """Return whether each output is one of the inputs, the largest or the smallest."""
+    return isinstance(layer, MAXIMA) or (isinstance(layer, SoftMin) and layer.least)
 
 
 def _refused(layer: Layer) -> LrpError:
@@ -142,7 +150,7 @@ def bends_between(layer: Layer, x: Array, left: Any) -> Bends:
         x: its input at the ends of the intervals (M, ...), in their order.
         left: on the host, which of them have an interval up to the next.
     """
-    if isinstance(layer, MAXIMA):
+    if _takes_one(layer):
         return _winners(layer, x, left)
     return _crossings(KINKS[type(layer)](layer, x), x, left)
 

@@ -7,12 +7,33 @@
 scikit-learn is not needed for what it has fitted: estimators are told by the names of their classes and attributes.
 """
 
+from .clusters import kmeans, mixture
+from .encodings import bag_of_words, fisher_vector, pixels
 from .estimators import from_fitted, from_sklearn, supported
 from .fitted import Fitted
 from .linear import linear, naive_bayes
+from .one_class import density, log_density, one_class, outlier_threshold, score_samples
 from .sparse import SparseExplanation, explain_sparse
+from .svc import svc
 
 __all__ = [
-    "Fitted", "SparseExplanation", "explain_sparse", "from_fitted", "from_sklearn", "linear", "naive_bayes",
+    "Fitted",
+    "SparseExplanation",
+    "bag_of_words",
+    "density",
+    "explain_sparse",
+    "fisher_vector",
+    "from_fitted",
+    "from_sklearn",
+    "kmeans",
+    "linear",
+    "log_density",
+    "mixture",
+    "naive_bayes",
+    "one_class",
+    "outlier_threshold",
+    "pixels",
+    "score_samples",
     "supported",
-]  # fmt: skip
+    "svc",
+]

@@ -75,8 +75,8 @@ def side_by_side(nets: Sequence[Network], layer: Layer, name: str) -> Network:
 def merged(net: Network, *, dense: bool = True) -> Network:
     """Return the network in which layers, one behind the other, that are one layer are one.
 
-    That are two scalers with references, two scales with shifts, and, if ``dense``, a scale or a dense layer in front
-    of a dense layer. The node of a dense layer keeps its name, of two dense layers that of the second, of two others
+    That are two scalers with references, two scales with shifts, and, if ``dense``, a dense layer with what is a scale
+    or a dense layer. The node of a dense layer keeps its name, of two dense layers that of the second, of two others
     that of the first.
 
     Example:
@@ -92,9 +92,9 @@ def merged(net: Network, *, dense: bool = True) -> Network:
         node = replace(given, inputs=tuple(new.get(name, name) for name in given.inputs))
         last = kept[-1] if kept else None
         alone = last is not None and node.inputs == (last.name,) and len(net.consumers(_was(new, last.name))) == 1
-        pair = _one(last.layer, node.layer, dense) if alone and last is not None else None
+        pair = together(last.layer, node.layer, dense=dense) if alone and last is not None else None
         if pair is not None and last is not None:
-            name = node.name if isinstance(pair, Dense) else last.name
+            name = node.name if isinstance(node.layer, Dense) else last.name
             new = {old: name if now == last.name else now for old, now in new.items()}
             new |= {node.name: name, last.name: name}
             node = Node(name, pair, last.inputs)
@@ -108,24 +108,32 @@ def _was(new: dict[str, str], name: str) -> str:
     return next((old for old, now in reversed(new.items()) if now == name), name)
 
 
-def _one(first: Layer, second: Layer, dense: bool) -> Layer | None:
-    """Return the layer that two are, one behind the other, or None."""
+def together(first: Layer, second: Layer, *, dense: bool) -> Layer | None:
+    """Return the layer that two are, one behind the other, or None; see :func:`merged`."""
     if isinstance(first, Centred) and isinstance(second, Centred):
         shift = second.reference if first.scale is None else second.reference / first.scale
         return Centred(first.reference + shift, _product(first.scale, second.scale))
     if isinstance(first, Affine) and isinstance(second, Affine):
         shift = None if first.shift is None else _product(first.shift, second.scale)
         return Affine(_product(first.scale, second.scale), _sum(shift, second.shift))
+    if dense and isinstance(first, Dense) and isinstance(second, Affine) and _fits(second, first.weight.shape[1]):
+        weight = first.weight if second.scale is None else first.weight * second.scale
+        bias = None if first.bias is None else _product(first.bias, second.scale)
+        return Dense(weight, _sum(bias, second.shift))
     if not dense or not isinstance(second, Dense):
         return None
-    weight, features = second.weight, len(second.weight)
+    weight = second.weight
     if isinstance(first, Dense):
         carried = None if first.bias is None else first.bias @ weight
         return Dense(first.weight @ weight, _sum(carried, second.bias))
-    if not isinstance(first, Affine) or any(p is not None and p.shape != (features,) for p in first.arrays()):
+    if not isinstance(first, Affine) or not _fits(first, len(weight)):
         return None
     carried = None if first.shift is None else first.shift @ weight
     return Dense(weight if first.scale is None else weight * first.scale.reshape(-1, 1), _sum(carried, second.bias))
+
+
+def _fits(layer: Affine, features: int) -> bool:
+    return all(parameter.shape == (features,) for parameter in layer.arrays())
 
 
 def _product(a: Array | None, b: Array | None) -> Array | None:

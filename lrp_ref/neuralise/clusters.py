@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array, is_float, like, namespace, to_numpy
 from ..errors import ParameterError, ShapeError, unknown
-from ..layers import Gather, Layer, PairDifference, SoftMin, SquaredDistance
+from ..layers import Gather, PairDifference, SoftMin, SquaredDistance
 from ..network.network import Network
+from .chain import Named, chain
 from .one_class import positive
+from .scores import Output
 
-Output = str | tuple[str, int, int]
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
@@ -184,12 +184,11 @@ def sharpness(margins: Array) -> float:
     return 1 / mean
 
 
-_PAIR: tuple[tuple[str, Layer], ...] = (("differences", PairDifference()), ("pair", Gather(0)))
+_PAIR: tuple[Named, ...] = (("differences", PairDifference()), ("pair", Gather(0)))
 
 
-def _chain(scores: Layer, *above: tuple[str, Layer], notes: tuple[str, ...] = ()) -> Network:
-    chain = Network.sequential([("scores", scores), *above])
-    return replace(chain, notes=notes, composite="lrp0")
+def _chain(scores: SquaredDistance, *above: Named, notes: Sequence[str] = ()) -> Network:
+    return chain([("scores", scores), *above], features=scores.features, notes=notes)
 
 
 def shares(beta: float, where: str) -> str:

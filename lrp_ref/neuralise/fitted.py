@@ -259,7 +259,8 @@ def _short(value: Any) -> str:
     if is_array(value):
         return short(value)
     if isinstance(value, tuple | frozenset | Mapping) and len(value) > 8:
-        return f"{type(value).__name__}[{len(value)}]"
+        name = "dict" if isinstance(value, Mapping) else type(value).__name__
+        return f"{name}[{len(value)}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(_short, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, Mapping):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, is_float, like, namespace, to_numpy
 from ..base.frozen import real
 from ..errors import ParameterError, ShapeError, unknown
-from ..layers import Distance, Layer, SoftMin, SquaredDistance
+from ..layers import Distance, SoftMin, SquaredDistance
 from ..network.network import Network
+from .chain import chain
 
 KERNELS = ("gaussian", "exponential")
 BOUNDED = ("tophat", "epanechnikov", "linear", "cosine")
@@ -210,9 +211,8 @@ def _known(kernel: str) -> None:
         raise unknown("kernel of a density", str(kernel), KERNELS)
 
 
-def _pooled(distances: Layer, gamma: float, notes: list[str]) -> Network:
-    chain = Network.sequential([("distances", distances), ("pool", SoftMin(gamma))])
-    return replace(chain, notes=tuple(notes), composite="lrp0")
+def _pooled(distances: SquaredDistance | Distance, gamma: float, notes: Sequence[str]) -> Network:
+    return chain([("distances", distances), ("pool", SoftMin(gamma))], features=distances.features, notes=notes)
 
 
 def _outside(coefficients: Array, gamma: float, threshold: float) -> str:

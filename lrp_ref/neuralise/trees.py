@@ -12,6 +12,7 @@ from ..errors import ParameterError
 from ..layers import Concat, Dense, Gather, Reshape, SoftMin, SquaredDistance
 from ..network.inputs import Input
 from ..network.network import Network, Node
+from .chain import as_rewritten
 from .clusters import require_centers, shares, sharpness
 from .one_class import positive
 
@@ -63,7 +64,8 @@ def margins_down_a_tree(
         pools = tuple(node.name for node in nodes if node.name.endswith(".pool"))
         places = tuple(order.index(c) for c in range(len(paths)))
         nodes += [Node("leaves", Concat(), pools), Node("pool", Gather(places), ("leaves",))]
-        return Network(tuple(nodes), (Input("input"),), ("pool",), composite="lrp0")
+        net = Network(tuple(nodes), (Input("input"),), ("pool",))
+        return as_rewritten(net, features=centers.shape[1])
 
     if beta is None:
         sharp = sharpness(made(1.0).forward(centers if data is None else data).max(axis=1))

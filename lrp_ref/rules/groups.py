@@ -93,7 +93,7 @@ class Group:
     def with_bias(self, policy: str) -> Group:
         """Return the group under a bias policy, see :meth:`.rule.Rule.with_bias`; itself if nothing changes."""
         bare = all(run.bias == ZERO for run in self.runs)
-        if policy == "absorb" or bare or (policy == "spread" and self.bias_share == 1):
+        if policy == "absorb" or bare or (policy == "spread" and self.bias_share == 1 and not self.present):
             return self
         if policy in ("spread", "nonzero"):
             return replace(self, bias_share=1, present=policy == "nonzero")

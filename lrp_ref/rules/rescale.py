@@ -24,7 +24,8 @@ class Rescale(Universal):
     linear, routes      m_i = Σ_j w_ij m_j: their transpose
     activation          m_i = m_j Δz_i/Δa_i, its derivative where abs(Δa_i) is below the threshold
     maximum             with t = max(z, z_b): (t − z_b) m_j goes to the winner of the samples and (z − t) m_j to
-                        that of the reference, and each is divided by the difference Δa_i there
+                        that of the reference, and each is divided by the difference Δa_i there; a minimum likewise
+    squared distance    its derivative half-way, which is Δ(a²) = Δa·(a + a_b); with matrices it is a product
     product x·y         refused unless products="midpoint": m_x = m (y + y_b)/2 and m_y = m (x + x_b)/2, which
                         close as well but are no part of the publication
     anything else       refused: softmax, norms and recurrent cells have no multipliers

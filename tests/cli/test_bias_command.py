@@ -107,7 +107,7 @@ def test_a_sidecars_policy_that_is_none(model: Path, keys: dict[str, Any], words
 def test_a_policy_that_is_none_and_one_that_says_nothing(model: Path) -> None:
     done = run("explain", model, model.parent / "photo.png", "--bias", "drop")
     assert done.exit_code == 2
-    assert "'drop' is not one of 'absorb', 'ignore', 'spread'" in done.stderr
+    assert "'drop' is not one of 'absorb', 'ignore', 'spread', 'nonzero'" in done.stderr
     done = run("explain", model, model.parent / "photo.png", "-c", "guided_backprop", "--bias", "ignore")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert not (model.parent / "explanations").exists()

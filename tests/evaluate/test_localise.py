@@ -17,6 +17,7 @@ from lrp_ref.errors import NonFiniteError, ParameterError, ShapeError
 from lrp_ref.evaluate import (
     boxes,
     context_ratio,
+    context_use,
     iou,
     localisation_accuracy,
     pointing_game,
@@ -262,3 +263,20 @@ def test_what_does_not_fit_is_refused_in_one_line(call: Any, error: type[Excepti
     with pytest.raises(error, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_context_use_is_both_ratios_by_hand() -> None:
+    """Inside (2 − 1 + 2)/3 signed and 4/3 positive; outside (−3 + 6 + 0)/3 and 6/3."""
+    maps = rational(np.array([[[2.0, -1.0, -3.0], [2.0, 6.0, 0.0]]]))
+    mask = np.array([[[1, 1, 0], [1, 0, 0]]])
+    used = context_use(maps, mask)
+    assert (used.signed.tolist(), used.positive.tolist()) == ([Fraction(1)], [Fraction(3, 2)])
+    boxes = np.array([[0, 0, 2, 1]])  # inside 2 + 2, outside −1 − 3 + 6 + 0 over four pixels
+    used = context_use(maps, boxes)
+    assert (used.signed.tolist(), used.positive.tolist()) == ([Fraction(1, 4)], [Fraction(3, 4)])
+
+
+def test_context_use_of_what_has_no_context_is_nan() -> None:
+    used = context_use(np.ones((2, 2, 2)), np.array([[[1, 1], [1, 1]], [[0, 0], [0, 0]]]))
+    assert np.isnan(used.signed).all()
+    assert np.isnan(used.positive).all()

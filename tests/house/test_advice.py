@@ -85,7 +85,17 @@ def with_entry(where: Any, rule: Any) -> lrp.Composite:
 def table(folder: Path) -> list[Advice]:
     """Return every piece of advice; several entries where one error offers several ways out."""
     signal, product = (X, X), Multiply()
+    words = layers.SoftAssign(W1, hard=True)
     return [
+        # descriptors
+        Advice(lambda: layers.FisherVector(np.array([1.0, 0.0]), W1, W1 * W1), "leave out components that have none",
+               lambda: layers.FisherVector(np.array([1.0]), W1[:1], np.ones((1, 2)))),
+        *(
+            Advice(lambda: words.relevance_backward(X[:, None], F[:, :2], rules.ZBox(0.0, 1.0)),
+                   "rules.LRP0(), rules.Epsilon(...), rules.AlphaBeta(...) run on it",
+                   lambda rule=rule: words.relevance_backward(X[:, None], F[:, :2], rule))
+            for rule in (rules.LRP0(), rules.Epsilon(0.1), rules.AlphaBeta(2, 1))
+        ),
         # start
         Advice(explained(LOST), "give start='output'", explained(LOST, start="output")),
         Advice(

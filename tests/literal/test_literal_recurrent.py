@@ -88,7 +88,7 @@ def test_one_unit_forward_by_hand() -> None:
 
 @every_product
 @pytest.mark.parametrize("kind", ["GRU after", "GRU before", "RNN", "LSTM", "peepholes", "coupled"])
-@pytest.mark.parametrize("bias", ["absorb", "ignore", "spread"])
+@pytest.mark.parametrize("bias", ["absorb", "ignore", "spread", "nonzero"])
 def test_accounts_close_exactly(kind: str, product: Any, bias: Any) -> None:
     rng = np.random.default_rng(len(kind))
     x, h0, c0, put, put_c = (rationals(rng, *shape) for shape in ((3, 3), (2,), (2,), (3, 2), (2,)))

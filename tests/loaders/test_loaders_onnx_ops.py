@@ -66,6 +66,19 @@ CASES: list[tuple[str, list[Step], tuple[int, ...], dict[str, Any], int]] = [
         {"w": weight(4, 5), "b": weight(1, 4)},
         17,
     ),
+    *(
+        (
+            f"gemm_bias_of_the_input_{beta}",
+            [
+                ("ReduceSum", ["x", "last"], {"keepdims": 1}),
+                ("Gemm", ["x", "w", "t0"], {"alpha": -2.0, "beta": beta, "transB": 1}),
+            ],
+            (3, 5),
+            {"w": weight(4, 5), "last": np.array([1])},
+            13,
+        )
+        for beta in (1.0, 0.5)
+    ),
     ("gemm_scalar_bias", [("Gemm", ["x", "w", "b"], {})], (3, 5), {"w": weight(5, 4), "b": weight(1)}, 13),
     ("gemm_no_bias", [("Gemm", ["x", "w"], {})], (3, 5), {"w": weight(5, 4)}, 13),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +17,7 @@ from lrp_ref.layers import (
     Add,
     Affine,
     Bounds,
+    Centred,
     Clip,
     Compare,
     Concat,
@@ -35,11 +37,13 @@ from lrp_ref.layers import (
     Max,
     MaxPool,
     Multiply,
+    PairDifference,
     ReLU,
     Reshape,
     Shrink,
     Sigmoid,
     Slice,
+    SoftMin,
     Split,
     ThresholdedReLU,
     Where,
@@ -64,6 +68,11 @@ BENDING: dict[str, Layer] = {
     "thresholded at 0": ThresholdedReLU(0),
     "identity": Identity(),
     "negative": Function("negative"),
+    "scaler": Centred(rational(np.array([0.25, -1.0, 2.0, 0.0])), rational(np.array([0.5, -1.0, 0.0, 3.0]))),
+    "smallest of all": SoftMin(math.inf),
+    "hard minimum": SoftMin(math.inf, hard=True),
+    "smallest of pairs": Network.sequential([Reshape((2, 2)), SoftMin(math.inf)]),  # type: ignore[dict-item]
+    "smallest difference": Network.sequential([PairDifference(), SoftMin(math.inf)]),  # type: ignore[dict-item]
     "largest of all": Max((1,)),
     "largest of pairs": Network.sequential([Reshape((2, 2)), Max((2,), keepdims=False)]),  # type: ignore[dict-item]
 }
@@ -85,13 +94,18 @@ def between(net: Network, x: Any, b: Any, parts: int, target: int = 0) -> list[A
     return list(net.forward(points)[:, target])
 
 
+def bends_to(bend: Any) -> int:
+    """Return how many numbers are left of four."""
+    return int(rational(bend).forward(rational(np.zeros((1, 4)))).shape[1])
+
+
 @pytest.mark.parametrize("kind", BENDING)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_kind_of_bend_is_found(kind: str, seed: int) -> None:
     """On rationals the sum over the pieces is f(x) − f(b) if and only if f is linear in each: f bends at random."""
     rng, bend = np.random.default_rng(seed), BENDING[kind]
     bends = [n.layer for n in bend.nodes] if isinstance(bend, Network) else [bend]
-    wide = {"largest of all": 1, "largest of pairs": 2}.get(kind, 4)
+    wide = bends_to(bend)
     layers = [Dense(quarters(rng, 3, 4), quarters(rng, 4)), *bends, Dense(quarters(rng, wide, 2), quarters(rng, 2))]
     net = rational(Network.sequential(layers))
     x, b = rational(quarters(rng, 12, 3)), rational(quarters(rng, 12, 3))
@@ -100,7 +114,7 @@ def test_every_kind_of_bend_is_found(kind: str, seed: int) -> None:
     assert (a.completeness == 0).all()
     assert (a.explained == a.output[np.arange(12), target] - a.found["baseline_score"]).all()
     # Where f bends a sum of few terms must not close by itself, or nothing would have been shown.
-    if kind not in ("identity", "negative", "hard sigmoid that is constant"):
+    if kind not in ("identity", "negative", "scaler", "hard sigmoid that is constant"):
         rough = lrp.attribute(net, x, "integrated_gradients", target=target, baseline=b, steps=1)
         assert (rough.completeness != 0).any()
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -66,6 +67,23 @@ def nets() -> dict[str, tuple[Network, tuple[int, ...]]]:
             (2, 6),
         ),
         "paths that part and meet": (between, (4,)),
+        "the smallest of differences": (
+            chain(kinds.Dense(drawn(4, 3), drawn(3)), kinds.PairDifference(), kinds.SoftMin(math.inf)),
+            (4,),
+        ),
+        "the hard minimum of some": (
+            chain(kinds.Dense(drawn(4, 6), drawn(6)), kinds.Reshape((3, 2)), kinds.SoftMin(math.inf, hard=True)),
+            (4,),
+        ),
+        "squared distances of a scaled input": (
+            chain(
+                kinds.Centred(drawn(4), drawn(4)),
+                kinds.SquaredDistance(drawn(3, 4), drawn(3, 4), drawn(3), factor=Fraction(-1, 2)),
+                kinds.ReLU(),
+                kinds.Dense(drawn(3, 3), drawn(3)),
+            ),
+            (4,),
+        ),
     }
 
 
@@ -244,6 +262,7 @@ def test_a_product_of_which_one_factor_is_the_references_needs_no_asking() -> No
     [
         (kinds.Softmax(), (3,)),
         (kinds.Normalize((1,), 0.1), (3,)),
+        (kinds.SoftMin(), (3,)),
         (kinds.LSTM(np.full((1, 4, 2, 3), 0.1), np.full((1, 4, 2, 2), 0.2), np.zeros((1, 4, 2))), (5, 3)),
     ],
 )
@@ -255,6 +274,42 @@ def test_what_has_no_multipliers_is_refused_by_name(layer: Any, shape: tuple[int
     )
     with pytest.raises(UnsupportedError, match=rf"inner.*{type(layer).__name__} has no multipliers"):
         lrp.attribute(net, RNG.normal(size=(2, *shape)), "deeplift", target=0, start="output")
+
+
+def test_a_minimum_has_the_multipliers_of_the_maximum_of_negatives() -> None:
+    """Also where the smallest of the reference is where it was, and nothing can be divided by its difference."""
+    x, b = drawn(9, 4), drawn(9, 4)
+    b[:3, :2], x[0], b[0] = x[:3, :2], [1, 5, 2, 9], [1, 5, 0, 9]
+    pairs = Network.sequential([kinds.Reshape((2, 2)), kinds.SoftMin(math.inf)])
+    turned = Network.sequential([
+        kinds.Function("negative"), kinds.Reshape((2, 2)), kinds.Max((2,), keepdims=False, ties="share"),
+        kinds.Function("negative"),
+    ])  # fmt: skip
+    for target in (0, 1):
+        one, other = (
+            lrp.attribute(net, x, "deeplift", baseline=b, target=target, start="output") for net in (pairs, turned)
+        )
+        assert (one.relevance == other.relevance).all()
+        assert (one.completeness == 0).all()
+    all_of = Network.sequential([kinds.SoftMin(math.inf)])
+    a = lrp.attribute(all_of, x, "deeplift", baseline=b, target=0)
+    assert (a.completeness == 0).all()
+    assert a.relevance[0].tolist() == [0, 0, 1, 0]
+
+
+def test_squared_distances_have_the_multipliers_of_their_squares() -> None:
+    """Term by term s p ((x − μ)² − (b − μ)²); matrices multiply inputs, and half-way they close as well."""
+    x, b, centers, precision = drawn(3, 4), drawn(3, 4), drawn(2, 4), drawn(2, 4)
+    net = Network.sequential([kinds.SquaredDistance(centers, precision, drawn(2), factor=Fraction(-1, 2))])
+    for k in range(2):
+        a = lrp.attribute(net, x, "deeplift", baseline=b, target=k)
+        wanted = -Fraction(1, 2) * precision[k] * ((x - centers[k]) ** 2 - (b - centers[k]) ** 2)
+        assert (a.relevance == wanted).all()
+        assert (a.completeness == 0).all()
+    full = Network.sequential([kinds.SquaredDistance(centers, drawn(2, 4, 4))])
+    with pytest.raises(UnsupportedError, match="give products='midpoint'"):
+        lrp.attribute(full, x, "deeplift", baseline=b, target=0)
+    assert (lrp.attribute(full, x, "deeplift", baseline=b, target=0, products="midpoint").completeness == 0).all()
 
 
 def test_a_choice_closes_where_the_reference_chooses_alike() -> None:

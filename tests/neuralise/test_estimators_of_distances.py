@@ -16,11 +16,7 @@ X = RNG.normal(size=(25, 3)) * 3
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
-def converted(estimator, output=None, **options):
-    """Return the network of an estimator of scikit-learn by the table of its class."""
-    fitted = Fitted.of(estimator)
-    table = {**densities.CONVERTERS, **centres.CONVERTERS}
-    return table[fitted.kind](fitted, output, **options)
+converted = lrp.neuralise.from_sklearn
 
 
 def sigmoid(o):
@@ -207,7 +203,7 @@ TREE = Fitted("KDTree", {"data": np.eye(2), "sample_weight": None})
         (centres.bisecting_kmeans, "BisectingKMeans", {}, ParameterError, "no _bisecting_tree"),
         (
             centres.bisecting_kmeans, "BisectingKMeans",
-            {"_bisecting_tree": Fitted("_BisectingTree", {"left": None, "label": 0})}, ParameterError, "has one cluster",
+            {"_bisecting_tree": Fitted("_BisectingTree", {"left": None, "label": 0})}, ParameterError, "one cluster",
         ),
         (centres.nearest_centroid, "NearestCentroid", {"metric": "manhattan"}, UnsupportedError, "metric 'manhattan'"),
         (
@@ -227,17 +223,32 @@ def test_refusals(converter, kind, attributes, error, words) -> None:
     assert words in str(caught.value)
 
 
+NB = {
+    "theta_": np.eye(2),
+    "var_": np.ones((2, 2)),
+    "class_prior_": np.ones(2) / 2,
+    "classes_": np.array(["cat", "dog"]),
+}
+
+
 @pytest.mark.parametrize(
-    ("converter", "kind"),
-    [
-        (densities.one_class_svm, "OneClassSVM"),
-        (densities.gaussian_naive_bayes, "GaussianNB"),
-        (centres.nearest_center, "KMeans"),
-    ],
+    ("kind", "attributes"),
+    [("OneClassSVM", SVM), ("GaussianNB", NB), ("KMeans", {"cluster_centers_": np.eye(2)})],
 )
-def test_outputs_are_refused_by_name(converter, kind) -> None:
+def test_outputs_are_refused_by_name(kind, attributes) -> None:
     with pytest.raises(ParameterError, match=f"unknown output of {kind} 'probability'"):
-        converter(Fitted(kind, {}), "probability")
+        lrp.neuralise.from_fitted(Fitted(kind, attributes), "probability")
+
+
+def test_classes_are_told() -> None:
+    note = "outputs 0, 1 are the classes 'cat', 'dog'"
+    assert note in lrp.neuralise.from_fitted(Fitted("GaussianNB", NB)).notes
+    centroids = {"centroids_": np.eye(2), "within_class_std_dev_": np.ones(2), "classes_": NB["classes_"]}
+    centroids["class_prior_"] = np.ones(2) / 2
+    fitted = Fitted("NearestCentroid", centroids)
+    assert note in lrp.neuralise.from_fitted(fitted, "margin").notes
+    assert "the output is > 0 for class 'dog' and < 0 for class 'cat'" in lrp.neuralise.from_fitted(fitted).notes
+    assert lrp.neuralise.from_fitted(fitted).forward(np.array([[0.0, 1.0]])) > 0  # the centroid of dogs
 
 
 def test_without_scikit_learn() -> None:

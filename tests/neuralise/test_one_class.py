@@ -75,13 +75,14 @@ def test_every_number_is_that_of_the_formula(kind: str) -> None:
     assert (absorbed.relevance >= 0).all()
 
 
-def test_the_density_integrates_to_one() -> None:
-    for kernel in ("gaussian", "exponential"):
-        grid = np.stack(np.meshgrid(*[np.linspace(-12, 12, 241)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
-        net = density(POINTS[:, :2], 0.8, weights=WEIGHTS, kernel=kernel)
-        assert np.exp(log_density(net.forward(grid)[:, 0], 0.8, 2, kernel=kernel)).sum() * 0.01 == pytest.approx(
-            1, abs=2e-3
-        )
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+@pytest.mark.parametrize(("features", "steps"), [(1, 4001), (2, 241), (3, 61)])
+def test_the_density_integrates_to_one(kernel: str, features: int, steps: int) -> None:
+    axis = np.linspace(-12, 12, steps)
+    grid = np.stack(np.meshgrid(*[axis] * features, indexing="ij"), axis=-1).reshape(-1, features)
+    net = density(POINTS[:, :features], 0.8, weights=WEIGHTS, kernel=kernel)
+    logs = log_density(net.forward(grid)[:, 0], 0.8, features, kernel=kernel)
+    assert np.exp(logs).sum() * (axis[1] - axis[0]) ** features == pytest.approx(1, abs=1e-2)
 
 
 def test_the_coefficients_may_have_any_sum_and_zeros_are_left_out() -> None:

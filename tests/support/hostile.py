@@ -175,6 +175,18 @@ def onnx_models() -> Iterator[Any]:
         node.domain = "ai.onnx.ml"
     ml.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
     yield ml
+    machine = {
+        "support_vectors": [1.0, 2.0, 3.0, -1.0, 0.5, 2.0], "coefficients": [1.0, -2.0], "rho": [0.5],
+        "kernel_type": "RBF", "kernel_params": [0.5, 0.0, 3.0],
+    }  # fmt: skip
+    of_classes = {"vectors_per_class": [1, 1], "classlabels_ints": [0, 1]}
+    svm = onnx_model([("SVMRegressor", ["x"], {**machine, "n_supports": 2})], {}, ("N", 3))
+    svm.graph.node.append(onnx.helper.make_node("SVMClassifier", ["x"], ["label", "pair"], **machine, **of_classes))
+    svm.graph.output.append(onnx.helper.make_tensor_value_info("pair", 1, ["N", 2]))
+    for node in svm.graph.node:
+        node.domain = "ai.onnx.ml"
+    svm.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    yield svm
     typed = onnx_model([("Add", ["x", "a"], {}), ("Mul", ["t0", "b"], {})], {}, ("N", 3))
     typed.graph.initializer.append(onnx.helper.make_tensor("a", 1, (3,), [1.0, 2.0, 3.0]))
     typed.graph.initializer.append(onnx.helper.make_tensor("b", 11, (1,), [0.5]))
@@ -272,6 +284,14 @@ def keras_seeds(form: str) -> tuple[bytes, ...]:
     return (keras_files.h5_bytes(config, {"y/y/kernel:0": kernel, "y/y/bias:0": bias}),)
 
 
+@cache
+def skops_seeds() -> tuple[bytes, ...]:
+    """Estimators of every family; the forest among them is refused."""
+    import skops_files
+
+    return tuple(path.read_bytes() for path in sorted(skops_files.FOLDER.glob("*.skops")) if path.stem != "forest")
+
+
 HOSTILE: dict[str, Hostile] = {
     "npz": Hostile(".npz", npz_seeds, mutations.NPZ),
     "onnx": Hostile(".onnx", onnx_seeds, mutations.ONNX, onnx_node_cases, beside=(("weights.bin", bytes(range(64))),)),
@@ -280,6 +300,7 @@ HOSTILE: dict[str, Hostile] = {
     "toolbox": Hostile(".txt", lambda: TOOLBOX),
     "keras": Hostile(".keras", lambda: keras_seeds("keras")),
     "h5": Hostile(".h5", lambda: keras_seeds("h5")),
+    "skops": Hostile(".skops", skops_seeds, mutations.SKOPS),
 }
 
 

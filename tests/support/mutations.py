@@ -181,6 +181,64 @@ def npz_header(rng: random.Random, content: bytes, others: Sequence[bytes]) -> b
 NPZ: tuple[Change, ...] = (zip_entry, npz_header, npz_header, npz_header)
 
 
+def skops_schema(rng: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
+    """Change the schema of a skops file: any part of it, or one of the numbers and texts that it holds as JSON."""
+    entries = dict(_entries(content))
+    tree = json.loads(entries["schema.json"])
+    for _ in range(rng.choice((1, 1, 1, 2, 5))):
+        nodes = list(_nodes(tree))
+        if rng.random() < 0.4:
+            tree = json_edit(rng, tree)
+        elif rng.random() < 0.5:
+            held = [node for node in nodes if node.get("__loader__") == "JsonNode"]
+            rng.choice(held)["content"] = json.dumps(value(rng))
+        else:  # one node in the place of another, which may also be around it
+            first, second = rng.choice(nodes), rng.choice(nodes)
+            other = json.loads(json.dumps(second))
+            first.clear()
+            first.update(other)
+            if rng.random() < 0.5:
+                first["__id__"] = rng.choice(nodes).get("__id__")
+    entries["schema.json"] = json.dumps(tree).encode("utf-8", "surrogatepass")
+    return _zipped(list(entries.items()), zipfile.ZIP_STORED)
+
+
+def _nodes(tree: Any) -> list[Any]:
+    """Return all nodes of a schema but the first."""
+    found: list[Any] = []
+    front = [tree]
+    while front:
+        one = front.pop()
+        front.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        if isinstance(one, dict) and "__loader__" in one and one is not tree:
+            found.append(one)
+    return found
+
+
+def skops_array(rng: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
+    """Put another array in the place of one: of another shape or type, with other numbers, or one of the file."""
+    import numpy as np
+
+    entries = _entries(content)
+    places = [k for k, (name, _) in enumerate(entries) if name.endswith(".npy")]
+    k = rng.choice(places)
+    array = np.load(io.BytesIO(entries[rng.choice((k, rng.choice(places)))][1]))
+    numbers = rng.choice((0.0, -1.0, float("nan"), float("inf"), 1e300, 1e-320, 2.0**40))
+    made = rng.choice(
+        (array, array.ravel(), array[..., None], array[:0], array[:-1] if array.ndim else array, np.repeat(array, 3),
+         np.array(numbers), np.full(array.shape, numbers), np.zeros((0, 5)), np.zeros((1, 1)), array.astype("U8"),
+         np.full(array.shape, rng.choice(NUMBERS[:-12])), array.astype("c16") if array.dtype.kind != "U" else array,
+         array.T, np.zeros((1,) * 20), np.zeros(array.shape, "V3"))
+    )  # fmt: skip
+    stream = io.BytesIO()
+    np.save(stream, made)
+    entries[k] = (entries[k][0], stream.getvalue())
+    return _zipped(entries, zipfile.ZIP_DEFLATED)
+
+
+SKOPS: tuple[Change, ...] = (zip_entry, skops_array, skops_array, skops_schema, skops_schema, skops_schema)
+
+
 # ONNX ----------------------------------------------------------------------------------------------------------------
 
 ATTRIBUTES = (

@@ -219,6 +219,46 @@ def _affine() -> list[Sample]:
     ]
 
 
+def _distances() -> list[Sample]:
+    def distance(name: str, precision: Shape | None = None, offset: bool = False, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            centers, weights = d(3, 4), None if precision is None else d(*precision)
+            return layers.SquaredDistance(centers, weights, d(3) if offset else None, **options)
+
+        return Sample(f"SquaredDistance-{name}", build, ((4,),))
+
+    return [
+        distance("plain"),
+        distance("offset", None, True),
+        distance("diagonal", (3, 4), True, factor=-0.5),
+        distance("diagonal-tied", (1, 4)),
+        distance("spherical", (3, 1), True),
+        distance("full", (3, 4, 4), True, factor=0.5),
+        distance("full-tied", (1, 4, 4)),
+        Sample("SquaredDistance-one", lambda d: layers.SquaredDistance(d(1, 1)), ((1,),)),
+        Sample("SquaredDistance-as-many", lambda d: layers.SquaredDistance(d(3, 3), d(3, 3)), ((3,),)),
+    ]
+
+
+def _contrasts() -> list[Sample]:
+    def softmin(name: str, shape: Shape, *args: Any, exact: bool = False, **options: Any) -> Sample:
+        return Sample(f"SoftMin-{name}", lambda d: layers.SoftMin(*args, **options), (shape,), exact=exact)
+
+    return [
+        *(Sample(f"PairDifference-{k}", lambda d: layers.PairDifference(), ((k,),)) for k in (2, 3, 5)),
+        softmin("most", (5,)),
+        softmin("rows", (3, 4), 0.5),
+        softmin("one", (1,)),
+        softmin("mean", (5,), 2.0, share="mean"),
+        softmin("mean-rows", (3, 2), share="mean"),
+        softmin("hard", (3, 4), 0.75, hard=True),
+        softmin("hard-mean", (4,), hard=True, share="mean"),
+        softmin("infinite", (5,), np.inf, exact=True),
+        softmin("infinite-rows", (2, 4), np.inf, exact=True, hard=True),
+        softmin("infinite-mean", (4,), np.inf, exact=True, share="mean"),
+    ]
+
+
 def _merge() -> list[Sample]:
     return [
         Sample("Add-two", lambda d: layers.Add(), ((2, 3), (2, 3))),
@@ -281,6 +321,9 @@ def _elementwise() -> list[Sample]:
         Sample("Bounds-channels", lambda d: layers.Bounds(low=d(3) - 1, high=d(3) * 0 + 0.5), ((3, 2),)),
         Sample("Bounds-elements", lambda d: layers.Bounds(high=d(2, 3) - 1), ((2, 3),)),
         Sample("Bounds-low", lambda d: layers.Bounds(low=d(1, 3)), ((2, 3),)),
+        Sample("Centred-features", lambda d: layers.Centred(d(4), d.positive(4)), ((4,),)),
+        Sample("Centred-channels", lambda d: layers.Centred(d(3), d(3)), ((3, 2),)),
+        Sample("Centred-elements", lambda d: layers.Centred(d(2, 3)), ((2, 3),)),
         Sample("Log-positive", lambda d: layers.Log(), ((2, 3),), exact=False, positive=True),
         Sample("Power-square", lambda d: layers.Power(), ((5,),)),
         Sample("Power-root", lambda d: layers.Power(0.5), ((5,),), exact=False, positive=True),
@@ -530,6 +573,41 @@ def _softmax() -> list[Sample]:
     ]
 
 
+def _lengths() -> list[Sample]:
+    def on_a_centre(d: Draw) -> Layer:
+        return layers.Distance(np.zeros((2, 1)) + np.arange(1, 3).reshape(2, 1) / 4, d(2), factor=0.5)
+
+    return [
+        Sample("Distance", lambda d: layers.Distance(d(4, 3), d(4), factor=2.0), ((3,),), exact=False),
+        Sample("Distance-bare", lambda d: layers.Distance(d(3, 2)), ((2,),), exact=False),
+        Sample("Distance-on-a-centre", on_a_centre, ((1,),), exact=False, into=lambda x: np.clip(x, 0.25, 0.5)),
+    ]
+
+
+def _encodings() -> list[Sample]:
+    def fisher(name: str, images: Shape, components: int, **options: Any) -> Sample:
+        def build(d: Draw) -> Layer:
+            weights, shape = d.positive(components), (components, images[1])
+            return layers.FisherVector(weights / weights.sum(), d(*shape) / 2, d.positive(*shape), **options)
+
+        return Sample(f"FisherVector-{name}", build, (images,), exact=False, into=lambda x: x / 2)
+
+    def words(name: str, images: Shape, many: int, **options: Any) -> Sample:
+        exact = bool(options.get("hard"))  # a soft assignment has exponential functions
+        return Sample(f"SoftAssign-{name}", lambda d: layers.SoftAssign(d(many, images[1]) / 2, **options), (images,),
+                      exact=exact, into=lambda x: x / 2)  # fmt: skip
+
+    return [
+        fisher("image", (4, 2), 3),
+        fisher("one-descriptor", (1, 3), 2, convention="skimage"),
+        fisher("one-component", (3, 2), 1),
+        words("soft", (4, 2), 3, beta=0.75),
+        words("hard", (5, 2), 3, hard=True),
+        words("one-descriptor", (1, 2), 2),
+        Sample("SignedRoot-features", lambda d: layers.SignedRoot(), ((5,),), exact=False),
+    ]
+
+
 SAMPLES = [
     sample
     for some in (
@@ -538,6 +616,8 @@ SAMPLES = [
         _conv_transpose,
         _pools,
         _affine,
+        _distances,
+        _contrasts,
         _merge,
         _elementwise,
         _route,
@@ -549,6 +629,8 @@ SAMPLES = [
         _lstm,
         _cells,
         _softmax,
+        _lengths,
+        _encodings,
     )
     for sample in some()
 ]

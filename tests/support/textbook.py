@@ -142,10 +142,22 @@ def _add(layer: Any, shapes: Any, dtype: Any) -> Matrix:
     return Matrix(np.concatenate(weights), found.bias, np.concatenate(taps), out)
 
 
+def _pair_difference(layer: Any, shapes: Any, dtype: Any) -> Matrix:
+    """h_ck = f_c − f_k for k ≠ c, by index: +1 at c and −1 at k."""
+    ((many,),) = shapes
+    found = np.zeros((many, many, many - 1), dtype)
+    for c in range(many):
+        for place, k in enumerate(k for k in range(many) if k != c):
+            found[c, c, place], found[k, c, place] = number(1, dtype is object), number(-1, dtype is object)
+    found = found.reshape(many, -1)
+    return Matrix(found, np.zeros(found.shape[1], dtype), found != 0, (many, many - 1))
+
+
 MATRICES: dict[str, Callable[[Any, Any, Any], Matrix]] = {
     "Dense": _dense, "Conv": _conv, "ConvTranspose": _conv_transpose, "SumPool": _sum_pool,
     "AveragePool": _average_pool, "Sum": _reduction, "Mean": partial(_reduction, mean=True),
     "GlobalAveragePool": partial(_reduction, mean=True), "Affine": _affine, "Add": _add,
+    "PairDifference": _pair_difference,
 }  # fmt: skip
 
 

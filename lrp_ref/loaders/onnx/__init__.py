@@ -33,6 +33,7 @@ from . import (  # noqa: F401  they register operators
     routing,
     scikit,
     sequences,
+    svm,
 )
 from .batches import Choices
 from .build import Conversion

@@ -34,7 +34,12 @@ HANDLERS: dict[str, Handler] = {}
 DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 # Operators of constants that their handlers evaluate.
 TAKES_CONSTANTS = {"DequantizeLinear", "com.microsoft.DequantizeLinear"}
-WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization")
+OF_ML = ("LinearClassifier", "LinearRegressor", "SVMClassifier", "SVMRegressor")
+TREES = ("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor")
+WEIGHTED = (
+    "Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization", "TfIdfVectorizer",
+    *(f"ai.onnx.ml.{kind}" for kind in (*OF_ML, *TREES)),
+)  # fmt: skip
 
 
 def operator(*kinds: str, axes: Axes) -> Callable[[Handler], Handler]:

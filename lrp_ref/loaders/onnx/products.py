@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ...layers import Dense, MatMul, Squeeze, Transpose, Unsqueeze
 from .arithmetic import affine, aligned
 from .batches import Axes
-from .convert import Converter, operator
+from .convert import HANDLERS, Converter, operator
 from .file import Op
 from .layout import constant_signal
 from .values import WHOLE, Constant, Refusal, Signal, Tensor
@@ -36,6 +37,12 @@ def _gemm(ctx: Converter, op: Op) -> Sequence[Tensor]:
     weight = weight if alpha == 1 else weight * weight.dtype.type(alpha)
     if not ctx.has(op, 2) or beta == 0:
         return [ctx.emit(op, Dense(np.ascontiguousarray(weight)), [x], batch=batch)]
+    if not isinstance(ctx.tensor(op.inputs[2]), Constant):  # such as the squares of the inputs, in distances
+        y = ctx.named(ctx.emit(op, Dense(np.ascontiguousarray(weight)), [x], batch=batch, tag="dense"))
+        other = op.inputs[2]
+        if beta != 1:
+            other = ctx.named(affine(ctx, op, other, scale=np.full(1, beta, ctx.dtype), tag="bias"))
+        return HANDLERS["Add"](ctx, replace(op, inputs=(y, other), attributes={}))
     bias = ctx.weight(op.inputs[2])
     bias = bias if beta == 1 else bias * bias.dtype.type(beta)
     if batch == WHOLE and not _is_row(bias, weight.shape[1]):

@@ -15,7 +15,8 @@ from .convert import HANDLERS, Converter, operator
 from .file import Op
 from .normalization import by_its_norm
 from .reasons import why_not
-from .values import Constant, Refusal, Refused, Signal, Tensor
+from .svm import features_of
+from .values import Constant, Refusal, Refused, Tensor
 
 Array = np.ndarray[Any, Any]
 NORMS = {"L1": 1, "L2": 2}
@@ -32,7 +33,7 @@ def _scaler(ctx: Converter, op: Op) -> Sequence[Tensor]:
 @operator("ai.onnx.ml.Normalizer", axes=Axes.OTHER)
 def _normalizer(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """x divided by its norm; what a softmax gives has the sum 1 already, and stays as it is."""
-    x, norm = _features(ctx, op), op.attributes.get("norm", "MAX")
+    x, norm = features_of(ctx, op), op.attributes.get("norm", "MAX")
     if norm not in NORMS:
         raise Refusal(f"norm {norm}; only L1 and L2 are supported")
     made = ctx.maker(x)
@@ -44,7 +45,7 @@ def _normalizer(ctx: Converter, op: Op) -> Sequence[Tensor]:
 @operator("ai.onnx.ml.ArrayFeatureExtractor", axes=Axes.OTHER)
 def _features_by_number(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """Some features of each sample, chosen by constant numbers."""
-    _features(ctx, op)
+    features_of(ctx, op)
     numbers = ctx.named(Constant.fixed(np.array(ctx.constant(op.inputs[1]).integers())))
     chosen = replace(op, inputs=(op.inputs[0], numbers), attributes={"axis": 1})
     return HANDLERS["Gather"](ctx, chosen)
@@ -53,7 +54,7 @@ def _features_by_number(ctx: Converter, op: Op) -> Sequence[Tensor]:
 @operator("ai.onnx.ml.LinearRegressor", axes=Axes.OTHER)
 def _linear_regressor(ctx: Converter, op: Op) -> Sequence[Tensor]:
     """x·coefficientsᵀ + intercepts, one row of coefficients for each target."""
-    x, a = _features(ctx, op), op.attributes
+    x, a = features_of(ctx, op), op.attributes
     if a.get("post_transform", "NONE") != "NONE":
         raise Refusal(f"post_transform {a['post_transform']}")
     weight, bias = _coefficients(ctx, op, int(a.get("targets", 1)))
@@ -67,7 +68,7 @@ def _linear_classifier(ctx: Converter, op: Op) -> Sequence[Tensor]:
     One row of coefficients for two classes is the score s of the second one; the first has 1 − s, or, behind the
     logistic function, the score −s.
     """
-    x, a = _features(ctx, op), op.attributes
+    x, a = features_of(ctx, op), op.attributes
     after = str(a.get("post_transform", "NONE"))
     if after not in AFTERWARDS:
         raise Refusal(f"post_transform {after}; NONE, SOFTMAX and LOGISTIC are supported")
@@ -83,14 +84,6 @@ def _linear_classifier(ctx: Converter, op: Op) -> Sequence[Tensor]:
     label, function = Refused(why_not("ArgMax")), AFTERWARDS[after]
     y = ctx.emit(scores, _dense(weight, bias), [x], tag="" if function is None else "scores")
     return [label, y if function is None else ctx.emit(scores, function, [y])]
-
-
-def _features(ctx: Converter, op: Op) -> Signal:
-    """Return the operand, which has a row of features for each sample."""
-    x = ctx.signal(op, op.inputs[0])
-    if x.rank != 2 or x.batch != 0:
-        raise Refusal(f"an input with {x.rank} axes and its batch at axis {x.batch}")
-    return x
 
 
 def _coefficients(ctx: Converter, op: Op, rows: int) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from .captured import reads
 from .convert import Converter
 from .file import Graph
 from .values import Refusal
+from .votes import COUNTED, voted
 
 CHOOSING = ("ArgMax", "ArgMin", "Hardmax", "TopK")
 PASSING = ("Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -41,6 +42,21 @@ def convert_outputs(graph: Graph, choices: Choices, wanted: str | Sequence[str] 
     if wanted is not None:
         return _only(graph, choices, [_tensor(graph, choices, name) for name in asked_for(wanted, graph.path)])
     outputs = [_unzipped(graph, name) for name in graph.outputs]
+    scores = {name: pairs for name in outputs if (pairs := voted(graph, name)) is not None}
+    made = _all(graph, choices, [scores.get(name, name) for name in outputs])
+    if not scores:
+        return made
+    names = zip(graph.outputs, outputs, strict=True)
+    counted = ((name, COUNTED.format(scores[tensor])) for name, tensor in names if tensor in scores)
+    return replace(made, network=replace(made.network, left_out=(*made.network.left_out, *counted)))
+
+
+def _all(graph: Graph, choices: Choices, outputs: Sequence[str]) -> Conversion:
+    """Convert what can be computed of all outputs, which stand for the file's own in their order.
+
+    Raises:
+        UnsupportedError: none can be.
+    """
     try:
         return _converted(graph, choices, outputs)
     except Refusal as refusal:

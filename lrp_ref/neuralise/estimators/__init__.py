@@ -1,13 +1,21 @@
 """Fitted estimators of scikit-learn as networks: one file a family, entered by class name into one table."""
 
-from . import bayes, centres, densities, discriminants, linear_models, perceptrons, projections, refused, scaling  # noqa: F401  (they enter their classes)
-from . import selection, svm  # noqa: F401
+from . import (  # noqa: F401  (most enter their classes themselves)
+    bayes,
+    centres,
+    densities,
+    discriminants,
+    linear_models,
+    perceptrons,
+    projections,
+    refused,
+    scaling,
+    selection,
+    svm,
+)
 from .pipelines import from_fitted, from_sklearn, supported
 from .table import estimator
 
-for _family in (centres, densities):
-    for _name, _make in _family.CONVERTERS.items():
-        estimator(_name)(_make)
 estimator("NuSVC", "SVC", options=("rule", "intercept", "towards", "way"))(svm.svc)
 estimator("NuSVR", "SVR", options=("towards", "way"))(svm.svr)
 estimator("KernelRidge", options=("towards", "way"))(svm.kernel_ridge)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ...base.arrays import Array
 from ...errors import ParameterError, UnsupportedError
 from ...network.network import Network
-from ..clusters import Output, compared, kmeans
+from ..chain import behind
+from ..clusters import compared, kmeans
 from ..fitted import Fitted
+from ..scores import Output, asked, named_classes
 from ..trees import margins_down_a_tree
-from .densities import dense, only_output
+from .densities import dense
+from .table import estimator
 
 
+@estimator("AffinityPropagation", "KMeans", "MeanShift", "MiniBatchKMeans")
 def nearest_center(
-    fitted: Fitted, output: Output | None = None, *, beta: float | None = None, data: Array | None = None
+    fitted: Fitted, output: Output = None, *, beta: float | None = None, data: Array | None = None
 ) -> Network:
     """Return what assigns a sample to the nearest of its ``cluster_centers_`` as :func:`.clusters.kmeans` makes it.
 
@@ -34,12 +36,14 @@ def nearest_center(
         >>> nearest_center(Fitted("KMeans", {"cluster_centers_": np.array([[0.0], [2.0]])})).forward(np.array([[0.5]]))
         array([[ 2., -2.]])
     """
-    output = only_output(fitted, output, ("margin",), pairs=True)
-    return kmeans(dense(fitted, "cluster_centers_"), beta=beta, data=data, output=output)
+    centers = dense(fitted, "cluster_centers_")
+    output = asked(output, ("margin",), fitted.kind, classes=len(centers))
+    return kmeans(centers, beta=beta, data=data, output=output)
 
 
+@estimator("BisectingKMeans")
 def bisecting_kmeans(
-    fitted: Fitted, output: Output | None = None, *, beta: float | None = None, data: Array | None = None
+    fitted: Fitted, output: Output = None, *, beta: float | None = None, data: Array | None = None
 ) -> Network:
     """Return a BisectingKMeans as :func:`.trees.margins_down_a_tree` makes it.
 
@@ -54,7 +58,7 @@ def bisecting_kmeans(
     Raises:
         ParameterError: it is not fitted, has one cluster, or another output.
     """
-    only_output(fitted, output, ("margin",))
+    asked(output, ("margin",), fitted.kind)
     root, mean = fitted["_bisecting_tree"], fitted.get("_X_mean", 0.0)
     centers: list[Array] = []
     paths: dict[int, list[int]] = {}
@@ -76,8 +80,9 @@ def bisecting_kmeans(
     return margins_down_a_tree(np.stack(centers), [paths[k] for k in range(len(paths))], beta=beta, data=data)
 
 
+@estimator("NearestCentroid")
 def nearest_centroid(
-    fitted: Fitted, output: Output | None = None, *, beta: float | None = None, data: Array | None = None
+    fitted: Fitted, output: Output = None, *, beta: float | None = None, data: Array | None = None
 ) -> Network:
     """Return a NearestCentroid with metric "euclidean" as a network.
 
@@ -98,29 +103,20 @@ def nearest_centroid(
         ParameterError: it is not fitted, another output, or a class of prior 0.
         UnsupportedError: another metric.
     """
-    output = only_output(fitted, output, ("decision", "logodds", "margin"), pairs=True)
     metric = fitted.get("metric", "euclidean")
     if metric != "euclidean":
         raise UnsupportedError(
             f"NearestCentroid with metric {metric!r}: the network has distances with metric 'euclidean'"
         )
-    centers = dense(fitted, "centroids_")
+    centers, classes = dense(fitted, "centroids_"), fitted.get("classes_")
+    output = asked(output, ("decision", "logodds", "margin"), fitted.kind, classes=len(centers))
     if output == "margin":
-        return kmeans(centers, beta=beta, data=data)
+        return behind([], kmeans(centers, beta=beta, data=data), notes=named_classes(classes))
     deviation, prior = dense(fitted, "within_class_std_dev_"), dense(fitted, "class_prior_")
     if not (prior > 0).all():
         raise ParameterError("NearestCentroid: a class of prior 0 has no score: its logarithm is not finite")
     scale = np.where(deviation == 0, 1, deviation).astype(centers.dtype)
     column = output == "decision" and len(centers) == 2
-    wanted: Output = ("pair", 1, 0) if column else output
-    return compared(centers, (1 / scale**2).reshape(1, -1), 2 * np.log(prior), 1, wanted)
-
-
-CONVERTERS: dict[str, Callable[..., Network]] = {
-    "AffinityPropagation": nearest_center,
-    "BisectingKMeans": bisecting_kmeans,
-    "KMeans": nearest_center,
-    "MeanShift": nearest_center,
-    "MiniBatchKMeans": nearest_center,
-    "NearestCentroid": nearest_centroid,
-}
+    scores = 2 * np.log(prior)
+    net = compared(centers, (1 / scale**2).reshape(1, -1), scores, 1, ("pair", 1, 0) if column else output)
+    return net if isinstance(output, tuple) else behind([], net, notes=named_classes(classes, single=column))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...errors import ParameterError, UnsupportedError, require, unknown
+from ...errors import ParameterError, UnsupportedError, require
 from ...network.network import Network
-from ..clusters import Output, gaussians, mixture
+from ..chain import behind
+from ..clusters import gaussians, mixture
 from ..fitted import Fitted
 from ..one_class import density, one_class
+from ..scores import Output, asked, named_classes
+from .table import estimator
+
+MIXTURES = ("logodds", "outlier", "decision")
 
 
 def dense(fitted: Fitted, name: str) -> Array:
@@ -33,24 +38,8 @@ def dense(fitted: Fitted, name: str) -> Array:
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
-def only_output(fitted: Fitted, output: Output | None, known: tuple[str, ...], *, pairs: bool = False) -> Output:
-    """Return the output that is asked for, by default the first of those that an estimator has.
-
-    Raises:
-        ParameterError: another one.
-
-    Example:
-        >>> only_output(Fitted("KMeans", {}), None, ("margin",))
-        'margin'
-    """
-    if output is None:
-        return known[0]
-    if output in known or (pairs and isinstance(output, tuple)):
-        return output
-    raise unknown(f"output of {fitted.kind}", str(output), (*known, '("pair", i, j)') if pairs else known)
-
-
-def one_class_svm(fitted: Fitted, output: Output | None = None) -> Network:
+@estimator("OneClassSVM")
+def one_class_svm(fitted: Fitted, output: Output = None) -> Network:
     """Return a OneClassSVM with kernel "rbf" as :func:`.one_class.one_class` makes it, with its threshold.
 
     Its ``score_samples`` and ``decision_function`` are those of :mod:`lrp_ref.neuralise.one_class`, of the network's
@@ -67,7 +56,7 @@ def one_class_svm(fitted: Fitted, output: Output | None = None) -> Network:
         array([[0.76],
                [0.76]])
     """
-    only_output(fitted, output, ("outlier",))
+    asked(output, ("outlier",), fitted.kind)
     kernel = fitted.get("kernel", "rbf")
     if kernel != "rbf":
         raise UnsupportedError(
@@ -77,7 +66,8 @@ def one_class_svm(fitted: Fitted, output: Output | None = None) -> Network:
     return one_class(points, weights, fitted["_gamma"], threshold=-float(dense(fitted, "intercept_")[0]))
 
 
-def kernel_density(fitted: Fitted, output: Output | None = None) -> Network:
+@estimator("KernelDensity")
+def kernel_density(fitted: Fitted, output: Output = None) -> Network:
     """Return a KernelDensity with kernel "gaussian" or "exponential" as :func:`.one_class.density` makes it.
 
     Its ``score_samples`` is :func:`.one_class.log_density` of the network's output with ``bandwidth_``.
@@ -92,7 +82,7 @@ def kernel_density(fitted: Fitted, output: Output | None = None) -> Network:
         >>> kernel_density(kde).forward(np.array([[0.0]])).round(3)
         array([[1.132]])
     """
-    only_output(fitted, output, ("outlier",))
+    asked(output, ("outlier",), fitted.kind)
     metric = fitted.get("metric", "euclidean")
     if metric not in ("euclidean", "l2") and not (metric == "minkowski" and _order(fitted) == 2):
         raise UnsupportedError(
@@ -113,7 +103,8 @@ def _order(fitted: Fitted) -> Any:
     return parameters.get("p", 2) if isinstance(parameters, Mapping) else 2
 
 
-def gaussian_mixture(fitted: Fitted, output: Output | None = None) -> Network:
+@estimator("GaussianMixture")
+def gaussian_mixture(fitted: Fitted, output: Output = None) -> Network:
     """Return a GaussianMixture as :func:`.clusters.mixture` makes it, by default its log-odds.
 
     ``score_samples`` is the negative of the output "outlier", and ``predict_proba`` σ of the log-odds.
@@ -127,12 +118,13 @@ def gaussian_mixture(fitted: Fitted, output: Output | None = None) -> Network:
         >>> gaussian_mixture(Fitted("GaussianMixture", gmm)).forward(np.array([[0.0]]))
         array([[ 2., -2.]])
     """
-    output = only_output(fitted, output, ("logodds", "outlier", "decision"), pairs=True)
     weights, means, precisions = (dense(fitted, name) for name in ("weights_", "means_", "precisions_"))
+    output = asked(output, MIXTURES, fitted.kind, classes=len(means))
     return mixture(weights, means, precisions, covariance=str(fitted["covariance_type"]), output=output)
 
 
-def bayesian_mixture(fitted: Fitted, output: Output | None = None) -> Network:
+@estimator("BayesianGaussianMixture")
+def bayesian_mixture(fitted: Fitted, output: Output = None) -> Network:
     """Return a BayesianGaussianMixture as :func:`.clusters.gaussians` makes it, by default its log-odds.
 
     Its scores are those of a mixture but for their constants: the expectations of log π_k and of log|Λ_k| under the
@@ -144,8 +136,8 @@ def bayesian_mixture(fitted: Fitted, output: Output | None = None) -> Network:
 
     Source: Bishop 2006, equations 10.64 to 10.66.
     """
-    output = only_output(fitted, output, ("logodds", "outlier", "decision"), pairs=True)
     means, precisions = dense(fitted, "means_"), dense(fitted, "precisions_")
+    output = asked(output, MIXTURES, fitted.kind, classes=len(means))
     digamma = require("scipy.special", extra="sklearn", purpose="read a BayesianGaussianMixture").digamma
     many, features = means.shape
     freedom, strength = (np.asarray(fitted[name], dtype=float) for name in ("degrees_of_freedom_", "mean_precision_"))
@@ -163,7 +155,8 @@ def bayesian_mixture(fitted: Fitted, output: Output | None = None) -> Network:
     return gaussians(logs, means, precisions, covariance=str(fitted["covariance_type"]), output=output)
 
 
-def gaussian_naive_bayes(fitted: Fitted, output: Output | None = None) -> Network:
+@estimator("GaussianNB")
+def gaussian_naive_bayes(fitted: Fitted, output: Output = None) -> Network:
     """Return a GaussianNB as :func:`.clusters.mixture` with diagonal precisions makes it, by default its log-odds.
 
     Its output "decision" is the joint log likelihood (``predict_joint_log_proba``), a column for each class.
@@ -176,17 +169,9 @@ def gaussian_naive_bayes(fitted: Fitted, output: Output | None = None) -> Networ
         >>> gaussian_naive_bayes(Fitted("GaussianNB", nb)).forward(np.array([[0.0]]))
         array([[ 2., -2.]])
     """
-    output = only_output(fitted, output, ("logodds", "decision"), pairs=True)
     means, variances, prior = (dense(fitted, name) for name in ("theta_", "var_", "class_prior_"))
+    output = asked(output, ("logodds", "decision"), fitted.kind, classes=len(means))
     if not (variances > 0).all():
         raise ParameterError("GaussianNB: a variance in var_ is not > 0, so the density of its class is no number")
-    return mixture(prior, means, 1 / variances, covariance="diag", output=output)
-
-
-CONVERTERS: dict[str, Callable[..., Network]] = {
-    "BayesianGaussianMixture": bayesian_mixture,
-    "GaussianMixture": gaussian_mixture,
-    "GaussianNB": gaussian_naive_bayes,
-    "KernelDensity": kernel_density,
-    "OneClassSVM": one_class_svm,
-}
+    net = mixture(prior, means, 1 / variances, covariance="diag", output=output)
+    return net if isinstance(output, tuple) else behind([], net, notes=named_classes(fitted.get("classes_")))

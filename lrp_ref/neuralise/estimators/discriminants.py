@@ -27,5 +27,5 @@ def quadratic(fitted: Fitted, output: Output) -> Network:
     precision = np.stack([(r / s) @ r.T for r, s in zip(turns, spreads, strict=True)])
     constants = np.log(priors) - 0.5 * np.array([np.log(s).sum() for s in spreads])
     column = output == "decision" and classes == 2
-    net = compared(means, precision, constants, -0.5, ("pair", 1, 0) if column else output)
+    net = compared(means, precision, constants, 0.5, ("pair", 1, 0) if column else output)
     return behind([], net, notes=named_classes(fitted.get("classes_"), single=column))

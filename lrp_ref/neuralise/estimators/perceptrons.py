@@ -32,19 +32,19 @@ def perceptron(fitted: Fitted, output: Output) -> Network:
     activation = ACTIVATIONS[name]
     layers: list[Named] = []
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        last = k == len(weights) - 1
-        layers.append(("scores" if last else f"dense{k + 1}", Dense(weight, bias)))
-        if not last and activation is not None:
+        final = k == len(weights) - 1
+        layers.append(("scores" if final else f"dense{k + 1}", Dense(weight, bias)))
+        if not final and activation is not None:
             layers.append((f"{name}{k + 1}", activation()))
     net = chain(layers, features=len(weights[0]))
-    last = str(fitted["out_activation_"])
+    squash = str(fitted["out_activation_"])
     if fitted.kind == "MLPRegressor":
-        if last != "identity":
-            raise ParameterError(f"MLPRegressor: its outputs go through {last!r}; only 'identity' is supported")
+        if squash != "identity":
+            raise ParameterError(f"MLPRegressor: its outputs go through {squash!r}; only 'identity' is supported")
         asked(output, ("decision",), fitted.kind)
         return replace(net, composite="")
     columns = weights[-1].shape[1]
-    several = last == "logistic" and columns > 1  # labels of which several may hold
+    several = squash == "logistic" and columns > 1  # labels of which several may hold
     if several:
         asked(output, ("decision",), fitted.kind)
     made = told(net, output, fitted.kind, columns=columns, single=columns == 1)

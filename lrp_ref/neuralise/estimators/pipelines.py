@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ...errors import ParameterError, UnsupportedError
 from ...layers import Centred, Concat, Dense
 from ...network.network import Network
-from ..chain import behind, merged, side_by_side
+from ..chain import Named, behind, merged, side_by_side, together
 from ..fitted import Fitted
 from ..linear import linear
 from ..scores import Output, asked, named_classes, told
@@ -28,6 +29,7 @@ HOLDS = {  # classes that are the estimator that they hold, by the attribute tha
     "TunedThresholdClassifierCV": "estimator_",
 }
 SELECTS = ("RFE", "RFECV")  # selections that hold a model of what they select
+IDENTITIES = ("CountVectorizer", "FunctionTransformer")
 SEVERAL = ("MultiOutputRegressor", "OneVsRestClassifier")
 
 
@@ -109,11 +111,36 @@ def _network(fitted: Fitted, how: How) -> Network:
     before: list[Fitted] = []
     while (inner := _inside(fitted, before)) is not None:
         fitted = inner
+    front = _named([named for one in before for named in layers(one, how.reference)])
     net = _of_several(fitted, how) if fitted.kind in SEVERAL else model(fitted, how)
-    front = [named for one in before for named in layers(one, how.reference)]
-    features = next((n for n in map(_features, [*before, fitted]) if n is not None), None)
-    net = merged(behind(front, net, features=features), dense=how.reference == "zero")
+    net = behind(front, net, features=_first_features([*before, fitted], front))
+    net = merged(net, dense=how.reference == "zero")
     return behind([], net, notes=_references(net))
+
+
+def _named(front: Sequence[Named]) -> list[Named]:
+    """Return the layers with scalers that follow each other as one, and each name once: a second one is scaler_2."""
+    made: list[Named] = []
+    for name, layer in front:
+        one = together(made[-1][1], layer, dense=False) if made else None
+        if one is None:
+            made.append((name, layer))
+        else:
+            made[-1] = made[-1][0], one
+    seen: Counter[str] = Counter()
+    for k, (name, layer) in enumerate(made):
+        seen[name] += 1
+        made[k] = (name if seen[name] == 1 else f"{name}_{seen[name]}", layer)
+    return made
+
+
+def _first_features(parts: Sequence[Fitted], front: Sequence[Named]) -> int | None:
+    """Return how many features the first part reads, as far as it tells; one without a layer asks the next."""
+    for one in parts:
+        many = _features(one)
+        if many is not None or (front and one.kind not in IDENTITIES):
+            return many
+    return None
 
 
 def _inside(fitted: Fitted, before: list[Fitted]) -> Fitted | None:
@@ -158,6 +185,8 @@ def _spread(one: Any, before: list[Fitted]) -> None:
 
 def _features(fitted: Fitted) -> int | None:
     """Return how many features a step reads, as far as it tells."""
+    if fitted.kind == "SelectFromModel":
+        return _features(part(fitted, "estimator_" if "estimator_" in fitted else "estimator"))
     if isinstance(words := fitted.get("vocabulary_"), Mapping):
         return len(words)
     many = fitted.get("n_features_in_", fitted.get("n_features"))

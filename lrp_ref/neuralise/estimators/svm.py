@@ -19,7 +19,10 @@ PAIRWISE = {name: name for name in (*KERNELS, "laplacian", "cosine", "additive_c
 }
 
 
-def svc(fitted: Fitted, output: Any = None, **options: Any) -> Network:
+def svc(
+    fitted: Fitted, output: Any = None, *, rule: str = "midpoint", intercept: bool = True, towards: Any = None,
+    way: str | None = None,
+) -> Network:  # fmt: skip
     """Return an SVC or NuSVC as a network: by default its decision, of more than two classes the margin of each.
 
     Args:
@@ -27,10 +30,10 @@ def svc(fitted: Fitted, output: Any = None, **options: Any) -> Network:
         output: as in :func:`lrp_ref.neuralise.svc.svc`; classes are places in ``classes_``. "decision" is the
             estimator's ``decision_function`` where that is a sum of kernels: of two classes, and of more with
             ``decision_function_shape="ovo"``.
-        options: rule, intercept, towards and way, as there.
+        rule, intercept, towards, way: as there.
 
     Raises:
-        ParameterError: not fitted, a class that does not exist, or options out of their range.
+        ParameterError: not fitted, a class that does not exist, or parameters out of their range.
         UnsupportedError: a kernel that is a function or a table; votes.
     """
     counts = np.asarray(_first(fitted, "_n_support", "n_support_"))
@@ -44,10 +47,11 @@ def svc(fitted: Fitted, output: Any = None, **options: Any) -> Network:
                 "is no sum of kernels: give output='margin', 'pairs' or ('pair', i, j)"
             )
         output = "pairs"
-    return _machine(fitted, output, counts if several else None, options)
+    options = {"rule": rule, "intercept": intercept, "towards": towards, "way": way}
+    return _machine(fitted, output, counts if several else None, **options)
 
 
-def svr(fitted: Fitted, output: Any = None, **options: Any) -> Network:
+def svr(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | None = None) -> Network:
     """Return an SVR or NuSVR as a network: what it predicts.
 
     A kernel that is no sum over features is explained from where the prediction is 0, and support vectors may well
@@ -56,20 +60,20 @@ def svr(fitted: Fitted, output: Any = None, **options: Any) -> Network:
     Args:
         fitted: its attributes.
         output: "decision" or None.
-        options: towards and way, as in :func:`lrp_ref.neuralise.svc.svc`.
+        towards, way: as in :func:`lrp_ref.neuralise.svc.svc`.
 
     Raises:
-        ParameterError: not fitted, another output, or options out of their range.
+        ParameterError: not fitted, another output, or parameters out of their range.
         UnsupportedError: a kernel that is a function or a table.
     """
-    return _machine(fitted, _prediction(fitted, output), None, options)
+    return _machine(fitted, _prediction(fitted, output), None, towards=towards, way=way)
 
 
-def kernel_ridge(fitted: Fitted, output: Any = None, **options: Any) -> Network:
+def kernel_ridge(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | None = None) -> Network:
     """Return a KernelRidge as a network: what it predicts, a column for each target.
 
     Args:
-        fitted, output, options: as in :func:`svr`.
+        fitted, output, towards, way: as in :func:`svr`.
 
     Raises:
         ParameterError, UnsupportedError: as there.
@@ -81,11 +85,12 @@ def kernel_ridge(fitted: Fitted, output: Any = None, **options: Any) -> Network:
         gamma = 1.0 / points.shape[1]  # scikit-learn's default
     return as_network(
         points, coefficients, kernel=kernel, gamma=gamma, degree=fitted.get("degree", 3),
-        coef0=fitted.get("coef0", 1), output=_prediction(fitted, output), **options,
+        coef0=fitted.get("coef0", 1), output=_prediction(fitted, output),
+        towards=towards, way=way,
     )  # fmt: skip
 
 
-def _machine(fitted: Fitted, output: Any, counts: Any, options: dict[str, Any]) -> Network:
+def _machine(fitted: Fitted, output: Any, counts: Any, **options: Any) -> Network:
     kernel = _kernel(fitted, {name: name for name in KERNELS})
     return as_network(
         _dense(fitted["support_vectors_"]),
@@ -116,9 +121,7 @@ def _kernel(fitted: Fitted, known: dict[str, str]) -> str:
     kernel = fitted.get("kernel", "rbf")
     advice = "pass its support vectors or points to lrp.neuralise.svc(support_vectors, coefficients, bias, kernel=…)"
     if isinstance(kernel, str) and kernel == "precomputed":
-        raise UnsupportedError(
-            f"{fitted.kind}: its kernel is precomputed, so its points are not in it: {advice}"
-        )
+        raise UnsupportedError(f"{fitted.kind}: its kernel is precomputed, so its points are not in it: {advice}")
     if isinstance(kernel, Opaque | Fitted) or callable(kernel):
         name = getattr(kernel, "name", None) or getattr(kernel, "kind", None) or getattr(kernel, "__qualname__", "")
         raise UnsupportedError(f"{fitted.kind}: its kernel is a function, {name}, whose formula is not known: {advice}")

@@ -32,6 +32,7 @@ from lrp_ref.layers import (
     ReLU,
     Shrink,
     Sigmoid,
+    SignedRoot,
     SiLU,
     Softmax,
     Softplus,
@@ -73,6 +74,9 @@ POINTS: list[tuple[Any, Any, Any, Any]] = [
     (ThresholdedReLU(), 0.75, 0, 0), (ThresholdedReLU(), 1, 0, 0), (ThresholdedReLU(), 1.5, 1.5, 1),
     (ThresholdedReLU(-1), -0.5, -0.5, 1), (ThresholdedReLU(-1), -1, 0, 0), (ThresholdedReLU(-1), -2, 0, 0),
 ]  # fmt: skip
+ROOTS: list[tuple[Any, Any, Any, Any]] = [
+    (SignedRoot(), -4, -2, 0.25), (SignedRoot(), 0, 0, 0), (SignedRoot(), 0.25, 0.5, 1), (SignedRoot(), 16, 4, 0.125),
+]  # fmt: skip
 SYSTEMS = {"float64": np.float64, "float32": np.float32, "rational": object}
 
 
@@ -80,7 +84,8 @@ SYSTEMS = {"float64": np.float64, "float32": np.float32, "rational": object}
 def test_exact_values_and_slopes(system: str) -> None:
     """All of these are dyadic and small, but for the sixth of HardSwish, whose points are multiples of 3/2."""
     dtype = SYSTEMS[system]
-    for layer, x, value, slope in POINTS:
+    points = POINTS if dtype is object else [*POINTS, *ROOTS]  # of which rationals have none
+    for layer, x, value, slope in points:
         given = arithmetic.rational([[x]]) if dtype is object else np.array([[x]], dtype=dtype)
         out, at = layer.forward(given), layer.slope(given)
         assert (out.dtype, at.dtype, out.shape, at.shape) == (dtype, dtype, (1, 1), (1, 1)), layer
@@ -265,7 +270,7 @@ def test_gelus_that_exist() -> None:
 
 
 DEFAULTS: list[tuple[type[Layer], dict[str, Any]]] = [
-    (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
+    (SignedRoot, {}), (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
     (SELU, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}), (Softplus, {"beta": 1.0}),
     (Clip, {"low": None, "high": None}), (HardTanh, {"low": -1, "high": 1}),
     (HardSigmoid, {"alpha": 1 / 6, "beta": 0.5}),
@@ -299,7 +304,7 @@ def test_a_layer_without_fields_says_that_it_is_frozen() -> None:
 def test_every_activation_is_here() -> None:
     kinds = {c for c in layers.LAYERS.values() if issubclass(c, layers.base.Elementwise)}
     assert kinds | {Softmax} == {cls for cls, _ in DEFAULTS}
-    tried = {type(layer) for layer, *_ in (*POINTS, *SMOOTH, *POSITIVE)}
+    tried = {type(layer) for layer, *_ in (*POINTS, *ROOTS, *SMOOTH, *POSITIVE)}
     assert kinds == tried | {Bounds}  # whose bounds are of each element: they are in test_forward
 
 

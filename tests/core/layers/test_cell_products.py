@@ -260,7 +260,7 @@ def test_a_network_of_floats_has_no_residual(product: str) -> None:
     draw = Draw("above")
     net = Network.sequential([lstm, layers.Dense(draw(2 * HIDDEN, 3), draw(3))])
     rule = rules.Recurrent(product=product)
-    for bias in ("absorb", "ignore", "spread"):
+    for bias in ("absorb", "ignore", "spread", "nonzero"):
         e = lrp.explain(net, x, target=1, bias=bias,
                         composite=[(layers.LSTM, rule), (layers.Dense, rules.Epsilon(0.25))])  # fmt: skip
         assert e.ledger.residual < 1e-10

@@ -79,11 +79,12 @@ def test_a_layer_that_takes_the_largest_says_what_it_compares(sample: Sample) ->
         assert jumps or len(compared) == 1 or sample.name == "MaxPool-window-in-padding"
         (x,) = sample.inputs(3, "normal")
         (out,) = outputs(layer, (x,))
-        assert np.array_equal(layer.compared(x, -np.inf).max(axis=0).reshape(out.shape), out)
+        sign = -1 if isinstance(layer, layers.SoftMin) else 1  # of negatives the largest
+        assert np.array_equal(layer.compared(x, -np.inf).max(axis=0).reshape(out.shape), sign * out)
         held = layer.compared(x.astype(object), None)
         assert held.dtype == object
         assert held.shape == (len(compared), *layer.compared(x, 0.0).shape[1:])
-        assert {v for v in held.flat if v is not None} <= set(x.flat)
+        assert {v for v in held.flat if v is not None} <= set((sign * x).flat)
 
 
 # Products -------------------------------------------------------------------------------------------------------
@@ -111,6 +112,10 @@ def test_a_layer_whose_weights_are_multiplied_with_columns_says_so(
         weights, columns = said
         if isinstance(layer, layers.MatMul):  # its weights are a signal
             assert (weights, columns) == (math.prod(xs[0].shape[1:]), xs[1].shape[-1])
+            return
+        if isinstance(layer, layers.SquaredDistance):  # its matrices: of each centre, or one for all
+            assert weights == layer.precision.size
+            assert weights * columns == layer.centers.shape[0] * layer.centers.shape[1] ** 2
             return
         assert weights == layer.arrays()[0].size
         assert columns == multiplied(layer, sample)
@@ -168,7 +173,7 @@ def test_a_layer_that_only_moves_values_says_so(sample: Sample) -> None:
 # With these numbers or options they change nothing, others of their kind do; or what they return is of no input.
 MOVED_BY_CHANCE = {
     "Add-one", "Affine-number", "Clip-3", "Compare-equal", "Compare-not_equal", "Compare-signals", "Constant-number",
-    "Constant-token", "LogSumExp-one", "MaxPool-window-in-padding", "Where-broadcast", "Where-masks",
+    "Constant-token", "LogSumExp-one", "MaxPool-window-in-padding", "SoftMin-one", "Where-broadcast", "Where-masks",
 }  # fmt: skip
 
 
@@ -198,6 +203,7 @@ def test_a_layer_that_says_so_keeps_channels(sample: Sample) -> None:
         ("kinks", "ReLU-0", test_an_activation_says_where_its_derivative_jumps),
         ("kinks", "Clip-0", test_an_activation_says_where_its_derivative_jumps),
         ("compared", "MaxPool-1d", test_a_layer_that_takes_the_largest_says_what_it_compares),
+        ("compared", "SoftMin-hard", test_a_layer_that_takes_the_largest_says_what_it_compares),
         ("compared", "GlobalMaxPool-share", test_a_layer_that_takes_the_largest_says_what_it_compares),
         ("moves", "Slice-one", test_a_layer_that_only_moves_values_says_so),
         ("moves", "Identity-0", test_a_layer_that_only_moves_values_says_so),
@@ -211,7 +217,7 @@ def test_silence_is_noticed(name: str, sample: str, asked: Any, monkeypatch: pyt
         asked(one)
 
 
-@pytest.mark.parametrize("sample", ["Dense-no-bias", "Conv-2d", "ConvTranspose-1d"])
+@pytest.mark.parametrize("sample", ["Dense-no-bias", "Conv-2d", "ConvTranspose-1d", "SquaredDistance-full"])
 def test_silence_about_products_is_noticed(sample: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(BY_NAME[sample].layer()), "products", Layer.products)
     with pytest.raises(AssertionError), monkeypatch.context() as inner:

@@ -75,6 +75,7 @@ FUNCTIONS = {
 }  # fmt: skip
 DEFINITIONS = {
     "Identity": lambda x: x,
+    "SignedRoot": lambda x: math.copysign(math.sqrt(abs(x)), x),
     "ReLU": lambda x: x if x > 0 else 0.0,
     "LeakyReLU": lambda x, alpha=0.01: x if x > 0 else alpha * x,
     "ELU": lambda x, alpha=1.0, scale=1.0: scale * (x if x > 0 else alpha * math.expm1(x)),
@@ -108,7 +109,9 @@ def gelu(x: float, approximate: str = "none") -> float:
 
 SEVERAL = {"LeakyReLU-channels", "LeakyReLU-features", "Power-channels"}  # parameters that are not one number
 ELEMENTWISE = [
-    s for s in SAMPLES if isinstance(s.layer(), Elementwise) and s.kind != "Bounds" and s.name not in SEVERAL
+    s
+    for s in SAMPLES
+    if isinstance(s.layer(), Elementwise) and s.kind not in ("Bounds", "Centred") and s.name not in SEVERAL
 ]
 
 
@@ -138,6 +141,17 @@ def test_bounds_and_exponents_of_each_channel_or_element() -> None:
     assert bounds.kinks == (-3.0, -1.0, 0.5, 3.0, 9.0)
     assert layers.Power(np.array([2.0, 3.0])).forward(x).tolist() == [[[4.0, 16.0], [-8.0, 64.0]]]
     assert layers.Power(np.array([[2.0, 3.0]])).slope(x).tolist() == [[[-4.0, 48.0], [-4.0, 48.0]]]
+
+
+def test_a_scaler_with_a_reference_for_each_channel_or_element() -> None:
+    x = np.array([[[-2.0, 4.0], [-2.0, 4.0]]])
+    one = layers.Centred(np.array([1.0, 2.0]), np.array([0.5, -3.0]))
+    assert one.forward(x).tolist() == [[[-1.5, 1.5], [12.0, -6.0]]]
+    assert one.slope(x).tolist() == [[[0.5, 0.5], [-3.0, -3.0]]]
+    assert one.forward(x[:, :, 0]).tolist() == [[-1.5, 12.0]]
+    each = layers.Centred(np.array([[1.0, 2.0]]))
+    assert each.forward(x).tolist() == [[[-3.0, 2.0], [-3.0, 2.0]]]
+    assert each.slope(x).tolist() == [[[1.0, 1.0], [1.0, 1.0]]]
 
 
 @pytest.mark.parametrize("far", [-1000.0, 1000.0])

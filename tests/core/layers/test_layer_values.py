@@ -87,6 +87,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Max": {"axes": None, "keepdims": True, "ties": "first"}, "Prod": {"axes": None, "keepdims": True},
     "LogSumExp": {"axes": None, "keepdims": True},
     "Normalize": {"axes": (-1,), "epsilon": 1e-5, "centre": True, "groups": 1},
+    "SquaredDistance": {"precision": None, "offset": None, "factor": 1}, "PairDifference": {"plus": 1, "minus": -1},
+    "SoftMin": {"gamma": 1.0, "hard": False, "share": "most"}, "Centred": {"scale": None},
     "LocalResponseNorm": {"alpha": 1e-4, "beta": 0.75, "bias": 1.0, "window": "onnx"},
     "MaxPool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "ties": "first"},
     "AveragePool": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True},
@@ -107,6 +109,7 @@ YES, NO = True, False
 # (layer, whether its output is ≥ 0 for inputs ≥ 0, and for any inputs), by the layers' formulas.
 PROMISES: list[tuple[Layer, bool, bool]] = [
     (Identity(), YES, NO),
+    (layers.SignedRoot(), YES, NO),
     (ReLU(), YES, YES),
     (Sigmoid(), YES, YES),
     (HardSigmoid(), YES, YES),
@@ -160,6 +163,16 @@ PROMISES: list[tuple[Layer, bool, bool]] = [
     (layers.LocalResponseNorm(3, alpha=-1.0), NO, NO),
     (layers.LocalResponseNorm(3, bias=0.0), NO, NO),
     (Power(np.array([2.0])), NO, NO),
+    (layers.Centred(np.ones(2)), NO, NO),
+    (layers.SoftMin(), NO, NO),
+    (layers.SoftMin(hard=True), YES, NO),
+    (layers.SoftMin(np.inf), YES, NO),
+    (layers.PairDifference(), NO, NO),
+    (layers.SquaredDistance(np.ones((2, 2))), YES, YES),
+    (layers.SquaredDistance(np.ones((2, 2)), factor=0.5), YES, YES),
+    (layers.SquaredDistance(np.ones((2, 2)), factor=-1), NO, NO),
+    (layers.SquaredDistance(np.ones((2, 2)), offset=np.ones(2)), NO, NO),
+    (layers.SquaredDistance(np.ones((2, 2)), np.ones((2, 2))), NO, NO),
 ]
 
 

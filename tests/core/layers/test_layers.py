@@ -107,6 +107,10 @@ def test_ledger_closes(sample: Sample, exact: bool) -> None:
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if not s.exact and s.kind != "LSTM"], ids=lambda s: s.name)
 def test_what_has_no_exact_value_says_so(sample: Sample) -> None:
     layer, xs = exactly(sample.layer()), exactly(sample.inputs())
+    if sample.kind == "SoftMin" and layer.hard:  # the minimum is one of its inputs, its shares are no rationals
+        with pytest.raises(NotImplementedError, match="has no exact value on rationals"):
+            layer.redistribute(xs, exactly(sample.relevances()))
+        return
     with pytest.raises(NotImplementedError, match="has no exact value on rationals"):
         layer.forward(*xs)
     if sample.kind != "Log":  # its derivative 1/x is rational

@@ -35,7 +35,8 @@ NAMED: list[Rule] = [
     rules.AlphaBeta(2, 1), rules.AlphaBeta(1, 0), rules.ZPlus(), rules.WSquare(), rules.Flat(), rules.ZBox(-3, 3),
     rules.Reference(0.75),
     rules.AlphaBeta(2, 1).with_bias("spread"), rules.GeneralizedGamma(F(1, 2)).with_bias("spread"),
-    rules.Gamma(F(1, 4)).with_bias("ignore"), rules.Natural(),
+    rules.Gamma(F(1, 4)).with_bias("ignore"), rules.Natural(), rules.AlphaBeta(2, 1).with_bias("nonzero"),
+    rules.Epsilon(F(1, 4), bias_share=0, stabiliser_share=1).with_bias("nonzero"),
 ]  # fmt: skip
 NAMED += [case.rule for case in LINEAR_RULES if type(case.rule) not in {type(r) for r in NAMED}]
 
@@ -77,7 +78,7 @@ def groups() -> Any:
     parts = st.sampled_from([0, F(1, 2), 1])
     return st.builds(
         Group, st.lists(runs(), min_size=1, max_size=3).map(tuple), st.sampled_from([1, 2, F(-1, 2)]),
-        st.sampled_from([None, "positive", "negative"]), st.sampled_from(STABILISERS), parts, parts,
+        st.sampled_from([None, "positive", "negative"]), st.sampled_from(STABILISERS), parts, parts, st.booleans(),
     )  # fmt: skip
 
 

@@ -51,12 +51,67 @@ def unit(w: Any, b: Any, a: Any, rule: Any, r: Any = 1) -> tuple[list[Any], Any,
     return shared.relevances[0][0].tolist(), shared.bias[0], shared.stabiliser[0], shared.dropped[0]
 
 
-def test_three_policies_of_one_unit() -> None:
+def test_the_policies_of_one_unit() -> None:
     """z = 1·1 + 5·1 + 2 = 8, R = 24: 3 a_i and 6 to the bias; 24/6 = 4 a_i; or 3 a_i + 6/2."""
     z_rule = rules.LRP0()
     assert unit([1, 1], 2, [1, 5], z_rule, 24) == ([3, 15], 6, 0, 0)
     assert unit([1, 1], 2, [1, 5], z_rule.with_bias("ignore"), 24) == ([4, 20], 0, 0, 0)
     assert unit([1, 1], 2, [1, 5], z_rule.with_bias("spread"), 24) == ([6, 18], 0, 0, 0)
+    assert unit([1, 1], 2, [1, 5], z_rule.with_bias("nonzero"), 24) == ([6, 18], 0, 0, 0)
+
+
+def test_nonzero_counts_the_inputs_that_are_not_0() -> None:
+    """z = 1·1 + 5·1 + 0·7 − 0·1 + 2 = 8, R = 24: 6/4 to each input, or 6/2 to each of the two that are not 0."""
+    rule = rules.LRP0()
+    w, a = [1, 1, 7, -1], [1, 5, 0, 0]
+    assert unit(w, 2, a, rule.with_bias("spread"), 24) == ([F(9, 2), F(33, 2), F(3, 2), F(3, 2)], 0, 0, 0)
+    assert unit(w, 2, a, rule.with_bias("nonzero"), 24) == ([6, 18, 0, 0], 0, 0, 0)
+    # An input with weight 0 is connected, and one that is negative is there.
+    assert unit([0, 1, 7], 2, [3, -1, 0], rule.with_bias("nonzero"), 1) == ([1, -1 + 1, 0], 0, 0, 0)
+
+
+def test_an_empty_document_keeps_its_bias_in_the_ledger() -> None:
+    """All inputs are 0: there is nobody to spread over, and no denominator without the bias."""
+    rule = rules.LRP0()
+    assert unit([1, 2], 3, [0, 0], rule.with_bias("nonzero"), 5) == ([0, 0], 5, 0, 0)
+    assert unit([1, 2], 3, [0, 0], rule.with_bias("spread"), 5) == ([F(5, 2), F(5, 2)], 0, 0, 0)
+    assert unit([1, 2], 3, [0, 0], rule.with_bias("ignore"), 5) == ([0, 0], 0, 0, 5)
+
+
+def test_a_shared_stabiliser_goes_to_the_same_inputs() -> None:
+    """Arras et al. 2017: ε sgn(z) is shared as the bias is. z = 6 + 2, ε = 2, R = 20: each unit of z gets 2."""
+    rule = rules.Epsilon(2, bias_share=0, stabiliser_share=1)
+    assert unit([1, 1, 9], 2, [1, 5, 0], rule, 20) == ([2 + F(4, 3), 10 + F(4, 3), F(4, 3)], 4, 0, 0)
+    assert unit([1, 1, 9], 2, [1, 5, 0], rule.with_bias("nonzero"), 20) == ([2 + 4, 10 + 4, 0], 0, 0, 0)
+
+
+def test_each_part_of_alpha_beta_counts_alike() -> None:
+    """The bias of z⁺ goes to all inputs that are not 0, also to those with a negative part only."""
+    rule = rules.AlphaBeta(2, 1).with_bias("nonzero")
+    assert unit([2, -3, 5], 4, [1, 1, 0], rule, 6) == ([4 + 4, -6 + 4, 0], 0, 0, 0)
+
+
+@pytest.mark.parametrize(("alias", "policy"), [("column", "absorb"), ("uniform", "spread")])
+def test_the_names_of_papers_on_bags_of_words(alias: str, policy: str) -> None:
+    for rule in STATED.values():
+        assert rule.with_bias(alias) == rule.with_bias(policy)
+        assert repr(rule.with_bias(alias)) == repr(rule.with_bias(policy))
+    assert WithBias(rules.LRP0(), alias) == WithBias(rules.LRP0(), policy)
+    assert composites.get("epsilon", bias=alias).bias == policy
+    net, x = small(np.random.default_rng(2)), np.random.default_rng(3).normal(size=(1, 2, 4, 4))
+    e = lrp.explain(net, x, bias=alias)
+    assert e.bias == policy
+    assert np.array_equal(e.relevance, lrp.explain(net, x, bias=policy).relevance)
+
+
+def test_the_last_policy_holds() -> None:
+    """Also where the one before it was spread, and where nonzero is taken back."""
+    for first in POLICIES:
+        for last in POLICIES:
+            twice, once = rules.LRP0().with_bias(first).with_bias(last), rules.LRP0().with_bias(last)
+            assert twice.groups == once.groups
+    (present,) = rules.LRP0().with_bias("nonzero").groups
+    assert (present.with_bias("spread").present, present.with_bias("spread").bias_share) == (False, 1)
 
 
 def test_the_stabiliser_keeps_its_part() -> None:
@@ -102,7 +157,7 @@ def test_a_unit_without_input_keeps_its_bias() -> None:
     x, r = exact([1])[None], exact([5, 10, 7])[None]
     told = {p: layer.redistribute(x, r, rules.LRP0().with_bias(p)) for p in POLICIES}
     assert [(t.relevances[0][0, 0, 0], t.bias[0], t.dropped[0]) for t in told.values()] == [
-        (4, 6 + 12, 0), (10, 0, 12), (10, 12, 0),
+        (4, 6 + 12, 0), (10, 0, 12), (10, 12, 0), (10, 12, 0),
     ]  # fmt: skip
 
 
@@ -111,22 +166,26 @@ def test_a_unit_without_input_keeps_its_bias() -> None:
 
 @pytest.mark.parametrize("sample", LINEAR, ids=lambda s: s.name)
 def test_where_relevance_goes_under_a_policy(sample: Sample) -> None:
-    """The ledger closes exactly; ignored, no bias gets anything; spread, only one without an input does."""
+    """The ledger closes exactly; ignored, no bias gets anything; spread, only one without an input (≠ 0) does."""
     layer, (xs, r) = exactly(sample.layer()), exactly(checks.signed(sample, "grid"))
     xs, r = tuple(x[:2] for x in xs), r[:2]
+    present = layer.evenly().forward(*((x != 0) * edits.ONES(x) for x in xs)) != 0
     connected = layer.evenly().forward(*(edits.ONES(x) for x in xs)) != 0
     for rule in STATED.values():
         told = {p: layer.redistribute(xs, r, rule.with_bias(p)) for p in POLICIES}
         for shared in told.values():
             checks.check_ledger(shared, (r,))
         assert not told["ignore"].bias.any()
-        alone = (r * ~connected).reshape(2, -1).any(axis=1)
-        assert ((told["spread"].bias == 0) | alone).all()
-        arrived = sum(a.reshape(2, -1).sum(axis=1) for a in told["spread"].relevances)
-        sent, spread = r.reshape(2, -1).sum(axis=1), told["spread"]
-        assert (arrived == sent - spread.bias - spread.stabiliser - spread.dropped).all()
-        assert (spread.stabiliser == told["absorb"].stabiliser).all()
-        assert (spread.dropped == told["absorb"].dropped).all()
+        for policy, there in (("spread", connected), ("nonzero", present)):
+            spread, alone = told[policy], (r * ~there).reshape(2, -1).any(axis=1)
+            assert ((spread.bias == 0) | alone).all()
+            arrived = sum(a.reshape(2, -1).sum(axis=1) for a in spread.relevances)
+            sent = r.reshape(2, -1).sum(axis=1)
+            assert (arrived == sent - spread.bias - spread.stabiliser - spread.dropped).all()
+            assert (spread.stabiliser == told["absorb"].stabiliser).all()
+            assert (spread.dropped == told["absorb"].dropped).all()
+        for x, a, b in zip(xs, told["nonzero"].relevances, told["absorb"].relevances, strict=True):
+            assert (a == b)[x == 0].all()  # what is not there gets no part of a bias
 
 
 @pytest.mark.parametrize("sample", LINEAR, ids=lambda s: s.name)
@@ -141,8 +200,8 @@ def test_without_biases_the_policies_are_one(sample: Sample, kind: str) -> None:
     if kind == "exact":
         layer, xs, r = exactly(layer), exactly(xs), exactly(r)
     for rule in STATED.values():
-        absorb, ignore, spread = (layer.redistribute(xs, r, rule.with_bias(p)) for p in POLICIES)
-        for one in (ignore, spread):
+        absorb, *others = (layer.redistribute(xs, r, rule.with_bias(p)) for p in POLICIES)
+        for one in others:
             for a, b in zip(checks.columns(absorb), checks.columns(one), strict=True):
                 assert np.array_equal(a, b)
 
@@ -157,9 +216,11 @@ def test_layers_that_have_no_bias_at_all_have_one_policy() -> None:
                     checks.close(a, b, rtol=1e-13)
 
 
-@pytest.mark.parametrize("policy", ["ignore", "spread"])
+@pytest.mark.parametrize("policy", POLICIES[1:])
 def test_rows_of_a_batch_are_independent(policy: str) -> None:
     net, x = small(rng := np.random.default_rng(3)), rng.normal(size=(5, 2, 4, 4))
+    x[:, :, rng.random((4, 4)) < 0.3] = 0
+    x[3] = 0
     for name in ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1"):
         e = lrp.explain(net, x, composite=name, bias=policy, epsilon=0.25)
         for n in range(5):
@@ -186,16 +247,16 @@ def test_the_textbook_without_the_bias_is_the_textbook_that_ignores_it() -> None
         told, said = rule(a, full, r, bias="ignore", **parameters), rule(a, bare, r, **parameters)
         for column in ("messages", "bias", "stabiliser", "dropped"):
             assert getattr(told, column).tolist() == getattr(said, column).tolist()
-    with pytest.raises(ValueError, match="bias must be absorb, ignore or spread, got 'none'"):
+    with pytest.raises(ValueError, match="bias must be absorb, ignore, spread or nonzero, got 'none'"):
         textbook.lrp0(a, full, r, bias="none")  # type: ignore[arg-type]
 
 
 def test_policies_of_samples_are_all_there() -> None:
-    """The battery of tests/core/rules/test_rules.py compares literal and fast rule under both other policies."""
+    """The battery of tests/core/rules/test_rules.py compares literal and fast rule under all other policies."""
     kinds = {(r.kind, r.rule.policy) for r in LINEAR_RULES if isinstance(r.rule, WithBias)}
     runs = {r.kind: [run for group in r.rule.groups for run in group.runs] for r in LINEAR_RULES}
     stated = {kind for kind, its in runs.items() if any(run.bias != edits.ZERO for run in its)} - {"Natural"}
-    assert kinds == {(kind, policy) for kind in stated for policy in ("ignore", "spread")}
+    assert kinds == {(kind, policy) for kind in stated for policy in POLICIES[1:]}
 
 
 # In a network --------------------------------------------------------------------------------------------------------
@@ -229,8 +290,10 @@ def test_every_preset_takes_a_policy_and_its_ledger_closes_exactly(name: str, po
     arrived = e.relevance.reshape(2, -1).sum(axis=1)
     total = {k: sum(getattr(row, k) for row in e.ledger) for k in ("bias", "stabiliser", "dropped")}
     assert (arrived + sum(total.values()) == e.start_relevance.sum(axis=1)).all()
-    if policy != "absorb":
+    if policy in ("ignore", "spread"):
         assert (total["bias"] == 0).all()
+    if policy == "nonzero":  # every window sees an input that is not 0, not so the scale of each number alone
+        assert {row.node for row in e.ledger if (row.bias != 0).any()} <= {"norm"}
 
 
 def test_the_policy_is_seen_in_plan_formula_result_and_file(tmp_path: Path) -> None:
@@ -251,6 +314,8 @@ def test_the_policy_is_seen_in_plan_formula_result_and_file(tmp_path: Path) -> N
     assert e.plan[-1].rule.formula() == "R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij + 1e-06·sgn(z_j))·R_j"
     spread = lrp.explain(net, x, composite="lrp0", bias="spread").plan[0].rule
     assert spread.formula() == "R_i = Σ_j (a_i·w_ij + b_j/N_j) / (Σ_i a_i·w_ij + b_j)·R_j"
+    nonzero = lrp.explain(net, x, composite="lrp0", bias="nonzero").plan[0].rule
+    assert nonzero.formula() == "R_i = Σ_j (a_i·w_ij + [a_i ≠ 0] b_j/N_j) / (Σ_i a_i·w_ij + b_j)·R_j"
 
 
 def test_files_from_before_the_policies_were_absorbing(tmp_path: Path) -> None:
@@ -281,7 +346,7 @@ def test_every_form_of_a_composite_takes_a_policy() -> None:
 
 def test_a_rule_for_the_shift_of_a_scale_follows_the_policy_too() -> None:
     net = Network.sequential([Affine(exact(2), exact(6)), Dense(exact([1]), exact(0))])
-    for policy, expected in (("absorb", F(2, 8) * 8), ("ignore", 8), ("spread", 8)):
+    for policy, expected in (("absorb", F(2, 8) * 8), ("ignore", 8), ("spread", 8), ("nonzero", 8)):
         e = lrp.explain(net, exact([1]), composite=[((Affine, Dense), rules.LRP0())], bias=policy)
         assert e.relevance.tolist() == [[expected]]
 
@@ -290,7 +355,7 @@ def test_an_lstm_follows_the_policy_and_its_sum_has_no_bias() -> None:
     draw = Draw("policy", "normal")
     lstm = LSTM(draw(1, 4, 2, 3), draw(1, 4, 2, 2), draw(1, 4, 2), returns="last")
     net, x = Network.sequential([lstm, Dense(draw(2, 2), draw(2))]), draw(3, 5, 3)
-    for policy in ("ignore", "spread"):
+    for policy in POLICIES[1:]:
         rule = rules.Epsilon(0.25)
         recurrent = rules.Recurrent(rule.with_bias(policy), rule)
         expected = lrp.explain(net, x, composite=[(LSTM, recurrent), (Dense, rule.with_bias(policy))])
@@ -327,11 +392,14 @@ def test_a_mixed_composite_takes_a_policy() -> None:
     assert composites.resolve([(ReLU, rules.Deconv())], {"bias": "ignore"}).bias == "ignore"  # an LSTM may follow
 
 
+EXPECTED = {"absorb": [3, 15], "ignore": [4, 20], "spread": [6, 18], "nonzero": [6, 18]}
+
+
 @every_policy
 def test_messages_tell_the_policy(policy: str) -> None:
     layer = rational(Dense(np.array([[1.0], [1.0]]), np.array([2.0])))
     table = lrp.messages(layer, exact([1, 5]), exact([24]), rules.LRP0().with_bias(policy))
-    assert table.messages[:, 0].tolist() == {"absorb": [3, 15], "ignore": [4, 20], "spread": [6, 18]}[policy]
+    assert table.messages[:, 0].tolist() == EXPECTED[policy]
     assert table.bias.tolist() == [6 if policy == "absorb" else 0]
     assert table.formula == rules.LRP0().with_bias(policy).formula()
     with pytest.raises(UnsupportedError, match="has no textbook form"):
@@ -350,7 +418,8 @@ def test_formulas_have_the_policy_and_close(policy: str, rule: Any) -> None:
     assert made.residual == 0
     bottom = str(made.steps[0].relevances[0].expr)
     if rule in (STATED["LRP-0"], STATED["ε"]):
-        wanted = {"absorb": ("z_1", True), "ignore": ("b_1", False), "spread": ("b_1", True)}[policy]
+        letter = {"absorb": ("z_1", True), "ignore": ("b_1", False)}
+        wanted = letter.get(policy, ("b_1", True))
         assert (wanted[0] in bottom) is wanted[1]
     letters = {letter.letter for letter in made.letters.values()}
     assert ("ε" in letters) is (rule in (STATED["ε"], STATED["α2β1"]))

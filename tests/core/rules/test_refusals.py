@@ -10,6 +10,7 @@ import pytest
 from samples import SAMPLES, first
 
 from lrp_ref import layers, rules
+from lrp_ref.arithmetic import rational
 from lrp_ref.errors import BackendError, GraphError, LrpError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import LAYERS
 from lrp_ref.network import Input, Network, Node
@@ -24,6 +25,11 @@ def ones(*shape: int) -> Any:
 
 def conv(**options: Any) -> Any:
     return layers.Conv(ones(4, 2, 3), ones(4), **options)
+
+
+def distance(*options: Any) -> layers.SquaredDistance:
+    """Of two centres, three features."""
+    return layers.SquaredDistance(ones(2, 3), *options)
 
 
 def lstm(**options: Any) -> Any:
@@ -86,6 +92,52 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
     ("Affine", lambda: layers.Affine(ones(2)).forward(ones(1, 3, 3)), ShapeError, "does not fit an input"),
     ("Affine", lambda: layers.Affine(ones(1, 2, 3)).forward(ones(1, 2, 3)), ShapeError, "more axes than a sample"),
     ("Affine", lambda: layers.Affine(ones(2)).forward(np.ones((1, 2), "f4")), BackendError, "float32"),
+    ("SquaredDistance", lambda: layers.SquaredDistance(ones(3)), ShapeError, "centers must be (K, D), got shape (3,)"),
+    ("SquaredDistance", lambda: distance(ones(2)), ShapeError, "precision of shape (2,) for 2 centres of 3 features"),
+    ("SquaredDistance", lambda: distance(ones(3, 3)), ShapeError, "give diagonals (2, 3) or matrices (2, 3, 3)"),
+    ("SquaredDistance", lambda: distance(ones(2, 3, 2)), ShapeError, "precision of shape (2, 3, 2)"),
+    ("SquaredDistance", lambda: distance(None, ones(3)), ShapeError, "offset must be (2,), got shape (3,)"),
+    ("SquaredDistance", lambda: distance(None, None, np.inf), ParameterError, "factor must be a finite real number"),
+    ("SquaredDistance", lambda: distance().forward(ones(1, 2)), ShapeError, "shape (1, 2); expected (N, 3)"),
+    ("SquaredDistance", lambda: distance().forward(ones(3)), ShapeError, "shape (3,); expected (N, 3)"),
+    ("SquaredDistance", lambda: distance().forward(np.ones((1, 3), "f4")), BackendError, "float32"),
+    ("SquaredDistance", lambda: distance().relevance_backward(ones(1, 3), ones(1, 3)), ShapeError, "has shape (1, 2)"),
+    *(
+        (
+            "SquaredDistance",
+            lambda r=rule: distance().relevance_backward(ones(1, 3), ones(1, 2), r),
+            UnsupportedError,
+            "compares inputs with constants, which SquaredDistance has no terms for",
+        )
+        for rule in (rules.ZBox(-1, 1), rules.Reference(0.5))
+    ),
+    (
+        "SquaredDistance",
+        lambda: distance().relevance_backward(ones(1, 3), ones(1, 2), rules.Product("half")),
+        UnsupportedError,
+        "its own way is LRP-0: in proportion to the terms",
+    ),
+    ("PairDifference", lambda: layers.PairDifference().forward(ones(1, 1)), ShapeError, "shape (1, 1) has 1"),
+    ("PairDifference", lambda: layers.PairDifference().forward(ones(1, 2, 2)), ShapeError, "expected (N, K)"),
+    ("PairDifference", lambda: layers.PairDifference().vjp(ones(1, 3), ones(1, 3, 3)), ShapeError, "shape (1, 3, 2)"),
+    ("SoftMin", lambda: layers.SoftMin(0), ParameterError, "SoftMin: gamma must be > 0, got 0"),
+    ("SoftMin", lambda: layers.SoftMin(-np.inf), ParameterError, "gamma must be a finite real number, got -inf"),
+    ("SoftMin", lambda: layers.SoftMin(np.nan), ParameterError, "SoftMin: gamma must be > 0, got nan"),
+    ("SoftMin", lambda: layers.SoftMin("1"), ParameterError, "SoftMin: gamma must be a finite real number, got '1'"),
+    ("SoftMin", lambda: layers.SoftMin(share="moost"), ParameterError, "did you mean 'most'"),
+    ("SoftMin", lambda: layers.SoftMin().forward(ones(3)), ShapeError, "no number to take the smallest of"),
+    ("SoftMin", lambda: layers.SoftMin(hard=True).forward(ones(3, 0)), ShapeError, "no number to take the smallest of"),
+    (
+        "SoftMin",
+        lambda: layers.SoftMin().relevance_backward(ones(1, 3), ones(1, 1), rules.Product("half")),
+        UnsupportedError,
+        "its own way is R_k = p_k·R",
+    ),
+    ("SoftMin", lambda: layers.SoftMin().relevance_backward(ones(2, 3), ones(2, 3)), ShapeError, "has shape (2, 1)"),
+    ("Centred", lambda: layers.Centred(ones(2)).forward(ones(1, 3)), ShapeError, "does not fit an input of shape"),
+    ("Centred", lambda: layers.Centred(ones(3), ones(2)).forward(ones(1, 3)), ShapeError, "does not fit an input of"),
+    ("Centred", lambda: layers.Centred(ones(2, 2, 2)).forward(ones(1, 2, 2)), ShapeError, "does not fit an input of"),
+    ("Centred", lambda: layers.Centred(ones(2)).forward(np.ones((1, 2), "f4")), BackendError, "float32"),
     ("Add", lambda: layers.Add((1, -1)).forward(ones(1, 2)), ShapeError, "2 coefficients for 1 operands"),
     ("Add", lambda: layers.Add().forward(ones(1, 2), ones(1, 3)), ShapeError, "do not broadcast"),
     ("Multiply", lambda: layers.Multiply(gate=2), ParameterError, "gate must be 0, 1 or None"),
@@ -160,6 +212,77 @@ LAYER_REFUSALS: list[tuple[str, Callable[[], Any], type[LrpError], str]] = [
         ParameterError,
         "must be whole numbers, got 0.5",
     ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3, 3)),
+        ShapeError,
+        "variances (2, 3, 3); expected (K,), (K, D), (K, D): a mixture with one variance per dimension",
+    ),
+    ("FisherVector", lambda: layers.FisherVector(ones(3), ones(2, 3), ones(2, 3)), ShapeError, "weights (3,), means"),
+    ("FisherVector", lambda: layers.FisherVector(ones(0), ones(0, 3), ones(0, 3)), ShapeError, "means (0, 3)"),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3) * 0),
+        ParameterError,
+        "all variances must be > 0",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(np.array([1.0, np.nan]), ones(2, 3), ones(2, 3)),
+        ParameterError,
+        "all weights must be > 0; leave out components that have none",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3), "scikit"),
+        ParameterError,
+        "unknown convention 'scikit': known: perronnin, skimage",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3)).forward(ones(5, 3)),
+        ShapeError,
+        "FisherVector: input of shape (5, 3); expected the descriptors of each image, (N, T, 3)",
+    ),
+    (
+        "FisherVector",
+        lambda: layers.FisherVector(ones(2), ones(2, 3), ones(2, 3)).forward(rational(ones(1, 5, 3))),
+        BackendError,
+        "FisherVector: the input is object",
+    ),
+    (
+        "FisherVector",
+        lambda: rational(layers.FisherVector(ones(2), ones(2, 3), ones(2, 3))).forward(rational(ones(1, 5, 3))),
+        UnsupportedError,
+        "exp",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 3)).relevance_backward(ones(1, 4, 3), ones(1, 2), rules.ZBox(0.0, 1.0)),
+        UnsupportedError,
+        "is not a rule for SoftAssign: its terms are no products with inputs that have bounds",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 3)).relevance_backward(ones(1, 4, 3), ones(1, 2), rules.Product()),
+        UnsupportedError,
+        "is not a rule for SoftAssign: its own way is LRP-0 over the terms",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 3)).relevance_backward(ones(1, 4, 3), ones(1, 3)),
+        ShapeError,
+        "SoftAssign: the output has shape (1, 2), its relevance has shape (1, 3)",
+    ),
+    (
+        "SoftAssign",
+        lambda: layers.SoftAssign(ones(2, 0)),
+        ShapeError,
+        "codebook of shape (2, 0); expected words (W, D)",
+    ),
+    ("SoftAssign", lambda: layers.SoftAssign(ones(2, 3), -1.0), ParameterError, "beta must be ≥ 0, got -1.0"),
+    ("SoftAssign", lambda: layers.SoftAssign(ones(2, 3), "1"), ParameterError, "beta must be a finite real number"),
+    ("SoftAssign", lambda: layers.SoftAssign(ones(2, 3)).forward(ones(1, 4, 2)), ShapeError, "each image, (N, T, 3)"),
     ("Softmax", lambda: layers.Softmax(axis=0).forward(ones(2, 3)), ShapeError, "is the batch"),
     ("Softmax", lambda: layers.Softmax(axis=2).forward(ones(2, 3)), ShapeError, "does not exist"),
     ("Max", lambda: layers.Max(ties="last"), ParameterError, "Max: ties must be 'first' or 'share', got 'last'"),

@@ -260,7 +260,7 @@ def test_a_bare_rule_keeps_weights_and_stabilisers() -> None:
         WithBias(bare.rule, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("policy", ["absorb", "ignore", "spread"])
+@pytest.mark.parametrize("policy", ["absorb", "ignore", "spread", "nonzero"])
 def test_a_policy_leaves_rules_without_bias_alone(policy: str) -> None:
     for rule in (rules.ZPlus(), rules.WSquare(), rules.Flat(edits.add(1)), rules.ZBox(-1, 1)):
         assert rule.with_bias(policy) is rule

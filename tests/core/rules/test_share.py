@@ -381,7 +381,7 @@ class Loses(Forgetful):
 def test_a_transpose_that_forgets_an_operand_is_an_error(layer: Any) -> None:
     xs = exact([1, 2]), exact([3, -5])
     rule = rules.Epsilon(F(1, 2), bias_share=1) if isinstance(layer, Loses) else rules.LRP0()
-    with pytest.raises(ValueError, match="argument 2 is shorter"):
+    with pytest.raises(ValueError, match=r"argument [23] is shorter"):
         share(layer, xs, exact([1, 1]), rule)
 
 

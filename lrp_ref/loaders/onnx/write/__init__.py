@@ -12,6 +12,7 @@ from ....network.network import Network
 from . import (  # noqa: F401  they enter layers into the table
     activations,
     choices,
+    distances,
     linear,
     normalization,
     pooling,

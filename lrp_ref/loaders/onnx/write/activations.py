@@ -26,6 +26,7 @@ from ....layers import (
     ReLU,
     Shrink,
     Sigmoid,
+    SignedRoot,
     SiLU,
     Softmax,
     Softplus,
@@ -190,6 +191,12 @@ def _power(part: Part) -> None:
 def _function(part: Part) -> None:
     name = part.layer.name
     part.end("Neg" if name == "negative" else name.capitalize(), part.reads[0])
+
+
+@writes(SignedRoot)
+def _signed_root(part: Part) -> None:
+    x = part.reads[0]
+    part.end("Mul", part.add("Sign", x, tag="sign"), part.add("Sqrt", part.add("Abs", x, tag="abs"), tag="sqrt"))
 
 
 @writes(Softmax)

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ....layers import Layer, SelectiveScan
+from ....layers import FisherVector, Layer, SelectiveScan, SoftAssign
 from ..values import Refusal
 
 Writer = Callable[["Part"], None]
 WRITERS: dict[type[Layer], Writer] = {}
 # Layers that standard operators cannot express, with what an error says of them.
 NOT_WRITTEN: dict[type[Layer], str] = {
+    FisherVector: "a Gaussian mixture of descriptors is no standard operator of ONNX",
+    SoftAssign: "an assignment of descriptors to words is no standard operator of ONNX",
     SelectiveScan: "only ONNX's Scan goes through such steps, with a graph of its own, which is not written",
 }
 
