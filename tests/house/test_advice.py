@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import lrp_ref as lrp
 from lrp_ref import layers, rules
@@ -134,6 +135,11 @@ def table(folder: Path) -> list[Advice]:
                    "rules.LRP0(), rules.Epsilon(...), rules.AlphaBeta(...) run on it",
                    lambda rule=rule: words.relevance_backward(X[:, None], F[:, :2], rule))
             for rule in (rules.LRP0(), rules.Epsilon(0.1), rules.AlphaBeta(2, 1))
+        ),
+        # sparse matrices
+        *(
+            Advice(explained(x=csr_array(X)), "lrp.neuralise.explain_sparse(net, matrix) explains it", follow)
+            for follow in (lambda: lrp.neuralise.explain_sparse(NET, csr_array(X)), explained(x=csr_array(X).toarray()))
         ),
         # start
         Advice(explained(LOST), "give start='output'", explained(LOST, start="output")),
