@@ -52,6 +52,8 @@ def test_pieces_of_a_document() -> None:
     assert str(found) == "A Moon(+2) ! ( on(-1) , ice )"
     words, special = found.apart()
     assert (words.known, special.known) == (found.known, ())
+    pair = BagOfWords(["new moon"], ngram_range=(2, 2))
+    assert marked(pair, "the new moon", np.array([1.0])).known == (False, True, True)
     assert marked(BagOfWords(["moon"]), "", np.array([0.0])).texts == ()
     assert marked(BagOfWords(["moon"]), "", np.array([0.0], dtype=np.float32)).relevance.dtype == np.float32
     with pytest.raises(ShapeError, match=r"shape \(3,\); the vocabulary has 1 words"):
