@@ -147,7 +147,7 @@ def test_a_pipeline_of_scikit_learn_from_documents_to_words() -> None:
     text = pytest.importorskip("sklearn.feature_extraction.text")
     pipeline, svm = pytest.importorskip("sklearn.pipeline"), pytest.importorskip("sklearn.svm")
     draw = np.random.default_rng(0)
-    words = np.array("moon orbit shuttle launch hockey puck goal team the and of".split())
+    words = np.array(["moon", "orbit", "shuttle", "launch", "hockey", "puck", "goal", "team", "the", "and", "of"])
     documents = [" ".join(draw.choice(words, size=draw.integers(1, 20))) for _ in range(60)]
     groups = draw.integers(0, 3, 60)
     for options in ({}, {"sublinear_tf": True, "ngram_range": (1, 2), "norm": "l1"}, {"binary": True, "norm": None}):
