@@ -181,8 +181,8 @@ def test_the_type_of_the_numbers() -> None:
 
 
 def test_no_array_of_all_columns_is_made() -> None:
-    """A dense array of these samples would have 1.6 GB, and the differences of classes ten times as many."""
-    draw, n, v = np.random.default_rng(0), 400, 500_000
+    """A dense array of these samples would have 4 GB, one of the columns that occur in them 310 MB."""
+    draw, n, v = np.random.default_rng(0), 2000, 500_000
     net = lrp.Network.sequential([Dense(draw.random((v, 3), dtype=np.float32))])
     x = sparse.csr_array(
         (np.ones(n * 20, np.float32), draw.integers(0, v, n * 20), np.arange(n + 1) * 20), shape=(n, v)
