@@ -97,6 +97,8 @@ DEFINITIONS = {
     "Swish": lambda x, alpha=1.0: x / (1 + math.exp(-alpha * x)),
     "Shrink": lambda x, threshold=0.5, bias=0: x + bias if x < -threshold else x - bias if x > threshold else 0.0,
     "ThresholdedReLU": lambda x, alpha=1: x if x > alpha else 0.0,
+    "LogCount": lambda x: 1 + math.log(x) if x else 0.0,
+    "Step": lambda x, threshold=0: 1.0 if x > threshold else 0.0,
     "Function": lambda x, name="sin": FUNCTIONS[name](x),
 }  # fmt: skip
 
