@@ -15,6 +15,7 @@ from lrp_ref.neuralise.estimators.table import ESTIMATORS, REFUSED, STEPS
 
 pytest.importorskip("sklearn")
 from sklearn import (
+    base,
     discriminant_analysis,
     feature_extraction,
     feature_selection,
@@ -415,6 +416,57 @@ def test_a_selection_of_nothing() -> None:
         lrp.neuralise.from_fitted(
             Fitted("Pipeline", {"steps": (("s", nothing), ("m", Fitted("Ridge", {"coef_": np.ones(0)})))})
         )
+
+
+# Classes of one's own ------------------------------------------------------------------------------------------------
+
+
+class Renamed(linear_model.LogisticRegression):
+    """Computes what its base computes."""
+
+
+class Turned(linear_model.LogisticRegression):
+    def decision_function(self, x):
+        return -super().decision_function(x)
+
+
+class Doubled(base.TransformerMixin, base.BaseEstimator):
+    def fit(self, x, y=None):
+        return self
+
+    def transform(self, x):
+        return 2 * x
+
+
+class Voter(base.ClassifierMixin, base.BaseEstimator):
+    def fit(self, x, y):
+        self.coef_, self.intercept_ = np.ones((1, 6)), np.zeros(1)
+        return self
+
+
+def test_classes_of_ones_own() -> None:
+    data = Data(15)
+    agrees(from_sklearn(model := Renamed().fit(data.x, data.two)), data.q, model.decision_function(data.q))
+    whole = pipeline.make_pipeline(preprocessing.StandardScaler(), Renamed()).fit(data.x, data.two)
+    agrees(from_sklearn(whole), data.q, whole.decision_function(data.q))
+    logistic = linear_model.LogisticRegression()
+    patched = linear_model.LogisticRegression().fit(data.x, data.two)
+    patched.decision_function = lambda x: -np.ones(len(x))
+    for model, words in (
+        (Turned().fit(data.x, data.two), "Turned is a LogisticRegression with its own decision_function: what"),
+        (patched, "this LogisticRegression has its own decision_function instead of its class's"),
+        (Voter().fit(data.x, data.two), r"a \S*Voter is not an estimator of scikit-learn"),
+        (
+            pipeline.make_pipeline(Doubled(), logistic).fit(data.x, data.two),
+            r"a step of a Pipeline that is a \S*Doubled is not supported, as it is not of scikit-learn",
+        ),
+        (
+            pipeline.make_pipeline(preprocessing.StandardScaler(), Voter()).fit(data.x, data.two),
+            r"a Pipeline that ends in a \S*Voter is not supported",
+        ),
+    ):
+        with pytest.raises(UnsupportedError, match=words):
+            from_sklearn(model)
 
 
 # Errors --------------------------------------------------------------------------------------------------------------

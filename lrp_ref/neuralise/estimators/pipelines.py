@@ -12,7 +12,7 @@ from ...errors import ParameterError, UnsupportedError
 from ...layers import Centred, Concat, Dense
 from ...network.network import Network
 from ..chain import Named, behind, merged, side_by_side, together
-from ..fitted import Fitted
+from ..fitted import Fitted, Opaque
 from ..linear import linear
 from ..scores import Output, asked, named_classes, told
 from .table import ESTIMATORS, STEPS, How, layers, model, part
@@ -155,8 +155,10 @@ def _inside(fitted: Fitted, before: list[Fitted]) -> Fitted | None:
     *first, last = _steps(fitted)
     for one in first:
         _spread(one, before)
+    if isinstance(last, Opaque):
+        raise UnsupportedError(f"a Pipeline that ends in a {last.name} is not supported: that is not of scikit-learn")
     if not isinstance(last, Fitted):
-        raise UnsupportedError("a Pipeline that ends in 'passthrough' has features and no score: end it in a model")
+        raise UnsupportedError(f"a Pipeline that ends in {last!r} has features and no score: end it in a model")
     return last
 
 
@@ -172,6 +174,11 @@ def _spread(one: Any, before: list[Fitted]) -> None:
     """Put a step, or those of a pipeline that is a step, behind those before."""
     if one is None or one == "passthrough":
         return
+    if isinstance(one, Opaque):
+        raise UnsupportedError(
+            f"a step of a Pipeline that is a {one.name} is not supported, as it is not of scikit-learn: apply it "
+            "yourself and explain what stands behind it"
+        )
     if not isinstance(one, Fitted):
         raise UnsupportedError(f"a step of a Pipeline that is {one!r} is not supported: only estimators are")
     if one.kind == "Pipeline":
