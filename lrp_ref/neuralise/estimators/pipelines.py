@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from ...errors import ParameterError, UnsupportedError
 from ...layers import Centred, Concat, Dense
 from ...network.network import Network
-from ..chain import Named, behind, merged, side_by_side, together
+from ..chain import COMPOSITE, Named, behind, merged, side_by_side, together
 from ..fitted import Fitted, Opaque
 from ..linear import linear
 from ..scores import Output, asked, named_classes, told
+from .linear_models import LOG
 from .table import ESTIMATORS, STEPS, How, layers, model, part
 
 HOLDS = {  # classes that are the estimator that they hold, by the attribute that has it
@@ -28,6 +30,7 @@ HOLDS = {  # classes that are the estimator that they hold, by the attribute tha
     "SelfTrainingClassifier": "estimator_",
     "TunedThresholdClassifierCV": "estimator_",
 }
+THRESHOLDS = {"FixedThresholdClassifier": "threshold", "TunedThresholdClassifierCV": "best_threshold_"}
 SELECTS = ("RFE", "RFECV")  # selections that hold a model of what they select
 IDENTITIES = ("CountVectorizer", "FunctionTransformer")
 SEVERAL = ("MultiOutputRegressor", "OneVsRestClassifier")
@@ -109,13 +112,38 @@ def supported() -> dict[str, tuple[str, ...]]:
 def _network(fitted: Fitted, how: How) -> Network:
     """Return the network of a model with all that stands before it."""
     before: list[Fitted] = []
+    notes: list[str] = []
     while (inner := _inside(fitted, before)) is not None:
+        notes += _threshold(fitted)
         fitted = inner
     front = _named([named for one in before for named in layers(one, how.reference)])
     net = _of_several(fitted, how) if fitted.kind in SEVERAL else model(fitted, how)
     net = behind(front, net, features=_first_features([*before, fitted], front))
     net = merged(net, dense=how.reference == "zero")
-    return behind([], net, notes=_references(net))
+    _require_finite(net, fitted)
+    return behind([], replace(net, notes=(*net.notes, *notes)), notes=_references(net))
+
+
+def _require_finite(net: Network, fitted: Fitted) -> None:
+    """Raise if a score of the model is not finite whatever the input is."""
+    for node in net.nodes:
+        for values in node.layer.arrays():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                wrong = values[~np.isfinite(values)]
+                advice = ": fit it with alpha > 0 and priors > 0" if fitted.kind.endswith("NB") else ""
+                raise ParameterError(
+                    f"{fitted.kind}: {wrong.size} of the numbers of node '{node.name}' are not finite, such as "
+                    f"{wrong[0]}, so that its scores are none{advice}"
+                )
+
+
+def _threshold(fitted: Fitted) -> list[str]:
+    """Return the note that says where a classifier with a threshold of its own answers otherwise than by the sign."""
+    name = THRESHOLDS.get(fitted.kind)
+    held = None if name is None else fitted.get(name, "auto")
+    if held is None or isinstance(held, str):
+        return []
+    return [f"{fitted.kind} answers by a threshold of {float(held):.6g} on its own response, not by this sign"]
 
 
 def _named(front: Sequence[Named]) -> list[Named]:
@@ -145,6 +173,8 @@ def _first_features(parts: Sequence[Fitted], front: Sequence[Named]) -> int | No
 
 def _inside(fitted: Fitted, before: list[Fitted]) -> Fitted | None:
     """Return the model that an estimator holds and put what stands in front of it into ``before``; else None."""
+    if fitted.get("refit", True) is False and fitted.kind in HOLDS and HOLDS[fitted.kind] not in fitted:
+        raise ParameterError(f"{fitted.kind}: with refit=False it keeps no fitted estimator: fit one and pass that")
     if fitted.kind in HOLDS:
         return part(fitted, HOLDS[fitted.kind])
     if fitted.kind in SELECTS:
@@ -225,15 +255,27 @@ def _of_several(fitted: Fitted, how: How) -> Network:
     if set(columns) != {1}:
         raise UnsupportedError(f"{fitted.kind}: its models have {columns} scores; one of each is supported")
     single = fitted.kind == "OneVsRestClassifier" and len(nets) == 1
+    composite = nets[0].composite if len({net.composite for net in nets}) == 1 else COMPOSITE
+    kept = tuple(note for note in nets[0].notes if note == LOG)  # others are about the classes of one of them
     if all(len(net) == 1 and isinstance(net.nodes[0].layer, Dense) for net in nets):
         net = linear(*_stacked([net.nodes[0].layer for net in nets]))
     else:
-        net = nets[0] if len(nets) == 1 else side_by_side(nets, Concat(1), "scores")
+        net = replace(nets[0], notes=()) if len(nets) == 1 else side_by_side(nets, Concat(1), "scores")
     if fitted.kind == "MultiOutputRegressor" or _multilabel(fitted):
         asked(how.output, ("decision",), fitted.kind)
-        return net
+        return replace(net, notes=kept, composite=composite)
     made = told(net, how.output, fitted.kind, columns=len(nets), single=single)
-    return made if made.outputs[0] == "pair" else behind([], made, notes=named_classes(fitted.get("classes_")))
+    made = replace(made, notes=kept, composite=composite)
+    if isinstance(how.output, tuple | list):
+        return made
+    classes = fitted.get("classes_", _labels(fitted))
+    return behind([], made, notes=named_classes(classes, single=single and how.output != "logodds"))
+
+
+def _labels(fitted: Fitted) -> Any:
+    """Return the classes that its binarizer has told apart."""
+    binarizer = fitted.get("label_binarizer_")
+    return binarizer.get("classes_") if isinstance(binarizer, Fitted) else None
 
 
 def _multilabel(fitted: Fitted) -> bool:
