@@ -495,6 +495,9 @@ def test_what_cannot_be_is_named() -> None:
             from_sklearn(model)
     for model in (nb.GaussianNB().fit(data.x, one), nb.MultinomialNB().fit(data.counts, one)):
         agrees(from_sklearn(model, "decision"), data.q_counts, model.predict_joint_log_proba(data.q_counts))
+    both = np.stack([data.two == "ham", data.x[:, 0] > -1e9], axis=1).astype(int)  # the second holds always
+    with pytest.raises(UnsupportedError, match="OneVsRestClassifier: all samples of its fit have one of its labels"):
+        from_sklearn(multiclass.OneVsRestClassifier(svm.LinearSVC()).fit(data.x, both))
     whole = linear_model.Ridge().fit(data.x, data.number)
     for options in ({"output": np.array([1, 2])}, {"output": 3}, {"reference": data.x}):
         with pytest.raises(ParameterError, match="output must be a name or|unknown reference"):

@@ -125,9 +125,13 @@ def _network(fitted: Fitted, how: How) -> Network:
 
 
 def _require_finite(net: Network, fitted: Fitted) -> None:
-    """Raise if a score of the model is not finite whatever the input is."""
+    """Raise if a score of the model is no finite number whatever the input is."""
     for node in net.nodes:
         for values in node.layer.arrays():
+            if values.dtype.kind not in "fiubO" or (
+                values.dtype == object and any(isinstance(v, Fitted | Opaque | str) for v in values.flat)
+            ):
+                raise ParameterError(f"{fitted.kind}: node '{node.name}' would have what is no number")
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 wrong = values[~np.isfinite(values)]
                 advice = ": fit it with alpha > 0 and priors > 0" if fitted.kind.endswith("NB") else ""
@@ -250,6 +254,11 @@ def _of_several(fitted: Fitted, how: How) -> Network:
     for one in held:
         if not isinstance(one, Fitted):
             raise ParameterError(f"{fitted.kind}: {one!r} among its estimators_ is no estimator")
+        if one.kind == "_ConstantPredictor":
+            raise UnsupportedError(
+                f"{fitted.kind}: all samples of its fit have one of its labels, or none has, and its model of that one "
+                "is a constant: explain the others of its estimators_"
+            )
         nets.append(_network(one, How("decision", how.reference, how.options)))
     columns = [_columns(net, fitted) for net in nets]
     if set(columns) != {1}:
