@@ -118,7 +118,9 @@ def _schema(archive: Archive, budget: Budget) -> dict[str, Any]:
     if not isinstance(protocol, int) or isinstance(protocol, bool) or protocol < 0:
         raise ModelFormatError(f"{what} has no protocol number; skops did not write it")
     if protocol > PROTOCOL:
-        raise UnsupportedError(f"{what} has protocol {str(protocol)[:LONGEST]} of skops; {PROTOCOL} is the newest that is read")
+        raise UnsupportedError(
+            f"{what} has protocol {str(protocol)[:LONGEST]} of skops; {PROTOCOL} is the newest that is read"
+        )
     return schema
 
 

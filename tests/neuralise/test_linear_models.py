@@ -205,7 +205,8 @@ def test_a_name_that_is_too_long_is_near_to_none() -> None:
         from_fitted(Fitted("linear svc", {}))
     with pytest.raises(ParameterError) as wrong:
         linear(np.ones(3), output="decision " * 10**5)
-    assert len(str(wrong.value)) < 400 and "did you mean" not in str(wrong.value)
+    assert len(str(wrong.value)) < 400
+    assert "did you mean" not in str(wrong.value)
 
 
 def test_one_score_for_two_classes() -> None:

@@ -428,7 +428,8 @@ def test_notes_are_about_the_classes_of_the_whole() -> None:
     for inner in (svm.LinearSVC(), scaled, discriminant_analysis.QuadraticDiscriminantAnalysis()):
         model = multiclass.OneVsRestClassifier(inner).fit(data.x, data.two)
         net, f = from_sklearn(model), column(model.decision_function(data.q))
-        assert net.notes[-1] == told and len(net.notes) == 1 + (inner is scaled)
+        assert net.notes[-1] == told
+        assert len(net.notes) == 1 + (inner is scaled)
         assert np.array_equal(net.forward(data.q)[:, 0] > 0, model.predict(data.q) == "spam")
         np.testing.assert_allclose(from_sklearn(model, ("pair", 0, 1)).forward(data.q), -f, rtol=1e-11)
         np.testing.assert_allclose(from_sklearn(model, "logodds").forward(data.q)[:, [1]], f, rtol=1e-11)
@@ -500,7 +501,7 @@ def test_what_cannot_be_is_named() -> None:
         from_sklearn(multiclass.OneVsRestClassifier(svm.LinearSVC()).fit(data.x, both))
     whole = linear_model.Ridge().fit(data.x, data.number)
     for options in ({"output": np.array([1, 2])}, {"output": 3}, {"reference": data.x}):
-        with pytest.raises(ParameterError, match="output must be a name or|unknown reference"):
+        with pytest.raises(ParameterError, match=r"output must be a name or|unknown reference"):
             from_sklearn(whole, **options)
 
 

@@ -15,7 +15,6 @@ from ..trees import margins_down_a_tree
 from .densities import dense
 from .table import estimator
 
-
 UNSCALED = "predict goes by distances that are not scaled, and may differ from these scores: see output='margin'"
 
 
