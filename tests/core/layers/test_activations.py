@@ -274,7 +274,8 @@ def test_gelus_that_exist() -> None:
 
 
 DEFAULTS: list[tuple[type[Layer], dict[str, Any]]] = [
-    (SignedRoot, {}), (LogCount, {}), (Step, {"threshold": 0}), (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
+    (SignedRoot, {}), (LogCount, {}), (Step, {"threshold": 0}),
+    (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
     (SELU, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}), (Softplus, {"beta": 1.0}),
     (Clip, {"low": None, "high": None}), (HardTanh, {"low": -1, "high": 1}),
     (HardSigmoid, {"alpha": 1 / 6, "beta": 0.5}),
