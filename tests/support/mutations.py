@@ -226,7 +226,8 @@ def skops_array(rng: random.Random, content: bytes, others: Sequence[bytes]) -> 
     numbers = rng.choice((0.0, -1.0, float("nan"), float("inf"), 1e300, 1e-320, 2.0**40))
     made = rng.choice(
         (array, array.ravel(), array[..., None], np.atleast_1d(array)[:0], np.atleast_1d(array)[:-1],
-         np.repeat(array, 3), np.array(numbers), np.full(array.shape, numbers), np.zeros((0, 5)), np.zeros((1, 1)), array.astype("U8"),
+         np.repeat(array, 3), np.array(numbers), np.full(array.shape, numbers), np.zeros((0, 5)), np.zeros((1, 1)),
+         array.astype("U8"),
          np.full(array.shape, rng.choice(NUMBERS[:-12])), array.astype("c16") if array.dtype.kind != "U" else array,
          array.T, np.zeros((1,) * 20), np.zeros(array.shape, "V3"))
     )  # fmt: skip
