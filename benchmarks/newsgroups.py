@@ -243,7 +243,8 @@ def vectors(net: Any, bag: Any, e: Any, counts: Any, train: Documents, groups: N
 
     idf = net["idf"].layer.scale
     svd = TruncatedSVD(DIMENSIONS, random_state=0).fit(weighted(bag.counts(train[0]), idf))
-    words = svd.components_.T
+    length = np.linalg.norm(svd.components_, axis=0)
+    words = (svd.components_ / np.where(length == 0, 1, length)).T
     table = Table(
         "newsgroups_vectors", f"document vectors of {DIMENSIONS} dimensions, {NEIGHBOURS} nearest neighbours",
         ["words weighted by", "right", "between groups"],
@@ -253,7 +254,7 @@ def vectors(net: Any, bag: Any, e: Any, counts: Any, train: Documents, groups: N
         made = lrp.text.document_vectors(words, weight)
         table.rows.append([name, neighbours(made, groups), _between(made, groups)])
     table.notes += [
-        f"word vectors: right singular vectors of tf-idf of the documents that were learned; {SPLITS} random halves",
+        f"word vectors: by the singular vectors of tf-idf of what was learned, of length 1; {SPLITS} random halves",
         "between groups: the share of the variance in the first two principal components that lies between groups",
     ]
     return table

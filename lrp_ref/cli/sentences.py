@@ -109,7 +109,8 @@ def reader_of(
     """
     bag = find_bag(model) if tokenizer is None else None
     found = find_tokenizer(model, sidecar) if tokenizer is None and bag is None else tokenizer
-    if isinstance(found, Vocabulary) and not net.tokens and len(net.inputs) == 1:
+    # Where outputs are left out, those that look words up may be among them.
+    if isinstance(found, Vocabulary) and not net.tokens and len(net.inputs) == 1 and not net.left_out:
         bag = BagOfWords(found.entries)
     if bag is not None:
         require_columns(net, bag)

@@ -28,7 +28,7 @@ def log_ratio(
     rule: str = "midpoint",
     intercept: bool = True,
 ) -> Network:
-    """Return u = log S₊ − log S₋ as a network (N, D) → (N, 1); :func:`lrp_ref.neuralise.svc.svc` says what it is.
+    """Return u = log S₊ − log S₋ as a network (N, D) → (N, 1); :func:`lrp_ref.neuralise.svc` says what it is.
 
     Args:
         supports: v (S, D).

@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import lrp_ref as lrp
 from lrp_ref import layers, rules
@@ -82,11 +83,50 @@ def with_entry(where: Any, rule: Any) -> lrp.Composite:
     return lrp.Composite([(where, rule)], base=BASE)
 
 
+def _kernels() -> list[Advice]:
+    """Return the advice of kernel machines."""
+    v, a, x = np.array([[0.0, 1.0], [2.0, 0.0]]), np.array([[1.0], [1.0]]), np.array([[0.5, 0.5]])
+    above = layers.KernelMachine(v, a, np.array([-0.5]), gamma=0.25)
+    net = Network.sequential([replace(above, reference=v)])
+    beyond = Network.sequential([replace(above, reference=np.array([[50.0, 50.0]]))])
+    both = Network.sequential([layers.KernelMachine(v, a * [[1.0], [-1.0]], gamma=0.25)])
+    derivatives = [with_entry(layers.KernelMachine, rule) for rule in (rules.Gradient(), rules.Taylor())]
+    additive = Network.sequential([layers.AdditiveKernel(v, a, kernel="intersection")])
+    epsilon = {kind: with_entry(kind, rules.Epsilon(0.1)) for kind in (layers.KernelMachine, layers.AdditiveKernel)}
+    return [
+        *(
+            Advice(
+                explained(both, x, composite=epsilon[layers.KernelMachine]),
+                "Gradient() and Taylor() run on it, and a kernel that is such a sum is lrp.layers.AdditiveKernel",
+                follow,
+            )
+            for follow in (
+                *(explained(both, x, composite=composite) for composite in derivatives),
+                explained(additive, x, composite=epsilon[layers.AdditiveKernel]),
+            )
+        ),
+        *(
+            Advice(
+                explained(net, x),
+                "give reference= points on the other side, the rule Gradient() or Taylor(), or explain against a "
+                "baseline with lrp.attribute(net, x, 'integrated_gradients')",
+                follow,
+            )
+            for follow in (
+                explained(beyond, x),
+                *(explained(net, x, composite=composite) for composite in derivatives),
+                lambda: lrp.attribute(net, x, "integrated_gradients").relevance,
+            )
+        ),
+    ]
+
+
 def table(folder: Path) -> list[Advice]:
     """Return every piece of advice; several entries where one error offers several ways out."""
     signal, product = (X, X), Multiply()
     words = layers.SoftAssign(W1, hard=True)
     return [
+        *_kernels(),
         # descriptors
         Advice(lambda: layers.FisherVector(np.array([1.0, 0.0]), W1, W1 * W1), "leave out components that have none",
                lambda: layers.FisherVector(np.array([1.0]), W1[:1], np.ones((1, 2)))),
@@ -95,6 +135,11 @@ def table(folder: Path) -> list[Advice]:
                    "rules.LRP0(), rules.Epsilon(...), rules.AlphaBeta(...) run on it",
                    lambda rule=rule: words.relevance_backward(X[:, None], F[:, :2], rule))
             for rule in (rules.LRP0(), rules.Epsilon(0.1), rules.AlphaBeta(2, 1))
+        ),
+        # sparse matrices
+        *(
+            Advice(explained(x=csr_array(X)), "lrp.neuralise.explain_sparse(net, matrix) explains it", follow)
+            for follow in (lambda: lrp.neuralise.explain_sparse(NET, csr_array(X)), explained(x=csr_array(X).toarray()))
         ),
         # start
         Advice(explained(LOST), "give start='output'", explained(LOST, start="output")),
@@ -358,6 +403,7 @@ READ = [
 ]
 ADVISES = re.compile(r"\b(give|use|cast|convert|move|leave|say|create|remove|name one|add an|run on)\b|lrp\.")
 ELSEWHERE = {
+    "give way='taylor', or float64": "takes balls: tests/core/layers/test_kernels.py",
     "move them to one library first": "takes CuPy: tests/fast/test_cupy.py",
     "exact numbers live on the host": "takes CuPy: tests/fast/test_cupy.py",
     "is not fixed: give an INPUT": "of the command line: tests/cli/test_cli_advice.py",

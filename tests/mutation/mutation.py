@@ -51,7 +51,7 @@ TESTS = [str(next(Path("tests").rglob(f"test_{name}.py"))) for name in (
     "arithmetic", "messages", "literal_layers", "lstm", "recurrent", "recurrence", "cells", "pooling", "equivalences",
     "properties", "rules", "explain", "lstm_steps", "convolution", "convolution_memory", "layer_kinds", "operands",
     "reductions", "routes", "buffers", "blocks", "in_the_cache", "tapes", "walk", "threads", "promises",
-    "aggregates", "normalization", "tokens", "cell_products",
+    "aggregates", "normalization", "tokens", "cell_products", "literal_distances", "bias", "rescale",
 )]  # fmt: skip
 ABOUT = {  # the tests written for a file: they run whatever the limit, before those that only pass through it
     "convolution": ("convolution", "convolution_memory", "in_the_cache", "threads"),
@@ -69,6 +69,8 @@ ABOUT = {  # the tests written for a file: they run whatever the limit, before t
     "blocks": ("buffers", "in_the_cache"),
     "merge": ("operands",), "reduction": ("reductions",),
     "extremum": ("aggregates", "reductions"), "aggregate": ("aggregates",), "normalization": ("normalization",),
+    "additive": ("literal_distances",), "distance": ("literal_distances", "rescale"),
+    "contrast": ("literal_distances", "rescale"), "winners": ("rescale",), "groups": ("bias",),
     "lookup": ("tokens",), "route": ("routes", "walk"),
 }  # fmt: skip
 MEMORY = 6 << 30  # bytes of address space of one test process

@@ -275,3 +275,23 @@ def test_the_advice_is_good() -> None:
     kmeans(CENTERS[[0, 0]], data=CENTERS[:2], output=("pair", 0, 1))
     mixture(np.ones(3), SQUARE, SQUARE, covariance="tied")
     mixture(np.ones(1), SQUARE[:1], np.ones(1), output="outlier")
+
+
+def test_the_gradient_of_a_margin_is_that_of_the_nearest_other_centre() -> None:
+    x = RNG.normal(size=(6, 3))
+    e = lrp.explain(kmeans(CENTERS), x, composite="gradient", start="one_hot")
+    nearest = np.argsort(((x[:, None] - CENTERS) ** 2).sum(2), axis=1)
+    np.testing.assert_allclose(e.relevance, 2 * (CENTERS[nearest[:, 0]] - CENTERS[nearest[:, 1]]), rtol=1e-12)
+
+
+def test_the_gradient_of_log_odds_is_that_of_automatic_differentiation() -> None:
+    torch = pytest.importorskip("torch")
+    weights, means, precisions, matrices = a_mixture("full")
+    x = torch.tensor(RNG.normal(size=(4, 3)), requires_grad=True)
+    apart = x[:, None] - torch.tensor(means)
+    q = torch.einsum("nki,kij,nkj->nk", apart, torch.tensor(matrices), apart)
+    joint = torch.log(torch.tensor(weights)) + torch.logdet(torch.tensor(matrices)) / 2 - q / 2
+    (joint[:, 1] - torch.logsumexp(joint[:, [0, 2, 3]], dim=1)).sum().backward()
+    net = mixture(weights, means, precisions)
+    e = lrp.explain(net, x.detach().numpy(), composite="gradient", start="one_hot", target=1)
+    np.testing.assert_allclose(e.relevance, x.grad.numpy(), rtol=1e-9)

@@ -204,9 +204,12 @@ def test_maps_of_many_images_are_made_some_at_a_time(monkeypatch: pytest.MonkeyP
     from lrp_ref.neuralise import encodings
 
     boxes, r = np.array([[0, 0, 3, 2], [1, 1, 5, 4]]), RNG.normal(size=(5, 2))
-    whole = pixels(r, boxes, (5, 6))
+    each = np.stack([boxes, boxes[::-1], boxes + 1, boxes - 1, boxes])
+    whole = [pixels(r, some, (5, 6)) for some in (boxes, each)]
+    assert (whole[0] != whole[1]).any()
     monkeypatch.setattr(encodings, "NUMBERS", 50)
-    assert (pixels(r, boxes, (5, 6)) == whole).all()
+    for some, expected in zip((boxes, each), whole, strict=True):
+        assert (pixels(r, some, (5, 6)) == expected).all()
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

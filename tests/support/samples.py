@@ -321,6 +321,9 @@ def _elementwise() -> list[Sample]:
         Sample("Bounds-channels", lambda d: layers.Bounds(low=d(3) - 1, high=d(3) * 0 + 0.5), ((3, 2),)),
         Sample("Bounds-elements", lambda d: layers.Bounds(high=d(2, 3) - 1), ((2, 3),)),
         Sample("Bounds-low", lambda d: layers.Bounds(low=d(1, 3)), ((2, 3),)),
+        Sample("LogCount", lambda d: layers.LogCount(), ((5,),), exact=False, into=abs),
+        Sample("Step", lambda d: layers.Step(), ((2, 3),)),
+        Sample("Step-half", lambda d: layers.Step(0.5), ((5,),)),
         Sample("Centred-features", lambda d: layers.Centred(d(4), d.positive(4)), ((4,),)),
         Sample("Centred-channels", lambda d: layers.Centred(d(3), d(3)), ((3, 2),)),
         Sample("Centred-elements", lambda d: layers.Centred(d(2, 3)), ((2, 3),)),
@@ -348,7 +351,11 @@ def _normalizations() -> list[Sample]:
         return Sample(f"LocalResponseNorm-{name}", lambda d: layers.LocalResponseNorm(size, **options), (shape,),
                       exact=whole)  # fmt: skip
 
+    def unit(norm: str, shape: Shape) -> Sample:
+        return Sample(f"UnitNorm-{norm}", lambda d: layers.UnitNorm(norm), (shape,), exact=norm != "l2")
+
     return [
+        *(unit(norm, (5,)) for norm in ("l1", "l2", "max")),
         normal("features", (5,), epsilon=0.5),
         normal("last", (2, 4)),
         normal("spatial", (2, 3, 2), axes=(2, 3), epsilon=0.25),
@@ -578,7 +585,7 @@ def _lengths() -> list[Sample]:
         return layers.Distance(np.zeros((2, 1)) + np.arange(1, 3).reshape(2, 1) / 4, d(2), factor=0.5)
 
     return [
-        Sample("Distance", lambda d: layers.Distance(d(4, 3), d(4), factor=2.0), ((3,),), exact=False),
+        Sample("Distance", lambda d: layers.Distance(d(4, 3), d(4) - 9, factor=2.0), ((3,),), exact=False),
         Sample("Distance-bare", lambda d: layers.Distance(d(3, 2)), ((2,),), exact=False),
         Sample("Distance-on-a-centre", on_a_centre, ((1,),), exact=False, into=lambda x: np.clip(x, 0.25, 0.5)),
     ]

@@ -52,6 +52,8 @@ def test_pieces_of_a_document() -> None:
     assert str(found) == "A Moon(+2) ! ( on(-1) , ice )"
     words, special = found.apart()
     assert (words.known, special.known) == (found.known, ())
+    pair = BagOfWords(["new moon"], ngram_range=(2, 2))
+    assert marked(pair, "the new moon", np.array([1.0])).known == (False, True, True)
     assert marked(BagOfWords(["moon"]), "", np.array([0.0])).texts == ()
     assert marked(BagOfWords(["moon"]), "", np.array([0.0], dtype=np.float32)).relevance.dtype == np.float32
     with pytest.raises(ShapeError, match=r"shape \(3,\); the vocabulary has 1 words"):
@@ -139,3 +141,21 @@ def test_stored_documents() -> None:
         counts = g["counts"][k]
         each = [g["relevance"][k, bag.columns[word]] / counts[bag.columns[word]] for word in document.split()]
         np.testing.assert_allclose(found.words(k).relevance, each, rtol=1e-12, atol=1e-15)
+
+
+def test_a_pipeline_of_scikit_learn_from_documents_to_words() -> None:
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    pipeline, svm = pytest.importorskip("sklearn.pipeline"), pytest.importorskip("sklearn.svm")
+    draw = np.random.default_rng(0)
+    words = np.array(["moon", "orbit", "shuttle", "launch", "hockey", "puck", "goal", "team", "the", "and", "of"])
+    documents = [" ".join(draw.choice(words, size=draw.integers(1, 20))) for _ in range(60)]
+    groups = draw.integers(0, 3, 60)
+    for options in ({}, {"sublinear_tf": True, "ngram_range": (1, 2), "norm": "l1"}, {"binary": True, "norm": None}):
+        model = pipeline.make_pipeline(text.TfidfVectorizer(**options), svm.LinearSVC()).fit(documents, groups)
+        found = explain(lrp.neuralise.from_sklearn(model), model, [*documents, "", "unknown"])
+        scores = model.decision_function([*documents, "", "unknown"])
+        np.testing.assert_allclose(found.output, scores, rtol=0, atol=1e-11)
+        assert found.ledger.residual <= 1e-12
+        best = scores.argmax(axis=1)
+        arrived = np.array([found.words(k).relevance.sum() for k in range(62)])
+        np.testing.assert_allclose(arrived, scores.max(axis=1) - model[-1].intercept_[best], rtol=0, atol=1e-11)

@@ -31,7 +31,7 @@ class Machine:
         supports: v (S, D); S = 0 where the coefficients are weights of the inputs.
         coefficients: a, as they lie in the file.
         rho: ρ, which is added, one for each pair of classes.
-        kernel: gamma, coef0 and degree, and the kernel's name, as :func:`lrp_ref.neuralise.svc.svc` takes them.
+        kernel: gamma, coef0 and degree, and the kernel's name, as :func:`lrp_ref.neuralise.svc` takes them.
     """
 
     supports: Array

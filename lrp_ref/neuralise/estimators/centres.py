@@ -57,6 +57,13 @@ def bisecting_kmeans(
 
     Raises:
         ParameterError: it is not fitted, has one cluster, or another output.
+
+    Example:
+        >>> leaves = [Fitted("_BisectingTree", {"center": np.array([v]), "left": None, "label": k})
+        ...           for k, v in enumerate((0.0, 2.0))]
+        >>> tree = Fitted("_BisectingTree", {"left": leaves[0], "right": leaves[1]})
+        >>> bisecting_kmeans(Fitted("BisectingKMeans", {"_bisecting_tree": tree})).forward(np.array([[0.5]]))
+        array([[ 2., -2.]])
     """
     asked(output, ("margin",), fitted.kind)
     root, mean = fitted["_bisecting_tree"], fitted.get("_X_mean", 0.0)
@@ -102,6 +109,12 @@ def nearest_centroid(
     Raises:
         ParameterError: it is not fitted, another output, or a class of prior 0.
         UnsupportedError: another metric.
+
+    Example:
+        >>> found = {"centroids_": np.array([[0.0], [2.0]]), "within_class_std_dev_": np.ones(1)}
+        >>> found |= {"class_prior_": np.array([0.5, 0.5])}
+        >>> nearest_centroid(Fitted("NearestCentroid", found)).forward(np.array([[0.5]]))  # 0.5² − 1.5²
+        array([[-2.]])
     """
     metric = fitted.get("metric", "euclidean")
     if metric != "euclidean":

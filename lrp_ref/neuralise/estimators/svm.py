@@ -27,7 +27,7 @@ def svc(
 
     Args:
         fitted: its attributes.
-        output: as in :func:`lrp_ref.neuralise.svc.svc`; classes are places in ``classes_``. "decision" is the
+        output: as in :func:`lrp_ref.neuralise.svc`; classes are places in ``classes_``. "decision" is the
             estimator's ``decision_function`` where that is a sum of kernels: of two classes, and of more with
             ``decision_function_shape="ovo"``.
         rule, intercept, towards, way: as there.
@@ -60,7 +60,7 @@ def svr(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | N
     Args:
         fitted: its attributes.
         output: "decision" or None.
-        towards, way: as in :func:`lrp_ref.neuralise.svc.svc`.
+        towards, way: as in :func:`lrp_ref.neuralise.svc`.
 
     Raises:
         ParameterError: not fitted, another output, or parameters out of their range.

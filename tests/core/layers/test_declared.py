@@ -56,8 +56,9 @@ def test_an_activation_says_where_its_derivative_jumps(sample: Sample) -> None:
         assert layer.kinks == ()
         return
     assert jumps <= set(layer.kinks)
-    # With alpha 1 the branches of an ELU meet without a jump; a sign itself jumps, its derivative is 0 on both sides.
-    if not isinstance(layer, layers.ELU) and layer != layers.Function("sign"):
+    sign = layers.Function("sign")
+    # With alpha 1 the branches of an ELU meet without a jump; a sign or a step jumps itself, with derivatives of 0.
+    if not isinstance(layer, layers.ELU | layers.Step) and layer != sign:
         assert jumps == set(layer.kinks)
 
 
@@ -74,7 +75,7 @@ def test_a_layer_that_takes_the_largest_says_what_it_compares(sample: Sample) ->
             x[place] += side
         found = [slopes(layer, (x, *xs[1:])) for x in moved]
         jumps = jumps or any(np.abs(a - b).max() > 1e-3 for a, b in zip(*found, strict=True) if a.dtype.kind == "f")
-    assert not jumps or compared is not None
+    assert not jumps or compared is not None or sample.name == "UnitNorm-max"  # divides by it, no output is the largest
     if compared is not None:
         assert jumps or len(compared) == 1 or sample.name == "MaxPool-window-in-padding"
         (x,) = sample.inputs(3, "normal")

@@ -75,6 +75,8 @@ FUNCTIONS = {
 }  # fmt: skip
 DEFINITIONS = {
     "Identity": lambda x: x,
+    "LogCount": lambda x: 1 + math.log(x) if x else 0.0,
+    "Step": lambda x, threshold=0: 1.0 if x > threshold else 0.0,
     "SignedRoot": lambda x: math.copysign(math.sqrt(abs(x)), x),
     "ReLU": lambda x: x if x > 0 else 0.0,
     "LeakyReLU": lambda x, alpha=0.01: x if x > 0 else alpha * x,
@@ -177,6 +179,30 @@ def test_softmax_is_its_definition() -> None:
         expected = powers / powers.sum(axis=axis, keepdims=True)
         checks.close(layers.Softmax(axis, log).forward(x), np.log(expected) if log else expected, rtol=1e-13)
     assert np.isfinite(layers.Softmax().forward(np.array([[1e4, -1e4]]))).all()
+
+
+@pytest.mark.parametrize("gamma", [1e-3, 1.0, 1e6])
+def test_a_soft_minimum_does_not_overflow(gamma: float) -> None:
+    h = np.array([[1e4, 1e4 + 1, 3e4], [-1e4, 0.0, 1e4], [1e300, -1e300, 0.0]])
+    layer = layers.SoftMin(gamma)
+    o, told = layer.forward(h)[:, 0], layer.redistribute(h, np.array([[2.0], [-3.0], [5.0]]))
+    least = h.min(axis=1)
+    assert np.isfinite(o).all()
+    assert (o <= least).all()
+    assert (o >= least - np.log(3) / gamma - 1e-8).all()
+    np.testing.assert_allclose(told.relevances[0].sum(axis=1), [2.0, -3.0, 5.0], rtol=1e-14)
+    assert told.relevances[0][2].tolist() == [0.0, 5.0, 0.0]
+
+
+@pytest.mark.parametrize("gamma", [0.25, 1.0, 3.0])
+def test_a_soft_minimum_is_pytorchs(gamma: float) -> None:
+    torch = pytest.importorskip("torch")
+    h, g = Draw("soft minimum", "normal")(4, 3, 5), Draw("soft minimum g", "normal")(4, 3)
+    there = torch.tensor(h, requires_grad=True)
+    o = -torch.logsumexp(-gamma * there, -1) / gamma
+    o.backward(torch.tensor(g))
+    checks.close(layers.SoftMin(gamma).forward(h), o.detach().numpy(), rtol=1e-13)
+    checks.close(layers.SoftMin(gamma).vjp(h, g), there.grad.numpy(), rtol=1e-12)
 
 
 ROUTES: dict[str, Any] = {

@@ -13,7 +13,7 @@ import pytest
 from strict import STRICT
 
 import lrp_ref as lrp
-from lrp_ref.arithmetic import rational
+from lrp_ref.arithmetic import ball, rational, to_float
 from lrp_ref.base.quadrature import polynomial
 from lrp_ref.errors import ParameterError, ShapeError, UnsupportedError
 from lrp_ref.fast import blocks
@@ -401,6 +401,16 @@ def test_other_rules() -> None:
     f = additive.forward(abs(x))
     told = additive.redistribute(abs(x), f, Epsilon(0.5))
     np.testing.assert_allclose(told.stabiliser, (f * 0.5 / (f + 0.5)).sum(axis=1), rtol=1e-12)
+
+
+def test_balls_bound_the_terms_at_a_root() -> None:
+    pytest.importorskip("flint")
+    layer, x = machine("rbf", offset=None, reference=None), generic("rbf", 2, 3)
+    e = lrp.explain(ball(lrp.Network.sequential([replace(layer, way="taylor")]), bits=128), ball(x, bits=128), target=0)
+    told = replace(layer, way="taylor").relevance_backward(x, layer.forward(x) * [1.0, 0.0])
+    np.testing.assert_allclose(to_float(e.relevance), told, rtol=1e-9, atol=1e-12)
+    with pytest.raises(UnsupportedError, match="has no exact value: give way='taylor', or float64"):
+        lrp.explain(ball(lrp.Network.sequential([layer]), bits=128), ball(x, bits=128), target=0)
 
 
 ones = np.ones((2, 3))

@@ -8,13 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from ....layers import FisherVector, Layer, SelectiveScan, SoftAssign
+from ....layers import (
+    AdditiveKernel,
+    Distance,
+    FeatureDistance,
+    FisherVector,
+    KernelMachine,
+    Layer,
+    LogCount,
+    SelectiveScan,
+    SoftAssign,
+    Step,
+    UnitNorm,
+)
 from ..values import Refusal
 
 Writer = Callable[["Part"], None]
 WRITERS: dict[type[Layer], Writer] = {}
 # Layers that standard operators cannot express, with what an error says of them.
 NOT_WRITTEN: dict[type[Layer], str] = {
+    AdditiveKernel: "a kernel machine is no standard operator of ONNX",
+    KernelMachine: "a kernel machine is no standard operator of ONNX",
+    Distance: "only squared distances are written",
+    FeatureDistance: "only squared distances are written",
+    LogCount: "a logarithm that leaves 0 as it is is no standard operator of ONNX",
+    Step: "a step is no standard operator of ONNX",
+    UnitNorm: "a norm of which zeros are left as they are is no standard operator of ONNX",
     FisherVector: "a Gaussian mixture of descriptors is no standard operator of ONNX",
     SoftAssign: "an assignment of descriptors to words is no standard operator of ONNX",
     SelectiveScan: "only ONNX's Scan goes through such steps, with a graph of its own, which is not written",
