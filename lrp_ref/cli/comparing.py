@@ -29,7 +29,7 @@ from ..network.canonization import canonized
 from ..network.network import Network
 from .asked import apart, make_measures, make_methods, method_options, parameters
 from .objects import Objects, objects, require
-from .options import FILE, architecture_option, find_target, load_network, output_option
+from .options import FILE, architecture_option, class_names, find_target, load_network, output_option
 from .output import Progress, print_table, warn
 from .samples import Refused, places
 from .together import OBJECTS, Together, read
@@ -93,7 +93,7 @@ class Question:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the outputs, as far as they are known."""
-        return self.sidecar.classes if self.sidecar else ()
+        return class_names(self.net, self.sidecar)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import ParameterError, UnsupportedError
-from ...layers import Centred, Concat, Dense
+from ...layers import Affine, Centred, Concat, Dense, PairDifference, SoftMin
 from ...network.network import Network
 from ..chain import Named, behind, merged, side_by_side, together
 from ..fitted import Fitted
 from ..linear import linear
-from ..scores import Output, asked, named_classes, told
+from ..scores import Output, asked, of_classes, told
 from .table import ESTIMATORS, STEPS, How, layers, model, part
 
 HOLDS = {  # classes that are the estimator that they hold, by the attribute that has it
@@ -30,6 +30,7 @@ HOLDS = {  # classes that are the estimator that they hold, by the attribute tha
 }
 SELECTS = ("RFE", "RFECV")  # selections that hold a model of what they select
 IDENTITIES = ("CountVectorizer", "FunctionTransformer")
+LINEAR = (Affine, Centred, Concat, Dense, PairDifference, SoftMin)  # the last two compare scores
 SEVERAL = ("MultiOutputRegressor", "OneVsRestClassifier")
 
 
@@ -194,12 +195,29 @@ def _features(fitted: Fitted) -> int | None:
 
 
 def _references(net: Network) -> tuple[str, ...]:
-    """Return the note that says what relevance is relative to."""
-    names = [node.name for node in net.nodes if isinstance(node.layer, Centred)]
-    if not names:
+    """Return the note that says what relevance is relative to.
+
+    Distances and kernels compare points, from which a scaler takes the same: only behind a dense layer does it matter.
+    """
+    names, shared = list[str](), False
+    reads = set[str]()
+    for node in net.nodes:
+        if isinstance(node.layer, Centred):
+            names.append(node.name)
+            reads.add(node.name)
+        elif isinstance(node.layer, Affine) and reads & set(node.inputs):
+            reads.add(node.name)
+        shared = shared or (isinstance(node.layer, Dense) and bool(reads & set(node.inputs)))
+    if not shared:
         return ()
     which = f"node{'s' * (len(names) > 1)} {', '.join(names)}"
-    return (f"relevance is relative to the reference of {which}: R_i = (x − reference)_i w_i of the model's weights w",)
+    linear = all(isinstance(node.layer, LINEAR) for node in net.nodes)
+    how = (
+        "R_i = (x − reference)_i w_i of the model's weights w"
+        if linear
+        else "a dense layer behind it shares by (x − reference)_i w_ij"
+    )
+    return (f"relevance is relative to the reference of {which}: {how}",)
 
 
 def _of_several(fitted: Fitted, how: How) -> Network:
@@ -226,7 +244,11 @@ def _of_several(fitted: Fitted, how: How) -> Network:
         asked(how.output, ("decision",), fitted.kind)
         return net
     made = told(net, how.output, fitted.kind, columns=len(nets), single=single)
-    return made if made.outputs[0] == "pair" else behind([], made, notes=named_classes(fitted.get("classes_")))
+    return (
+        made
+        if made.outputs[0] == "pair"
+        else of_classes(made, fitted.get("classes_"), single=single and how.output != "logodds")
+    )
 
 
 def _multilabel(fitted: Fitted) -> bool:
