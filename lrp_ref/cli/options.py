@@ -26,6 +26,7 @@ FILE = click.Path(path_type=Path)
 FEW = 12  # classes that an error lists
 
 
+BIAS = click.Choice([*BIAS_POLICIES, *ALIASES])  # help shows the former alone
 PARAMETERS = ("epsilon", "gamma", "beta", "low", "high", "bias")
 BIAS_HELP = (
     "What becomes of the relevance of biases: they absorb it (the papers' denominators, the default), are left out of "
@@ -50,7 +51,7 @@ def one_composite(command: F) -> F:
 def composite_options(command: F) -> F:
     """Add the parameters of composites to a command."""
     for option in (
-        click.option("--bias", type=click.Choice([*BIAS_POLICIES, *ALIASES]), help=BIAS_HELP),
+        click.option("--bias", type=BIAS, metavar=f"[{'|'.join(BIAS_POLICIES)}]", help=BIAS_HELP),
         click.option("--high", metavar="NUMBER[,...]", help="Largest value of the input, or one per channel."),
         click.option("--low", metavar="NUMBER[,...]", help="Least value of the input; default: the sidecar's."),
         click.option("--beta", type=float, help="β of beta_smooth."),

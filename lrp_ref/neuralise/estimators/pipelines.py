@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ...errors import ParameterError, UnsupportedError
+from ...errors import ParameterError, UnsupportedError, unknown
 from ...layers import Affine, Centred, Concat, Dense, PairDifference, SoftMin
 from ...network.network import Network
 from ..chain import Named, behind, merged, side_by_side, together
@@ -52,7 +53,8 @@ def from_sklearn(estimator: Any, output: Output = None, *, reference: str = "mea
     Args:
         estimator: fitted; a pipeline, or a search over parameters, too.
         output: what is explained: "decision" (the score: ``decision_function``, of a regressor ``predict``),
-            "logodds" of a class against all others, ("pair", i, j) for the difference of two classes, "margin" or
+            "logodds" of a class against all others, ("pair", i, j) for the difference of two classes (their
+            places in ``classes_``, or names), "margin" or
             "outlier", as far as the model has them (see :mod:`lrp_ref.neuralise.scores`). None for the usual one.
         reference: "mean" or "zero", for scalers and projections.
         options: of the model's own builder, such as ``beta`` of k-means. Those that are points or data are of the
@@ -112,11 +114,31 @@ def _network(fitted: Fitted, how: How) -> Network:
     before: list[Fitted] = []
     while (inner := _inside(fitted, before)) is not None:
         fitted = inner
+    how = replace(how, output=_by_place(how.output, fitted))
     front = _named([named for one in before for named in layers(one, how.reference)])
     net = _of_several(fitted, how) if fitted.kind in SEVERAL else model(fitted, how)
     net = behind(front, net, features=_first_features([*before, fitted], front))
     net = merged(net, dense=how.reference == "zero")
     return behind([], net, notes=_references(net))
+
+
+def _by_place(output: Output, fitted: Fitted) -> Output:
+    """Return an output ("pair", i, j) of two names of classes with their places; any other as it is.
+
+    Raises:
+        ParameterError: there is no class of a name.
+    """
+    if not isinstance(output, tuple | list) or not any(isinstance(k, str) for k in output[1:]):
+        return output
+    names = [str(c) for c in fitted.get("classes_", ())]
+    for k in output[1:]:
+        if isinstance(k, str) and k not in names:
+            raise (
+                unknown(f"class of {fitted.kind}", k, names)
+                if names
+                else ParameterError(f"{fitted.kind}: it has no classes_, so {k!r} is none: give numbers")
+            )
+    return (output[0], *(names.index(k) if isinstance(k, str) else k for k in output[1:]))
 
 
 def _named(front: Sequence[Named]) -> list[Named]:
