@@ -95,7 +95,7 @@ def test_pairs_of_names() -> None:
     for fitted in (logistic(NAMES, 3), behind_a_scaler(machine(NAMES))):
         named, placed = from_fitted(fitted, ("pair", "cat", "ant")), from_fitted(fitted, ("pair", 2, 0))
         np.testing.assert_array_equal(named.forward(X), placed.forward(X))
-        with pytest.raises(ParameterError, match="unknown class of .* 'dog'"):
+        with pytest.raises(ParameterError, match=r"unknown class of .* 'dog'"):
             from_fitted(fitted, ("pair", "cat", "dog"))
     with pytest.raises(ParameterError, match="it has no classes_"):
         from_fitted(logistic(None, 3), ("pair", "cat", "ant"))

@@ -130,7 +130,8 @@ def _by_place(output: Output, fitted: Fitted) -> Output:
     """
     if not isinstance(output, tuple | list) or not any(isinstance(k, str) for k in output[1:]):
         return output
-    names = [str(c) for c in fitted.get("classes_", ())]
+    classes = fitted.get("classes_")
+    names = [] if classes is None else [str(c) for c in classes]
     for k in output[1:]:
         if isinstance(k, str) and k not in names:
             raise (
