@@ -18,44 +18,12 @@ import hostile
 import numpy as np
 import pytest
 import scipy.sparse
+from skops_nodes import Node, estimator, many, node, npy, plain, stored, table, write
 
 import lrp_ref as lrp
 from lrp_ref.errors import LrpError, ModelFormatError, UnsupportedError
 from lrp_ref.loaders import archive, limits, skops
 from lrp_ref.neuralise.fitted import Fitted, Opaque
-
-Node = dict[str, Any]
-
-
-def node(loader: str, name: str, module: str = "builtins", **more: Any) -> Node:
-    return {"__loader__": f"{loader}Node", "__class__": name, "__module__": module, **more}
-
-
-def plain(value: Any) -> Node:
-    return node("Json", "str", content=json.dumps(value), is_json=True)
-
-
-def many(*items: Node) -> Node:
-    return node("List", "list", content=list(items))
-
-
-def table(content: dict[str, Node], *kinds: str) -> Node:
-    types = [node("Type", kind) for kind in (kinds or ["str"] * len(content))]
-    return node("Dict", "dict", content=content, key_types=many(*types))
-
-
-def stored(name: str) -> Node:
-    return node("NdArray", "ndarray", "numpy", type="numpy", file=name)
-
-
-def estimator(kind: str, module: str = "sklearn.svm._classes", **attributes: Node) -> Node:
-    return node("Object", kind, module, content=table(attributes))
-
-
-def npy(array: Any, *, pickled: bool = False) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=pickled)
-    return stream.getvalue()
 
 
 def npz(**entries: Any) -> bytes:
@@ -85,13 +53,7 @@ ARRAYS["r.npy"] = npy(np.float64(0.25))
 
 def written(folder: Path, schema: Any, **entries: bytes | None) -> Path:
     """Write a file of a schema, as JSON or as bytes, and arrays, of which None leaves one out."""
-    path = folder / "model.skops"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, data in {**ARRAYS, **entries}.items():
-            if data is not None:
-                made.writestr(name, data)
-        made.writestr("schema.json", schema if isinstance(schema, bytes) else json.dumps(schema))
-    return path
+    return write(folder / "model.skops", schema, {**ARRAYS, **entries})
 
 
 def changed(*place: Any, to: Any) -> Any:

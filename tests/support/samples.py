@@ -321,6 +321,9 @@ def _elementwise() -> list[Sample]:
         Sample("Bounds-channels", lambda d: layers.Bounds(low=d(3) - 1, high=d(3) * 0 + 0.5), ((3, 2),)),
         Sample("Bounds-elements", lambda d: layers.Bounds(high=d(2, 3) - 1), ((2, 3),)),
         Sample("Bounds-low", lambda d: layers.Bounds(low=d(1, 3)), ((2, 3),)),
+        Sample("LogCount", lambda d: layers.LogCount(), ((5,),), exact=False, into=abs),
+        Sample("Step", lambda d: layers.Step(), ((2, 3),)),
+        Sample("Step-half", lambda d: layers.Step(0.5), ((5,),)),
         Sample("Centred-features", lambda d: layers.Centred(d(4), d.positive(4)), ((4,),)),
         Sample("Centred-channels", lambda d: layers.Centred(d(3), d(3)), ((3, 2),)),
         Sample("Centred-elements", lambda d: layers.Centred(d(2, 3)), ((2, 3),)),
@@ -348,7 +351,11 @@ def _normalizations() -> list[Sample]:
         return Sample(f"LocalResponseNorm-{name}", lambda d: layers.LocalResponseNorm(size, **options), (shape,),
                       exact=whole)  # fmt: skip
 
+    def unit(norm: str, shape: Shape) -> Sample:
+        return Sample(f"UnitNorm-{norm}", lambda d: layers.UnitNorm(norm), (shape,), exact=norm != "l2")
+
     return [
+        *(unit(norm, (5,)) for norm in ("l1", "l2", "max")),
         normal("features", (5,), epsilon=0.5),
         normal("last", (2, 4)),
         normal("spatial", (2, 3, 2), axes=(2, 3), epsilon=0.25),
@@ -573,17 +580,6 @@ def _softmax() -> list[Sample]:
     ]
 
 
-def _counts() -> list[Sample]:
-    return [
-        Sample("LogCount-features", lambda d: layers.LogCount(), ((5,),), exact=False, positive=True),
-        Sample("Step-zero", lambda d: layers.Step(), ((5,),)),
-        Sample("Step-threshold", lambda d: layers.Step(0.5), ((2, 3),)),
-        Sample("UnitNorm-l1", lambda d: layers.UnitNorm("l1"), ((5,),)),
-        Sample("UnitNorm-l2", lambda d: layers.UnitNorm(), ((2, 4),), exact=False),
-        Sample("UnitNorm-max", lambda d: layers.UnitNorm("max"), ((5,),)),
-    ]
-
-
 def _lengths() -> list[Sample]:
     def on_a_centre(d: Draw) -> Layer:
         return layers.Distance(np.zeros((2, 1)) + np.arange(1, 3).reshape(2, 1) / 4, d(2), factor=0.5)
@@ -640,7 +636,6 @@ SAMPLES = [
         _lstm,
         _cells,
         _softmax,
-        _counts,
         _lengths,
         _encodings,
     )
