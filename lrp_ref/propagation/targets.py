@@ -81,7 +81,7 @@ def class_number(target: Any, classes: Sequence[str], what: str = "target") -> A
     if not isinstance(target, str):
         return target
     if not classes:
-        raise ParameterError(f"{what} {target!r}: the network has no class names; give the number of an output")
+        raise ParameterError(f"{what} {target!r}: the network has no class names, only numbers of outputs")
     if target not in classes:
         raise unknown("class", target, classes)
     return classes.index(target)

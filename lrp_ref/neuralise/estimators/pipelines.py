@@ -128,17 +128,16 @@ def _by_place(output: Output, fitted: Fitted) -> Output:
     Raises:
         ParameterError: there is no class of a name.
     """
-    if not isinstance(output, tuple | list) or not any(isinstance(k, str) for k in output[1:]):
+    pair = isinstance(output, tuple | list) and len(output) == 3 and output[0] in ("pair", "logodds")
+    if not pair or not any(isinstance(k, str) for k in output[1:]):
         return output
     classes = fitted.get("classes_")
     names = [] if classes is None else [str(c) for c in classes]
     for k in output[1:]:
         if isinstance(k, str) and k not in names:
-            raise (
-                unknown(f"class of {fitted.kind}", k, names)
-                if names
-                else ParameterError(f"{fitted.kind}: it has no classes_, so {k!r} is none: give numbers")
-            )
+            if not names:
+                raise ParameterError(f"{fitted.kind}: it has no classes_, so {k!r} is none: give numbers")
+            raise unknown(f"class of {fitted.kind}", k, names)
     return (output[0], *(names.index(k) if isinstance(k, str) else k for k in output[1:]))
 
 
