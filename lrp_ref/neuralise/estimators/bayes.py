@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...network.network import Network
-from ..chain import behind
 from ..fitted import Fitted
 from ..linear import naive_bayes
-from ..scores import Output, named_classes
+from ..scores import Output, of_classes
 from .table import estimator
 
 KINDS = {"BernoulliNB": "bernoulli", "ComplementNB": "complement", "MultinomialNB": "multinomial"}
@@ -25,4 +24,4 @@ def discrete(fitted: Fitted, output: Output) -> Network:
         output="logodds" if output is None else output,
         threshold=binarize,
     )
-    return behind([], net, notes=named_classes(fitted.get("classes_"))) if net.outputs[0] != "pair" else net
+    return of_classes(net, fitted.get("classes_")) if net.outputs[0] != "pair" else net

@@ -7,10 +7,9 @@ import numpy as np
 from ...base.arrays import Array
 from ...errors import ParameterError, UnsupportedError
 from ...network.network import Network
-from ..chain import behind
 from ..clusters import compared, kmeans
 from ..fitted import Fitted
-from ..scores import Output, asked, named_classes
+from ..scores import Output, asked, of_classes
 from ..trees import margins_down_a_tree
 from .densities import dense
 from .table import estimator
@@ -124,7 +123,7 @@ def nearest_centroid(
     centers, classes = dense(fitted, "centroids_"), fitted.get("classes_")
     output = asked(output, ("decision", "logodds", "margin"), fitted.kind, classes=len(centers))
     if output == "margin":
-        return behind([], kmeans(centers, beta=beta, data=data), notes=named_classes(classes))
+        return of_classes(kmeans(centers, beta=beta, data=data), classes)
     deviation, prior = dense(fitted, "within_class_std_dev_"), dense(fitted, "class_prior_")
     if not (prior > 0).all():
         raise ParameterError("NearestCentroid: a class of prior 0 has no score: its logarithm is not finite")
@@ -132,4 +131,4 @@ def nearest_centroid(
     column = output == "decision" and len(centers) == 2
     scores = 2 * np.log(prior)
     net = compared(centers, (1 / scale**2).reshape(1, -1), scores, 1, ("pair", 1, 0) if column else output)
-    return net if isinstance(output, tuple) else behind([], net, notes=named_classes(classes, single=column))
+    return net if isinstance(output, tuple) else of_classes(net, classes, single=column)

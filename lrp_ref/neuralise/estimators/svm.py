@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import UnsupportedError, unknown
 from ...network.network import Network
 from ..fitted import Fitted, Opaque
+from ..scores import of_classes
 from ..svc import svc as as_network
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
@@ -48,7 +49,11 @@ def svc(
             )
         output = "pairs"
     options = {"rule": rule, "intercept": intercept, "towards": towards, "way": way}
-    return _machine(fitted, output, counts if several else None, **options)
+    net = _machine(fitted, output, counts if several else None, **options)
+    single = output in ("decision", "logodds") and not several
+    if not single and output != "margin":  # columns that are pairs of classes
+        return net
+    return of_classes(net, fitted.get("classes_"), single=single)
 
 
 def svr(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | None = None) -> Network:
