@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 LONGEST = 600  # characters of a message
+NAME = 200  # characters of a name that is compared with known ones
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
@@ -168,13 +169,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ParameterError:
     names = sorted(known)
     near = nearest(name, names)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return ParameterError(f"unknown {kind} '{name}': {hint}known: {', '.join(names)}")
+    shown = name if len(name) <= NAME else f"{name[:NAME]}..."
+    return ParameterError(f"unknown {kind} '{shown}': {hint}known: {', '.join(names)}")
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 1) -> list[str]:
     """Return the known names nearest to a name, in any case: by spelling, by a beginning, or by a word in common.
 
-    Of a name with commas each part counts as a name of its own, as in "tench, Tinca tinca".
+    Of a name with commas each part counts as a name of its own, as in "tench, Tinca tinca". One of more than 200
+    characters, which may come from a file, is near to none: to compare it would take long.
 
     Example:
         >>> nearest("Tinca", ["goldfish, Carassius auratus", "tench, Tinca tinca", "cock"])
@@ -184,6 +187,8 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1) -> list[str]:
         >>> nearest("house cat", ["tabby", "Egyptian cat", "hourglass"])
         ['Egyptian cat']
     """
+    if len(name) > NAME:
+        return []
     scored = [(_likeness(name.casefold().strip(), one.casefold()), one) for one in known]
     best = sorted((pair for pair in scored if pair[0] >= 0.5), key=lambda pair: -pair[0])
     return [one for _, one in best[:most]]

@@ -27,6 +27,7 @@ SCHEMA = "schema.json"
 PROTOCOL = 2  # the newest that is read
 DEEPEST = 64  # values inside each other
 VALUE = 100  # bytes of memory that a value takes, counted as often as it is inside others
+LONGEST = 200  # characters of the name of a class or a module
 TEXT = 1 << 20  # bytes of one number or text
 READ = f"{NUMBERS}UScMmV"  # NumPy's kinds of arrays that may be there, most of which no converter needs
 VERSION = "_sklearn_version"  # skops adds it to every estimator
@@ -120,7 +121,9 @@ def _schema(archive: Archive, budget: Budget) -> dict[str, Any]:
     if not isinstance(protocol, int) or isinstance(protocol, bool) or protocol < 0:
         raise ModelFormatError(f"{what} has no protocol number; skops did not write it")
     if protocol > PROTOCOL:
-        raise UnsupportedError(f"{what} has protocol {protocol} of skops; {PROTOCOL} is the newest that is read")
+        raise UnsupportedError(
+            f"{what} has protocol {str(protocol)[:LONGEST]} of skops; {PROTOCOL} is the newest that is read"
+        )
     return schema
 
 
@@ -190,6 +193,8 @@ class _Reader:
     def _name(self, node: dict[str, Any], key: str, what: str) -> str:
         if not isinstance(name := node.get(key), str):
             raise ModelFormatError(f"{what} has no {key}")
+        if len(name) > LONGEST:
+            raise ModelFormatError(f"{what} has a {key} of {len(name)} characters, as no class has")
         return name
 
     # One kind of nodes each ------------------------------------------------------------------------------------------
@@ -290,6 +295,8 @@ class _Reader:
         name = node.get("file")
         if not isinstance(name, str) or name == SCHEMA:
             raise ModelFormatError(f"{what} names no file of the archive")
+        if len(name) > LONGEST and name not in self.archive.sizes:
+            raise ModelFormatError(f"{what} names a file of {len(name)} characters, which the archive has not")
         key = node["__loader__"], name
         if key not in self.arrays:
             if name in self.archive.sizes:

@@ -23,8 +23,12 @@ DEEPEST = 64  # values inside each other; an estimator that holds itself is deep
 TREES = ("KDTree", "BallTree")
 # What a class of one's own may have beside a class of scikit-learn and still compute what that one computes.
 HARMLESS = frozenset(
-    ("fit", "fit_transform", "fit_predict", "partial_fit", "score", "get_params", "set_params", "get_metadata_routing")
-)
+    ("fit", "fit_transform", "fit_predict", "partial_fit", "score", "get_params", "set_params", "get_metadata_routing",
+     "_abc_impl")
+)  # fmt: skip
+REQUESTS = ("set_", "_request")  # scikit-learn gives each derived class methods of its own that are called so
+# What everyone derives estimators of their own from, and what computes nothing.
+FOUNDATIONS = ("BaseEstimator", "Mixin")
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,12 @@ def _plain(value: Any, depth: int) -> Any:
         return tree(found.__name__, np.asarray(value.data), value.sample_weight)
     if found is None or not hasattr(value, "__dict__"):
         return Opaque(_named(value if hasattr(value, "__qualname__") else type(value)))
+    replaced = [k for k, v in vars(value).items() if callable(v) and callable(getattr(found, k, None))]
+    if replaced:
+        raise UnsupportedError(
+            f"this {found.__name__} has its own {', '.join(replaced)} instead of its class's: what it computes is not "
+            "known"
+        )
     return Fitted(found.__name__, {k: _plain(v, depth + 1) for k, v in vars(value).items()})
 
 
@@ -201,8 +211,10 @@ def _of_library(kind: type) -> type | None:
     for k, one in enumerate(kind.__mro__):
         if not is_of_library(one.__module__):
             continue
+        if k and one.__name__.endswith(FOUNDATIONS):
+            return None  # a class of somebody else
         for own in kind.__mro__[:k]:
-            changed = [n for n in vars(own) if hasattr(one, n) and not n.startswith("__") and n not in HARMLESS]
+            changed = [n for n in vars(own) if hasattr(one, n) and not _is_harmless(n)]
             if changed:
                 names = ", ".join(changed)
                 raise UnsupportedError(
@@ -210,6 +222,12 @@ def _of_library(kind: type) -> type | None:
                 )
         return one
     return None
+
+
+def _is_harmless(name: str) -> bool:
+    """Return whether a derived class may have a method of this name of its own."""
+    before, behind = REQUESTS
+    return name.startswith("__") or name in HARMLESS or (name.startswith(before) and name.endswith(behind))
 
 
 def _named(what: Any) -> str:

@@ -111,7 +111,9 @@ def _columns(net: Network, rows: list[list[int]]) -> Network:
         weight, bias = last.layer.weight, last.layer.bias
         changed = Dense(_combined(weight, rows), None if bias is None else _combined(bias.reshape(1, -1), rows)[0])
         return net.replaced({last.name: changed})
-    node = Node("pair", Dense(like(np.array(rows), _array_of(net))), (last.name,))
+    taken = {node.name for node in net.nodes}
+    name = next(n for n in ("pair", *(f"pair_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
+    node = Node(name, Dense(like(np.array(rows), _array_of(net))), (last.name,))
     return replace(net, nodes=(*net.nodes, node), outputs=(node.name,))
 
 

@@ -359,6 +359,10 @@ def start_relevance(
 def _targets(output: Array, target: Any, what: str = "target") -> Array:
     """Return the targets of outputs (N, ...) as integers (N, T)."""
     n, xp = len(output), namespace(output)
+    if not math.prod(output.shape[1:]):
+        raise ShapeError(
+            f"the output of shape {output.shape} has no numbers for a sample, so there is nothing to explain"
+        )
     if target is None:
         return output.reshape(n, -1).argmax(axis=1).reshape(n, 1) if n else xp.zeros((0, 1), dtype=int)
     host = indices(target, n, output.shape[1:], what)

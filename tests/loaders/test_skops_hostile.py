@@ -21,7 +21,7 @@ import scipy.sparse
 from skops_nodes import Node, estimator, many, node, npy, plain, stored, table, write
 
 import lrp_ref as lrp
-from lrp_ref.errors import LrpError, ModelFormatError, UnsupportedError
+from lrp_ref.errors import LONGEST, LrpError, ModelFormatError, UnsupportedError
 from lrp_ref.loaders import archive, limits, skops
 from lrp_ref.neuralise.fitted import Fitted, Opaque
 
@@ -115,6 +115,9 @@ SCHEMAS: dict[str, tuple[Any, str]] = {
     "a module that is null": (changed("random", "__module__", to=None), "at random has no __module__"),
     "a class of one's own": (changed("top", "__module__", to="mine.svm"), "holds a mine.svm.LinearSVC"),
     "a module with a name like it": (changed("top", "__module__", to="sklearnex"), "holds a sklearnex.LinearSVC"),
+    "a class of 10⁵ letters": (changed("top", "__class__", to="x" * 10**5), "has a __class__ of 100000 characters"),
+    "a module of 201 letters": (changed("random", "__module__", to="x" * 201), "random has a __module__ of 201"),
+    "a file of 201 letters": (changed("coef_", "file", to="x" * 201), "coef_ names a file of 201 characters"),
     "an array alone": ({**stored("w.npy"), "protocol": 2}, "holds a ndarray, not an estimator"),
     "numbers in a JSON node": (changed("C", "content", to=1.5), "at C is no JSON in a text"),
     "a list in a JSON node": (changed("C", "content", to="[1]"), "at C is nested more than 0 deep"),
@@ -372,6 +375,28 @@ def test_attributes_that_no_estimator_has_are_one_line(name: str, tmp_path: Path
         lrp.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert reason in str(caught.value)
+
+
+def test_what_is_no_number_is_told_before_it_is_computed_with(tmp_path: Path) -> None:
+    """Of a perceptron and of partial least squares, whose attributes are no weights of a linear model."""
+    texts = {"two.npy": npy(np.array(["a", "b"])), "w.npy": npy(np.ones((1, 2)))}
+    perceptron = estimator("MLPRegressor", coefs_=many(stored("w.npy")), intercepts_=many(stored("two.npy")),
+                           activation=plain("relu"), out_activation_=plain("identity"))  # fmt: skip
+    squares = estimator("PLSRegression", coef_=stored("w.npy"), _x_mean=node("Function", "system", "os"))
+    for schema, name in ((perceptron, "MLPRegressor"), (squares, "PLSRegression")):
+        with pytest.raises(LrpError, match=f"{name}: node '.*' would have what is no number"):
+            lrp.load(written(tmp_path, {**schema, "protocol": 2}, **texts))
+
+
+def test_a_name_of_any_length_is_one_short_line(tmp_path: Path) -> None:
+    """No time is spent on what a name of 10⁶ letters may mean, and nobody has to read it."""
+    kernel = estimator("SVC", kernel=plain("linear " * 10**5), n_support_=stored("b.npy"))
+    squash = estimator("MLPRegressor", coefs_=many(stored("w.npy")), intercepts_=many(stored("two.npy")),
+                       activation=plain("relu"), out_activation_=plain("x" * 10**6))  # fmt: skip
+    for schema, reason in ((kernel, "unknown kernel of SVC 'linear linear"), (squash, "its outputs go through 'xxx")):
+        with pytest.raises(LrpError, match=reason) as caught:
+            lrp.load(written(tmp_path, {**schema, "protocol": 2}, **{"two.npy": npy(np.zeros(2))}))
+        assert len(str(caught.value)) <= LONGEST
 
 
 def test_the_right_file_is_a_network(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def test_nearest_centroid(classes: int, options) -> None:
     if options.get("priors") != "empirical":
         chosen = converted(model, "margin").forward(X).argmax(axis=1)
         assert np.array_equal(model.classes_[chosen], model.predict(X))
+    assert any("predict goes by" in n for n in net.notes) == (options.get("priors") != "empirical")
     closes(net, target=0)
 
 

@@ -144,6 +144,31 @@ def test_a_tree_of_points_is_its_points() -> None:
     assert Fitted.of(LinearSVC(tree_=KDTree()))["tree_"]["sample_weight"].tolist() == [3.0]
 
 
+def test_methods_that_scikit_learn_gives_every_derived_class_do_not_count() -> None:
+    class Own(LinearSVC):
+        _abc_impl = None
+
+        def set_fit_request(self) -> None: ...
+
+        def set_score_request(self) -> None: ...
+
+    for name in ("set_fit_request", "set_score_request", "_abc_impl"):
+        setattr(LinearSVC, name, None)
+    try:
+        assert Fitted.of(Own(coef_=np.ones(2))) == Fitted("LinearSVC", {"coef_": np.ones(2)})
+    finally:
+        for name in ("set_fit_request", "set_score_request", "_abc_impl"):
+            delattr(LinearSVC, name)
+
+
+def test_a_method_that_was_put_in_place_of_the_class_s() -> None:
+    svm = LinearSVC(coef_=np.ones(2))
+    svm.decision_function = lambda x: -x
+    with pytest.raises(UnsupportedError, match="this LinearSVC has its own decision_function instead of its class's"):
+        Fitted.of(svm)
+    assert Fitted.of(LinearSVC(kernel=helper))["kernel"] == Opaque(f"{__name__}.helper")  # a parameter is none
+
+
 def test_a_derived_class_is_what_it_computes() -> None:
     assert Fitted.of(Fits(C=1.0)) == Fitted("LinearSVC", {"C": 1.0})
     with pytest.raises(UnsupportedError, match=r"Decides is a LinearSVC with its own decision_function"):

@@ -189,6 +189,26 @@ def test_log_odds_are_those_of_a_softmax() -> None:
         assert e.ledger.residual <= 1e-12
 
 
+def test_a_model_without_an_output_has_nothing_to_explain() -> None:
+    net = lrp.Network.sequential([Dense(np.ones((3, 0)))])
+    with pytest.raises(ShapeError, match=r"output of shape \(2, 0\) has no numbers for a sample"):
+        lrp.explain(net, np.ones((2, 3)))
+
+
+def test_a_name_that_is_too_long_is_near_to_none() -> None:
+    """It may be a text of 1 MB in a file, with which a comparison would take hours."""
+    kind = "linear svc " * 30
+    with pytest.raises(UnsupportedError, match=r"supported\(\) lists") as caught:
+        from_fitted(Fitted(kind, {}))
+    assert "with names like it" not in str(caught.value)
+    with pytest.raises(UnsupportedError, match="with names like it"):
+        from_fitted(Fitted("linear svc", {}))
+    with pytest.raises(ParameterError) as wrong:
+        linear(np.ones(3), output="decision " * 10**5)
+    assert len(str(wrong.value)) < 400
+    assert "did you mean" not in str(wrong.value)
+
+
 def test_one_score_for_two_classes() -> None:
     weight, x = np.array([1.0, -2.0]), np.array([[3.0, 0.5], [0.0, 0.0]])
     decision = linear(weight, np.array([0.25]))

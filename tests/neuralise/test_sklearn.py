@@ -15,6 +15,7 @@ from lrp_ref.neuralise.estimators.table import ESTIMATORS, REFUSED, STEPS
 
 pytest.importorskip("sklearn")
 from sklearn import (
+    base,
     discriminant_analysis,
     feature_extraction,
     feature_selection,
@@ -415,6 +416,144 @@ def test_a_selection_of_nothing() -> None:
         lrp.neuralise.from_fitted(
             Fitted("Pipeline", {"steps": (("s", nothing), ("m", Fitted("Ridge", {"coef_": np.ones(0)})))})
         )
+
+
+# What notes and errors say -------------------------------------------------------------------------------------------
+
+
+def test_notes_are_about_the_classes_of_the_whole() -> None:
+    data = Data(20)
+    told = "the output is > 0 for class 'spam' and < 0 for class 'ham'"
+    scaled = pipeline.make_pipeline(preprocessing.StandardScaler(), svm.LinearSVC())
+    for inner in (svm.LinearSVC(), scaled, discriminant_analysis.QuadraticDiscriminantAnalysis()):
+        model = multiclass.OneVsRestClassifier(inner).fit(data.x, data.two)
+        net, f = from_sklearn(model), column(model.decision_function(data.q))
+        assert net.notes[-1] == told
+        assert len(net.notes) == 1 + (inner is scaled)
+        assert np.array_equal(net.forward(data.q)[:, 0] > 0, model.predict(data.q) == "spam")
+        np.testing.assert_allclose(from_sklearn(model, ("pair", 0, 1)).forward(data.q), -f, rtol=1e-11)
+        np.testing.assert_allclose(from_sklearn(model, "logodds").forward(data.q)[:, [1]], f, rtol=1e-11)
+        assert "outputs 0, 1 are the classes 'ham', 'spam'" in from_sklearn(model, "logodds").notes
+        assert not any("class" in note for note in from_sklearn(model, ("pair", 0, 1)).notes)
+        model = multiclass.OneVsRestClassifier(inner).fit(data.x, data.three)
+        assert from_sklearn(model).notes[-1] == "outputs 0, 1, 2 are the classes 3, 5, 7"
+    words = naive_bayes.MultinomialNB().fit(data.counts, data.two)
+    assert from_sklearn(words, ("pair", 0, 1)).notes == ()
+
+
+def test_several_models_keep_what_holds_for_all_of_them() -> None:
+    data = Data(21)
+    poisson = multioutput.MultiOutputRegressor(linear_model.PoissonRegressor()).fit(data.x, np.exp(data.numbers / 5))
+    net = from_sklearn(poisson)
+    agrees(net, data.q, np.log(poisson.predict(data.q)))
+    assert net.notes == from_sklearn(poisson.estimators_[0]).notes != ()
+    perceptron = neural_network.MLPRegressor(hidden_layer_sizes=(3,), max_iter=5, random_state=0)
+    for targets in (data.numbers, data.numbers[:, :1]):
+        both = multioutput.MultiOutputRegressor(perceptron).fit(data.x, targets)
+        assert from_sklearn(both).composite == from_sklearn(both.estimators_[0]).composite == ""
+        agrees(from_sklearn(both), data.q, both.predict(data.q))
+
+
+def test_a_threshold_of_its_own_is_told() -> None:
+    data, logistic = Data(22), linear_model.LogisticRegression()
+    fixed = model_selection.FixedThresholdClassifier(logistic, threshold=0.9).fit(data.x, data.two)
+    assert "FixedThresholdClassifier answers by a threshold of 0.9 on its own response, not by this sign" in (
+        from_sklearn(fixed).notes
+    )
+    usual = model_selection.FixedThresholdClassifier(logistic).fit(data.x, data.two)
+    assert len(from_sklearn(usual).notes) == 1
+    tuned = model_selection.TunedThresholdClassifierCV(logistic).fit(data.x, data.two)
+    assert f"threshold of {tuned.best_threshold_:.6g} " in from_sklearn(tuned).notes[-1]
+
+
+def test_what_cannot_be_is_named() -> None:
+    data, one = Data(23), np.zeros(90)
+    ridge, nb, cluster = linear_model.Ridge(), naive_bayes, pytest.importorskip("sklearn.cluster")
+    broken, text = ridge.fit(data.x, data.number), linear_model.Ridge().fit(data.x, data.number)
+    broken.coef_ = np.where(np.arange(6) == 1, np.nan, broken.coef_)
+    text.intercept_ = "0"
+    never = data.counts * (data.two != "ham").reshape(-1, 1)  # a word that a class never has, and no smoothing
+    far = -((data.x[:, None] - data.x) ** 2).sum(axis=2)
+    grid = model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [1, 2]}, refit=False)
+    for model, words in (
+        (broken, "Ridge: 1 of the numbers of node 'scores' are not finite, such as nan"),
+        (text, "Ridge: intercept_ must be numbers"),
+        (nb.MultinomialNB(class_prior=[1, 0]).fit(data.counts, data.two), "MultinomialNB: 1 of the numbers"),
+        (nb.BernoulliNB(alpha=0, force_alpha=True).fit(never, data.two), "BernoulliNB: .* fit it with alpha > 0"),
+        (nb.GaussianNB(priors=[1, 0]).fit(data.x, data.two), "GaussianNB: weights must be > 0, got 0.0"),
+        (nb.GaussianNB().fit(data.x, one), "GaussianNB was fitted to one class.*'decision'"),
+        (nb.MultinomialNB().fit(data.counts, one), "MultinomialNB was fitted to one class.*'decision'"),
+        (cluster.KMeans(1).fit(data.x), "KMeans: k-means compares each cluster with the others"),
+        (cluster.AffinityPropagation(max_iter=1).fit(data.x), "AffinityPropagation: its fit found no cluster"),
+        (cluster.AffinityPropagation(affinity="precomputed").fit(far), "has kept no centers"),
+        (grid.fit(data.x, data.number), "GridSearchCV: with refit=False it keeps no fitted estimator"),
+        (
+            pipeline.make_pipeline(feature_selection.SelectFromModel(linear_model.Ridge()), broken),
+            "SelectFromModel: it has no estimator_: it was not fitted",
+        ),
+    ):
+        with pytest.raises(LrpError, match=words):
+            from_sklearn(model)
+    for model in (nb.GaussianNB().fit(data.x, one), nb.MultinomialNB().fit(data.counts, one)):
+        agrees(from_sklearn(model, "decision"), data.q_counts, model.predict_joint_log_proba(data.q_counts))
+    both = np.stack([data.two == "ham", data.x[:, 0] > -1e9], axis=1).astype(int)  # the second holds always
+    with pytest.raises(UnsupportedError, match="OneVsRestClassifier: all samples of its fit have one of its labels"):
+        from_sklearn(multiclass.OneVsRestClassifier(svm.LinearSVC()).fit(data.x, both))
+    whole = linear_model.Ridge().fit(data.x, data.number)
+    for options in ({"output": np.array([1, 2])}, {"output": 3}, {"reference": data.x}):
+        with pytest.raises(ParameterError, match=r"output must be a name or|unknown reference"):
+            from_sklearn(whole, **options)
+
+
+# Classes of one's own ------------------------------------------------------------------------------------------------
+
+
+class Renamed(linear_model.LogisticRegression):
+    """Computes what its base computes."""
+
+
+class Turned(linear_model.LogisticRegression):
+    def decision_function(self, x):
+        return -super().decision_function(x)
+
+
+class Doubled(base.TransformerMixin, base.BaseEstimator):
+    def fit(self, x, y=None):
+        return self
+
+    def transform(self, x):
+        return 2 * x
+
+
+class Voter(base.ClassifierMixin, base.BaseEstimator):
+    def fit(self, x, y):
+        self.coef_, self.intercept_ = np.ones((1, 6)), np.zeros(1)
+        return self
+
+
+def test_classes_of_ones_own() -> None:
+    data = Data(15)
+    agrees(from_sklearn(model := Renamed().fit(data.x, data.two)), data.q, model.decision_function(data.q))
+    whole = pipeline.make_pipeline(preprocessing.StandardScaler(), Renamed()).fit(data.x, data.two)
+    agrees(from_sklearn(whole), data.q, whole.decision_function(data.q))
+    logistic = linear_model.LogisticRegression()
+    patched = linear_model.LogisticRegression().fit(data.x, data.two)
+    patched.decision_function = lambda x: -np.ones(len(x))
+    for model, words in (
+        (Turned().fit(data.x, data.two), "Turned is a LogisticRegression with its own decision_function: what"),
+        (patched, "this LogisticRegression has its own decision_function instead of its class's"),
+        (Voter().fit(data.x, data.two), r"a \S*Voter is not an estimator of scikit-learn"),
+        (
+            pipeline.make_pipeline(Doubled(), logistic).fit(data.x, data.two),
+            r"a step of a Pipeline that is a \S*Doubled is not supported, as it is not of scikit-learn",
+        ),
+        (
+            pipeline.make_pipeline(preprocessing.StandardScaler(), Voter()).fit(data.x, data.two),
+            r"a Pipeline that ends in a \S*Voter is not supported",
+        ),
+    ):
+        with pytest.raises(UnsupportedError, match=words):
+            from_sklearn(model)
 
 
 # Errors --------------------------------------------------------------------------------------------------------------

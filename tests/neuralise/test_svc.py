@@ -332,6 +332,28 @@ def test_kernel_ridge_of_scikit_learn(kernel: str, options: dict[str, Any]) -> N
         near(net.forward(new), model.predict(new).reshape(len(new), -1), 1e-11)
 
 
+def test_classes_are_told_and_gamma_is_that_of_the_fit() -> None:
+    sklearn = pytest.importorskip("sklearn.svm")
+    (x, y), new = data(2), data(2, 3)[0]
+    model = sklearn.SVC(gamma=0.5).fit(x, np.array(["ham", "spam"])[y])
+    net, expected = svm.svc(Fitted.of(model)), model.decision_function(new)
+    assert net.notes == ("the output is > 0 for class 'spam' and < 0 for class 'ham'",)
+    assert np.array_equal(net.forward(new)[:, 0] > 0, model.predict(new) == "spam")
+    assert svm.svc(Fitted.of(model), "logodds").notes[0] == net.notes[0]
+    assert len(svm.svc(Fitted.of(model), "logodds", intercept=False).notes) == 1  # its sign is not the class
+    for gamma in (5.0, "auto"):  # parameters that are set after a fit do not count for scikit-learn either
+        changed = model.set_params(gamma=gamma)
+        near(changed.decision_function(new), expected, 1e-15)
+        near(svm.svc(Fitted.of(changed)).forward(new)[:, 0], expected, 1e-11)
+    x, y = data(3)
+    model = sklearn.SVC().fit(x, np.array(["a", "b", "c"])[y])
+    assert svm.svc(Fitted.of(model)).notes == ("outputs 0, 1, 2 are the classes 'a', 'b', 'c'",)
+    net = svm.svc(Fitted.of(model), "pairs")
+    assert net.notes == ("each output is > 0 for the first of two classes: ('a', 'b'), ('a', 'c'), ('b', 'c')",)
+    first = net.forward(model.support_vectors_)[:, 0] > 0
+    assert first[: model.n_support_[0]].mean() > 0.5 > first[model.n_support_[0] : model.n_support_[:2].sum()].mean()
+
+
 def test_fitted_values_without_scikit_learn() -> None:
     """The attributes that an SVC has after its fit, as they come out of a file."""
     v, x = drawn(4, 2), drawn(3, 2)

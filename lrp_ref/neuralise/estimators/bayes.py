@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...errors import ParameterError
 from ...network.network import Network
 from ..fitted import Fitted
 from ..linear import naive_bayes
@@ -16,6 +17,10 @@ KINDS = {"BernoulliNB": "bernoulli", "ComplementNB": "complement", "MultinomialN
 @estimator(*KINDS)
 def discrete(fitted: Fitted, output: Output) -> Network:
     """Return naive Bayes: "logodds" (default), "decision" for the joint log-likelihood, or a pair of classes."""
+    if output is None and len(np.asarray(fitted["feature_log_prob_"])) < 2:
+        raise ParameterError(
+            f"{fitted.kind} was fitted to one class, which has none to be compared with: ask for output='decision'"
+        )
     binarize = fitted.get("binarize") if fitted.kind == "BernoulliNB" else None
     net = naive_bayes(
         np.asarray(fitted["feature_log_prob_"]),
@@ -24,4 +29,4 @@ def discrete(fitted: Fitted, output: Output) -> Network:
         output="logodds" if output is None else output,
         threshold=binarize,
     )
-    return of_classes(net, fitted.get("classes_")) if net.outputs[0] != "pair" else net
+    return of_classes(net, fitted.get("classes_")) if not isinstance(output, tuple | list) else net

@@ -7,12 +7,15 @@ import numpy as np
 from ...base.arrays import Array
 from ...errors import ParameterError, UnsupportedError
 from ...network.network import Network
+from ..chain import behind
 from ..clusters import compared, kmeans
 from ..fitted import Fitted
 from ..scores import Output, asked, of_classes
 from ..trees import margins_down_a_tree
 from .densities import dense
 from .table import estimator
+
+UNSCALED = "predict goes by distances that are not scaled, and may differ from these scores: see output='margin'"
 
 
 @estimator("AffinityPropagation", "KMeans", "MeanShift", "MiniBatchKMeans")
@@ -35,7 +38,14 @@ def nearest_center(
         >>> nearest_center(Fitted("KMeans", {"cluster_centers_": np.array([[0.0], [2.0]])})).forward(np.array([[0.5]]))
         array([[ 2., -2.]])
     """
+    if fitted.kind == "AffinityPropagation" and "cluster_centers_" not in fitted and "labels_" in fitted:
+        raise UnsupportedError(
+            "AffinityPropagation with a precomputed affinity has kept no centers: give those points to "
+            "lrp.neuralise.kmeans"
+        )
     centers = dense(fitted, "cluster_centers_")
+    if not len(centers):
+        raise ParameterError(f"{fitted.kind}: its fit found no cluster, so there is nothing to explain")
     output = asked(output, ("margin",), fitted.kind, classes=len(centers))
     return kmeans(centers, beta=beta, data=data, output=output)
 
@@ -131,4 +141,8 @@ def nearest_centroid(
     column = output == "decision" and len(centers) == 2
     scores = 2 * np.log(prior)
     net = compared(centers, (1 / scale**2).reshape(1, -1), scores, 1, ("pair", 1, 0) if column else output)
-    return net if isinstance(output, tuple) else of_classes(net, classes, single=column)
+    if isinstance(output, tuple):
+        return net
+    # Where the priors are equal, scikit-learn predicts the nearest centre without the deviations that scores have.
+    other = (UNSCALED,) if np.allclose(prior, 1 / len(prior)) else ()
+    return behind([], of_classes(net, classes, single=column), notes=other)

@@ -170,6 +170,10 @@ def gaussian_naive_bayes(fitted: Fitted, output: Output = None) -> Network:
     """
     means, variances, prior = (dense(fitted, name) for name in ("theta_", "var_", "class_prior_"))
     output = asked(output, ("logodds", "decision"), fitted.kind, classes=len(means))
+    if output == "logodds" and len(means) < 2:
+        raise ParameterError(
+            "GaussianNB was fitted to one class, which has none to be compared with: ask for output='decision'"
+        )
     if not (variances > 0).all():
         raise ParameterError("GaussianNB: a variance in var_ is not > 0, so the density of its class is no number")
     net = mixture(prior, means, 1 / variances, covariance="diag", output=output)

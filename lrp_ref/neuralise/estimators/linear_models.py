@@ -28,7 +28,10 @@ def coefficients(fitted: Fitted, name: str = "coef_") -> Array:
 
 def intercept(fitted: Fitted, columns: int, name: str = "intercept_") -> Array | None:
     """Return the intercept (columns,), None where all of it is 0."""
-    held = np.asarray(fitted.get(name, 0.0), dtype=float).reshape(-1)
+    held = np.asarray(fitted.get(name, 0.0))
+    if held.dtype.kind not in "fiu":
+        raise ShapeError(f"{fitted.kind}: {name} must be numbers, got {held.dtype}")
+    held = held.astype(float).reshape(-1)
     if held.size not in (1, columns):
         raise ShapeError(f"{fitted.kind}: {name} has {held.size} numbers for {columns} outputs")
     return None if not held.any() else np.broadcast_to(held, (columns,)).copy()

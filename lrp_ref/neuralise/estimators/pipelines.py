@@ -12,10 +12,11 @@ import numpy as np
 from ...errors import ParameterError, UnsupportedError, unknown
 from ...layers import Affine, Centred, Concat, Dense, PairDifference, SoftMin
 from ...network.network import Network
-from ..chain import Named, behind, merged, side_by_side, together
-from ..fitted import Fitted
+from ..chain import COMPOSITE, Named, behind, merged, side_by_side, together
+from ..fitted import Fitted, Opaque
 from ..linear import linear
 from ..scores import Output, asked, of_classes, told
+from .linear_models import LOG
 from .table import ESTIMATORS, STEPS, How, layers, model, part
 
 HOLDS = {  # classes that are the estimator that they hold, by the attribute that has it
@@ -29,6 +30,7 @@ HOLDS = {  # classes that are the estimator that they hold, by the attribute tha
     "SelfTrainingClassifier": "estimator_",
     "TunedThresholdClassifierCV": "estimator_",
 }
+THRESHOLDS = {"FixedThresholdClassifier": "threshold", "TunedThresholdClassifierCV": "best_threshold_"}
 SELECTS = ("RFE", "RFECV")  # selections that hold a model of what they select
 IDENTITIES = ("CountVectorizer", "FunctionTransformer")
 LINEAR = (Affine, Centred, Concat, Dense, PairDifference, SoftMin)  # the last two compare scores
@@ -112,14 +114,43 @@ def supported() -> dict[str, tuple[str, ...]]:
 def _network(fitted: Fitted, how: How) -> Network:
     """Return the network of a model with all that stands before it."""
     before: list[Fitted] = []
+    notes: list[str] = []
     while (inner := _inside(fitted, before)) is not None:
+        notes += _threshold(fitted)
         fitted = inner
     how = replace(how, output=_by_place(how.output, fitted))
     front = _named([named for one in before for named in layers(one, how.reference)])
     net = _of_several(fitted, how) if fitted.kind in SEVERAL else model(fitted, how)
     net = behind(front, net, features=_first_features([*before, fitted], front))
     net = merged(net, dense=how.reference == "zero")
-    return behind([], net, notes=_references(net))
+    _require_finite(net, fitted)
+    return behind([], replace(net, notes=(*net.notes, *notes)), notes=_references(net))
+
+
+def _require_finite(net: Network, fitted: Fitted) -> None:
+    """Raise if a score of the model is no finite number whatever the input is."""
+    for node in net.nodes:
+        for values in node.layer.arrays():
+            if values.dtype.kind not in "fiubO" or (
+                values.dtype == object and any(isinstance(v, Fitted | Opaque | str) for v in values.flat)
+            ):
+                raise ParameterError(f"{fitted.kind}: node '{node.name}' would have what is no number")
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                wrong = values[~np.isfinite(values)]
+                advice = ": fit it with alpha > 0 and priors > 0" if fitted.kind.endswith("NB") else ""
+                raise ParameterError(
+                    f"{fitted.kind}: {wrong.size} of the numbers of node '{node.name}' are not finite, such as "
+                    f"{wrong[0]}, so that its scores are none{advice}"
+                )
+
+
+def _threshold(fitted: Fitted) -> list[str]:
+    """Return the note that says where a classifier with a threshold of its own answers otherwise than by the sign."""
+    name = THRESHOLDS.get(fitted.kind)
+    held = None if name is None else fitted.get(name, "auto")
+    if held is None or isinstance(held, str):
+        return []
+    return [f"{fitted.kind} answers by a threshold of {float(held):.6g} on its own response, not by this sign"]
 
 
 def _by_place(output: Output, fitted: Fitted) -> Output:
@@ -168,6 +199,8 @@ def _first_features(parts: Sequence[Fitted], front: Sequence[Named]) -> int | No
 
 def _inside(fitted: Fitted, before: list[Fitted]) -> Fitted | None:
     """Return the model that an estimator holds and put what stands in front of it into ``before``; else None."""
+    if fitted.get("refit", True) is False and fitted.kind in HOLDS and HOLDS[fitted.kind] not in fitted:
+        raise ParameterError(f"{fitted.kind}: with refit=False it keeps no fitted estimator: fit one and pass that")
     if fitted.kind in HOLDS:
         return part(fitted, HOLDS[fitted.kind])
     if fitted.kind in SELECTS:
@@ -178,8 +211,10 @@ def _inside(fitted: Fitted, before: list[Fitted]) -> Fitted | None:
     *first, last = _steps(fitted)
     for one in first:
         _spread(one, before)
+    if isinstance(last, Opaque):
+        raise UnsupportedError(f"a Pipeline that ends in a {last.name} is not supported: that is not of scikit-learn")
     if not isinstance(last, Fitted):
-        raise UnsupportedError("a Pipeline that ends in 'passthrough' has features and no score: end it in a model")
+        raise UnsupportedError(f"a Pipeline that ends in {last!r} has features and no score: end it in a model")
     return last
 
 
@@ -195,6 +230,11 @@ def _spread(one: Any, before: list[Fitted]) -> None:
     """Put a step, or those of a pipeline that is a step, behind those before."""
     if one is None or one == "passthrough":
         return
+    if isinstance(one, Opaque):
+        raise UnsupportedError(
+            f"a step of a Pipeline that is a {one.name} is not supported, as it is not of scikit-learn: apply it "
+            "yourself and explain what stands behind it"
+        )
     if not isinstance(one, Fitted):
         raise UnsupportedError(f"a step of a Pipeline that is {one!r} is not supported: only estimators are")
     if one.kind == "Pipeline":
@@ -253,24 +293,37 @@ def _of_several(fitted: Fitted, how: How) -> Network:
     for one in held:
         if not isinstance(one, Fitted):
             raise ParameterError(f"{fitted.kind}: {one!r} among its estimators_ is no estimator")
+        if one.kind == "_ConstantPredictor":
+            raise UnsupportedError(
+                f"{fitted.kind}: all samples of its fit have one of its labels, or none has, and its model of that one "
+                "is a constant: explain the others of its estimators_"
+            )
         nets.append(_network(one, How("decision", how.reference, how.options)))
     columns = [_columns(net, fitted) for net in nets]
     if set(columns) != {1}:
         raise UnsupportedError(f"{fitted.kind}: its models have {columns} scores; one of each is supported")
     single = fitted.kind == "OneVsRestClassifier" and len(nets) == 1
+    composite = nets[0].composite if len({net.composite for net in nets}) == 1 else COMPOSITE
+    kept = tuple(note for note in nets[0].notes if note == LOG)  # others are about the classes of one of them
     if all(len(net) == 1 and isinstance(net.nodes[0].layer, Dense) for net in nets):
         net = linear(*_stacked([net.nodes[0].layer for net in nets]))
     else:
-        net = nets[0] if len(nets) == 1 else side_by_side(nets, Concat(1), "scores")
+        net = replace(nets[0], notes=()) if len(nets) == 1 else side_by_side(nets, Concat(1), "scores")
     if fitted.kind == "MultiOutputRegressor" or _multilabel(fitted):
         asked(how.output, ("decision",), fitted.kind)
-        return net
+        return replace(net, notes=kept, composite=composite)
     made = told(net, how.output, fitted.kind, columns=len(nets), single=single)
-    return (
-        made
-        if made.outputs[0] == "pair"
-        else of_classes(made, fitted.get("classes_"), single=single and how.output != "logodds")
-    )
+    made = replace(made, notes=kept, composite=composite)
+    if isinstance(how.output, tuple | list):
+        return made
+    classes = fitted.get("classes_", _labels(fitted))
+    return of_classes(made, classes, single=single and how.output != "logodds")
+
+
+def _labels(fitted: Fitted) -> Any:
+    """Return the classes that its binarizer has told apart."""
+    binarizer = fitted.get("label_binarizer_")
+    return binarizer.get("classes_") if isinstance(binarizer, Fitted) else None
 
 
 def _multilabel(fitted: Fitted) -> bool:

@@ -97,7 +97,8 @@ def _upper(scores: NDArray[Any], percentile: float) -> Mask:
 @step("SelectFromModel")
 def from_model(fitted: Fitted, reference: str) -> Sequence[Named]:
     """Features whose coefficients in a linear model are large."""
-    inner = part(fitted, "estimator_" if "estimator_" in fitted else "estimator")
+    prefit = "estimator_" not in fitted and fitted.get("prefit", False)
+    inner = part(fitted, "estimator" if prefit else "estimator_")
     if fitted.get("importance_getter", "auto") != "auto" or "coef_" not in inner:
         raise UnsupportedError(
             f"SelectFromModel is supported for the coefficients of a linear model, not for those of {inner.kind}: take "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from ...errors import UnsupportedError, unknown
 from ...network.network import Network
+from ..chain import behind
 from ..fitted import Fitted, Opaque
 from ..scores import of_classes
 from ..svc import svc as as_network
 
+MOST = 12  # pairs of classes that a note names
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 # Names of scikit-learn's pairwise kernels, where "chi2" is the exponential of the sum that others call so.
 PAIRWISE = {name: name for name in (*KERNELS, "laplacian", "cosine", "additive_chi2")} | {
@@ -50,10 +53,22 @@ def svc(
         output = "pairs"
     options = {"rule": rule, "intercept": intercept, "towards": towards, "way": way}
     net = _machine(fitted, output, counts if several else None, **options)
-    single = output in ("decision", "logodds") and not several
-    if not single and output != "margin":  # columns that are pairs of classes
-        return net
-    return of_classes(net, fitted.get("classes_"), single=single)
+    classes = fitted.get("classes_")
+    if output == "pairs":
+        return behind([], net, notes=_pairs(classes))
+    signed = output != "logodds" or intercept  # without it u says nothing about the class
+    single = output != "margin" and not several
+    return of_classes(net, classes, single=single) if signed and isinstance(output, str) else net
+
+
+def _pairs(classes: Any) -> tuple[str, ...]:
+    """Return the note that says of which two classes each column is."""
+    if classes is None:
+        return ()
+    found = [c.item() if hasattr(c, "item") else c for c in classes]
+    pairs = list(combinations(found, 2))
+    more = ", ..." if len(pairs) > MOST else ""
+    return (f"each output is > 0 for the first of two classes: {', '.join(map(repr, pairs[:MOST]))}{more}",)
 
 
 def svr(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | None = None) -> Network:
@@ -117,9 +132,9 @@ def _first(fitted: Fitted, *names: str) -> Any:
 
 
 def _gamma(fitted: Fitted) -> float:
-    """Return γ as it was fitted: the parameter may say "scale"."""
+    """Return γ as it was fitted: the parameter may say "scale", or may have been set to another number since."""
     gamma = fitted.get("gamma")
-    return float(fitted["_gamma"] if isinstance(gamma, str) or gamma is None else gamma)
+    return float(fitted["_gamma"] if "_gamma" in fitted or isinstance(gamma, str) or gamma is None else gamma)
 
 
 def _kernel(fitted: Fitted, known: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ...errors import ParameterError, UnsupportedError, nearest, unknown
+from ...errors import LrpError, ParameterError, UnsupportedError, nearest, unknown
 from ...network.network import Network
 from ..chain import Named
 from ..fitted import Fitted
@@ -52,7 +52,9 @@ class How:
     options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.reference not in REFERENCES:
+        if not isinstance(self.output, str | tuple | list | None):
+            raise ParameterError(f"output must be a name or ('pair', i, j), got a {type(self.output).__name__}")
+        if not isinstance(self.reference, str) or self.reference not in REFERENCES:
             raise unknown("reference", str(self.reference), REFERENCES)
 
 
@@ -104,7 +106,12 @@ def model(fitted: Fitted, how: How) -> Network:
             raise unknown(f"option of {fitted.kind}", name, {*entry.options, "reference"})
     if "reference" in entry.options:
         options["reference"] = how.reference
-    return entry.make(fitted, how.output, **options)
+    try:
+        return entry.make(fitted, how.output, **options)
+    except LrpError as error:  # what only knows arrays cannot say whose they are
+        if fitted.kind in str(error):
+            raise
+        raise type(error)(f"{fitted.kind}: {error}") from error
 
 
 def layers(fitted: Fitted, reference: str) -> Sequence[Named]:
