@@ -28,7 +28,7 @@ from lrp_ref.neuralise.fitted import Fitted, Opaque
 
 def npz(**entries: Any) -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, **entries)
+    np.savez_compressed(stream, **entries)
     return stream.getvalue()
 
 
@@ -94,6 +94,7 @@ def test_the_right_file_is_read(tmp_path: Path) -> None:
             "random": Opaque("numpy.random.RandomState"),
         },
     )  # fmt: skip
+    assert type(held["rate"]) is np.float64
 
 
 SCHEMAS: dict[str, tuple[Any, str]] = {
@@ -297,6 +298,37 @@ def test_objects_in_objects_are_counted_each_time(tmp_path: Path, monkeypatch: p
     assert "nested more than 64 deep" in refused(long)
     monkeypatch.setattr(skops, "DEEPEST", 80)
     assert len(skops.read(long)["names"]) == 71
+
+
+def test_the_depth_of_an_object_is_that_of_its_deepest_part(tmp_path: Path) -> None:
+    deep = doubling(40, of=1)["content"]
+    both = {**many({"__loader__": "CachedNode", "__id__": 140}, plain(1)), "__id__": 500}
+    for levels, fits in ((10, True), (30, False)):
+        chain = [{**many({"__loader__": "CachedNode", "__id__": 500 + k}), "__id__": 501 + k} for k in range(levels)]
+        path = written(tmp_path, changed("names", to=many(*deep, both, *chain)))
+        if fits:
+            assert len(skops.read(path)["names"]) == 42 + levels
+        else:
+            assert "nested more than 64 deep" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "needs"),
+    [
+        ({"w.npy": npy(np.zeros(18_000))}, "entry 'w.npy' needs 144128 bytes"),
+        (
+            {"s.npz": npz(**{**MATRIX, "data": np.zeros(9_000), "indices": np.zeros(9_000, int)})},
+            "entry 'indices.npy' needs 72128 bytes",
+        ),
+    ],
+)
+def test_schema_and_arrays_are_counted_together(
+    entries: dict[str, bytes], needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TIMES", 1)
+    monkeypatch.setattr(limits, "LEAST", 160_000)
+    assert skops.read(written(tmp_path, RIGHT))["C"] == 1.5
+    assert needs in refused(written(tmp_path, RIGHT, **entries))
 
 
 # Memory and time -----------------------------------------------------------------------------------------------------
