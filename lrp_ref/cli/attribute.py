@@ -20,7 +20,7 @@ from ..text import sizes
 from . import drawing, inputs, report, stream
 from .asked import make_methods, method_options, parameters
 from .job import Found, Job
-from .options import FILE, architecture_option, find_outputs, load_network, output_option
+from .options import FILE, architecture_option, class_names, find_outputs, load_network, output_option
 from .output import Progress, print_table, progress, warn
 from .samples import Refused, Sample
 from .sentences import BagReader, Reader, has_text, reader_of
@@ -109,7 +109,7 @@ def attribute(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], *
     net = declare(load_network(model, options["output_name"], options["architecture"], **sizes(model, None)), sidecar)
     if options["float64"] and net.tokens >= {i.name for i in net.inputs}:
         net = net.astype("float64")
-    classes = sidecar.classes if sidecar else ()
+    classes = class_names(net, sidecar)
     chosen = tuple(dict.fromkeys(find_outputs(t, classes) for t in targets))
     against = None if options["against"] is None else find_outputs(options["against"], classes)
     if against is not None and against in chosen:

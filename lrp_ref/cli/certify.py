@@ -24,6 +24,7 @@ from . import inputs
 from .options import (
     FILE,
     architecture_option,
+    class_names,
     composite_options,
     find_preset,
     find_target,
@@ -69,7 +70,7 @@ def certify(model: Path, input_: Path, target: str | None, target_file: Path | N
         raise ParameterError(f"{where}: the folder {where.parent} does not exist; create it first")
     with _status() as say:
         made = certify_network(
-            net, sample.x, target=None if target is None else find_target(target, sidecar.classes if sidecar else ()),
+            net, sample.x, target=None if target is None else find_target(target, class_names(net, sidecar)),
             composite=preset, start=options["start"], bits=options["bits"],
             canonize=not options["no_canonize"], limit=options["limit"], system=options["system"],
             model_hash=file_hash(model), say=say, **parameters,

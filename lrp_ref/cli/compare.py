@@ -24,7 +24,11 @@ LONGEST = 1024  # numbers along an axis of a map that is drawn
 @click.command()
 @click.argument("model", type=FILE)
 @click.argument("inputs_", metavar="INPUT...", nargs=-1, required=True, type=FILE)
-@click.option("--methods", "wanted", help=f"{comparing.METHODS_HELP} Default: {', '.join(comparing.METHODS)}.")
+@click.option(
+    "--methods",
+    "wanted",
+    help=f"{comparing.METHODS_HELP} Default: {', '.join(comparing.METHODS)} (or the model's own composite).",
+)
 @comparing.comparing_options
 @click.option("-o", "--directory", default="comparison", show_default=True, type=FILE, help="For the results.")
 @click.option("--cmap", help="Colour map of the maps.")

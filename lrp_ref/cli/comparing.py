@@ -27,9 +27,10 @@ from ..methods import Attribution, Method
 from ..methods import attribute as attribute_network
 from ..network.canonization import canonized
 from ..network.network import Network
+from ..propagation.composites import PRESETS
 from .asked import apart, make_measures, make_methods, method_options, parameters
 from .objects import Objects, objects, require
-from .options import FILE, architecture_option, find_target, load_network, output_option
+from .options import FILE, architecture_option, class_names, find_target, load_network, output_option
 from .output import Progress, print_table, warn
 from .samples import Refused, places
 from .together import OBJECTS, Together, read
@@ -93,7 +94,7 @@ class Question:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the outputs, as far as they are known."""
-        return self.sidecar.classes if self.sidecar else ()
+        return class_names(self.net, self.sidecar)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,9 @@ def ask(model: Path, given: Sequence[Path], options: Mapping[str, Any], usual: S
         make_measures(wanted, of_measures)
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
+    if options["wanted"] is None and net.composite:  # LRP as the model itself is explained
+        own = [net.composite if name in PRESETS else name for name in usual]
+        methods = make_methods(own, of_methods, options["dialect"])
     dtype = "float64" if options["float64"] else str(net.dtype or "float32")
     data = read(given, net, sidecar, model, dtype, options.get("limit_samples"))
     where = objects(options["masks"], data, sidecar)

@@ -157,6 +157,8 @@ def _look(job: Job, on: Canvas) -> dict[str, Any]:
     if on.form != "series":
         smooth = "bicubic" if job.options["smooth"] else "nearest"
         return look | {"size": job.options["size"], "interpolation": smooth}
+    if job.sidecar is None and all(len(one.shape or ()) == 2 for one in job.net.inputs):  # numbers that have no time
+        return look | {"axis": "feature"}
     sidecar = job.sidecar
     return look | {"axis": sidecar.step if sidecar is not None and sidecar.step else "sample"}
 

@@ -22,6 +22,7 @@ from .options import (
     FILE,
     STARTS,
     architecture_option,
+    class_names,
     composite_options,
     find_outputs,
     load_network,
@@ -94,7 +95,7 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     if options["float64"] and net.tokens >= {i.name for i in net.inputs}:
         net = net.astype("float64")  # integers do not say in which precision to compute
     warn_unused_rules(net, options["rules"], canonized=not options["no_canonize"])
-    classes = sidecar.classes if sidecar else ()
+    classes = class_names(net, sidecar)
     chosen = tuple(dict.fromkeys(find_outputs(t, classes) for t in targets))
     against = None if options["against"] is None else find_outputs(options["against"], classes)
     if against in chosen:

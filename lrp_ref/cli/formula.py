@@ -17,6 +17,7 @@ from . import inputs
 from .options import (
     FILE,
     architecture_option,
+    class_names,
     composite_options,
     find_target,
     load_network,
@@ -59,6 +60,6 @@ def formula(model: Path, input_: Path | None, target: str | None, **options: Any
             raise ParameterError(f"{input_}: {len(samples)} samples; formulas are written at one")
         x = samples[0].x
     chosen = make_composite(options["composite"], net, sidecar, options)
-    index = None if target is None else find_target(target, sidecar.classes if sidecar else ())
+    index = None if target is None else find_target(target, class_names(net, sidecar))
     made = symbolic(net, x, composite=chosen, target=index, numbers=options["numbers"])
     click.echo(getattr(made, options["form"] or "text").rstrip("\n"))

@@ -17,6 +17,7 @@ from .samples import Refused, Sample
 from .sentences import LINES, BagReader, Reader, Typed, is_sentence, slug
 
 ARRAYS = (".npy", ".npz")
+TABLES = (".csv", ".tsv")
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
 TOKENIZER = "; a sentence needs --tokenizer FILE"
 ELSEWHERE = "; sentences are read by 'lrp-ref explain' alone"
@@ -177,6 +178,13 @@ def _picture(name: str, path: Path, net: Network, sidecar: Sidecar | None, model
     """Read a picture as the sidecar says."""
     if path.suffix.lower() in (*suffixes(), *EXPORTS) and path.suffix.lower() not in TEXTS:
         raise UnsupportedError(f"{path}: a model, not an input; {ORDER}")
+    if path.suffix.lower() in TABLES:
+        sign = "," if path.suffix.lower() == ".csv" else "\\t"
+        raise UnsupportedError(
+            f"{path}: tables are read as .npy, one sample a row, in the order of the model's features: "
+            f"numpy.save('{path.stem}.npy', numpy.genfromtxt('{path.name}', delimiter='{sign}')); a first "
+            "row of names is left out by skip_header=1"
+        )
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(
             f"{path}: text needs a tokenizer: 'lrp-ref explain' takes --tokenizer FILE and reads {LINES}, one "

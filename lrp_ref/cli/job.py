@@ -26,6 +26,7 @@ from ..propagation.explaining import explain as explain_network
 from ..propagation.explanation import Explanation
 from ..propagation.outlook import outlook
 from .inputs import kind
+from .options import class_names
 from .samples import Sample
 from .sentences import BagReader, Reader
 
@@ -73,7 +74,7 @@ class Job:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the outputs, as far as they are known."""
-        return self.sidecar.classes if self.sidecar else ()
+        return class_names(self.net, self.sidecar)
 
     @property
     def several(self) -> bool:
@@ -146,9 +147,10 @@ class Job:
         if self.top > count:
             raise ParameterError(f"--top {self.top}: the network has {count} outputs")
         if self.classes and len(self.classes) != count:
+            whose = "the sidecar of" if self.sidecar and self.sidecar.classes else "the file"
             way = ": give it a --sidecar without 'classes'" if self.options["output_name"] else ""
             raise ModelFormatError(
-                f"the sidecar of {self.model} names {len(self.classes)} classes; the output has {count} numbers{way}"
+                f"{whose} {self.model} names {len(self.classes)} classes; the output has {count} numbers{way}"
             )
 
     @cached_property

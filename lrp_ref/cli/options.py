@@ -18,7 +18,7 @@ from ..network.canonization import canonize
 from ..network.network import Network
 from ..propagation import composites, start
 from ..rules import RULES, AnyRule
-from ..rules.groups import BIAS_POLICIES
+from ..rules.groups import ALIASES, BIAS_POLICIES
 from .output import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +26,7 @@ FILE = click.Path(path_type=Path)
 FEW = 12  # classes that an error lists
 
 
+BIAS = click.Choice([*BIAS_POLICIES, *ALIASES])  # help shows the former alone
 PARAMETERS = ("epsilon", "gamma", "beta", "low", "high", "bias")
 BIAS_HELP = (
     "What becomes of the relevance of biases: they absorb it (the papers' denominators, the default), are left out of "
@@ -50,7 +51,7 @@ def one_composite(command: F) -> F:
 def composite_options(command: F) -> F:
     """Add the parameters of composites to a command."""
     for option in (
-        click.option("--bias", type=click.Choice(BIAS_POLICIES), help=BIAS_HELP),
+        click.option("--bias", type=BIAS, metavar=f"[{'|'.join(BIAS_POLICIES)}]", help=BIAS_HELP),
         click.option("--high", metavar="NUMBER[,...]", help="Largest value of the input, or one per channel."),
         click.option("--low", metavar="NUMBER[,...]", help="Least value of the input; default: the sidecar's."),
         click.option("--beta", type=float, help="β of beta_smooth."),
@@ -252,6 +253,18 @@ def make_start(text: str | None, against: Any = None) -> Any:
         raise ParameterError(f"start '{text}': write the value of interest like reference=2.5") from None
 
 
+def class_names(net: Network, sidecar: Sidecar | None) -> tuple[str, ...]:
+    """Return the names of the outputs: those of the sidecar, or those that the model itself brings.
+
+    Example:
+        >>> from lrp_ref.neuralise import Fitted, from_fitted
+        >>> held = {"coef_": np.array([[1.0, -2.0]]), "classes_": np.array(["ham", "spam"])}
+        >>> class_names(from_fitted(Fitted("LinearSVC", held)), None)
+        ('spam',)
+    """
+    return (sidecar.classes if sidecar else ()) or net.classes
+
+
 def find_outputs(text: str, classes: Sequence[str]) -> Any:
     """Return the target of ``explain`` for a class, for a unit c,h,w of a map, or for a sum of classes A+B.
 
@@ -298,6 +311,11 @@ def find_target(text: str, classes: Sequence[str]) -> int:
         near = dict.fromkeys(nearest(wanted, classes, most=3))
         hint = ", ".join(f"'{name}' ({classes.index(name)})" for name in near)
         listed = f": {', '.join(classes)}" if len(classes) <= FEW else "; 'lrp-ref show MODEL --classes' lists them"
+        if len(classes) == 1:
+            raise ParameterError(
+                f"unknown class '{text}': the model has one output, > 0 for '{classes[0]}' and < 0 against it: "
+                f"leave the target out, or give '{classes[0]}'"
+            )
         raise ParameterError(
             f"unknown class '{text}': {f'did you mean {hint}? ' if hint else ''}"
             f"the model has {len(classes)} classes{listed}"

@@ -235,13 +235,13 @@ def _tell_line(job: Job, sample: Sample, e: Explanation, note: str, paths: list[
 
 def tell_classes(job: Job, e: Result, asked: list[int]) -> None:
     """Print the largest outputs, and those that are explained."""
-    values, chances = e.output.reshape(-1), probabilities(e)
+    values, chances = e.output.reshape(-1), probabilities(job, e)
     best = list((-values).argsort(kind="stable")[:5])
     best += [k for k in asked if k not in best]
     given = [np.nan if chances is None else float(chances[k]) for k in best]
     shares = ["" if np.isnan(p) else f"{100 * p:.2f} %" for p in given]
     rows = [[str(k), name(job, e, k), number(float(values[k])), s] for k, s in zip(best, shares, strict=True)]
-    headers = ("output", "class", "value", probability_name(e))[: None if chances is not None else 3]
+    headers = ("output", "class", "value", probability_name(job, e))[: None if chances is not None else 3]
     print_table(headers, [row[: len(headers)] for row in rows], right=(0, 2, 3))
 
 

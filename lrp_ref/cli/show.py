@@ -19,13 +19,13 @@ from ..methods import METHODS
 from ..network.heads import heads
 from ..propagation import composites
 from ..rules import RULES, ZBox
-from .options import FILE, architecture_option, output_option
+from .options import FILE, architecture_option, class_names, output_option
 from .output import print_table
 
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.option("--classes", is_flag=True, help="List the classes of the sidecar instead.")
+@click.option("--classes", is_flag=True, help="List the classes of the sidecar, or of the model, instead.")
 @output_option
 @architecture_option
 def show(model: Path, classes: bool, output_name: str | None, architecture: Path | None) -> None:
@@ -34,11 +34,11 @@ def show(model: Path, classes: bool, output_name: str | None, architecture: Path
     from ..loaders.preprocess import load_sidecar
 
     sidecar = load_sidecar(model)
+    net = loaders.load(model, output=output_name, architecture=architecture)
     if classes:
-        names = sidecar.classes if sidecar else ()
+        names = class_names(net, sidecar)
         print_table(("output", "class"), [[str(k), name] for k, name in enumerate(names)], right=(0,))
         return
-    net = loaders.load(model, output=output_name, architecture=architecture)
     rows = [[n.name, repr(n.layer), ", ".join(n.inputs)] for n in net.nodes]
     print_table(("node", "layer", "reads"), rows)
     for spec in net.inputs:

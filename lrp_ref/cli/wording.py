@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.tables import number
-from ..layers import Softmax
+from ..layers import AdditiveKernel, KernelMachine, Layer, PairDifference, Sigmoid, Softmax, SoftMin
 from ..propagation.explanation import Explanation
 from ..propagation.reading import ROUNDING
 from ..propagation.targets import described
@@ -16,26 +16,47 @@ from .job import Job, Result
 from .output import percent
 
 MUCH_BIAS, MUCH_STABILISER = 0.5, 0.05  # shares of the start from which on the text says so
+NO_LOGITS = (AdditiveKernel, KernelMachine, PairDifference, SoftMin)  # margins and votes: no softmax is of them
 ROUNDED = 1e-2  # of the start relevance: a ledger that rounding leaves open by more tells nothing
 
 
-def probabilities(e: Result) -> NDArray[Any] | None:
+def probabilities(job: Job, e: Result) -> NDArray[Any] | None:
     """Return the probabilities of the outputs (K,), NaN for outputs that are none; None where nothing makes them one.
 
     They are the network's own, σ or softmax; outputs without either are taken for logits of a softmax if there are
-    several, unless they are the places of a map, which do not compete.
+    several, unless they are the places of a map, which do not compete. Of log-odds of classes or components, the soft
+    minimum of differences, it is σ; of margins there is none.
     """
     if e.probability is not None:
         return np.asarray(e.probability.reshape(-1).astype(np.float64))
     values = e.output.reshape(1, -1).astype(np.float64)
+    last = _last(job)
+    if _log_odds(job, last):
+        return np.asarray(Sigmoid().forward(values)).reshape(-1)
+    if isinstance(last, NO_LOGITS):
+        return None
     is_map = sum(n > 1 for n in e.output_shape) > 1
     return None if values.size < 2 or is_map or e.head.lost else np.asarray(Softmax().forward(values)).reshape(-1)
 
 
-def probability_name(e: Result) -> str:
+def _last(job: Job) -> Layer | None:
+    """Return the layer that makes the first output."""
+    return next((node.layer for node in job.net.nodes if node.name == job.net.outputs[0]), None)
+
+
+def _log_odds(job: Job, last: Layer | None) -> bool:
+    """Return whether an output is the soft minimum, of γ = 1, of the differences to all others: log p/(1 − p)."""
+    if not isinstance(last, SoftMin) or last.hard or last.gamma != 1:
+        return False
+    (read,) = job.net[job.net.outputs[0]].inputs
+    return any(node.name == read and isinstance(node.layer, PairDifference) for node in job.net.nodes)
+
+
+def probability_name(job: Job, e: Result) -> str:
     """Return what makes the probabilities."""
     kinds = [kind for kind in e.head.kinds if kind != "raw"] if e.probability is not None else []
-    return kinds[0] if len(kinds) == 1 else "probability" if kinds else "softmax"
+    usual = "σ" if _log_odds(job, _last(job)) else "softmax"
+    return kinds[0] if len(kinds) == 1 else "probability" if kinds else usual
 
 
 def name(job: Job, e: Result, index: int) -> str:
@@ -49,7 +70,7 @@ def label(job: Job, e: Result) -> str:
 
 
 def _with_chance(job: Job, e: Result, index: int) -> str:
-    chances = probabilities(e)
+    chances = probabilities(job, e)
     known = chances is not None and not np.isnan(chances[index])
     return name(job, e, index) + (f", {100 * chances[index]:.0f} %" if known and chances is not None else "")
 
@@ -62,7 +83,7 @@ def predicted(job: Job, e: Result) -> str:
 def headline(job: Job, e: Result) -> str:
     """Return what was explained, and what was predicted where that is another class."""
     values = e.output.reshape(-1)
-    if values.size == 1 and probabilities(e) is None:
+    if values.size == 1 and probabilities(job, e) is None:
         return f"{name(job, e, 0)}: {number(float(values[0]))}"
     if e.target is None:
         return predicted(job, e)

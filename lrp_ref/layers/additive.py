@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, ClassVar
 
 from ..base.arrays import Array, namespace, require_dtype
 from ..errors import ShapeError, UnsupportedError
-from ..fast.blocks import blocks
+from ..fast.blocks import tiles
 from ..rules.edits import KEEP, ONES, ZERO, Const, Edit, Less
 from ..rules.linear import LRP0
 from ..rules.rule import AnyRule, Redistribution, Rule
@@ -49,9 +50,14 @@ class Additive(Layer):
         """Return the derivatives ∂y_k/∂x_i (N, k, D) of some outputs."""
         raise NotImplementedError
 
-    def parts(self, x: Array) -> Iterator[slice]:
-        """Yield the outputs a few at a time, so that their terms stay small."""
-        return blocks(self.size, x.nbytes, namespace(x))
+    def groups(self, x: Array) -> Iterator[tuple[slice, list[slice]]]:
+        """Yield samples, and with them the outputs a few at a time, so that the terms of both are found in the cache.
+
+        How the outputs are cut does not depend on the number of samples, so that sums over them do not either.
+        """
+        cells = tiles(len(x), self.size, x.dtype.itemsize * self.features, namespace(x))
+        for rows, some in groupby(cells, key=lambda cell: cell[0]):
+            yield rows, [part for _, part in some]
 
     def _required(self, x: Array) -> None:
         if x.ndim != 2 or x.shape[1] != self.features:
@@ -64,14 +70,16 @@ class Additive(Layer):
         (x,) = xs
         self._required(x)
         xp = namespace(x, *self.arrays())
-        found = [self.terms(x, part).sum(axis=2) for part in self.parts(x)]
-        y = xp.concatenate(found, axis=1) if found else xp.zeros((len(x), 0), dtype=x.dtype)
+        y = xp.zeros((len(x), self.size), dtype=x.dtype)
+        for rows, parts in self.groups(x):
+            for part in parts:
+                y[rows, part] = self.terms(x[rows], part).sum(axis=2)
         return y if self.offset is None else y + self.offset
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return Σ_k ∂y_k/∂x_i g_k."""
         (x,) = xs
-        return (_weighted(x, g, ((part, self.slopes(x, part)) for part in self.parts(x))),)
+        return (_weighted(self, x, g, self.slopes),)
 
     def held(self, x: Array) -> Linear:
         """Return the linear map from ones that has the terms at x for its weights."""
@@ -96,11 +104,13 @@ class Additive(Layer):
         return share(self.held(x), (ONES(x),), relevance, rule, Given(z=z))
 
 
-def _weighted(x: Array, g: Array, terms: Iterator[tuple[slice, Array]]) -> Array:
-    """Return Σ_k t_ki g_k (N, D)."""
+def _weighted(layer: Additive, x: Array, g: Array, terms: Callable[[Array, slice], Array]) -> Array:
+    """Return Σ_k t_ki g_k (N, D) for a function from samples and outputs to terms (n, k, D)."""
     total = namespace(x, g).zeros(x.shape, dtype=g.dtype)
-    for part, some in terms:
-        total = total + (some * g[:, part].reshape(len(x), some.shape[1], 1)).sum(axis=1)
+    for rows, parts in layer.groups(x):
+        for part in parts:
+            some = terms(x[rows], part)
+            total[rows] = total[rows] + (some * g[rows, part].reshape(*some.shape[:2], 1)).sum(axis=1)
     return total
 
 
@@ -119,21 +129,23 @@ class _Terms(Linear):
     weights: Edit = KEEP
     bias: Edit = KEEP
 
-    def _terms(self) -> Iterator[tuple[slice, Array]]:
-        for part in self.layer.parts(self.x):
-            yield part, self.weights(self.layer.terms(self.x, part))
+    def _terms(self, x: Array, part: slice) -> Array:
+        return self.weights(self.layer.terms(x, part))
 
     def forward(self, *xs: Array) -> Array:
         """Return z (N, K) for edited ones (N, D)."""
         (ones,) = xs
-        found = [(terms * ones.reshape(len(ones), 1, self.layer.features)).sum(axis=2) for _, terms in self._terms()]
-        z = namespace(ones).concatenate(found, axis=1)
+        z = namespace(ones).zeros((len(ones), self.layer.size), dtype=ones.dtype)
+        for rows, parts in self.layer.groups(self.x):
+            some = ones[rows].reshape(-1, 1, self.layer.features)
+            for part in parts:
+                z[rows, part] = (self._terms(self.x[rows], part) * some).sum(axis=2)
         bias = self.bias_map(z)
         return z if bias is None else z + bias
 
     def pull(self, xs: tuple[Array, ...], g: Array) -> tuple[Array, ...]:
         """Return Σ_k t_ki g_k."""
-        return (_weighted(self.x, g, self._terms()),)
+        return (_weighted(self.layer, self.x, g, self._terms),)
 
     def present(self, xs: tuple[Array, ...]) -> tuple[Array, ...]:
         """Return x itself in place of the ones."""

@@ -78,6 +78,8 @@ def save(network: Network, path: Path) -> None:
         header["notes"] = list(network.notes)
     if network.composite:
         header["composite"] = network.composite
+    if network.classes:
+        header["classes"] = list(network.classes)
     text = json.dumps(header, ensure_ascii=False, allow_nan=True).encode()
     entries: dict[str, Any] = {"header": np.frombuffer(text, dtype=np.uint8), **arrays}
     replace_file(path, lambda stream: np.savez(stream, **entries))  # kinds are checked: nothing to pickle
@@ -173,7 +175,8 @@ def _network(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]], pa
     if composite and composite not in PRESETS:
         raise ModelFormatError(f"{path}: it is to be explained with '{composite}', which is no composite")
     outputs_ = tuple(map(str, header["outputs"]))
-    return Network(tuple(nodes), tuple(inputs), outputs_, axes, left, notes, composite)
+    classes = tuple(map(str, header.get("classes", ())))
+    return Network(tuple(nodes), tuple(inputs), outputs_, axes, left, notes, composite, classes)
 
 
 def _declared(spec: Input, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:

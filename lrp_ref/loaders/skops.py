@@ -20,6 +20,7 @@ from ..neuralise.fitted import NUMBERS, TREES, Fitted, Opaque, array, is_of_libr
 from .archive import Archive
 from .limits import Budget, bound, json_value
 from .npy import npy
+from .outputs import asked_for
 from .sparse import sparse
 
 SCHEMA = "schema.json"
@@ -47,8 +48,8 @@ def load(path: Path, *, output: Any = None, **options: Any) -> Network:
 
     Args:
         path: a file of ``skops.io.dump``.
-        output: what of the estimator is explained, such as "decision" or "logodds", or the name of a node, whose value
-            is returned; None for the usual.
+        output: what of the estimator is explained, such as "decision" or "logodds", or names of nodes, whose values are
+            returned; None for the usual.
         options: of the estimator's converter.
 
     Raises:
@@ -56,6 +57,9 @@ def load(path: Path, *, output: Any = None, **options: Any) -> Network:
         UnsupportedError: an estimator, or a part of one, that is not supported; a newer version of the format.
         ParameterError: an output or an option that this estimator does not have.
     """
+    if isinstance(output, list | tuple) and (not output or output[0] != "pair"):
+        names = asked_for(output, path)
+        output = names[0] if len(names) == 1 else names
     fitted = read(path)
     try:
         return _network(fitted, output, options)
@@ -75,12 +79,11 @@ def _network(fitted: Fitted, output: Any, options: dict[str, Any]) -> Network:
     try:
         return from_fitted(fitted, output, **options)
     except ParameterError:
-        if not isinstance(output, str):
-            raise
+        names = (output,) if isinstance(output, str) else output
         whole = from_fitted(fitted, None, **options)
-        if output not in [node.name for node in whole.nodes]:
+        if not names or not {*names} <= {node.name for node in whole.nodes}:
             raise
-        return whole.until((output,))
+        return whole.until(names)
 
 
 def read(path: str | Path) -> Fitted:

@@ -12,7 +12,8 @@ from ..network.inputs import batch_back
 from ..network.network import Network
 from ..propagation import composites
 from ..propagation.composites import PRESETS, Composite
-from ..propagation.explaining import explain
+from ..propagation.explaining import explain, output_place
+from ..propagation.targets import class_number
 from ..rules.rule import AnyRule
 from . import dialects
 from .attribution import Attribution
@@ -71,6 +72,9 @@ def attribute(
         >>> lrp.attribute(net, np.array([[3.0, 1.0]]), "gradient_x_input")
         Attribution(GradientTimesInput(), logit, target [[0]]: relevance (1, 2), sum 5, completeness within 5.0e-01)
     """
+    Network.required(net, "attribute")
+    named = net.classes if output_place(net, output) == 0 else ()
+    target, against = class_number(target, named), class_number(against, named, "against")
     chosen = find(method, parameters, dialect)
     if isinstance(chosen, LRP):
         e = explain(

@@ -58,7 +58,7 @@ def join(first: Network, second: Network, *, output: str | None = None) -> Netwo
     outputs = tuple(_renamed(name, named) for name in second.outputs)
     whole = Network(tuple(nodes), part.inputs, outputs, second.output_axes)
     composite = first.composite if first.composite == second.composite else ""
-    return replace(whole, notes=(*first.notes, *second.notes), composite=composite)
+    return replace(whole, notes=(*first.notes, *second.notes), composite=composite, classes=second.classes)
 
 
 def _renamed(name: str, named: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from ..arithmetic import settled
 from ..base.arrays import Array, by_name, convert, is_float, namespace, require_finite, unwarned
 from ..base.frozen import Value
-from ..errors import GraphError, LrpError, ShapeError, UndecidedError
+from ..errors import GraphError, LrpError, ParameterError, ShapeError, UndecidedError
 from ..layers.base import Layer
 from .inputs import Input, batch_back, checked
 
@@ -44,6 +44,7 @@ class Network(Value):
         left_out: outputs that the file has and the network has not, with the reason.
         notes: in what else the network differs from its file: sentences for whoever reads its results.
         composite: name of the preset that it is explained with unless another is asked for; "" for the usual one.
+        classes: names of the numbers of its first output, as far as the file tells them.
 
     Raises:
         GraphError: a name that is not there or not unique, or a node before what it reads.
@@ -68,6 +69,25 @@ class Network(Value):
     left_out: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     composite: str = ""
+    classes: tuple[str, ...] = ()
+
+    @staticmethod
+    def required(given: Any, caller: str) -> None:
+        """Refuse what is no network, with what makes one of it.
+
+        Raises:
+            ParameterError: it is none: a model of scikit-learn, or of another library.
+        """
+        if isinstance(given, Network):
+            return
+        module, kind = type(given).__module__.partition(".")[0], type(given).__qualname__
+        if isinstance(given, str):
+            way = f"lrp.load({given!r}) reads a model file"
+        elif hasattr(given, "get_params") and hasattr(given, "fit"):
+            way = "lrp.neuralise.from_sklearn(model) makes one of it"
+        else:
+            way = "lrp.load(path) reads one from a file"
+        raise ParameterError(f"{caller} takes a Network, got a {module}.{kind}: {way}".replace("builtins.", ""))
 
     def __post_init__(self) -> None:
         known = {i.name for i in self.inputs}
@@ -235,7 +255,8 @@ class Network(Value):
         inputs = tuple(i for i in self.inputs if i.name in needed)
         found = tuple(axes.get(name, 0) for name in wanted)
         found = found if any(axis != 0 for axis in found) else ()
-        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out, self.notes, self.composite)
+        classes = self.classes if wanted[:1] == self.outputs[:1] else ()
+        return Network(tuple(reversed(kept)), inputs, wanted, found, self.left_out, self.notes, self.composite, classes)
 
     def since(self, names: str | Iterable[str]) -> Network:
         """Return the part of the network above the named values, which become its first inputs.

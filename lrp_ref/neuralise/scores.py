@@ -26,7 +26,7 @@ from ..base.arrays import Array, like, namespace
 from ..errors import ParameterError, unknown
 from ..layers import Dense, PairDifference, SoftMin
 from ..network.network import Network, Node
-from .chain import as_rewritten
+from .chain import as_rewritten, behind
 
 OUTPUTS = ("decision", "logodds")
 Output = Any  # None, a name, or ("pair", i, j)
@@ -128,6 +128,33 @@ def _combined(weight: Array, rows: list[list[int]]) -> Array:
 
 def _array_of(net: Network) -> Array:
     return net.parameters[0]
+
+
+def of_classes(net: Network, classes: Any, *, single: bool = False) -> Network:
+    """Return the network with the names of its outputs, and the note of :func:`named_classes`.
+
+    Texts are names as they are, a number c is "class c": a number alone stands for the place of an output. Classes
+    0, 1, ... in order need no names.
+
+    Args:
+        net: with a column for each class, or one alone.
+        classes: as in ``classes_``; None where they are not known.
+        single: whether the one column is that of the second of two classes against the first.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref.neuralise.chain import chain
+        >>> scores = chain([("scores", Dense(np.array([[1.0, 2.0, 4.0]])))])
+        >>> of_classes(scores, ["ham", "spam", "news"]).classes, of_classes(scores, [3, 5, 7]).classes
+        (('ham', 'spam', 'news'), ('class 3', 'class 5', 'class 7'))
+    """
+    notes = named_classes(classes, single=single)
+    if not notes:
+        return net
+    found = list(classes)
+    found = found[1:] if single and len(found) == 2 else found
+    names = tuple(str(c) if isinstance(c, str) else f"class {c}" for c in found)
+    return replace(behind([], net, notes=notes), classes=names)
 
 
 def named_classes(classes: Any, *, single: bool = False, most: int = 12) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from .ledger import Ledger
 from .parts import in_parts
 from .prepare import PreparedNetwork, Question, prepare
 from .start import Difference, Logit, Output, Start, find, start_relevance
-from .targets import indices, is_tuple, some_targets
+from .targets import class_number, indices, is_tuple, some_targets
 from .trace import Trace
 from .walk import back, forward
 
@@ -89,7 +89,7 @@ def explain(
         target: index of the output to explain: one for all samples, or a list or array of one per sample (N,); None
             for each sample's largest output. Several indices per sample (N, T) add up: what is explained is the sum
             of these outputs. Outputs of more axes count in C order; a tuple (c, h, w) is that one unit of a map
-            (N, C, H, W) in every sample.
+            (N, C, H, W) in every sample. A text is the name of a class, of a network that has ``classes``.
         composite: a preset's name, a ``Composite``, a list of (where, rule), or a rule, which is then used on every
             dense and convolution layer; None for the network's own, "epsilon" where it has none.
         start: start relevance: a name of ``lrp.start.NAMES``, a ``Start``, or an array like the output. "logit" starts
@@ -127,7 +127,10 @@ def explain(
         ────────────────────────────────────────────────────────────────────────────────────────────────
         dense1  LRP0(stabiliser=exact)            5.5             5   0.5           0        0         0
     """
-    start = find(start, against)
+    Network.required(net, "explain")
+    named = net.classes if output_place(net, output) == 0 else ()
+    target = class_number(target, named)
+    start = find(start, class_number(against, named, "against"))
     composite = composites.usual(net) if composite is None else composite
     chosen = composites.resolve(composite, parameters, caller=explain)
     place = output_place(net, output)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import to_numpy
-from ..errors import ParameterError
+from ..errors import ParameterError, unknown
 
 
 def indices(target: Any, samples: int, shape: Sequence[int], what: str = "target") -> Any:
@@ -66,6 +66,25 @@ def _range(shape: Sequence[int]) -> str:
     if len(shape) == 1:
         return f"the output has {shape[0]} classes, 0 to {shape[0] - 1}"
     return f"a sample's output has the shape {tuple(shape)}"
+
+
+def class_number(target: Any, classes: Sequence[str], what: str = "target") -> Any:
+    """Return the number of the output that a text names; any other target as it is.
+
+    Raises:
+        ParameterError: no output has this name.
+
+    Example:
+        >>> class_number("dog", ("cat", "dog")), class_number([1, 0], ())
+        (1, [1, 0])
+    """
+    if not isinstance(target, str):
+        return target
+    if not classes:
+        raise ParameterError(f"{what} {target!r}: the network has no class names, only numbers of outputs")
+    if target not in classes:
+        raise unknown("class", target, classes)
+    return classes.index(target)
 
 
 def is_tuple(target: Any) -> bool:

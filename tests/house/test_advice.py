@@ -108,8 +108,8 @@ def _kernels() -> list[Advice]:
         *(
             Advice(
                 explained(net, x),
-                "give reference= points on the other side, the rule Gradient() or Taylor(), or explain against a "
-                "baseline with lrp.attribute(net, x, 'integrated_gradients')",
+                "give points on the other side (reference=, of an estimator towards=), the rule Gradient() or "
+                "Taylor(), or explain against a baseline with lrp.attribute(net, x, 'integrated_gradients')",
                 follow,
             )
             for follow in (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skops_nodes
 import weights_files
 from keras_files import entry, sequential, write_keras
 
@@ -73,6 +74,14 @@ def torch_file(path: Path) -> Network:
     return beside(path)
 
 
+def skops_file(path: Path) -> Network:
+    """What skops writes of a LinearSVC, as far as it is read."""
+    made = skops_nodes.estimator("LinearSVC", coef_=skops_nodes.stored("w.npy"), intercept_=skops_nodes.stored("b.npy"))
+    arrays = {"w.npy": skops_nodes.npy(WEIGHT), "b.npy": skops_nodes.npy(BIAS)}
+    skops_nodes.write(path, {**made, "protocol": 2}, arrays)
+    return Network((Node("scores", Dense(WEIGHT.T, BIAS), ("input",)),), (Input("input"),), ("scores",))
+
+
 WEIGHT, BIAS = np.array([[1.0, -2.0], [0.5, 0.0], [3.0, 1.0]]), np.array([0.5, 0.0, -1.0])
 # A small file of each format: what writes it to a path, and returns the network in it.
 FILES: dict[str, Callable[[Path], Network]] = {
@@ -82,6 +91,7 @@ FILES: dict[str, Callable[[Path], Network]] = {
     "keras": keras_file,
     "safetensors": safetensors_file,
     "torch": torch_file,
+    "skops": skops_file,
 }
 
 each_format = pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.module)
@@ -113,7 +123,7 @@ def test_every_module_of_a_format_is_in_the_table_and_no_other_reads_networks() 
     files = (Path(loaders.__file__).parent).iterdir()
     names = {file.stem for file in files if file.stem.isidentifier() and not file.stem.startswith("_")}
     others = {"allowed", "archive", "bilstm", "described", "elsewhere", "limits", "npy", "opcodes"}
-    others |= {"notes", "outputs", "preprocess", "refusals", "shapes", "verify"}
+    others |= {"notes", "outputs", "preprocess", "refusals", "shapes", "sparse", "verify"}
     assert {known.module for known in FORMATS} == names - others
 
 

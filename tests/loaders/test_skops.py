@@ -110,6 +110,13 @@ def test_a_node_s_value_can_be_asked_for() -> None:
     scaler = skops.read(path)["steps"][0][1]
     assert lrp.load(path, output="scaler").outputs == ("scaler",)
     close(lrp.load(path, output="scaler").forward(x), (x - scaler["mean_"]) / scaler["scale_"])
+    both = lrp.load(path, output=["pca", "scores"])
+    assert both.outputs == ("pca", "scores")
+    close(both.forward(x)["scores"], EXPECTED["scaler_pca_logistic/decision"])
+    assert lrp.load(path, output=["logodds"]) == lrp.load(path, output="logodds")
+    for wrong in (["pca", "nowhere"], ["logodds", "decision"]):
+        with pytest.raises(ParameterError, match=r"logistic\.skops: unknown output of LogisticRegression"):
+            lrp.load(path, output=wrong)
     with pytest.raises(ParameterError, match=r"logistic\.skops: unknown output of LogisticRegression 'logods'"):
         lrp.load(path, output="logods")
     with pytest.raises(ParameterError, match=r"logistic\.skops: .*class 9 of a pair"):

@@ -18,49 +18,17 @@ import hostile
 import numpy as np
 import pytest
 import scipy.sparse
+from skops_nodes import Node, estimator, many, node, npy, plain, stored, table, write
 
 import lrp_ref as lrp
 from lrp_ref.errors import LONGEST, LrpError, ModelFormatError, UnsupportedError
 from lrp_ref.loaders import archive, limits, skops
 from lrp_ref.neuralise.fitted import Fitted, Opaque
 
-Node = dict[str, Any]
-
-
-def node(loader: str, name: str, module: str = "builtins", **more: Any) -> Node:
-    return {"__loader__": f"{loader}Node", "__class__": name, "__module__": module, **more}
-
-
-def plain(value: Any) -> Node:
-    return node("Json", "str", content=json.dumps(value), is_json=True)
-
-
-def many(*items: Node) -> Node:
-    return node("List", "list", content=list(items))
-
-
-def table(content: dict[str, Node], *kinds: str) -> Node:
-    types = [node("Type", kind) for kind in (kinds or ["str"] * len(content))]
-    return node("Dict", "dict", content=content, key_types=many(*types))
-
-
-def stored(name: str) -> Node:
-    return node("NdArray", "ndarray", "numpy", type="numpy", file=name)
-
-
-def estimator(kind: str, module: str = "sklearn.svm._classes", **attributes: Node) -> Node:
-    return node("Object", kind, module, content=table(attributes))
-
-
-def npy(array: Any, *, pickled: bool = False) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=pickled)
-    return stream.getvalue()
-
 
 def npz(**entries: Any) -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, **entries)
+    np.savez_compressed(stream, **entries)
     return stream.getvalue()
 
 
@@ -85,13 +53,7 @@ ARRAYS["r.npy"] = npy(np.float64(0.25))
 
 def written(folder: Path, schema: Any, **entries: bytes | None) -> Path:
     """Write a file of a schema, as JSON or as bytes, and arrays, of which None leaves one out."""
-    path = folder / "model.skops"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, data in {**ARRAYS, **entries}.items():
-            if data is not None:
-                made.writestr(name, data)
-        made.writestr("schema.json", schema if isinstance(schema, bytes) else json.dumps(schema))
-    return path
+    return write(folder / "model.skops", schema, {**ARRAYS, **entries})
 
 
 def changed(*place: Any, to: Any) -> Any:
@@ -132,6 +94,7 @@ def test_the_right_file_is_read(tmp_path: Path) -> None:
             "random": Opaque("numpy.random.RandomState"),
         },
     )  # fmt: skip
+    assert type(held["rate"]) is np.float64
 
 
 SCHEMAS: dict[str, tuple[Any, str]] = {
@@ -335,6 +298,37 @@ def test_objects_in_objects_are_counted_each_time(tmp_path: Path, monkeypatch: p
     assert "nested more than 64 deep" in refused(long)
     monkeypatch.setattr(skops, "DEEPEST", 80)
     assert len(skops.read(long)["names"]) == 71
+
+
+def test_the_depth_of_an_object_is_that_of_its_deepest_part(tmp_path: Path) -> None:
+    deep = doubling(40, of=1)["content"]
+    both = {**many({"__loader__": "CachedNode", "__id__": 140}, plain(1)), "__id__": 500}
+    for levels, fits in ((10, True), (30, False)):
+        chain = [{**many({"__loader__": "CachedNode", "__id__": 500 + k}), "__id__": 501 + k} for k in range(levels)]
+        path = written(tmp_path, changed("names", to=many(*deep, both, *chain)))
+        if fits:
+            assert len(skops.read(path)["names"]) == 42 + levels
+        else:
+            assert "nested more than 64 deep" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "needs"),
+    [
+        ({"w.npy": npy(np.zeros(18_000))}, "entry 'w.npy' needs 144128 bytes"),
+        (
+            {"s.npz": npz(**{**MATRIX, "data": np.zeros(9_000), "indices": np.zeros(9_000, int)})},
+            "entry 'indices.npy' needs 72128 bytes",
+        ),
+    ],
+)
+def test_schema_and_arrays_are_counted_together(
+    entries: dict[str, bytes], needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TIMES", 1)
+    monkeypatch.setattr(limits, "LEAST", 160_000)
+    assert skops.read(written(tmp_path, RIGHT))["C"] == 1.5
+    assert needs in refused(written(tmp_path, RIGHT, **entries))
 
 
 # Memory and time -----------------------------------------------------------------------------------------------------

@@ -211,6 +211,7 @@ def test_equality_and_hash() -> None:
     ):  # fmt: skip
         assert one != changed
     assert Fitted("SVC", {"C": 1}) != Fitted("SVC", {"C": True})
+    assert Fitted("SVC", {"C": (1, 2)}) != Fitted("SVC", {"C": (1, 2, 3)})
 
 
 def test_copies_and_pickles_are_the_same() -> None:

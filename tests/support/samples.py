@@ -580,17 +580,6 @@ def _softmax() -> list[Sample]:
     ]
 
 
-def _counts() -> list[Sample]:
-    return [
-        Sample("LogCount-features", lambda d: layers.LogCount(), ((5,),), exact=False, positive=True),
-        Sample("Step-zero", lambda d: layers.Step(), ((5,),)),
-        Sample("Step-threshold", lambda d: layers.Step(0.5), ((2, 3),)),
-        Sample("UnitNorm-l1", lambda d: layers.UnitNorm("l1"), ((5,),)),
-        Sample("UnitNorm-l2", lambda d: layers.UnitNorm(), ((2, 4),), exact=False),
-        Sample("UnitNorm-max", lambda d: layers.UnitNorm("max"), ((5,),)),
-    ]
-
-
 def _lengths() -> list[Sample]:
     def on_a_centre(d: Draw) -> Layer:
         return layers.Distance(np.zeros((2, 1)) + np.arange(1, 3).reshape(2, 1) / 4, d(2), factor=0.5)
@@ -647,7 +636,6 @@ SAMPLES = [
         _lstm,
         _cells,
         _softmax,
-        _counts,
         _lengths,
         _encodings,
     )

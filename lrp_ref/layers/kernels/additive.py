@@ -107,9 +107,9 @@ class AdditiveKernel(Additive):
         """Every support meets one column of each sample."""
         return math.prod(self.supports.shape), 1
 
-    def parts(self, x: Array) -> Iterator[slice]:
-        """Yield the outputs, as many at a time as there is room for terms of."""
-        return blocks(self.size, -(-x.nbytes // TERMS), namespace(x))
+    def groups(self, x: Array) -> Iterator[tuple[slice, list[slice]]]:
+        """Yield all samples, and the outputs, as many at a time as there is room for terms of: the supports are cut."""
+        yield slice(0, len(x)), list(blocks(self.size, -(-x.nbytes // TERMS), namespace(x)))
 
     def _mapped(self, kernel: Mapped, part: slice) -> Array:
         """Return the weights Σ_s a_sc φ(v_s) (k, D) of some outputs."""

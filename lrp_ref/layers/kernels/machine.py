@@ -325,7 +325,7 @@ class KernelMachine(OwnWay):
         kind = "support vector" if self.reference is None else "reference point"
         raise ParameterError(
             f"KernelMachine: no {kind} has another sign of output {output} than sample {sample}, where it is "
-            f"{float(f[sample, output]):.3g}, so there is no root between (samples {some}): give reference= "
-            "points on the other side, the rule Gradient() or Taylor(), or explain against a baseline with "
-            "lrp.attribute(net, x, 'integrated_gradients')"
+            f"{float(f[sample, output]):.3g}, so there is no root between (samples {some}): give points on the other "
+            "side (reference=, of an estimator towards=), the rule Gradient() or Taylor(), or explain against a "
+            "baseline with lrp.attribute(net, x, 'integrated_gradients')"
         )

@@ -6,10 +6,9 @@ import numpy as np
 
 from ...errors import ParameterError
 from ...network.network import Network
-from ..chain import behind
 from ..fitted import Fitted
 from ..linear import naive_bayes
-from ..scores import Output, named_classes
+from ..scores import Output, of_classes
 from .table import estimator
 
 KINDS = {"BernoulliNB": "bernoulli", "ComplementNB": "complement", "MultinomialNB": "multinomial"}
@@ -30,4 +29,4 @@ def discrete(fitted: Fitted, output: Output) -> Network:
         output="logodds" if output is None else output,
         threshold=binarize,
     )
-    return behind([], net, notes=named_classes(fitted.get("classes_"))) if not isinstance(output, tuple | list) else net
+    return of_classes(net, fitted.get("classes_")) if not isinstance(output, tuple | list) else net

@@ -10,7 +10,7 @@ from ...network.network import Network
 from ..chain import behind
 from ..clusters import compared, kmeans
 from ..fitted import Fitted
-from ..scores import Output, asked, named_classes
+from ..scores import Output, asked, of_classes
 from ..trees import margins_down_a_tree
 from .densities import dense
 from .table import estimator
@@ -133,7 +133,7 @@ def nearest_centroid(
     centers, classes = dense(fitted, "centroids_"), fitted.get("classes_")
     output = asked(output, ("decision", "logodds", "margin"), fitted.kind, classes=len(centers))
     if output == "margin":
-        return behind([], kmeans(centers, beta=beta, data=data), notes=named_classes(classes))
+        return of_classes(kmeans(centers, beta=beta, data=data), classes)
     deviation, prior = dense(fitted, "within_class_std_dev_"), dense(fitted, "class_prior_")
     if not (prior > 0).all():
         raise ParameterError("NearestCentroid: a class of prior 0 has no score: its logarithm is not finite")
@@ -145,4 +145,4 @@ def nearest_centroid(
         return net
     # Where the priors are equal, scikit-learn predicts the nearest centre without the deviations that scores have.
     other = (UNSCALED,) if np.allclose(prior, 1 / len(prior)) else ()
-    return behind([], net, notes=(*named_classes(classes, single=column), *other))
+    return behind([], of_classes(net, classes, single=column), notes=other)

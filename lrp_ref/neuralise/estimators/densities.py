@@ -11,11 +11,10 @@ import numpy as np
 from ...base.arrays import Array
 from ...errors import ParameterError, UnsupportedError, require
 from ...network.network import Network
-from ..chain import behind
 from ..clusters import gaussians, mixture
 from ..fitted import Fitted
 from ..one_class import density, one_class
-from ..scores import Output, asked, named_classes
+from ..scores import Output, asked, of_classes
 from .table import estimator
 
 MIXTURES = ("logodds", "outlier", "decision")
@@ -178,4 +177,4 @@ def gaussian_naive_bayes(fitted: Fitted, output: Output = None) -> Network:
     if not (variances > 0).all():
         raise ParameterError("GaussianNB: a variance in var_ is not > 0, so the density of its class is no number")
     net = mixture(prior, means, 1 / variances, covariance="diag", output=output)
-    return net if isinstance(output, tuple) else behind([], net, notes=named_classes(fitted.get("classes_")))
+    return net if isinstance(output, tuple) or output == "outlier" else of_classes(net, fitted.get("classes_"))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...network.network import Network
-from ..chain import behind
 from ..clusters import compared
 from ..fitted import Fitted
-from ..scores import OUTPUTS, Output, asked, named_classes
+from ..scores import OUTPUTS, Output, asked, of_classes
 from .scaling import numbers
 from .table import estimator
 
@@ -28,4 +27,4 @@ def quadratic(fitted: Fitted, output: Output) -> Network:
     constants = np.log(priors) - 0.5 * np.array([np.log(s).sum() for s in spreads])
     column = output == "decision" and classes == 2
     net = compared(means, precision, constants, 0.5, ("pair", 1, 0) if column else output)
-    return behind([], net, notes=named_classes(fitted.get("classes_"), single=column))
+    return of_classes(net, fitted.get("classes_"), single=column)

@@ -11,7 +11,7 @@ from ...network.network import Network
 from ..chain import behind, chain
 from ..fitted import Fitted
 from ..linear import linear, linear_model
-from ..scores import Output, asked, named_classes
+from ..scores import Output, asked, of_classes
 from .table import estimator
 
 LOG = "the output is the linear predictor; the prediction is its exponential"
@@ -53,7 +53,7 @@ def classifier(fitted: Fitted, output: Output) -> Network:
     net = linear_model([], weight, intercept(fitted, columns), output, fitted.kind)
     if output not in (None, "decision", "logodds") or _multilabel(fitted):
         return net
-    return behind([], net, notes=named_classes(fitted.get("classes_"), single=columns == 1 and output != "logodds"))
+    return of_classes(net, fitted.get("classes_"), single=columns == 1 and output != "logodds")
 
 
 def _multilabel(fitted: Fitted) -> bool:

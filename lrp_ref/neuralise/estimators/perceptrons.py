@@ -9,9 +9,9 @@ import numpy as np
 from ...errors import ParameterError, ShapeError, unknown
 from ...layers import Dense, Layer, ReLU, Sigmoid, Tanh
 from ...network.network import Network
-from ..chain import Named, behind, chain
+from ..chain import Named, chain
 from ..fitted import Fitted
-from ..scores import Output, asked, named_classes, told
+from ..scores import Output, asked, of_classes, told
 from .table import estimator
 
 ACTIVATIONS: dict[str, type[Layer] | None] = {"identity": None, "logistic": Sigmoid, "relu": ReLU, "tanh": Tanh}
@@ -51,5 +51,5 @@ def perceptron(fitted: Fitted, output: Output) -> Network:
     if not several and output in (None, "decision", "logodds"):
         binarizer = fitted.get("_label_binarizer")
         classes = fitted.get("classes_", binarizer.get("classes_") if isinstance(binarizer, Fitted) else None)
-        made = behind([], made, notes=named_classes(classes, single=columns == 1 and output != "logodds"))
+        made = of_classes(made, classes, single=columns == 1 and output != "logodds")
     return replace(made, composite="")

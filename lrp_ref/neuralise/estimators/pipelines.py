@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ParameterError, UnsupportedError
-from ...layers import Centred, Concat, Dense
+from ...errors import ParameterError, UnsupportedError, unknown
+from ...layers import Affine, Centred, Concat, Dense, PairDifference, SoftMin
 from ...network.network import Network
 from ..chain import COMPOSITE, Named, behind, merged, side_by_side, together
 from ..fitted import Fitted, Opaque
 from ..linear import linear
-from ..scores import Output, asked, named_classes, told
+from ..scores import Output, asked, of_classes, told
 from .linear_models import LOG
 from .table import ESTIMATORS, STEPS, How, layers, model, part
 
@@ -33,6 +33,7 @@ HOLDS = {  # classes that are the estimator that they hold, by the attribute tha
 THRESHOLDS = {"FixedThresholdClassifier": "threshold", "TunedThresholdClassifierCV": "best_threshold_"}
 SELECTS = ("RFE", "RFECV")  # selections that hold a model of what they select
 IDENTITIES = ("CountVectorizer", "FunctionTransformer")
+LINEAR = (Affine, Centred, Concat, Dense, PairDifference, SoftMin)  # the last two compare scores
 SEVERAL = ("MultiOutputRegressor", "OneVsRestClassifier")
 
 
@@ -54,7 +55,8 @@ def from_sklearn(estimator: Any, output: Output = None, *, reference: str = "mea
     Args:
         estimator: fitted; a pipeline, or a search over parameters, too.
         output: what is explained: "decision" (the score: ``decision_function``, of a regressor ``predict``),
-            "logodds" of a class against all others, ("pair", i, j) for the difference of two classes, "margin" or
+            "logodds" of a class against all others, ("pair", i, j) for the difference of two classes (their
+            places in ``classes_``, or names), "margin" or
             "outlier", as far as the model has them (see :mod:`lrp_ref.neuralise.scores`). None for the usual one.
         reference: "mean" or "zero", for scalers and projections.
         options: of the model's own builder, such as ``beta`` of k-means. Those that are points or data are of the
@@ -116,6 +118,7 @@ def _network(fitted: Fitted, how: How) -> Network:
     while (inner := _inside(fitted, before)) is not None:
         notes += _threshold(fitted)
         fitted = inner
+    how = replace(how, output=_by_place(how.output, fitted))
     front = _named([named for one in before for named in layers(one, how.reference)])
     net = _of_several(fitted, how) if fitted.kind in SEVERAL else model(fitted, how)
     net = behind(front, net, features=_first_features([*before, fitted], front))
@@ -148,6 +151,25 @@ def _threshold(fitted: Fitted) -> list[str]:
     if held is None or isinstance(held, str):
         return []
     return [f"{fitted.kind} answers by a threshold of {float(held):.6g} on its own response, not by this sign"]
+
+
+def _by_place(output: Output, fitted: Fitted) -> Output:
+    """Return an output ("pair", i, j) of two names of classes with their places; any other as it is.
+
+    Raises:
+        ParameterError: there is no class of a name.
+    """
+    pair = isinstance(output, tuple | list) and len(output) == 3 and output[0] in ("pair", "logodds")
+    if not pair or not any(isinstance(k, str) for k in output[1:]):
+        return output
+    classes = fitted.get("classes_")
+    names = [] if classes is None else [str(c) for c in classes]
+    for k in output[1:]:
+        if isinstance(k, str) and k not in names:
+            if not names:
+                raise ParameterError(f"{fitted.kind}: it has no classes_, so {k!r} is none: give numbers")
+            raise unknown(f"class of {fitted.kind}", k, names)
+    return (output[0], *(names.index(k) if isinstance(k, str) else k for k in output[1:]))
 
 
 def _named(front: Sequence[Named]) -> list[Named]:
@@ -235,12 +257,29 @@ def _features(fitted: Fitted) -> int | None:
 
 
 def _references(net: Network) -> tuple[str, ...]:
-    """Return the note that says what relevance is relative to."""
-    names = [node.name for node in net.nodes if isinstance(node.layer, Centred)]
-    if not names:
+    """Return the note that says what relevance is relative to.
+
+    Distances and kernels compare points, from which a scaler takes the same: only behind a dense layer does it matter.
+    """
+    names, shared = list[str](), False
+    reads = set[str]()
+    for node in net.nodes:
+        if isinstance(node.layer, Centred):
+            names.append(node.name)
+            reads.add(node.name)
+        elif isinstance(node.layer, Affine) and reads & set(node.inputs):
+            reads.add(node.name)
+        shared = shared or (isinstance(node.layer, Dense) and bool(reads & set(node.inputs)))
+    if not shared:
         return ()
     which = f"node{'s' * (len(names) > 1)} {', '.join(names)}"
-    return (f"relevance is relative to the reference of {which}: R_i = (x − reference)_i w_i of the model's weights w",)
+    linear = all(isinstance(node.layer, LINEAR) for node in net.nodes)
+    how = (
+        "R_i = (x − reference)_i w_i of the model's weights w"
+        if linear
+        else "a dense layer behind it shares by (x − reference)_i w_ij"
+    )
+    return (f"relevance is relative to the reference of {which}: {how}",)
 
 
 def _of_several(fitted: Fitted, how: How) -> Network:
@@ -278,7 +317,7 @@ def _of_several(fitted: Fitted, how: How) -> Network:
     if isinstance(how.output, tuple | list):
         return made
     classes = fitted.get("classes_", _labels(fitted))
-    return behind([], made, notes=named_classes(classes, single=single and how.output != "logodds"))
+    return of_classes(made, classes, single=single and how.output != "logodds")
 
 
 def _labels(fitted: Fitted) -> Any:

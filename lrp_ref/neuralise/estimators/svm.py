@@ -11,7 +11,7 @@ from ...errors import UnsupportedError, unknown
 from ...network.network import Network
 from ..chain import behind
 from ..fitted import Fitted, Opaque
-from ..scores import named_classes
+from ..scores import of_classes
 from ..svc import svc as as_network
 
 MOST = 12  # pairs of classes that a note names
@@ -53,16 +53,18 @@ def svc(
         output = "pairs"
     options = {"rule": rule, "intercept": intercept, "towards": towards, "way": way}
     net = _machine(fitted, output, counts if several else None, **options)
+    classes = fitted.get("classes_")
+    if output == "pairs":
+        return behind([], net, notes=_pairs(classes))
     signed = output != "logodds" or intercept  # without it u says nothing about the class
-    return behind([], net, notes=_named(fitted.get("classes_"), output, several)) if signed else net
+    single = output != "margin" and not several
+    return of_classes(net, classes, single=single) if signed and isinstance(output, str) else net
 
 
-def _named(classes: Any, output: Any, several: bool) -> tuple[str, ...]:
-    """Return the note that says which column is of which class, or of which two."""
-    if classes is None or not isinstance(output, str):
+def _pairs(classes: Any) -> tuple[str, ...]:
+    """Return the note that says of which two classes each column is."""
+    if classes is None:
         return ()
-    if output != "pairs":
-        return named_classes(classes, single=output != "margin" and not several)
     found = [c.item() if hasattr(c, "item") else c for c in classes]
     pairs = list(combinations(found, 2))
     more = ", ..." if len(pairs) > MOST else ""

@@ -28,6 +28,7 @@ from lrp_ref.layers import (
     Identity,
     LeakyReLU,
     Log,
+    LogCount,
     Power,
     ReLU,
     Shrink,
@@ -36,6 +37,7 @@ from lrp_ref.layers import (
     SiLU,
     Softmax,
     Softplus,
+    Step,
     Swish,
     Tanh,
     ThresholdedReLU,
@@ -47,6 +49,7 @@ F = Fraction
 
 # (layer, x, value, slope) by hand; a kink has the slope of the lower side for ReLU and its kin, else that of the docs.
 POINTS: list[tuple[Any, Any, Any, Any]] = [
+    (Step(), -0.5, 0, 0), (Step(), 0, 0, 0), (Step(), 0.25, 1, 0), (Step(2), 2, 0, 0), (Step(2), 2.25, 1, 0),
     (Identity(), -2, -2, 1), (Identity(), 0, 0, 1), (Identity(), 3, 3, 1),
     (ReLU(), -2, 0, 0), (ReLU(), 0, 0, 0), (ReLU(), 0.25, 0.25, 1), (ReLU(), 3, 3, 1),
     (LeakyReLU(0.25), -2, -0.5, 0.25), (LeakyReLU(0.25), -0.5, -0.125, 0.25), (LeakyReLU(0.25), 0, 0, 0.25),
@@ -147,6 +150,7 @@ SMOOTH: list[tuple[Any, Any, Any]] = [
 ]  # fmt: skip
 POSITIVE: list[tuple[Any, Any, Any]] = [
     (Log(), math.log, lambda x: 1 / x),
+    (LogCount(), lambda x: 1 + math.log(x), lambda x: 1 / x),
     (Power(0.5), math.sqrt, lambda x: 0.5 / math.sqrt(x)),
     (Power(0.25), lambda x: math.sqrt(math.sqrt(x)), lambda x: 0.25 * x ** (-0.75)),
     (Power(1.5), lambda x: x * math.sqrt(x), lambda x: 1.5 * math.sqrt(x)),
@@ -270,7 +274,8 @@ def test_gelus_that_exist() -> None:
 
 
 DEFAULTS: list[tuple[type[Layer], dict[str, Any]]] = [
-    (SignedRoot, {}), (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
+    (SignedRoot, {}), (LogCount, {}), (Step, {"threshold": 0}),
+    (LeakyReLU, {"alpha": 0.01}), (ELU, {"alpha": 1.0, "scale": 1.0}),
     (SELU, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}), (Softplus, {"beta": 1.0}),
     (Clip, {"low": None, "high": None}), (HardTanh, {"low": -1, "high": 1}),
     (HardSigmoid, {"alpha": 1 / 6, "beta": 0.5}),
@@ -303,6 +308,7 @@ def test_a_layer_without_fields_says_that_it_is_frozen() -> None:
 
 def test_every_activation_is_here() -> None:
     kinds = {c for c in layers.LAYERS.values() if issubclass(c, layers.base.Elementwise)}
+    kinds.remove(layers.Centred)  # of which every element has a reference of its own: it is in test_forward
     assert kinds | {Softmax} == {cls for cls, _ in DEFAULTS}
     tried = {type(layer) for layer, *_ in (*POINTS, *ROOTS, *SMOOTH, *POSITIVE)}
     assert kinds == tried | {Bounds}  # whose bounds are of each element: they are in test_forward
