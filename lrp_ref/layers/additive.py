@@ -104,13 +104,39 @@ class Additive(Layer):
         return share(self.held(x), (ONES(x),), relevance, rule, Given(z=z))
 
 
+class ToCenters(Additive):
+    """Base of distances to K centres, one output for each."""
+
+    centers: Array
+
+    @property
+    def features(self) -> int:
+        """D."""
+        return int(self.centers.shape[1])
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return int(self.centers.shape[0])
+
+    def _require_fit(self) -> None:
+        """Raise unless the centres are (K, D), and the offset, if there is one, (K,)."""
+        name, shape = type(self).__name__, self.centers.shape
+        if len(shape) != 2:
+            raise ShapeError(f"{name}: centers must be (K, D), got shape {shape}")
+        if self.offset is not None and self.offset.shape != shape[:1]:
+            raise ShapeError(f"{name}: offset must be ({shape[0]},), got shape {self.offset.shape}")
+
+
 def _weighted(layer: Additive, x: Array, g: Array, terms: Callable[[Array, slice], Array]) -> Array:
     """Return Σ_k t_ki g_k (N, D) for a function from samples and outputs to terms (n, k, D)."""
-    total = namespace(x, g).zeros(x.shape, dtype=g.dtype)
+    xp = namespace(x, g)
+    total = xp.zeros(x.shape, dtype=g.dtype)
     for rows, parts in layer.groups(x):
         for part in parts:
             some = terms(x[rows], part)
-            total[rows] = total[rows] + (some * g[rows, part].reshape(*some.shape[:2], 1)).sum(axis=1)
+            weights = g[rows, part].reshape(len(some), 1, some.shape[1])
+            total[rows] = total[rows] + xp.matmul(weights, some)[:, 0]
     return total
 
 

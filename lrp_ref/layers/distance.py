@@ -12,12 +12,12 @@ from ..base.frozen import real
 from ..errors import ShapeError, UnsupportedError
 from ..rules.rescale import Rescale
 from ..rules.rule import Seen
-from .additive import Additive
+from .additive import ToCenters
 from .promises import Promises
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SquaredDistance(Additive):
+class SquaredDistance(ToCenters):
     """Squared distances to K centres, each with a number of its own added.
 
     Formula: h_k = Σ_i t_ki + b_k, t_ki = s (x − μ_k)_i [P_k (x − μ_k)]_i. Its rules share among the terms:
@@ -57,8 +57,7 @@ class SquaredDistance(Additive):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factor", real("SquaredDistance: factor", self.factor))
-        if self.centers.ndim != 2:
-            raise ShapeError(f"SquaredDistance: centers must be (K, D), got shape {self.centers.shape}")
+        self._require_fit()
         k, d = self.centers.shape
         if self.precision is not None:
             shape = self.precision.shape
@@ -68,18 +67,6 @@ class SquaredDistance(Additive):
                     f"SquaredDistance: precision of shape {shape} for {k} centres of {d} features: give diagonals "
                     f"({k}, {d}) or matrices ({k}, {d}, {d}); 1 in front holds for all centres"
                 )
-        if self.offset is not None and self.offset.shape != (k,):
-            raise ShapeError(f"SquaredDistance: offset must be ({k},), got shape {self.offset.shape}")
-
-    @property
-    def features(self) -> int:
-        """D."""
-        return int(self.centers.shape[1])
-
-    @property
-    def size(self) -> int:
-        """K."""
-        return int(self.centers.shape[0])
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return self.precision is None and self.offset is None and self.factor >= 0
@@ -141,7 +128,7 @@ class SquaredDistance(Additive):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Distance(Additive):
+class Distance(ToCenters):
     """Euclidean distances to K centres, each with a number of its own added.
 
     Formula: h_k = s ‖x − μ_k‖ + b_k = Σ_i t_ki + b_k, t_ki = s (x − μ_k)_i² / ‖x − μ_k‖: the inputs share a distance
@@ -174,20 +161,8 @@ class Distance(Additive):
     factor: Any = 1
 
     def __post_init__(self) -> None:
-        if self.centers.ndim != 2:
-            raise ShapeError(f"Distance: centers must be (K, D), got shape {self.centers.shape}")
-        if self.offset is not None and self.offset.shape != (len(self.centers),):
-            raise ShapeError(f"Distance: offset must be ({len(self.centers)},), got shape {self.offset.shape}")
-
-    @property
-    def features(self) -> int:
-        """D."""
-        return int(self.centers.shape[1])
-
-    @property
-    def size(self) -> int:
-        """K."""
-        return int(self.centers.shape[0])
+        object.__setattr__(self, "factor", real("Distance: factor", self.factor))
+        self._require_fit()
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return self.offset is None and self.factor >= 0

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...base.arrays import Array, require_none_negative
-from ...errors import ShapeError, unknown
-from ..additive import Additive
+from ...errors import unknown
+from ..additive import ToCenters
 from ..promises import Promises
 from .features import DISTANCES, Paired
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FeatureDistance(Additive):
+class FeatureDistance(ToCenters):
     """Distances to K centres that are sums over features, each with a number of its own added.
 
     Formula: h_k = Σ_i δ(x_i, v_ki) + b_k with δ = |x − v| ("absolute") or (x − v)²/(x + v), 0/0 := 0 ("chi2", of
@@ -45,26 +45,13 @@ class FeatureDistance(Additive):
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
             raise unknown("distance of FeatureDistance", str(self.distance), DISTANCES)
-        if self.centers.ndim != 2:
-            raise ShapeError(f"FeatureDistance: centers must be (K, D), got shape {self.centers.shape}")
-        if self.offset is not None and self.offset.shape != self.centers.shape[:1]:
-            raise ShapeError(f"FeatureDistance: offset must be ({len(self.centers)},), got shape {self.offset.shape}")
+        self._require_fit()
         if self._delta.positive:
             require_none_negative(self.centers, f"FeatureDistance: centers of the {self.distance} distance")
 
     @property
     def _delta(self) -> Paired:
         return DISTANCES[self.distance]
-
-    @property
-    def features(self) -> int:
-        """D."""
-        return int(self.centers.shape[1])
-
-    @property
-    def size(self) -> int:
-        """K."""
-        return int(self.centers.shape[0])
 
     def nonnegative(self, inputs: tuple[bool, ...]) -> bool:
         return self.offset is None and (all(inputs) or not self._delta.positive)

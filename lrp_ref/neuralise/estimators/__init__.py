@@ -1,6 +1,6 @@
 """Fitted estimators of scikit-learn as networks: one file a family, entered by class name into one table."""
 
-from . import (  # noqa: F401  (most enter their classes themselves)
+from . import (  # noqa: F401  (they enter their classes)
     bayes,
     centres,
     densities,
@@ -14,10 +14,5 @@ from . import (  # noqa: F401  (most enter their classes themselves)
     svm,
 )
 from .pipelines import from_fitted, from_sklearn, supported
-from .table import estimator
-
-estimator("NuSVC", "SVC", options=("rule", "intercept", "towards", "way"))(svm.svc)
-estimator("NuSVR", "SVR", options=("towards", "way"))(svm.svr)
-estimator("KernelRidge", options=("towards", "way"))(svm.kernel_ridge)
 
 __all__ = ["from_fitted", "from_sklearn", "supported"]

@@ -13,6 +13,7 @@ from ..chain import behind
 from ..fitted import Fitted, Opaque
 from ..scores import of_classes
 from ..svc import svc as as_network
+from .table import estimator
 
 MOST = 12  # pairs of classes that a note names
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
@@ -23,6 +24,7 @@ PAIRWISE = {name: name for name in (*KERNELS, "laplacian", "cosine", "additive_c
 }
 
 
+@estimator("NuSVC", "SVC")
 def svc(
     fitted: Fitted, output: Any = None, *, rule: str = "midpoint", intercept: bool = True, towards: Any = None,
     way: str | None = None,
@@ -71,6 +73,7 @@ def _pairs(classes: Any) -> tuple[str, ...]:
     return (f"each output is > 0 for the first of two classes: {', '.join(map(repr, pairs[:MOST]))}{more}",)
 
 
+@estimator("NuSVR", "SVR")
 def svr(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | None = None) -> Network:
     """Return an SVR or NuSVR as a network: what it predicts.
 
@@ -89,6 +92,7 @@ def svr(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | N
     return _machine(fitted, _prediction(fitted, output), None, towards=towards, way=way)
 
 
+@estimator("KernelRidge")
 def kernel_ridge(fitted: Fitted, output: Any = None, *, towards: Any = None, way: str | None = None) -> Network:
     """Return a KernelRidge as a network: what it predicts, a column for each target.
 
