@@ -36,3 +36,26 @@ def same_side(a: Array, b: Array) -> Array:
     """Return where two scores have the same sign, neither being 0."""
     zero = scalar(0, b)
     return ((a > zero) & (b > zero)) | ((a < zero) & (b < zero))
+
+
+def length(x: Array) -> tuple[Array, Array]:
+    """Return the Euclidean length of vectors along the last axis (..., 1), and x divided by it; of zeros zeros.
+
+    No square is too large or too small for a float: numbers are divided by the largest of their vector first.
+
+    Args:
+        x: (..., D), floats.
+
+    Example:
+        >>> n, unit = length(np.array([[3e200, 4e200], [0.0, 0.0]]))
+        >>> n.ravel().tolist(), unit.tolist()
+        ([5e+200, 0.0], [[0.6, 0.8], [0.0, 0.0]])
+    """
+    no_exact_value(x, "the square root")
+    xp, one = namespace(x), scalar(1, x)
+    if not x.shape[-1]:
+        return xp.zeros((*x.shape[:-1], 1), dtype=x.dtype), x
+    largest = abs(x).max(axis=-1, keepdims=True)
+    parts = x / xp.where(largest == 0, one, largest).astype(x.dtype)
+    root = xp.sqrt((parts * parts).sum(axis=-1, keepdims=True))
+    return largest * root, parts / xp.where(root == 0, one, root).astype(x.dtype)

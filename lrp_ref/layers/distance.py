@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..arithmetic import no_exact_value, scalar
+from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
 from ..base.frozen import real
+from ..base.functions import length
 from ..errors import ShapeError, UnsupportedError
 from ..rules.rescale import Rescale
 from ..rules.rule import Seen
@@ -170,10 +171,7 @@ class Distance(ToCenters):
     def _unit(self, x: Array, part: slice) -> tuple[Array, Array]:
         """Return x − μ_k (N, k, D), and the same divided by its length, 0 on the centre."""
         apart = x.reshape(len(x), 1, self.features) - self.centers[part]
-        no_exact_value(apart, "sqrt")
-        xp = namespace(apart)
-        length = xp.sqrt((apart * apart).sum(axis=2, keepdims=True))
-        unit = apart / xp.where(length == 0, scalar(1, length), length).astype(apart.dtype)
+        _, unit = length(apart)
         return apart, unit if self.factor == 1 else unit * scalar(self.factor, unit)
 
     def terms(self, x: Array, part: slice) -> Array:

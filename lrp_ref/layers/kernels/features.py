@@ -65,8 +65,9 @@ def _steps(x: Array, v: Array, below: float, at: float, above: float) -> Array:
 
 
 def _harmonic(x: Array, v: Array) -> Array:
-    """Return 2xv/(x + v), 0/0 := 0."""
-    return divide(scalar(2, x) * x * v, x + v, namespace(x, v))[0]
+    """Return 2xv/(x + v), 0/0 := 0, without a product that may be too small or too large for a float."""
+    part, _ = divide(v, x + v, namespace(x, v))
+    return scalar(2, x) * x * part
 
 
 def _harmonic_slope(x: Array, v: Array) -> Array:
@@ -75,9 +76,9 @@ def _harmonic_slope(x: Array, v: Array) -> Array:
 
 
 def _chi2(x: Array, v: Array) -> Array:
-    """Return (x − v)²/(x + v), 0/0 := 0."""
-    apart = x - v
-    return divide(apart * apart, x + v, namespace(x, v))[0]
+    """Return (x − v)²/(x + v), 0/0 := 0, without a square that may be too small or too large for a float."""
+    part, _ = divide(x - v, x + v, namespace(x, v))
+    return (x - v) * part
 
 
 def _chi2_slope(x: Array, v: Array) -> Array:

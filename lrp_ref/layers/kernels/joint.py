@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ...arithmetic import no_exact_value, scalar
 from ...base.arrays import Array, namespace
+from ...base.functions import length
 from ...fast.blocks import tiles
 from ...fast.quotient import divide
 from .features import DISTANCES, Paired
@@ -121,22 +122,16 @@ class Cosine(Joint):
     takes = ()
     formula = "x·v / (‖x‖‖v‖)"
 
-    def _lengths(self, x: Array) -> Array:
-        no_exact_value(x, "the square root")
-        return namespace(x).sqrt((x * x).sum(axis=1)).reshape(-1, 1)
-
-    def _unit(self, x: Array) -> Array:
-        return divide(x, namespace(x).broadcast_to(self._lengths(x), x.shape), namespace(x))[0]
-
     def values(self, x: Array, v: Array) -> Array:
         """Return the kernel's values."""
-        return self._unit(x) @ self._unit(v).T
+        return length(x)[1] @ length(v)[1].T
 
     def gradient(self, x: Array, v: Array, weights: Array) -> Array:
         """Return Σ w (v/‖v‖ − k x/‖x‖)/‖x‖; 0 at x = 0."""
-        along = (weights * self.values(x, v)).sum(axis=1).reshape(-1, 1)
-        rest = weights @ self._unit(v) - along * self._unit(x)
-        return divide(rest, namespace(x).broadcast_to(self._lengths(x), x.shape), namespace(x))[0]
+        (size, unit), other = length(x), length(v)[1]
+        along = (weights * (unit @ other.T)).sum(axis=1).reshape(-1, 1)
+        rest = weights @ other - along * unit
+        return divide(rest, namespace(x).broadcast_to(size, x.shape), namespace(x))[0]
 
 
 class _Exponential(Joint):
