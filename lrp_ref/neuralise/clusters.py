@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, is_float, like, namespace, to_numpy
+from ..base.arrays import Array, like, namespace, to_numpy
 from ..errors import ParameterError, ShapeError, unknown
 from ..layers import Gather, PairDifference, SoftMin, SquaredDistance
 from ..network.network import Network
 from .chain import Named, chain
-from .one_class import positive
+from .given import array, positive
 from .scores import Output
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
+ROUNDED = 1e-3  # of the largest number: by more an inverse that was rounded does not differ from its transpose
 
 
 def kmeans(
@@ -58,14 +59,14 @@ def kmeans(
     """
     require_centers("centers", centers)
     many, distance = len(centers), SquaredDistance(centers, factor=-1)
-    if isinstance(output, tuple):
+    if isinstance(output, tuple | list):
         i, j = _pair(output, many)
         return _chain(SquaredDistance(_rows(centers, (i, j)), factor=-1), *_PAIR)
     if output != "margin":
         raise unknown("output of k-means", str(output), ("margin", '("pair", i, j)'))
     if many < 2:
         raise ParameterError(f"k-means compares each cluster with the others: give at least 2 centers, got {many}")
-    if data is not None and (data.ndim != 2 or data.shape[1] != centers.shape[1]):
+    if data is not None and (array("data", data).ndim != 2 or data.shape[1] != centers.shape[1]):
         raise ShapeError(
             f"data of shape {data.shape} for centers of shape {centers.shape}: expected (N, {centers.shape[1]})"
         )
@@ -132,7 +133,7 @@ def gaussians(
     logs: Any, means: Array, precisions: Array, *, covariance: str | None = None, output: Output = "logodds"
 ) -> Network:
     """Return the network of :func:`mixture` for weights that are known by their logarithms (K,), of any sum."""
-    kind = _covariance(means, precisions, covariance)
+    kind = _covariance(means, array("precisions", precisions), covariance)
     precision, determinant = _precision(kind, means, precisions)
     constants = np.asarray(logs, dtype=float) + determinant / 2 - means.shape[1] / 2 * math.log(2 * math.pi)
     return compared(means, precision, constants, 0.5, output)
@@ -148,7 +149,7 @@ def compared(centers: Array, precision: Array | None, constants: Any, factor: fl
         output: "decision" (l), "logodds", "outlier" (−log Σ exp l) or ("pair", i, j).
     """
     many, offset = len(centers), like(np.asarray(constants), centers)
-    if isinstance(output, tuple):
+    if isinstance(output, tuple | list):
         i, j = _pair(output, many)
         own = precision if precision is None or len(precision) == 1 else _rows(precision, (i, j))
         return _chain(SquaredDistance(_rows(centers, (i, j)), own, _rows(offset, (i, j)), -factor), *_PAIR)
@@ -203,15 +204,15 @@ def _rows(array: Array, rows: Sequence[int]) -> Array:
 
 def require_centers(what: str, centers: Array) -> None:
     """Raise unless centers are floats (K, D)."""
-    if not hasattr(centers, "dtype"):
-        raise ParameterError(f"{what} must be an array, got {type(centers).__name__}")
-    if centers.ndim != 2 or not len(centers) or not is_float(centers):
+    array(what, centers)
+    if centers.ndim != 2 or not len(centers):
         raise ShapeError(f"{what} must be floats (K, D), got {centers.dtype} of shape {centers.shape}")
 
 
-def _pair(output: tuple[Any, ...], many: int) -> tuple[int, int]:
+def _pair(output: Sequence[Any], many: int) -> tuple[int, int]:
     """Return i and j of an output ("pair", i, j), checked."""
-    if len(output) != 3 or output[0] != "pair" or not all(isinstance(k, int | np.integer) for k in output[1:]):
+    whole = all(isinstance(k, int | np.integer) and not isinstance(k, bool) for k in output[1:])
+    if len(output) != 3 or output[0] != "pair" or not whole:
         raise ParameterError(f'an output of two classes is ("pair", i, j) with their numbers, got {output!r}')
     i, j = int(output[1]), int(output[2])
     if not (0 <= i < many and 0 <= j < many) or i == j:
@@ -247,15 +248,16 @@ def _precision(kind: str, means: Array, precisions: Array) -> tuple[Array, Any]:
     host, features = to_numpy(precisions).astype(float), means.shape[1]
     what = "precisions must be positive definite: invert the covariances, not their roots"
     if kind in ("diag", "spherical"):
-        if not (host > 0).all() or not np.isfinite(host).all():
-            raise ParameterError(f"{what}; there is {host[~(host > 0) | ~np.isfinite(host)][0]} among them")
+        if not (host > 0).all():
+            raise ParameterError(f"{what}; there is {host[~(host > 0)][0]} among them")
         logs = np.log(host)
         return precisions.reshape(len(host), -1), logs.sum(axis=1) if kind == "diag" else features * logs
     matrices = host.reshape(-1, features, features)
+    turned = np.moveaxis(matrices, 1, 2)
+    if matrices.size and abs(matrices - turned).max() > ROUNDED * abs(matrices).max():
+        raise ParameterError(f"{what}; one of the matrices is not symmetric")
     try:
         roots = np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError as error:
         raise ParameterError(f"{what}; one of the matrices is not") from error
-    if not np.isfinite(roots).all():
-        raise ParameterError(f"{what}; one of the matrices is not finite")
     return precisions.reshape(matrices.shape), 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, convert, indices, is_float, like, namespace, to_numpy
+from ..base.arrays import Array, convert, indices, like, namespace, to_numpy
 from ..errors import ParameterError, ShapeError, unknown
 from ..layers import Dense, FisherVector, SignedRoot, SoftAssign, UnitNorm
 from ..network.inputs import Input
 from ..network.network import Network, Node
+from .given import array
 from .svc import svc
 
 NORMS = ("l2", "none")
+ROUNDED = 1e-2  # by more a sum of shares in half precision is not off
 NUMBERS = 1 << 24  # of one array that is made of several images' maps at once
 
 
@@ -69,13 +71,15 @@ def fisher_vector(
         >>> e.output.round(3), e.relevance.sum(axis=-1).round(3)
         (array([[-0.037]]), array([[-0.112,  0.437, -0.362]]))
     """
-    for name, array in (("weights", weights), ("means", means), ("variances", variances)):
-        _floats("fisher_vector", name, array)
+    for name, given in (("weights", weights), ("means", means), ("variances", variances)):
+        array(f"fisher_vector: {name}", given)
+    if abs((total := float(to_numpy(weights).astype(float).sum())) - 1) > ROUNDED:
+        raise ParameterError(f"fisher_vector: weights are shares of components, of sum 1; these sum to {total:.6g}")
     encoding = FisherVector(weights, means, variances, convention)
     if norm not in NORMS:
         raise unknown("norm", str(norm), NORMS)
     size = means.shape[0] * (1 + 2 * means.shape[1])
-    matrix = _floats("fisher_vector", "classifier_weight", classifier_weight)
+    matrix = array("fisher_vector: classifier_weight", classifier_weight)
     matrix = matrix.reshape(-1, 1) if matrix.ndim == 1 else matrix
     if matrix.ndim != 2 or matrix.shape[0] != size:
         k, d = means.shape
@@ -139,7 +143,7 @@ def bag_of_words(
         >>> e.output.round(2), e.relevance.sum(axis=-1).round(3)
         (array([[0.4]]), array([[0.   , 0.133, 0.133, 0.133]]))
     """
-    words = SoftAssign(_floats("bag_of_words", "codebook", codebook), beta, hard)
+    words = SoftAssign(array("bag_of_words: codebook", codebook), beta, hard)
     scores = svc(support_histograms, dual_coef, bias, kernel=kernel, **parameters)
     if support_histograms.shape[1] != codebook.shape[0]:
         raise ShapeError(
@@ -233,12 +237,6 @@ def _within(low: Any, high: Any, length: int) -> Any:
     """Return whether each of the places 0 … length − 1 lies in low … high − 1, (..., length)."""
     places = np.arange(length)
     return (places >= low[..., None]) & (places < high[..., None])
-
-
-def _floats(what: str, name: str, array: Any) -> Array:
-    if not hasattr(array, "dtype") or not is_float(array):
-        raise ParameterError(f"{what}: {name} must be an array of floats, got {getattr(array, 'dtype', type(array))}")
-    return array
 
 
 def _offset(bias: Any, matrix: Array) -> Array | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic import no_exact_value
-from ..base.arrays import Array, is_float, namespace
+from ..base.arrays import Array, is_float, namespace, require_finite
 from ..errors import ParameterError, ShapeError, unknown
 from ..layers import Dense, Step
 from ..network.network import Network
@@ -103,6 +103,11 @@ def naive_bayes(
     weight, front = logs.T, list[Named]()
     if kind == "bernoulli":
         no_exact_value(logs, "log")
+        if not bool((logs < 0).all()):
+            raise ParameterError(
+                f"naive Bayes: feature_log_prob has {float(logs.max())}, and of kind 'bernoulli' all must be < 0: no "
+                "word may be in every document; count with smoothing"
+            )
         xp = namespace(logs)
         absent = xp.log(-xp.expm1(logs))
         weight = (logs - absent).T
@@ -120,6 +125,8 @@ def linear_model(
     if weight.ndim != 2:
         raise ShapeError(f"weight must be (D, K) or (D,), got shape {weight.shape}")
     features, columns = weight.shape
+    if not columns:
+        raise ShapeError(f"weight of shape {weight.shape} has no column: there is no output to explain")
     if bias is not None:
         bias = floats("bias", bias)
         bias = bias.reshape(1) if bias.ndim == 0 else bias
@@ -138,4 +145,5 @@ def floats(what: str, value: Any) -> Array:
         return value.astype(float)
     if not is_float(value):
         raise ParameterError(f"{what} must be an array of numbers, got {value.dtype}")
+    require_finite(value, what)
     return value

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array, like, namespace, to_numpy
-from ..base.frozen import real
 from ..errors import ParameterError, UnsupportedError, unknown
 from ..layers import Concat, Dense, FeatureDistance, Layer, SoftMin, SquaredDistance
 from ..layers.kernels.joint import JOINT
 from ..network.inputs import Input
 from ..network.network import Network, Node
+from .given import positive
 
 RULES = ("midpoint", "input")
 DISTANCES = {"rbf": "", "laplacian": "absolute", "chi2_rbf": "chi2"}  # kernel → what it is an exponential of
@@ -55,8 +55,9 @@ def log_ratio(
         raise UnsupportedError(
             f"svc: rule='input' is for rbf, where ‖x‖² cancels, not for {kernel}: give rule='midpoint'"
         )
-    if gamma is None or not real("svc: gamma", gamma) > 0:
-        raise ParameterError(f"svc: gamma must be > 0, got {gamma}")
+    if gamma is None:
+        raise ParameterError(f"svc: gamma must be > 0, got None: the {kernel} kernel needs gamma=")
+    positive("svc: gamma", gamma)
     a, b = to_numpy(coefficients).astype(float), 0.0 if bias is None or not intercept else float(bias)
     nodes: list[Node] = []
     for name, sign in (("plus", 1), ("minus", -1)):

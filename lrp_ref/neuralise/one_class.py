@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, is_float, like, namespace, to_numpy
+from ..base.arrays import Array, like, namespace, to_numpy, unwarned
 from ..base.frozen import real
 from ..errors import ParameterError, ShapeError, unknown
 from ..layers import Distance, SoftMin, SquaredDistance
 from ..network.network import Network
 from .chain import chain
+from .given import array, positive
 
 KERNELS = ("gaussian", "exponential")
 BOUNDED = ("tophat", "epanechnikov", "linear", "cosine")
@@ -61,7 +62,7 @@ def one_class(support_vectors: Array, coefficients: Array, gamma: float, *, thre
     notes = [f"the output o is an outlier score: that of the SVM itself is {total:.6g}·exp(−{gamma:.6g}·o)"]
     if threshold is not None:
         notes.append(_outside(coefficients, gamma, threshold))
-    distances = SquaredDistance(points, offset=_like(-np.log(weights / total) / gamma, points))
+    distances = SquaredDistance(points, offset=_offset(weights, gamma, points, f"gamma {gamma:.6g}"))
     return _pooled(distances, gamma, notes)
 
 
@@ -104,13 +105,13 @@ def density(points: Array, bandwidth: float, *, weights: Array | None = None, ke
     many = len(points) if hasattr(points, "ndim") and points.ndim else 0
     given = np.ones(many) if weights is None else weights
     points, alpha = _weighted_points("points", points, "weights", given)
-    logs = -np.log(alpha / alpha.sum())
-    gamma = 1 / (2 * bandwidth**2) if kernel == "gaussian" else 1.0
+    gamma = _gamma(bandwidth) if kernel == "gaussian" else 1.0
+    offset = _offset(alpha, gamma, points, f"bandwidth {bandwidth:.6g}")
     constant = float(log_density(np.zeros(1), bandwidth, points.shape[1], kernel=kernel)[0])
     notes = [f"the output o is an outlier score: the log density is {constant:.6g} − {gamma:.6g}·o"]
     if kernel == "gaussian":
-        return _pooled(SquaredDistance(points, offset=_like(logs / gamma, points)), gamma, notes)
-    return _pooled(Distance(points, offset=_like(logs, points), factor=1 / bandwidth), gamma, notes)
+        return _pooled(SquaredDistance(points, offset=offset), gamma, notes)
+    return _pooled(Distance(points, offset=offset, factor=_inverse(bandwidth)), gamma, notes)
 
 
 def score_samples(outlier: Array, coefficients: Array, gamma: float) -> Array:
@@ -163,6 +164,8 @@ def outlier_threshold(coefficients: Array, gamma: float, threshold: float) -> fl
         2.7726
     """
     gamma, rho = positive("gamma", gamma), float(real("threshold", threshold))
+    if math.isnan(rho):
+        raise ParameterError("threshold must be a finite real number, got nan")
     return math.inf if rho <= 0 else -math.log(rho / _total(coefficients)) / gamma
 
 
@@ -185,19 +188,11 @@ def log_density(outlier: Array, bandwidth: float, features: int, *, kernel: str 
     _known(kernel)
     b, d = positive("bandwidth", bandwidth), int(features)
     if kernel == "gaussian":
-        constant, gamma = -d / 2 * math.log(2 * math.pi), 1 / (2 * b**2)
+        constant, gamma = -d / 2 * math.log(2 * math.pi), _gamma(b)
     else:
         sphere = math.log(2) + d / 2 * math.log(math.pi) - math.lgamma(d / 2)
         constant, gamma = -sphere - math.lgamma(d), 1.0
     return scalar(-gamma, outlier) * outlier + scalar(constant - d * math.log(b), outlier)
-
-
-def positive(what: str, value: Any) -> float:
-    """Return a parameter that is a finite number above 0, or raise a ParameterError that names it."""
-    number = float(real(what, value))
-    if not number > 0:
-        raise ParameterError(f"{what} must be > 0, got {value!r}")
-    return number
 
 
 def _known(kernel: str) -> None:
@@ -224,16 +219,36 @@ def _total(coefficients: Array) -> float:
     return float(to_numpy(coefficients).astype(float).sum())
 
 
-def _like(values: Any, points: Array) -> Array:
-    return like(np.asarray(values), points)
+def _offset(weights: Any, gamma: float, points: Array, what: str) -> Array:
+    """Return −γ⁻¹ log(w_j/Σw) (S,), in the number system of the points."""
+    largest = weights.max()
+    logs = np.log(largest) - np.log(weights) + np.log((weights / largest).sum())
+    with unwarned():
+        offset = like(logs / gamma, points)
+    if offset.dtype.kind == "f" and not bool(namespace(offset).isfinite(offset).all()):
+        raise ParameterError(f"{what}: the logarithms of the weights over it are no {offset.dtype}")
+    return offset
+
+
+def _gamma(bandwidth: float) -> float:
+    """Return 1/(2 b²)."""
+    return _inverse(bandwidth) ** 2 / 2 if 1e-150 < bandwidth < 1e150 else _refused(bandwidth)
+
+
+def _inverse(bandwidth: float) -> float:
+    return 1 / bandwidth if bandwidth > 1e-300 else _refused(bandwidth)
+
+
+def _refused(bandwidth: float) -> NoReturn:
+    raise ParameterError(f"bandwidth {bandwidth} is no size of distances between floats: scale the points, and it")
 
 
 def _weighted_points(what: str, points: Array, which: str, weights: Array) -> tuple[Array, Any]:
     """Return the points (S, D) that have a weight, and the weights (S,) on the host, in double precision."""
-    for name, array in ((what, points), (which, weights)):
-        if not hasattr(array, "dtype"):
-            raise ParameterError(f"{name} must be an array, got {type(array).__name__}")
-    if points.ndim != 2 or not is_float(points):
+    array(what, points)
+    if not hasattr(weights, "dtype"):
+        raise ParameterError(f"{which} must be an array, got {type(weights).__name__}")
+    if points.ndim != 2:
         raise ShapeError(f"{what} must be floats (S, D), got {points.dtype} of shape {points.shape}")
     given = to_numpy(weights).astype(float)
     given = given.reshape(-1) if given.ndim == 2 and len(given) == 1 else given
@@ -242,8 +257,11 @@ def _weighted_points(what: str, points: Array, which: str, weights: Array) -> tu
     if not np.isfinite(given).all() or (given < 0).any():
         wrong = given[~(given >= 0) | ~np.isfinite(given)][0]
         raise ParameterError(f"{which} must be finite and ≥ 0, got {wrong}")
-    if not given.sum() > 0:
+    if not (given > 0).any():
         raise ParameterError(f"{which}: none of {len(given)} is above 0, so there is no point to compare with")
+    with unwarned():
+        if not np.isfinite(given.sum()):
+            raise ParameterError(f"{which}: their sum is no float: divide them by the largest, {given.max()}")
     kept = given > 0
     if kept.all():
         return points, given

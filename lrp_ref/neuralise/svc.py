@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, is_float, like, namespace, to_numpy
+from ..base.arrays import Array, indices, like, namespace, require_finite, to_numpy
 from ..errors import ParameterError, ShapeError, UnsupportedError, unknown
 from ..layers import AdditiveKernel, Dense, KernelMachine, Layer
 from ..layers.kernels.features import KERNELS
 from ..layers.kernels.joint import JOINT
 from ..network.network import Network
-from .log_ratio import log_ratio
+from .given import array
+from .log_ratio import RULES, log_ratio
 
 OUTPUTS = ("decision", "logodds", "margin", "pairs")
 
@@ -167,6 +168,13 @@ def svc(
     scores, classes = _scores(support_vectors, coefficients, bias, n_support)
     wanted, signs = _output(output, classes, scores.coefficients.shape[1])
     scores = scores if signs is None else scores.combined(signs)
+    if towards is not None:
+        array("svc: towards", towards)
+    if rule not in RULES:
+        raise unknown("rule of svc", str(rule), RULES)
+    if wanted != "logodds" and (rule != "midpoint" or not intercept):
+        given = f"rule={rule!r}" if rule != "midpoint" else "intercept=False"
+        raise ParameterError(f"svc: {given} is of output='logodds', and this is output={output!r}: leave it out")
     if wanted == "logodds":
         if towards is not None or way is not None:
             raise ParameterError(
@@ -183,15 +191,15 @@ def svc(
 def _scores(supports: Array, coefficients: Array, bias: Any, n_support: Any) -> tuple[Scores, int]:
     """Return the scores of two classes, several outputs, or all pairs i < j; and how many classes there are."""
     for name, given in (("support_vectors", supports), ("coefficients", coefficients)):
-        if not hasattr(given, "dtype") or not is_float(given):
-            raise ParameterError(f"svc: {name} must be an array of floats, got {getattr(given, 'dtype', type(given))}")
+        array(f"svc: {name}", given)
     if supports.ndim != 2 or not supports.shape[0]:
         raise ShapeError(f"svc: support_vectors must be (S, D) with S ≥ 1, got shape {supports.shape}")
     many = supports.shape[0]
-    if n_support is None or len(n_support) <= 2:
+    counted = None if n_support is None else _counts(n_support, many)
+    if counted is None or counted.size <= 2:
         found = _columns(coefficients, many)
         return Scores(supports, found, _offset(bias, found.shape[1], found)), 2 if found.shape[1] == 1 else 0
-    counts = [int(n) for n in n_support]
+    counts = [int(n) for n in counted]
     k = len(counts)
     if sum(counts) != many or coefficients.shape != (k - 1, many):
         raise ShapeError(
@@ -208,6 +216,14 @@ def _scores(supports: Array, coefficients: Array, bias: Any, n_support: Any) -> 
         columns.append(column)
     pairs = xp.stack(columns, axis=1)
     return Scores(supports, pairs, _offset(bias, pairs.shape[1], pairs)), k
+
+
+def _counts(n_support: Any, many: int) -> Any:
+    """Return how many support vectors each class has, as whole numbers (K,) on the host."""
+    given = to_numpy(n_support) if hasattr(n_support, "dtype") else np.asarray(n_support)
+    if given.ndim != 1 or given.dtype.kind not in "iuf":
+        raise ParameterError(f"svc: n_support must be a whole number for each class, got {n_support!r}")
+    return indices(given, 0, many + 1, "svc: n_support")
 
 
 def _columns(coefficients: Array, many: int) -> Array:
@@ -233,6 +249,7 @@ def _offset(bias: Any, outputs: int, coefficients: Array) -> Array | None:
         return None
     given = bias if hasattr(bias, "dtype") else np.asarray(bias, dtype=object if coefficients.dtype == object else None)
     offset = like(given, coefficients).reshape(-1)
+    require_finite(offset, "svc: bias")
     if offset.shape != (outputs,):
         raise ShapeError(f"svc: bias must be ({outputs},), got shape {tuple(given.shape)}")
     return offset

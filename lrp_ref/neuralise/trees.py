@@ -14,7 +14,7 @@ from ..network.inputs import Input
 from ..network.network import Network, Node
 from .chain import as_rewritten
 from .clusters import require_centers, shares, sharpness
-from .one_class import positive
+from .given import positive
 
 
 def margins_down_a_tree(

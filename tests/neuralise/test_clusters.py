@@ -243,7 +243,7 @@ SQUARE = np.eye(3)
     [
         (lambda: kmeans(CENTERS[:1]), ParameterError, "give at least 2 centers, got 1"),
         (lambda: kmeans(CENTERS[0]), ShapeError, "centers must be floats (K, D)"),
-        (lambda: kmeans(CENTERS.tolist()), ParameterError, "centers must be an array, got list"),
+        (lambda: kmeans(CENTERS.tolist()), ParameterError, "centers must be an array of floats, got list"),
         (lambda: kmeans(CENTERS, beta=0.0), ParameterError, "beta must be > 0, got 0.0"),
         (lambda: kmeans(CENTERS[[0, 0]]), ParameterError, "the mean margin of 2 samples is 0.0: give beta"),
         (lambda: kmeans(CENTERS, data=CENTERS[:0]), ParameterError, "of 0 samples"),

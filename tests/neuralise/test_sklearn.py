@@ -476,7 +476,7 @@ def test_what_cannot_be_is_named() -> None:
     far = -((data.x[:, None] - data.x) ** 2).sum(axis=2)
     grid = model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [1, 2]}, refit=False)
     for model, words in (
-        (broken, "Ridge: 1 of the numbers of node 'scores' are not finite, such as nan"),
+        (broken, "Ridge: weight has 1 values that are not finite; the first is nan"),
         (text, "Ridge: intercept_ must be numbers"),
         (nb.MultinomialNB(class_prior=[1, 0]).fit(data.counts, data.two), "MultinomialNB: 1 of the numbers"),
         (nb.BernoulliNB(alpha=0, force_alpha=True).fit(never, data.two), "BernoulliNB: .* fit it with alpha > 0"),

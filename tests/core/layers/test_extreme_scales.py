@@ -70,4 +70,5 @@ def test_the_length_of_no_numbers_and_of_zeros_is_0() -> None:
     for x in (np.zeros((2, 0)), np.zeros((2, 3))):
         n, unit = length(x)
         np.testing.assert_array_equal(n, [[0.0], [0.0]])
-        assert unit.shape == x.shape and not unit.any()
+        assert unit.shape == x.shape
+        assert not unit.any()
