@@ -8,12 +8,13 @@ import numpy as np
 
 from ..arithmetic import no_exact_value
 from ..base.arrays import Array, is_float, namespace, require_finite
-from ..errors import ParameterError, ShapeError, unknown
+from ..errors import NonFiniteError, ParameterError, ShapeError, unknown
 from ..layers import Dense, Step
 from ..network.network import Network
 from .chain import Named, chain
 from .scores import Output, told
 
+SMOOTHED = "fit it with alpha > 0 and priors > 0"
 KINDS = ("multinomial", "complement", "bernoulli")
 
 
@@ -91,12 +92,12 @@ def naive_bayes(
     """
     if kind not in KINDS:
         raise unknown("kind of naive Bayes", str(kind), KINDS)
-    logs = floats("feature_log_prob", feature_log_prob)
+    logs = _logarithms("feature_log_prob", feature_log_prob)
     if logs.ndim != 2:
         raise ShapeError(f"feature_log_prob must be (K, D), got shape {logs.shape}")
     if threshold is not None and kind != "bernoulli":
         raise ParameterError(f"naive Bayes: a threshold is of kind 'bernoulli', not of {kind!r}")
-    prior = None if class_log_prior is None else floats("class_log_prior", class_log_prior)
+    prior = None if class_log_prior is None else _logarithms("class_log_prior", class_log_prior)
     if prior is not None and prior.shape != logs.shape[:1]:
         raise ShapeError(f"class_log_prior must be ({len(logs)},), got shape {prior.shape}")
     prior = None if kind == "complement" and len(logs) > 1 else prior
@@ -106,7 +107,7 @@ def naive_bayes(
         if not bool((logs < 0).all()):
             raise ParameterError(
                 f"naive Bayes: feature_log_prob has {float(logs.max())}, and of kind 'bernoulli' all must be < 0: no "
-                "word may be in every document; count with smoothing"
+                f"word may be in every document: {SMOOTHED}"
             )
         xp = namespace(logs)
         absent = xp.log(-xp.expm1(logs))
@@ -114,6 +115,13 @@ def naive_bayes(
         prior = absent.sum(axis=1) if prior is None else prior + absent.sum(axis=1)
         front = [] if threshold is None else [("binarize", Step(float(threshold)))]
     return linear_model(front, weight, prior, output, "naive Bayes", single=False)
+
+
+def _logarithms(what: str, value: Any) -> Array:
+    try:
+        return floats(what, value)
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{error}: {SMOOTHED}") from error
 
 
 def linear_model(

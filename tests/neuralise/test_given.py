@@ -40,7 +40,7 @@ W = RNG.standard_normal(66)
         (lambda: linear(HOLE), "weight has 1 values that are not finite"),
         (lambda: linear(V, np.array([0, 0, 0, 0, np.inf])), "bias has 1 value"),
         (lambda: linear(V[:, :0]), "weight of shape (6, 0) has no column"),
-        (lambda: naive_bayes(np.array([[-np.inf, 0.0], [-1.0, -1.0]])), "feature_log_prob has 1 value"),
+        (lambda: naive_bayes(np.array([[-np.inf, 0.0], [-1.0, -1.0]])), "the first is -inf at (0, 0): fit it with alpha > 0"),
         (lambda: naive_bayes(np.array([[0.0, -1.0], [-1.0, -1.0]]), kind="bernoulli"), "all must be < 0"),
         (lambda: naive_bayes(np.array([[0.5, -1.0], [-1.0, -1.0]]), kind="bernoulli"), "has 0.5"),
         (lambda: kmeans(HOLE), "centers has 1 value"),

@@ -478,7 +478,10 @@ def test_what_cannot_be_is_named() -> None:
     for model, words in (
         (broken, "Ridge: weight has 1 values that are not finite; the first is nan"),
         (text, "Ridge: intercept_ must be numbers"),
-        (nb.MultinomialNB(class_prior=[1, 0]).fit(data.counts, data.two), "MultinomialNB: 1 of the numbers"),
+        (
+            nb.MultinomialNB(class_prior=[1, 0]).fit(data.counts, data.two),
+            "MultinomialNB: class_log_prior has 1 values.* fit it with alpha > 0 and priors > 0",
+        ),
         (nb.BernoulliNB(alpha=0, force_alpha=True).fit(never, data.two), "BernoulliNB: .* fit it with alpha > 0"),
         (nb.GaussianNB(priors=[1, 0]).fit(data.x, data.two), "GaussianNB: weights must be > 0, got 0.0"),
         (nb.GaussianNB().fit(data.x, one), "GaussianNB was fitted to one class.*'decision'"),

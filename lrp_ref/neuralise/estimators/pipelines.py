@@ -137,10 +137,9 @@ def _require_finite(net: Network, fitted: Fitted) -> None:
                 raise ParameterError(f"{fitted.kind}: node '{node.name}' would have what is no number")
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 wrong = values[~np.isfinite(values)]
-                advice = ": fit it with alpha > 0 and priors > 0" if fitted.kind.endswith("NB") else ""
                 raise ParameterError(
                     f"{fitted.kind}: {wrong.size} of the numbers of node '{node.name}' are not finite, such as "
-                    f"{wrong[0]}, so that its scores are none{advice}"
+                    f"{wrong[0]}, so that its scores are none"
                 )
 
 
