@@ -63,6 +63,8 @@ class Front:
     @cached_property
     def needed(self) -> Columns:
         """Columns that every block has, so that no dense layer is left without any."""
+        if self.width == 0:
+            return np.zeros(0, dtype=np.intp)
         found, taken = [], dict[str, tuple[Gather, ...]]()
         for node, _ in self._walk(None):
             path = taken.get(node.inputs[0], ())

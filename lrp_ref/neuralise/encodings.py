@@ -93,7 +93,7 @@ def fisher_vector(
     if norm == "l2":
         nodes.append(Node("norm", UnitNorm(), (nodes[-1].name,)))
     nodes.append(Node("scores", Dense(matrix, _offset(bias, matrix)), (nodes[-1].name,)))
-    return Network(tuple(nodes), (Input("input"),), ("scores",), composite="lrp0")
+    return Network(tuple(nodes), (_descriptors(means),), ("scores",), composite="lrp0")
 
 
 def bag_of_words(
@@ -151,7 +151,13 @@ def bag_of_words(
             f"{codebook.shape[0]} words; expected (S, {codebook.shape[0]})"
         )
     above = (replace(n, inputs=tuple("histogram" if i == "input" else i for i in n.inputs)) for n in scores.nodes)
-    return replace(scores, nodes=(Node("histogram", words, ("input",)), *above))
+    nodes = (Node("histogram", words, ("input",)), *above)
+    return replace(scores, nodes=nodes, inputs=(_descriptors(codebook),))
+
+
+def _descriptors(known: Array) -> Input:
+    """Return the declaration of the descriptors (N, T, D) of images, which are compared with arrays (K, D)."""
+    return Input("input", (None, None, int(known.shape[1])))
 
 
 def pixels(

@@ -81,7 +81,9 @@ def log_ratio(
     if bias is not None and float(bias) != 0:
         within = f"with |b| = {abs(float(bias)):.6g} in the pool of its sign: it has the sign of the decision"
         note += f", {within}" if intercept else ", without the intercept: its sign may differ from the decision's"
-    return Network(tuple(nodes), (Input("input"),), ("log_ratio",), notes=(note,), composite="lrp0")
+    return Network(
+        tuple(nodes), (Input("input", (None, supports.shape[1])),), ("log_ratio",), notes=(note,), composite="lrp0"
+    )
 
 
 def _neurons(

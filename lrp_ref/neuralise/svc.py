@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..layers import AdditiveKernel, Dense, KernelMachine, Layer
 from ..layers.kernels.features import KERNELS
 from ..layers.kernels.joint import JOINT
 from ..network.network import Network
+from .chain import chain
 from .given import array
 from .log_ratio import RULES, log_ratio
 
@@ -184,8 +185,7 @@ def svc(
             scores.supports, scores.coefficients[:, 0], None if scores.offset is None else scores.offset[0],
             kernel=function.name, gamma=function.gamma, rule=rule, intercept=intercept,
         )  # fmt: skip
-    net = Network.sequential([(wanted, scores.layer(function, towards, way))])
-    return replace(net, composite="lrp0")
+    return chain([(wanted, scores.layer(function, towards, way))], features=int(scores.supports.shape[1]))
 
 
 def _scores(supports: Array, coefficients: Array, bias: Any, n_support: Any) -> tuple[Scores, int]:

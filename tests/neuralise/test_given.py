@@ -40,7 +40,7 @@ W = RNG.standard_normal(66)
         (lambda: linear(HOLE), "weight has 1 values that are not finite"),
         (lambda: linear(V, np.array([0, 0, 0, 0, np.inf])), "bias has 1 value"),
         (lambda: linear(V[:, :0]), "weight of shape (6, 0) has no column"),
-        (lambda: naive_bayes(np.array([[-np.inf, 0.0], [-1.0, -1.0]])), "the first is -inf at (0, 0): fit it with alpha > 0"),
+        (lambda: naive_bayes(np.array([[-np.inf, 0.0]])), "the first is -inf at (0, 0): fit it with alpha > 0"),
         (lambda: naive_bayes(np.array([[0.0, -1.0], [-1.0, -1.0]]), kind="bernoulli"), "all must be < 0"),
         (lambda: naive_bayes(np.array([[0.5, -1.0], [-1.0, -1.0]]), kind="bernoulli"), "has 0.5"),
         (lambda: kmeans(HOLE), "centers has 1 value"),
@@ -111,3 +111,26 @@ def test_precisions_that_rounding_makes_unsymmetric_are_taken() -> None:
     rounded = matrices * (1 + 1e-5 * RNG.uniform(-1, 1, matrices.shape))
     found, exact = (mixture(SHARES, V, m).forward(X) for m in (rounded, matrices))
     np.testing.assert_allclose(found, exact, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        svc(abs(V), A, kernel="linear"),
+        svc(abs(V), A, kernel="chi2"),
+        svc(V, A, gamma=1.0),
+        svc(V, A, 0.5, gamma=1.0, output="logodds"),
+        fisher_vector(SHARES, V, ONES, W),
+        bag_of_words(V, abs(W[:24].reshape(4, 6)), A[:4]),
+    ],
+)
+def test_a_network_says_what_it_takes(net, tmp_path) -> None:
+    shape = net.inputs[0].shape
+    assert shape[-1] == 5
+    assert shape[:-1] == (None,) * (len(shape) - 1)
+    with pytest.raises(LrpError, match=r"input 'input' has shape \(2, .*4\); the network expects \(N, .*5\)"):
+        net.forward(np.ones((*[2] * (len(shape) - 1), 4)))
+    lrp.save(net, tmp_path / "net.npz")
+    assert lrp.load(tmp_path / "net.npz") == net
+    alone, many = net.forward(np.ones((*[1] * (len(shape) - 1), 5))), net.forward(np.ones((*[3] * (len(shape) - 1), 5)))
+    np.testing.assert_allclose(many, np.repeat(alone, 3, axis=0), rtol=1e-12)

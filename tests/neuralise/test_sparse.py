@@ -327,3 +327,11 @@ def test_a_front_tells_its_width() -> None:
     assert Front.of(lrp.Network.sequential(TFIDF)).width == V
     assert Front.of(lrp.Network.sequential(SELECTED)).width is None
     assert Front.of(lrp.Network.sequential(SELECTED)).needed.tolist() == [3]
+
+
+def test_a_vocabulary_without_words_leaves_the_bias() -> None:
+    net = lrp.neuralise.linear(np.zeros((0, 2)), np.array([0.5, -1.0]))
+    e = lrp.neuralise.explain_sparse(net, sparse.csr_array((3, 0)), target=1)
+    assert e.relevance.shape == (3, 0)
+    np.testing.assert_array_equal(e.output, np.tile([0.5, -1.0], (3, 1)))
+    np.testing.assert_array_equal(e.ledger[0].bias, [-1.0, -1.0, -1.0])
