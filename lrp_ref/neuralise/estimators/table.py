@@ -58,19 +58,17 @@ class How:
             raise unknown("reference", str(self.reference), REFERENCES)
 
 
-def estimator(*names: str, options: Sequence[str] | None = None) -> Callable[[M], M]:
+def estimator(*names: str) -> Callable[[M], M]:
     """Enter a function (fitted, output, **options) → Network for models of these classes.
 
-    Args:
-        names: of the classes.
-        options: that it has; None for its parameters that can only be named. ``reference`` is handed to those that have
-            it, and is an option of every model.
+    Its options are its parameters that can only be named. ``reference`` is handed to those that have it, and is an
+    option of every model.
     """
 
     def enter(function: M) -> M:
         found = inspect.signature(function).parameters.values()
-        known = options if options is not None else [p.name for p in found if p.kind is p.KEYWORD_ONLY]
-        ESTIMATORS.update(dict.fromkeys(names, Entry(function, tuple(known))))
+        options = tuple(p.name for p in found if p.kind is p.KEYWORD_ONLY)
+        ESTIMATORS.update(dict.fromkeys(names, Entry(function, options)))
         return function
 
     return enter
