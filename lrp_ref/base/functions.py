@@ -47,9 +47,9 @@ def length(x: Array) -> tuple[Array, Array]:
         x: (..., D), floats.
 
     Example:
-        >>> n, unit = length(np.array([[3e200, 4e200], [0.0, 0.0]]))
-        >>> n.ravel().tolist(), unit.tolist()
-        ([5e+200, 0.0], [[0.6, 0.8], [0.0, 0.0]])
+        >>> n, unit = length(np.array([[3.0, 4.0], [0.0, 0.0]]) * 2.0**700)
+        >>> (n / 2.0**700).ravel().tolist(), unit.tolist()
+        ([5.0, 0.0], [[0.6, 0.8], [0.0, 0.0]])
     """
     no_exact_value(x, "the square root")
     xp, one = namespace(x), scalar(1, x)

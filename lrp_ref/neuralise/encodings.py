@@ -195,7 +195,7 @@ def pixels(
         raise ShapeError(
             f"pixels: relevance of shape {relevance.shape}; expected that of descriptors, (N, T) or (N, T, D)"
         )
-    edges, (height, width) = _edges(boxes, given.shape, size), (int(n) for n in shape)
+    edges, (height, width) = _edges(boxes, given.shape, size), _sides("shape", shape, 2)
     inside = [_within(edges[..., k], edges[..., k + 2], n) for k, n in ((0, height), (1, width))]
     areas = inside[0].sum(axis=-1) * inside[1].sum(axis=-1)
     if not areas.all():
@@ -233,10 +233,16 @@ def _edges(boxes: Any, shape: tuple[int, ...], size: Any) -> Any:
         )
     if size is None:
         return edges
-    sides = to_numpy(indices(np.asarray(size), 1, reach, "pixels: size"))
-    if sides.shape not in ((), (1,), (2,)):
-        raise ShapeError(f"pixels: size is {size!r}: give a height and a width, or one number for both")
-    return np.concatenate([edges, edges + sides], axis=-1)
+    return np.concatenate([edges, edges + _sides("size", size)], axis=-1)
+
+
+def _sides(what: str, given: Any, many: int = 1) -> Any:
+    """Return a height and a width (2,), of which ``many`` must have been given; one number stands for both."""
+    sides = np.asarray(given)
+    if sides.shape not in ((2,), (), (1,))[: 3 if many == 1 else 1] or sides.dtype.kind not in "iuf":
+        either = ", or one number for both" if many == 1 else ""
+        raise ShapeError(f"pixels: {what} is {given!r}: give a height and a width{either}")
+    return np.broadcast_to(to_numpy(indices(sides, 1, 1 << 31, f"pixels: {what}")), (2,))
 
 
 def _within(low: Any, high: Any, length: int) -> Any:

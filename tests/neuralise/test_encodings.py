@@ -253,3 +253,20 @@ def test_advice_about_sizes_works() -> None:
     assert pixels(R, CORNERS, (4, 4), size=2).shape == (2, 4, 4)
     assert pixels(R, np.concatenate([CORNERS, CORNERS + 1], axis=1), (4, 4)).shape == (2, 4, 4)
     assert fisher_vector(PI, MU, VARIANCE, W.T.T).outputs == ("scores",)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "words"),
+    [
+        ((3, 3, 3), 1, "shape is (3, 3, 3): give a height and a width"),
+        (3, 1, "shape is 3: give a height and a width"),
+        ((-3, 3), 1, "shape must be 1 to"),
+        (("a", "b"), 1, "shape is ('a', 'b')"),
+        ((3, 3), "a", "size is 'a': give a height and a width, or one number for both"),
+        ((3, 3), (1, 2, 3), "size is (1, 2, 3)"),
+    ],
+)
+def test_sizes_of_images_and_boxes_are_two_whole_numbers(shape, size, words) -> None:
+    with pytest.raises(LrpError) as caught:
+        lrp.neuralise.pixels(np.ones((1, 1)), np.array([[0, 0]]), shape, size=size)
+    assert f"pixels: {words}" in str(caught.value)
