@@ -27,7 +27,7 @@ def explain_pair(
     y: Any,
     *,
     other: Network | None = None,
-    composite: Any = "epsilon",
+    composite: Any = None,
     start: str = "output",
     at: str | tuple[str, str] | None = None,
     normalised: bool = False,
@@ -93,6 +93,7 @@ def explain_pair(
     """
     if start not in STARTS:
         raise ParameterError(f"start={start!r}: an embedding starts with its own values, 'output', or 'logit'")
+    composite = composites.usual(net) if composite is None else composite
     chosen = composites.resolve(composite, parameters, caller=explain_pair)
     sides = at if isinstance(at, tuple) else (at, at)
     if len(sides) != 2:

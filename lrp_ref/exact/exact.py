@@ -60,7 +60,7 @@ class Identities:
 
 
 def identities(
-    net: Network, x: Any, *, target: Any = None, composite: Any = "epsilon", start: Any = "logit",
+    net: Network, x: Any, *, target: Any = None, composite: Any = None, start: Any = "logit",
     output: str | None = None, canonize: bool = True, system: str = "auto", primes: tuple[int, ...] = (),
 ) -> Identities:  # fmt: skip
     """Return whether the ledger closes exactly, on rationals or modulo two random 61-bit primes.

@@ -67,7 +67,7 @@ class Question:
 
 
 def certify(
-    net: Network, x: Any, *, target: Any = None, composite: Any = "epsilon", start: Any = "logit",
+    net: Network, x: Any, *, target: Any = None, composite: Any = None, start: Any = "logit",
     output: str | None = None, canonize: bool = True, bits: int = 128, limit: int = 4096, system: str = "auto",
     model_hash: str | None = None, say: Say | None = None, **parameters: Any,
 ) -> Certificate:  # fmt: skip
@@ -102,6 +102,7 @@ def certify(
         ('certified', 128, True)
     """
     say = say or (lambda line: None)
+    composite = composites.usual(net) if composite is None else composite
     preset = isinstance(composite, str)
     chosen = composites.resolve(composite, parameters, caller=certify)
     if net.output_axes and not isinstance(start, str | Start):

@@ -13,19 +13,12 @@ from ..fast.quotient import divide
 from .base import Elementwise
 from .descriptors import DescriptorSum
 from .promises import Promises
+from .softmax import Softmax
 
 CONVENTIONS = ("perronnin", "skimage")
 
 
-def _weights(scores: Array) -> Array:
-    """Return the softmax of scores (..., K) over their last axis."""
-    powers = namespace(scores).exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def _back(weights: Array, g: Array) -> Array:
-    """Return the transposed Jacobian of the softmax that is ``weights``, applied to g."""
-    return weights * (g - (weights * g).sum(axis=-1, keepdims=True))
+SOFTMAX = Softmax(axis=-1)  # of the components or words for one descriptor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,7 +102,7 @@ class FisherVector(DescriptorSum):
         xp, deviations = namespace(x, self.means), namespace(x).sqrt(self.variances)
         u = (x.reshape(*x.shape[:2], 1, x.shape[2]) - self.means) / deviations
         scores = xp.log(self.weights) - xp.log(deviations).sum(axis=1) - (u * u).sum(axis=3) / scalar(2, x)
-        return _weights(scores), u, deviations
+        return SOFTMAX.forward(scores), u, deviations
 
     def _scales(self, x: Array, count: int) -> tuple[Array, Array]:
         """Return T √π (K,), by which the first two blocks are divided, and T √(2π) with the sign of the third."""
@@ -134,7 +127,8 @@ class FisherVector(DescriptorSum):
         of_weights = g[:, :k].reshape(n, 1, k) / first.reshape(-1)
         of_means = g[:, k : k + k * d].reshape(n, 1, k, d) / first
         of_deviations = g[:, k + k * d :].reshape(n, 1, k, d) / second
-        by_posterior = _back(q, of_weights + (of_means * u + of_deviations * (u * u - one)).sum(axis=3))
+        by_scores = of_weights + (of_means * u + of_deviations * (u * u - one)).sum(axis=3)
+        (by_posterior,) = SOFTMAX.pull_at((), q, by_scores)
         through = q.reshape(*q.shape, 1) * (of_means + two * of_deviations * u)
         return ((through - by_posterior.reshape(*q.shape, 1) * u) / deviations).sum(axis=2)
 
@@ -202,7 +196,7 @@ class SoftAssign(DescriptorSum):
         near = -(apart * apart).sum(axis=3)
         if not self.hard:
             no_exact_value(x, "exp")
-            return _weights(scalar(self.beta, x) * near), apart
+            return SOFTMAX.forward(scalar(self.beta, x) * near), apart
         xp, zero, one = namespace(x), scalar(0, x), scalar(1, x)
         nearest = near.argmax(axis=2).reshape(*x.shape[:2], 1) == xp.arange(near.shape[2])
         return xp.where(nearest, one, zero).astype(x.dtype), apart
@@ -215,7 +209,8 @@ class SoftAssign(DescriptorSum):
         if self.hard:
             return xp.zeros(x.shape, dtype=x.dtype)
         assigned, apart = self._assigned(x)
-        by_score = _back(assigned, g.reshape(g.shape[0], 1, g.shape[1]) / scalar(max(count, 1), x))
+        by_word = g.reshape(g.shape[0], 1, g.shape[1]) / scalar(max(count, 1), x)
+        (by_score,) = SOFTMAX.pull_at((), assigned, by_word)
         return (by_score.reshape(*by_score.shape, 1) * apart).sum(axis=2) * scalar(-2 * self.beta, x)
 
 

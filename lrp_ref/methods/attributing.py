@@ -78,7 +78,7 @@ def attribute(
     chosen = find(method, parameters, dialect)
     if isinstance(chosen, LRP):
         e = explain(
-            net, x, target=target, composite=chosen.resolved, start=start, against=against, output=output,
+            net, x, target=target, composite=chosen.resolved(net), start=start, against=against, output=output,
             canonize=canonize, xp=xp,
         )  # fmt: skip
         return chosen.attribution(e)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..network.network import Network
 from ..propagation import composites
 from ..propagation.composites import Composite
 from ..propagation.explanation import Explanation
@@ -17,7 +18,7 @@ class LRP(Method):
     """Layer-wise relevance propagation by the rules of a composite, :func:`lrp_ref.explain`.
 
     Args:
-        composite: a preset's name, a ``Composite``, or a rule.
+        composite: a preset's name, a ``Composite``, or a rule; None for the network's own, "epsilon" where it has none.
         parameters: of the preset, as pairs of their names and values.
 
     Source: Bach et al. 2015.
@@ -33,17 +34,18 @@ class LRP(Method):
 
     name: ClassVar[str] = "lrp"
 
-    composite: Any = "epsilon"
+    composite: Any = None
     parameters: tuple[tuple[str, Any], ...] = ()
 
-    @property
-    def resolved(self) -> Composite:
-        """The composite with its parameters."""
-        return composites.resolve(self.composite, dict(self.parameters))
+    def resolved(self, net: Network) -> Composite:
+        """Return the composite with its parameters, as it is for a network."""
+        chosen = composites.usual(net) if self.composite is None else self.composite
+        return composites.resolve(chosen, dict(self.parameters))
 
     @property
     def label(self) -> str:
-        name = self.composite if isinstance(self.composite, str) else getattr(self.composite, "name", "")
+        own = self.name if self.composite is None else self.composite
+        name = own if isinstance(own, str) else getattr(own, "name", "")
         given = ", ".join(f"{key}={value}" for key, value in self.parameters)
         return f"{name or repr(self.composite)}({given})" if given else name or repr(self.composite)
 

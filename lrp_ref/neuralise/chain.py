@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..base.arrays import Array
-from ..layers import Affine, Centred, Dense, Layer
+from ..layers import Centred, Dense, Layer
+from ..network import pairs
 from ..network.inputs import Input
 from ..network.joining import join
 from ..network.network import Network, Node
@@ -81,6 +82,7 @@ def merged(net: Network, *, dense: bool = True) -> Network:
 
     Example:
         >>> import numpy as np
+        >>> from lrp_ref.layers import Affine
         >>> scale, weight = Affine(np.array([2.0]), np.array([1.0])), Dense(np.array([[1.0]]))
         >>> one = merged(chain([("scaler", scale), ("scores", weight)]))
         >>> one.nodes, one["scores"].layer.bias
@@ -113,27 +115,15 @@ def together(first: Layer, second: Layer, *, dense: bool) -> Layer | None:
     if isinstance(first, Centred) and isinstance(second, Centred):
         shift = second.reference if first.scale is None else second.reference / first.scale
         return Centred(first.reference + shift, _product(first.scale, second.scale))
-    if isinstance(first, Affine) and isinstance(second, Affine):
-        shift = None if first.shift is None else _product(first.shift, second.scale)
-        return Affine(_product(first.scale, second.scale), _sum(shift, second.shift))
-    if dense and isinstance(first, Dense) and isinstance(second, Affine) and _fits(second, first.weight.shape[1]):
-        weight = first.weight if second.scale is None else first.weight * second.scale
-        bias = None if first.bias is None else _product(first.bias, second.scale)
-        return Dense(weight, _sum(bias, second.shift))
-    if not dense or not isinstance(second, Dense):
+    if isinstance(first, Dense) and isinstance(second, Dense):
+        if not dense:
+            return None
+        carried = None if first.bias is None else first.bias @ second.weight
+        return Dense(first.weight @ second.weight, _sum(carried, second.bias))
+    if not dense and (isinstance(first, Dense) or isinstance(second, Dense)):
         return None
-    weight = second.weight
-    if isinstance(first, Dense):
-        carried = None if first.bias is None else first.bias @ weight
-        return Dense(first.weight @ weight, _sum(carried, second.bias))
-    if not isinstance(first, Affine) or not _fits(first, len(weight)):
-        return None
-    carried = None if first.shift is None else first.shift @ weight
-    return Dense(weight if first.scale is None else weight * first.scale.reshape(-1, 1), _sum(carried, second.bias))
-
-
-def _fits(layer: Affine, features: int) -> bool:
-    return all(parameter.shape == (features,) for parameter in layer.arrays())
+    features = len(first.weight) if isinstance(first, Dense) else None
+    return pairs.merged(first, second, lambda: (None, features), "two layers")
 
 
 def _product(a: Array | None, b: Array | None) -> Array | None:

@@ -29,9 +29,9 @@ def one_class(support_vectors: Array, coefficients: Array, gamma: float, *, thre
     is above o_ρ = −γ⁻¹ log(ρ/Σa) (:func:`outlier_threshold`). Relevance: R_j = p_j R, p = softmax(−γ h), then
     R_i = Σ_j (x − u_j)_i²/h_j·R_j.
 
-    What −γ⁻¹ log α_j takes is in the ledger as bias: on digits it is four fifths of the score. With bias="ignore" x
-    takes it all, R_i = Σ_j (x − u_j)_i²/‖x − u_j‖²·R_j, which is what was published; these R_i are ≥ 0. Where a sample
-    is equal to a support vector that one has nothing to point at, and its share is dropped.
+    What −γ⁻¹ log α_j takes is in the ledger as bias: four fifths of the score of digits at γ = 0.1. With bias="ignore"
+    x takes it all, R_i = Σ_j (x − u_j)_i²/‖x − u_j‖²·R_j, which is what was published; these R_i are ≥ 0. Where a
+    sample is equal to a support vector that one has nothing to point at, and its share is dropped.
 
     Args:
         support_vectors: u (S, D).

@@ -113,7 +113,7 @@ def _columns(net: Network, rows: list[list[int]]) -> Network:
         return net.replaced({last.name: changed})
     taken = {node.name for node in net.nodes}
     name = next(n for n in ("pair", *(f"pair_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
-    node = Node(name, Dense(like(np.array(rows), _array_of(net))), (last.name,))
+    node = Node(name, Dense(like(np.array(rows), net.parameters[0])), (last.name,))
     return replace(net, nodes=(*net.nodes, node), outputs=(node.name,))
 
 
@@ -124,10 +124,6 @@ def _combined(weight: Array, rows: list[list[int]]) -> Array:
         parts = [weight[:, k : k + 1] * row[m] for k, row in enumerate(rows) if row[m]]
         columns.append(sum(parts[1:], parts[0]))
     return namespace(weight).concatenate(columns, axis=1)
-
-
-def _array_of(net: Network) -> Array:
-    return net.parameters[0]
 
 
 def of_classes(net: Network, classes: Any, *, single: bool = False) -> Network:

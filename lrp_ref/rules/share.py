@@ -142,7 +142,9 @@ class _Account:
                 parts.append(self.xp.where(fan_in == 0, scalar(0, mass), scalar(part, mass) * mass))
         each, _ = divide(parts[0] + parts[1], fan_in, self.xp)
         extra = even.pull(self.xs, each)
-        self.received = [r + one * e for r, one, e in zip(self.received, counted, extra, strict=True)]
+        if present is not None:
+            extra = tuple(one * e for one, e in zip(counted, extra, strict=True))
+        self.received = [r + e for r, e in zip(self.received, extra, strict=True)]
         self.totals = [None] * len(self.totals)
         return sample_sum(parts[0]), sample_sum(parts[1])
 

@@ -21,7 +21,7 @@ from ...errors import ParameterError, ShapeError
 from ...network.inputs import batch_back
 from ...network.network import Network
 from ...network.sizes import sample_shapes
-from ...propagation.composites import resolve
+from ...propagation.composites import resolve, usual
 from ...propagation.prepare import PreparedNetwork, Question, prepare
 from ...propagation.start import start_relevance
 from ...propagation.walk import back
@@ -40,7 +40,7 @@ def symbolic(
     net: Network,
     x: Any = None,
     *,
-    composite: Any = "epsilon",
+    composite: Any = None,
     target: int | None = None,
     canonize: bool = True,
     numbers: bool = False,
@@ -72,7 +72,7 @@ def symbolic(
         R_1^(dense1)*w_11^(dense1)*x_1^(input)/(z_1^(dense1) + ε)
     """
     sympy()
-    composite = resolve(composite, parameters, caller=symbolic)
+    composite = resolve(usual(net) if composite is None else composite, parameters, caller=symbolic)
     fed = _input(net, x)
     _small_enough(net, fed)
     exact, fed = rational(net), {k: rational(v) if is_float(v) else v for k, v in fed.items()}
