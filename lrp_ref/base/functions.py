@@ -51,7 +51,7 @@ def length(x: Array) -> tuple[Array, Array]:
         >>> (n / 2.0**700).ravel().tolist(), unit.tolist()
         ([5.0, 0.0], [[0.6, 0.8], [0.0, 0.0]])
     """
-    no_exact_value(x, "a root")
+    no_exact_value(x, "the square root")
     xp, one = namespace(x), scalar(1, x)
     if not x.shape[-1]:
         return xp.zeros((*x.shape[:-1], 1), dtype=x.dtype), x

@@ -140,6 +140,7 @@ class UnitNorm(OwnWay):
         if not x.shape[-1]:
             return xp.ones((*x.shape[:-1], 1), dtype=x.dtype)
         if self.norm == "l2":
+            no_exact_value(x, "a root")
             size, _ = length(x)
         elif self.norm == "l1":
             size = abs(x).sum(axis=-1, keepdims=True)
