@@ -19,7 +19,7 @@ from ..propagation.explanation import Explanation
 from ..propagation.ledger import Ledger
 from ..propagation.prepare import Question, prepare
 from ..propagation.start import Difference, Start, find
-from ..propagation.targets import indices, is_tuple
+from ..propagation.targets import class_number, indices, is_tuple
 from .columns import Columns, Front, require_rules
 
 Matrix = Any  # a matrix or an array of scipy.sparse, (N, columns)
@@ -110,10 +110,12 @@ def explain_sparse(
     """
     front = Front.of(net)
     rows = _canonical(matrix, net, front.width)
-    start = find(start, against)
+    place = output_place(net, output)
+    named = net.classes if place == 0 else ()
+    target, start = class_number(target, named), find(start, class_number(against, named, "against"))
     composite = composites.usual(net) if composite is None else composite
     chosen = composites.resolve(composite, parameters, caller=explain)
-    question = Question(chosen, output_place(net, output), canonize, start)
+    question = Question(chosen, place, canonize, start)
     samples = rows.shape[0]
     if is_tuple(target) or isinstance(start, Difference):
         shape = _output_shape(front, rows, question)

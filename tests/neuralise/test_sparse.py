@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -335,3 +336,16 @@ def test_a_vocabulary_without_words_leaves_the_bias() -> None:
     assert e.relevance.shape == (3, 0)
     np.testing.assert_array_equal(e.output, np.tile([0.5, -1.0], (3, 1)))
     np.testing.assert_array_equal(e.ledger[0].bias, [-1.0, -1.0, -1.0])
+
+
+def test_targets_are_named_as_of_explain() -> None:
+    weight = np.array([[1.0, -2.0], [0.5, 3.0]])
+    net = lrp.Network.sequential([Dense(weight)])
+    named = replace(net, classes=("ham", "spam"), composite="lrp0")
+    counts = sparse.csr_array(np.array([[2.0, 1.0]]))
+    for name, k in (("ham", 0), ("spam", 1)):
+        assert (explain_sparse(named, counts, target=name).relevance.toarray() == counts.toarray() * weight[:, k]).all()
+    started = explain_sparse(named, counts, target="spam", start="difference", against="ham").start_relevance
+    assert started.tolist() == [[-2.5, -1.0]]
+    with pytest.raises(ParameterError, match="unknown class 'eggs'"):
+        explain_sparse(named, counts, target="eggs")
