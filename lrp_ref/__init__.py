@@ -16,9 +16,10 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, evaluate, heatmap, layers, loaders, methods, neuralise, rules, text, vectors
+    from . import bilrp, dialects, evaluate, heatmap, layers, loaders, methods, neuralise, peers, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
+    from .dialects import Dialect, dialect
     from .exact import Certificate, certify
     from .loaders import load, save
     from .methods import Attribution, attribute, concept_relevance
@@ -45,6 +46,7 @@ else:
         "bilrp": "bilrp",
         "certificate": "exact",
         "composites": "propagation.composites",
+        "dialects": "dialects",
         "edits": "rules.edits",
         "evaluate": "evaluate",
         "heatmap": "heatmap",
@@ -52,6 +54,7 @@ else:
         "loaders": "loaders",
         "methods": "methods",
         "neuralise": "neuralise",
+        "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
         "start": "propagation.start",
@@ -61,6 +64,7 @@ else:
     }
     _NAMES = {
         "bilrp": ("PairExplanation", "explain_pair"),
+        "dialects": ("Dialect", "dialect"),
         "exact": ("Certificate", "certify"),
         "loaders": ("load", "save"),
         "methods": ("Attribution", "attribute", "concept_relevance"),
@@ -99,10 +103,11 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
-    "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
-    "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
-    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "plain", "root_point",
-    "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "Attribution", "Certificate", "Composite", "Dialect", "Explanation", "Formulas", "Group", "Input", "Ledger",
+    "LrpError", "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule",
+    "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify",
+    "composites", "concept_relevance", "dialect", "dialects", "edits", "errors", "evaluate", "explain",
+    "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods",
+    "neuralise", "order", "peers", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
+    "vectors",
 ]  # fmt: skip

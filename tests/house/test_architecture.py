@@ -22,6 +22,7 @@ FLOORS = {  # lowest first: a folder imports only itself and folders before it
     "rules": "rules as data, and share",
     "layers": "one family a file",
     "network": "named nodes, canonizing",
+    "dialects": "what other programs compute under the names of rules",
     "propagation": "the method",
     "__init__": "public names",
 }
