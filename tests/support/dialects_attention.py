@@ -147,6 +147,21 @@ def stabiliser_ignored(c: Call) -> list[Array]:
     return right(replace(c, rule={**c.rule, "stabiliser": None}))
 
 
+@on_call("matmul-half-epsilon", "MatMul")
+def matmul_half_epsilon(c: Call) -> list[Array] | None:
+    told = c.rule.get("stabiliser") or {"kind": "exact"}
+    if c.rule["product"] != "half" or told["kind"] != "add":
+        return None
+    y = c.xs[0] @ c.xs[1]
+    scaled = c.R * 2 * y / (2 * y + told["epsilon"])  # half of it over y is R over 2 y + epsilon
+    return right(replace(c, R=scaled, rule={**c.rule, "stabiliser": None}))
+
+
+@on_call("softmax-last-axis", "Softmax")
+def softmax_last_axis(c: Call) -> list[Array] | None:
+    return [c.xs[0] * (c.R - softmax(c.spec, c.xs) * c.R.sum(axis=-1)[..., None])] if c.name == "Taylor" else None
+
+
 @on_call("softmax-kind", "Softmax")
 def softmax_kind(c: Call) -> list[Array]:
     return right(replace(c, rule={"name": "Taylor" if c.name == "Zero" else "Zero"}))

@@ -16,7 +16,7 @@ from .. import formulas
 from ..formulas import Part
 from ..layers import Layer, matrix_of
 from ..values import zeros
-from .base import NONFINITE, Sample, linear, strict, total
+from .base import Sample, linear, spoiled, total
 
 # Any linear layer ------------------------------------------------------------------------------------------------
 
@@ -41,9 +41,7 @@ def _bias_to_inputs(s: Sample) -> Any:
 
 @linear("zero-division-nan")
 def _zero_division(s: Sample) -> Any:
-    if any(isinstance(strict(part), str) for part in s.parts):
-        return NONFINITE
-    return formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape)
+    return spoiled(formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape), s.parts, s.matrix.taps)
 
 
 @linear("dead-unit-kept")
