@@ -152,9 +152,8 @@ def matmul_half_epsilon(c: Call) -> list[Array] | None:
     told = c.rule.get("stabiliser") or {"kind": "exact"}
     if c.rule["product"] != "half" or told["kind"] != "add":
         return None
-    y = c.xs[0] @ c.xs[1]
-    scaled = c.R * 2 * y / (2 * y + told["epsilon"])  # half of it over y is R over 2 y + epsilon
-    return right(replace(c, R=scaled, rule={**c.rule, "stabiliser": None}))
+    (A, B), s = c.xs, c.R / (2 * c.xs[0] @ c.xs[1] + told["epsilon"])
+    return [summed(A * np.einsum("...jk,...ik->...ji", s, B), A), summed(B * np.einsum("...ji,...jk->...ik", A, s), B)]
 
 
 @on_call("softmax-last-axis", "Softmax")
