@@ -12,7 +12,7 @@ from ..errors import ModelFormatError
 
 FORMAT = "lrp-faults"
 UNGUARDED = "zero-division-nan"  # the fault whose numbers are not finite where the right denominator is 0
-UNGUARDED_ALL = frozenset({UNGUARDED, "beta-zero-nan"})  # with the one that computes the part of β = 0 as well
+NOTHING_ELSE = frozenset({UNGUARDED, "beta-zero-nan", "eps-zero-nan"})  # faults of which only NaN is seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Fault:
     @property
     def open(self) -> np.ndarray[Any, Any]:
         """Which numbers depend on how a division by 0 is guarded: they may be 0, huge or NaN."""
-        return np.isnan(self.values)
+        return np.asarray(np.isnan(self.values))
 
 
 def read(found: Mapping[str, Any], where: str) -> dict[str, dict[str, Fault]]:

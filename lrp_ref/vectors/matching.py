@@ -10,7 +10,7 @@ import numpy as np
 
 from .cases import Case
 from .compare import FLOAT32, VISIBLE
-from .faults import UNGUARDED, UNGUARDED_ALL, Fault
+from .faults import NOTHING_ELSE, UNGUARDED, Fault
 
 CLOSE, EQUAL = 1e-5, 6e-6  # of the largest number: an agreement; of the number itself: as close as six digits tell
 ROUNDED = 1e-12  # of the largest number, beside EQUAL
@@ -24,13 +24,21 @@ class Match:
 
     Attributes:
         names: the faults at work: one, or one beside divisions by 0 that nothing guards.
-        evidence: how many numbers agree that are visibly not the right ones.
+        numbers: how many numbers agree that are visibly not the right ones; 0 where all are 0, which much may be.
+        spoiled: how many are not finite, in a sample of a layer in which a denominator is 0.
+        finite: how many are finite and were compared.
         equal: whether they agree in all six digits.
     """
 
     names: frozenset[str]
-    evidence: int
+    numbers: int
+    spoiled: int
+    finite: int
     equal: bool
+
+    def evidence(self, name: str) -> int:
+        """Return how many numbers show one of the faults."""
+        return self.spoiled if name in NOTHING_ELSE else self.numbers
 
 
 class Numbers:
@@ -62,7 +70,7 @@ class Numbers:
         fault = self.case.faults.get(name)
         if fault is None:
             return False
-        return bool(self.visible(fault.values).any()) or (name in UNGUARDED_ALL and bool(fault.open.any()))
+        return bool(self.visible(fault.values).any()) or (name in NOTHING_ELSE and bool(fault.open.any()))
 
     def among(self, which: Array, samples: Iterable[int]) -> bool:
         """Return whether numbers stand in some samples only."""
@@ -92,7 +100,7 @@ class Numbers:
             if not self.among(bad, {*fault.zero, *(right.zero if right is not None else ())}):
                 return None
             names.add(UNGUARDED)
-        if name in UNGUARDED_ALL and not bad.any():
+        if name in NOTHING_ELSE and not bad.any():
             return None
         compared = ~bad & ~fault.open
         values = fault.values[compared]
@@ -102,5 +110,6 @@ class Numbers:
         if not (gap <= (np.maximum(FLOAT32 * self.bound[compared], bound) if dtype == "float32" else bound)).all():
             return None
         equal = bool((gap <= EQUAL * np.abs(values) + ROUNDED * size).all())
-        shown = int((self.visible(fault.values) & compared).sum())
-        return Match(frozenset(names), shown + (int(bad.sum()) if names & UNGUARDED_ALL else 0), equal)
+        shown = int((self.visible(fault.values) & compared).sum()) if values.any() else 0
+        known = "network" not in self.case.body  # of a network nobody knows where NaN comes from
+        return Match(frozenset(names), shown, int(bad.sum()) * known, int(compared.sum()), equal)

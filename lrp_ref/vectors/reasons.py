@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from .compare import FAIL, XFAIL, Result
+from .faults import NOTHING_ELSE
 from .matching import Match, Numbers
-from .places import Place, place_of
+from .places import NETWORKS, Place, place_of
 
 MOST = 3  # faults that are told together of one rule on one kind of layer
-FEWEST = 3  # cases that a fault has to explain where others of the same rule and kind stay unexplained
+FEWEST = 3  # cases that faults have to explain where others of the same rule and kind stay unexplained
+LARGEST_REST = 0.25  # of the failing cases of a place, the part that may stay unexplained
 PROOF = 2  # numbers that a fault has to predict before it is named
 
 
@@ -77,13 +79,25 @@ class Verdict:
 
 @dataclass(eq=False)
 class Group:
-    """The results of one place: what fails, with the faults whose numbers it has, and what shows which fault."""
+    """The results of one place.
+
+    Attributes:
+        place: the rule and kind of layer.
+        failing: what is visibly wrong.
+        matches: by case, the faults whose numbers it has.
+        shows: by case, the faults that would show in it.
+        refuted: faults that would show in a case that passes.
+        passing: number of cases that pass.
+        barred: faults that are not to be looked for.
+    """
 
     place: Place
     failing: list[Result] = field(default_factory=list)
     matches: dict[str, list[Match]] = field(default_factory=dict)
     shows: dict[str, frozenset[str]] = field(default_factory=dict)
     refuted: set[str] = field(default_factory=set)
+    passing: int = 0
+    barred: frozenset[str] = frozenset()
 
     def add(self, result: Result, dtype: str) -> None:
         """Take in a result: a fault that would show in a case that passes is not there."""
@@ -91,6 +105,7 @@ class Group:
         shown = frozenset(name for name in result.case.faults if numbers.tells(name))
         if not result.differs:
             self.refuted |= shown
+            self.passing += 1
         elif result.visible and result.answer is not None:
             name, matches = result.case.id, numbers.matches(result.answer, dtype)
             if matches or not result.case.topic:
@@ -117,8 +132,20 @@ class Group:
 
     def candidates(self) -> list[str]:
         """Return the faults that may be there: some case has their numbers, and none that passes shows them."""
-        names = {name for matches in self.matches.values() for match in matches for name in match.names}
-        return sorted(names - self.refuted)
+        found = {name for matches in self.matches.values() for match in matches for name in match.names}
+        return sorted(found - self.refuted - self.barred)
+
+    def sure(self) -> set[str]:
+        """Return the faults of which only NaN is seen that may be there, and not all that is answered is NaN."""
+        finite = any(match.finite for matches in self.matches.values() for match in matches)
+        return NOTHING_ELSE.intersection(self.candidates()) if self.passing or finite else set()
+
+    def contradicted(self) -> set[str]:
+        """Return the faults that are not there, or not alone: a case would show them, and has other numbers."""
+        found = set(self.refuted)
+        for name, matches in self.matches.items():
+            found |= self.shows[name] - {n for match in matches for n in match.names}
+        return found
 
     def choices(self) -> list[frozenset[str]]:
         """Return the smallest sets of faults that explain all that fails; else those that explain most of it."""
@@ -136,7 +163,7 @@ class Group:
             if whole:
                 return whole
         most = max(partly.values(), default=0)
-        if most < FEWEST or 2 * most <= len(self.failing):
+        if most < FEWEST or len(self.failing) - most > LARGEST_REST * len(self.failing):
             return []
         best = [chosen for chosen, count in partly.items() if count == most]
         fewest = min(map(len, best))
@@ -145,7 +172,7 @@ class Group:
     def evidence(self, name: str, chosen: frozenset[str]) -> int:
         """Return how many numbers show a fault among the chosen ones."""
         return sum(
-            max((m.evidence for m in found if name in m.names and m.names <= chosen), default=0)
+            max((m.evidence(name) for m in found if name in m.names and m.names <= chosen), default=0)
             for found in self.matches.values()
         )
 
@@ -160,10 +187,12 @@ def find_reasons(results: Iterable[Result], dtype: str = "float64") -> Verdict:
     Every rule on every kind of layer is looked at alone. A fault explains a failing case if the answer has the fault's
     numbers (1e-5 of the largest); a case that passes and would show a fault refutes it there, and so does a failing
     case with other numbers that no second reason accounts for. The fewest faults that explain all failing cases of a
-    place are taken; where none do, those that explain most of them if that is more than half, else none. Then the same
-    fault is told once for all its places. Of several faults with the same numbers the one is named that explains
-    most elsewhere, then the one that fewest cases speak against; where that does not tell, all of them.
+    place are taken; where none do, those that explain at least three quarters of them. Then the same fault is told
+    once for all its places. Of several faults with the same numbers the one is named that explains most cases of the
+    same rule or kind of layer, then the one that fewest cases speak against; where that does not tell, all of them.
 
+    A network is explained by faults that are found in layers, or that nothing in layers speaks against. A fault that
+    would show in more unexplained cases than it explains is not named: something else does what it does in some.
     Cases of alternatives count where the faults of their place explain them, and are not told as unexplained.
 
     Args:
@@ -180,11 +209,26 @@ def find_reasons(results: Iterable[Result], dtype: str = "float64") -> Verdict:
         place = place_of(result.case)
         groups.setdefault(place, Group(place)).add(result, dtype)
     ordered = [group for group in groups.values() if group.failing]
-    chosen = _choose(ordered)
-    reasons = _joined(ordered, chosen)
-    known = {name for reason in reasons for name in (*reason.cases, *reason.together)}
-    left = [r for g in ordered for r in g.failing if r.case.id not in known and not r.case.topic]
-    return Verdict(reasons, tuple(left), tuple(slight))
+    nowhere = NOTHING_ELSE - set[str]().union(*(group.sure() for group in ordered))
+    for group in ordered:
+        group.barred = nowhere
+    layers = [group for group in ordered if group.place.kind != NETWORKS]
+    chosen = dict(zip(map(id, layers), _choose(layers), strict=True))
+    found = {name for sets in chosen.values() for names in sets for name in names}
+    against = set[str]().union(*(g.contradicted() for g in groups.values() if g.place.kind != NETWORKS))
+    whole = [group for group in ordered if group.place.kind == NETWORKS]
+    for group in whole:
+        group.barred = nowhere | (against - found)
+    chosen |= dict(zip(map(id, whole), _choose(whole), strict=True))
+    reasons = _joined(ordered, [chosen[id(group)] for group in ordered])
+    shows = {name: shown for group in ordered for name, shown in group.shows.items()}
+    while True:
+        known = {name for reason in reasons for name in (*reason.cases, *reason.together)}
+        left = [r for g in ordered for r in g.failing if r.case.id not in known and not r.case.topic]
+        kept = tuple(r for r in reasons if sum(r.names[0] in shows[x.case.id] for x in left) <= len(r.cases))
+        if kept == reasons:
+            return Verdict(reasons, tuple(left), tuple(slight))
+        reasons = kept
 
 
 COUNTED = ("pass", FAIL, XFAIL, "xpass")
@@ -192,16 +236,24 @@ COUNTED = ("pass", FAIL, XFAIL, "xpass")
 
 def _choose(groups: list[Group]) -> list[list[frozenset[str]]]:
     """Return per group the set of faults that is taken; several where nothing tells them apart."""
-    against, support = Counter[str](), Counter[str]()
+    against = Counter[str]()
     choices = [group.choices() for group in groups]
-    for group, sets in zip(groups, choices, strict=True):
+    for group in groups:
         against.update(group.refuted)
         for name, matches in group.matches.items():
             against.update(group.shows[name] - {n for match in matches for n in match.names})
-        support.update(dict.fromkeys({n for names in sets for n in names}, len(group.failing)))
+
+    def near(group: Group, name: str) -> int:
+        """Failing cases of the same rule, or the same kind of layer, that a fault may explain."""
+        return sum(
+            len(other.failing)
+            for other, sets in zip(groups, choices, strict=True)
+            if (other.place.rule == group.place.rule or other.place.kind == group.place.kind)
+            and any(name in names for names in sets)
+        )
 
     def weight(group: Group, names: frozenset[str]) -> tuple[int, int, int]:
-        return group.equal(names), sum(support[n] for n in names), -sum(against[n] for n in names)
+        return group.equal(names), sum(near(group, n) for n in names), -sum(against[n] for n in names)
 
     chosen = []
     for group, sets in zip(groups, choices, strict=True):

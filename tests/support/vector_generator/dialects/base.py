@@ -157,9 +157,9 @@ def linear(name: str, *rules: str) -> Callable[[Callable[[Sample], Any]], Callab
                     return None
                 found.append(sample if isinstance(sample, Told) else Told(sample, np.zeros(a.shape, dtype=bool)))
             operands = [x[0] for x in call.inputs]
-            values, opened = ([split(v, operands) for v in rows] for rows in zip(*((f.values, f.open) for f in found)))
-            stacked = ([np.stack([r[k] for r in rows]) for k in range(len(operands))] for rows in (values, opened))
-            return Found(*stacked, [f.zero for f in found], any(f.nonfinite for f in found))
+            rows = [split(f.values, operands) for f in found], [split(f.open, operands) for f in found]
+            values, opened = ([np.stack([r[k] for r in row]) for k in range(len(operands))] for row in rows)
+            return Found(values, opened, [f.zero for f in found], any(f.nonfinite for f in found))
 
         DIALECTS[name] = whole
         return function

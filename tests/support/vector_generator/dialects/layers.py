@@ -59,6 +59,7 @@ def _pass_ignored(call: Call) -> Any:
         return None
     return received(call.layer, {"name": "LRP0"}, call.inputs, call.R)
 
+
 @dialect("layer-skipped")
 def _layer_skipped(call: Call) -> Any:
     """Relevance is handed on as it is, without a look at the layer."""
