@@ -16,7 +16,7 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, evaluate, heatmap, layers, loaders, methods, neuralise, rules, text, vectors
+    from . import bilrp, evaluate, heatmap, layers, loaders, methods, neuralise, peers, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .exact import Certificate, certify
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .network.joining import join
+    from .peers.crosscheck import Crosscheck, crosscheck
     from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
@@ -52,6 +53,7 @@ else:
         "loaders": "loaders",
         "methods": "methods",
         "neuralise": "neuralise",
+        "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
         "start": "propagation.start",
@@ -67,6 +69,7 @@ else:
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
+        "peers.crosscheck": ("Crosscheck", "crosscheck"),
         "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
@@ -99,10 +102,10 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
-    "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
-    "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
-    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "plain", "root_point",
-    "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "Attribution", "Certificate", "Composite", "Crosscheck", "Explanation", "Formulas", "Group", "Input", "Ledger",
+    "LrpError", "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule",
+    "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
+    "concept_relevance", "crosscheck", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap",
+    "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "peers",
+    "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip
