@@ -19,16 +19,23 @@ def command_line(context: click.Context) -> str:
         ... @click.option("--all", "everything", is_flag=True)
         ... def show(model, rules, everything):
         ...     print(command_line(click.get_current_context()))
-        >>> show(["my net.npz", "--rule", "fc=Pass", "--all"], standalone_mode=False)
-        show 'my net.npz' --rule fc=Pass --all
+        >>> show(["my net.npz", "--rule", "fc=Pass", "--all"], "show", standalone_mode=False)
+        lrp-ref show 'my net.npz' --rule fc=Pass --all
     """
-    words = context.command_path.split()
+    words = ["lrp-ref", *_names(context)]
     given = [p for p in context.command.params if context.get_parameter_source(p.name or "") is GIVEN]
     for parameter in sorted(given, key=lambda p: isinstance(p, click.Option)):
         value = context.params[parameter.name or ""]
         for one in value if isinstance(value, (tuple, list)) else (value,):
             words += _words(parameter, one)
     return shlex.join(words)
+
+
+def _names(context: click.Context) -> list[str]:
+    """Return the names of a command and of the groups that it is in, without the program's."""
+    above = context.parent
+    inside = above is not None and above.parent is not None
+    return [*(_names(above) if above is not None and inside else ()), context.info_name or ""]
 
 
 GIVEN = ParameterSource.COMMANDLINE

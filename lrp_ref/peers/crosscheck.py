@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class Crosscheck:
     reproduce: str = ""
     titles: tuple[str, ...] = field(default=())
 
-    headers = HEADERS
+    headers: ClassVar[tuple[str, ...]] = HEADERS
 
     @property
     def program(self) -> str:
@@ -241,9 +241,9 @@ def crosscheck(
         >>> import numpy as np
         >>> import lrp_ref as lrp
         >>> net = lrp.Network.sequential([lrp.layers.Dense(np.array([[1.0], [2.0]]))])
-        >>> lrp.crosscheck(net, np.array([[3.0, 1.0]]), peer="zenit")
+        >>> lrp.crosscheck(net, np.array([[3.0, 1.0]]), peer="zenit")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        lrp_ref.errors.ParameterError: unknown peer 'zenit': did you mean 'zennit'? known: autolrp, captum, …
+        lrp_ref.errors.ParameterError: unknown peer 'zenit': did you mean 'zennit'? known: autolrp, captum, ...
     """
     from .asking import ask
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from ..base.tables import number
 from ..network.network import Network, owner
 from ..propagation.differences import Difference, TraceDiff, TracedNode
+from ..propagation.explanation import Explanation
 from ..propagation.trace import Trace
+from .task import Recording, Task
 
-HEADERS = ("node", "layer", "rule", "relevance: relative", "ulp", "value: relative", "ulp", "")
+HEADERS = ("node", "layer", "rule", "relevance, relative", "relevance, ulp", "value, relative", "value, ulp", "")
 RIGHT = (3, 4, 5, 6)
 
 
@@ -107,3 +110,65 @@ def departing(first: Difference, nodes: Mapping[str, TracedNode]) -> list[str]:
     if first.kind == "value":
         return [owner(first.name, nodes)]
     return [name for name, node in nodes.items() if first.name in node.reads] or [first.name]
+
+
+class Comparison(Protocol):
+    """What a page shows: a ``Crosscheck``, which makes its page and is therefore not imported."""
+
+    headers: ClassVar[tuple[str, ...]]
+
+    @property
+    def explanation(self) -> Explanation:
+        """Of this package."""
+
+    @property
+    def recording(self) -> Recording:
+        """Of the other program."""
+
+    @property
+    def task(self) -> Task:
+        """What was asked."""
+
+    @property
+    def found(self) -> TraceDiff:
+        """The comparison of both traces."""
+
+    @property
+    def rows(self) -> tuple[Compared, ...]:
+        """One for each node and input."""
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Of both programs."""
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What the samples are called."""
+
+    @property
+    def reproduce(self) -> str:
+        """The command that does the same again."""
+
+    @property
+    def program(self) -> str:
+        """The other program with its version."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether they agree."""
+
+    @property
+    def first(self) -> str:
+        """The first node that departs."""
+
+    @property
+    def verdict(self) -> str:
+        """In one sentence."""
+
+    @property
+    def reason(self) -> str:
+        """Why they depart."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What else has to be known."""
