@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def numpy_program(
     task: Task,
     folder: Path | None = None,
     *,
-    bias_in_zplus: bool = False,
+    bias_in_zplus: Collection[str] = (),
     without: str = "",
     forward: float = 0.0,
     version: str = "1.0",
@@ -51,7 +51,7 @@ def numpy_program(
 
     Args:
         task, folder: as of every adapter.
-        bias_in_zplus: whether z⁺ has b⁺ in its denominator.
+        bias_in_zplus: nodes whose z⁺ has b⁺ in its denominator.
         without: a node that it has no rule for; nothing below it has relevance then.
         forward: what is added to the output of the first layer.
         version: of it.
@@ -74,7 +74,9 @@ def numpy_program(
             left_out[node.name] = f"no rule for {type(node.layer).__name__}"
             break
         (name,) = node.inputs
-        relevance[name] = _back(node.layer, task.rules[node.name], values[name], relevance[node.name], bias_in_zplus)
+        relevance[name] = _back(
+            node.layer, task.rules[node.name], values[name], relevance[node.name], node.name in bias_in_zplus
+        )
     return Recording(lrp.Trace(values, relevance), "Fake", version, left_out)
 
 
