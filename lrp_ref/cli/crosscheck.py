@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ..errors import LrpError, ParameterError
+from ..errors import LrpError, NonFiniteError, ParameterError, ShapeError
 from ..loaders.preprocess import declare, load_sidecar
 from ..network.network import Network
-from ..peers import PEERS, PeerError, find
+from ..peers import PEERS, find
 from ..peers import page as pages
 from ..peers.crosscheck import Crosscheck
 from ..peers.crosscheck import crosscheck as check_against
@@ -145,13 +145,13 @@ def _compared(net: Network, group: list[Sample], asked: dict[str, Any], tally: T
     """Return the comparison of some samples; None where they are refused.
 
     Raises:
-        PeerError: the program itself cannot be asked, as long as nothing was compared.
+        LrpError: what is wrong with the program or the question, not with these samples, if nothing was compared yet.
     """
     x = {spec.name: joined([s.x[spec.name] for s in group], spec.batch_axis) for spec in net.inputs}
     try:
         found = check_against(net, x, **asked)
     except LrpError as error:
-        if isinstance(error, PeerError) and not tally.explained:
+        if not tally.explained and not isinstance(error, ShapeError | NonFiniteError):
             raise
         for sample in group:
             tally.refuse(Refused(sample.where, error, sample.number, sample.count))

@@ -1,4 +1,4 @@
-"""``lrp-ref crosscheck``: what it prints and writes, and what it does where something is wrong with the other program."""
+"""``lrp-ref crosscheck``: what it prints and writes, and what it does where the other program cannot be asked."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_a_difference_is_status_1_and_has_its_node_and_reason(files: Any, monkey
 def test_the_page_has_the_command_that_writes_it_again(files: Any, monkeypatch: Any, tmp_path: Path) -> None:
     fake_peers.add(monkeypatch, partial(numpy_program, bias_in_zplus=["fc1"]))
     page = tmp_path / "my page.html"
-    options = ("--peer", "fake", "-c", "epsilon", "--rule", "Dense=ZPlus", "-t", "1", "--tolerance", "1e-6")
+    options = ("--peer", "fake", "-c", "epsilon", "--rule", "Dense=ZPlus", "-t", "2", "--tolerance", "1e-6")
     done = run("crosscheck", *files, *options, "--html", page)
-    assert done.stdout.splitlines()[-1] == f"written: {page}"
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, f"written: {page}")
     text = page.read_text(encoding="utf-8")
     (command,) = re.findall(r"<pre>(.*)</pre>", text)
     program, *arguments = shlex.split(unescape(command))
