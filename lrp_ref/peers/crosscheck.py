@@ -27,6 +27,8 @@ from ..propagation.differences import TraceDiff
 from ..propagation.explaining import at_the_door, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.prepare import Question, prepare
+from ..propagation.start import find as find_start
+from ..propagation.targets import class_number
 from .peer import find
 from .rows import HEADERS, RIGHT, Compared, departing, ordered
 from .task import PeerError, Recording, Task
@@ -250,11 +252,13 @@ def crosscheck(
     asked = find(peer)
     Network.required(net, "crosscheck")
     composite = composites.usual(net) if composite is None else composite
+    named = net.classes if output_place(net, output) == 0 else ()
+    start = find_start(start, class_number(against, named, "against"))
     _require_floats(net, x)
     begun = time.perf_counter()
     spoken = {} if dialect is None else {"dialect": dialect}
     ours = explain(
-        net, x, target=target, composite=composite, start=start, against=against, output=output, canonize=canonize,
+        net, x, target=target, composite=composite, start=start, output=output, canonize=canonize,
         xp="numpy", trace=True, **spoken, **parameters,
     ).to_numpy()  # fmt: skip
     taken = time.perf_counter() - begun
