@@ -190,8 +190,11 @@ def test_nothing_that_was_given_is_changed(monkeypatch: Any) -> None:
 
 
 def test_exact_numbers_are_refused(monkeypatch: Any) -> None:
-    with pytest.raises(ParameterError, match=r"exact numbers: no other program computes with them"):
-        check(monkeypatch, numpy_program, lrp.arithmetic.rational(chain()), lrp.arithmetic.rational(X))
+    net, x = lrp.arithmetic.rational(chain()), lrp.arithmetic.rational(X)
+    with pytest.raises(ParameterError, match=r"lrp\.arithmetic\.to_float\(net\) with to_float\(x\) can be"):
+        check(monkeypatch, numpy_program, net, x, composite="epsilon")
+    floats = lrp.arithmetic.to_float(net), lrp.arithmetic.to_float(x)
+    assert check(monkeypatch, numpy_program, *floats, composite="epsilon").equal
 
 
 # The page ---------------------------------------------------------------------------------------------------------
