@@ -76,9 +76,9 @@ def section(c: Comparison) -> str:
 
 
 LEGEND = (
-    "relative: max |a − b| / max |a| of the relevance that arrived at the node's output, a of lrp_ref, b of the other "
-    "program; ulp: max |a − b| in units of the distance between max |a| and the next number of the dtype. A node whose "
-    "rule differs shows in the rows of the values it reads, below it."
+    "Δ: max |a − b| / max |a| of the relevance that arrived at the node's output, a of lrp_ref, b of the other "
+    "program; ulp: max |a − b| in units of the distance between max |a| and the next number of the dtype. What "
+    "a node hands back shows in the rows of the values that it reads, below it."
 )
 
 

@@ -13,7 +13,7 @@ from ..propagation.explanation import Explanation
 from ..propagation.trace import Trace
 from .task import Recording, Task
 
-HEADERS = ("node", "layer", "rule", "relevance, relative", "relevance, ulp", "value, relative", "value, ulp", "")
+HEADERS = ("node", "layer", "rule", "Δ relevance", "in ulp", "Δ value", "in ulp", "")
 RIGHT = (3, 4, 5, 6)
 
 
@@ -71,7 +71,7 @@ class Compared:
             "departs" if self.departs else "",
             *odd,
             left,
-            "departs first in what it hands back" if self.first else "",
+            "hands back other relevance" if self.first and not self.departs else "",
         )
         return tuple(filter(None, told))
 

@@ -66,7 +66,7 @@ def test_the_first_departing_node_is_the_one_with_the_other_rule(node: str, monk
     assert c.found.first.name == below
     assert [row.node for row in c.rows if row.first] == [node]
     assert next(row for row in c.rows if row.departs).node == below
-    assert "departs first" in next(row for row in c.rows if row.node == node).cells()[-1]
+    assert "hands back other relevance" in next(row for row in c.rows if row.node == node).cells()[-1]
 
 
 def test_ulps_count_numbers_of_the_dtype() -> None:
