@@ -104,6 +104,26 @@ def test_a_layer_without_a_rule_is_named_and_the_rest_compared(monkeypatch: Any)
     assert repr(c).endswith("left out: fc1")
 
 
+def test_of_several_outputs_of_a_node_the_worst_is_told(monkeypatch: Any) -> None:
+    nodes = (
+        lrp.Node("cut", lrp.layers.Split((1, 3), axis=1), ("x",)),
+        lrp.Node("fc", Dense(np.ones((3, 2))), ("cut:1",)),
+        lrp.Node("out", lrp.layers.Sum(axes=(1,), keepdims=True), ("fc",)),
+    )
+    net = lrp.Network(nodes, (lrp.Input("x"),), ("out",))
+
+    def record(task: Task, folder: Path | None = None) -> Recording:
+        e = lrp.explain(task.network, dict(task.inputs), start=task.start, composite="epsilon", trace=True)
+        relevance = {name: a + 1 if name == "cut:1" else a for name, a in e.trace.relevance.items()}
+        return Recording(lrp.Trace(e.trace.values, relevance), "Fake", "1.0")
+
+    c = check(monkeypatch, record, net, X, composite="epsilon")
+    assert (c.equal, c.first) == (False, "fc")
+    row = next(row for row in c.rows if row.node == "cut")
+    assert row.departs
+    assert row.relevance.name == "cut:1"
+
+
 def test_nothing_below_the_output_is_no_agreement(monkeypatch: Any) -> None:
     with pytest.raises(PeerError) as error:
         check(monkeypatch, partial(numpy_program, without="fc2"), composite="epsilon")
@@ -293,7 +313,7 @@ def test_of_many_numbers_those_that_differ_most_are_shown(monkeypatch: Any) -> N
     rng = np.random.default_rng(0)
     net = lrp.Network.sequential([("fc", Dense(rng.normal(size=(40, 2)), np.ones(2)))])
     x = rng.normal(size=(1, 40))
-    x[0, 7] = 30.0
+    x[0, 7], x[0, 11] = 30.0, 0.0  # the largest relevance, and one of 0 that the other program gets wrong
 
     def change(name: str, array: Any) -> Any:
         return np.where(np.arange(40) == 11, array + 1, array) if name == "input" else array

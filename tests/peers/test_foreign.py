@@ -100,3 +100,33 @@ def test_what_is_no_trace_says_how_it_becomes_one(tmp_path: Path) -> None:
         lrp.Trace.load(path)
     for told in ("'layer/conv1/out', 'layer/conv1/R_out'", "--map NAMES.json", '{"relevance/NODE": "layer/conv1/out"'):
         assert told in str(error.value)
+
+
+@pytest.mark.parametrize("canonize", [True, False])
+def test_the_reason_is_asked_for_with_the_network_and_the_names_of_the_first_trace(
+    canonize: bool, monkeypatch: Any
+) -> None:
+    from lrp_ref.peers import diagnosis, foreign
+
+    seen: list[Any] = []
+    monkeypatch.setattr(diagnosis, "diagnose", lambda *given, **more: seen.append((given, more)))
+    rng = np.random.default_rng(0)
+    bn = lrp.layers.Affine(np.array([2.0, -1.0]), np.ones(2))
+    net = lrp.Network.sequential([("fc", lrp.layers.Dense(rng.normal(size=(3, 2)))), ("bn", bn)])
+    x = rng.normal(size=(2, 3))
+    ours = lrp.explain(net, x, composite="epsilon", canonize=canonize, trace=True).trace
+    theirs = lrp.Trace(
+        {f"b.{k}": v for k, v in ours.values.items()}, {f"b.{k}": 2 * v for k, v in ours.relevance.items()}
+    )
+    found = ours.diff(theirs)
+    foreign.reason(net, ours, theirs, found, composite="epsilon", tolerance=0.5)
+    ((network, rules, one, other), more) = seen[0]
+    names = ["fc", "bn"] if not canonize else [network.nodes[0].name]
+    assert [node.name for node in network.nodes] == names
+    assert list(rules) == names
+    assert rules["fc"] == lrp.rules.Epsilon(1e-6)
+    assert one is ours
+    assert {name: a.tolist() for name, a in other.relevance.items()} == {
+        name: (2 * a).tolist() for name, a in ours.relevance.items()
+    }
+    assert (set(other.values), more) == (set(ours.values), {"tolerance": 0.5})
