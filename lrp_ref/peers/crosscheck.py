@@ -114,13 +114,11 @@ class Crosscheck:
     def verdict(self) -> str:
         """Whether they agree, else where they depart first and by how much, in one sentence."""
         first, most = self.found.first, self.largest
-        count = sum(row.relevance is not None for row in self.rows)
+        count, known = len(self.rows), sum(row.relevance is not None for row in self.rows)
         if first is None:
             assert most is not None, "something was compared"
-            return (
-                f"{self.program} agrees with lrp_ref in the relevance of {count} values: largest relative difference "
-                f"{most.relative:.1e}, {tables.number(most.ulps)} ulp"
-            )
+            values = f"{known} values" if known == count else f"{known} of {count} values"
+            return f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference {most.relative:.1e}, {tables.number(most.ulps)} ulp"
         what = f"the relevance that it hands back to '{first.name}'" if first.kind == "relevance" else "its value"
         note = first.note or f"relative {first.relative:.2g}, {tables.number(first.ulps)} ulp"
         return f"{self.program} departs from lrp_ref at node '{self.first}': {what} differs ({note})"
@@ -128,7 +126,11 @@ class Crosscheck:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What else has to be known: what was left out and why, and notes of both programs, a sentence each."""
-        left = (f"{self.program} has no rule for '{node}': {why}" for node, why in self.recording.left_out.items())
+        reasons: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.left_out:
+                reasons.setdefault(row.left_out, []).append(f"'{row.node}'")
+        left = (f"{self.program} has no rule for {', '.join(nodes)}: {why}" for why, nodes in reasons.items())
         missing = [row.node for row in self.rows if row.relevance is None and row.node not in self.recording.left_out]
         many = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         shown = (f"not compared, as {self.program} shows no relevance there: {', '.join(missing[:5])}{many}",)

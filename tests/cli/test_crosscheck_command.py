@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -150,6 +151,45 @@ def test_a_program_that_has_no_rule_for_anything(files: Any, monkeypatch: Any) -
     assert "Fake has no rule for any layer" in unusable(files, "--peer", "fake")
     fake_peers.add(monkeypatch, partial(numpy_program, without="fc2"))
     assert "it has no rule for 'fc2': no rule for Dense" in unusable(files, "--peer", "fake", "-c", "epsilon")
+
+
+def test_a_program_that_is_not_installed(files: Any, monkeypatch: Any) -> None:
+    fake_peers.add(monkeypatch, numpy_program, module="no_such_program")
+    told = unusable(files, "--peer", "fake")
+    assert "pip install fake==1.0" in told
+    assert "--python" in told
+
+
+def test_a_program_whose_forward_pass_is_another(files: Any, monkeypatch: Any) -> None:
+    fake_peers.add(monkeypatch, partial(numpy_program, forward=1e-3))
+    told = unusable(files, "--peer", "fake", "-c", "epsilon")
+    assert "'fc0'" in told
+    assert "'fc1'" not in told
+
+
+def script(folder: Path, text: str) -> Path:
+    """Write a program that stands for an interpreter."""
+    path = folder / "interpreter"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_that_crashes_says_its_own_last_line(files: Any, tmp_path: Path) -> None:
+    python = script(tmp_path, "echo first >&2; echo 'ImportError: libtorch is broken' >&2; exit 3")
+    assert "ImportError: libtorch is broken" in unusable(files, "--peer", "captum", "--python", python)
+
+
+def test_a_program_that_hangs_is_ended(files: Any, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    told = unusable(files, "--peer", "captum", "--python", script(tmp_path, "exec sleep 60"), "--timeout", "1")
+    assert time.monotonic() - begun < 20
+    assert "1 s" in told
+    assert "--timeout" in told
+
+
+def test_an_interpreter_that_is_not_there(files: Any, tmp_path: Path) -> None:
+    assert "none/python" in unusable(files, "--peer", "captum", "--python", tmp_path / "none" / "python")
 
 
 def test_a_program_that_fails_at_the_second_input_leaves_no_half_page(

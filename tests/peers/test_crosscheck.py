@@ -101,6 +101,7 @@ def test_a_layer_without_a_rule_is_named_and_the_rest_compared(monkeypatch: Any)
         "Fake 1.0 has no rule for 'fc1': no rule for Dense",
         "not compared, as Fake 1.0 shows no relevance there: relu0, fc0, input",
     )
+    assert repr(c).startswith("Fake 1.0 agrees with lrp_ref in the relevance of 3 of 6 values: ")
     assert repr(c).endswith("left out: fc1")
 
 
