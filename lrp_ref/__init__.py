@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .network.joining import join
+    from .peers.crosscheck import Crosscheck, crosscheck
     from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
@@ -71,6 +72,7 @@ else:
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
+        "peers.crosscheck": ("Crosscheck", "crosscheck"),
         "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
@@ -103,10 +105,10 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attribution", "Certificate", "Composite", "Dialect", "Explanation", "Formulas", "Group", "Input", "Ledger",
-    "LrpError", "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule",
-    "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify",
-    "composites", "concept_relevance", "dialect", "dialects", "edits", "errors", "evaluate", "explain",
+    "Attribution", "Certificate", "Composite", "Crosscheck", "Dialect", "Explanation", "Formulas", "Group", "Input",
+    "Ledger", "LrpError", "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row",
+    "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify",
+    "composites", "concept_relevance", "crosscheck", "dialect", "dialects", "edits", "errors", "evaluate", "explain",
     "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods",
     "neuralise", "order", "peers", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
     "vectors",

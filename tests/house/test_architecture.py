@@ -36,10 +36,10 @@ WINGS = {  # on the core; wing → wings that it imports
     "vectors": set(),
     "methods": set(),
     "neuralise": set(),
-    "peers": {"vectors"},  # cases as networks, reproducers as cases
+    "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
-    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "teach", "text", "vectors"},
+    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "peers", "teach", "text", "vectors"},
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}
