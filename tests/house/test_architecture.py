@@ -38,7 +38,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "peers": {"vectors"},  # cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
-    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "teach", "text", "vectors"},
+    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "peers", "teach", "text", "vectors"},
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}

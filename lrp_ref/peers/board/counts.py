@@ -52,6 +52,16 @@ def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
     return {status: found[status] for status in TOLD}
 
 
+def count(n: int) -> str:
+    """Return a number of cases in words.
+
+    Example:
+        >>> count(1), count(2)
+        ('1 case', '2 cases')
+    """
+    return f"{n} case" if n == 1 else f"{n} cases"
+
+
 def set_aside(results: Results) -> int:
     """Return the number of cases of options that the program has not chosen."""
     return sum(o.status == OTHER for o in results.outcomes)

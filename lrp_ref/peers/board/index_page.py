@@ -9,7 +9,6 @@ from ...vectors.compare import UNSUPPORTED
 from . import markup
 from .counts import FAMILIES, Departed, by_family, counts, departures
 from .files import slug
-from .known import note
 from .program_page import STRONGEST, shown_note
 from .results import Results
 from .words import answer, numbers, question, statements
@@ -20,9 +19,9 @@ ABOUT = (
     "its name, an exact answer. Where a program answers otherwise, the board says what it computes."
 )
 FAIR = (
-    "An alternative is a convention that a paper allows, or that no paper speaks of. A defect contradicts the paper that "
-    "the program itself cites for the rule, or its own forward pass. Counts are of cases, and cases are not equally "
-    "important: they do not rank programs."
+    "An alternative is a convention that a paper allows, or that no paper speaks of. A defect contradicts the paper "
+    "that the program itself cites for the rule, or its own forward pass. Counts are of cases, and cases are not "
+    "equally important: they do not rank programs."
 )
 
 
@@ -98,7 +97,9 @@ def _departure(name: str, who: Sequence[tuple[Results, Departed]]) -> str:
     asked = question(small.id)
     return (
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(statements().get(told, ''))}</td><td>{chips}</td>"
-        f"<td class=small>{escape(text)}" + (f'<br><span class="soft">{escape(asked)}</span>' if asked else "") + "</td></tr>"
+        f"<td class=small>{escape(text)}"
+        + (f'<br><span class="soft">{escape(asked)}</span>' if asked else "")
+        + "</td></tr>"
     )
 
 

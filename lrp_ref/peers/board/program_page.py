@@ -9,7 +9,7 @@ from html import escape
 from ...vectors.compare import PASS, UNSUPPORTED
 from . import markup
 from .badges import markdown_badge
-from .counts import FAMILIES, Departed, by_family, counts, departures, set_aside, verdict
+from .counts import FAMILIES, Departed, by_family, count, counts, departures, set_aside, verdict
 from .files import file_name, slug
 from .known import BESIDE, DEFECT, Note, note
 from .results import DEPARTS, UNEXPLAINED, Outcome, Results
@@ -79,8 +79,8 @@ def _card(departed: Departed, row: Results) -> str:
     return (
         f'<article class="card {how.kind}" id="{_anchor(row, departed.names[0])}"><header>'
         f"<h3><code>{escape(title)}</code></h3>{markup.kind_chip(how.kind)}"
-        f'<span class="soft small">{len(departed.cases)} cases: {escape(where)}</span></header>'
-        f"<p>{escape(_computes(name))}</p><p class=\"soft small\">{escape(how.why)}</p>{upstream}"
+        f'<span class="soft small">{count(len(departed.cases))}: {escape(where)}</span></header>'
+        f'<p>{escape(_computes(name))}</p><p class="soft small">{escape(how.why)}</p>{upstream}'
         f"{_example(small)}</article>"
     )
 
@@ -120,7 +120,7 @@ def _family(name: str, cases: Sequence[Outcome], row: Results) -> str:
         head = "".join(f"<th>{text}</th>" for text in ("", "case", "exact", "answer", "departure"))
         body = "".join(_case(o, row) for o in off)
         parts.append(
-            f'<div class="wide" style="border:0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<div class="wide plain"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         )
     missing = [o for o in cases if o.status == UNSUPPORTED]
     if missing:
@@ -162,14 +162,13 @@ def _case(outcome: Outcome, row: Results) -> str:
 def _conventions(row: Results) -> Iterator[str]:
     if row.options:
         items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in row.options.items())
-        aside = f"<p class=small>{set_aside(row)} cases of other options are not counted.</p>" if set_aside(row) else ""
+        aside = f"<p class=small>{count(set_aside(row))} of other options not counted.</p>" if set_aside(row) else ""
         yield f"<h2>Conventions that it has</h2><dl>{items}</dl>{aside}"
 
 
 def _made(row: Results) -> Iterator[str]:
-    yield (
-        f"<h2>Reproduce this row</h2><pre>{escape(row.reproduce)}</pre>"
-        f'<p class="small soft">lrp-vectors {escape(row.vectors)}, lrp_ref {escape(row.made)}, {escape(row.date)}, '
-        f'{row.seconds:.1f} s with the program\'s start · <a href="data/{escape(file_name(row))}">the answers as JSON</a>'
-        f"</p><p class=small>Badge:</p><pre>{escape(markdown_badge(row, slug(row)))}</pre>"
-    )
+    answers = f'<a href="data/{escape(file_name(row))}">the answers as JSON</a>'
+    made = f"lrp-vectors {row.vectors}, lrp_ref {row.made}, {row.date}, {row.seconds:.1f} s with the program's start"
+    yield f"<h2>Reproduce this row</h2><pre>{escape(row.reproduce)}</pre>"
+    yield f'<p class="small soft">{escape(made)} · {answers}</p>'
+    yield f'<p class="small">Badge:</p><pre>{escape(markdown_badge(row, slug(row)))}</pre>'

@@ -121,9 +121,7 @@ def _outcome(result: Result, causes: tuple[str, ...], slight: bool) -> Outcome:
     status = OTHER if result.status == OTHER else DEPARTS if causes else UNEXPLAINED
     reason = SLIGHT if slight and not causes else "" if result.differs else _short(result.reason)
     where, expected, got = _numbers(result) if result.differs else ("", (), ())
-    return Outcome(
-        case.id, place.rule, place.kind, status, causes, reason, where, expected, got, choice
-    )
+    return Outcome(case.id, place.rule, place.kind, status, causes, reason, where, expected, got, choice)
 
 
 def _numbers(result: Result) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
