@@ -11,13 +11,17 @@ from ..base.arrays import is_float
 from ..propagation.trace import Trace
 from .incomplete import below
 from .task import Task
-from .torch_modules import tensor
+from .torch_calls import tensor
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def record_gradients(
-    task: Task, model: Any, left_out: dict[str, str], wrap: Callable[[Any], Any], walk: Callable[[Any, Any, list[Any]], None]
+    task: Task,
+    model: Any,
+    left_out: dict[str, str],
+    wrap: Callable[[Any], Any],
+    walk: Callable[[Any, Any, list[Any]], None],
 ) -> Trace:
     """Return values and relevances of all nodes.
 
@@ -29,7 +33,7 @@ def record_gradients(
         walk: called with the output, the start relevance and the inputs that take relevance; it walks back.
     """
     values: Arrays = {k: np.asarray(x) for k, x in task.inputs.items()}
-    relevance: Arrays = {}
+    relevance: Arrays = {}  # of all that takes gradients: 0 until something arrives
     handles = [
         getattr(model, child).register_forward_hook(_keeper(name, values, relevance))
         for name, child in model.child.items()
@@ -38,27 +42,26 @@ def record_gradients(
     inputs = [x for x in fed.values() if x.requires_grad]
     for name, x in fed.items():
         if x.requires_grad:
-            handles.append(x.register_hook(_keep(name, relevance)))
+            handles.append(_follow(name, x, relevance))
     try:
         walk(model(fed), tensor(task.start), inputs)
     finally:
         for handle in handles:
             handle.remove()
     relevance[task.network.outputs[0]] = np.asarray(task.start)
-    unknown = below(task.network, left_out)
-    known = {  # what nothing arrived at has the relevance 0
-        name: relevance.get(name, np.zeros_like(values[name]))
-        for name in reversed(values)
-        if name not in unknown and is_float(values[name])
-    }
-    return Trace(values, known)
+    known = set(relevance) - below(task.network, left_out)
+    return Trace(values, {name: relevance[name] for name in reversed(values) if name in known})
 
 
-def _keep(name: str, kept: Arrays) -> Callable[[Any], None]:
-    def hook(gradient: Any) -> None:
-        kept[name] = gradient.detach().numpy().copy()
+def _follow(name: str, x: Any, relevance: Arrays) -> Any:
+    """Record what arrives at a tensor; return the handle of the hook."""
+    relevance[name] = np.zeros(tuple(x.shape), dtype=x.detach().numpy().dtype)
 
-    return hook
+    def keep(gradient: Any) -> None:
+        if gradient is not None:  # None stands for nothing that arrives
+            relevance[name] = gradient.detach().numpy().copy()
+
+    return x.register_hook(keep)
 
 
 def _keeper(name: str, values: Arrays, relevance: Arrays) -> Callable[..., Any]:
@@ -67,7 +70,7 @@ def _keeper(name: str, values: Arrays, relevance: Arrays) -> Callable[..., Any]:
             out = out.view_as(out)
         values[name] = out.detach().numpy().copy()
         if out.requires_grad:
-            out.register_hook(_keep(name, relevance))
+            _follow(name, out, relevance)
         return out
 
     return hook

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..layers import Bilinear, Elementwise, Layer, Normalize, Unweighted
+from ..network.network import Node
 from ..rules import LRP0, AnyRule, Epsilon, Pass, Product
-from .task import NoRule
+from .task import NoRule, Task
 
 
 def named(layer: Layer, rule: AnyRule | None) -> AnyRule | None:
@@ -24,6 +25,19 @@ def named(layer: Layer, rule: AnyRule | None) -> AnyRule | None:
     if isinstance(layer, Unweighted | Normalize):
         return LRP0()
     return Pass() if isinstance(layer, Elementwise) else None
+
+
+def only_gates(task: Task, name: str) -> bool:
+    """Return whether a value does nothing but gate products whose rule is "signal", so that nothing arrives at it."""
+    readers = task.network.consumers(name)
+    return bool(readers) and all(_gates(node, named(node.layer, task.rules.get(node.name)), name) for node in readers)
+
+
+def _gates(node: Node, rule: AnyRule | None, name: str) -> bool:
+    if not isinstance(rule, Product) or rule.product != "signal":
+        return False
+    gate = node.layer.gate if rule.gate is None and isinstance(node.layer, Bilinear) else rule.gate
+    return gate is not None and node.inputs[gate] == name and node.inputs[1 - gate] != name
 
 
 def strength(rule: Any) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ..layers import Add
 from ..network.network import Network
 from .task import NoRule
 from .torch_modules import module_of
@@ -25,13 +26,16 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
         NoRule: torch has no such layer; the node is named.
     """
     made: dict[str, Any] = {}
+    known = {i.name for i in network.inputs}
     for node in network.nodes:
         try:
-            made[node.name] = module_of(node.layer, functional_add=functional_add)
+            if not known.issuperset(node.inputs):
+                raise NoRule("it reads one of several outputs")
+            bare = functional_add and isinstance(node.layer, Add) and not node.layer.coefficients
+            made[node.name] = None if bare else module_of(node.layer)
         except NoRule as error:
             raise NoRule(f"node '{node.name}': {error}") from error
-        if any(name not in made and name not in {i.name for i in network.inputs} for name in node.inputs):
-            raise NoRule(f"node '{node.name}' reads one of several outputs")
+        known.add(node.name)
     return _graphs()(network, made)
 
 

@@ -6,8 +6,8 @@
 
 A case that lrp_ref itself refuses to build (a negative ε, a stride of 0) cannot be handed to another program in its own
 words, so that nothing is known about what the program would do: such a case is "unsupported", never "refused". What can
-be built is asked as it stands, wrong shapes and numbers that are not finite included, and what the program itself raises
-is its refusal.
+be built is asked as it stands, wrong shapes and numbers that are not finite included; what the program itself raises
+then is its refusal.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..base.arrays import is_float
 from ..errors import LrpError
 from ..network.inputs import Input
 from ..network.network import Network, Node
 from ..vectors.adapters import Unsupported
 from ..vectors.own import make_layer, make_network, make_rule
 from .peer import find
-from .task import NoRule, PeerError, Recording, Task
+from .task import NoRule, Recording, Task
 
 LAYER = "layer"
 NEVER_ASKED = "this case cannot reach the program, lrp_ref refuses it before: "
@@ -47,18 +46,31 @@ def adapter(
     Raises:
         ParameterError: another peer.
     """
-    find(peer)
-    where = None if folder is None else Path(folder)
-    return lambda case: _answer(case, find(peer).load().record(task_of(case), where))
+    found, where = find(peer), None if folder is None else Path(folder)
+
+    def relevance(case: dict[str, Any]) -> Any:
+        task = task_of(case)
+        try:
+            recording = found.load().record(task, where)
+        except NoRule as error:
+            raise Unsupported(str(error)) from error
+        except LrpError as error:
+            raise Unsupported(f"{NEVER_ASKED}{error}") from error
+        return _answer(task, recording, named="network" in case)
+
+    return relevance
 
 
-def _answer(case: Mapping[str, Any], recording: Recording) -> Any:
-    """Return the relevances that a case asks for, or raise for what the program has no rule for."""
-    known = recording.trace.relevance
-    names = list(case["network"]["inputs"]) if "network" in case else [str(k) for k in range(len(case["inputs"]))]
-    if recording.left_out and any(name not in known for name in names):
-        raise Unsupported("; ".join(f"{node}: {why}" if "network" in case else why for node, why in recording.left_out.items()))
-    return dict(known) if "network" in case else [known.get(name) for name in names]
+def _answer(task: Task, recording: Recording, *, named: bool) -> Any:
+    """Return the relevances of a case, or raise for what the program has no rule for."""
+    known, inputs = recording.trace.relevance, [i.name for i in task.network.inputs]
+    if any(name not in known and is_float(task.inputs[name]) for name in inputs):
+        found = recording.left_out.items()
+        raise Unsupported("; ".join(f"{node}: {why}" if named else why for node, why in found))
+    if not named:
+        return [known.get(name) for name in inputs]
+    nodes = {n.name for n in task.network.nodes}
+    return {name: array for name, array in known.items() if name in nodes or name in inputs}
 
 
 def task_of(case: Mapping[str, Any]) -> Task:

@@ -6,15 +6,15 @@ patches torch, zennit and timm for the rest of the process, so that it is not ca
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...layers import Add, Dense, Elementwise, Layer, MatMul, Multiply, Normalize, Softmax
+from ...layers import Add, Dense, Elementwise, MatMul, Normalize, Softmax
 from ...layers.base import Route
-from ...propagation.trace import Trace
+from ...network.network import Node
 from ...rules import LRP0, Epsilon, Pass, Product
+from ..layer_walk import walk_layers
 from ..named_rules import strength
 from ..task import NoRule, Recording, Task
 
@@ -26,36 +26,31 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     import hilrp
     import torch
 
-    values = task.network.values(dict(task.inputs))
-    arrived: dict[str, list[Any]] = {task.network.outputs[0]: [torch.tensor(task.start)]}
-    left_out: dict[str, str] = {}
-    for node in reversed(task.network.nodes):
-        if node.name in arrived:
-            xs = [torch.tensor(values[name]) for name in node.inputs]
-            try:
-                parts = _parts(node.layer, task.rules.get(node.name), xs, reduce(add, arrived[node.name]))
-            except NoRule as error:
-                left_out[node.name] = str(error)
-                continue
-            for name, part in zip(node.inputs, parts, strict=True):
-                arrived.setdefault(name, []).append(part)
-    relevance = {name: reduce(add, arrived[name]).numpy() for name in reversed(values) if name in arrived}
-    return Recording(Trace(values, relevance), "HiLRP", hilrp.__version__, left_out, (WALK,))
+    def parts(node: Node, xs: Sequence[Any], r: Any) -> list[Any]:
+        received = _parts(node.layer, task.rules.get(node.name), [torch.tensor(x) for x in xs], torch.tensor(r))
+        return [part.numpy() for part in received]
+
+    trace, left_out = walk_layers(task, parts)
+    return Recording(trace, "HiLRP", hilrp.__version__, left_out, (WALK,))
 
 
-def _parts(layer: Layer, rule: Any, xs: list[Any], r: Any) -> tuple[Any, ...]:
+def _parts(layer: Any, rule: Any, xs: list[Any], r: Any) -> tuple[Any, ...]:
+    import torch
     from hilrp import rules
 
-    if isinstance(layer, Route):  # a selection of its inputs, which relevance follows back
-        return tuple(r.new_tensor(part) for part in layer.pull(tuple(x.numpy() for x in xs), r.numpy()))
-    if isinstance(layer, Elementwise | Softmax | Normalize) and (isinstance(rule, Pass) or (rule is None and layer.own_rule)):
-        return (rules.lrp_layernorm_identity(r) if isinstance(layer, Normalize) else rules.lrp_softmax_identity(r),)
-    linear = isinstance(rule, Epsilon | LRP0)
-    if isinstance(layer, Dense) and linear:
-        weight, bias = (None if a is None else r.new_tensor(a) for a in (layer.weight.T, layer.bias))
-        return (rules.lrp_linear(xs[0], weight, bias, r, eps=strength(rule)),)
-    if isinstance(layer, Add) and linear and len(xs) == 2 and not layer.coefficients:
-        return tuple(rules.residual_lrp(*xs, r, eps=strength(rule)))
-    if isinstance(layer, MatMul) and isinstance(rule, Product) and rule.product == "half":
-        return tuple(rules.bilinear_lrp(*xs, r, eps=strength(rule)))
+    alike = len(xs) == 2 and xs[0].shape[:-2] == xs[1].shape[:-2]  # nothing of it broadcasts
+    match layer, rule:
+        case Route(), None:  # a selection of its inputs, which relevance follows back
+            return tuple(map(torch.tensor, layer.redistribute(tuple(x.numpy() for x in xs), r.numpy()).relevances))
+        case (Elementwise(), None | Pass()) | (Softmax(), Pass()):
+            return (rules.lrp_softmax_identity(r),)
+        case Normalize(), None | Pass():
+            return (rules.lrp_layernorm_identity(r),)
+        case Dense(), Epsilon() | LRP0():
+            weight, bias = (None if a is None else r.new_tensor(a) for a in (layer.weight.T, layer.bias))
+            return (rules.lrp_linear(xs[0], weight, bias, r, eps=strength(rule)),)
+        case Add(coefficients=()), Epsilon() | LRP0() if alike and xs[0].shape == xs[1].shape:
+            return tuple(rules.residual_lrp(*xs, r, eps=strength(rule)))
+        case MatMul(), Product(product="half") if alike:
+            return tuple(rules.bilinear_lrp(*xs, r, eps=strength(rule)))
     raise NoRule(f"HiLRP has no {type(rule).__name__} for a {type(layer).__name__}")
