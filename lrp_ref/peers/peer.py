@@ -79,8 +79,11 @@ PEERS: dict[str, Peer] = {
             "lxt", "LRP-eXplains-Transformers", "lxt", "pip install lxt==2.1", "lxt-2.1",
             "rachtibat/LRP-eXplains-Transformers",
         ),
-        _peer("autolrp", "autolrp", "autolrp", "pip install autolrp==0.2.0", "autolrp-0.2", ""),
-        _peer("hilrp", "hilrp", "hilrp", "pip install hilrp==0.2.0", "hilrp-0.2", "", oldest=(3, 11, 11)),
+        _peer("autolrp", "autoLRP", "autolrp", "pip install autolrp==0.2.0", "autolrp-0.2", "Wa-lead/autoLRP"),
+        _peer(
+            "hilrp", "HiLRP", "hilrp", "pip install hilrp==0.2.0", "hilrp-0.2",
+            "Nishan-Charlie/Hi-LRP-Towards-One-Trustworthy-Explainable-AI", oldest=(3, 11, 11),
+        ),
         _peer(
             "innvestigate", "iNNvestigate", "innvestigate",
             "pip install tensorflow-cpu==2.14.1 numpy==1.26.4 innvestigate==2.1.2", "innvestigate-2.1",
