@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import ParameterError
+from .board import board
 from .options import FILE
 from .output import print_table, progress
 
@@ -18,6 +19,9 @@ UNUSABLE_NAMES = "write it as TOPIC=OPTION"
 @click.group()
 def vectors() -> None:
     """Cases with exact answers: list, export, run and check them."""
+
+
+vectors.add_command(board)
 
 
 @vectors.command("list")
