@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +18,26 @@ FORMAT, MAJOR = "lrp-vectors", "1"
 DTYPES = ("float64", "float32")
 LIMIT = 256 << 20  # bytes of one file
 ASKED = ("layer", "inputs", "rule", "relevance_out", "network", "rules", "start", "choice")  # never what is expected
+
+
+@dataclass(frozen=True)
+class Release:
+    """Which vectors: the version and the calendar tag of a manifest.
+
+    Attributes:
+        version: semantic: a changed answer is a new first number, added cases and flags a new second one.
+        tag: year and month of the version; "" where the manifest has none.
+
+    Example:
+        >>> str(Release("1.3.0", "2026.11"))
+        'lrp-vectors 1.3.0 (2026.11)'
+    """
+
+    version: str = ""
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (FORMAT, self.version, self.tag and f"({self.tag})") if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +53,7 @@ class Case:
         refuse: whether the right answer is a refusal.
         note: what is special about it, in one sentence.
         body: the case as the file has it.
+        release: of the vectors that it belongs to.
     """
 
     id: str
@@ -44,6 +65,7 @@ class Case:
     refuse: bool
     note: str
     body: Mapping[str, Any] = field(repr=False)
+    release: Release = Release()
 
     def question(self, dtype: str = "float64") -> dict[str, Any]:
         """Return what an adapter is given: arrays of ``dtype``, numbers as Python floats, nothing that is expected.
@@ -156,8 +178,10 @@ def load(folder: str | Path | None = None, *, groups: Iterable[str] = (), only: 
 
     folder = HERE if folder is None else Path(folder)
     cases: list[Case] = []
-    for name in read_manifest(folder)["files"]:
-        cases += read_file(folder, name)
+    manifest = read_manifest(folder)
+    release = Release(str(manifest["version"]), str(manifest.get("tag", "")))
+    for name in manifest["files"]:
+        cases += (replace(case, release=release) for case in read_file(folder, name))
     twice = {c.id for c in cases} if len({c.id for c in cases}) < len(cases) else set()
     for case in cases if twice else ():
         if case.id not in twice:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..errors import ParameterError, unknown
 from ..layers import LAYERS, Affine, Layer
 from ..network.inputs import Input
@@ -15,6 +16,8 @@ from ..propagation.composites import Composite
 from ..propagation.explaining import explain
 from ..rules import RULES
 from ..rules.edits import Stabiliser
+
+about = {"name": "lrp_ref", "version": __version__}
 
 
 def relevance(case: Mapping[str, Any]) -> Any:

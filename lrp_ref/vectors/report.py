@@ -6,16 +6,20 @@ import os
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base import tables
-from .compare import FAIL, OTHER, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .compare import FAIL, OTHER, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .program import is_address
 from .runner import FAILURES, Report
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+SKIPPED = (UNSUPPORTED, SKIP, XFAIL, OTHER)
 HEADINGS = {OTHER: "other option"}
 RIGHT = range(1, 2 + len(STATUSES))
 NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -51,25 +55,37 @@ def failure_lines(report: Report, limit: int) -> list[str]:
     lines = []
     for result in report.failures[:limit]:
         lines.append(f"{result.status.upper()} {result.case.id}")
-        lines.append(f"  {result.difference}")
-        if result.differs and result.case.catches:
-            lines.append(f"  may be: {', '.join(result.case.catches)}")
+        lines += [f"  {line}" for line in wrong_lines(result)]
     more = len(report.failures) - limit
     return [*lines, f"and {more} more failures (--limit, --junit)"] if more > 0 else lines
+
+
+def wrong_lines(result: Result) -> list[str]:
+    """Return what is wrong, and what it may be."""
+    flags = f"may be: {', '.join(result.case.catches)}" if result.differs and result.case.catches else ""
+    return [line for line in (result.difference, flags) if line]
 
 
 def summary_lines(report: Report) -> list[str]:
     """Return what there is to say about all cases: options met, what is unsupported, named reasons, the verdict."""
     lines = [f"alternatives: {topic} is {option}" for topic, option in report.options.items()]
-    missing = Counter(r.reason or "no reason given" for r in report.results if r.status == UNSUPPORTED)
-    lines += [f"unsupported: {reason} ({count})" for reason, count in missing.most_common(10)]
+    for status in (UNSUPPORTED, SKIP):
+        missing = Counter(r.reason or "no reason given" for r in report.results if r.status == status)
+        lines += [f"{status}: {reason} ({count})" for reason, count in missing.most_common(10)]
     failed = sum(r.status in (FAIL, XFAIL) for r in report.results)
     for reason in report.reasons:
         rest = failed - reason.failing
         beside = f" (beside {rest} that are alternatives, no numbers, or too slight to tell)" if rest else ""
         lines.append(f"reason{beside}: {reason}")
-    lines.append(verdict(report))
+    lines += [asked(report), verdict(report)]
     return lines
+
+
+def asked(report: Report) -> str:
+    """Return who was asked which vectors, as a line."""
+    program = report.program
+    address = f", issues: {program.issues}" if program.issues else ""
+    return f"asked: {program}{address}; {report.release}"
 
 
 def verdict(report: Report) -> str:
@@ -79,7 +95,7 @@ def verdict(report: Report) -> str:
         kinds = {"fail": counts[FAIL], "pass unexpectedly": counts[XPASS]}
         return f"{total} cases in {report.dtype}: {' and '.join(f'{n} {kind}' for kind, n in kinds.items() if n)}"
     if not report.holds:
-        return f"{total} cases in {report.dtype}: nothing was checked, every case is unsupported"
+        return f"{total} cases in {report.dtype}: nothing was checked, every case is unsupported or left out"
     worst = max((r.times for r in report.results if r.times is not None and not r.differs), default=0.0)
     kept = [f"{n} {HEADINGS.get(s, s)}" for s, n in counts.items() if n and s not in FAILURES]
     return f"{total} cases in {report.dtype}: {', '.join(kept)}; largest difference {worst:.2g} of its tolerance"
@@ -106,7 +122,8 @@ def text(report: Report, *, limit: int = 20) -> str:
 def write_junit(report: Report, path: str | Path) -> None:
     """Write JUnit XML, a test suite per group: under a temporary name first, then renamed.
 
-    Unsupported cases, expected failures and options that were not chosen are skipped tests.
+    Unsupported cases, those that are left out, expected failures and options that were not chosen are skipped tests.
+    Each suite has properties that say which program was asked which vectors; a test, the issue that it is left out for.
     """
     from xml.etree import ElementTree
 
@@ -126,29 +143,47 @@ def write_junit(report: Report, path: str | Path) -> None:
 def _suites(report: Report) -> Element:
     from xml.etree.ElementTree import Element, SubElement
 
-    root = Element("testsuites", {"name": f"lrp-vectors {report.dtype}", **_totals(list(report.results))})
+    title = NOT_XML.sub("?", f"{report.release} {report.dtype}: {report.program}")
+    root = Element("testsuites", {"name": title, **_totals(list(report.results))})
     for group, results in by_group(report).items():
         suite = SubElement(root, "testsuite", {"name": group, **_totals(results)})
+        _properties(suite, _about(report))
         for r in results:
             where = f"lrp-vectors.{r.case.file.removesuffix('.json').replace('/', '.')}"
             test = SubElement(suite, "testcase", classname=where, name=r.case.id, time=f"{r.seconds:.4f}")
+            if r.status == SKIP and is_address(r.reason):
+                _properties(test, {"issue": r.reason})
             message = NOT_XML.sub("?", r.difference)
             if r.status in FAILURES:
                 failure = SubElement(test, "failure", type=r.status, message=message)
                 failure.text = NOT_XML.sub("?", "\n".join(failure_text(r)))
-            elif r.status in (UNSUPPORTED, XFAIL, OTHER):
+            elif r.status in SKIPPED:
                 SubElement(test, "skipped", message=NOT_XML.sub("?", f"{r.status}: {r.reason}"))
     return root
 
 
+def _about(report: Report) -> dict[str, str]:
+    """Return what is known of the run, as properties."""
+    told = {f"program.{k}": v for k, v in asdict(report.program).items()}
+    vectors = {f"vectors.{k}": v for k, v in asdict(report.release).items()}
+    return {k: v for k, v in {**told, **vectors, "dtype": report.dtype}.items() if v}
+
+
+def _properties(element: Element, found: Mapping[str, str]) -> None:
+    from xml.etree.ElementTree import SubElement
+
+    properties = SubElement(element, "properties")
+    for name, value in found.items():
+        SubElement(properties, "property", name=name, value=NOT_XML.sub("?", value))
+
+
 def failure_text(result: Result) -> list[str]:
     """Return what is known of a failure, as lines."""
-    flags = f"may be: {', '.join(result.case.catches)}" if result.differs and result.case.catches else ""
-    return [line for line in (result.case.note, result.difference, flags) if line]
+    return [line for line in (result.case.note, *wrong_lines(result)) if line]
 
 
 def _totals(results: list[Result]) -> dict[str, str]:
-    skipped = sum(r.status in (UNSUPPORTED, XFAIL, OTHER) for r in results)
+    skipped = sum(r.status in SKIPPED for r in results)
     failures = sum(r.status in FAILURES for r in results)
     seconds = sum(r.seconds for r in results)
     return {
