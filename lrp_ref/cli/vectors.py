@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import ParameterError
+from .board import board
 from .options import FILE
 from .output import print_table, progress
 
@@ -18,6 +19,9 @@ UNUSABLE_NAMES = "write it as TOPIC=OPTION"
 @click.group()
 def vectors() -> None:
     """Cases with exact answers: list, export, run and check them."""
+
+
+vectors.add_command(board)
 
 
 @vectors.command("list")
@@ -110,6 +114,8 @@ def run_vectors(**given: Any) -> None:
             timeout=given["timeout"], step=step,
         )  # fmt: skip
     print_table(tell.headings(), tell.group_rows(report), right=tuple(tell.RIGHT))
+    click.echo()
+    print_table(tell.rule_headings(), tell.rule_rows(report), right=tuple(tell.RULE_RIGHT))
     for lines in (tell.failure_lines(report, given["limit"]), tell.summary_lines(report)):
         click.echo("\n" + "\n".join(lines) if lines else "", nl=bool(lines))
     if given["junit"] is not None:

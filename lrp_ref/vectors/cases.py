@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFormatError, ParameterError, unknown
+from . import faults
+from .faults import Fault
 
 HERE = Path(__file__).parent / "v1"
 FORMAT, MAJOR = "lrp-vectors", "1"
@@ -48,11 +50,12 @@ class Case:
         id: unique name, such as ``core/dense/epsilon/mixed-signs``.
         group: core, alternatives, networks or faulty.
         file: where it stands, relative to the folder of the vectors.
-        catches: ids of the known faults and dialects whose result differs here.
+        catches: ids of the known faults and dialects whose result differs here: those of its file, and of ``faults``.
         topic, option: of a case with several accepted answers, else "".
         refuse: whether the right answer is a refusal.
         note: what is special about it, in one sentence.
         body: the case as the file has it.
+        faults: what known faults and dialects answer here, by id.
         release: of the vectors that it belongs to.
     """
 
@@ -65,6 +68,7 @@ class Case:
     refuse: bool
     note: str
     body: Mapping[str, Any] = field(repr=False)
+    faults: Mapping[str, Fault] = field(default_factory=dict, repr=False)
     release: Release = Release()
 
     def question(self, dtype: str = "float64") -> dict[str, Any]:
@@ -182,6 +186,10 @@ def load(folder: str | Path | None = None, *, groups: Iterable[str] = (), only: 
     release = Release(str(manifest["version"]), str(manifest.get("tag", "")))
     for name in manifest["files"]:
         cases += (replace(case, release=release) for case in read_file(folder, name))
+    told: dict[str, dict[str, Fault]] = {}
+    for name in manifest.get("faults", ()):
+        told |= read_faults(folder, name)
+    cases = [_with_faults(case, told.get(case.id, {})) for case in cases]
     twice = {c.id for c in cases} if len({c.id for c in cases}) < len(cases) else set()
     for case in cases if twice else ():
         if case.id not in twice:
@@ -207,10 +215,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     found = _read(path)
     _check_head(found, path)
-    files = found.get("files")
-    if not isinstance(files, dict) or not files:
+    files, more = found.get("files"), found.get("faults", {})
+    if not isinstance(files, dict) or not files or not isinstance(more, dict):
         raise ModelFormatError(f"{path}: it lists no files")
-    for name, entry in files.items():
+    for name, entry in (*files.items(), *more.items()):
         parts = PurePosixPath(name).parts
         if not parts or ".." in parts or name.startswith("/") or "\\" in name or not isinstance(entry, dict):
             raise ModelFormatError(f"{path}: '{name}' is not an entry of a file below the folder")
@@ -230,6 +238,23 @@ def read_file(folder: Path, name: str) -> list[Case]:
     if not isinstance(group, str) or not isinstance(cases, list):
         raise ModelFormatError(f"{path}: it has no group or no list of cases")
     return [_case(body, group, name, f"{path}: case {k}") for k, body in enumerate(cases)]
+
+
+def read_faults(folder: Path, name: str) -> dict[str, dict[str, Fault]]:
+    """Return what known faults answer, by case and id, of one file.
+
+    Raises:
+        ModelFormatError: a file that is missing, damaged or of another version.
+    """
+    found = _read(folder / name)
+    _check_head(found, folder / name, faults.FORMAT)
+    return faults.read(found, str(folder / name))
+
+
+def _with_faults(case: Case, told: dict[str, Fault]) -> Case:
+    if not told:
+        return case
+    return replace(case, catches=tuple(sorted({*case.catches, *told})), faults=told)
 
 
 def _case(body: Any, group: str, file: str, where: str) -> Case:
@@ -258,9 +283,9 @@ def _entry(found: Any, key: str, where: str) -> Any:
     return found[key]
 
 
-def _check_head(found: Any, path: Path) -> None:
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise ModelFormatError(f"{path}: not a file of conformance vectors (its format is not '{FORMAT}')")
+def _check_head(found: Any, path: Path, form: str = FORMAT) -> None:
+    if not isinstance(found, dict) or found.get("format") != form:
+        raise ModelFormatError(f"{path}: not a file of conformance vectors (its format is not '{form}')")
     if str(found.get("version", "")).partition(".")[0] != MAJOR:
         raise ModelFormatError(f"{path}: version {found.get('version')!r}; this lrp_ref reads {MAJOR}.x")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ class Result:
         expected, got: that number.
         seconds: that the answer took.
         visible: whether the relevance of the inputs is wrong by what a flag stands for (see :func:`is_visible`).
+        part: how far the relevance of the inputs is off, as a part of its largest number, where it fails.
+        answer: the relevance of the inputs as it was answered, by name, where it fails.
+        refused: of a case that has an answer, the exception that was raised in place of one, or "refused"; else "".
     """
 
     case: Case
@@ -43,6 +46,9 @@ class Result:
     got: float = 0.0
     seconds: float = 0.0
     visible: bool = False
+    part: float = 0.0
+    answer: Mapping[str, Any] | None = field(default=None, repr=False)
+    refused: str = ""
 
     @property
     def differs(self) -> bool:
@@ -87,7 +93,7 @@ def judge(case: Case, answer: Answer, dtype: str) -> Result:
             return Result(case, PASS, f"refused: {answer.reason}")
         return Result(case, FAIL, "answered instead of refusing")
     if answer.kind == "refused":
-        return Result(case, FAIL, f"refused: {answer.reason}")
+        return Result(case, FAIL, f"refused: {answer.reason}", refused=answer.error or "refused")
     got = _by_name(case, answer)
     expected = case.expected()
     wrong = _misfit(case, got, {name: value.shape for name, (value, _) in expected.items()})
@@ -100,7 +106,9 @@ def judge(case: Case, answer: Answer, dtype: str) -> Result:
             continue
         found = _farthest(case, name, value, array, case.ulp * scale, dtype)
         if found.times > 1:  # type: ignore[operator]  # of a network, the first departure of the walk back
-            return replace(found, visible=is_visible(case, expected, got))
+            inputs = {name: got[name] for name in case.inputs}
+            seen, part = is_visible(case, expected, got), part_of_largest(case, expected, got)
+            return replace(found, visible=seen, part=part, answer=inputs)
         worst = max(worst, found, key=lambda r: r.times or 0.0)
     return worst
 
@@ -110,13 +118,23 @@ def is_visible(case: Case, expected: Mapping[str, Any], got: Mapping[str, Any]) 
 
     Flags are set by this measure, in every dtype: smaller differences are failures, but tell nothing of their reason.
     """
-    largest = max((float(np.abs(expected[n][0]).max(initial=0.0)) for n in case.inputs), default=0.0)
+    largest = _largest(case, expected)
     for name in case.inputs:
         value, scale = expected[name]
         gap = np.abs(got[name] - value)
         if not (gap <= np.maximum(case.ulp * FLOAT32 * scale, VISIBLE * largest)).all():
             return True
     return False
+
+
+def part_of_largest(case: Case, expected: Mapping[str, Any], got: Mapping[str, Any]) -> float:
+    """Return the largest difference of the inputs' relevance as a part of the largest number that is expected."""
+    gap = max((float(np.abs(got[n] - expected[n][0]).max(initial=0.0)) for n in case.inputs), default=0.0)
+    return gap / (_largest(case, expected) or 1.0)
+
+
+def _largest(case: Case, expected: Mapping[str, Any]) -> float:
+    return max((float(np.abs(expected[n][0]).max(initial=0.0)) for n in case.inputs), default=0.0)
 
 
 def _by_name(case: Case, answer: Answer) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from ..errors import LrpError, ParameterError, require, unknown
 from .adapters import AdapterError, Answer, answer_of
 from .cases import DTYPES, Case, load
 from .compare import PASS, SKIP, UNSUPPORTED, XFAIL, Result, judge
-from .report import wrong_lines
-from .runner import FAILURES, check_choices, choose_options, settle
+from .report import reasons_by_case, wrong_lines
+from .runner import FAILURES, Report, check_choices, choose_options, settle
 from .xfails import check_patterns, expect
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -189,7 +189,7 @@ def _ask_all(habit: Habit, item: Item, ask: Callable[[dict[str, Any]], Any]) -> 
         wrong = {r.case.id for r in failures or listed}
         told = [r for r in (settled if failures else results) if r.case.id in wrong]
         cause = next((a.cause for case, a in zip(item.cases, answers, strict=True) if case.id in wrong), None)
-        _fail(_told(told, options, habit.dtype), cause, pytest)
+        _fail(_told(Report(tuple(told), habit.dtype, options)), cause, pytest)
     if not any(r.status == PASS for r in settled):
         left = next((r for r in settled if r.status in (UNSUPPORTED, SKIP)), settled[0])
         pytest.skip(f"{left.status}: {left.reason or 'no reason given'}")
@@ -224,16 +224,16 @@ def _place(question: Mapping[str, Any]) -> str:
     return f"the test's function, on {question['id']}"
 
 
-def _told(failures: Sequence[Result], options: Mapping[str, str], dtype: str) -> str:
+def _told(failures: Report) -> str:
     """Return what is wrong, as the runner says it: first the numbers, which pytest's summary shows."""
-    lines: list[str] = []
-    for topic in dict.fromkeys(r.case.topic for r in failures if r.case.topic):
-        lines.append(f"no option of {topic} is met in all its cases; compared with {options[topic]}:")
-    for result in failures:
-        first, *rest = wrong_lines(result)
+    why, lines = reasons_by_case(failures), list[str]()
+    for topic in dict.fromkeys(r.case.topic for r in failures.results if r.case.topic):
+        lines.append(f"no option of {topic} is met in all its cases; compared with {failures.options[topic]}:")
+    for result in failures.results:
+        first, *rest = wrong_lines(result, why)
         lines += [f"{result.case.id}: {first}" if result.case.topic else first, *rest]
         lines += [result.case.note] if result.case.note else []
-    return "\n".join([*lines, f"{failures[0].case.release}, {dtype}"])
+    return "\n".join([*lines, f"{failures.release}, {failures.dtype}"])
 
 
 def _fail(message: str, cause: Exception | None, pytest: Any) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base import tables
-from .compare import FAIL, OTHER, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .compare import FAIL, OTHER, PASS, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .places import place_of, rule_of
 from .program import is_address
+from .reasons import told
 from .runner import FAILURES, Report
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 SKIPPED = (UNSUPPORTED, SKIP, XFAIL, OTHER)
 HEADINGS = {OTHER: "other option"}
-RIGHT = range(1, 2 + len(STATUSES))
+RIGHT, RULE_RIGHT = range(1, 2 + len(STATUSES)), range(1, 8)
 NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -50,20 +52,55 @@ def group_rows(report: Report) -> list[list[str]]:
     return rows
 
 
+def rule_headings() -> list[str]:
+    """Return the heads of the table per rule."""
+    return ["rule", "cases", "pass", "fail", "refused", "unsupported", "skip", HEADINGS[OTHER], "refused with"]
+
+
+def rule_rows(report: Report) -> list[list[str]]:
+    """Return the rows of the table per rule, the group faulty left out; expected failures are failures here.
+
+    A case is refused if the program raised an exception in place of an answer.
+    """
+    rules: dict[str, list[Result]] = {}
+    for result in report.results:
+        if not result.case.refuse:
+            rules.setdefault(rule_of(result.case), []).append(result)
+    rows = []
+    for rule, results in rules.items():
+        errors = Counter(r.refused for r in results if r.refused)
+        refused, statuses = errors.total(), Counter(r.status for r in results)
+        fails = statuses[FAIL] + statuses[XFAIL] - refused
+        counts = [statuses[PASS] + statuses[XPASS], fails, refused, *(statuses[s] for s in (UNSUPPORTED, SKIP, OTHER))]
+        names = ", ".join(f"{name} {n}" for name, n in errors.most_common())
+        rows.append([rule, str(len(results)), *(str(n or "") for n in counts), names])
+    return rows
+
+
 def failure_lines(report: Report, limit: int) -> list[str]:
-    """Return three lines for each of the first ``limit`` failures: the case, what is wrong, what it may be."""
+    """Return three lines for each of the first ``limit`` failures: the case, what is wrong, whose numbers it has."""
+    why = reasons_by_case(report)
     lines = []
     for result in report.failures[:limit]:
         lines.append(f"{result.status.upper()} {result.case.id}")
-        lines += [f"  {line}" for line in wrong_lines(result)]
+        lines += [f"  {line}" for line in wrong_lines(result, why)]
     more = len(report.failures) - limit
     return [*lines, f"and {more} more failures (--limit, --junit)"] if more > 0 else lines
 
 
-def wrong_lines(result: Result) -> list[str]:
-    """Return what is wrong, and what it may be."""
-    flags = f"may be: {', '.join(result.case.catches)}" if result.differs and result.case.catches else ""
-    return [line for line in (result.difference, flags) if line]
+def wrong_lines(result: Result, why: Mapping[str, str]) -> list[str]:
+    """Return what is wrong, and what is known of it by case (see ``reasons_by_case``)."""
+    return [line for line in (result.difference, why.get(result.case.id, "")) if line]
+
+
+def reasons_by_case(report: Report) -> dict[str, str]:
+    """Return what is known of a wrong number, by case."""
+    found: dict[str, list[str]] = {}
+    for reason in report.reasons:
+        for case in (*reason.cases, *reason.together):
+            found.setdefault(case, []).append(" or ".join(reason.names))
+    known = {case: f"the numbers of {' and '.join(names)}" for case, names in found.items()}
+    return known | {r.case.id: "none of the faults known" for r in report.unexplained}
 
 
 def summary_lines(report: Report) -> list[str]:
@@ -72,13 +109,22 @@ def summary_lines(report: Report) -> list[str]:
     for status in (UNSUPPORTED, SKIP):
         missing = Counter(r.reason or "no reason given" for r in report.results if r.status == status)
         lines += [f"{status}: {reason} ({count})" for reason, count in missing.most_common(10)]
-    failed = sum(r.status in (FAIL, XFAIL) for r in report.results)
-    for reason in report.reasons:
-        rest = failed - reason.failing
-        beside = f" (beside {rest} that are alternatives, no numbers, or too slight to tell)" if rest else ""
-        lines.append(f"reason{beside}: {reason}")
-    lines += [asked(report), verdict(report)]
-    return lines
+    lines += [f"reason: {reason}" for reason in report.reasons]
+    left, slight = report.unexplained, report.verdict.slight
+    if left:
+        places = Counter(place_of(r.case) for r in left)
+        where = "; ".join(f"{told([place])} ({n})" for place, n in places.most_common(5))
+        more = f"; and {len(places) - 5} more places" if len(places) > 5 else ""
+        lines.append(f"unexplained: none of the faults known explains {cases(len(left))}: {where}{more}")
+        lines.append(f"  the first is {left[0].case.id}")
+    if slight:
+        most = max(r.part for r in slight)
+        lines.append(
+            f"slight: {cases(len(slight))} off by at most {most:.2g} of the largest relevance, too little to tell"
+        )
+    refused = Counter(r.refused for r in report.results if r.refused)
+    lines += [f"refused: {cases(n)} with {name}" for name, n in refused.most_common(5)]
+    return [*lines, asked(report), verdict(report)]
 
 
 def asked(report: Report) -> str:
@@ -86,6 +132,16 @@ def asked(report: Report) -> str:
     program = report.program
     address = f", issues: {program.issues}" if program.issues else ""
     return f"asked: {program}{address}; {report.release}"
+
+
+def cases(count: int) -> str:
+    """Return a number of cases in words.
+
+    Example:
+        >>> cases(1), cases(2)
+        ('1 case', '2 cases')
+    """
+    return f"{count} case{'s' if count != 1 else ''}"
 
 
 def verdict(report: Report) -> str:
@@ -114,7 +170,10 @@ def text(report: Report, *, limit: int = 20) -> str:
         >>> text(report).splitlines()[-1]
         '1 cases in float64: 1 pass; largest difference 0 of its tolerance'
     """
-    parts = [tables.text(headings(), group_rows(report), right=tuple(RIGHT))]
+    parts = [
+        tables.text(headings(), group_rows(report), right=tuple(RIGHT)),
+        tables.text(rule_headings(), rule_rows(report), right=tuple(RULE_RIGHT)),
+    ]
     parts += ["\n".join(lines) for lines in (failure_lines(report, limit), summary_lines(report)) if lines]
     return "\n\n".join(parts)
 
@@ -145,6 +204,7 @@ def _suites(report: Report) -> Element:
 
     title = NOT_XML.sub("?", f"{report.release} {report.dtype}: {report.program}")
     root = Element("testsuites", {"name": title, **_totals(list(report.results))})
+    why = reasons_by_case(report)
     for group, results in by_group(report).items():
         suite = SubElement(root, "testsuite", {"name": group, **_totals(results)})
         _properties(suite, _about(report))
@@ -156,7 +216,7 @@ def _suites(report: Report) -> Element:
             message = NOT_XML.sub("?", r.difference)
             if r.status in FAILURES:
                 failure = SubElement(test, "failure", type=r.status, message=message)
-                failure.text = NOT_XML.sub("?", "\n".join(failure_text(r)))
+                failure.text = NOT_XML.sub("?", "\n".join(failure_text(r, why)))
             elif r.status in SKIPPED:
                 SubElement(test, "skipped", message=NOT_XML.sub("?", f"{r.status}: {r.reason}"))
     return root
@@ -177,9 +237,9 @@ def _properties(element: Element, found: Mapping[str, str]) -> None:
         SubElement(properties, "property", name=name, value=NOT_XML.sub("?", value))
 
 
-def failure_text(result: Result) -> list[str]:
+def failure_text(result: Result, why: Mapping[str, str]) -> list[str]:
     """Return what is known of a failure, as lines."""
-    return [line for line in (result.case.note, *wrong_lines(result)) if line]
+    return [line for line in (result.case.note, *wrong_lines(result, why)) if line]
 
 
 def _totals(results: list[Result]) -> dict[str, str]:

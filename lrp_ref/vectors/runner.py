@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from .adapters import Adapter, Function, PythonAdapter, load_function
 from .cases import DTYPES, FORMAT, Case, Release, load
 from .compare import FAIL, OTHER, PASS, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
 from .program import Program
-from .reasons import Reason, find_reasons
+from .reasons import Reason, Verdict, find_reasons
 from .xfails import check_patterns, expect
 
 FAILURES = (FAIL, XPASS)
@@ -55,10 +56,20 @@ class Report:
         """Whether nothing fails and something was checked."""
         return not self.failures and any(r.status in (PASS, XFAIL) for r in self.results)
 
+    @functools.cached_property
+    def verdict(self) -> Verdict:
+        """What is known of the failures, see ``find_reasons``."""
+        return find_reasons(self.results, self.dtype)
+
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """The named reasons of wrong numbers, see ``find_reasons``."""
-        return find_reasons(self.results)
+        """The known faults that explain wrong numbers."""
+        return self.verdict.reasons
+
+    @property
+    def unexplained(self) -> tuple[Result, ...]:
+        """Visibly wrong numbers that none of the known faults explains."""
+        return self.verdict.unexplained
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts.items() if n)

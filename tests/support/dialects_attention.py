@@ -147,6 +147,20 @@ def stabiliser_ignored(c: Call) -> list[Array]:
     return right(replace(c, rule={**c.rule, "stabiliser": None}))
 
 
+@on_call("matmul-half-epsilon", "MatMul")
+def matmul_half_epsilon(c: Call) -> list[Array] | None:
+    told = c.rule.get("stabiliser") or {"kind": "exact"}
+    if c.rule["product"] != "half" or told["kind"] != "add":
+        return None
+    (A, B), s = c.xs, c.R / (2 * c.xs[0] @ c.xs[1] + told["epsilon"])
+    return [summed(A * np.einsum("...jk,...ik->...ji", s, B), A), summed(B * np.einsum("...ji,...jk->...ik", A, s), B)]
+
+
+@on_call("softmax-last-axis", "Softmax")
+def softmax_last_axis(c: Call) -> list[Array] | None:
+    return [c.xs[0] * (c.R - softmax(c.spec, c.xs) * c.R.sum(axis=-1)[..., None])] if c.name == "Taylor" else None
+
+
 @on_call("softmax-kind", "Softmax")
 def softmax_kind(c: Call) -> list[Array]:
     return right(replace(c, rule={"name": "Taylor" if c.name == "Zero" else "Zero"}))

@@ -341,4 +341,5 @@ def shared(s: Sample) -> Array | float:
     z = s.a @ s.m.W + s.m.b
     added = s.rule["epsilon"] * sgn(z)
     whole = share * s.m.b + (share if more is None else more) * added
-    return (s.m.taps / s.m.taps.sum(axis=0)) @ (whole * s.R / (z + added))
+    d = z + added
+    return (s.m.taps / s.m.taps.sum(axis=0)) @ (whole * np.divide(s.R, d, out=np.zeros_like(d), where=d != 0))

@@ -89,6 +89,15 @@ def unsplit(s: Sample) -> Array:
     return total([replace(g, runs=[(s.a, w)]) for g, w in zip(groups_of(s), weights, strict=False)])
 
 
+@on_sample("beta-zero-nan", "AlphaBeta")
+def beta_zero_nan(s: Sample) -> Array | None:
+    if s.rule["beta"] != 0:
+        return None
+    whole = groups_of(replace(s, rule={**s.rule, "beta": 1.0}))
+    factors = [f * g.R / g.st(g.d) for f, g in zip((1, 0), whole, strict=True)]
+    return np.asarray(sum(a * (W @ f) for f, g in zip(factors, whole, strict=True) for a, W in g.runs))
+
+
 @on_sample("zplus-bias", "ZPlus")
 def zplus_bias(s: Sample) -> Array:
     return with_bias(s, up(s.m.b))
@@ -118,6 +127,11 @@ def eps_unsigned(s: Sample) -> Array | None:
 @on_sample("eps-sign0", "Epsilon")
 def eps_sign0(s: Sample) -> Array | None:
     return unguarded(s, lambda z: z - s.rule["epsilon"] * sgn(-z))
+
+
+@on_sample("eps-zero-nan", "Epsilon")
+def eps_zero_nan(s: Sample) -> Array | None:
+    return unguarded(s, lambda z: z + s.rule["epsilon"] * np.sign(z))
 
 
 @on_sample("eps-rms", "Epsilon")
@@ -310,3 +324,65 @@ def input_factor_missing(s: Sample) -> Array:
 @on_sample("absolute")
 def absolute(s: Sample) -> Array:
     return hand_back(Group([(abs(s.a), abs(s.m.W))], 0 * s.m.b, s.R))
+
+
+# By magnitude ----------------------------------------------------------------------------------------------------
+
+WEIGHTED = ("Dense", "Conv", "ConvTranspose")
+
+
+def epsilon_of(rule: Spec) -> float:
+    told = rule if rule["name"] == "Epsilon" else rule.get("stabiliser") or {}
+    return float(told.get("epsilon", 0)) if told.get("kind", "add") == "add" else 0.0
+
+
+def part_of(x: Array, y: Any) -> Array:
+    return np.divide(x, y, out=np.zeros_like(x), where=y != 0)
+
+
+def shares(s: Sample) -> bool:
+    return bool(s.rule.get("bias_share") or s.rule.get("stabiliser_share"))
+
+
+SPLIT = ("LRP0", "Epsilon", "Gamma", "GeneralizedGamma", "AlphaBeta", "ZPlus", "ZBox")
+
+
+@on_sample("bias-by-magnitude", *SPLIT, kinds=WEIGHTED)
+def bias_by_magnitude(s: Sample) -> Array | None:
+    if s.spec["bias"] is None or shares(s):
+        return None
+    size = abs(s.a @ s.m.W)
+    left = s.R * part_of(size, size + abs(s.m.b) + epsilon_of(s.rule))
+    return relevance(replace(s, R=left, m=replace(s.m, b=np.zeros_like(s.m.b))))
+
+
+@on_sample("eps-twice", "Epsilon", kinds=WEIGHTED)
+def eps_twice(s: Sample) -> Array | None:
+    if s.spec["bias"] is None or shares(s):
+        return None
+    size = abs(s.a @ s.m.W + s.m.b)
+    return relevance(replace(s, R=s.R * part_of(size, size + s.rule["epsilon"])))
+
+
+@on_sample("add-by-magnitude", kinds=("Add",))
+def add_by_magnitude(s: Sample) -> Array:
+    """From the last operand back: what is left belongs to the sum of those before it."""
+    xs, left, found = s.a.reshape(len(s.shapes), -1), s.R, []
+    for k in range(len(xs) - 1, 0, -1):
+        rest = abs(xs[:k].sum(axis=0))
+        whole = rest + abs(xs[k]) + epsilon_of(s.rule)
+        found.append(part_of(abs(xs[k]) * left, whole))
+        left = part_of(rest * left, whole)
+    return np.concatenate([left, *reversed(found)])
+
+
+@on_sample("mean-by-magnitude", kinds=("AveragePool", "SumPool", "GlobalAveragePool"))
+def mean_by_magnitude(s: Sample) -> Array:
+    z = abs(s.a)[:, None] * abs(s.m.W)
+    whole = z.sum(axis=0) + epsilon_of(s.rule)
+    return np.asarray(z @ part_of(s.R, whole))
+
+
+@on_sample("gamma-small-as-epsilon", "Gamma", "GeneralizedGamma")
+def gamma_small(s: Sample) -> Array | None:
+    return relevance(replace(s, rule={**s.rule, "name": "LRP0"})) if s.rule["gamma"] <= 0.01 else None

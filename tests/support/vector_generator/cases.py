@@ -53,6 +53,7 @@ def layer_case(
         choice: (topic, option) of an alternative, or None.
     """
     answer = explain(layer, rule, inputs, R)
+    faults = {} if rule.get("_unflagged") else dialects.caught(layer, rule, inputs, R, answer)
     if direct.leaves_the_rationals(layer):
         printed = certain_digits(layer, rule, inputs, R, answer)
     else:
@@ -71,7 +72,7 @@ def layer_case(
         "relevance_in": printed["relevance_in"],
         "ledger": printed["ledger"],
         "tolerance": {"ulp": ULP, "scale": [scale_to_json(s) for s in answer.scale]},
-        "catches": [] if rule.get("_unflagged") else dialects.caught(layer, rule, inputs, R, answer),
+        "catches": faults,
         "choice": None if choice is None else dict(zip(("topic", "option"), choice, strict=True)),
         "note": note,
     }

@@ -61,7 +61,8 @@ def forward(layer: Layer, operands: list[Array]) -> Array:
     if kind == "MatMul":
         return attention.matmul(*operands)
     if kind == "Softmax":
-        return attention.softmax(x, exp)
+        axis = layer["axis"] - 1
+        return np.moveaxis(attention.softmax(np.moveaxis(x, axis, -1), exp), -1, axis)
     if kind == "LocalResponseNorm":
         return _over_channels(x, lambda column: local_response.forward(_response(layer), column))
     if kind == "SelectiveScan":
@@ -137,8 +138,9 @@ def back(layer: Layer, rule: Rule, operands: list[Array], R: Array) -> Told:
     if kind in ("Multiply", "MatMul"):
         return _product(layer, rule, operands, R)
     if kind == "Softmax":
-        shares = attention.softmax_relevance(operands[0], R, exp)
-        return Told(list(shares.inputs), 0, 0, shares.dropped.sum())
+        axis = layer["axis"] - 1
+        shares = attention.softmax_relevance(*(np.moveaxis(v, axis, -1) for v in (operands[0], R)), exp)
+        return Told([np.moveaxis(v, -1, axis) for v in shares.inputs], 0, 0, shares.dropped.sum())
     if kind == "LocalResponseNorm":
         return _response_back(layer, rule, operands[0], R)
     if kind == "SelectiveScan":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .cases import ULP, Case, to_json
 from .core import RULES
-from .dialects import DIALECTS, NONFINITE, Call, differs
+from .dialects import DIALECTS, NONFINITE, Call, Seen, nonfinite, visible
 from .explain import Answer, explain, received, value
 from .formulas import Rule
 from .layers import Layer
@@ -60,8 +61,8 @@ def walk_wrong(net: Net, dialect: str) -> Any:
     for n in reversed(net.nodes):
         call = Call(n["layer"], net.rule(n["name"]), net.operands(n), relevance[n["name"]])
         theirs = None if dialect not in DIALECTS else DIALECTS[dialect](call)
-        if isinstance(theirs, str):
-            return theirs
+        if nonfinite(theirs):
+            return NONFINITE
         applied = applied or theirs is not None
         found = theirs if theirs is not None else received(call.layer, call.rule, call.inputs, call.R)
         for i, r in zip(n["inputs"], found, strict=True):
@@ -69,17 +70,15 @@ def walk_wrong(net: Net, dialect: str) -> Any:
     return relevance["input"] if applied else None
 
 
-def caught(net: Net, relevance: Array, scale: Array) -> list[str]:
-    """Return the ids of the dialects that change the relevance of the input visibly."""
-    right, found = Answer([relevance], [scale], *(zeros(()),) * 3), []
-    for name in (*DIALECTS, "branch-overwritten"):
-        try:
-            theirs = walk_wrong(net, name)
-        except ZeroDivisionError:
-            theirs = NONFINITE
-        if isinstance(theirs, str) or (theirs is not None and differs([theirs], right)):
-            found.append(name)
-    return sorted(found)
+def caught(net: Net, relevance: Array, scale: Array) -> dict[str, Seen]:
+    """Return what each dialect answers that changes the relevance of the input visibly, by its id."""
+
+    def ask(name: str) -> Any:
+        theirs = walk_wrong(net, name)
+        return theirs if theirs is None or isinstance(theirs, str) else [theirs]
+
+    right = Answer([relevance], [scale], *(zeros(()),) * 3)
+    return visible({name: partial(ask, name) for name in (*DIALECTS, "branch-overwritten")}, right)
 
 
 def network_case(

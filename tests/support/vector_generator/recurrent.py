@@ -22,7 +22,7 @@ from lrp_ref.literal.matrices import Matrix
 
 from . import lstm_errors as error_of
 from .cases import ULP, Case, to_json
-from .dialects import differs
+from .dialects import Seen, visible
 from .explain import Answer
 from .formulas import Rule
 from .layers import Layer
@@ -145,25 +145,23 @@ def _certain(states: lstm.States) -> None:
 
 def caught(
     layer: Layer, rule: Rule, inputs: list[Array], R: Array, right: list[Array], scale: list[Array]
-) -> list[str]:
-    """Return the ids of the faults that change the answer visibly."""
-    found = []
-    others: dict[str, Result] = {
-        **{name: run(layer, rule, inputs, R, order=order) for name, order in ORDERS.items()},
-        **{name: run(layer, rule, inputs, R, wrong=name) for name in WRONG},
-        "epsilon-ignored": run(layer, {**rule, "epsilon": Fraction(0)}, inputs, R),
-        "eps-default": run(layer, {**rule, "epsilon": Fraction(1, 10)}, inputs, R),
-        "relevance-clipped": run(layer, rule, inputs, np.maximum(R, zeros(R.shape))),
+) -> dict[str, Seen]:
+    """Return what the faults answer that change the answer visibly, by their ids."""
+    ask: dict[str, Callable[[], Result]] = {
+        **{name: partial(run, layer, rule, inputs, R, order=order) for name, order in ORDERS.items()},
+        **{name: partial(run, layer, rule, inputs, R, wrong=name) for name in WRONG},
+        "epsilon-ignored": partial(run, layer, {**rule, "epsilon": Fraction(0)}, inputs, R),
+        "eps-default": partial(run, layer, {**rule, "epsilon": Fraction(1, 10)}, inputs, R),
+        "relevance-clipped": partial(run, layer, rule, inputs, np.maximum(R, zeros(R.shape))),
     }
-    answer = Answer(right, scale, *(zeros(()),) * 3)
-    for name, other in others.items():
-        theirs = [middles(v) for v in (other.x, other.h0, other.c0)][: len(right)]
-        if differs(theirs, answer):
-            found.append(name)
-    reversed_time = [right[0][:, ::-1], *right[1:]]
-    if differs(reversed_time, answer):
-        found.append("lstm-time-reversed")
-    return sorted(found)
+
+    def operands(made: Callable[[], Result]) -> list[Array]:
+        other = made()
+        return [middles(v) for v in (other.x, other.h0, other.c0)][: len(right)]
+
+    others: dict[str, Callable[[], Any]] = {name: partial(operands, made) for name, made in ask.items()}
+    others["lstm-time-reversed"] = lambda: [right[0][:, ::-1], *right[1:]]
+    return visible(others, Answer(right, scale, *(zeros(()),) * 3))
 
 
 def scales(layer: Layer, rule: Rule, inputs: list[Array], R: Array) -> list[Array]:

@@ -10,6 +10,9 @@
 """
 
 from . import faults, layers, products, rules, sequences
-from .base import DIALECTS, NONFINITE, Call, caught, differs
+from .base import DIALECTS, NONFINITE, SINCE, Call, Seen, caught, differs, nonfinite, visible
 
-__all__ = ["DIALECTS", "NONFINITE", "Call", "caught", "differs", "faults", "layers", "products", "rules", "sequences"]
+__all__ = [
+    "DIALECTS", "NONFINITE", "SINCE", "Call", "Seen", "caught", "differs", "faults", "layers", "nonfinite", "products",
+    "rules", "sequences", "visible",
+]  # fmt: skip

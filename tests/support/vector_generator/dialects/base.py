@@ -9,7 +9,7 @@ or NONFINITE where it divides by zero.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt
 from typing import Any
@@ -71,8 +71,45 @@ class Sample:
         return self.matrix.forward(self.a)
 
 
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a dialect hands to the inputs (I,), and whether it divides by 0.
+
+    ``open`` (I,) says which numbers depend on what guards a division of something by 0: 0, NaN and a huge number are
+    one fault. ``zero``: some denominator is 0. ``nonfinite``: and nothing guards it.
+    """
+
+    values: Array
+    open: Array
+    zero: bool = False
+    nonfinite: bool = False
+
+    def __add__(self, other: Array) -> Told:
+        return replace(self, values=self.values + other)
+
+
+class Found(list[Array]):
+    """The relevance of every operand by a dialect, with what :class:`Told` says beside it; ``zero`` by sample."""
+
+    def __init__(self, values: list[Array], open: list[Array], zero: list[bool], nonfinite: bool) -> None:  # noqa: A002
+        super().__init__(values)
+        self.open, self.zero, self.nonfinite = open, zero, nonfinite
+
+
 Dialect = Callable[[Call], Any]
 DIALECTS: dict[str, Dialect] = {}
+ADDED = (  # by 1.3.0
+    "add-by-magnitude",
+    "beta-zero-nan",
+    "bias-by-magnitude",
+    "eps-twice",
+    "eps-zero-nan",
+    "gamma-small-as-epsilon",
+    "matmul-half-epsilon",
+    "mean-by-magnitude",
+    "softmax-last-axis",
+)
+SINCE = dict.fromkeys(ADDED, "1.3.0")  # files of earlier versions do not name these in ``catches``
 
 
 def dialect(name: str) -> Callable[[Dialect], Dialect]:
@@ -111,15 +148,18 @@ def linear(name: str, *rules: str) -> Callable[[Callable[[Sample], Any]], Callab
                 return None
             if call.name in ("Pass", "Zero") or (rules and call.name not in rules):
                 return None
-            found = []
+            found: list[Told] = []
             for n, R in enumerate(call.R):
                 matrix = linear_of(call.layer, [x[n] for x in call.inputs])
                 a = np.concatenate([x[n].reshape(-1) for x in call.inputs])
                 sample = function(Sample(call, matrix, a, R.reshape(-1), call.inputs[0].shape[1:], n))
-                if sample is None or isinstance(sample, str):
-                    return sample
-                found.append(split(sample, [x[n] for x in call.inputs]))
-            return [np.stack([f[k] for f in found]) for k in range(len(call.inputs))]
+                if sample is None:
+                    return None
+                found.append(sample if isinstance(sample, Told) else Told(sample, np.zeros(a.shape, dtype=bool)))
+            operands = [x[0] for x in call.inputs]
+            rows = [split(f.values, operands) for f in found], [split(f.open, operands) for f in found]
+            values, opened = ([np.stack([r[k] for r in row]) for k in range(len(operands))] for row in rows)
+            return Found(values, opened, [f.zero for f in found], any(f.nonfinite for f in found))
 
         DIALECTS[name] = whole
         return function
@@ -127,17 +167,55 @@ def linear(name: str, *rules: str) -> Callable[[Callable[[Sample], Any]], Callab
     return register
 
 
-def caught(layer: Layer, rule: Rule, inputs: list[Array], R: Array, answer: Answer) -> list[str]:
-    """Return the ids of all dialects whose result differs visibly from the answer, sorted."""
-    call, found = Call(layer, rule, inputs, R), []
-    for name, function in DIALECTS.items():
+def caught(layer: Layer, rule: Rule, inputs: list[Array], R: Array, answer: Answer) -> dict[str, Seen]:
+    """Return what each dialect answers whose result differs visibly from the answer, by its id, sorted."""
+    call = Call(layer, rule, inputs, R)
+    return visible({name: lambda f=function: f(call) for name, function in DIALECTS.items()}, answer)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a dialect answers visibly otherwise.
+
+    Attributes:
+        numbers: of all operands in a row; None where they depend on what guards a division by 0.
+        zero: samples in which it divides by 0.
+    """
+
+    numbers: list[Any]
+    zero: list[int]
+
+
+def visible(answers: dict[str, Callable[[], Any]], answer: Answer) -> dict[str, Seen]:
+    """Return the answers that differ visibly, by their ids, sorted."""
+    found = {}
+    for name, ask in sorted(answers.items()):
         try:
-            theirs = function(call)
+            theirs = ask()
         except ZeroDivisionError:
             theirs = NONFINITE
-        if theirs is not None and (isinstance(theirs, str) or differs(theirs, answer)):
-            found.append(name)
-    return sorted(found)
+        if theirs is None:
+            continue
+        if isinstance(theirs, str):
+            unknown = [None for r in answer.relevance for _ in r.reshape(-1)]
+            found[name] = Seen(unknown, list(range(len(answer.relevance[0]))))
+        elif nonfinite(theirs) or differs(theirs, answer):
+            found[name] = seen(theirs)
+    return found
+
+
+def nonfinite(theirs: Any) -> bool:
+    """Return whether a dialect has nothing to guard a division by 0 that occurs."""
+    return isinstance(theirs, str) or (isinstance(theirs, Found) and theirs.nonfinite)
+
+
+def seen(theirs: list[Array]) -> Seen:
+    """Return an answer as it is written."""
+    if not isinstance(theirs, Found):
+        return Seen([v for r in theirs for v in r.reshape(-1)], [])
+    pairs = [(r.reshape(-1), s.reshape(-1)) for r, s in zip(theirs, theirs.open, strict=True)]
+    values = [None if o else v for r, s in pairs for v, o in zip(r, s, strict=True)]
+    return Seen(values, [n for n, zero in enumerate(theirs.zero) if zero])
 
 
 def differs(theirs: list[Array], answer: Answer, ulp: int = 8) -> bool:
@@ -154,11 +232,28 @@ def near_root(value: Fraction) -> Fraction:
     return Fraction(isqrt(value.numerator * 10**60 // value.denominator), 10**30)
 
 
-def total(found: list[Part]) -> Array:
+def total(found: list[Part]) -> Told:
     """Return the sum of what the parts hand to the inputs."""
-    return np.asarray(sum(spread(part) for part in found))
+    values = np.asarray(sum(spread(part) for part in found))
+    opened = np.zeros(values.shape, dtype=bool)
+    for part in found:
+        opened |= (np.asarray(part.q != 0) & by_zero(part)).any(axis=1)
+    return Told(values, opened, any(by_zero(part).any() for part in found))
 
 
-def strict(part: Part) -> Any:
-    """Return what a part hands to the inputs where nothing guards a division by zero."""
-    return NONFINITE if (part.stabiliser(part.q.sum(axis=0) + part.b) == 0).any() else spread(part)
+def by_zero(part: Part) -> Array:
+    """Return which denominators (J,) of a part are 0."""
+    return np.asarray(part.stabiliser(part.q.sum(axis=0) + part.b) == 0)
+
+
+def strict(part: Part, taps: Array) -> Told:
+    """Return what a part hands to the inputs where nothing guards a division by 0: it spoils all inputs of the unit."""
+    zero = by_zero(part)
+    return Told(spread(part), (taps & zero).any(axis=1), bool(zero.any()), bool(zero.any()))
+
+
+def spoiled(values: Array, found: list[Part], taps: Array) -> Told:
+    """Return values with all that parts spoil whose divisions by 0 nothing guards."""
+    told = [strict(part, taps) for part in found]
+    bad = any(t.nonfinite for t in told)
+    return Told(values, np.any([t.open for t in told], axis=0), bad, bad)

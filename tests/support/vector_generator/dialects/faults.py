@@ -16,7 +16,7 @@ from .. import formulas
 from ..formulas import Part
 from ..layers import Layer, matrix_of
 from ..values import zeros
-from .base import NONFINITE, Sample, linear, strict, total
+from .base import Sample, by_zero, linear, spoiled, total
 
 # Any linear layer ------------------------------------------------------------------------------------------------
 
@@ -41,20 +41,17 @@ def _bias_to_inputs(s: Sample) -> Any:
 
 @linear("zero-division-nan")
 def _zero_division(s: Sample) -> Any:
-    if any(isinstance(strict(part), str) for part in s.parts):
-        return NONFINITE
-    return formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape)
+    return spoiled(formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape), s.parts, s.matrix.taps)
 
 
 @linear("dead-unit-kept")
 def _dead_unit_kept(s: Sample) -> Any:
     """A unit whose denominator is 0 hands its relevance to its inputs in equal parts."""
-    taps, found = s.matrix.taps.astype(int), []
+    taps, received = s.matrix.taps.astype(int), formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape)
+    each = np.array([Fraction(1, max(int(n), 1)) for n in taps.sum(axis=0)], dtype=object)
     for part in s.parts:
-        d = part.stabiliser(part.q.sum(axis=0) + part.b)
-        found.append(replace(part, q=np.where(d == 0, taps, part.q), b=np.where(d == 0, 0, part.b)))
-    shares = formulas.shares_of_bias(s.rule, s.matrix, s.a, s.R) if s.rule["name"] == "Epsilon" else None
-    return total(found) if shares is None else total(found) + shares.sum(axis=1)
+        received = received + (taps * (each * part.R * by_zero(part))).sum(axis=1)
+    return received
 
 
 @linear("transpose-forgotten", "LRP0", "Epsilon", "Gamma")

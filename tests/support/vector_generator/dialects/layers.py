@@ -11,9 +11,10 @@ from lrp_ref.literal.scalars import positive
 from lrp_ref.literal.windows import geometry as windows_of
 
 from ..explain import received, zero_padding_wins
+from ..formulas import parts
 from ..layers import MATRIX_LAYERS, ROUTES, WINDOW, geometry
 from ..values import Array, array, zeros
-from .base import Call, dialect, near_root
+from .base import Call, Sample, also, dialect, linear, near_root, total
 
 # Any layer -------------------------------------------------------------------------------------------------------
 
@@ -44,10 +45,17 @@ def _residual_forgotten(call: Call) -> Any:
     return [call.R for _ in call.inputs] if call.layer["type"] == "Add" else None
 
 
-@dialect("rule-ignored")
-def _rule_ignored(call: Call) -> Any:
+@linear("rule-ignored")
+def _rule_ignored(s: Sample) -> Any:
     """Every rule computed as LRP-0."""
-    if call.layer["type"] not in MATRIX_LAYERS or call.name == "LRP0":
+    if s.call.layer["type"] not in MATRIX_LAYERS or s.call.name == "LRP0":
+        return None
+    return total(parts({"name": "LRP0"}, s.matrix, s.a, s.R, s.shape))
+
+
+@also("rule-ignored")
+def _pass_ignored(call: Call) -> Any:
+    if call.layer["type"] not in MATRIX_LAYERS or call.name != "Pass":
         return None
     return received(call.layer, {"name": "LRP0"}, call.inputs, call.R)
 

@@ -102,6 +102,23 @@ def _stabiliser_ignored(call: Call) -> Any:
     return received(call.layer, {k: v for k, v in call.rule.items() if k != "stabiliser"}, call.inputs, call.R)
 
 
+@dialect("matmul-half-epsilon")
+def _matmul_half_epsilon(call: Call) -> Any:
+    """Half a product's relevance to each factor over 2 y + ε, whatever the sign of y: the ε is halved."""
+    told = call.rule.get("stabiliser", {})
+    if call.layer["type"] != "MatMul" or call.rule["product"] != "half" or told.get("kind") != "add":
+        return None
+    a, b = call.inputs
+    s = call.R / (a @ b * 2 + told["epsilon"])
+    return [_summed(a * (s @ b.swapaxes(-1, -2)), a), _summed(b * (a.swapaxes(-1, -2) @ s), b)]
+
+
+def _summed(x: Array, like: Array) -> Array:
+    """Return the sum over the axes that a factor was repeated on."""
+    axes = tuple(k for k, (n, m) in enumerate(zip(x.shape, like.shape, strict=True)) if n != m)
+    return np.asarray(x.sum(axis=axes, keepdims=True)) if axes else x
+
+
 # Softmax and norms -----------------------------------------------------------------------------------------------
 
 
@@ -112,6 +129,15 @@ def _softmax_kind(call: Call) -> Any:
         return None
     other = {"name": "Taylor" if call.name == "Zero" else "Zero"}
     return received(call.layer, other, call.inputs, call.R)
+
+
+@dialect("softmax-last-axis")
+def _softmax_last_axis(call: Call) -> Any:
+    """The relevances are summed over the last axis, whichever the softmax runs over."""
+    if call.layer["type"] != "Softmax" or call.name != "Taylor" or call.layer["axis"] == call.R.ndim - 1:
+        return None
+    y = value(call.layer, call.inputs)
+    return [call.inputs[0] * (call.R - y * call.R.sum(axis=-1, keepdims=True))]
 
 
 @dialect("norm-not-held")

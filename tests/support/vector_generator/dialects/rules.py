@@ -12,8 +12,9 @@ from lrp_ref.literal import stabilisers
 from lrp_ref.literal.scalars import negative, positive
 
 from .. import formulas
-from ..formulas import Part, parts
-from .base import Sample, linear, near_root, strict, total
+from ..formulas import Part, Rule, parts
+from ..values import zeros
+from .base import Sample, Told, linear, near_root, spoiled, strict, total
 
 # αβ and z⁺ -------------------------------------------------------------------------------------------------------
 
@@ -47,6 +48,15 @@ def _unsplit_parts(s: Sample) -> Any:
     return total([replace(p, q=a * half(w)) for p, half in zip(s.parts, (positive, negative), strict=False)])
 
 
+@linear("beta-zero-nan", "AlphaBeta")
+def _beta_zero_nan(s: Sample) -> Any:
+    """The part of β is computed where β is 0 as well, and nothing guards its division by 0."""
+    if s.rule["beta"] != 0:
+        return None
+    both = parts({**s.rule, "beta": Fraction(1)}, s.matrix, s.a, s.R, s.shape)
+    return spoiled(formulas.relevance(s.rule, s.matrix, s.a, s.R, s.shape), both, s.matrix.taps)
+
+
 @linear("zplus-bias", "ZPlus")
 def _zplus_bias(s: Sample) -> Any:
     return total([replace(part, b=positive(s.matrix.bias)) for part in s.parts])
@@ -63,7 +73,7 @@ def _deep_taylor_input(s: Sample) -> Any:
 def _with_stabiliser(s: Sample, stabiliser: Any) -> Any:
     if s.rule.get("bias_share") or s.rule.get("stabiliser_share"):
         return None
-    return strict(replace(s.parts[0], stabiliser=stabiliser))
+    return strict(replace(s.parts[0], stabiliser=stabiliser), s.matrix.taps)
 
 
 @linear("eps-unsigned", "Epsilon")
@@ -74,6 +84,12 @@ def _eps_unsigned(s: Sample) -> Any:
 @linear("eps-sign0", "Epsilon")
 def _eps_sign0(s: Sample) -> Any:
     return _with_stabiliser(s, lambda d: d + s.rule["epsilon"] * np.where(d > 0, 1, -1))
+
+
+@linear("eps-zero-nan", "Epsilon")
+def _eps_zero_nan(s: Sample) -> Any:
+    """sgn 0 = 0: a denominator of 0 stays 0, and nothing guards it."""
+    return _with_stabiliser(s, lambda d: d + s.rule["epsilon"] * ((d > 0).astype(int) - (d < 0).astype(int)))
 
 
 @linear("eps-rms", "Epsilon")
@@ -110,17 +126,17 @@ def _gamma_square(s: Sample) -> Any:
 
 @linear("gamma-generalised", "Gamma")
 def _gamma_generalised(s: Sample) -> Any:
-    return formulas.relevance({**s.rule, "name": "GeneralizedGamma"}, s.matrix, s.a, s.R, s.shape)
+    return total(parts({**s.rule, "name": "GeneralizedGamma"}, s.matrix, s.a, s.R, s.shape))
 
 
 @linear("gamma-plain", "GeneralizedGamma")
 def _gamma_plain(s: Sample) -> Any:
-    return formulas.relevance({**s.rule, "name": "Gamma"}, s.matrix, s.a, s.R, s.shape)
+    return total(parts({**s.rule, "name": "Gamma"}, s.matrix, s.a, s.R, s.shape))
 
 
 @linear("gamma-ignored", "Gamma", "GeneralizedGamma")
 def _gamma_ignored(s: Sample) -> Any:
-    return formulas.relevance({**s.rule, "name": "LRP0"}, s.matrix, s.a, s.R, s.shape)
+    return total(parts({**s.rule, "name": "LRP0"}, s.matrix, s.a, s.R, s.shape))
 
 
 # First layers ----------------------------------------------------------------------------------------------------
@@ -175,3 +191,73 @@ def _zbox_activated(s: Sample) -> Any:
     d = d - positive((high * negative(w)).sum(axis=0) + negative(b))
     missing = d - part.q.sum(axis=0)
     return total([replace(part, b=missing)])
+
+
+# By magnitude ----------------------------------------------------------------------------------------------------
+
+WEIGHTED = ("Dense", "Conv", "ConvTranspose")
+POOLS = ("AveragePool", "SumPool", "GlobalAveragePool")
+
+
+def _epsilon(rule: Rule) -> Any:
+    """Return the ε that a rule adds to its denominators."""
+    told = rule if rule["name"] == "Epsilon" else rule.get("stabiliser", {})
+    return told.get("epsilon", 0) if told.get("kind", "add") == "add" else 0
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    """Return a / b, and 0 where both are 0."""
+    return np.array([Fraction(x) / y if y else Fraction(0) for x, y in zip(a, b, strict=True)], dtype=object)
+
+
+@linear("bias-by-magnitude", "LRP0", "Epsilon", "Gamma", "GeneralizedGamma", "AlphaBeta", "ZPlus", "ZBox")
+def _bias_by_magnitude(s: Sample) -> Any:
+    """The inputs get |z| / (|z| + |b| + ε) of the relevance, z without bias; they share it as if there were no bias."""
+    layer, share = s.call.layer, s.rule.get("bias_share") or s.rule.get("stabiliser_share")
+    if layer["type"] not in WEIGHTED or layer["bias"] is None or share:
+        return None
+    z = abs(s.a @ s.matrix.weight)
+    R = s.R * _quotient(z, z + abs(s.matrix.bias) + _epsilon(s.rule))
+    return total(parts(s.rule, replace(s.matrix, bias=s.matrix.bias * 0), s.a, R, s.shape))
+
+
+@linear("eps-twice", "Epsilon")
+def _eps_twice(s: Sample) -> Any:
+    """Where there is a bias, and be it 0, the denominator's ε takes its part a second time: times |z| / (|z| + ε)."""
+    layer, share = s.call.layer, s.rule.get("bias_share") or s.rule.get("stabiliser_share")
+    if layer["type"] not in WEIGHTED or layer["bias"] is None or share:
+        return None
+    (part,), z = s.parts, abs(s.z)
+    return total([replace(part, R=part.R * _quotient(z, z + _epsilon(s.rule)))])
+
+
+@linear("add-by-magnitude")
+def _add_by_magnitude(s: Sample) -> Any:
+    """The operands of a sum share by their size, two at a time: a + b + c is (a + b) + c."""
+    if s.call.layer["type"] != "Add":
+        return None
+    xs, epsilon = list(s.a.reshape(len(s.call.inputs), -1)), _epsilon(s.rule)
+    sums, left, found, zero = np.cumsum(xs, axis=0), s.R, [], False
+    for k in range(len(xs) - 1, 0, -1):
+        a, b = abs(sums[k - 1]), abs(xs[k])
+        zero = zero or bool((a + b + epsilon == 0).any())
+        found.append(_quotient(b * left, a + b + epsilon))
+        left = _quotient(a * left, a + b + epsilon)
+    return Told(np.concatenate([left, *found[::-1]]), np.zeros(s.a.shape, dtype=bool), zero)
+
+
+@linear("mean-by-magnitude")
+def _mean_by_magnitude(s: Sample) -> Any:
+    """What a mean or a sum runs over shares by its size."""
+    if s.call.layer["type"] not in POOLS:
+        return None
+    z = abs(s.a[:, None] * s.matrix.weight)
+    return total([Part(z, zeros(len(s.R)), s.R, stabilisers.add(_epsilon(s.rule)), z)])
+
+
+@linear("gamma-small-as-epsilon", "Gamma", "GeneralizedGamma")
+def _gamma_small(s: Sample) -> Any:
+    """γ ≤ 0.01 taken for 0."""
+    if s.rule["gamma"] > Fraction(1, 100):
+        return None
+    return total(parts({**s.rule, "name": "LRP0"}, s.matrix, s.a, s.R, s.shape))

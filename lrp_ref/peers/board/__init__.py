@@ -1,0 +1,1 @@
+"""A scoreboard: what other programs answer to the vectors, as pages made from files of results."""
