@@ -12,7 +12,7 @@ from ...layers import Layer, Linear
 from ...rules.edits import EXACT, Stabiliser
 from ...rules.rule import AnyRule, Rule, WithBias
 
-OTHER_RULE = "other-rule"
+OTHER_RULE, FIRST_LAYER = "other-rule", "first-layer"
 
 
 class AnySwitch(Protocol):
@@ -73,7 +73,9 @@ def switched(layer: Layer, rule: Any, ids: Iterable[str], switches: Switches) ->
 
 
 def same(one: Any, other: Any) -> bool:
-    """Return whether two rules are one."""
+    """Return whether two rules are one: equal, or made of the same groups."""
+    if isinstance(one, Rule) and isinstance(other, Rule):
+        return one.groups == other.groups
     return type(one) is type(other) and bool(one == other)
 
 
@@ -92,13 +94,15 @@ def pairs(layer: Layer, rule: Any, switches: Switches) -> Iterator[tuple[str, st
                 yield one, other
 
 
-def other_rules(layer: Layer, rule: Any, elsewhere: Sequence[Any]) -> Iterator[Change]:
+def other_rules(layer: Layer, rule: Any, elsewhere: Sequence[Any], *, first: bool = False) -> Iterator[Change]:
     """Yield rules that may have been taken for the one that was asked for, under the name ``other-rule``.
 
     Args:
         layer: of the node.
         rule: as it was asked for.
         elsewhere: rules of the network's other nodes.
+        first: whether the node is the first with weights, and its rule that of no other node: the rule of others there
+            is called ``first-layer``.
     """
     known: list[AnyRule] = [rules.Gradient(), rules.Pass()]
     if isinstance(layer, Linear):
@@ -114,7 +118,11 @@ def other_rules(layer: Layer, rule: Any, elsewhere: Sequence[Any]) -> Iterator[C
     for other in known:
         if not any(same(other, r) for r in tried):
             tried.append(other)
-            yield Change((OTHER_RULE,), other, (f"{other!r} in place of {called(layer, rule)}",), {})
+            says = f"{other!r} in place of {called(layer, rule)}"
+            if first and any(same(other, r) for r in elsewhere):
+                yield Change((FIRST_LAYER,), other, (f"{says}, which does not reach the first layer",), {})
+            else:
+                yield Change((OTHER_RULE,), other, (says,), {})
 
 
 def called(layer: Layer, rule: Any) -> str:

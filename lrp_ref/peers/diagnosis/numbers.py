@@ -52,7 +52,8 @@ def _with_epsilon(
         after = switched(layer, rule, ids, switches)
         later = None if after is None else _tried(lambda: with_epsilon(after.rule, value, kind))
         made.append(None if after is None or later is None else replace(after, rule=later))
-        asked = asked or (None if after is None else stabiliser_of(after.rule))
+    # Where no denominator was asked for, its ε belongs to what the switch computes, and is no departure of its own.
+    more = () if asked is None and ids else (EPSILON,)
     seen: list[Any] = [rule]
     for change in made:
         if change is None or any(same(change.rule, s) for s in seen):
@@ -60,8 +61,8 @@ def _with_epsilon(
         seen.append(change.rule)
         yield replace(
             change,
-            ids=tuple(dict.fromkeys((*change.ids, EPSILON))),
-            says=(*change.says, _epsilon_says(value, kind, asked)),
+            ids=tuple(dict.fromkeys((*change.ids, *more))),
+            says=(*change.says, _epsilon_says(value, kind, asked, own=not more)),
             numbers={**change.numbers, "epsilon": value},
         )
 
@@ -73,8 +74,10 @@ def _tried(make: Callable[[], Any]) -> Any:
         return None
 
 
-def _epsilon_says(value: float, kind: str, asked: Stabiliser | None) -> str:
+def _epsilon_says(value: float, kind: str, asked: Stabiliser | None, *, own: bool) -> str:
     size = {"clip": ", by which denominators are clipped", "relative": " times the root mean square of z"}.get(kind, "")
+    if own:
+        return f"with ε = {value:.6g}{size}"
     old = 0 if asked is None or asked.kind == "exact" else asked.epsilon
     return f"ε = {value:.6g}{size} in place of {f'{old:.6g}' if old else 'none'}"
 

@@ -11,8 +11,9 @@ import numpy as np
 from ...base.arrays import unwarned
 from ...errors import LrpError
 from ...network.network import Node
+from ...propagation.plan import WEIGHTED
 from .agreement import LEAST, Limits, gaps, off, rows, scale
-from .changes import Change, Switches, concerned, other_rules, pairs, switched
+from .changes import Change, Switches, concerned, other_rules, pairs, same, switched
 from .numbers import SPARE, fitted_epsilon, fitted_gamma, fitted_shares, fitted_weights, usual_epsilons
 from .recorded import Cone, Recorded
 
@@ -168,9 +169,10 @@ class _Search:
         """Yield the ways of each size."""
         yield self._singles()
         yield self._found_numbers(())
+        yield self._own_numbers()
         yield self._others()
         yield self._seen(seen)
-        count = sum(len(concerned(self.layers[n], self.rules[n], self.switches)) for n in self.layers)
+        count = sum(len(self.concerned(n)) for n in self.layers)
         if count * count <= self.affordable:
             yield self._pairs()
         if count * 60 <= self.affordable:
@@ -196,13 +198,15 @@ class _Search:
         if not self.spot.fits(predicted):
             return
         assert predicted is not None
-        ids, says = {}, {}
-        for change in changes.values():
-            for key, text in zip(change.ids, change.says, strict=True):
-                ids[key], says[text] = None, None
-        made = Explained(changes, tuple(sorted(ids)), tuple(says), predicted, off(predicted, self.spot.got))
+        ids = tuple(sorted({key for change in changes.values() for key in change.ids}))
+        says = tuple(dict.fromkeys(text for change in changes.values() for text in change.says))
+        made = Explained(changes, ids, says, predicted, off(predicted, self.spot.got))
         nodes = [n for n in self.cone.nodes if n.name in changes]
         yield made, self.many and (not equations or self.spot.equations(nodes) >= equations)
+
+    def concerned(self, name: str) -> list[str]:
+        """Return the ids of the switches that change a node's rule."""
+        return concerned(self.layers[name], self.rules[name], self.switches)
 
     def each(self, make: Callable[[str], Change | None]) -> Iterator[dict[str, Change]]:
         """Yield a change at all nodes that it concerns together, then at each alone."""
@@ -269,6 +273,11 @@ class _Search:
                 for change in family:
                     yield from self.check({name: change}, len(change.numbers) + SPARE)
 
+    def _own_numbers(self) -> Iterator[tuple[Explained, bool]]:
+        """Yield switches whose ε is their own, with another one: of layers that were asked for no rule."""
+        for key in dict.fromkeys(k for n, r in self.rules.items() if r is None for k in self.concerned(n)):
+            yield from self._found_numbers((key,))
+
     def _usual(self, ids: tuple[str, ...]) -> Iterator[tuple[Explained, bool]]:
         """Yield the ε that programs have by default; of several that fit the one that fits best."""
         every = [list(usual_epsilons(self.layers[n], self.rules[n], ids, self.switches)) for n in self.layers]
@@ -284,9 +293,12 @@ class _Search:
             yield best
 
     def _others(self) -> Iterator[tuple[Explained, bool]]:
-        elsewhere = [rule for rule in self.recorded.rules.values() if rule is not None]
+        rules = self.recorded.rules
+        weighted = [n for n, node in self.recorded.nodes.items() if isinstance(node.layer, WEIGHTED)]
         for name in self.layers:
-            for change in other_rules(self.layers[name], self.rules[name], elsewhere):
+            elsewhere = [rule for n, rule in rules.items() if rule is not None and n != name]
+            first = weighted[:1] == [name] and not any(same(rules[name], rule) for rule in elsewhere)
+            for change in other_rules(self.layers[name], self.rules[name], elsewhere, first=first):
                 yield from self.check({name: change}, SPARE)
 
     def _seen(self, seen: Sequence[Explained]) -> Iterator[tuple[Explained, bool]]:
@@ -312,7 +324,7 @@ class _Search:
         ways = {
             name: [
                 change
-                for key in concerned(self.layers[name], self.rules[name], self.switches)
+                for key in self.concerned(name)
                 if (change := switched(self.layers[name], self.rules[name], (key,), self.switches)) is not None
             ]
             for name in self.layers
@@ -326,10 +338,7 @@ class _Search:
                             yield from self.check({one: a, other: b})
 
     def _numbers_and_one(self) -> Iterator[tuple[Explained, bool]]:
-        keys = dict.fromkeys(
-            key for n in self.layers for key in concerned(self.layers[n], self.rules[n], self.switches)
-        )
-        for key in keys:
+        for key in dict.fromkeys(key for n in self.layers for key in self.concerned(n)):
             yield from self._found_numbers((key,))
 
 
