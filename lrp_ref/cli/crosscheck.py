@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..dialects import DIALECTS
 from ..errors import LrpError, NonFiniteError, ParameterError, ShapeError
 from ..loaders.preprocess import declare, load_sidecar
 from ..network.network import Network
@@ -57,7 +58,7 @@ TOLERANCE_HELP = "Relative difference from which on two arrays depart. Default: 
 @click.option("-t", "--target", help="Output to explain: number, class name, c,h,w or A+B. Default: the largest.")
 @click.option("--against", help="Explain the difference of the target and this output.")
 @click.option("--start", help=f"Start relevance: {STARTS}. Default: logit.")
-@click.option("--dialect", metavar="NAME", help="Compute here as that program does, such as zennit-1.0.")
+@click.option("--dialect", metavar="NAME", help=f"Compute here as that program does: {', '.join(DIALECTS)}.")
 @output_option
 @architecture_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")

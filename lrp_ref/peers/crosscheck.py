@@ -118,7 +118,10 @@ class Crosscheck:
         if first is None:
             assert most is not None, "something was compared"
             values = f"{known} values" if known == count else f"{known} of {count} values"
-            return f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference {most.relative:.1e}, {tables.number(most.ulps)} ulp"
+            return (
+                f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference "
+                f"{most.relative:.1e}, {tables.number(most.ulps)} ulp"
+            )
         what = f"the relevance that it hands back to '{first.name}'" if first.kind == "relevance" else "its value"
         note = first.note or f"relative {first.relative:.2g}, {tables.number(first.ulps)} ulp"
         return f"{self.program} departs from lrp_ref at node '{self.first}': {what} differs ({note})"
@@ -282,10 +285,17 @@ def the_task(
     The rules are those of the composite as the papers have them, whatever dialect the explanation is in.
     """
     net, fed = at_the_door(net, x, "numpy")
-    ready = prepare(net, fed, Question(composite, output_place(net, output), canonize, start))
+    ready = prepare(net, fed, Question(published(composite), output_place(net, output), canonize, start))
     rules = {planned.node: planned.rule for planned in ready.plan}
     begin = batch_first(to_numpy(ours.start_relevance), ours.output_axis)
     return Task(ready.net, {name: np.asarray(array) for name, array in fed.items()}, rules, begin)
+
+
+def published(composite: composites.Composite) -> composites.Composite:
+    """Return a composite with the rules as they are published, whatever dialect it has."""
+    if composite.dialect is None:
+        return composite
+    return replace(composite, dialect=None, name=composite.name.removesuffix(f" as {composite.dialect.name}"))
 
 
 def compared(
@@ -321,7 +331,8 @@ def compared(
     if found.first is not None:
         from .diagnosis import diagnose
 
-        diagnosis = diagnose(task.network, task.rules, own, theirs, tolerance=tolerance)
+        rules = {planned.node: planned.rule for planned in ours.plan}
+        diagnosis = diagnose(task.network, rules, own, theirs, tolerance=tolerance)
         first = [diagnosis.node] if diagnosis.node else departing(found.first, own.nodes)
     rows = ordered(task.network, own, found, answer.left_out, first)
     return Crosscheck(peer, ours, replace(answer, trace=theirs), task, found, rows, diagnosis, seconds, reproduce)
