@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import time
 from functools import partial
 from html import unescape
@@ -168,9 +169,9 @@ def test_a_program_whose_forward_pass_is_another(files: Any, monkeypatch: Any) -
 
 
 def script(folder: Path, text: str) -> Path:
-    """Write a program that stands for an interpreter."""
+    """Write an interpreter that runs code, as when it is asked for its version, and does this in place of modules."""
     path = folder / "interpreter"
-    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.write_text(f'#!/bin/sh\nif [ "$1" != -m ]; then exec "{sys.executable}" "$@"; fi\n{text}\n')
     path.chmod(0o755)
     return path
 
