@@ -23,7 +23,7 @@ from ..errors import ParameterError
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation import composites
-from ..propagation.differences import TraceDiff
+from ..propagation.differences import Difference, TraceDiff
 from ..propagation.explaining import at_the_door, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.prepare import Question, prepare
@@ -97,7 +97,10 @@ class Crosscheck:
         Of a relevance this is the node that handed it back. Where several did (they read the same value), the
         diagnosis tells which one; without one all are named, with "or" between them.
         """
-        return " or ".join(row.node for row in reversed(self.rows) if row.first)
+        if self.found.first is None:
+            return ""
+        named = "" if self.diagnosis is None else self.diagnosis.node
+        return named or " or ".join(departing(self.found.first, self.explanation.trace.nodes))
 
     @property
     def reason(self) -> str:
@@ -111,9 +114,16 @@ class Crosscheck:
         return max(known, key=lambda row: row.relative, default=None)
 
     @property
+    def _departure(self) -> Difference | None:
+        """The difference of the first node's own step: where the diagnosis finds it, else the first one of all."""
+        steps = () if self.diagnosis is None else self.diagnosis.steps
+        where = [(step.kind, step.at) for step in steps[:1]]
+        return next((row for row in self.found.rows if (row.kind, row.name) in where), self.found.first)
+
+    @property
     def verdict(self) -> str:
         """Whether they agree, else where they depart first and by how much, in one sentence."""
-        first, most = self.found.first, self.largest
+        first, most = self._departure, self.largest
         count, known = len(self.rows), sum(row.relevance is not None for row in self.rows)
         if first is None:
             assert most is not None, "something was compared"
@@ -145,8 +155,8 @@ class Crosscheck:
         return ". ".join(part.rstrip(".") for part in parts if part)
 
     def cells(self, *, everything: bool = True) -> list[list[str]]:
-        """Return the table's cells, of every node or of those that depart, hand back what departs or are left out."""
-        return [row.cells() for row in self.rows if everything or row.departs or row.left_out or row.first]
+        """Return the table's cells, of every node or of those that depart or are left out."""
+        return [row.cells() for row in self.rows if everything or row.departs or row.left_out or row.own]
 
     def table(self, *, everything: bool = True) -> str:
         """Return every node as text, or with ``everything=False`` those that depart or are left out."""
@@ -327,14 +337,14 @@ def compared(
         )
     theirs = type(theirs)(known, received, theirs.nodes)
     found = own.diff(theirs, tolerance=tolerance, mapping={name: name for name in {**known, **received}})
-    diagnosis, first = None, list[str]()
+    diagnosis, steps = None, dict[str, str]()
     if found.first is not None:
         from .diagnosis import diagnose
 
         rules = {planned.node: planned.rule for planned in ours.plan}
         diagnosis = diagnose(task.network, rules, own, theirs, tolerance=tolerance)
-        first = [diagnosis.node] if diagnosis.node else departing(found.first, own.nodes)
-    rows = ordered(task.network, own, found, answer.left_out, first)
+        steps = {node: step.name for step in reversed(diagnosis.steps) for node in step.node.split(" or ")}
+    rows = ordered(task.network, own, found, answer.left_out, steps)
     return Crosscheck(peer, ours, replace(answer, trace=theirs), task, found, rows, diagnosis, seconds, reproduce)
 
 
