@@ -16,15 +16,17 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, evaluate, heatmap, layers, loaders, methods, neuralise, rules, text, vectors
+    from . import bilrp, dialects, evaluate, heatmap, layers, loaders, methods, neuralise, peers, rules, text, vectors
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
+    from .dialects import Dialect, dialect
     from .exact import Certificate, certify
     from .loaders import load, save
     from .methods import Attribution, attribute, concept_relevance
     from .network import Input, Network, Node
     from .network.canonization import canonize
     from .network.joining import join
+    from .peers.crosscheck import Crosscheck, crosscheck
     from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
@@ -45,6 +47,7 @@ else:
         "bilrp": "bilrp",
         "certificate": "exact",
         "composites": "propagation.composites",
+        "dialects": "dialects",
         "edits": "rules.edits",
         "evaluate": "evaluate",
         "heatmap": "heatmap",
@@ -52,6 +55,7 @@ else:
         "loaders": "loaders",
         "methods": "methods",
         "neuralise": "neuralise",
+        "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
         "start": "propagation.start",
@@ -61,12 +65,14 @@ else:
     }
     _NAMES = {
         "bilrp": ("PairExplanation", "explain_pair"),
+        "dialects": ("Dialect", "dialect"),
         "exact": ("Certificate", "certify"),
         "loaders": ("load", "save"),
         "methods": ("Attribution", "attribute", "concept_relevance"),
         "network": ("Input", "Network", "Node"),
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
+        "peers.crosscheck": ("Crosscheck", "crosscheck"),
         "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
@@ -99,10 +105,11 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attribution", "Certificate", "Composite", "Explanation", "Formulas", "Group", "Input", "Ledger", "LrpError",
-    "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row", "Rule", "Run",
-    "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify", "composites",
-    "concept_relevance", "edits", "errors", "evaluate", "explain", "explain_pair", "first", "heatmap", "join",
-    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "plain", "root_point",
-    "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "Attribution", "Certificate", "Composite", "Crosscheck", "Dialect", "Explanation", "Formulas", "Group", "Input",
+    "Ledger", "LrpError", "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row",
+    "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify",
+    "composites", "concept_relevance", "crosscheck", "dialect", "dialects", "edits", "errors", "evaluate", "explain",
+    "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods",
+    "neuralise", "order", "peers", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
+    "vectors",
 ]  # fmt: skip

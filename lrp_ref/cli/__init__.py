@@ -1,5 +1,5 @@
 """The command line ``lrp-ref``, one command a file: demo, explain, attribute, compare, evaluate,
-pair, check, diff, show, rules, composites, methods, measures, formula, convert, certify, verify, vectors.
+pair, check, crosscheck, diff, show, rules, composites, methods, measures, formula, convert, certify, verify, vectors.
 
 Exit status: 0 holds, 1 a check fails, 2 unusable input with one line on stderr that says why.
 """
@@ -15,7 +15,22 @@ import numpy as np
 
 from .. import __version__
 from ..errors import LrpError
-from . import attribute, certify, check, compare, convert, demo, diff, evaluate, explain, formula, pair, show, vectors
+from . import (
+    attribute,
+    certify,
+    check,
+    compare,
+    convert,
+    crosscheck,
+    demo,
+    diff,
+    evaluate,
+    explain,
+    formula,
+    pair,
+    show,
+    vectors,
+)
 
 UNUSABLE = 2
 INTERRUPTED = 130
@@ -60,7 +75,8 @@ def main() -> None:
 
 
 for _command in (
-    demo.demo, explain.explain, attribute.attribute, compare.compare, evaluate.evaluate, check.check, diff.diff,
+    demo.demo, explain.explain, attribute.attribute, compare.compare, evaluate.evaluate, check.check,
+    crosscheck.crosscheck, diff.diff,
     show.show, show.list_rules, show.list_composites, show.list_methods, show.list_measures, formula.formula,
     pair.pair, convert.convert, vectors.vectors, certify.certify, certify.verify_file,
 ):  # fmt: skip

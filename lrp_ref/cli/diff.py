@@ -1,4 +1,4 @@
-"""``lrp-ref diff``: two traces, and the first node at which they depart."""
+"""``lrp-ref diff``: two traces, the first node at which they depart, and the reason."""
 
 from __future__ import annotations
 
@@ -10,14 +10,30 @@ from typing import Any
 import click
 
 from ..errors import ModelFormatError, ParameterError
+from ..loaders.preprocess import declare, load_sidecar
+from ..peers.foreign import KINDS, read_names, reason, trace_from_npz
+from ..propagation.composites import PRESETS
 from ..propagation.differences import TOLERANCES, TraceDiff
 from ..propagation.explanation import load_relevance
 from ..propagation.trace import Trace, read_npz
-from .options import FILE
+from .options import (
+    FILE,
+    architecture_option,
+    composite_options,
+    load_network,
+    make_composite,
+    one_composite,
+    output_option,
+    rule_option,
+)
 from .output import print_table
 
 MOST = 20
 SHOWN = 5  # names in a line
+MAP_HELP = (
+    'Name A of A.npz is B in B.npz; repeatable. FILE.json has many, {"A": "B"}, and of a B.npz whose entries have '
+    'names of their own says which is what: {"relevance/A": "entry", "value/*": "layer/*/out"}.'
+)
 ROUNDING = 0.1  # relative difference of relevances up to which float32 alone may be the reason
 
 
@@ -31,20 +47,37 @@ ROUNDING = 0.1  # relative difference of relevances up to which float32 alone ma
     + ", ".join(f"{limit:g} for {dtype}" for dtype, limit in reversed(TOLERANCES.items()))
     + ".",
 )
-@click.option("--map", "names", metavar="A=B", multiple=True, help="Name A of A.npz is B in B.npz; repeatable.")
+@click.option("--map", "names", metavar="A=B|FILE.json", multiple=True, help=MAP_HELP)
 @click.option("--common", is_flag=True, help="Names that only one file has do not count as a difference.")
 @click.option("--all", "everything", is_flag=True, help="Print every array, not only those that depart.")
-def diff(a: Path, b: Path, tolerance: float | None, names: tuple[str, ...], common: bool, everything: bool) -> None:
+@click.option("--model", type=FILE, help="The network of A.npz: the reason is named, by what other programs compute.")
+@one_composite
+@composite_options
+@rule_option
+@output_option
+@architecture_option
+@click.option("--sidecar", type=FILE, help="JSON file that describes the model's input. Default: beside the model.")
+def diff(
+    a: Path, b: Path, tolerance: float | None, names: tuple[str, ...], common: bool, everything: bool, **options: Any
+) -> None:
     """Compare two traces, A.npz and B.npz, as 'explain --trace' or another program writes them.
 
     Prints the first node that departs, its layer and rule, and by how much; exit status 1 if they differ. Names that
     only one file has are paired by order, shape and values, and it is said which. Explanations that were saved without
     a trace are compared by output and relevance of the input. docs/traces.md shows how another program writes a trace.
+
+    With --model the reason of the first difference is named: the network's layer there is computed as other programs
+    do under the same name. The composite is that of A.npz, or --composite with its parameters.
     """
-    files = [File(path, *read_npz(path)) for path in (a, b)]
+    _refuse_without_model(options)
+    pairs, entries = _names(names)
+    first = File(a, *read_npz(a))
+    files = [first, File(b, {}, trace_from_npz(b, entries)) if entries else File(b, *read_npz(b))]
     one, two = _traces(*files)
-    found = one.diff(two, tolerance=tolerance, mapping=_mapping(names, one, two))
+    found = one.diff(two, tolerance=tolerance, mapping=_mapping(pairs, one, two))
     click.echo(found.verdict)
+    if options["model"] is not None and found.first is not None:
+        click.echo(_reason(options, first, two, found))
     _tell_rounding(found)
     if files[0].setting != files[1].setting:
         click.echo("\n".join(f"{side}: {f.setting or 'a trace alone'}" for side, f in zip("ab", files, strict=True)))
@@ -55,8 +88,10 @@ def diff(a: Path, b: Path, tolerance: float | None, names: tuple[str, ...], comm
         if alone:
             click.echo(f"only in {path}: {_some(alone)}")
     if found.only_a and found.only_b:
-        click.echo("--map A=B compares a name of the first file with one of the second")
+        click.echo("--map A=B compares a name of the first file with one of the second; --map FILE.json has many")
     _tell_rows(found, everything)
+    if options["model"] is None and found.first is not None and found.first.kind == "relevance" and first.traced:
+        click.echo("--model MODEL names the reason, where it is one that is known of another program")
     if found.first is not None or not found.rows or not (common or found.equal):
         raise click.exceptions.Exit(1)
 
@@ -82,6 +117,41 @@ def _tell_rows(found: TraceDiff, everything: bool) -> None:
         print_table(found.headers, rows, right=(2, 3))
     if not everything and len(departing) > MOST:
         click.echo(f"and {len(departing) - MOST} more; --all prints every array")
+
+
+def _refuse_without_model(options: dict[str, Any]) -> None:
+    """Raise for options that say how a network was explained, where no network is given."""
+    given = [key for key, value in options.items() if key != "model" and value not in (None, ())]
+    if given and options["model"] is None:
+        name = {"rules": "rule", "output_name": "output"}.get(given[0], given[0])
+        raise ParameterError(f"--{name} says how a network was explained: give the network too, with --model MODEL")
+
+
+def _reason(options: dict[str, Any], a: File, theirs: Trace, found: TraceDiff) -> str:
+    """Return why the traces depart, in a sentence."""
+    sidecar = load_sidecar(options["model"], options["sidecar"])
+    net = declare(load_network(options["model"], options["output_name"], options["architecture"]), sidecar)
+    saved = a.extra.get("composite")
+    name = options["composite"] or (saved if saved in PRESETS else None)
+    bias = options["bias"] or a.extra.get("bias")
+    given = {**options, "bias": None if bias == "absorb" else bias}
+    composite = make_composite(name, net, sidecar, given)
+    return str(reason(net, a.trace, theirs, found, composite=composite, tolerance=found.tolerance))
+
+
+def _names(given: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the pairs A=B of all ``--map``, files among them, and which entry of the second file is what."""
+    pairs, entries = list[str](), dict[str, str]()
+    for text in given:
+        if "=" in text or not text.endswith(".json"):
+            pairs.append(text)
+            continue
+        for ours, theirs in read_names(text).items():
+            if ours.partition("/")[0] in KINDS and "/" in ours:
+                entries[ours] = theirs
+            else:
+                pairs.append(f"{ours}={theirs}")
+    return tuple(pairs), entries
 
 
 def _mapping(given: tuple[str, ...], one: Trace, two: Trace) -> dict[str, str]:

@@ -24,6 +24,7 @@ from .options import (
     architecture_option,
     class_names,
     composite_options,
+    dialect_option,
     find_outputs,
     load_network,
     make_composites,
@@ -48,6 +49,7 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Explain this many of the largest outputs.")
 @click.option("-c", "--composite", "names", multiple=True, help=COMPOSITE_HELP)
 @composite_options
+@dialect_option
 @rule_option
 @click.option("--start", help=f"Start relevance: {STARTS}. Default: logit.")
 @output_option

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from ..dialects import DIALECTS
 from ..errors import ParameterError, nearest, unknown
 from ..layers import LAYERS
 from ..loaders.preprocess import Sidecar
@@ -46,6 +47,12 @@ def one_composite(command: F) -> F:
 
     text = "Which rules; 'lrp-ref composites' lists them. Default: the sidecar's."
     return click.option("-c", "--composite", multiple=True, callback=only, help=text)(command)
+
+
+def dialect_option(command: F) -> F:
+    """Add the choice of a program whose numbers are computed to a command that explains by composites."""
+    text = f"Compute what another program does under the same names: {', '.join(DIALECTS)}. Default: the papers' rules."
+    return click.option("--dialect", "spoken", metavar="NAME", help=text)(command)
 
 
 def composite_options(command: F) -> F:
@@ -151,7 +158,8 @@ def make_composite(
 ) -> composites.Composite:
     """Return the composite that was asked for, the sidecar's or the network's; all else as in :func:`find_preset`."""
     preset, parameters = find_preset(name, net, sidecar, given)
-    return with_rules(composites.resolve(preset, parameters), given.get("rules", ()))
+    composite = with_rules(composites.resolve(preset, parameters), given.get("rules", ()))
+    return composite if given.get("spoken") is None else composite.spoken(given["spoken"])
 
 
 def find_preset(

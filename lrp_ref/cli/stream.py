@@ -152,7 +152,7 @@ def _together(job: Job, batch: list[Sample], tally: Tally, step: Progress) -> It
             yield from _together(job, [sample], tally, step)
         return
     try:
-        found = job.explain_all({i.name: _joined([s.x[i.name] for s in batch], i.batch_axis) for i in job.net.inputs})
+        found = job.explain_all({i.name: joined([s.x[i.name] for s in batch], i.batch_axis) for i in job.net.inputs})
     except (LrpError, MemoryError) as error:
         if len(batch) > 1:
             for sample in batch:
@@ -167,5 +167,6 @@ def _together(job: Job, batch: list[Sample], tally: Tally, step: Progress) -> It
         yield sample, {name: [e.sample(k) for e in several] for name, several in found.items()}
 
 
-def _joined(arrays: list[Array], axis: int | None) -> Array:
+def joined(arrays: list[Array], axis: int | None) -> Array:
+    """Return the arrays of several samples as one, along the axis that counts samples; None where one is a sample."""
     return arrays[0] if len(arrays) == 1 or axis is None else np.concatenate(arrays, axis=axis)

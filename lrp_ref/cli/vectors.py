@@ -112,6 +112,8 @@ def run_vectors(**given: Any) -> None:
             timeout=given["timeout"], step=step,
         )  # fmt: skip
     print_table(tell.headings(), tell.group_rows(report), right=tuple(tell.RIGHT))
+    click.echo()
+    print_table(tell.rule_headings(), tell.rule_rows(report), right=tuple(tell.RULE_RIGHT))
     for lines in (tell.failure_lines(report, given["limit"]), tell.summary_lines(report)):
         click.echo("\n" + "\n".join(lines) if lines else "", nl=bool(lines))
     if given["junit"] is not None:

@@ -39,12 +39,14 @@ class Task:
         inputs: name → array (N, ...).
         rules: node → rule as it was asked for here; None for the layer's own way.
         start: relevance of the network's first output, of its shape.
+        functional_add: whether sums are bare ``+`` in the program's model instead of modules.
     """
 
     network: Network
     inputs: Arrays
     rules: Mapping[str, AnyRule | None]
     start: np.ndarray[Any, Any]
+    functional_add: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,6 +86,7 @@ def get(name: str, **parameters: Any) -> Composite:
             the bounds of what z^B's convolution reads; without them the range that the network's input declares.
             bias says what becomes of the relevance of biases: "absorb", "ignore" (zennit's zero_params="bias",
             iNNvestigate's IgnoreBias), "spread" or "nonzero", see :meth:`lrp_ref.rules.rule.Rule.with_bias`.
+            dialect names the program whose numbers are computed, see :mod:`lrp_ref.dialects`.
 
     Raises:
         ParameterError: an unknown name (the nearest known one is suggested) or parameter, or a bias policy for
@@ -107,18 +108,18 @@ def _accepted(build: Callable[..., Composite]) -> list[str]:
 
 
 def takes(name: str) -> list[str]:
-    """Return the parameters of a preset, ``bias`` included where its rules have denominators.
+    """Return the parameters of a preset, ``bias`` and ``dialect`` included where its rules have denominators.
 
     Raises:
         ParameterError: an unknown name.
 
     Example:
         >>> takes("epsilon_plus"), takes("gradient")
-        (['epsilon', 'stabiliser', 'bias'], [])
+        (['epsilon', 'stabiliser', 'bias', 'dialect'], [])
     """
     if name not in PRESETS:
         raise unknown("composite", name, PRESETS)
-    return [*_accepted(PRESETS[name]), *([] if name in DERIVATIVES else ["bias"])]
+    return [*_accepted(PRESETS[name]), *([] if name in DERIVATIVES else ["bias", "dialect"])]
 
 
 def resolve(
@@ -129,8 +130,8 @@ def resolve(
     Args:
         composite: a preset's name, which takes the preset's parameters; or a rule, a list of (where, rule), or a
             ``Composite``, which have theirs in their rules.
-        parameters: keyword arguments, of the preset, or ``bias``, which every composite takes; None leaves the
-            composite's own.
+        parameters: keyword arguments, of the preset, or ``bias`` and ``dialect``, which every composite takes; None
+            leaves the composite's own.
         caller: the function that was given them, for its own arguments are named where one of them is not known.
 
     Raises:
@@ -141,7 +142,7 @@ def resolve(
         'ignore'
     """
     given = {key: value for key, value in (parameters or {}).items() if value is not None}
-    bias = given.pop("bias", None)
+    bias, dialect = given.pop("bias", None), given.pop("dialect", None)
     if isinstance(composite, str):
         accepted = takes(composite)
         said = f"composite '{composite}' takes {', '.join(accepted) or 'no parameters'}"
@@ -156,12 +157,13 @@ def resolve(
         found = _made(composite)
         for key in given:
             if key not in PLACES:
-                raise _refused(f"{composite!r} takes bias", key, ["bias"], caller)
+                raise _refused(f"{composite!r} takes bias and dialect", key, ["bias", "dialect"], caller)
             raise ParameterError(
                 f"{key}= is a parameter of presets, and the composite is {composite!r}: write it there, as in "
                 f"{PLACES[key]}"
             )
-    return found if bias is None else replace(found, bias=bias)
+    found = found if bias is None else replace(found, bias=bias)
+    return found if dialect is None else found.spoken(dialect)
 
 
 def _made(composite: Any) -> Composite:

@@ -52,6 +52,8 @@ class Difference:
         dtype: the less precise dtype of the two.
         other: the name in the second trace.
         source: the node that made it, or those that handed the relevance back, with layer and rule; "" if not known.
+        ulps: max abs(a − b) in units of the distance between max abs(a) and the next number of ``dtype``; infinite
+            where ``relative`` is.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Difference:
     dtype: str = "float64"
     other: str = ""
     source: str = ""
+    ulps: float = 0.0
 
     @property
     def departs(self) -> bool:
@@ -210,7 +213,7 @@ def compare(a: Side, b: Side, *, tolerance: float | None, mapping: Mapping[str, 
             dtype = precision(one[m], other[n])
             limit = TOLERANCES[dtype] if tolerance is None else tolerance
             source = _source(kind, m, n, a, b)
-            rows.append(Difference(kind, m, *_distance(one[m], other[n]), limit, dtype, n, source))
+            rows.append(_difference(kind, (m, n), (one[m], other[n]), limit, dtype, source))
         only_a += [f"{kind} {name}" for name in one if name not in together]
         only_b += [f"{kind} {name}" for name in other if name not in together.values()]
     return TraceDiff(tuple(rows), tuple(only_a), tuple(only_b), tolerance, aligned)
@@ -267,6 +270,37 @@ def precision(*arrays: np.ndarray[Any, Any]) -> str:
     """Return the least precise dtype among arrays; what is no float counts as float64."""
     names = {a.dtype.name for a in arrays}
     return next((name for name in TOLERANCES if name in names), "float64")
+
+
+def _difference(
+    kind: str, names: tuple[str, str], arrays: tuple[Any, Any], limit: float, dtype: str, source: str
+) -> Difference:
+    """Return by how much two arrays differ."""
+    absolute, relative, note = _distance(*arrays)
+    ulps = math.inf if math.isinf(relative) else in_ulps(absolute, arrays[0], dtype)
+    return Difference(kind, names[0], absolute, relative, note, limit, dtype, names[1], source, ulps)
+
+
+def in_ulps(absolute: float, array: np.ndarray[Any, Any], dtype: str) -> float:
+    """Return a difference in units in the last place of an array's largest number.
+
+    d / s, with s the distance between max abs(a) and the next larger number of ``dtype``: half a unit is what rounding
+    that largest number may change. 0 for a difference of 0, infinite where the array is 0 throughout.
+
+    Args:
+        absolute: the difference d.
+        array: a.
+        dtype: in which the numbers are counted: "float16", "float32" or "float64".
+
+    Example:
+        >>> in_ulps(2.0**-51, np.array([1.0, -0.5]), "float64"), in_ulps(2.0**-22, np.array([-1.5]), "float32")
+        (2.0, 2.0)
+    """
+    if absolute == 0:
+        return 0.0
+    largest = float(np.abs(array.astype(np.float64)).max())
+    with unwarned():
+        return absolute / float(np.spacing(np.dtype(dtype).type(largest))) if largest else math.inf
 
 
 def _distance(a: Any, b: Any) -> tuple[float, float, str]:

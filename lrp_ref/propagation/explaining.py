@@ -108,7 +108,8 @@ def explain(
             booleans (1, 1, C) are of its features.
         parameters: of the preset that ``composite`` names (epsilon, gamma, low, high, beta, stabiliser), and for every
             composite ``bias``: "absorb", "ignore", "spread" or "nonzero", see
-            :func:`lrp_ref.propagation.composites.get`.
+            :func:`lrp_ref.propagation.composites.get`, and ``dialect``: the program whose numbers are computed, a name
+            of ``lrp.dialects.DIALECTS`` or a ``Dialect``; None for the published rules.
 
     Raises:
         LrpError: any of its kinds, with the node's name where one is involved.

@@ -15,6 +15,7 @@ from .differences import Side, TracedNode
 
 FORMAT = "lrp_ref trace 1"
 KINDS = ("value", "relevance")
+LISTED = 6  # entries in an error
 
 
 class Traced(Protocol):
@@ -125,10 +126,16 @@ def _header(path: str | Path, file: Any) -> dict[str, Any]:
         return header
     strange = [name for name in file.files if name.partition("/")[0] not in KINDS]
     if strange or not file.files:
-        held = f"holds '{strange[0]}'" if strange else "is empty"
+        more = f" and {len(strange) - LISTED} more" if len(strange) > LISTED else ""
+        held = f"holds {', '.join(map(repr, strange[:LISTED]))}{more}" if strange else "is empty"
+        first = strange[0] if strange else ""
+        advice = (
+            f"; a map of names says which entry is what: lrp-ref diff OURS.npz {path} --map NAMES.json, with "
+            f'{{"relevance/NODE": "{first}", ...}} in it, or lrp.peers.trace_from_npz'
+        )
         raise ModelFormatError(
             f"{path}: not a trace of lrp_ref (no header entry), nor another program's: it {held}, and its entries must "
-            "be called value/NAME and relevance/NAME"
+            f"be called value/NAME and relevance/NAME{advice if strange else ''}"
         )
     return {"order": {kind: [n[len(kind) + 1 :] for n in file.files if n.startswith(f"{kind}/")] for kind in KINDS}}
 

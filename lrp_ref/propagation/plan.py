@@ -8,11 +8,11 @@ routes route, max pools choose the winner).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-from .. import rules
+from .. import dialects, rules
 from ..base import tables
 from ..base.frozen import Value
 from ..errors import ParameterError, unknown
@@ -132,6 +132,7 @@ class Composite(Value):
         base: entries for nodes that ``entries`` does not match.
         bias: what becomes of the relevance of biases in all these rules: "absorb" leaves each rule as it is, "ignore",
             "spread" and "nonzero" are those of :meth:`lrp_ref.rules.rule.Rule.with_bias`, at every node with a bias.
+        dialect: the program whose numbers are computed, a ``Dialect`` or its name; None for the published rules.
 
     Raises:
         ParameterError: an entry that is no (where, rule) pair, another policy, or a policy where every node gets a
@@ -153,8 +154,13 @@ class Composite(Value):
     name: str = "custom"
     base: Any = field(default=())
     bias: str = "absorb"
+    dialect: Any = None
 
     def __post_init__(self) -> None:
+        if self.dialect is not None:  # its name is in results too
+            object.__setattr__(self, "dialect", dialects.dialect(self.dialect))
+            if not self.name.endswith(f" as {self.dialect.name}"):
+                object.__setattr__(self, "name", f"{self.name} as {self.dialect.name}")
         for key in ("entries", "base"):
             entries = tuple(tuple(e) if isinstance(e, list | tuple) else (e,) for e in getattr(self, key))
             object.__setattr__(self, key, entries)
@@ -166,6 +172,23 @@ class Composite(Value):
                     )
 
         self._check_policy()
+
+    def spoken(self, dialect: Any) -> Composite:
+        """Return the composite as another program computes it, which its name says.
+
+        Args:
+            dialect: a ``Dialect``, or its name.
+
+        Raises:
+            ParameterError: a name that is not known.
+
+        Example:
+            >>> Composite([(Dense, rules.ZPlus())], name="plus").spoken("zennit-1.0").name
+            'plus as zennit-1.0'
+        """
+        chosen = dialects.dialect(dialect)
+        name = self.name if self.dialect is None else self.name.removesuffix(f" as {self.dialect.name}")
+        return replace(self, dialect=chosen, name=f"{name} as {chosen.name}")
 
     def _check_policy(self) -> None:
         """Raise for a policy that is none, or that no rule could follow."""
@@ -222,18 +245,24 @@ class Composite(Value):
                 if _matches(where, rule, node, net):
                     given = k < len(self.entries) + len(self.base)
                     why = (_label(where) if given else "default") + _gate(node, rule)
-                    rows.append(Planned(node.name, node.layer, self._for(node, rule, net), why))
+                    rows.append(Planned(node.name, node.layer, self._for(node, rule, net, asked=given), why))
                     break
             else:
                 if isinstance(node.layer, WEIGHTED):
                     missing.append(f"{node.name} ({type(node.layer).__name__})")
-                rows.append(Planned(node.name, node.layer, None, "default" + _gate(node, None)))
+                own = self._for(node, None, net, asked=False)
+                rows.append(Planned(node.name, node.layer, own, "default" + _gate(node, None)))
         if missing:
             raise ParameterError(f"composite '{self.name}' has no rule for {', '.join(missing)}: add an entry for them")
         return Plan(rows)
 
-    def _for(self, node: Node, rule: AnyRule | None, net: Network) -> AnyRule | None:
-        """Return the rule of an entry as it holds at a node: under the bias policy, and with the bounds of z^B."""
+    def _for(self, node: Node, rule: AnyRule | None, net: Network, *, asked: bool) -> AnyRule | None:
+        """Return the rule of an entry as it holds at a node: in the dialect, if there is one."""
+        rule = self._stated(node, rule, net)
+        return rule if self.dialect is None else self.dialect.rule(node.layer, rule, asked=asked)
+
+    def _stated(self, node: Node, rule: AnyRule | None, net: Network) -> AnyRule | None:
+        """Return the rule of an entry under the bias policy, and with the bounds of z^B."""
         if isinstance(rule, rules.ZBox) and (rule.low is None or rule.high is None):
             return bounded(rule, node, net, self.name)
         has_bias = isinstance(node.layer, Linear | RecurrentLayer | Additive) and not isinstance(node.layer, Unweighted)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+import functools
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -45,12 +46,14 @@ class Answer:
         reason: in words, where there is no relevance.
         arrays: by operand number ("0", "1", ...) or by the network's names.
         named: whether the names are the network's.
+        error: name of the exception that was raised, else "".
     """
 
     kind: str
     reason: str = ""
     arrays: Mapping[str, np.ndarray[Any, Any] | None] | None = None
     named: bool = False
+    error: str = ""
 
 
 @runtime_checkable
@@ -110,13 +113,14 @@ class PythonAdapter:
         """
         where = f"the adapter, on {question['id']}"
         try:
-            raw = within(self.timeout, partial(self.function, question), where)
+            raw = within(self.timeout, functools.partial(self.function, question), where)
         except Unsupported as error:
             return Answer("unsupported", short(str(error)))
         except AdapterError:
             raise
         except Exception as error:
-            return Answer("refused", short(f"{type(error).__name__}: {error}"))
+            name = type(error).__name__
+            return Answer("refused", short(f"{name}: {error}"), error=name)
         except SystemExit as error:
             raise AdapterError(f"{where}: it ended the program (SystemExit: {error})") from None
         return read_answer(raw, where)
@@ -144,7 +148,7 @@ def read_answer(raw: Any, where: str) -> Answer:
 
     Example:
         >>> read_answer({"refused": "negative epsilon"}, "x")
-        Answer(kind='refused', reason='negative epsilon', arrays=None, named=False)
+        Answer(kind='refused', reason='negative epsilon', arrays=None, named=False, error='')
     """
     if isinstance(raw, Mapping):
         for kind, key in (("refused", "refused"), ("refused", "error"), ("unsupported", "unsupported")):
@@ -170,7 +174,9 @@ def _array(value: Any, where: str) -> np.ndarray[Any, Any]:
 
 
 def load_function(name: str) -> Function:
-    """Import ``module:function`` or ``file.py:function``; modules of the working directory are found.
+    """Import ``module:function`` or ``file.py:function``.
+
+    Modules of the working directory are found, and those beside a file while it is loaded and while its function runs.
 
     Raises:
         AdapterError: no such module or function, or an import that fails.
@@ -182,8 +188,10 @@ def load_function(name: str) -> Function:
     module, colon, attribute = name.rpartition(":")
     if not colon or not module or not attribute:
         raise AdapterError(f"adapter '{name}': write module:function or file.py:function")
+    folder = Path(module).absolute().parent if module.endswith(".py") else None
     try:
-        found = _import_file(Path(module)) if module.endswith(".py") else _import(module)
+        with on_path(folder):
+            found = _import(module) if folder is None else _import_file(Path(module))
     except (Exception, SystemExit) as error:
         if isinstance(error, AdapterError):
             raise
@@ -196,7 +204,41 @@ def load_function(name: str) -> Function:
         raise AdapterError(f"adapter '{name}': '{module}' has no '{attribute}'") from error
     if not callable(function):
         raise AdapterError(f"adapter '{name}': it is a {type(function).__name__}, not a function")
-    return function  # type: ignore[no-any-return]
+    return function if folder is None else _beside(function, folder)
+
+
+def _beside(function: Function, folder: Path) -> Function:
+    """Return a function that finds the modules of a folder while it runs."""
+
+    @functools.wraps(function, updated=())
+    def run(case: dict[str, Any]) -> Any:
+        with on_path(folder):
+            return function(case)
+
+    return run
+
+
+@contextlib.contextmanager
+def on_path(folder: Path | None) -> Iterator[None]:
+    """Let modules of a folder be found, and no longer afterwards.
+
+    Example:
+        >>> with on_path(Path("/my/folder")):
+        ...     sys.path[0]
+        '/my/folder'
+        >>> "/my/folder" in sys.path
+        False
+    """
+    if folder is None:
+        yield
+        return
+    entry = str(folder)
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # who runs here may have changed the list
+            sys.path.remove(entry)
 
 
 def _import(module: str) -> Any:
@@ -212,9 +254,10 @@ def _import_file(path: Path) -> Any:
 
     if not path.is_file():
         raise AdapterError(f"adapter '{path}': there is no such file")
-    spec = spec_from_file_location(path.stem, path)
+    spec = spec_from_file_location(f"lrp_ref adapter {path.absolute()}", path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there for the module of a class
     spec.loader.exec_module(module)
     return module

@@ -32,6 +32,7 @@ class Result:
         visible: whether the relevance of the inputs is wrong by what a flag stands for (see :func:`is_visible`).
         part: how far the relevance of the inputs is off, as a part of its largest number, where it fails.
         answer: the relevance of the inputs as it was answered, by name, where it fails.
+        refused: of a case that has an answer, the exception that was raised in place of one, or "refused"; else "".
     """
 
     case: Case
@@ -45,6 +46,7 @@ class Result:
     visible: bool = False
     part: float = 0.0
     answer: Mapping[str, Any] | None = field(default=None, repr=False)
+    refused: str = ""
 
     @property
     def differs(self) -> bool:
@@ -89,7 +91,7 @@ def judge(case: Case, answer: Answer, dtype: str) -> Result:
             return Result(case, PASS, f"refused: {answer.reason}")
         return Result(case, FAIL, "answered instead of refusing")
     if answer.kind == "refused":
-        return Result(case, FAIL, f"refused: {answer.reason}")
+        return Result(case, FAIL, f"refused: {answer.reason}", refused=answer.error or "refused")
     got = _by_name(case, answer)
     expected = case.expected()
     wrong = _misfit(case, got, {name: value.shape for name, (value, _) in expected.items()})

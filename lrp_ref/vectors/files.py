@@ -11,8 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import LrpError, ParameterError
-from .cases import HERE, Case, decode, load, read_file, read_manifest
+from .cases import HERE, Case, decode, load, read_faults, read_file, read_manifest
+from .matching import Numbers
 
 DIGITS = Fraction(1, 10**19)  # 20 digits: half a unit of the last, and some room for their rounding
 
@@ -54,33 +57,34 @@ def check(folder: str | Path | None = None) -> tuple[list[list[str]], list[str]]
     """
     folder = HERE if folder is None else Path(folder)
     manifest, rows, wrong = read_manifest(folder), [], []
-    for name, entry in manifest["files"].items():
-        found = list(_faults(folder, name, entry))
+    for name, entry in (*manifest["files"].items(), *manifest.get("faults", {}).items()):
+        found = list(_faults(folder, name, entry) if name in manifest["files"] else _answers(folder, name, entry))
         wrong += [f"{name}: {fault}" for fault in found]
         path = folder / name
         size = path.stat().st_size if path.is_file() else 0
         rows.append([name, str(entry.get("cases", "")), str(size), "FAILS" if found else "holds"])
-    groups = {Path(name).parts[0] for name in manifest["files"]}
-    listed = {folder / name for name in manifest["files"]}
+    names = [*manifest["files"], *manifest.get("faults", ())]
+    groups = {Path(name).parts[0] for name in names}
+    listed = {folder / name for name in names}
     for path in sorted(p for group in groups for p in (folder / group).rglob("*.json") if p not in listed):
         wrong.append(f"{path.relative_to(folder).as_posix()}: not listed in manifest.json")
     if not wrong:
         try:
-            load(folder)
+            cases = load(folder)
         except LrpError as error:
             wrong.append(str(error))
+        else:
+            wrong += _misfits(
+                cases, {case for name in manifest.get("faults", ()) for case in read_faults(folder, name)}
+            )
     return rows, wrong
 
 
 def _faults(folder: Path, name: str, entry: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with one file."""
-    path = folder / name
-    if not path.is_file():
-        yield "missing"
+    yield from _altered(folder / name, entry)
+    if not (folder / name).is_file():
         return
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != entry.get("sha256"):
-        yield f"its SHA-256 is {digest[:12]}…, the manifest says {str(entry.get('sha256'))[:12]}…"
     try:
         cases = read_file(folder, name)
         if len(cases) != entry.get("cases"):
@@ -91,6 +95,41 @@ def _faults(folder: Path, name: str, entry: dict[str, Any]) -> Iterator[str]:
             yield from _not_exact(case.body, case.id)
     except LrpError as error:
         yield str(error)
+
+
+def _altered(path: Path, entry: dict[str, Any]) -> Iterator[str]:
+    """Yield whether a file is missing, or another one than the manifest says."""
+    if not path.is_file():
+        yield "missing"
+        return
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != entry.get("sha256"):
+        yield f"its SHA-256 is {digest[:12]}…, the manifest says {str(entry.get('sha256'))[:12]}…"
+
+
+def _answers(folder: Path, name: str, entry: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with one file of what faults answer."""
+    yield from _altered(folder / name, entry)
+    if not (folder / name).is_file():
+        return
+    try:
+        found = read_faults(folder, name)
+    except LrpError as error:
+        yield str(error)
+        return
+    if len(found) != entry.get("cases"):
+        yield f"it has {len(found)} cases, the manifest says {entry.get('cases')}"
+
+
+def _misfits(cases: Iterable[Case], told: set[str]) -> Iterator[str]:
+    """Yield where a fault answers to no case, or with another number of numbers than is expected."""
+    for case in cases:
+        told.discard(case.id)
+        right = Numbers(case).right if case.faults else np.zeros(0)
+        for name, fault in case.faults.items():
+            if fault.values.shape != right.shape:
+                yield f"{case.id}: {name} answers {fault.values.size} numbers, {right.size} are expected"
+    yield from (f"{name}: faults answer to it, and there is no such case" for name in sorted(told))
 
 
 def _not_exact(value: Any, where: str) -> Iterator[str]:
@@ -131,15 +170,18 @@ def check_schema(folder: str | Path | None = None) -> tuple[str, list[str]]:
         jsonschema: Any = importlib.import_module("jsonschema")
     except ImportError:
         return "jsonschema is not installed", []
-    if not (folder / "schema.json").is_file():
-        return f"there is no {folder / 'schema.json'}", []
-    checker = jsonschema.Draft202012Validator(json.loads((folder / "schema.json").read_bytes()))
-    wrong = []
-    for name in read_manifest(folder)["files"]:
-        if (folder / name).is_file():
-            found = next(checker.iter_errors(json.loads((folder / name).read_bytes())), None)
-            if found is not None:
-                wrong.append(f"{name}: {'/'.join(map(str, found.absolute_path))}: {found.message[:200]}")
+    manifest, wrong = read_manifest(folder), list[str]()
+    for schema, names in (("schema.json", manifest["files"]), ("schema-faults.json", manifest.get("faults", ()))):
+        if not (folder / schema).is_file():
+            if names:
+                return f"there is no {folder / schema}", wrong
+            continue
+        checker = jsonschema.Draft202012Validator(json.loads((folder / schema).read_bytes()))
+        for name in names:
+            if (folder / name).is_file():
+                found = next(checker.iter_errors(json.loads((folder / name).read_bytes())), None)
+                if found is not None:
+                    wrong.append(f"{name}: {'/'.join(map(str, found.absolute_path))}: {found.message[:200]}")
     return "", wrong
 
 

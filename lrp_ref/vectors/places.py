@@ -39,6 +39,11 @@ def place_of(case: Case) -> Place:
     return Place(name_of(case.body.get("rule") or {"name": "own"}), str(case.body["layer"]["type"]))
 
 
+def rule_of(case: Case) -> str:
+    """Return the name of a case's rule alone, or "networks"."""
+    return NETWORKS if "network" in case.body else str((case.body.get("rule") or {"name": "own"})["name"])
+
+
 def name_of(rule: Mapping[str, Any]) -> str:
     """Return a rule's name, with a few words where its parameters make it another rule.
 

@@ -54,12 +54,13 @@ def told(places: Sequence[Place]) -> str:
         'ZPlus on Conv, Dense; Flat on Conv'
     """
     kinds: dict[str, list[str]] = {}
-    for place in places:
+    for place in (p for p in places if p.kind != NETWORKS):
         kinds.setdefault(place.rule, []).append(place.kind)
     rules: dict[tuple[str, ...], list[str]] = {}
     for rule, names in kinds.items():
         rules.setdefault(tuple(sorted(names)), []).append(rule)
-    return "; ".join(f"{', '.join(names)} on {', '.join(where)}" for where, names in rules.items())
+    words = [f"{', '.join(names)} on {', '.join(where)}" for where, names in rules.items()]
+    return "; ".join([*words, *([NETWORKS] if any(p.kind == NETWORKS for p in places) else [])])
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Group:
     def sure(self) -> set[str]:
         """Return the faults of which only NaN is seen that may be there, and not all that is answered is NaN."""
         finite = any(match.finite for matches in self.matches.values() for match in matches)
-        return NOTHING_ELSE.intersection(self.candidates()) if self.passing or finite else set()
+        return set(self.candidates()) & NOTHING_ELSE if self.passing or finite else set()
 
     def contradicted(self) -> set[str]:
         """Return the faults that are not there, or not alone: a case would show them, and has other numbers."""

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base import tables
-from .compare import FAIL, OTHER, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .compare import FAIL, OTHER, PASS, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .places import place_of, rule_of
+from .reasons import told
 from .runner import FAILURES, Report
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 HEADINGS = {OTHER: "other option"}
-RIGHT = range(1, 2 + len(STATUSES))
+RIGHT, RULE_RIGHT = range(1, 2 + len(STATUSES)), range(1, 7)
 NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -46,16 +48,52 @@ def group_rows(report: Report) -> list[list[str]]:
     return rows
 
 
+def rule_headings() -> list[str]:
+    """Return the heads of the table per rule."""
+    return ["rule", "cases", "pass", "fail", "refused", "unsupported", HEADINGS[OTHER], "refused with"]
+
+
+def rule_rows(report: Report) -> list[list[str]]:
+    """Return the rows of the table per rule, the group faulty left out; expected failures are failures here.
+
+    A case is refused if the program raised an exception in place of an answer.
+    """
+    rules: dict[str, list[Result]] = {}
+    for result in report.results:
+        if not result.case.refuse:
+            rules.setdefault(rule_of(result.case), []).append(result)
+    rows = []
+    for rule, results in rules.items():
+        errors = Counter(r.refused for r in results if r.refused)
+        refused, statuses = errors.total(), Counter(r.status for r in results)
+        fails = statuses[FAIL] + statuses[XFAIL] - refused
+        counts = [statuses[PASS] + statuses[XPASS], fails, refused, statuses[UNSUPPORTED], statuses[OTHER]]
+        names = ", ".join(f"{name} {n}" for name, n in errors.most_common())
+        rows.append([rule, str(len(results)), *(str(n or "") for n in counts), names])
+    return rows
+
+
 def failure_lines(report: Report, limit: int) -> list[str]:
-    """Return three lines for each of the first ``limit`` failures: the case, what is wrong, what it may be."""
+    """Return three lines for each of the first ``limit`` failures: the case, what is wrong, whose numbers it has."""
+    why = reasons_by_case(report)
     lines = []
     for result in report.failures[:limit]:
         lines.append(f"{result.status.upper()} {result.case.id}")
         lines.append(f"  {result.difference}")
-        if result.differs and result.case.catches:
-            lines.append(f"  may be: {', '.join(result.case.catches)}")
+        if result.case.id in why:
+            lines.append(f"  {why[result.case.id]}")
     more = len(report.failures) - limit
     return [*lines, f"and {more} more failures (--limit, --junit)"] if more > 0 else lines
+
+
+def reasons_by_case(report: Report) -> dict[str, str]:
+    """Return what is known of a wrong number, by case."""
+    found: dict[str, list[str]] = {}
+    for reason in report.reasons:
+        for case in (*reason.cases, *reason.together):
+            found.setdefault(case, []).append(" or ".join(reason.names))
+    known = {case: f"the numbers of {' and '.join(names)}" for case, names in found.items()}
+    return known | {r.case.id: "none of the faults known" for r in report.unexplained}
 
 
 def summary_lines(report: Report) -> list[str]:
@@ -63,13 +101,33 @@ def summary_lines(report: Report) -> list[str]:
     lines = [f"alternatives: {topic} is {option}" for topic, option in report.options.items()]
     missing = Counter(r.reason or "no reason given" for r in report.results if r.status == UNSUPPORTED)
     lines += [f"unsupported: {reason} ({count})" for reason, count in missing.most_common(10)]
-    failed = sum(r.status in (FAIL, XFAIL) for r in report.results)
-    for reason in report.reasons:
-        rest = failed - reason.failing
-        beside = f" (beside {rest} that are alternatives, no numbers, or too slight to tell)" if rest else ""
-        lines.append(f"reason{beside}: {reason}")
+    lines += [f"reason: {reason}" for reason in report.reasons]
+    left, slight = report.unexplained, report.verdict.slight
+    if left:
+        places = Counter(place_of(r.case) for r in left)
+        where = "; ".join(f"{told([place])} ({n})" for place, n in places.most_common(5))
+        more = f"; and {len(places) - 5} more places" if len(places) > 5 else ""
+        lines.append(f"unexplained: none of the faults known explains {cases(len(left))}: {where}{more}")
+        lines.append(f"  the first is {left[0].case.id}")
+    if slight:
+        most = max(r.part for r in slight)
+        lines.append(
+            f"slight: {cases(len(slight))} off by at most {most:.2g} of the largest relevance, too little to tell"
+        )
+    refused = Counter(r.refused for r in report.results if r.refused)
+    lines += [f"refused: {cases(n)} with {name}" for name, n in refused.most_common(5)]
     lines.append(verdict(report))
     return lines
+
+
+def cases(count: int) -> str:
+    """Return a number of cases in words.
+
+    Example:
+        >>> cases(1), cases(2)
+        ('1 case', '2 cases')
+    """
+    return f"{count} case{'s' if count != 1 else ''}"
 
 
 def verdict(report: Report) -> str:
@@ -98,7 +156,10 @@ def text(report: Report, *, limit: int = 20) -> str:
         >>> text(report).splitlines()[-1]
         '1 cases in float64: 1 pass; largest difference 0 of its tolerance'
     """
-    parts = [tables.text(headings(), group_rows(report), right=tuple(RIGHT))]
+    parts = [
+        tables.text(headings(), group_rows(report), right=tuple(RIGHT)),
+        tables.text(rule_headings(), rule_rows(report), right=tuple(RULE_RIGHT)),
+    ]
     parts += ["\n".join(lines) for lines in (failure_lines(report, limit), summary_lines(report)) if lines]
     return "\n\n".join(parts)
 
@@ -127,6 +188,7 @@ def _suites(report: Report) -> Element:
     from xml.etree.ElementTree import Element, SubElement
 
     root = Element("testsuites", {"name": f"lrp-vectors {report.dtype}", **_totals(list(report.results))})
+    why = reasons_by_case(report)
     for group, results in by_group(report).items():
         suite = SubElement(root, "testsuite", {"name": group, **_totals(results)})
         for r in results:
@@ -135,16 +197,15 @@ def _suites(report: Report) -> Element:
             message = NOT_XML.sub("?", r.difference)
             if r.status in FAILURES:
                 failure = SubElement(test, "failure", type=r.status, message=message)
-                failure.text = NOT_XML.sub("?", "\n".join(failure_text(r)))
+                failure.text = NOT_XML.sub("?", "\n".join(failure_text(r, why.get(r.case.id, ""))))
             elif r.status in (UNSUPPORTED, XFAIL, OTHER):
                 SubElement(test, "skipped", message=NOT_XML.sub("?", f"{r.status}: {r.reason}"))
     return root
 
 
-def failure_text(result: Result) -> list[str]:
+def failure_text(result: Result, why: str = "") -> list[str]:
     """Return what is known of a failure, as lines."""
-    flags = f"may be: {', '.join(result.case.catches)}" if result.differs and result.case.catches else ""
-    return [line for line in (result.case.note, result.difference, flags) if line]
+    return [line for line in (result.case.note, result.difference, why) if line]
 
 
 def _totals(results: list[Result]) -> dict[str, str]:

@@ -456,7 +456,9 @@ def test_diff_names_the_first_node_that_departs(photos: Path, tmp_path: Path) ->
     assert done.stdout.startswith("first departs at relevance 'flatten1': max |a − b| = 0.3636, relative 0.09091")
     assert run("diff", a, b, "--tolerance", "0.1").exit_code == 0
     table = run("diff", a, b, "--all").stdout.splitlines()
-    assert len(table) == 1 + 2 + 6  # verdict, head and rule, three values and three relevances
+    # Verdict, head and rule, three values and three relevances, and how the reason is found.
+    assert len(table) == 1 + 2 + 6 + 1
+    assert table[-1].startswith("--model MODEL names the reason")
 
 
 def test_diff_without_traces_compares_the_ends(photos: Path, tmp_path: Path) -> None:

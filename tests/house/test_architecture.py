@@ -22,6 +22,7 @@ FLOORS = {  # lowest first: a folder imports only itself and folders before it
     "rules": "rules as data, and share",
     "layers": "one family a file",
     "network": "named nodes, canonizing",
+    "dialects": "what other programs compute under the names of rules",
     "propagation": "the method",
     "__init__": "public names",
 }
@@ -35,7 +36,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "vectors": set(),
     "methods": set(),
     "neuralise": set(),
-    "peers": {"vectors"},  # cases as networks, reproducers as cases
+    "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
     "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "peers", "teach", "text", "vectors"},

@@ -64,7 +64,10 @@ class Recipe:
         return Recipe([c for b in here if b.kind == "diff" for c in changes(b.code)], shlex.split(command)[3:])
 
 
-RECIPES = {title: Recipe.of(title) for title in ("Add a rule", "Add a layer", "Add a loader")}
+RECIPES = {
+    title: Recipe.of(title)
+    for title in ("Add a rule", "Add a layer", "Add a loader", "Add an adapter for another program")
+}
 # Of the tests that a recipe names: those that are about what is added, and those that look at tables.
 ABOUT = {
     "Add a rule": "WPlus or wplus or every_registered or every_rule_and or every_rule_is_here or error_samples "
@@ -72,10 +75,12 @@ ABOUT = {
     "Add a layer": "(Softsign or softsign or every_registered or is_here or every_rule_and "
     "or every_activation or error_samples) and not read_and_run",
     "Add a loader": "columns or formats or suffixes",
+    "Add an adapter for another program": "few_lines or every_adapter or no_program",
 }  # fmt: skip
 WRITTEN = "tests/loaders/test_onnx_write.py"
 # What a part adds: the test that fails without it, or what Python says when that test's file is read.
 RULES, LAYERS = "tests/core/rules", "tests/core/layers"
+PROGRAMS = "tests/peers/test_peer_table.py"
 PUBLIC, FORMATS = "tests/house/test_declarations.py", "tests/loaders/test_loaders_formats.py"
 MISSED = {
     "+class WPlus(Named):": (PUBLIC, "cannot import name 'WPlus'"),
@@ -106,6 +111,8 @@ MISSED = {
     ),
     "+def columns_file": (FORMATS, "name 'columns_file' is not defined"),
     '+    "columns": columns': (f"{FORMATS}::test_a_file_of_each_format_is_read[columns]", ""),
+    "+def record(": (f"{PROGRAMS}::test_every_program_has_an_adapter[few_lines]", ""),
+    '+        _peer("few_lines"': (f"{PROGRAMS}::test_every_adapter_is_of_a_program", ""),
 }  # fmt: skip
 PARTS = [(title, k) for title, recipe in RECIPES.items() for k in range(len(recipe.changes))]
 
@@ -162,7 +169,7 @@ def test_no_part_of_a_recipe_can_be_left_out(part: tuple[str, int], copy: Path) 
 
 
 def test_the_recipes_change_what_they_say() -> None:
-    assert [len(recipe.changes) for recipe in RECIPES.values()] == [9, 11, 4]
+    assert [len(recipe.changes) for recipe in RECIPES.values()] == [9, 11, 4, 2]
     for recipe in RECIPES.values():
         for change in recipe.changes:
             path = ROOT / change.file

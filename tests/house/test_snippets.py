@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from snippets import PAGES, ROOT, Block, arrows, blocks, matches, paste, shell
 
+from lrp_ref.peers import PEERS
+
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUN = [b for b in BLOCKS if b.kind == "python" or (b.kind == "sh" and shell(b.code))]
 KINDS = {"python", "sh", "text", "math", "json", "diff"}
@@ -17,6 +19,7 @@ def skip_without(block: Block) -> None:
     needed = set(re.findall(r"^(?:import|from) (\w+)", block.code, re.M)) - {"lrp_ref"}
     needed |= {"onnx"} if ".onnx" in block.code else set()
     needed |= {"torch"} if "torch_adapter" in block.code else set()
+    needed |= {PEERS[name].module for name in re.findall(r"peer(?: |=\")(\w+)", block.code) if name in PEERS}
     needed |= {"flint"} if re.search(r"\bcertify|rational\(|identities", block.code) else set()
     needed |= {"sympy"} if "symbolic(" in block.code or "lrp-ref formula" in block.code else set()
     for module in sorted(needed):

@@ -158,15 +158,57 @@ FILES = {
 }
 
 
+def read(found: dict[str, Any] | None, count: int = 0) -> list[Fraction]:
+    return [F(0)] * count if found is None else [F(v) for v in found["exact"]]
+
+
+def shared_out(
+    x: list[Fraction], w: list[list[Fraction]], b: list[Fraction], eps: Fraction, out: list[Fraction]
+) -> list[Fraction]:
+    """Σ_j x_i w_ij / (z_j + ε sgn z_j) R_j."""
+    z = [sum(x[i] * w[i][j] for i in range(len(x))) + b[j] for j in range(len(b))]
+    stable = [v + (eps if v >= 0 else -eps) for v in z]
+    return [sum(x[i] * w[i][j] / stable[j] * out[j] for j in range(len(b))) for i in range(len(x))]
+
+
+def answers(case: dict[str, Any]) -> dict[str, list[float]]:
+    """What the faults that a dense case catches answer to it."""
+    if case.get("layer", {}).get("type") != "Dense" or "expect" in case:
+        return {}
+    outputs = case["layer"]["weight"]["shape"][1]
+    x, flat, out = (read(v) for v in (case["inputs"][0], case["layer"]["weight"], case["relevance_out"]))
+    w = [flat[k : k + outputs] for k in range(0, len(flat), outputs)]
+    b, eps = read(case["layer"]["bias"], outputs), F(case["rule"]["epsilon"]["exact"])
+    sizes = [[abs(x[i] * v) for v in row] for i, row in enumerate(w)]
+    known = {
+        "no-bias": shared_out(x, w, [F(0)] * outputs, eps, out),
+        "epsilon-ignored": shared_out(x, w, b, F(0), out),
+        "absolute": shared_out([F(1)] * len(x), sizes, [F(0)] * outputs, F(0), out),
+    }
+    return {name: [float(f"{float(v):.6g}") for v in known[name]] for name in case["catches"]}
+
+
 def write(folder: Path, files: dict[str, list[Any]] | None = None) -> Path:
     """Write the folder and return it."""
-    listed = {}
+    listed, told = {}, {}
     for name, cases in (FILES if files is None else files).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        head = {"format": "lrp-vectors", "version": "1.0.0", "group": name.partition("/")[0]}
-        path.write_text(json.dumps({**head, "cases": cases}))
-        listed[name] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "cases": len(cases)}
-    manifest = {"format": "lrp-vectors", "version": "1.0.0", "files": listed}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+        put(
+            folder / name,
+            {"format": "lrp-vectors", "version": "1.0.0", "group": name.partition("/")[0], "cases": cases},
+        )
+        listed[name] = entry(folder / name, len(cases))
+        told |= {case["id"]: {"answers": answers(case)} for case in cases if answers(case)}
+    put(folder / "faults" / "core.json", {"format": "lrp-faults", "version": "1.0.0", "cases": told})
+    faults = {"faults/core.json": entry(folder / "faults" / "core.json", len(told))}
+    manifest = {"format": "lrp-vectors", "version": "1.0.0", "files": listed, "faults": faults}
+    put(folder / "manifest.json", manifest)
     return folder
+
+
+def put(path: Path, found: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
+
+
+def entry(path: Path, count: int) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "cases": count}

@@ -34,6 +34,11 @@ ANSWERS = {  # id: relevance of the inputs, dropped
     "alternatives/zero-sign/E-1/minus": (["-4", "4"], "0"),
     "alternatives/zero-sign/E-1/dropped": (["0", "0"], "1"),
     "core/small/E-2": (["1024", "-1023"], "0"),
+    "core/magnitude/bias": (["-2", "1"], "0"),
+    "core/magnitude/bias-of-zero": (["1/2"], "0"),
+    "core/magnitude/add-lrp0": (["3/2", "2"], "0"),
+    "core/magnitude/mean-lrp0": (["3/2", "-1/2", "1", "3"], "0"),
+    "core/magnitude/small-gamma": (["258/259", "-128/259"], "0"),
     "core/pool/alpha2-beta1/sum-negative": (["2/3", "4/3", "-2", "2"], "0"),
     "alternatives/bias/one-unit/shared": (["9/2", "-3/2"], "0"),
 }

@@ -24,13 +24,16 @@ from vector_generator.values import upwards
 
 V1 = Path(__file__).parents[2] / "lrp_ref" / "vectors" / "v1"
 MANIFEST = json.loads((V1 / "manifest.json").read_text())
-DIGEST = "a05382ed5a09bf487bc36476d384b20911f7de8025e9829193f387074baa3b3f"
+DIGEST = "f6bf2abb4118d520e7cc8840af73e74db2a8850ff77f0ec8e83c761502549a65"
 FROZEN = {  # the digest of all names and digests of the files that a version had
     "1.0.0": "e32908782d5db4009925f2ecf668be3812775f29dc8b028f738a5ff6b38d7c3b",
     "1.1.0": "ecaa97aed1a2d5cc6a083e4c34fb07b8bcb45977adc013257785fea6c0daa3bb",
+    "1.2.0": "21f1a7addb9e1fb633a4579b86afcf4bd48ac9df892a7da51b2214dcd82d3621",
 }
-COUNTS = {"core": 558, "alternatives": 80, "networks": 35, "faulty": 53}
+COUNTS = {"core": 571, "alternatives": 80, "networks": 35, "faulty": 53}
 FILES = {name: json.loads((V1 / name).read_text()) for name in MANIFEST["files"]}
+FAULTS = {name: json.loads((V1 / name).read_text()) for name in MANIFEST["faults"]}
+ANSWERS = {case: found for told in FAULTS.values() for case, found in told["cases"].items()}
 CASES = {case["id"]: case for found in FILES.values() for case in found["cases"]}
 LAYER_CASES = [c for c in CASES.values() if c["id"].startswith(("core/", "alternatives/"))]
 NETWORKS = [c for c in CASES.values() if c["id"].startswith("networks/")]
@@ -47,13 +50,17 @@ def test_number_and_digest_are_pinned() -> None:
         assert len(FILES[name]["cases"]) == entry["cases"], name
         assert FILES[name]["group"] == name.partition("/")[0]
         found[FILES[name]["group"]] += entry["cases"]
+    for name, entry in MANIFEST["faults"].items():
+        assert hashlib.sha256((V1 / name).read_bytes()).hexdigest() == entry["sha256"], name
+        assert len(FAULTS[name]["cases"]) == entry["cases"], name
     assert found == COUNTS
     assert len(CASES) == sum(COUNTS.values()), "ids are unique"
 
 
 def test_every_file_is_listed_and_the_folder_is_small() -> None:
     there = {path.relative_to(V1).as_posix() for path in V1.rglob("*") if path.is_file()}
-    assert there == {*MANIFEST["files"], "manifest.json", "schema.json", "README.md", "LICENSE"}
+    others = {"manifest.json", "schema.json", "schema-faults.json", "README.md", "LICENSE"}
+    assert there == {*MANIFEST["files"], *MANIFEST["faults"], *others}
     assert sum(path.stat().st_size for path in V1.rglob("*") if path.is_file()) < 3 << 20
     assert "CC0 1.0 Universal" in (V1 / "LICENSE").read_text()
 
@@ -77,7 +84,7 @@ def test_the_package_ships_them() -> None:
 def test_the_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     generate(tmp_path)
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {*MANIFEST["files"], "manifest.json"}
+    assert written == {*MANIFEST["files"], *MANIFEST["faults"], "manifest.json"}
     for name in written:
         assert (tmp_path / name).read_bytes() == (V1 / name).read_bytes(), name
 
@@ -126,6 +133,66 @@ def test_the_schema_refuses_what_is_wrong() -> None:
         assert CHECKER.is_valid(copy)
         spoil(copy["cases"][0])
         assert not CHECKER.is_valid(copy)
+
+
+def test_the_schema_of_what_faults_answer_holds_and_refuses() -> None:
+    checker = jsonschema.Draft202012Validator(json.loads((V1 / "schema-faults.json").read_text()))
+    for name, found in FAULTS.items():
+        assert checker.is_valid(found), name
+    told = {"format": "lrp-faults", "version": "1.3.0", "cases": {"core/x": {"answers": {"a": [1, None]}, "zero": {}}}}
+    assert checker.is_valid(told)
+    for change in ({"answers": {"a": ["1"]}}, {"answers": {}}, {"answers": {"a": [1]}, "zero": {"a": []}}, {"more": 1}):
+        assert not checker.is_valid({**told, "cases": {"core/x": {**told["cases"]["core/x"], **change}}})
+
+
+# What faults answer ----------------------------------------------------------------------------------------------
+
+
+def test_every_flag_of_a_case_has_its_answer() -> None:
+    """Files of earlier versions name the flags that there were; the answers have all of them."""
+    new = {"add-by-magnitude", "beta-zero-nan", "bias-by-magnitude", "eps-twice", "eps-zero-nan"}
+    new |= {"gamma-small-as-epsilon", "matmul-half-epsilon", "mean-by-magnitude", "softmax-last-axis"}
+    for name, found in FILES.items():
+        for case in found["cases"]:
+            flags, answers = set(case.get("catches", ())), set(ANSWERS.get(case["id"], {"answers": {}})["answers"])
+            assert flags <= answers, case["id"]
+            assert answers - flags <= (new if found["version"] < "1.3.0" else set()), (name, case["id"])
+    assert set(ANSWERS) <= set(CASES)
+
+
+def test_an_answer_has_as_many_numbers_as_the_inputs_in_six_digits() -> None:
+    for name, told in ANSWERS.items():
+        case = CASES[name]
+        arrived = case["relevance_in"] if "layer" in case else [case["relevance"][n] for n in case["network"]["inputs"]]
+        count, samples = sum(len(a["decimal"]) for a in arrived), arrived[0]["shape"][0]
+        for flag, numbers in told["answers"].items():
+            assert len(numbers) == count, (name, flag)
+            assert all(v is None or float(f"{v:.6g}") == v for v in numbers), (name, flag)
+        assert set(told["zero"]) <= set(told["answers"])
+        assert all(n < samples for zero in told["zero"].values() for n in zero)
+
+
+HAND = {  # answers of other programs, worked out by hand: autolrp, and what NaN is
+    ("core/magnitude/bias", "bias-by-magnitude"): [2 / 3, -1 / 3],  # 1/2 / (1/2 + 1) of R, shared 2 : −1
+    ("core/magnitude/bias-of-zero", "bias-by-magnitude"): [1 / 4],  # ε in both denominators
+    ("core/magnitude/bias-of-zero", "eps-twice"): [1 / 4],
+    ("core/magnitude/add-lrp0", "add-by-magnitude"): [3 / 4, 2, 1 / 4, 5],
+    ("core/magnitude/mean-lrp0", "mean-by-magnitude"): [3 / 4, 1 / 4, 1, 3],
+    ("core/magnitude/small-gamma", "gamma-small-as-epsilon"): [1, -1 / 2],
+    ("core/magnitude/zero-over-zero-zplus", "zero-division-nan"): [None, None, 2, -1],
+    ("core/small/AB-1/alpha2-beta1", "ab-no-bias"): [-2, 1],
+    ("core/small/AB-2", "ab-bias-full"): [1, -2],  # captum, run
+    ("core/small/W-1", "wsquare-bias"): [1 / 6, 2 / 3],  # zennit, run
+    ("core/small/G-1", "gamma-bias"): [1, -2 / 5],  # captum
+    ("core/small/AB-4/zplus", "zplus-bias"): [2 / 3, 0],  # zennit
+}
+
+
+@pytest.mark.parametrize("where", HAND, ids="-".join)
+def test_answers_of_faults_by_hand(where: tuple[str, str]) -> None:
+    case, flag = where
+    expected = [v if v is None else float(f"{v:.6g}") for v in HAND[where]]
+    assert ANSWERS[case]["answers"][flag] == expected
 
 
 def arrays(value: Any) -> Any:
@@ -271,6 +338,7 @@ def test_the_readme_documents_every_name() -> None:
         layers = [case["layer"]] if "layer" in case else [n["layer"] for n in case["network"]["nodes"]]
         rules = [case["rule"]] if "rule" in case else list(case["rules"].values())
         used |= {layer["type"] for layer in layers} | set(case.get("catches", []))
+        used |= set(ANSWERS.get(case["id"], {"answers": ()})["answers"])
         used |= {rule["name"] for rule in rules if rule["name"] != "NoSuchRule"}
         used |= {case["choice"]["topic"]} if case.get("choice") else set()
         for entry in [*layers, *rules]:
