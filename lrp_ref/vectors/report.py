@@ -109,6 +109,10 @@ def summary_lines(report: Report) -> list[str]:
         more = f"; and {len(places) - 5} more places" if len(places) > 5 else ""
         lines.append(f"unexplained: none of the faults known explains {cases(len(left))}: {where}{more}")
         lines.append(f"  the first is {left[0].case.id}")
+    if report.verdict.follow:
+        lines.append(
+            f"networks: {cases(len(report.verdict.follow))} wrong in a way not predicted, with layers as above"
+        )
     if slight:
         most = max(r.part for r in slight)
         lines.append(

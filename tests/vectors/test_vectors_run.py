@@ -378,6 +378,39 @@ def test_modules_of_the_working_directory_are_found(
     assert run("run", "--vectors", small, "--adapter", "found_here:relevance").exit_code == 0
 
 
+def test_an_adapter_finds_its_neighbours_while_it_loads_and_runs(small: Path, tmp_path: Path) -> None:
+    """At its import, inside its function, and no longer afterwards: not even where its import fails."""
+    folder = tmp_path / "adapters"
+    folder.mkdir()
+    (folder / "neighbour_at_import.py").write_text("from lrp_ref.vectors.own import relevance\n")
+    (folder / "neighbour_in_the_function.py").write_text("SEEN = 1\n")
+    lines = ["from __future__ import annotations", "from dataclasses import dataclass", "import neighbour_at_import"]
+    lines += ["@dataclass", "class Kept:", "    case: dict", "def answer(case):"]
+    lines += ["    import neighbour_in_the_function", "    return neighbour_at_import.relevance(Kept(case).case)"]
+    (folder / "their.py").write_text("\n".join(lines))
+    before = list(sys.path)
+    assert run("run", "--vectors", small, "--adapter", f"{folder / 'their.py'}:answer").exit_code == 0
+    assert sys.path == before
+    (folder / "broken.py").write_text("import neighbour_at_import\nimport a_package_that_is_not_there\n")
+    assert "its import fails" in one_line(run("run", "--vectors", small, "--adapter", f"{folder / 'broken.py'}:answer"))
+    assert sys.path == before
+
+
+def test_a_table_per_rule_tells_what_is_refused_and_with_what(small: Path, adapter: Callable[..., str]) -> None:
+    body = f"""{NO_BIAS}
+    if case['id'] == 'core/dense/plain': raise KeyError('weights')
+    if case['id'] == 'core/dense/epsilon': return {{'refused': 'no ε'}}
+    if case['id'].startswith('alternatives/ties/share'): raise Unsupported('no ties')"""
+    done = run("run", "--vectors", small, "--adapter", adapter(body))
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert rows["rule"] == ["cases", "pass", "fail", "refused", "unsupported", "other", "option", "refused", "with"]
+    assert rows["Epsilon"] == ["4", "2", "2", "KeyError", "1,", "refused", "1"]  # two wrong, two refused
+    assert rows["LRP0"] == ["1", "1"]
+    assert rows["own"] == ["4", "2", "2"]
+    assert rows["networks"] == ["1", "1"]
+    assert "refused: 1 case with KeyError\n" in done.stdout
+
+
 def test_adapter_and_command_exclude_each_other(small: Path) -> None:
     assert "not both" in one_line(run("run", "--vectors", small, "--adapter", "a:b", "--command", "c"))
 
