@@ -92,9 +92,7 @@ class Dialect(Value):
         return rule
 
 
-_AUTOLRP = (
-    "gamma-small-as-epsilon", "bias-by-magnitude", "eps-twice", "add-by-magnitude", "avgpool-uniform",
-)  # fmt: skip
+_AUTOLRP = ("gamma-small-as-epsilon", "bias-by-magnitude", "add-by-magnitude", "avgpool-gradient")
 
 DIALECTS: Mapping[str, Dialect] = {
     d.name: d
@@ -115,7 +113,7 @@ DIALECTS: Mapping[str, Dialect] = {
             "innvestigate-2.1", ("ab-bias-both",), pool=0,
             statement="only denominators of exactly 0 are replaced; pools and sums LRP-0",
         ),
-        Dialect("innvestigate-2.1:deep-taylor", ("deep-taylor-input", "avgpool-uniform"), pool=0),
+        Dialect("innvestigate-2.1:deep-taylor", ("deep-taylor-input", "avgpool-gradient"), pool=0),
         Dialect(
             "toolbox-1.3", ("maxpool-ties", "sumpool-scale"),
             statement="a pool's stabiliser belongs to the sum over the window; equal winners of a max pool share",
@@ -125,7 +123,7 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("autolrp-0.2", _AUTOLRP, statement="one ε for all denominators"),
         Dialect("hilrp-0.2", ("eps-no-sign0",)),
         Dialect("lrp-for-lstm-2020", ("lstm-eps-share",)),
-        Dialect("torchlrp-2021", ("ab-no-bias", "gamma-square", "avgpool-uniform", "eps-sign0")),
+        Dialect("torchlrp-2021", ("ab-no-bias", "gamma-square", "avgpool-gradient", "eps-sign0")),
         Dialect("paper:bach2015", statement="ε and αβ as stated there: every rule as this package has it"),
         Dialect("paper:montavon2019", statement="γ with the bias as a weight: every rule as this package has it"),
     )
