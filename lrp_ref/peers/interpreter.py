@@ -37,7 +37,15 @@ PACKAGE = Path(__file__).parents[1]
 
 
 class ProgramError(PeerError):
-    """What a program itself raised when it was asked, as its own last line has it."""
+    """What a program itself raised when it was asked, as its own last line has it.
+
+    Attributes:
+        said: that line: the name of the exception, and its message.
+    """
+
+    def __init__(self, who: str, said: str) -> None:
+        super().__init__(f"{who}: {said}")
+        self.said = said
 
 
 def run(
@@ -118,7 +126,7 @@ class Interpreter:
         if found.get("error") == NO_RULE:
             raise NoRule(message)
         if found.get("error") == RAISED:
-            raise ProgramError(f"{self._who}: {message}")
+            raise ProgramError(self._who, message)
         raise PeerError(message)
 
     def close(self) -> None:

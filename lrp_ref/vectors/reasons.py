@@ -10,7 +10,7 @@ from itertools import combinations
 from .compare import FAIL, XFAIL, Result
 from .faults import NOTHING_ELSE
 from .matching import Match, Numbers
-from .places import NETWORKS, Place, place_of
+from .places import NETWORKS, Place, layers_of, place_of
 
 MOST = 3  # faults that are told together of one rule on one kind of layer
 FEWEST = 3  # cases that faults have to explain where others of the same rule and kind stay unexplained
@@ -70,11 +70,13 @@ class Verdict:
     Attributes:
         reasons: the known faults that explain them, the one with most cases first.
         unexplained: visibly wrong numbers that none of the known faults explains.
+        follow: wrong networks that have layers in which the reasons are found: their numbers are not predicted.
         slight: wrong numbers too near the right ones to tell a fault by.
     """
 
     reasons: tuple[Reason, ...] = ()
     unexplained: tuple[Result, ...] = ()
+    follow: tuple[Result, ...] = ()
     slight: tuple[Result, ...] = ()
 
 
@@ -193,7 +195,7 @@ def find_reasons(results: Iterable[Result], dtype: str = "float64") -> Verdict:
     same rule or kind of layer, then the one that fewest cases speak against; where that does not tell, all of them.
 
     A network is explained by faults that are found in layers, or that nothing in layers speaks against. A fault that
-    would show in more unexplained cases than it explains is not named: something else does what it does in some.
+    would show in more unexplained layers than it explains is not named: something else does what it does in some.
     Cases of alternatives count where the faults of their place explain them, and are not told as unexplained.
 
     Args:
@@ -226,9 +228,12 @@ def find_reasons(results: Iterable[Result], dtype: str = "float64") -> Verdict:
     while True:
         known = {name for reason in reasons for name in (*reason.cases, *reason.together)}
         left = [r for g in ordered for r in g.failing if r.case.id not in known and not r.case.topic]
-        kept = tuple(r for r in reasons if sum(r.names[0] in shows[x.case.id] for x in left) <= len(r.cases))
+        layer = [shows[r.case.id] for r in left if place_of(r.case).kind != NETWORKS]
+        kept = tuple(r for r in reasons if sum(r.names[0] in shown for shown in layer) <= len(r.cases))
         if kept == reasons:
-            return Verdict(reasons, tuple(left), tuple(slight))
+            places = {place for reason in reasons for place in reason.places}
+            follow = tuple(r for r in left if places & set(layers_of(r.case)))
+            return Verdict(reasons, tuple(r for r in left if r not in follow), follow, tuple(slight))
         reasons = kept
 
 
