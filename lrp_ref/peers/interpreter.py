@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,6 @@ from typing import IO, Any
 from ..errors import LrpError, one_line
 from ..vectors.adapters import AdapterError, within
 from .exchange import read_recording, write_task
-from .installed import install_line
 from .peer import find
 from .task import NoRule, PeerError, Recording, Task
 from .worker import NO_RULE, RAISED
@@ -180,9 +180,9 @@ class Interpreter:
         except subprocess.TimeoutExpired:
             return f"{self._who}: it closed its output without an answer{_said(self._said())}"
         said = self._said()
-        lacking = re.fullmatch(r"ModuleNotFoundError: No module named '([\w.]+)'", said)
-        if lacking:
-            return f"{self._who}: {said}; run: {install_line(self.peer, self.python)}"
+        lacking = re.fullmatch(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", said)
+        if lacking:  # this package's own need, before the program is looked for
+            return f"{self._who}: {said}; run: {shlex.quote(self.python)} -m pip install {lacking.group(1)}"
         if status < 0:
             with contextlib.suppress(ValueError):
                 return f"{self._who}: it was killed by {signal.Signals(-status).name}{_said(said)}"
