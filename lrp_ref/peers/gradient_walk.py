@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,11 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 def record_gradients(
     task: Task,
     model: Any,
-    left_out: dict[str, str],
-    wrap: Callable[[Any], Any],
-    walk: Callable[[Any, Any, list[Any]], None],
+    left_out: Mapping[str, str],
+    explain: Callable[[dict[str, Any], Any], object],
+    *,
+    wrap: Callable[[Any], Any] = lambda x: x.requires_grad_(),
+    apart: Collection[str] = (),
 ) -> Trace:
     """Return values and relevances of all nodes.
 
@@ -29,22 +31,20 @@ def record_gradients(
         task: what is asked.
         model: of ``to_torch``, with the program's rules in it.
         left_out: nodes that the program has no rule for: what lies below them is not recorded.
+        explain: called with the inputs by name and the start relevance: the program's forward pass and its walk back.
         wrap: makes the program's input of a tensor; it takes gradients.
-        walk: called with the output, the start relevance and the inputs that take relevance; it walks back.
+        apart: nodes whose readers get a view of the output, so that what a program changes there is done when
+            relevance arrives at the node.
     """
     values: Arrays = {k: np.asarray(x) for k, x in task.inputs.items()}
     relevance: Arrays = {}  # of all that takes gradients: 0 until something arrives
-    handles = [
-        getattr(model, child).register_forward_hook(_keeper(name, values, relevance))
-        for name, child in model.child.items()
-    ]
     fed = {name: wrap(tensor(x)) if is_float(x) else tensor(x) for name, x in values.items()}
-    inputs = [x for x in fed.values() if x.requires_grad]
-    for name, x in fed.items():
-        if x.requires_grad:
-            handles.append(_follow(name, x, relevance))
+    handles = [_follow(name, x, relevance) for name, x in fed.items() if x.requires_grad]
+    for name, child in model.child.items():
+        keep = _keeper(name, values, relevance, apart=name in apart)
+        handles.append(getattr(model, child).register_forward_hook(keep))
     try:
-        walk(model(fed), tensor(task.start), inputs)
+        explain(fed, tensor(task.start))
     finally:
         for handle in handles:
             handle.remove()
@@ -64,13 +64,14 @@ def _follow(name: str, x: Any, relevance: Arrays) -> Any:
     return x.register_hook(keep)
 
 
-def _keeper(name: str, values: Arrays, relevance: Arrays) -> Callable[..., Any]:
+def _keeper(name: str, values: Arrays, relevance: Arrays, *, apart: bool) -> Callable[..., Any]:
     def hook(module: Any, xs: tuple[Any, ...], out: Any) -> Any:
         if any(out is x for x in xs):  # a place of its own for what arrives here
             out = out.view_as(out)
-        values[name] = out.detach().numpy().copy()
+        if name not in values:  # a program may run the network again, with other weights
+            values[name] = out.detach().numpy().copy()
         if out.requires_grad:
             _follow(name, out, relevance)
-        return out
+        return out.view_as(out) if apart else out
 
     return hook

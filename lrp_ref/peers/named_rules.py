@@ -40,16 +40,20 @@ def _gates(node: Node, rule: AnyRule | None, name: str) -> bool:
     return gate is not None and node.inputs[gate] == name and node.inputs[1 - gate] != name
 
 
-def strength(rule: Any) -> float:
-    """Return the ε of a rule's denominators, 0 where they are taken as they are.
+def strength(rule: Any, usual: float = 0.0) -> float:
+    """Return the ε of a rule's denominators.
+
+    Args:
+        rule: with a stabiliser.
+        usual: what the program adds where the rule takes its denominators as they are; a rule that adds 0 asks for 0.
 
     Raises:
         NoRule: a stabiliser that is no number added with the sign of z, or an ε-rule that spreads the bias.
 
     Example:
         >>> from lrp_ref import rules
-        >>> strength(rules.Epsilon(0.25)), strength(rules.ZPlus())
-        (0.25, 0.0)
+        >>> strength(rules.Epsilon(0.25)), strength(rules.ZPlus()), strength(rules.ZPlus(), 1e-6)
+        (0.25, 0.0, 1e-06)
     """
     if isinstance(rule, Epsilon):
         if rule.bias_share or rule.stabiliser_share:
@@ -57,4 +61,4 @@ def strength(rule: Any) -> float:
         return float(rule.epsilon)
     if rule.stabiliser.kind not in ("exact", "add"):
         raise NoRule(f"it stabilises by adding ε, not by '{rule.stabiliser.kind}'")
-    return float(rule.stabiliser.epsilon)
+    return usual if rule.stabiliser.kind == "exact" else float(rule.stabiliser.epsilon)

@@ -31,12 +31,15 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
         try:
             if not known.issuperset(node.inputs):
                 raise NoRule("it reads one of several outputs")
-            bare = functional_add and isinstance(node.layer, Add) and not node.layer.coefficients
-            made[node.name] = None if bare else module_of(node.layer)
+            made[node.name] = module_of(node.layer)
         except NoRule as error:
             raise NoRule(f"node '{node.name}': {error}") from error
         known.add(node.name)
-    return _graphs()(network, made)
+    model = _graphs()(network, made)
+    for node in network.nodes if functional_add else ():
+        if isinstance(node.layer, Add):
+            model.hide(node.name)
+    return model
 
 
 @cache
@@ -50,16 +53,21 @@ def _graphs() -> Any:
             self.order = [(node.name, node.inputs) for node in network.nodes]
             self.reads, self.makes = [i.name for i in network.inputs], network.outputs[0]
             for name, module in made.items():
-                if module is not None:
-                    self.child[name] = _harmless(name, self)
-                    self.add_module(self.child[name], module)
+                self.child[name] = _harmless(name, self)
+                self.add_module(self.child[name], module)
             self.eval()
+
+        def hide(self, name: str) -> None:
+            """Make a function of the module of a node, which no search through the modules finds."""
+            child = self.child[name]
+            module = getattr(self, child)
+            delattr(self, child)
+            object.__setattr__(self, child, module)
 
         def forward(self, x: Any) -> Any:
             values = dict(x) if isinstance(x, Mapping) else {self.reads[0]: x}
             for name, inputs in self.order:
-                xs = [values[n] for n in inputs]
-                values[name] = getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
+                values[name] = getattr(self, self.child[name])(*(values[n] for n in inputs))
             return values[self.makes]
 
     return Graph

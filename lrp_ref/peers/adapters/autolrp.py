@@ -24,7 +24,7 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     """Mark the nodes of torch's graph and let autoLRP walk back; see ``Adapter.record``."""
     import autolrp
 
-    model, configs, left_out = to_torch(task.network), {}, {}
+    model, configs, left_out = to_torch(task.network, functional_add=task.functional_add), {}, {}
     for node in task.network.nodes:
         getattr(model, model.child[node.name]).register_forward_hook(_marker(node.name))
         try:
@@ -38,11 +38,12 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     def here(install: Callable[..., Any]) -> Callable[..., Any]:
         return lambda node, config: install(node, configs.get(node.metadata.get(MARK), config))
 
-    def walk(out: Any, start: Any, inputs: list[Any]) -> None:
+    def explain(fed: dict[str, Any], start: Any) -> None:
+        out = model(fed)
         out.register_hook(lambda ones: start)
         autolrp.graph_lrp(out, strategy={name: here(f) if f else None for name, f in autolrp.INSTALLERS.items()})
 
-    trace = record_gradients(task, model, left_out, autolrp.tensor, walk)
+    trace = record_gradients(task, model, left_out, explain, wrap=autolrp.tensor)
     return Recording(trace, "autoLRP", autolrp.__version__, left_out)
 
 

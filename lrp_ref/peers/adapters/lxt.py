@@ -19,16 +19,16 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     """Put LXT's rules around the modules and walk back; see ``Adapter.record``."""
     import torch
 
-    model, left_out = to_torch(task.network), dict[str, str]()
+    model, left_out = to_torch(task.network, functional_add=task.functional_add), dict[str, str]()
     for node in task.network.nodes:
+        child, rule = model.child[node.name], task.rules.get(node.name)
         try:
-            rule, child = task.rules.get(node.name), model.child[node.name]
             setattr(model, child, wrapped(node.layer, rule, getattr(model, child), len(node.inputs)))
         except NoRule as error:
             left_out[node.name] = str(error)
 
-    def walk(out: Any, start: Any, inputs: list[Any]) -> None:
-        torch.autograd.grad(out, inputs, start, allow_unused=True)
+    def explain(fed: dict[str, Any], start: Any) -> None:
+        inputs = [x for x in fed.values() if x.requires_grad]
+        torch.autograd.grad(model(fed), inputs, start, allow_unused=True)
 
-    trace = record_gradients(task, model, left_out, lambda x: x.requires_grad_(), walk)
-    return Recording(trace, "LXT", version("lxt"), left_out)
+    return Recording(record_gradients(task, model, left_out, explain), "LXT", version("lxt"), left_out)
