@@ -175,7 +175,7 @@ def task_of(case: Mapping[str, Any]) -> Task:
 
 
 def _settled(rule: Any) -> Any:
-    """Return a rule that asks for ε = 0 where it takes denominators as they are, so that no program's own ε is taken."""
+    """Return a rule that asks for ε = 0 where it takes denominators as they are, so that no program takes its own."""
     exact = getattr(rule, "stabiliser", None) == EXACT and "stabiliser" in getattr(rule, "__dataclass_fields__", {})
     return replace(rule, stabiliser=add(0)) if exact else rule
 

@@ -41,7 +41,11 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     class Started(torch.nn.Module):
         def __init__(self, start: Any) -> None:
             super().__init__()
-            self.model, self.start = model, start
+            self.start = start
+            if any(True for _ in model.children()):
+                self.model = model
+            else:  # all of it is functions, and a module without children would be asked for its rule
+                object.__setattr__(self, "model", model)
 
         def forward(self, *xs: Any) -> Any:
             out = self.model(dict(zip(task.inputs, xs, strict=True)))

@@ -39,8 +39,10 @@ def hook_of(layer: Any, rule: Any, operands: int) -> Any:
 
 
 def _weighs(layer: Any, rule: Any) -> bool:
-    """Return whether the layer's weights are parameters of its module, or the rule does not look at them."""
+    """Return whether the layer's weights are parameters of its module, or the rule does not look at their signs."""
     plain = isinstance(layer, of.Affine) and any(p is not None and p.ndim > 1 for p in (layer.scale, layer.shift))
+    if isinstance(layer, of.Unweighted):
+        return isinstance(rule, Epsilon | LRP0 | Flat | WSquare)
     return not plain or isinstance(rule, Epsilon | LRP0)
 
 
