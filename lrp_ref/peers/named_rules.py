@@ -40,20 +40,16 @@ def _gates(node: Node, rule: AnyRule | None, name: str) -> bool:
     return gate is not None and node.inputs[gate] == name and node.inputs[1 - gate] != name
 
 
-def strength(rule: Any, usual: float = 0.0) -> float:
-    """Return the ε of a rule's denominators.
-
-    Args:
-        rule: with a stabiliser.
-        usual: what the program adds where the rule takes its denominators as they are; a rule that adds 0 asks for 0.
+def strength(rule: Any) -> float:
+    """Return the ε of a rule's denominators, 0 where they are taken as they are.
 
     Raises:
         NoRule: a stabiliser that is no number added with the sign of z, or an ε-rule that spreads the bias.
 
     Example:
         >>> from lrp_ref import rules
-        >>> strength(rules.Epsilon(0.25)), strength(rules.ZPlus()), strength(rules.ZPlus(), 1e-6)
-        (0.25, 0.0, 1e-06)
+        >>> strength(rules.Epsilon(0.25)), strength(rules.ZPlus())
+        (0.25, 0.0)
     """
     if isinstance(rule, Epsilon):
         if rule.bias_share or rule.stabiliser_share:
@@ -61,4 +57,4 @@ def strength(rule: Any, usual: float = 0.0) -> float:
         return float(rule.epsilon)
     if rule.stabiliser.kind not in ("exact", "add"):
         raise NoRule(f"it stabilises by adding ε, not by '{rule.stabiliser.kind}'")
-    return usual if rule.stabiliser.kind == "exact" else float(rule.stabiliser.epsilon)
+    return float(rule.stabiliser.epsilon)

@@ -13,7 +13,6 @@ then is its refusal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from ..layers import Dense, ReLU
 from ..network.inputs import Input
 from ..network.network import Network, Node
 from ..rules import Epsilon
-from ..rules.edits import EXACT, add
 from ..vectors.adapters import AdapterError, Answer, PythonAdapter, Unsupported, short
 from ..vectors.own import make_layer, make_network, make_rule
 from .installed import require
@@ -164,20 +162,14 @@ def task_of(case: Mapping[str, Any]) -> Task:
         if "network" in case:
             net = make_network(case)
             inputs = {name: case["inputs"][name] for name in case["network"]["inputs"]}
-            rules = {name: _settled(make_rule(rule)) for name, rule in case["rules"].items()}
+            rules = {name: make_rule(rule) for name, rule in case["rules"].items()}
             return Task(net, inputs, rules, case["start"])
         layer = make_layer(case["layer"], case.get("rule"))
         inputs = {str(k): x for k, x in enumerate(case["inputs"])}
         net = Network((Node(LAYER, layer, tuple(inputs)),), tuple(Input(name) for name in inputs), (LAYER,))
-        return Task(net, inputs, {LAYER: _settled(make_rule(case.get("rule")))}, case["relevance_out"])
+        return Task(net, inputs, {LAYER: make_rule(case.get("rule"))}, case["relevance_out"])
     except LrpError as error:
         raise Unsupported(f"{NEVER_ASKED}{error}") from error
-
-
-def _settled(rule: Any) -> Any:
-    """Return a rule that asks for ε = 0 where it takes denominators as they are, so that no program takes its own."""
-    exact = getattr(rule, "stabiliser", None) == EXACT and "stabiliser" in getattr(rule, "__dataclass_fields__", {})
-    return replace(rule, stabiliser=add(0)) if exact else rule
 
 
 def _values(task: Task) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Captum: its LRP, with a rule at each module; relevance starts as the gradient at the network's output."""
+"""Captum: a rule on every module, its LRP; what places record behind its hooks is the relevance."""
 
 from __future__ import annotations
 
@@ -6,53 +6,35 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ...layers import Add
-from ..gradient_walk import record_gradients
 from ..task import NoRule, Recording, Task
 from ..torch_graph import to_torch
-from .captum_rules import FUNCTION, rule_of
+from ..torch_places import walk
+from .captum_rules import rule_of
 
 
 def record(task: Task, folder: Path | None = None) -> Recording:
-    """Give the modules Captum's rules and let it attribute; see ``Adapter.record``."""
+    """Give every module a rule and let Captum walk back; see ``Adapter.record``."""
     import torch
     from captum.attr import LRP
-    from captum.attr._utils.custom_modules import Addition_Module
 
-    model, left_out, apart = to_torch(task.network, functional_add=task.functional_add), dict[str, str](), set[str]()
+    model, left_out = to_torch(task.network, functional_add=task.functional_add), dict[str, str]()
     for node in task.network.nodes:
-        child = model.child[node.name]
-        if isinstance(node.layer, Add) and task.functional_add:
-            apart.add(node.name)
+        if node.name not in model.child:
             continue
         try:
-            rule = rule_of(node.layer, task.rules.get(node.name), len(node.inputs))
+            rule, child = rule_of(node.layer, task.rules.get(node.name)), model.child[node.name]
         except NoRule as error:
-            left_out[node.name], rule = str(error), FUNCTION
-        if isinstance(node.layer, Add) and rule is not FUNCTION:
-            setattr(model, child, Addition_Module())
-        if rule is FUNCTION:
-            model.hide(node.name)
-        elif rule is not None:
-            getattr(model, child).rule = rule
-        if rule is FUNCTION or rule is None:
-            apart.add(node.name)
+            rule, child, left_out[node.name] = None, model.child[node.name], str(error)
+        module = getattr(model, child)
+        if rule is not None:
+            module.rule = rule
+        elif not isinstance(module, torch.nn.ReLU | torch.nn.Tanh):  # a function in Captum's eyes: torch's gradient
+            delattr(model, child)
+            model.__dict__[child] = module
 
-    class Started(torch.nn.Module):
-        def __init__(self, start: Any) -> None:
-            super().__init__()
-            self.start = start
-            if any(True for _ in model.children()):
-                self.model = model
-            else:  # all of it is functions, and a module without children would be asked for its rule
-                object.__setattr__(self, "model", model)
+    def back(model: Any, fed: list[Any], start: Any) -> None:
+        lrp = LRP(model)
+        lrp.gradient_func = lambda run, xs, target, more: torch.autograd.grad(run(*xs), xs, start)  # its seed is 1
+        lrp.attribute(tuple(fed), target=0 if start.ndim == 2 else (0,) * (start.ndim - 1))
 
-        def forward(self, *xs: Any) -> Any:
-            out = self.model(dict(zip(task.inputs, xs, strict=True)))
-            return (out * self.start).reshape(len(out), -1).sum(1)
-
-    def explain(fed: dict[str, Any], start: Any) -> None:
-        LRP(Started(start)).attribute(tuple(fed.values()))
-
-    trace = record_gradients(task, model, left_out, explain, apart=apart)
-    return Recording(trace, "Captum", version("captum"), left_out)
+    return Recording(walk(task, model, left_out, back), "Captum", version("captum"), left_out)

@@ -1,4 +1,4 @@
-"""Which rule of zennit's stands for which of lrp_ref's."""
+"""Which of zennit's hooks stands for which rule of lrp_ref's."""
 
 from __future__ import annotations
 
@@ -7,92 +7,76 @@ from typing import Any
 import numpy as np
 
 from ... import layers as of
+from ... import rules
 from ...layers.base import Route
-from ...rules import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, Pass, WSquare, ZBox, ZPlus
 from ...rules.rule import WithBias
 from ..named_rules import named
 from ..task import NoRule
+from ..torch_calls import tensor
 
-USUAL = 1e-6  # zennit's own, where a rule's denominators are to be taken as they are
+ON_RELU = {rules.Deconv: "ReLUDeconvNet", rules.Guided: "ReLUGuidedBackprop", rules.BetaSmooth: "ReLUBetaSmooth"}
+UNSIGNED = (rules.Epsilon, rules.LRP0, rules.Flat, rules.WSquare)
 
 
-def hook_of(layer: Any, rule: Any, operands: int) -> Any:
-    """Return the hook of a layer under a rule; None for what zennit leaves to torch.
+def hook_of(zennit: Any, layer: of.Layer, rule: Any) -> Any:
+    """Return the hook of a layer under a rule; None where torch's own gradient is its way.
 
     Raises:
-        NoRule: zennit has none of that name for the layer.
+        NoRule: there is none of that name for the layer.
     """
-    import zennit.rules
-
-    match layer, named(layer, rule):
-        case ((Route() | of.MaxPool() | of.Constant()), None):
-            return None
-        case ((of.Elementwise() | of.Affine()), Pass()):
-            return zennit.rules.Pass()
-        case of.Add(coefficients=()), (Epsilon() | LRP0()) as known:
-            return _linear(known)
-        case of.Linear(), known if operands == 1 and _weighs(layer, known):
-            found = _linear(known)
-            if found is not None:
-                return found
-    raise NoRule(f"zennit has no {type(rule).__name__} for a {type(layer).__name__}")
-
-
-def _weighs(layer: Any, rule: Any) -> bool:
-    """Return whether the layer's weights are parameters of its module, or the rule does not look at their signs."""
-    plain = isinstance(layer, of.Affine) and any(p is not None and p.ndim > 1 for p in (layer.scale, layer.shift))
-    if isinstance(layer, of.Unweighted):
-        return isinstance(rule, Epsilon | LRP0 | Flat | WSquare)
-    return not plain or isinstance(rule, Epsilon | LRP0)
+    policy = {"zero_params": "bias"} if isinstance(rule, WithBias) and rule.policy == "ignore" else {}
+    known: Any = named(layer, rule.rule if policy else rule)
+    if isinstance(known, rules.Gradient) or (known is None and isinstance(layer, Route | of.MaxPool | of.Constant)):
+        return None
+    if isinstance(known, rules.Pass) and isinstance(layer, of.Elementwise | of.Affine | of.Softmax):
+        return zennit.rules.Pass()
+    if isinstance(layer, of.ReLU) and type(known) in ON_RELU:
+        return getattr(zennit.rules, ON_RELU[type(known)])(*([float(known.beta)] if hasattr(known, "beta") else []))
+    coefficients = isinstance(layer, of.Add) and layer.coefficients
+    if not isinstance(layer, of.Linear) or coefficients or known is None:
+        raise _missing(layer, rule)
+    if isinstance(layer, of.Unweighted) and not isinstance(known, UNSIGNED):
+        raise NoRule(f"zennit's {type(known).__name__} works on the signs of parameters, which a {type(layer).__name__} has none of")
+    if isinstance(known, rules.Epsilon | rules.LRP0):
+        if isinstance(known, rules.Epsilon) and (known.bias_share or known.stabiliser_share):
+            raise NoRule("zennit has no ε-rule that spreads the bias over the inputs")
+        st = float(known.epsilon) if isinstance(known, rules.Epsilon) else _stabiliser(zennit, known)
+        unweighted = isinstance(layer, of.Unweighted)
+        return zennit.rules.Norm(st) if unweighted else zennit.rules.Epsilon(st, **policy)
+    return _weighted(zennit.rules, known, {"stabilizer": _stabiliser(zennit, known), **policy}) or _fail(layer, rule)
 
 
-def _linear(rule: Any) -> Any:
-    from zennit import rules
-
-    if isinstance(rule, WithBias):
-        if rule.policy != "ignore":
-            raise NoRule(f"zennit has no rule under the bias policy '{rule.policy}'")
-        return _linear_of(rule.rule, ["bias"], rules)
-    return _linear_of(rule, None, rules)
-
-
-def _linear_of(rule: Any, zero: Any, rules: Any) -> Any:
-    match rule:
-        case Epsilon() | LRP0():
-            return rules.Epsilon(_stabiliser(rule), zero)
-        case ZPlus():
-            return rules.ZPlus(_stabiliser(rule), zero)
-        case AlphaBeta(alpha=alpha, beta=beta):
-            return rules.AlphaBeta(float(alpha), float(beta), _stabiliser(rule), zero)
-        case Gamma(gamma=gamma) | GeneralizedGamma(gamma=gamma):
-            return rules.Gamma(float(gamma), _stabiliser(rule), zero)
-        case ZBox(low=low, high=high) if low is not None and high is not None:
-            return rules.ZBox(_bound(low), _bound(high), _stabiliser(rule), zero)
-        case WSquare():
-            return rules.WSquare(_stabiliser(rule), zero)
-        case Flat():
-            return rules.Flat(_stabiliser(rule), zero)
+def _weighted(hooks: Any, known: Any, more: dict[str, Any]) -> Any:
+    match known:
+        case rules.Gamma() | rules.GeneralizedGamma():  # one hook for both: the generalised rule
+            return hooks.Gamma(float(known.gamma), **more)
+        case rules.AlphaBeta():
+            return hooks.AlphaBeta(float(known.alpha), float(known.beta), **more)
+        case rules.ZPlus() | rules.WSquare() | rules.Flat():
+            return getattr(hooks, type(known).__name__)(**more)
+        case rules.ZBox():
+            return hooks.ZBox(_bound(known.low), _bound(known.high), **more)
     return None
 
 
-def _stabiliser(rule: Any) -> Any:
-    from zennit.core import Stabilizer
-
-    if isinstance(rule, Epsilon):
-        if rule.bias_share or rule.stabiliser_share:
-            raise NoRule("zennit has no ε-rule that spreads the bias over the inputs")
-        return Stabilizer(float(rule.epsilon))
-    kind, epsilon = rule.stabiliser.kind, float(rule.stabiliser.epsilon)
-    if kind == "exact":
-        return Stabilizer(USUAL)
-    return Stabilizer(epsilon, clip=kind == "clip", norm_scale=kind == "relative")
-
-
 def _bound(value: Any) -> Any:
-    """Return a bound of the inputs: a number, one per channel, or one per value, with the batch in front."""
-    import torch
-
+    """Return a bound as zennit takes it: a number, or a tensor with the batch in front."""
     array = np.asarray(value, dtype=np.float64)
-    if array.ndim == 0:
-        return float(array)
-    return torch.from_numpy(array.copy())[None]
+    return tensor(array[None]) if array.ndim else float(array)
+
+
+def _stabiliser(zennit: Any, rule: Any) -> Any:
+    """Return the stabiliser of a rule: a number that is added, or zennit's own object."""
+    found = rule.stabiliser
+    if found.kind in ("exact", "add"):
+        return float(found.epsilon)
+    options = {"clip": True} if found.kind == "clip" else {"norm_scale": True}
+    return zennit.core.Stabilizer(float(found.epsilon), **options)
+
+
+def _missing(layer: Any, rule: Any) -> NoRule:
+    return NoRule(f"zennit has no {type(rule).__name__} for a {type(layer).__name__}")
+
+
+def _fail(layer: Any, rule: Any) -> Any:
+    raise _missing(layer, rule)
