@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from fractions import Fraction as F
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,19 @@ import pytest
 
 from lrp_ref import rules
 from lrp_ref.layers import (
-    Add, AveragePool, Conv, Dense, Flatten, Layer, MatMul, Mean, Multiply, Normalize, ReLU, Softmax, Transpose,
+    Add,
+    AveragePool,
+    Conv,
+    Dense,
+    Flatten,
+    Layer,
+    MatMul,
+    Mean,
+    Multiply,
+    Normalize,
+    ReLU,
+    Softmax,
+    Transpose,
 )  # fmt: skip
 from lrp_ref.network.inputs import Input
 from lrp_ref.network.network import Network, Node
@@ -22,6 +34,7 @@ from lrp_ref.peers.installed import require
 from lrp_ref.peers.interpreter import Interpreter
 from lrp_ref.rules.edits import add
 
+F = Fraction
 OPEN: list[Interpreter] = []
 
 
