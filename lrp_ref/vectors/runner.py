@@ -14,7 +14,8 @@ from ..errors import ModelFormatError, ParameterError, unknown
 from .adapters import Adapter, Function, PythonAdapter, load_function
 from .cases import DTYPES, Case, load
 from .compare import FAIL, OTHER, PASS, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
-from .reasons import Reason, Verdict, find_reasons
+from .finding import find_reasons
+from .reasons import Reason, Verdict
 
 FAILURES = (FAIL, XPASS)
 
