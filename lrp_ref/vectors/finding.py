@@ -1,4 +1,4 @@
-"""Finding reasons: the known faults whose numbers a program answers, rule by rule and kind of layer by kind of layer."""
+"""Finding reasons: the known faults whose numbers a program answers, rule by rule on each kind of layer."""
 
 from __future__ import annotations
 
