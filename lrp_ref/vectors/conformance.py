@@ -21,7 +21,7 @@ from typing import Any, TypeVar, overload
 from ..errors import LrpError, ParameterError, require, unknown
 from .adapters import AdapterError, Answer, answer_of
 from .cases import DTYPES, Case, load
-from .compare import PASS, SKIP, UNSUPPORTED, XFAIL, Result, judge
+from .compare import PASS, SKIP, UNSUPPORTED, XFAIL, judge
 from .report import reasons_by_case, wrong_lines
 from .runner import FAILURES, Report, check_choices, choose_options, settle
 from .xfails import check_patterns, expect
