@@ -1,5 +1,5 @@
-"""What the README of the vectors promises: no question, answer or tolerance changes within a major version, every change
-has a version and a tag, and the generator alone writes the files."""
+"""What the README of the vectors promises: no question, answer or tolerance changes within a major version, every
+change has a version and a tag, and the generator alone writes the files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FILES = {name: json.loads((V1 / name).read_text()) for name in MANIFEST["files"]
 README = (V1 / "README.md").read_text()
 WORDS = {"catches", "note"}  # of a case: what is no part of the question and of the answer
 
-# All questions and answers that a version has asked, by id. A version that changes one is 2.0.0, in a folder of its own;
-# these lines are only ever added to.
+# All questions and answers that a version has, by id. A version that changes one is 2.0.0, in a folder of its own; a
+# line is added here for every version, and none is ever changed.
 ASKED = {
     "1.0.0": "0f25581d361c3aab5ddf88842a21110e4672ccc3ff177ba13a526ce44ca961e8",
     "1.1.0": "24382afdc2adb8f49b05ad0b101bbb29fd1401251e8197d3f65986595cab68b7",
@@ -117,7 +117,7 @@ def test_every_file_says_a_version_that_there_was() -> None:
 
 
 def test_the_readme_counts_what_there_is() -> None:
-    counts = {group: 0 for group in ("core", "alternatives", "networks", "faulty")}
+    counts = dict.fromkeys(("core", "alternatives", "networks", "faulty"), 0)
     for name, entry in MANIFEST["files"].items():
         counts[name.partition("/")[0]] += entry["cases"]
     total, *each = map(int, re.search(r"^(\d+) cases: (\d+) of core, (\d+) alternatives, (\d+) networks, (\d+) faulty",
