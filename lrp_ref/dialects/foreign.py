@@ -11,10 +11,12 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, namespace, sample_sum, unwarned
 from ..errors import ParameterError
 from ..fast.quotient import divide
-from ..layers import Conv, Linear, MaxPool, SumPool
+from ..layers import Add, AveragePool, Conv, Linear, MaxPool, SumPool
+from ..layers.base import pull_broadcast
+from ..layers.conv import per_axis
 from ..rules.edits import EXACT, KEEP, ONES, POS, ZERO, Edit, Stabiliser
 from ..rules.groups import Group
-from ..rules.linear import AlphaBeta, Flat
+from ..rules.linear import AlphaBeta, Epsilon, Flat
 from ..rules.rule import AnyLayer, Redistribution, Rule, Universal
 from ..rules.share import share
 from ..rules.universal import by_definition
@@ -172,6 +174,67 @@ _MAGNITUDE = _Magnitude("magnitude", "|{}|")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class EpsilonTwice(Universal):
+    """The ε-rule on R_j \\|z_j\\|/(\\|z_j\\| + ε): where every bias is 0, what the bias' share by magnitude leaves.
+
+    Args:
+        rule: the ε-rule.
+        epsilon: ε.
+    """
+
+    rule: Rule
+    epsilon: Any
+
+    def run(self, layer: AnyLayer, xs: tuple[Any, ...], relevances: tuple[Any, ...]) -> Redistribution:
+        assert isinstance(layer, Linear)
+        (relevance,), xp = relevances, namespace(*relevances)
+        size = xp.abs(layer.forward(*xs))
+        part = divide(size * relevance, size + scalar(self.epsilon, size), xp)[0]
+        shared = share(layer, xs, part, self.rule)
+        return replace(shared, stabiliser=shared.stabiliser + sample_sum(relevance - part))
+
+    def formula(self) -> str:
+        return f"{self.rule.formula()}, R_j times |z_j|/(|z_j| + {self.epsilon})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoByTwo(Universal):
+    """A sum of operands by magnitude, two at a time, from the last one back.
+
+    Formula: R_k = \\|x_k\\| / (\\|Σ_{l<k} x_l\\| + \\|x_k\\| + ε) · (R − what later operands took).
+
+    Args:
+        epsilon: ε.
+
+    Example:
+        >>> import numpy as np
+        >>> from lrp_ref.layers import Add
+        >>> one, three = np.array([[1.0]]), np.array([[-3.0]])
+        >>> Add().relevance_backward((one, three), np.array([[8.0]]), TwoByTwo())
+        (array([[2.]]), array([[6.]]))
+    """
+
+    epsilon: Any = 0
+
+    def run(self, layer: AnyLayer, xs: tuple[Any, ...], relevances: tuple[Any, ...]) -> Redistribution:
+        assert isinstance(layer, Add)
+        (left,), xp = relevances, namespace(*relevances)
+        coefficients = layer.coefficients or (1,) * len(xs)
+        terms = [x if c == 1 else scalar(c, x) * x for c, x in zip(coefficients, xs, strict=True)]
+        parts: list[Array] = []
+        for k in range(len(terms) - 1, 0, -1):
+            rest, size = xp.abs(sum(terms[1:k], start=terms[0])), xp.abs(terms[k])
+            whole = rest + size + scalar(self.epsilon, left)
+            parts.append(divide(size * left, whole, xp)[0])
+            left = divide(rest * left, whole, xp)[0]
+        return by_definition(pull_broadcast(xs, [left, *reversed(parts)]), relevances)
+
+    def formula(self) -> str:
+        more = f" + {self.epsilon}" if self.epsilon else ""
+        return f"R_k = |x_k| / (|Σ_(l<k) x_l| + |x_k|{more})·(R − what later operands took)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class NotDivided(Universal):
     """R_i = Σ_j a_i w_ij R_j: gradient times input, with nothing divided. Or R_i = Σ_j w_ij R_j/z_j, without a_i.
 
@@ -230,6 +293,25 @@ class TwiceR(Universal):
 
     def formula(self) -> str:
         return f"{self.rule.formula()}, R_j twice in the negative part"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OfTheSum(Universal):
+    """An average pool whose ε belongs to the sum over the window: that of the mean is ε / (size of the window).
+
+    Args:
+        rule: the ε-rule.
+    """
+
+    rule: Epsilon
+
+    def run(self, layer: AnyLayer, xs: tuple[Any, ...], relevances: tuple[Any, ...]) -> Redistribution:
+        assert isinstance(layer, AveragePool)
+        size = math.prod(per_axis(layer.kernel, xs[0].ndim - 2, "kernel"))
+        return layer.redistribute(xs, relevances, replace(self.rule, epsilon=self.rule.epsilon / size))
+
+    def formula(self) -> str:
+        return f"{self.rule.formula()}, z_j the sum over the window"
 
 
 # Max pools ---------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from ..errors import ParameterError, unknown
 from ..layers import Layer, Unweighted
 from ..rules.edits import EXACT, Stabiliser, add
 from ..rules.linear import Epsilon
-from ..rules.rule import AnyRule
-from .foreign import Switched, WinnerTimes, grouped
+from ..rules.rule import AnyRule, Rule, WithBias
+from .foreign import Switched, grouped
 from .switches import SWITCHES
 
 
@@ -81,20 +81,21 @@ class Dialect(Value):
         """Return a rule whose exact denominators have the program's ε."""
         if self.epsilon is None:
             return rule
+        if isinstance(rule, WithBias):
+            inner = self._stabilised(layer, rule.rule)
+            return inner.with_bias(rule.policy) if isinstance(inner, Rule) else inner
         strength = add(self.epsilon)
         own = getattr(rule, "stabiliser", None)
         if isinstance(own, Stabiliser):
             if own == EXACT:
                 return cast(AnyRule, replace(cast(Any, rule), stabiliser=strength))
-            return WinnerTimes(strength) if isinstance(rule, WinnerTimes) else rule
+            return rule
         if isinstance(rule, Switched) and any(g.stabiliser == EXACT for g in rule.groups):
             return grouped(rule, "", lambda g: replace(g, stabiliser=strength) if g.stabiliser == EXACT else g)
         return rule
 
 
-_AUTOLRP = (
-    "gamma-small-as-epsilon", "bias-by-magnitude", "eps-twice", "add-by-magnitude", "avgpool-uniform",
-)  # fmt: skip
+_AUTOLRP = ("gamma-small-as-epsilon", "bias-by-magnitude", "add-by-magnitude", "avgpool-gradient")
 
 DIALECTS: Mapping[str, Dialect] = {
     d.name: d
@@ -115,7 +116,7 @@ DIALECTS: Mapping[str, Dialect] = {
             "innvestigate-2.1", ("ab-bias-both",), pool=0,
             statement="only denominators of exactly 0 are replaced; pools and sums LRP-0",
         ),
-        Dialect("innvestigate-2.1:deep-taylor", ("deep-taylor-input", "avgpool-uniform"), pool=0),
+        Dialect("innvestigate-2.1:deep-taylor", ("deep-taylor-input", "avgpool-gradient"), pool=0),
         Dialect(
             "toolbox-1.3", ("maxpool-ties", "sumpool-scale"),
             statement="a pool's stabiliser belongs to the sum over the window; equal winners of a max pool share",
@@ -125,7 +126,7 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("autolrp-0.2", _AUTOLRP, statement="one ε for all denominators"),
         Dialect("hilrp-0.2", ("eps-no-sign0",)),
         Dialect("lrp-for-lstm-2020", ("lstm-eps-share",)),
-        Dialect("torchlrp-2021", ("ab-no-bias", "gamma-square", "avgpool-uniform", "eps-sign0")),
+        Dialect("torchlrp-2021", ("ab-no-bias", "gamma-square", "avgpool-gradient", "eps-sign0")),
         Dialect("paper:bach2015", statement="ε and αβ as stated there: every rule as this package has it"),
         Dialect("paper:montavon2019", statement="γ with the bias as a weight: every rule as this package has it"),
     )

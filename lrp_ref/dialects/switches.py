@@ -6,26 +6,28 @@ place, or None where it does not concern them. What is published, and who differ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..layers import Add, Affine, Conv, Layer, Linear, MaxPool, SumPool, Unweighted
+from ..layers import Add, Affine, AveragePool, Conv, Layer, Linear, MaxPool, SumPool, Unweighted
 from ..rules import linear, universal
 from ..rules.cells import Recurrent
 from ..rules.edits import EXACT, KEEP, NEG, POS, SQUARE, Stabiliser, add
-from ..rules.groups import Run
+from ..rules.groups import Group, Run
 from ..rules.rule import AnyRule, Rule, WithBias
 from .foreign import (
     BiasByMagnitude,
     ByMagnitude,
+    EpsilonTwice,
     NotDivided,
+    OfTheSum,
     PositionsAlone,
     SquaredBoost,
     Switched,
     Ties,
     TwiceR,
+    TwoByTwo,
     Unguarded,
     WholeWindow,
     WinnerTimes,
@@ -182,7 +184,7 @@ def _restabilised(name: str, change: Callable[[Stabiliser], Stabiliser | None]) 
             if all(change(g.stabiliser) is None for g in rule.groups):
                 return None
             return grouped(rule, name, lambda g: replace(g, stabiliser=change(g.stabiliser) or g.stabiliser))
-        own = getattr(rule, "stabiliser", None)
+        own = getattr(rule, "stabiliser", None) if "stabiliser" in getattr(rule, "__dataclass_fields__", ()) else None
         other = change(own) if isinstance(own, Stabiliser) else None
         return None if other is None else replace(rule, stabiliser=other)
 
@@ -281,7 +283,14 @@ def _flat_border(layer: Any, rule: Any) -> Any:
 
 @switch("zbox-bounds-swapped", "z^B with l and h exchanged")
 def _zbox_swapped(layer: Any, rule: Any) -> Any:
-    return replace(rule, low=rule.high, high=rule.low) if isinstance(rule, linear.ZBox) else None
+    if not isinstance(rule, linear.ZBox):
+        return None
+
+    def swapped(group: Group) -> Group:
+        plain, low, high = group.runs
+        return replace(group, runs=(plain, replace(low, inputs=high.inputs), replace(high, inputs=low.inputs)))
+
+    return grouped(rule, "zbox-bounds-swapped", swapped)
 
 
 @switch("zbox-bias", "z^B with the bias in the denominator; Montavon et al. 2017 have none, it cancels")
@@ -304,34 +313,35 @@ def _bias_to_inputs(layer: Any, rule: Any) -> Any:
     return None if changed is rule else changed
 
 
-def _by_magnitude(rule: Any, epsilon: Any) -> Any:
-    """Return rule without bias, after the bias took its share by magnitude."""
-    bare = rule.with_bias("ignore") if isinstance(rule, Rule) else None
-    return None if bare is None else BiasByMagnitude(bare, epsilon)
-
-
 def _epsilon_of(rule: Any) -> Any:
+    """Return the ε of a rule's denominators, 0 where they have none."""
     return next((g.stabiliser.epsilon for g in rule.groups if g.stabiliser.kind == "add"), 0)
+
+
+def _shares_none(rule: Any) -> bool:
+    """Return whether a rule for linear layers spreads nothing of bias and stabiliser."""
+    return isinstance(rule, Rule) and not any(g.bias_share or g.stabiliser_share for g in rule.groups)
 
 
 @switch(
     "bias-by-magnitude",
-    "the bias first takes |b|/(|z| + |b|), z without it, and the rule shares the rest without bias; no paper has it",
+    "the bias first takes |b|/(|z| + |b| + ε), z without it; the rule shares the rest without bias; no paper has it",
     "autoLRP",
 )
 def _bias_by_magnitude(layer: Any, rule: Any) -> Any:
-    return _by_magnitude(rule, 0) if isinstance(rule, Rule) and _weighted(layer) else None
+    if not _weighted(layer) or not _shares_none(rule):
+        return None
+    return BiasByMagnitude(rule.with_bias("ignore"), _epsilon_of(rule))
 
 
 @switch(
     "eps-twice",
-    "ε stands in the denominator of the bias' share by magnitude and in the rule's, even where the bias is 0",
+    "R_j is first multiplied by |z|/(|z| + ε): the bias' share by magnitude where every bias is 0",
     "autoLRP",
 )
 def _eps_twice(layer: Any, rule: Any) -> Any:
-    if isinstance(rule, BiasByMagnitude):
-        return replace(rule, epsilon=_epsilon_of(rule.rule))
-    return _by_magnitude(rule, _epsilon_of(rule)) if isinstance(rule, Rule) and _weighted(layer) else None
+    taken = _weighted(layer) and _is(rule, "Epsilon") and _shares_none(rule)
+    return EpsilonTwice(rule, _epsilon_of(rule)) if taken else None
 
 
 @switch("lstm-eps-share", "δ = 0 drops the ε-share too; Arras et al. 2017 spread it over the inputs", "LRP_for_LSTM")
@@ -340,11 +350,8 @@ def _lstm_eps_share(layer: Any, rule: Any) -> Any:
         dense, state = _lstm_eps_share(layer, rule.dense), _lstm_eps_share(layer, rule.state)
         changed = dense is not None or state is not None
         return replace(rule, dense=dense or rule.dense, state=state or rule.state) if changed else None
-    if not isinstance(rule, linear.Epsilon):
-        return None
-    if rule.stabiliser_share is None:
-        return replace(rule, stabiliser_share=1) if rule.bias_share != 1 else None
-    return replace(rule, stabiliser_share=None) if rule.stabiliser_share != rule.bias_share else None
+    own = isinstance(rule, linear.Epsilon) and rule.stabiliser_share not in (None, rule.bias_share)
+    return replace(rule, stabiliser_share=None) if own else None
 
 
 # Pools, sums, norms ----------------------------------------------------------------------------------------------
@@ -370,7 +377,9 @@ def _maxpool_ties(layer: Any, rule: Any) -> Any:
     "Captum, RelevancePropagation.jl",
 )
 def _maxpool_zero(layer: Any, rule: Any) -> Any:
-    return WinnerTimes(add(1e-9)) if isinstance(layer, MaxPool) and rule is None else None
+    if not isinstance(layer, MaxPool) or not (rule is None or isinstance(rule, linear.Epsilon)):
+        return None
+    return WinnerTimes(add(1e-9 if rule is None else rule.epsilon))
 
 
 def _is_pool(layer: Any) -> bool:
@@ -380,9 +389,18 @@ def _is_pool(layer: Any) -> bool:
 @switch(
     "avgpool-uniform",
     "means and sums shared evenly; Bach et al. 2015: in proportion to the inputs",
-    "TorchLRP, iNNvestigate (Deep Taylor), innsight, autoLRP",
+    "innsight, iNNvestigate (Deep Taylor)",
 )
 def _avgpool_uniform(layer: Any, rule: Any) -> Any:
+    return linear.Flat() if _is_pool(layer) and (rule is None or isinstance(rule, Rule)) else None
+
+
+@switch(
+    "avgpool-gradient",
+    "means by their derivative: even, what padding would get is lost; Bach et al. 2015: in proportion to the inputs",
+    "TorchLRP, autoLRP",
+)
+def _avgpool_gradient(layer: Any, rule: Any) -> Any:
     return universal.Gradient() if _is_pool(layer) and (rule is None or isinstance(rule, Rule)) else None
 
 
@@ -394,10 +412,9 @@ def _mean_by_magnitude(layer: Any, rule: Any) -> Any:
 
 @switch("sumpool-scale", "the stabiliser belongs to the sum over the window, before it is scaled", "LRP toolbox")
 def _sumpool_scale(layer: Any, rule: Any) -> Any:
-    if not isinstance(layer, SumPool) or not isinstance(rule, linear.Epsilon):
+    if not isinstance(layer, AveragePool) or not isinstance(rule, linear.Epsilon):
         return None
-    size = math.prod(layer.kernel) if isinstance(layer.kernel, tuple) else None
-    return None if size is None else replace(rule, epsilon=rule.epsilon / size)
+    return OfTheSum(rule)
 
 
 @switch("toolbox-sumpool-ab", "the negative part of αβ on a sum pool is multiplied by R twice", "LRP toolbox")
@@ -417,7 +434,7 @@ def _residual_forgotten(layer: Any, rule: Any) -> Any:
 @switch("add-by-magnitude", "a sum of signals is split by |a| : |b|; published is a split in proportion", "autoLRP")
 def _add_by_magnitude(layer: Any, rule: Any) -> Any:
     taken = isinstance(layer, Add) and (rule is None or isinstance(rule, Rule))
-    return ByMagnitude(0 if rule is None else _epsilon_of(rule)) if taken else None
+    return TwoByTwo(0 if rule is None else _epsilon_of(rule)) if taken else None
 
 
 @switch(

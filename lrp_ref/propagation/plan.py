@@ -257,18 +257,20 @@ class Composite(Value):
         return Plan(rows)
 
     def _for(self, node: Node, rule: AnyRule | None, net: Network, *, asked: bool) -> AnyRule | None:
-        """Return the rule of an entry as it holds at a node: in the dialect, if there is one."""
-        rule = self._stated(node, rule, net)
-        return rule if self.dialect is None else self.dialect.rule(node.layer, rule, asked=asked)
-
-    def _stated(self, node: Node, rule: AnyRule | None, net: Network) -> AnyRule | None:
-        """Return the rule of an entry under the bias policy, and with the bounds of z^B."""
+        """Return the rule of an entry as it holds at a node: with the bounds of z^B, in the dialect, by the policy."""
         if isinstance(rule, rules.ZBox) and (rule.low is None or rule.high is None):
-            return bounded(rule, node, net, self.name)
-        has_bias = isinstance(node.layer, Linear | RecurrentLayer | Additive) and not isinstance(node.layer, Unweighted)
-        if self.bias != "absorb" and has_bias and isinstance(rule, Rule | rules.Recurrent):
+            rule = bounded(rule, node, net, self.name)
+        elif self.bias != "absorb" and self._has_bias(node) and isinstance(rule, rules.Recurrent):
+            rule = rule.with_bias(self.bias)
+        rule = rule if self.dialect is None else self.dialect.rule(node.layer, rule, asked=asked)
+        if self.bias != "absorb" and self._has_bias(node) and isinstance(rule, Rule):
             return rule.with_bias(self.bias)
         return rule
+
+    @staticmethod
+    def _has_bias(node: Node) -> bool:
+        linear = isinstance(node.layer, Linear | RecurrentLayer | Additive)
+        return linear and not isinstance(node.layer, Unweighted)
 
 
 WEIGHTED = (Dense, Conv, ConvTranspose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,11 @@ from ..network.inputs import Input
 from ..network.network import Network, Node
 from ..propagation.composites import Composite
 from ..propagation.explaining import explain
-from ..rules import RULES
+from ..rules import RULES, AnyRule
 from ..rules.edits import Stabiliser
+from ..rules.rule import WithBias
+
+NAMED: dict[str, type[AnyRule]] = {**RULES, WithBias.__name__: WithBias}  # the rules that a case can ask for by name
 
 about = {"name": "lrp_ref", "version": __version__}
 
@@ -77,7 +81,38 @@ def make_rule(spec: Mapping[str, Any] | None) -> Any:
     if spec is None or spec["name"] == "own":
         return None
     parameters = {k: _parameter(v) for k, v in spec.items() if k != "name"}
-    return _build("rule", RULES, str(spec["name"]), parameters)
+    return _build("rule", NAMED, str(spec["name"]), parameters)
+
+
+def rule_spec(rule: AnyRule | None) -> dict[str, Any]:
+    """Return a rule as a case has it, the inverse of :func:`make_rule`; arrays stay arrays, tuples become lists.
+
+    Raises:
+        ParameterError: a rule that has no name, such as one of groups.
+
+    Example:
+        >>> from lrp_ref import rules
+        >>> rule_spec(rules.Epsilon(0.25).with_bias("ignore"))["rule"]
+        {'name': 'Epsilon', 'epsilon': 0.25, 'bias_share': 0, 'stabiliser_share': None}
+        >>> make_rule(rule_spec(rules.AlphaBeta(2, 1)))
+        AlphaBeta(alpha=2, beta=1, stabiliser=exact)
+        >>> rule_spec(None)
+        {'name': 'own'}
+    """
+    if rule is None:
+        return {"name": "own"}
+    name = type(rule).__name__
+    if NAMED.get(name) is not type(rule):
+        raise ParameterError(f"{rule!r} is no rule that a case can name; there are: {', '.join(NAMED)}")
+    return {"name": name, **{f.name: _spec(getattr(rule, f.name)) for f in dataclasses.fields(rule) if f.init}}
+
+
+def _spec(value: Any) -> Any:
+    if isinstance(value, AnyRule):
+        return rule_spec(value)
+    if isinstance(value, Stabiliser):
+        return {"kind": value.kind, "epsilon": value.epsilon}
+    return [_spec(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _build(kind: str, known: Mapping[str, Any], name: str, parameters: dict[str, Any]) -> Any:

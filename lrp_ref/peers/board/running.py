@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import vectors
+from ...dialects import DIALECTS
 from ...errors import ParameterError
 from ...vectors import Case
 from ...vectors.cases import HERE, read_manifest
@@ -122,7 +123,8 @@ def run_program(
 
     return Results(
         program, title, dtype, str(read_manifest(HERE)["version"]), datetime.now(UTC).date().isoformat(), seconds,
-        reproduce(asked, program.version, dtype, only), __version__, dict(report.options), outcomes_of(report),
+        reproduce(asked, program.version, dtype, only), __version__, dict(report.options),
+        outcomes_of(report, DIALECTS.get(find(asked.name).dialect) if asked.name != OWN else None),
     )  # fmt: skip
 
 
