@@ -96,8 +96,8 @@ def check_vectors(folder: Path | None) -> None:
 def run_vectors(**given: Any) -> None:
     """Ask an implementation every case and compare with the exact answers.
 
-    Without --adapter, --command and --peer lrp_ref itself is asked. Exit status: 0 all hold, 1 a case fails or an expected
-    failure passes, 2 the adapter cannot be used.
+    Without --adapter, --command and --peer lrp_ref itself is asked. Exit status: 0 all hold, 1 a case fails or an
+    expected failure passes, 2 the adapter cannot be used.
     """
     from .. import vectors as package
     from ..vectors import report as tell
