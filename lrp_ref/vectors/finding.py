@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from ..dialects import Switch
+from ..dialects import SWITCHES, Switch
 from .compare import FAIL, XFAIL, Result
 from .faults import NOTHING_ELSE
 from .groups import Group
 from .matching import Numbers
 from .places import NETWORKS, Place, layers_of, place_of
 from .reasons import Reason, Verdict
-from .switched import layer_answer, network_answer, pairs
+from .switched import flag_of, layer_answer, network_answer, pairs
 
 PAIRED = 2  # failing cases of a place from which pairs are looked for
 PROOF = 2  # numbers that a fault has to predict before it is named
@@ -67,7 +67,9 @@ def find_reasons(results: Iterable[Result], dtype: str = "float64") -> Verdict:
         if kept == reasons:
             break
         reasons = kept
-    reasons += _together([pair for g in layers if not chosen[id(g)] for pair in _by_pairs(g, dtype)])
+    named = {name for reason in reasons for name in reason.names}
+    more = [reason for g in layers if not chosen[id(g)] for reason in _by_switches(g, named, dtype)]
+    reasons = _together([*reasons, *more])
     known = {case for reason in reasons for case in reason.cases}
     places: dict[Place, list[str]] = {}
     for reason in reasons:
@@ -89,34 +91,42 @@ def _is_predicted(result: Result, places: dict[Place, list[str]], dtype: str) ->
     return bool(Numbers(result.case).agrees(result.answer, computed, dtype))
 
 
-def _by_pairs(group: Group, dtype: str) -> tuple[Reason, ...]:
-    """Return the pair of programs' ways whose numbers all cases of a place have, as one reason; several by "or"."""
-    if len(group.failing) < PAIRED:
-        return ()
-    first, *others = sorted(group.failing, key=lambda r: Numbers(r.case).right.size)
+def _by_switches(group: Group, named: set[str], dtype: str) -> tuple[Reason, ...]:
+    """Return the switch of dialects, else the pair of them, whose numbers all cases of a place have; several by "or".
 
-    def there(result: Result, pair: tuple[Switch, Switch]) -> int | None:
-        computed = layer_answer(result.case, pair)
-        assert result.answer is not None
-        return None if computed is None else Numbers(result.case).agrees(result.answer, computed, dtype)
+    Where only few cases fail, only a switch that is a reason elsewhere is tried.
+    """
+    smallest = min(group.failing, key=lambda r: Numbers(r.case).right.size)
+    enough = len(group.failing) >= PAIRED
+    one = [(s,) for s in SWITCHES.values() if flag_of(s) in named or (enough and not s.is_fault)]
+    for sets in (one, pairs(smallest.case) if enough else ()):
+        found = [switches for switches in sets if _is_there(group, smallest, switches, dtype)]
+        if found:
+            cases = tuple(r.case.id for r in group.failing)
+            names = _once(
+                ["+".join(flag_of(s) if len(switches) == 1 else s.id for s in switches) for switches in found]
+            )
+            return (Reason(tuple(names), (group.place,), cases, (), len(cases)),)
+    return ()
 
-    def absent(result: Result, pair: tuple[Switch, Switch]) -> bool:
-        computed, numbers = layer_answer(result.case, pair), Numbers(result.case)
+
+def _is_there(group: Group, first: Result, switches: Sequence[Switch], dtype: str) -> bool:
+    """Return whether all failing cases have the numbers of some switches, which would not show in those that pass."""
+
+    def shared(result: Result) -> int | None:
+        computed = layer_answer(result.case, switches)
+        if computed is None or result.answer is None:
+            return None
+        return Numbers(result.case).agrees(result.answer, computed, dtype)
+
+    def absent(result: Result) -> bool:
+        computed, numbers = layer_answer(result.case, switches), Numbers(result.case)
         return computed is None or not numbers.visible(numbers.row(computed)).any()
 
-    found = []
-    for pair in pairs(first.case):
-        shown = [there(first, pair)]
-        if shown[0] is not None:
-            shown += [there(r, pair) for r in others]
-        counts = [n for n in shown if n is not None]
-        whole = len(counts) == len(group.failing) and sum(counts) >= PROOF
-        if whole and all(absent(r, pair) for r in group.passing):
-            found.append("+".join(switch.id for switch in pair))
-    if not found:
-        return ()
-    cases = tuple(r.case.id for r in group.failing)
-    return (Reason(tuple(_once(found)), (group.place,), cases, (), len(cases)),)
+    if shared(first) is None:
+        return False
+    counts = [n for n in map(shared, group.failing) if n is not None]
+    return len(counts) == len(group.failing) and sum(counts) >= PROOF and all(map(absent, group.passing))
 
 
 def _together(parts: list[Reason]) -> tuple[Reason, ...]:
@@ -125,7 +135,8 @@ def _together(parts: list[Reason]) -> tuple[Reason, ...]:
     for part in parts:
         one = found.get(part.names, Reason(part.names, (), (), (), 0))
         places, cases = tuple(sorted({*one.places, *part.places})), (*one.cases, *part.cases)
-        found[part.names] = Reason(part.names, places, cases, (), one.failing + part.failing)
+        together = (*one.together, *part.together)
+        found[part.names] = Reason(part.names, places, cases, together, one.failing + part.failing)
     return tuple(found.values())
 
 

@@ -26,6 +26,11 @@ def switch_of(name: str) -> Switch | None:
     return SWITCHES.get(SAME.get(name, name))
 
 
+def flag_of(switch: Switch) -> str:
+    """Return the id of a switch as a flag."""
+    return {other: name for name, other in SAME.items()}.get(switch.id, switch.id)
+
+
 def network_answer(case: Case, reasons: Mapping[Place, Iterable[str]]) -> Arrays | None:
     """Return the relevance of a network's inputs where each layer is computed by the faults found at its place.
 
