@@ -168,9 +168,10 @@ class _Search:
     def levels(self, seen: Sequence[Explained]) -> Iterator[Iterator[tuple[Explained, bool]]]:
         """Yield the ways of each size."""
         yield self._singles()
+        yield self._usual(())
+        yield self._others()
         yield self._found_numbers(())
         yield self._own_numbers()
-        yield self._others()
         yield self._seen(seen)
         count = sum(len(self.concerned(n)) for n in self.layers)
         if count * count <= self.affordable:
