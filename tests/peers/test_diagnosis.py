@@ -11,7 +11,7 @@ import planted
 import pytest
 from dialects_base import groups_of, hand_back, up
 from dialects_right import Call, OnSample, right
-from planted import PASS, Net, Plant, named, ruled, trace
+from planted import Net, Plant, named, ruled, trace
 
 import lrp_ref as lrp
 from lrp_ref.peers.diagnosis import Diagnosis, diagnose
@@ -128,7 +128,9 @@ DIALECTS = {
     "wsquare-bias": Case(IMAGE.ruled(c1={"name": "WSquare"}), "c1", named("wsquare-bias"), ("wsquare-bias",)),
     "flat-border": Case(IMAGE.ruled(c1={"name": "Flat"}), "c1", named("flat-border"), ("flat-border",)),
     "zbox-bias": Case(L.ruled(d1=BOX), "d1", named("zbox-bias"), ("zbox-bias",)),
-    "deep-taylor-input": Case(L.ruled(d1={"name": "WSquare"}), "d1", named("deep-taylor-input"), ("deep-taylor-input",)),
+    "deep-taylor-input": Case(
+        L.ruled(d1={"name": "WSquare"}), "d1", named("deep-taylor-input"), ("deep-taylor-input",)
+    ),
     "first-layer": Case(L.ruled(d1={"name": "Flat"}), "d1", ruled(name="Epsilon", epsilon=1e-6), ("first-layer",)),
     "no-bias": Case(L, "d2", named("no-bias-in-denominator"), ("no-bias-in-denominator",)),
     "bias-to-inputs": Case(L, "d2", named("bias-to-inputs"), ("bias-to-inputs",)),
@@ -220,7 +222,8 @@ def test_what_has_no_name_is_unexplained_at_its_node(name: str) -> None:
     net, node, wrong = UNKNOWN[name]
     found = diagnosed(net, Plant(steps={node: wrong}))
     assert (found.node, found.kind) == (node, "relevance"), found
-    assert found.switches == () and found.unexplained == (node,), found.table()
+    assert found.switches == ()
+    assert found.unexplained == (node,), found.table()
     assert "unexplained" in found.statement
 
 
@@ -328,18 +331,35 @@ def test_a_trace_that_agrees_has_no_step() -> None:
         assert "no difference above" in found.statement
 
 
-def test_bias_zero_leaves_alternatives_and_another_layer_decides() -> None:
-    """Without a bias z⁺ in place of αβ(1, 0) and its other bias forms are one; a layer with a bias tells them apart."""
-    bare = tuple((n, {**s, "bias": None} if n == "d2" else s, i) for n, s, i in L.nodes)
-    net = replace(L, nodes=bare).ruled(d1=ALPHA1, d2=ALPHA1)
-    alone = diagnosed(net, Plant(steps={"d2": named("unsplit")}))
-    assert alone.steps == ()  # its inputs are not negative: nothing differs
-    found = diagnosed(replace(L).ruled(d2=ALPHA1), Plant(steps={"d2": named("ab-bias-both")}))
+def test_what_one_layer_does_not_tell_apart_another_one_does() -> None:
+    """On inputs that are not negative α1β0 with b⁺ + b⁻ is α1β0 with all of b; a layer with negative inputs decides."""
+    net = L.ruled(d1=ALPHA1, d3=ALPHA1)
+    wrong = named("ab-bias-both")
+    found = diagnosed(L.ruled(d3=ALPHA1), Plant(steps={"d3": wrong}))
     assert {found.switches, *found.alternatives} == {("ab-bias-both",), ("ab-bias-full",)}
-    assert "does not tell them apart" in found.statement
-    both = {"d1": named("ab-bias-both"), "d2": named("ab-bias-both")}
-    decided = diagnosed(L.ruled(d1=ALPHA1, d2=ALPHA1), Plant(steps=both))
-    assert [(s.node, s.name) for s in decided.steps] == [("d2", "ab-bias-both"), ("d1", "ab-bias-both")]
+    assert "ab-bias-both or ab-bias-full: the data of this layer does not tell them apart" in found.statement
+    decided = diagnosed(net, Plant(steps={"d1": wrong, "d3": wrong}))
+    assert [(s.node, s.name) for s in decided.steps] == [("d3", "ab-bias-both"), ("d1", "ab-bias-both")]
+
+
+def test_what_would_have_changed_a_layer_that_agrees_is_not_named() -> None:
+    """Both forms of the bias fit the last layer; one of them would have changed the first one, which agrees."""
+    nodes = tuple((n, {**s, "bias": np.abs(s["bias"])} if n == "d1" else s, i) for n, s, i in L.nodes)
+    net, wrong = replace(L, nodes=nodes).ruled(d1=ALPHA1, d3=ALPHA1), named("ab-bias-both")
+    found = diagnosed(net, Plant(steps={"d1": wrong, "d3": wrong}))
+    assert [(s.node, s.name) for s in found.steps] == [("d3", "ab-bias-both")]
+
+
+def test_too_few_numbers_are_enough_for_what_another_layer_proves() -> None:
+    wrong = named("ab-bias-both")
+    alone = diagnosed(L.ruled(d2=ALPHA1), Plant(steps={"d2": wrong}))
+    assert alone.switches == ()
+    assert alone.steps[0].differing == 1
+    assert "ab-bias-both or ab-bias-full would give it, but too few numbers differ" in alone.statement
+    found = diagnosed(L.ruled(d2=ALPHA1, d3=ALPHA1), Plant(steps={"d2": wrong, "d3": wrong}))
+    assert [(s.node, s.name) for s in found.steps] == [
+        ("d3", "ab-bias-both or ab-bias-full"), ("d2", "ab-bias-both or ab-bias-full"),
+    ]  # fmt: skip
 
 
 def test_one_number_alone_is_no_proof() -> None:
@@ -351,7 +371,8 @@ def test_one_number_alone_is_no_proof() -> None:
     wrong[0, 0] *= 1.5
     changed = lrp.Trace(theirs.values, {**theirs.relevance, "r1": wrong, "d1": wrong})
     found = diagnose(net.network, net.asked, ours(net), changed)
-    assert found.switches == () and found.steps[0].differing == 1
+    assert found.switches == ()
+    assert found.steps[0].differing == 1
 
 
 # What a trace shows -----------------------------------------------------------------------------------------------
@@ -414,4 +435,5 @@ def test_another_start_is_named(start: Any, says: str) -> None:
 
 def test_a_start_without_a_name_is_unexplained() -> None:
     found = diagnose(L.network, L.asked, ours(L), trace(replace(L, start=L.start * 1.7)))
-    assert found.switches == () and found.unexplained == ("the output 'd3'",)
+    assert found.switches == ()
+    assert found.unexplained == ("d3",)

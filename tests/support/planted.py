@@ -83,7 +83,7 @@ class Plant:
     handed: Mapping[str, Callable[[list[Array]], Array]] = field(default_factory=dict)
 
 
-def trace(net: Net, plant: Plant = Plant()) -> Trace:  # noqa: B008 - frozen, and empty
+def trace(net: Net, plant: Plant = Plant()) -> Trace:
     """The trace of the independent implementation, with something wrong."""
     values: dict[str, Array] = {"input": net.x}
     for name, spec, inputs in net.nodes:

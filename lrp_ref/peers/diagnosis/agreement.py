@@ -58,8 +58,8 @@ def gaps(predicted: Array, got: Array) -> Array:
     with unwarned():
         gap = np.abs(a - b)
     same = (np.isnan(a) & np.isnan(b)) | (a == b)
-    gap = np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))
-    return gap
+    found: Array = np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))
+    return found
 
 
 def off(predicted: Array, got: Array) -> float:

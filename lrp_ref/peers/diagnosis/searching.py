@@ -169,9 +169,10 @@ class _Search:
         """Yield the ways of each size."""
         yield self._singles()
         yield self._usual(())
+        yield self._own_numbers(self._usual)
         yield self._others()
         yield self._found_numbers(())
-        yield self._own_numbers()
+        yield self._own_numbers(self._found_numbers)
         yield self._seen(seen)
         count = sum(len(self.concerned(n)) for n in self.layers)
         if count * count <= self.affordable:
@@ -274,10 +275,12 @@ class _Search:
                 for change in family:
                     yield from self.check({name: change}, len(change.numbers) + SPARE)
 
-    def _own_numbers(self) -> Iterator[tuple[Explained, bool]]:
+    def _own_numbers(
+        self, find: Callable[[tuple[str, ...]], Iterator[tuple[Explained, bool]]]
+    ) -> Iterator[tuple[Explained, bool]]:
         """Yield switches whose ε is their own, with another one: of layers that were asked for no rule."""
         for key in dict.fromkeys(k for n, r in self.rules.items() if r is None for k in self.concerned(n)):
-            yield from self._found_numbers((key,))
+            yield from find((key,))
 
     def _usual(self, ids: tuple[str, ...]) -> Iterator[tuple[Explained, bool]]:
         """Yield the ε that programs have by default; of several that fit the one that fits best."""
