@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from dialects_right import Call, OnSample, right
 from planted import Net, Plant, named, ruled, trace
 
 import lrp_ref as lrp
-from lrp_ref.peers.diagnosis import Diagnosis, diagnose
+from lrp_ref.peers.diagnosis import Diagnosis, diagnose, focusing
 
 ZERO_PLUS = {"name": "ZPlus"}
 ALPHA2 = {"name": "AlphaBeta", "alpha": 2.0, "beta": 1.0}
@@ -194,7 +195,7 @@ def softmaxed(c: Call) -> list[Any]:
     return [e / e.sum(axis=1, keepdims=True) * c.R.sum(axis=1, keepdims=True)]
 
 
-UNKNOWN = {
+UNKNOWN: dict[str, Any] = {
     "kernel-not-flipped": (IMAGE, "c2", named("kernel-not-flipped")),
     "padding-shifted-back": (IMAGE, "c1", of_sample(lambda s: np.roll(right_of(s), 1))),
     "transpose-forgotten": (L, "d2", named("transpose-forgotten")),
@@ -210,6 +211,51 @@ UNKNOWN = {
     "relu-gated": (L.ruled(d2={"name": "Flat"}), "r1", lambda c: [c.R * (c.xs[0] > 0) * 0.5 + c.R * 0.5]),
     "max-pool-last-wins": (TIED, "max", named("maxpool-last")),
 }
+
+
+def regularised(s: Any) -> Any:
+    """Divided by z² + c as in a least-squares fit: R_j z_j/(z_j² + c)."""
+    z = s.a @ s.m.W + s.m.b
+    return s.a * (s.m.W @ (s.R * z / (z * z + 1e-3)))
+
+
+def three_largest(s: Any) -> Any:
+    """Only the three largest contributions of each unit take part."""
+    terms = s.a[:, None] * s.m.W
+    terms = terms * (abs(terms) >= np.sort(abs(terms), axis=0)[-3])
+    return (terms / (terms.sum(axis=0) + s.m.b)) @ s.R
+
+
+def dented(c: Call) -> list[Any]:
+    """Every relevance to the power of 1.01."""
+    return [np.sign(r) * abs(r) ** 1.01 for r in right(c)]
+
+
+# Thought of after the diagnosis was finished: no name may be given.
+INVENTED = {
+    "regularised": (L, "d3", of_sample(regularised)),
+    "three-largest": (L, "d1", of_sample(three_largest)),
+    "dented": (IMAGE, "c2", dented),
+    "rescaled-to-conserve": (L, "d1", lambda c: [conserving(r, c.R) for r in right(c)]),
+    "half-and-half": (RESIDUAL, "sum", lambda c: [c.R / 2, c.R / 2]),
+    "negated": (L, "d2", times(-1)),
+    "nothing": (L, "d2", times(0)),
+    "another-sample": (L, "d2", lambda c: [r[::-1] for r in right(c)]),
+    "channels-reversed": (IMAGE, "c2", lambda c: [r[:, ::-1] for r in right(c)]),
+    "one-pixel-down": (IMAGE, "max", lambda c: [np.roll(r, 1, axis=2) for r in right(c)]),
+    "half-floats": (L, "d2", of_sample(lambda s: half_floats(s))),
+    "other-bounds": (L.ruled(d1=BOX), "d1", ruled(name="ZBox", low=-2.0, high=3.0)),
+}
+UNKNOWN |= INVENTED
+
+
+def conserving(r: Any, above: Any) -> Any:
+    return r * (above.sum(axis=1) / r.sum(axis=1))[:, None]
+
+
+def half_floats(s: Any) -> Any:
+    W = s.m.W.astype(np.float16).astype(float)
+    return s.a * (W @ (s.R / (s.a @ W + s.m.b)))
 
 
 def right_of(s: Any) -> Any:
@@ -437,3 +483,45 @@ def test_a_start_without_a_name_is_unexplained() -> None:
     found = diagnose(L.network, L.asked, ours(L), trace(replace(L, start=L.start * 1.7)))
     assert found.switches == ()
     assert found.unexplained == ("d3",)
+
+
+# Large layers -----------------------------------------------------------------------------------------------------
+
+WINDOWED = ["ab-bias-both-conv", "zplus-bias-conv", "gamma-bias", "wsquare-bias", "flat-border",
+            "maxpool-flat", "mean-uniform", "epsilon-conv"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_a_part_of_a_layer_tells_what_the_whole_tells(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search on a few positions: the same names, and what they predict is checked on the whole layer."""
+    parts = []
+    cut = focusing.focused
+
+    def watched(spot: Any) -> Any:
+        parts.append(cut(spot))
+        return parts[-1]
+
+    for key, value in (("LARGE", 1), ("SIZE", 3), ("focused", watched)):
+        monkeypatch.setattr(focusing, key, value)
+    case = DIALECTS[name]
+    found = diagnosed(case.net, Plant(steps={case.node: case.wrong}))
+    assert (found.node, found.switches, found.unexplained) == (case.node, case.switches, ())
+    assert [p.got.shape[0] for p in parts if p is not None] == [1]
+    assert found.steps[0].count == trace(case.net).relevance[found.steps[0].at].size
+
+
+def test_a_large_convolution_is_diagnosed_in_seconds() -> None:
+    """With z⁺ as αβ(1, 0) and 1e-6 in every denominator, as zennit has it: a switch and a number."""
+    random = np.random.default_rng(0)
+    weight, bias = random.normal(size=(32, 32, 3, 3)), random.normal(size=32)
+    net = lrp.Network.sequential([("conv", lrp.layers.Conv(weight, bias, padding=1)), ("relu", lrp.layers.ReLU())])
+    x = np.abs(random.normal(size=(1, 32, 96, 96)))
+    start = net.forward(x)
+    asked, computed = lrp.rules.ZPlus(), lrp.rules.AlphaBeta(1, 0, lrp.edits.add(1e-6))
+    own, theirs = (
+        lrp.explain(net, x, composite=lrp.Composite([("conv", rule)]), start=start).trace for rule in (asked, computed)
+    )
+    began = time.perf_counter()
+    found = diagnose(net, {"conv": asked}, own, theirs)
+    assert time.perf_counter() - began < 20
+    assert (set(found.switches), found.steps[0].numbers) == ({"zplus-bias", "eps-default"}, {"epsilon": 1e-6})

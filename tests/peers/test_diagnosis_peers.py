@@ -17,7 +17,7 @@ NAMES = names()
 
 pytestmark = pytest.mark.skipif(not NAMES, reason=f"{FOLDER} is absent: the peers' numbers are not distributed")
 
-# The recipes of these have pools without ε as the program does, and the preset as it is published here has ε = 1e-6 there.
+# The program has no ε in pools, which these presets have here.
 NO_EPSILON_IN_POOLS = tuple(n for n in NAMES if n.startswith("B__lrp.sequential_preset"))
 
 

@@ -15,10 +15,11 @@ from . import forward
 from .agreement import off
 from .changes import Switches, called
 from .choosing import chosen
+from .focusing import searched
 from .recorded import Recorded, Rules
 from .reproducer import Reproduction
 from .result import Diagnosis, Step
-from .searching import Explained, Spot, departure, searched
+from .searching import Explained, Spot, departure
 
 Array = np.ndarray[Any, Any]
 
@@ -88,7 +89,7 @@ def diagnose(
         if found is None:
             agreeing.append(name)
         else:
-            seen = [e for s in spots for e in s.explained]
+            seen = tuple(e for s in spots for e in s.explained)
             spots.append(searched(found, switches, seen))
     steps += starts + _relevance_steps(recorded, spots, agreeing, switches)
     summary = _summary(difference.equal or difference.first is None, difference.verdict, notes)
@@ -141,8 +142,8 @@ def _starts(recorded: Recorded) -> Iterator[Step]:
         if off(ours, theirs) <= recorded.limits["relevance", name].departs:
             continue
         step = Step(
-            owner(name, recorded.nodes), "", "", "relevance", name, (), relative=off(ours, theirs), count=int(theirs.size),
-            differing=int((ours != theirs).sum()),
+            owner(name, recorded.nodes), "", "", "relevance", name, (), relative=off(ours, theirs),
+            count=int(theirs.size), differing=int((ours != theirs).sum()),
         )  # fmt: skip
         found = next(_other_starts(recorded, name, ours, theirs), None)
         if found is None:

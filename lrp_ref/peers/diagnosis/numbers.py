@@ -38,10 +38,10 @@ def usual_epsilons(layer: Layer, rule: Any, ids: tuple[str, ...], switches: Swit
     """Yield a rule under switches with the ε that programs have by default."""
     for kind in KINDS[: 1 if ids else None]:
         for value in USUAL:
-            yield from _with_epsilon(layer, rule, ids, switches, value, kind)
+            yield from changes_with_epsilon(layer, rule, ids, switches, value, kind)
 
 
-def _with_epsilon(
+def changes_with_epsilon(
     layer: Layer, rule: Any, ids: tuple[str, ...], switches: Switches, value: float, kind: str
 ) -> Iterator[Change]:
     """Yield what a rule becomes with an ε before the switches, and with one after them."""
@@ -90,7 +90,7 @@ def fitted_epsilon(
         for place in range(2 if ids else 1):
 
             def changed(value: float, kind: str = kind, place: int = place) -> Change | None:
-                made = list(_with_epsilon(layer, rule, ids, switches, value, kind))
+                made = list(changes_with_epsilon(layer, rule, ids, switches, value, kind))
                 return made[place] if place < len(made) else None
 
             value = nearest(lambda v, c=changed: _predicted(predict, c(v)), got, GRID)  # type: ignore[misc]

@@ -20,7 +20,7 @@ from ...network.network import Network, Node, owner, value_name
 from ...propagation.differences import precision
 from ...propagation.trace import Trace
 from ...rules.rule import AnyRule
-from .agreement import EPS, Limits
+from .agreement import EPS, Limits, shaken
 
 Array = np.ndarray[Any, Any]
 Rules = Mapping[str, "AnyRule | None"]
@@ -138,11 +138,7 @@ class Recorded:
         """Return the same with every value off by its rounding, for seeing what that does to a prediction."""
         other: Recorded = object.__new__(Recorded)
         other.__dict__.update(self.__dict__)
-        random = np.random.default_rng(seed)
-        other.values = {
-            name: a * (1 + 4 * EPS[dtype] * random.choice([-1.0, 1.0], size=a.shape)) if a.dtype.kind == "f" else a
-            for name, a in self.values.items()
-        }
+        other.values = {name: shaken(a, seed, 4 * EPS[dtype]) for name, a in self.values.items()}
         return other
 
 
@@ -153,10 +149,11 @@ class Cone:
         name: of the value whose relevance is predicted.
         nodes: whose rules have a part in it, in the order of the walk back.
         direct: the nodes that read the value itself, each with the operand.
+        window: the part of the value that is predicted.
     """
 
-    def __init__(self, recorded: Recorded, name: str) -> None:
-        self.recorded, self.name = recorded, name
+    def __init__(self, recorded: Recorded, name: str, window: tuple[slice, ...] = ()) -> None:
+        self.recorded, self.name, self.window = recorded, name, window
         self.direct = recorded.readers.get(name, [])
         self._above: dict[str, frozenset[str]] = {}
         for node, _ in self.direct:
@@ -211,7 +208,13 @@ class Cone:
 
     def contributions(self, changes: Mapping[str, Any]) -> list[Array]:
         """Return what each reader hands to the value, in the order of ``direct``."""
-        return [self.handed(node, changes)[k] for node, k in self.direct]
+        return [self.handed(node, changes)[k][self.window] for node, k in self.direct]
+
+    @property
+    def value(self) -> Array:
+        """The value itself."""
+        found: Array = self.recorded.values[self.name][self.window]
+        return found
 
     def predict(self, changes: Mapping[str, Any]) -> Array:
         """Return the relevance of the value; ``changes``: node → rule in the place of that which was asked for."""
