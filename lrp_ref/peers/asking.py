@@ -1,88 +1,96 @@
-"""Ask another program, here or in another interpreter, and see first that both compute the same forward pass."""
+"""Ask another program: here or in another interpreter, its forward pass first."""
 
 from __future__ import annotations
 
-import traceback
 from functools import partial
 from pathlib import Path
 
-from ..base.arrays import to_numpy
+import numpy as np
+
+from ..base.arrays import is_float, unwarned
 from ..errors import LrpError, one_line
-from ..network.network import Network, owner
-from ..propagation.trace import Trace
 from ..vectors.adapters import AdapterError, within
 from .installed import missing, require
 from .interpreter import run
 from .peer import Peer, find
-from .task import PeerError, Recording, Task
+from .task import NoRule, PeerError, Recording, Task
+
+CLOSE = {"float64": 1e-9, "float32": 1e-4}  # relative to the largest number: as far as two forward passes may differ
 
 
 def ask(
-    peer: str,
-    task: Task,
-    *,
-    python: str | Path | None = None,
-    folder: str | Path | None = None,
-    timeout: float = 600.0,
+    peer: str, task: Task, *, python: str | Path | None = None, folder: str | Path | None = None, timeout: float = 600.0
 ) -> Recording:
-    """Return what a program computes, after its forward pass was found to be that of the network.
+    """Return what a program computes on a task, after its forward pass was found to be that of the network.
 
     Args:
-        peer: name of the program, one of ``PEERS``.
+        peer: name of the program, see ``PEERS``.
         task: what it is asked.
-        python: interpreter in which it is installed; None for this one.
+        python: an interpreter that has the program; None for this one.
         folder: where the program's files are, of programs that are no packages.
         timeout: seconds that it may take.
 
     Raises:
+        ParameterError: no such program.
         NoRule: it has no rule for anything of the task.
-        PeerError: it is not installed (the message says how), crashes, takes too long, or its forward pass differs.
+        PeerError: it is not installed (the message has the line that installs it), it raises, ends or hangs, or its
+            forward pass differs; the first node that differs is named.
     """
-    found = find(peer)
+    found, where = find(peer), None if folder is None else Path(folder)
     if python is None:
-        recording = _here(found, task, None if folder is None else Path(folder), timeout)
+        require(found, where)
+        recording = _here(found, task, where, timeout)
     else:
-        recording = run(peer, task, python, folder, timeout)
-    require_forward(task, recording)
+        recording = run(peer, task, python, where, timeout)
+    require_same_values(task, recording)
+    if not recording.trace.relevance or set(recording.trace.relevance) <= set(task.network.outputs):
+        raise NoRule(_nothing(recording))
     return recording
 
 
 def _here(peer: Peer, task: Task, folder: Path | None, timeout: float) -> Recording:
-    """Return what a program computes in this interpreter."""
-    require(peer, folder)
+    """Record in this interpreter; what the program raises is one line, with its name."""
     try:
-        return within(timeout, partial(peer.load().record, task, folder), peer.title)  # type: ignore[no-any-return]
+        done: Recording = within(timeout, partial(peer.load().record, task, folder), peer.title)
     except AdapterError as error:
         raise PeerError(str(error)) from error
     except LrpError:
         raise
     except ImportError as error:
-        raise missing(peer, one_line(str(error))) from error
-    except Exception as error:  # whatever the program raises, it is the program's
-        said = traceback.format_exception_only(error)[-1].strip()
-        raise PeerError(f"{peer.title}: {one_line(said, 300)}") from error
+        raise missing(peer, str(error)) from error
+    except (Exception, SystemExit) as error:
+        raise PeerError(f"{peer.title}: {one_line(f'{type(error).__name__}: {error}', 300)}") from error
+    return done
 
 
-def require_forward(task: Task, recording: Recording) -> None:
-    """Raise unless every value that a program shows is that of the network, to rounding.
+def require_same_values(task: Task, recording: Recording) -> None:
+    """Raise at the first node, in the order of execution, whose value the program has otherwise.
 
     Raises:
-        PeerError: with the first node, in the order of execution, that makes another value.
+        PeerError: with the node and both numbers where they differ most.
     """
-    known = {spec.name for spec in task.network.inputs} | {node.name for node in task.network.nodes}
-    shown = {name: array for name, array in recording.trace.values.items() if owner(name, known) in known}
-    values = task.network.values(dict(task.inputs), check=False)
-    ours = Trace({name: to_numpy(values[name]) for name in values if name in shown})
-    first = ours.diff(Trace(shown), mapping={name: name for name in ours.values}).first
-    if first is None:
-        return
-    node = owner(first.name, known)
-    raise PeerError(
-        f"{recording.program} {recording.version} computes another forward pass: the first node that differs is "
-        f"'{node}' ({_kind(task.network, node)}), by {first.note or f'{first.relative:.2g} of its largest value'}; "
-        "nothing else is compared, for the relevance would be that of another network"
-    )
+    ours = task.network.values(dict(task.inputs))
+    for name in (n for n in ours if n in recording.trace.values and is_float(ours[n])):
+        a, b = np.asarray(ours[name]), np.asarray(recording.trace.values[name])
+        who = f"{recording.program} {recording.version}"
+        if a.shape != b.shape:
+            raise PeerError(
+                f"{who}: the value of '{name}' has shape {b.shape}, expected {a.shape}: not the same network"
+            )
+        with unwarned():
+            off = np.abs(a - b)
+        largest = np.abs(a).max(initial=0.0)
+        if not off.max(initial=0.0) <= CLOSE.get(a.dtype.name, 1e-2) * max(
+            float(largest), float(np.finfo(a.dtype).tiny)
+        ):
+            at = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
+            place = ", ".join(map(str, map(int, at)))
+            raise PeerError(
+                f"{who}: its forward pass departs at node '{name}' [{place}]: {b[at]:.6g} instead of {a[at]:.6g}; "
+                "relevances of another forward pass are not compared"
+            )
 
 
-def _kind(network: Network, name: str) -> str:
-    return next((type(node.layer).__name__ for node in network.nodes if node.name == name), "input")
+def _nothing(recording: Recording) -> str:
+    reasons = "; ".join(f"node '{node}': {why}" for node, why in recording.left_out.items())
+    return f"{recording.program} {recording.version} shows no relevance" + (f": {reasons}" if reasons else "")

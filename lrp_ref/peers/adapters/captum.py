@@ -1,43 +1,40 @@
-"""captum: LRP rules as attributes of modules; the model runs twice, the second time with changed weights."""
+"""Captum: a rule on every module, its LRP; what places record behind its hooks is the relevance."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from ... import layers as of
-from ...layers.base import Route
 from ..task import NoRule, Recording, Task
-from ..torch_calls import tensor
 from ..torch_graph import to_torch
-from ..torch_taps import taps, trace
-from .captum_rules import named_rule
-
-ACTIVATIONS = (of.ReLU, of.Tanh)  # those that captum passes
+from ..torch_places import walk
+from .captum_rules import rule_of
 
 
 def record(task: Task, folder: Path | None = None) -> Recording:
-    """Give captum's rules to the modules and attribute; see ``Adapter.record``."""
+    """Give every module a rule and let Captum walk back; see ``Adapter.record``."""
     import torch
     from captum.attr import LRP
 
-    model, left_out, hidden = to_torch(task.network, functional_add=task.functional_add), dict[str, str](), set[str]()
+    model, left_out = to_torch(task.network, functional_add=task.functional_add), dict[str, str]()
     for node in task.network.nodes:
-        rule = task.rules.get(node.name)
-        if isinstance(node.layer, Route | of.Constant) and rule is None:
-            hidden.add(node.name)  # moves values, and is a function in most models
-        elif node.name in model.child and not (isinstance(node.layer, ACTIVATIONS) and rule is None):
-            try:
-                getattr(model, model.child[node.name]).rule = named_rule(node.layer, rule)
-            except NoRule as error:
-                left_out[node.name] = str(error)
-                hidden.add(node.name)
-    tapped, start = taps(model, hidden), tensor(task.start)
-    explainer = LRP(tapped)
-    explainer.gradient_func = lambda forward, inputs, *_: torch.autograd.grad(
-        forward(*inputs), inputs, start, allow_unused=True, materialize_grads=True
-    )
-    place = (0,) * (start.ndim - 1)  # what is attributed only scales captum's own answer, which is not looked at
-    inputs = tuple(tensor(task.inputs[name]).requires_grad_() for name in tapped.reads)
-    explainer.attribute(inputs, target=None if not place else place[0] if len(place) == 1 else place)
-    return Recording(trace(tapped, task.network, task.start, left_out), "Captum", version("captum"), left_out)
+        if node.name not in model.child:
+            continue
+        try:
+            rule, child = rule_of(node.layer, task.rules.get(node.name)), model.child[node.name]
+        except NoRule as error:
+            rule, child, left_out[node.name] = None, model.child[node.name], str(error)
+        module = getattr(model, child)
+        if rule is not None:
+            module.rule = rule
+        elif not isinstance(module, torch.nn.ReLU | torch.nn.Tanh):  # a function in Captum's eyes: torch's gradient
+            delattr(model, child)
+            model.__dict__[child] = module
+
+    def back(model: Any, fed: list[Any], start: Any) -> None:
+        lrp = LRP(model)
+        lrp.gradient_func = lambda run, xs, target, more: torch.autograd.grad(run(*xs), xs, start)  # its seed is 1
+        lrp.attribute(tuple(fed), target=0 if start.ndim == 2 else (0,) * (start.ndim - 1))
+
+    return Recording(walk(task, model, left_out, back), "Captum", version("captum"), left_out)

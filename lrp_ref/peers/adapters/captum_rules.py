@@ -1,33 +1,35 @@
-"""captum's rules by their names."""
+"""Which of Captum's rules stands for which of lrp_ref's."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ... import layers as of
-from ...rules import LRP0, AlphaBeta, Epsilon, Gamma, Pass, ZPlus
+from ... import rules
+from ...layers.base import Route
 from ...rules.rule import WithBias
-from ..named_rules import strength
+from ..named_rules import named, strength
 from ..task import NoRule
 
 
-def named_rule(layer: Any, rule: Any) -> Any:
-    """Return captum's rule of the same name with the same numbers; its own one for max pools.
-
-    Raises:
-        NoRule: captum has none of this name for such a layer.
-    """
-    from captum.attr._utils import lrp_rules as rules
+def rule_of(layer: of.Layer, rule: Any) -> Any:
+    """Return Captum's rule; None for a function, or an activation that it knows."""
+    from captum.attr._utils import lrp_rules as theirs
 
     ignored = isinstance(rule, WithBias) and rule.policy == "ignore"
-    asked = rule.rule if ignored else rule
-    if isinstance(asked, Epsilon | LRP0) or (asked is None and isinstance(layer, of.MaxPool)):
-        strong = strength(asked) if asked is not None else 0.0
-        return rules.EpsilonRule(strong) if strong else rules.EpsilonRule()
-    if isinstance(asked, Gamma):
-        return rules.GammaRule(float(asked.gamma), set_bias_to_zero=ignored)
-    if isinstance(asked, ZPlus) or (isinstance(asked, AlphaBeta) and (asked.alpha, asked.beta) == (1, 0)):
-        return rules.Alpha1_Beta0_Rule(set_bias_to_zero=ignored or isinstance(asked, ZPlus))
-    if isinstance(asked, Pass):
-        return rules.IdentityRule()
-    raise NoRule(f"captum has no {type(asked).__name__ if asked is not None else 'rule'} for a {type(layer).__name__}")
+    known: Any = named(layer, rule.rule if ignored else rule)
+    match layer, known:
+        case ((Route() | of.Constant()), None) | ((of.ReLU() | of.Tanh()), rules.Pass()):
+            return None
+        case of.MaxPool(), None:
+            return theirs.EpsilonRule()
+        case ((of.Elementwise() | of.Affine()), rules.Pass()):
+            return theirs.IdentityRule()
+        case ((of.Linear() | of.MaxPool()), (rules.Epsilon() | rules.LRP0())) if not ignored:
+            return theirs.EpsilonRule(strength(known))
+        case of.Linear(), (rules.Gamma() | rules.AlphaBeta(alpha=1, beta=0)):
+            enhanced = isinstance(known, rules.Gamma)
+            found = theirs.GammaRule(float(known.gamma), ignored) if enhanced else theirs.Alpha1_Beta0_Rule(ignored)
+            found.STABILITY_FACTOR = strength(known)
+            return found
+    raise NoRule(f"Captum has no {type(rule).__name__} for a {type(layer).__name__}")

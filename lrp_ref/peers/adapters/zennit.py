@@ -1,4 +1,4 @@
-"""zennit: rules as hooks on modules; sums are modules of its own, as its canonizers make them."""
+"""zennit: a hook for each node, by its rules of the same names; the relevance is the gradient that it replaces."""
 
 from __future__ import annotations
 
@@ -6,39 +6,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...layers import Add
+from ..beside_torch import import_zennit
 from ..task import NoRule, Recording, Task
-from ..torch_calls import tensor
+from ..torch_calls import stacked
 from ..torch_graph import to_torch
-from ..torch_taps import taps, trace
-from .zennit_rules import hook, import_zennit, stacked_sum
+from ..torch_places import walk
+from .zennit_rules import hook_of
 
 
 def record(task: Task, folder: Path | None = None) -> Recording:
-    """Hang zennit's rules on the modules and walk back; see ``Adapter.record``."""
-    import torch
-
+    """Register a hook for every node and walk back; see ``Adapter.record``."""
     zennit = import_zennit()
-    model, left_out, handles = to_torch(task.network, functional_add=task.functional_add), dict[str, str](), []
+    model, left_out, hooks = to_torch(task.network, functional_add=task.functional_add), {}, []
     for node in task.network.nodes:
-        child = model.child.get(node.name)
-        if child is None:  # a bare +, which no rule reaches
-            continue
         try:
-            found = hook(zennit.rules, node.layer, task.rules.get(node.name))
+            hook, child = hook_of(zennit, node.layer, task.rules.get(node.name)), model.child.get(node.name)
+            if child is not None and isinstance(node.layer, Add):  # zennit sums one tensor, of stacked operands
+                setattr(model, child, stacked(zennit.layer.Sum()))
+                child += ".total"
+            hooks += [([child], hook)] if hook is not None and child is not None else []
         except NoRule as error:
             left_out[node.name] = str(error)
-            continue
-        summed = isinstance(node.layer, Add) and not node.layer.coefficients
-        if summed:
-            setattr(model, child, stacked_sum(zennit))
-        if found is not None:
-            handles.append(found.register(getattr(model, child).sum if summed else getattr(model, child)))
-    tapped = taps(model)
-    inputs = [tensor(task.inputs[name]) for name in tapped.reads]
-    taking = [x.requires_grad_() for x in inputs if x.is_floating_point()]
-    try:
-        torch.autograd.grad(tapped(*inputs), taking, tensor(task.start), allow_unused=True)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return Recording(trace(tapped, task.network, task.start, left_out), "zennit", version("zennit"), left_out)
+    with zennit.composites.NameMapComposite(hooks).context(model):
+        trace = walk(task, model, left_out)
+    return Recording(trace, "zennit", version("zennit"), left_out)

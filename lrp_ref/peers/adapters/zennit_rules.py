@@ -1,97 +1,79 @@
-"""zennit's rules by their names, its sums, and its import beside a CPU build of torch."""
+"""Which of zennit's hooks stands for which rule of lrp_ref's."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ... import layers as of
+from ... import rules
 from ...layers.base import Route
-from ...rules import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, Pass, WSquare, ZBox, ZPlus
 from ...rules.rule import WithBias
-from ..named_rules import named, strength
+from ..named_rules import named
 from ..task import NoRule
 from ..torch_calls import tensor
 
-_KEPT: list[Any] = []  # a library of operators is there as long as its object
+ON_RELU = {rules.Deconv: "ReLUDeconvNet", rules.Guided: "ReLUGuidedBackprop", rules.BetaSmooth: "ReLUBetaSmooth"}
 
 
-def import_zennit() -> Any:
-    """Return zennit, also where a torchvision of another build than torch's would end the import.
-
-    torchvision describes operators whose compiled code it could not load; zennit uses none of them, so that declaring
-    them is all that is needed.
+def hook_of(zennit: Any, layer: of.Layer, rule: Any) -> Any:
+    """Return the hook of a layer under a rule; None where torch's own gradient is its way.
 
     Raises:
-        ImportError: zennit is not installed.
+        NoRule: there is none of that name for the layer.
     """
-    import torch
-
-    try:
-        import zennit.rules
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _KEPT.append(library)
-        import zennit.rules
-    import zennit.layer
-
-    return zennit
-
-
-def stacked_sum(zennit: Any) -> Any:
-    """Return a sum of operands as zennit's canonizers write it: they are stacked, and its ``Sum`` has the rule."""
-    import torch
-
-    class StackedSum(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.sum = zennit.layer.Sum()
-
-        def forward(self, *xs: Any) -> Any:
-            return self.sum(torch.stack(xs, dim=-1))
-
-    return StackedSum()
-
-
-def hook(rules: Any, layer: Any, rule: Any) -> Any:
-    """Return zennit's rule of the same name with the same numbers; None where it hangs none, as on what moves values.
-
-    Args:
-        rules: zennit's module of them.
-        layer, rule: of the node.
-
-    Raises:
-        NoRule: zennit has none of this name for such a layer.
-    """
-    asked = named(layer, rule)
-    more: dict[str, Any] = {}
-    if isinstance(asked, WithBias) and asked.policy == "ignore":
-        asked, more = asked.rule, {"zero_params": "bias"}
-    if asked is None and isinstance(layer, Route | of.MaxPool | of.Constant):
+    policy = {"zero_params": "bias"} if isinstance(rule, WithBias) and rule.policy == "ignore" else {}
+    known: Any = named(layer, rule.rule if policy else rule)
+    if isinstance(known, rules.Gradient) or (known is None and isinstance(layer, Route | of.MaxPool | of.Constant)):
         return None
-    if isinstance(asked, Pass):
-        return rules.Pass()
-    if isinstance(layer, of.Unweighted) and isinstance(asked, Epsilon | LRP0):
-        return rules.Norm(stabilizer=strength(asked))
-    if not isinstance(layer, of.Dense | of.Conv | of.ConvTranspose | of.Affine):
-        raise NoRule(f"zennit has no {type(asked).__name__} for a {type(layer).__name__}")
-    if isinstance(asked, Epsilon | LRP0):
-        return rules.Epsilon(epsilon=strength(asked), **more)
-    known = {
-        ZPlus: ("ZPlus", ()), AlphaBeta: ("AlphaBeta", ("alpha", "beta")), WSquare: ("WSquare", ()), Flat: ("Flat", ()),
-        Gamma: ("Gamma", ("gamma",)), GeneralizedGamma: ("Gamma", ("gamma",)), ZBox: ("ZBox", ("low", "high")),
-    }  # fmt: skip
-    name, fields = known.get(type(asked), ("", ()))
-    if not name:
-        raise NoRule(f"zennit has no {type(asked).__name__}")
-    strong = strength(asked)
-    more |= {"stabilizer": strong} if strong else {}  # a denominator as it is has the program's own
-    return getattr(rules, name)(**{field: _number(getattr(asked, field)) for field in fields}, **more)
+    if isinstance(known, rules.Pass) and isinstance(layer, of.Elementwise | of.Affine | of.Softmax):
+        return zennit.rules.Pass()
+    if isinstance(layer, of.ReLU) and type(known) in ON_RELU:
+        return getattr(zennit.rules, ON_RELU[type(known)])(*([float(known.beta)] if hasattr(known, "beta") else []))
+    coefficients = isinstance(layer, of.Add) and layer.coefficients
+    if not isinstance(layer, of.Linear) or coefficients or known is None:
+        raise _missing(layer, rule)
+    if isinstance(known, rules.Epsilon | rules.LRP0):
+        if isinstance(known, rules.Epsilon) and (known.bias_share or known.stabiliser_share):
+            raise NoRule("zennit has no ε-rule that spreads the bias over the inputs")
+        st = float(known.epsilon) if isinstance(known, rules.Epsilon) else _stabiliser(zennit, known)
+        unweighted = isinstance(layer, of.Unweighted)
+        return zennit.rules.Norm(st) if unweighted else zennit.rules.Epsilon(st, **policy)
+    return _weighted(zennit.rules, known, {"stabilizer": _stabiliser(zennit, known), **policy}) or _fail(layer, rule)
 
 
-def _number(value: Any) -> Any:
-    """Return a number, or an array of them as a tensor."""
-    return tensor(value) if getattr(value, "ndim", 0) else float(value)
+def _weighted(hooks: Any, known: Any, more: dict[str, Any]) -> Any:
+    match known:
+        case rules.Gamma() | rules.GeneralizedGamma():  # one hook for both: the generalised rule
+            return hooks.Gamma(float(known.gamma), **more)
+        case rules.AlphaBeta():
+            return hooks.AlphaBeta(float(known.alpha), float(known.beta), **more)
+        case rules.ZPlus() | rules.WSquare() | rules.Flat():
+            return getattr(hooks, type(known).__name__)(**more)
+        case rules.ZBox():
+            return hooks.ZBox(_bound(known.low), _bound(known.high), **more)
+    return None
+
+
+def _bound(value: Any) -> Any:
+    """Return a bound as zennit takes it: a number, or a tensor with the batch in front."""
+    array = np.asarray(value, dtype=np.float64)
+    return tensor(array[None]) if array.ndim else float(array)
+
+
+def _stabiliser(zennit: Any, rule: Any) -> Any:
+    """Return the stabiliser of a rule: a number that is added, or zennit's own object."""
+    found = rule.stabiliser
+    if found.kind in ("exact", "add"):
+        return float(found.epsilon)
+    options = {"clip": True} if found.kind == "clip" else {"norm_scale": True}
+    return zennit.core.Stabilizer(float(found.epsilon), **options)
+
+
+def _missing(layer: Any, rule: Any) -> NoRule:
+    return NoRule(f"zennit has no {type(rule).__name__} for a {type(layer).__name__}")
+
+
+def _fail(layer: Any, rule: Any) -> Any:
+    raise _missing(layer, rule)
