@@ -43,7 +43,7 @@ def list_vectors(folder: Path | None, groups: tuple[str, ...], only: tuple[str, 
         print_table(("flag", "cases", "in"), by_flag(cases), right=(1,))
     else:
         print_table(("group", "file", "cases"), by_file(cases), right=(2,))
-    click.echo(f"{len(cases)} cases")
+    click.echo(f"{len(cases)} cases of {cases[0].release}")
 
 
 @vectors.command("export")
@@ -77,7 +77,7 @@ def check_vectors(folder: Path | None) -> None:
 @vectors.command("run")
 @click.option("--adapter", metavar="MODULE:FUNCTION", help="Python function, also FILE.py:FUNCTION.")
 @click.option("--command", metavar="'PROGRAM ARGS'", help="Program that reads and writes JSON lines.")
-@click.option("--xfails", type=FILE, help="File of expected failures: an id or glob a line, reasons behind #.")
+@click.option("--xfails", type=FILE, help="File of expected failures: id, glob or flag:NAME a line, reason behind #.")
 @click.option("--group", "groups", multiple=True, help="Only this group; repeatable.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only cases whose id fits; repeatable.")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
@@ -96,11 +96,13 @@ def run_vectors(**given: Any) -> None:
     """
     from .. import vectors as package
     from ..vectors import report as tell
+    from ..vectors.xfails import fits
 
     if given["adapter"] is not None and given["command"] is not None:
         raise ParameterError("give --adapter or --command, not both")
     cases = package.load(given["folder"], groups=given["groups"], only=given["only"])
     xfails = package.read_xfails(given["xfails"], package.load(given["folder"])) if given["xfails"] else {}
+    here = {pattern: reason for pattern, reason in xfails.items() if any(fits(pattern, c) for c in cases)}
     if given["junit"] is not None and not given["junit"].parent.is_dir():
         raise ParameterError(f"--junit {given['junit']}: there is no folder {given['junit'].parent}")
     adapter = given["adapter"]
@@ -108,7 +110,7 @@ def run_vectors(**given: Any) -> None:
         adapter = package.CommandAdapter(given["command"], given["timeout"])
     with progress(len(cases), "cases") as step:
         report = package.run(
-            adapter, cases=cases, dtype=given["dtype"], xfails=xfails, choose=_choices(given["choose"]),
+            adapter, cases=cases, dtype=given["dtype"], xfails=here, choose=_choices(given["choose"]),
             timeout=given["timeout"], step=step,
         )  # fmt: skip
     print_table(tell.headings(), tell.group_rows(report), right=tuple(tell.RIGHT))

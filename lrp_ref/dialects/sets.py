@@ -11,8 +11,8 @@ from ..errors import ParameterError, unknown
 from ..layers import Layer, Unweighted
 from ..rules.edits import EXACT, Stabiliser, add
 from ..rules.linear import Epsilon
-from ..rules.rule import AnyRule
-from .foreign import Switched, WinnerTimes, grouped
+from ..rules.rule import AnyRule, Rule, WithBias
+from .foreign import Switched, grouped
 from .switches import SWITCHES
 
 
@@ -81,12 +81,15 @@ class Dialect(Value):
         """Return a rule whose exact denominators have the program's ε."""
         if self.epsilon is None:
             return rule
+        if isinstance(rule, WithBias):
+            inner = self._stabilised(layer, rule.rule)
+            return inner.with_bias(rule.policy) if isinstance(inner, Rule) else inner
         strength = add(self.epsilon)
         own = getattr(rule, "stabiliser", None)
         if isinstance(own, Stabiliser):
             if own == EXACT:
                 return cast(AnyRule, replace(cast(Any, rule), stabiliser=strength))
-            return WinnerTimes(strength) if isinstance(rule, WinnerTimes) else rule
+            return rule
         if isinstance(rule, Switched) and any(g.stabiliser == EXACT for g in rule.groups):
             return grouped(rule, "", lambda g: replace(g, stabiliser=strength) if g.stabiliser == EXACT else g)
         return rule

@@ -23,7 +23,7 @@ from ..errors import ParameterError
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation import composites
-from ..propagation.differences import TraceDiff
+from ..propagation.differences import Difference, TraceDiff
 from ..propagation.explaining import at_the_door, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.prepare import Question, prepare
@@ -97,7 +97,10 @@ class Crosscheck:
         Of a relevance this is the node that handed it back. Where several did (they read the same value), the
         diagnosis tells which one; without one all are named, with "or" between them.
         """
-        return " or ".join(row.node for row in reversed(self.rows) if row.first)
+        if self.found.first is None:
+            return ""
+        named = "" if self.diagnosis is None else self.diagnosis.node
+        return named or " or ".join(departing(self.found.first, self.explanation.trace.nodes))
 
     @property
     def reason(self) -> str:
@@ -111,14 +114,24 @@ class Crosscheck:
         return max(known, key=lambda row: row.relative, default=None)
 
     @property
+    def _departure(self) -> Difference | None:
+        """The difference of the first node's own step: where the diagnosis finds it, else the first one of all."""
+        steps = () if self.diagnosis is None else self.diagnosis.steps
+        where = [(step.kind, step.at) for step in steps[:1]]
+        return next((row for row in self.found.rows if (row.kind, row.name) in where), self.found.first)
+
+    @property
     def verdict(self) -> str:
         """Whether they agree, else where they depart first and by how much, in one sentence."""
-        first, most = self.found.first, self.largest
+        first, most = self._departure, self.largest
         count, known = len(self.rows), sum(row.relevance is not None for row in self.rows)
         if first is None:
             assert most is not None, "something was compared"
             values = f"{known} values" if known == count else f"{known} of {count} values"
-            return f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference {most.relative:.1e}, {tables.number(most.ulps)} ulp"
+            return (
+                f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference "
+                f"{most.relative:.1e}, {tables.number(most.ulps)} ulp"
+            )
         what = f"the relevance that it hands back to '{first.name}'" if first.kind == "relevance" else "its value"
         note = first.note or f"relative {first.relative:.2g}, {tables.number(first.ulps)} ulp"
         return f"{self.program} departs from lrp_ref at node '{self.first}': {what} differs ({note})"
@@ -142,8 +155,8 @@ class Crosscheck:
         return ". ".join(part.rstrip(".") for part in parts if part)
 
     def cells(self, *, everything: bool = True) -> list[list[str]]:
-        """Return the table's cells, of every node or of those that depart, hand back what departs or are left out."""
-        return [row.cells() for row in self.rows if everything or row.departs or row.left_out or row.first]
+        """Return the table's cells, of every node or of those that depart or are left out."""
+        return [row.cells() for row in self.rows if everything or row.departs or row.left_out or row.own]
 
     def table(self, *, everything: bool = True) -> str:
         """Return every node as text, or with ``everything=False`` those that depart or are left out."""
@@ -282,10 +295,17 @@ def the_task(
     The rules are those of the composite as the papers have them, whatever dialect the explanation is in.
     """
     net, fed = at_the_door(net, x, "numpy")
-    ready = prepare(net, fed, Question(composite, output_place(net, output), canonize, start))
+    ready = prepare(net, fed, Question(published(composite), output_place(net, output), canonize, start))
     rules = {planned.node: planned.rule for planned in ready.plan}
     begin = batch_first(to_numpy(ours.start_relevance), ours.output_axis)
     return Task(ready.net, {name: np.asarray(array) for name, array in fed.items()}, rules, begin)
+
+
+def published(composite: composites.Composite) -> composites.Composite:
+    """Return a composite with the rules as they are published, whatever dialect it has."""
+    if composite.dialect is None:
+        return composite
+    return replace(composite, dialect=None, name=composite.name.removesuffix(f" as {composite.dialect.name}"))
 
 
 def compared(
@@ -317,13 +337,14 @@ def compared(
         )
     theirs = type(theirs)(known, received, theirs.nodes)
     found = own.diff(theirs, tolerance=tolerance, mapping={name: name for name in {**known, **received}})
-    diagnosis, first = None, list[str]()
+    diagnosis, steps = None, dict[str, str]()
     if found.first is not None:
         from .diagnosis import diagnose
 
-        diagnosis = diagnose(task.network, task.rules, own, theirs, tolerance=tolerance)
-        first = [diagnosis.node] if diagnosis.node else departing(found.first, own.nodes)
-    rows = ordered(task.network, own, found, answer.left_out, first)
+        rules = {planned.node: planned.rule for planned in ours.plan}
+        diagnosis = diagnose(task.network, rules, own, theirs, tolerance=tolerance)
+        steps = {node: step.name for step in reversed(diagnosis.steps) for node in step.node.split(" or ")}
+    rows = ordered(task.network, own, found, answer.left_out, steps)
     return Crosscheck(peer, ours, replace(answer, trace=theirs), task, found, rows, diagnosis, seconds, reproduce)
 
 

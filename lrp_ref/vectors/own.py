@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..errors import ParameterError, unknown
 from ..layers import LAYERS, Affine, Layer
 from ..network.inputs import Input
@@ -19,6 +20,8 @@ from ..rules.edits import Stabiliser
 from ..rules.rule import WithBias
 
 NAMED: dict[str, type[AnyRule]] = {**RULES, WithBias.__name__: WithBias}  # the rules that a case can ask for by name
+
+about = {"name": "lrp_ref", "version": __version__}
 
 
 def relevance(case: Mapping[str, Any]) -> Any:

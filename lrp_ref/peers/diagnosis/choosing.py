@@ -1,0 +1,84 @@
+"""Which of several explanations of one node the other nodes of the trace leave standing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import LrpError
+from .agreement import off
+from .changes import Switches, same, switched
+from .recorded import Recorded
+from .searching import Explained, Spot
+
+MOST_CHECKED = 40  # names at which it is asked whether a switch would have changed them
+
+
+def chosen(
+    recorded: Recorded, spots: Sequence[Spot], agreeing: Sequence[str], switches: Switches
+) -> list[tuple[Explained | None, tuple[Explained, ...]]]:
+    """Return for every spot the explanation that is named, and those that stay possible beside it.
+
+    Preferred is what explains most other spots too; then what would not have changed the names that agree; of two
+    switches that make one rule of the rule, the way of a program before a mistake that any may have.
+
+    Args:
+        recorded: the other program's numbers.
+        spots: where relevance departs.
+        agreeing: the names where it does not.
+        switches: those that are known.
+    """
+    known = [{_key(e) for e in s.explained} for s in spots]
+    refuted: dict[tuple[str, ...], bool] = {}
+    found = list[tuple[Explained | None, tuple[Explained, ...]]]()
+    for spot in spots:
+        left = _distinct(spot.explained, switches)
+        if len(left) > 1:
+            support = [sum(_key(e) in keys for keys in known) for e in left]
+            left = [e for e, n in zip(left, support, strict=True) if n == max(support)]
+        if len(left) > 1:
+            for e in left:
+                if e.ids not in refuted:
+                    refuted[e.ids] = _changes_others(recorded, e.ids, agreeing, switches)
+            left = [e for e in left if not refuted[e.ids]] or left
+        if len(left) > 1:
+            left.sort(key=lambda e: any(switches[k].is_fault for k in e.ids if k in switches))
+        found.append((left[0], tuple(left[1:])) if left else (None, ()))
+    return found
+
+
+def _key(explained: Explained) -> tuple[object, ...]:
+    return explained.ids, tuple(sorted(explained.numbers.items()))
+
+
+def _distinct(explained: Sequence[Explained], switches: Switches) -> list[Explained]:
+    """Return explanations without those that are another name of one: the same rules at the same nodes."""
+    kept: list[Explained] = []
+    ordered = sorted(explained, key=lambda e: any(switches[k].is_fault for k in e.ids if k in switches))
+    for e in ordered:
+        rules = {name: change.rule for name, change in e.changes.items()}
+        for other in kept:
+            theirs = {name: change.rule for name, change in other.changes.items()}
+            if rules.keys() == theirs.keys() and all(same(rules[n], theirs[n]) for n in rules):
+                break
+        else:
+            kept.append(e)
+    return [e for e in explained if e in kept]
+
+
+def _changes_others(recorded: Recorded, ids: tuple[str, ...], agreeing: Sequence[str], switches: Switches) -> bool:
+    """Return whether switches would change the relevance of a name that agrees, where a program has them everywhere."""
+    if any(key not in switches for key in ids):
+        return False
+    for name in agreeing[:MOST_CHECKED]:
+        cone = recorded.cone(name)
+        ways = {n.name: switched(recorded.layer(n), recorded.rules[n.name], ids, switches) for n in cone.nodes}
+        changes = {name: way.rule for name, way in ways.items() if way is not None}
+        if not changes:
+            continue
+        try:
+            predicted = cone.predict(changes)
+        except (LrpError, ArithmeticError, ValueError):
+            continue
+        if off(predicted, recorded.relevance[name]) > recorded.limits["relevance", name].departs:
+            return True
+    return False
