@@ -119,10 +119,16 @@ def run_program(
 
     dialect = None if asked.name == OWN else DIALECTS.get(find(asked.name).dialect)
     return Results(
-        program, title, dtype, str(read_manifest(HERE)["version"]), datetime.now(UTC).date().isoformat(), seconds,
+        program, title, dtype, _vectors(), datetime.now(UTC).date().isoformat(), seconds,
         reproduce(asked, program.version, dtype, only), __version__, dict(report.options),
         outcomes_of(report, dialect),
     )  # fmt: skip
+
+
+def _vectors() -> str:
+    """Return version and calendar tag of the cases."""
+    manifest = read_manifest(HERE)
+    return ", ".join(str(manifest[key]) for key in ("version", "tag") if key in manifest)
 
 
 def _adapter(asked: Asked, dtype: str, timeout: float) -> tuple[Any, str, Program]:
