@@ -50,6 +50,27 @@ def added(layer: Add) -> Any:
     return call(partial(_sum, coefficients=layer.coefficients), "add")
 
 
+def stacked(total: Any) -> Any:
+    """Return a sum of operands as ``total``, a module that sums one tensor along its last axis, of all of them."""
+    return _stacks()(total)
+
+
+@cache
+def _stacks() -> Any:
+    import torch
+
+    class Stack(torch.nn.Module):
+        def __init__(self, total: Any) -> None:
+            super().__init__()
+            self.total = total
+
+        def forward(self, *xs: Any) -> Any:
+            broadcast: Any = torch.broadcast_tensors
+            return self.total(torch.stack(broadcast(*xs), dim=-1))
+
+    return Stack
+
+
 def _sum(*xs: Any, coefficients: Sequence[Any]) -> Any:
     terms = [x if c == 1 else x * float(c) for x, c in zip(xs, coefficients or (1,) * len(xs), strict=True)]
     return sum(terms[1:], terms[0])

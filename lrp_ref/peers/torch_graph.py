@@ -16,7 +16,9 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
     """Return a network as a torch module in evaluation mode.
 
     Its children are named after the nodes, with dots and slashes made harmless; ``model.child`` says which is which.
-    ``model(x)`` takes a tensor or a dict by the names of the inputs, the batch in front, and returns the first output.
+    ``model(x)`` takes a tensor or a dict by the names of the inputs, or one tensor for each of them, the batch in
+    front, and returns the first output. ``model.tap``, where it is set, is a function of a name and a value that puts
+    what it returns in the value's place.
 
     Args:
         network: with the batch in front, of NumPy arrays; the module has copies of them, and asks for no gradients.
@@ -49,17 +51,21 @@ def _graphs() -> Any:
             self.child: dict[str, str] = {}
             self.order = [(node.name, node.inputs) for node in network.nodes]
             self.reads, self.makes = [i.name for i in network.inputs], network.outputs[0]
+            self.tap: Any = None
             for name, module in made.items():
                 if module is not None:
                     self.child[name] = _harmless(name, self)
                     self.add_module(self.child[name], module)
             self.eval()
 
-        def forward(self, x: Any) -> Any:
-            values = dict(x) if isinstance(x, Mapping) else {self.reads[0]: x}
+        def forward(self, *given: Any) -> Any:
+            named = given[0] if isinstance(given[0], Mapping) else dict(zip(self.reads, given, strict=False))
+            tap = self.tap or (lambda name, value: value)
+            values = {name: tap(name, value) for name, value in named.items()}
             for name, inputs in self.order:
                 xs = [values[n] for n in inputs]
-                values[name] = getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
+                made = getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
+                values[name] = tap(name, made)
             return values[self.makes]
 
     return Graph

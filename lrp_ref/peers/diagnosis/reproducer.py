@@ -152,7 +152,7 @@ class Reproduction:
         handed, _, _ = answer(layer, self.xs, relevance, self.rule)
         used = relevance[0] != 0
         taken = (self.xs[0][0] != 0) | (got[0] != 0) | (handed.relevances[0][0] != 0)
-        if used.all() and taken.all() or not used.any() or not taken.any():
+        if (used.all() and taken.all()) or not used.any() or not taken.any():
             return self
         weight = layer.weight[np.ix_(taken, used)]
         small = replace(
