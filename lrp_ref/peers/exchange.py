@@ -48,7 +48,7 @@ def write_task(task: Task, folder: Path) -> None:
     native.save(task.network, folder / NETWORK)
     arrays: Arrays = {}
     rules = {node: _written(rule, arrays) for node, rule in task.rules.items()}
-    extra = {"rules": rules, "functional_add": task.functional_add, "start": task.start, **arrays}
+    extra = {"rules": rules, "start": task.start, "functional_add": task.functional_add, **arrays}
     write_npz(folder / TASK, extra, Trace(dict(task.inputs)))
 
 
