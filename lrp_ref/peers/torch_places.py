@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import is_float
 from ..propagation.trace import Trace
 from .incomplete import below
 from .task import Task
@@ -27,19 +26,23 @@ class Places:
         values: of the first pass, in the order of execution: a program may run the model again with changed weights.
         relevance: what arrived last, in the order of the walk back.
         arrivals: how often something arrived.
+        open: names of the values that take gradients, so that relevance can arrive.
         newest: the tensor that was returned last.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, np.ndarray[Any, Any]] = {}
         self.relevance: dict[str, np.ndarray[Any, Any]] = {}
-        self.arrivals = Counter[str]()
+        self.arrivals, self.open = Counter[str](), set[str]()
         self.newest: Any = None
 
     def put(self, name: str, tensor: Any) -> Any:
         """Return the tensor behind a new place, where it takes gradients; its value is kept."""
         self.values.setdefault(name, _copy(tensor))
-        self.newest = _identity().apply(tensor, name, self.arrive) if tensor.requires_grad else tensor
+        self.newest = tensor
+        if tensor.requires_grad:
+            self.open.add(name)
+            self.newest = _identity().apply(tensor, name, self.arrive)
         return self.newest
 
     def arrive(self, name: str, relevance: Any) -> None:
@@ -67,12 +70,12 @@ def _identity() -> Any:
     class Place(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, tensor: Any, name: str, arrive: Callable[[str, Any], None]) -> Any:
-            ctx.name, ctx.arrive = name, arrive
+            ctx.place, ctx.arrive = name, arrive  # a node's name is a method of it
             return tensor.clone()  # a view could not be written over, as nn.ReLU(inplace=True) does
 
         @staticmethod
         def backward(ctx: Any, arrived: Any) -> Any:
-            ctx.arrive(ctx.name, arrived)
+            ctx.arrive(ctx.place, arrived)
             return arrived, None, None
 
     return Place
@@ -104,7 +107,7 @@ def walk(task: Task, model: Any, left_out: Mapping[str, str], back: Any = None) 
     finally:
         model.tap = None
     trace = places.trace()
-    arrived = {**{name: 0 * value for name, value in trace.values.items() if is_float(value)}, **trace.relevance}
+    arrived = {**{name: np.zeros_like(trace.values[name]) for name in places.open}, **trace.relevance}
     unknown = below(task.network, left_out)
     order = [n for n in reversed(list(trace.values)) if n in arrived and n not in unknown]
     return Trace(trace.values, {name: arrived[name] for name in order})
