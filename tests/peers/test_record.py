@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -125,9 +125,13 @@ def test_a_model_that_is_one_module_and_one_without_modules() -> None:
 
 
 def test_further_outputs_and_tuples_with_names_keep_their_kind() -> None:
+    class Named(NamedTuple):
+        twice: Any
+        where: Any
+
     class Pair(nn.Module):
         def forward(self, x: Any) -> Any:
-            return torch.return_types.max((x * 2, x.argmax(1)))
+            return Named(x * 2, x.argmax(1))
 
     class Two(nn.Module):
         def forward(self, x: Any) -> Any:
@@ -139,7 +143,7 @@ def test_further_outputs_and_tuples_with_names_keep_their_kind() -> None:
             self.pair, self.two = Pair(), Two()
 
         def forward(self, x: Any) -> Any:
-            first, second = self.two(self.pair(x)[0])
+            first, second = self.two(self.pair(x).twice)
             return first + second
 
     trace = lrp.record(gradient, Net(), X.clone())
@@ -282,8 +286,10 @@ def test_captum_gives_what_it_gives_without_being_recorded(kind: str) -> None:
         model, x = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()).double(), images()[1]
         target, theirs = (1, 2, 3), (1, 2, 3)
     model.eval()
+    names = [name for name, module in model.named_modules() if not list(module.children())]
     expected = LRP(model).attribute(x.clone().requires_grad_(), target=theirs)
     trace = lrp.record(LRP(model), model, x, target=target)
+    assert [name for name in trace.values if name not in ("input", "output")] == names
     np.testing.assert_allclose(trace.relevance["input"], expected.detach().numpy(), rtol=1e-12)
 
 
@@ -332,6 +338,13 @@ def test_what_an_explainer_leaves_behind_is_taken_away(kind: str, train: bool) -
         lrp.record(failing, model, x)
     assert seen(model, x) == before
     gradient(model, x)  # it still works
+
+
+def test_running_means_of_a_model_in_training_stay() -> None:
+    model, x = images()
+    before = seen(model.train())
+    lrp.record(gradient, model, x)
+    assert seen(model) == before
 
 
 @captum_only
