@@ -34,10 +34,10 @@ def record(explainer: Any, model: Any, x: Any, *, target: Any = None, start: Any
             a function has its own.
 
     Returns:
-        A trace by the names of modules, "input" for the input, ``name#2`` for a module that runs a second time, and
-        "output" for what the model itself makes of its modules' outputs. A module with children has an entry where it
-        does more than return what they made, such as a sum written as ``+``. ``trace.save("theirs.npz")`` is for
-        ``lrp-ref diff``. Captum multiplies by the output at its end: its relevances are given in that unit.
+        A trace by the names of modules, "input" for the input, and ``name#2`` for a module that runs a second time.
+        What is computed between modules has the function's name, such as ``blocks.0.add()`` for a sum written as ``+``:
+        neither program gives it a rule, and relevance goes through it as a gradient. ``trace.save("theirs.npz")`` is
+        for ``lrp-ref diff``. Captum multiplies by the output at its end: its relevances are given in that unit.
 
     Raises:
         ParameterError: no torch module, an explainer of another kind or of another model, a target that is not there,
@@ -190,11 +190,10 @@ def _captum(explainer: Any, model: Any, xs: tuple[Any, ...], target: Any) -> Any
     if explainer.model is not model:
         raise ParameterError("record: captum's object explains another model")
     asked = [_asked(x) for x in xs]
-    with torch.no_grad():
-        out = model(*(x.clone() for x in asked))
+    out = model(*asked)
     chosen = _chosen(out, target)
     explainer.attribute(tuple(asked), target=_captums(chosen, out))
-    return out.reshape(len(out), -1)[torch.arange(len(out)), chosen].cpu().numpy()
+    return out.detach().reshape(len(out), -1)[torch.arange(len(out)), chosen].cpu().numpy()
 
 
 def _captums(chosen: Any, out: Any) -> Any:

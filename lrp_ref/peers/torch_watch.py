@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 from ..errors import ParameterError
+from .torch_functions import functions
 from .torch_places import Places
 from .torch_state import unchanged
-
-Hook = Callable[[Any, Any], Any]  # a module and what it made → what stands in its place
 
 
 @contextmanager
@@ -20,9 +19,10 @@ def watched(model: Any, *inputs: Any) -> Iterator[Places]:
     """Record what every module of a model makes while the body runs; then model and inputs are as they were.
 
     Names are the modules' ("features.0"), in the order in which they run; a module that runs again in the same pass is
-    ``name#2``; further tensors of a tuple are ``name:1``. A module with children has an entry where it does more
-    with what they made than to return it, such as a sum written as ``+``; that of the whole model is "output". Inputs
-    are "input", further ones ``input#2``, those given by keyword have its name.
+    ``name#2``; further tensors of a tuple are ``name:1``. What a module with children computes between them has the
+    name of the function: ``blocks.0.add()`` for a sum written as ``+``. What it returns has an entry of its own where
+    it is none of these; that of the whole model is "output". Inputs are "input", further ones ``input#2``, those given
+    by keyword have its name.
 
     Args:
         model: a ``torch.nn.Module``.
@@ -39,7 +39,8 @@ def watched(model: Any, *inputs: Any) -> Iterator[Places]:
     with unchanged(model, *inputs):
         try:
             watch.follow_all()
-            yield watch.places
+            with functions(watch.computed):
+                yield watch.places
         finally:
             watch.hooks.close()
 
@@ -50,6 +51,7 @@ class _Watch:
     def __init__(self, model: Any) -> None:
         self.model, self.places, self.hooks = model, Places(), ExitStack()
         self.used, self.followed = Counter[str](), set[int]()
+        self.running: list[tuple[str, Any]] = []  # modules that run, the innermost last, by their names
 
     def follow_all(self) -> None:
         """Follow the model, and all of its modules that are not followed yet: a canonizer may have added some."""
@@ -58,17 +60,18 @@ class _Watch:
         for name, module in self.model.named_modules():
             if id(module) not in self.followed:
                 self.followed.add(id(module))
-                self.follow(module, partial(self.made, name))
+                self.follow(name, module)
 
     def start(self, model: Any, given: tuple[Any, ...], by_keyword: dict[str, Any]) -> Any:
         """Put places behind the inputs of a new pass."""
         self.used.clear()
+        self.running.clear()
         self.follow_all()
         named = {key: self.put(key, value) for key, value in by_keyword.items()}
         return tuple(self.put("input", value) for value in given), named
 
-    def follow(self, module: Any, made: Hook) -> None:
-        """Let ``made`` see a module's output after all other forward hooks, those registered later included."""
+    def follow(self, name: str, module: Any) -> None:
+        """See a module's output after all other forward hooks, those registered later included."""
         last: list[Any] = []
 
         def forget() -> None:
@@ -77,10 +80,26 @@ class _Watch:
 
         def before(module: Any, given: Any) -> None:
             forget()  # registered again, it is the last one
-            last.append(module.register_forward_hook(lambda module, given, out: made(module, out)))
+            last.append(module.register_forward_hook(partial(self.ended, name)))
+            self.running.append((name, module))
 
         self.hooks.callback(forget)
         self.hooks.callback(module.register_forward_pre_hook(before).remove)
+
+    def ended(self, name: str, module: Any, given: Any, out: Any) -> Any:
+        """Return what a module made, behind places."""
+        self.running[-1:] = [("", None)]  # what is done for that is none of the model's functions
+        try:
+            return self.made(name, module, out)
+        finally:
+            self.running.pop()
+
+    def computed(self, function: str, made: Any) -> Any:
+        """Return what a function made, behind a place if a module with children called it, or a model without any."""
+        name, module = self.running[-1] if self.running else ("", None)
+        if module is None or not (_has_children(module) or (module is self.model and not _of_torch(module))):
+            return made
+        return self.put(f"{name}.{function}()".lstrip("."), made)
 
     def made(self, name: str, module: Any, out: Any) -> Any:
         """Return what a module made, behind places."""
@@ -88,7 +107,7 @@ class _Watch:
 
         several = isinstance(out, tuple | list)
         parts = list(out) if several else [out]
-        whole = next(iter(module.children()), None) is not None or module is self.model
+        whole = _has_children(module) or module is self.model
         if not parts or (whole and parts[0] is self.places.newest):
             return out  # what has a place already
         own = self.name(name or "output")
@@ -109,3 +128,11 @@ class _Watch:
         """Return the name of one more use."""
         self.used[name] += 1
         return name if self.used[name] == 1 else f"{name}#{self.used[name]}"
+
+
+def _has_children(module: Any) -> bool:
+    return next(iter(module.children()), None) is not None
+
+
+def _of_torch(module: Any) -> bool:
+    return type(module).__module__.startswith("torch.nn.")

@@ -86,7 +86,7 @@ def test_every_module_has_what_autograd_gives() -> None:
     model, x = images()
     model.eval()
     trace = lrp.record(gradient, model, x)
-    names = ["0", *(f"{k}.{m}" for k in (1, 2) for m in ("conv", "bn", "relu")), "3", "4"]
+    names = ["0", *(f"{k}.{m}" for k in (1, 2) for m in ("conv", "bn", "add()", "relu")), "3", "4"]
     assert list(trace.values) == ["input", *names]
     assert list(trace.relevance) == ["4", *names[-2::-1], "input"]
     # By hand, without modules written over.
@@ -98,7 +98,8 @@ def test_every_module_has_what_autograd_gives() -> None:
     for block in (by_hand[1], by_hand[2]):
         conv = block.conv(parts[-1])
         bn = block.bn(conv)
-        parts += [conv, bn, block.relu(bn + parts[-1])]
+        total = bn + parts[-1]
+        parts += [conv, bn, total, block.relu(total)]
     parts.append(by_hand[3](parts[-1]))
     parts.append(by_hand[4](parts[-1]))
     for name, value, expected in zip(trace.values, parts, torch.autograd.grad(parts[-1].sum(), parts), strict=True):
@@ -106,22 +107,61 @@ def test_every_module_has_what_autograd_gives() -> None:
         np.testing.assert_allclose(trace.relevance[name], expected.numpy(), rtol=1e-12, err_msg=name)
 
 
-def test_a_block_that_does_more_than_its_modules_has_an_entry() -> None:
+def test_what_is_computed_between_modules_has_entries() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(Bare(), nn.Linear(4, 2), nn.Identity()).double()
     trace = lrp.record(gradient, model, X.clone())
-    assert list(trace.values) == ["input", "0.a", "0.b", "0", "1", "2"]
-    total = np.maximum(trace.values["0.a"], 0) + trace.values["0.b"]
-    np.testing.assert_allclose(trace.values["0"], total, rtol=1e-12)
+    assert list(trace.values) == ["input", "0.a", "0.relu()", "0.b", "0.add()", "1", "2"]
+    positive = np.maximum(trace.values["0.a"], 0)
+    np.testing.assert_allclose(trace.values["0.relu()"], positive, rtol=1e-12)
+    np.testing.assert_allclose(trace.values["0.add()"], positive + trace.values["0.b"], rtol=1e-12)
     # Through a bare sum all goes to both sides: what arrives at either is what left the sum.
-    np.testing.assert_array_equal(trace.relevance["0.b"], trace.relevance["0"])
-    np.testing.assert_array_equal(trace.relevance["0.a"], trace.relevance["0"] * (trace.values["0.a"] > 0))
+    for side in ("0.b", "0.relu()"):
+        np.testing.assert_array_equal(trace.relevance[side], trace.relevance["0.add()"])
+    np.testing.assert_array_equal(trace.relevance["0.a"], trace.relevance["0.add()"] * (trace.values["0.a"] > 0))
+
+
+def test_functions_that_write_over_and_those_that_do_nothing() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Linear(4, 4)
+
+        def forward(self, x: Any) -> Any:
+            y = self.a(x).contiguous().to(torch.float64)
+            y.mul_(2)  # its value is dropped, y is what it was
+            y = y + y.shape[0]
+            y -= x
+            nn.functional.relu(y, inplace=True)
+            weight = self.a.weight.sum()
+            return 1 - y.T.T * weight.detach()
+
+    model = Net().double()
+    trace = lrp.record(gradient, model, X.clone())
+    x = X.clone().requires_grad_()
+    before = 2 * model.a(x) + 3 - x
+    out = 1 - before.relu() * model.a.weight.sum().detach()
+    np.testing.assert_allclose(trace.relevance["input"], torch.autograd.grad(out.sum(), x)[0].numpy(), rtol=1e-12)
+    names = ["input", "a", "mul()", "add()", "sub()", "relu()", "sum()", "mul()#2", "sub()#2"]
+    assert list(trace.values) == names
+    np.testing.assert_allclose(trace.values["sub()"], before.detach().numpy(), rtol=1e-12)
+    np.testing.assert_array_equal(trace.relevance["sub()#2"], np.ones((3, 4)))
+    assert {"mul()", "sum()", "relu()"}.isdisjoint(trace.relevance)
 
 
 def test_a_model_that_is_one_module_and_one_without_modules() -> None:
+    class Weights(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2, 4, dtype=torch.float64))
+
+        def forward(self, x: Any) -> Any:
+            return nn.functional.linear(x, self.weight).tanh()
+
     trace = lrp.record(gradient, nn.Linear(4, 2).double(), X.clone())
     assert list(trace.relevance) == ["output", "input"]
     np.testing.assert_array_equal(trace.relevance["output"], np.ones((3, 2)))
+    assert list(lrp.record(gradient, Weights(), X.clone()).relevance) == ["tanh()", "linear()", "input"]
 
 
 def test_further_outputs_and_tuples_with_names_keep_their_kind() -> None:
@@ -147,7 +187,7 @@ def test_further_outputs_and_tuples_with_names_keep_their_kind() -> None:
             return first + second
 
     trace = lrp.record(gradient, Net(), X.clone())
-    assert list(trace.values) == ["input", "pair", "pair:1", "two", "two:1", "output"]
+    assert list(trace.values) == ["input", "pair", "pair:1", "two", "two:1", "add()"]
     np.testing.assert_array_equal(trace.relevance["input"], np.full((3, 4), 10.0))
     np.testing.assert_array_equal(trace.relevance["two:1"], np.ones((3, 4)))
 
@@ -289,7 +329,7 @@ def test_captum_gives_what_it_gives_without_being_recorded(kind: str) -> None:
     names = [name for name, module in model.named_modules() if not list(module.children())]
     expected = LRP(model).attribute(x.clone().requires_grad_(), target=theirs)
     trace = lrp.record(LRP(model), model, x, target=target)
-    assert [name for name in trace.values if name not in ("input", "output")] == names
+    assert [name for name in trace.values if name != "input" and "()" not in name] == names
     np.testing.assert_allclose(trace.relevance["input"], expected.detach().numpy(), rtol=1e-12)
 
 

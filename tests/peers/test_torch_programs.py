@@ -109,7 +109,7 @@ def test_recording_leaves_the_model_as_it_was(program: str) -> None:
     assert seen(model) == before
     assert not x.requires_grad
     assert x.grad is None
-    assert list(trace.values) == ["input", "a", "act", "out"]
+    assert list(trace.values) == ["input", "a", "act", "add()", "out"]
     np.testing.assert_allclose(trace.values["out"], model(x).detach().numpy(), rtol=1e-12)
 
 
@@ -178,8 +178,8 @@ def test_a_module_that_runs_twice_and_outputs_that_are_tuples() -> None:
 
     model, x = Twice(), torch.randn(2, 4, 3)
     trace = lrp.record(walk, model, x)
-    assert list(trace.values) == ["input", "same", "same#2", "cell", "output"]
-    assert list(trace.relevance) == ["output", "cell", "same#2", "same", "input"]
+    assert list(trace.values) == ["input", "same", "same#2", "cell", "getitem()"]
+    assert list(trace.relevance) == ["getitem()", "cell", "same#2", "same", "input"]
     assert all(p.grad is None for p in model.parameters())
     expected = torch.autograd.grad(model(x.requires_grad_()).sum(), x)[0]
     np.testing.assert_allclose(trace.relevance["input"], expected.numpy(), rtol=1e-6)
