@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .network.canonization import canonize
     from .network.joining import join
     from .peers.crosscheck import Crosscheck, crosscheck
+    from .peers.recording import record
     from .propagation import composites, plain, start
     from .propagation.differences import TraceDiff
     from .propagation.explaining import explain
@@ -73,6 +74,7 @@ else:
         "network.canonization": ("canonize",),
         "network.joining": ("join",),
         "peers.crosscheck": ("Crosscheck", "crosscheck"),
+        "peers.recording": ("record",),
         "propagation.differences": ("TraceDiff",),
         "propagation.explaining": ("explain",),
         "propagation.explanation": ("Explanation", "load_relevance"),
@@ -110,6 +112,6 @@ __all__ = [
     "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify",
     "composites", "concept_relevance", "crosscheck", "dialect", "dialects", "edits", "errors", "evaluate", "explain",
     "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods",
-    "neuralise", "order", "peers", "plain", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
-    "vectors",
+    "neuralise", "order", "peers", "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor",
+    "text", "vectors",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..dialects import DIALECTS
 from ..errors import LrpError, NonFiniteError, ParameterError, ShapeError
 from ..loaders.preprocess import declare, load_sidecar
 from ..network.network import Network
@@ -34,7 +35,7 @@ from .options import (
     rule_option,
     warn_unused_rules,
 )
-from .output import print_table, progress
+from .output import print_table, progress, warn
 from .reproduce import command_line
 from .samples import Refused, Sample
 from .stream import Tally, joined
@@ -57,7 +58,7 @@ TOLERANCE_HELP = "Relative difference from which on two arrays depart. Default: 
 @click.option("-t", "--target", help="Output to explain: number, class name, c,h,w or A+B. Default: the largest.")
 @click.option("--against", help="Explain the difference of the target and this output.")
 @click.option("--start", help=f"Start relevance: {STARTS}. Default: logit.")
-@click.option("--dialect", metavar="NAME", help="Compute here as that program does, such as zennit-1.0.")
+@click.option("--dialect", metavar="NAME", help=f"Compute here as that program does: {', '.join(DIALECTS)}.")
 @output_option
 @architecture_option
 @click.option("--sidecar", type=FILE, help="JSON file that describes input and classes. Default: beside the model.")
@@ -70,7 +71,7 @@ TOLERANCE_HELP = "Relative difference from which on two arrays depart. Default: 
 @click.option("--float64", is_flag=True, help="Compute in float64.")
 @click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write one page with pictures, nodes and reasons.")
-@click.option("--case", type=FILE, metavar="FILE", help="Write the first departing layer as a vector case (JSON).")
+@click.option("--case", type=FILE, metavar="DIR", help="Write the first departing layer as a vector case (JSON).")
 @click.option("--all", "everything", is_flag=True, help="Print every node, not only those that depart.")
 def crosscheck(model: Path, inputs_: tuple[str, ...], **options: Any) -> None:
     """Compare the explanation of each INPUT by another program with this package's, node by node.
@@ -82,9 +83,7 @@ def crosscheck(model: Path, inputs_: tuple[str, ...], **options: Any) -> None:
     Exit status: 0 they agree, 1 they differ (or an INPUT is refused among others), 2 nothing could be compared.
     """
     find(options["peer"])
-    for key in ("html", "case"):
-        if options[key] is not None and not options[key].parent.is_dir():
-            raise ParameterError(f"--{key} {options[key]}: the folder {options[key].parent} does not exist")
+    _require_free(options)
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
     if options["float64"] and net.tokens >= {i.name for i in net.inputs}:
@@ -175,7 +174,25 @@ def _tell(c: Crosscheck, everything: bool) -> None:
         click.echo(f"and {len(rows) - MOST} more; --all prints every node")
 
 
+def _require_free(options: dict[str, Any]) -> None:
+    """Raise before anything is computed if results could not be written."""
+    for key in ("html", "case"):
+        path = options[key]
+        if path is not None and not path.parent.is_dir():
+            raise ParameterError(f"--{key} {path}: the folder {path.parent} does not exist")
+    case = options["case"]
+    if case is not None and case.exists() and (not case.is_dir() or any(case.iterdir())):
+        raise ParameterError(f"--case {case}: something stands there; name a new folder")
+
+
 def _write(done: list[Crosscheck], options: dict[str, Any]) -> None:
-    """Write the page, and the case of the first comparison that departs."""
+    """Write the page, and the case of the first comparison that has one."""
     if options["html"] is not None:
         click.echo(f"written: {pages.write(options['html'], done)}")
+    if options["case"] is None:
+        return
+    cases = [c.diagnosis for c in done if c.diagnosis is not None and c.diagnosis.case is not None]
+    if cases:
+        click.echo(f"written: {cases[0].save_case(options['case'])}")
+    else:
+        warn("--case has no effect: no relevance departs at a layer that a vector case can hold")

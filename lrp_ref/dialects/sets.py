@@ -11,8 +11,8 @@ from ..errors import ParameterError, unknown
 from ..layers import Layer, Unweighted
 from ..rules.edits import EXACT, Stabiliser, add
 from ..rules.linear import Epsilon
-from ..rules.rule import AnyRule
-from .foreign import Switched, WinnerTimes, grouped
+from ..rules.rule import AnyRule, Rule, WithBias
+from .foreign import Switched, grouped
 from .switches import SWITCHES
 
 
@@ -81,12 +81,15 @@ class Dialect(Value):
         """Return a rule whose exact denominators have the program's ε."""
         if self.epsilon is None:
             return rule
+        if isinstance(rule, WithBias):
+            inner = self._stabilised(layer, rule.rule)
+            return inner.with_bias(rule.policy) if isinstance(inner, Rule) else inner
         strength = add(self.epsilon)
         own = getattr(rule, "stabiliser", None)
         if isinstance(own, Stabiliser):
             if own == EXACT:
                 return cast(AnyRule, replace(cast(Any, rule), stabiliser=strength))
-            return WinnerTimes(strength) if isinstance(rule, WinnerTimes) else rule
+            return rule
         if isinstance(rule, Switched) and any(g.stabiliser == EXACT for g in rule.groups):
             return grouped(rule, "", lambda g: replace(g, stabiliser=strength) if g.stabiliser == EXACT else g)
         return rule
@@ -124,6 +127,14 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("hilrp-0.2", ("eps-no-sign0",)),
         Dialect("lrp-for-lstm-2020", ("lstm-eps-share",)),
         Dialect("torchlrp-2021", ("ab-no-bias", "gamma-square", "avgpool-gradient", "eps-sign0")),
+        Dialect(
+            "pytorch-lrp-2020", ("ab-no-bias", "no-bias-in-denominator", "eps-no-sign0"), epsilon=1e-6,
+            statement="ε and αβ without any bias; where windows of a max pool overlap, relevance is lost",
+        ),
+        Dialect(
+            "relevance-propagation-2022", ("unsplit", "eps-unsigned"), epsilon=1e-5,
+            statement="weights clamped, inputs not split; ε without sign; a max pool as the mean over 2 × 2",
+        ),
         Dialect("paper:bach2015", statement="ε and αβ as stated there: every rule as this package has it"),
         Dialect("paper:montavon2019", statement="γ with the bias as a weight: every rule as this package has it"),
     )

@@ -377,7 +377,9 @@ def _maxpool_ties(layer: Any, rule: Any) -> Any:
     "Captum, RelevancePropagation.jl",
 )
 def _maxpool_zero(layer: Any, rule: Any) -> Any:
-    return WinnerTimes(add(1e-9)) if isinstance(layer, MaxPool) and rule is None else None
+    if not isinstance(layer, MaxPool) or not (rule is None or isinstance(rule, linear.Epsilon)):
+        return None
+    return WinnerTimes(add(1e-9 if rule is None else rule.epsilon))
 
 
 def _is_pool(layer: Any) -> bool:

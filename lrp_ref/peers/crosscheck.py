@@ -20,21 +20,27 @@ from ..base import tables
 from ..base.arrays import to_numpy
 from ..base.files import replace_file
 from ..errors import ParameterError
+from ..layers import Unweighted
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation import composites
-from ..propagation.differences import TraceDiff
+from ..propagation.differences import Difference, TraceDiff
 from ..propagation.explaining import at_the_door, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.prepare import Question, prepare
 from ..propagation.start import find as find_start
 from ..propagation.targets import class_number
+from ..rules import Epsilon
 from .peer import find
 from .rows import HEADERS, RIGHT, Compared, departing, ordered
 from .task import PeerError, Recording, Task
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
+
+
+ON_MODULES = ("captum", "zennit")
+FORGOTTEN = "residual-forgotten"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,7 +103,10 @@ class Crosscheck:
         Of a relevance this is the node that handed it back. Where several did (they read the same value), the
         diagnosis tells which one; without one all are named, with "or" between them.
         """
-        return " or ".join(row.node for row in reversed(self.rows) if row.first)
+        if self.found.first is None:
+            return ""
+        named = "" if self.diagnosis is None else self.diagnosis.node
+        return named or " or ".join(departing(self.found.first, self.explanation.trace.nodes))
 
     @property
     def reason(self) -> str:
@@ -111,14 +120,24 @@ class Crosscheck:
         return max(known, key=lambda row: row.relative, default=None)
 
     @property
+    def _departure(self) -> Difference | None:
+        """The difference of the first node's own step: where the diagnosis finds it, else the first one of all."""
+        steps = () if self.diagnosis is None else self.diagnosis.steps
+        where = [(step.kind, step.at) for step in steps[:1]]
+        return next((row for row in self.found.rows if (row.kind, row.name) in where), self.found.first)
+
+    @property
     def verdict(self) -> str:
         """Whether they agree, else where they depart first and by how much, in one sentence."""
-        first, most = self.found.first, self.largest
+        first, most = self._departure, self.largest
         count, known = len(self.rows), sum(row.relevance is not None for row in self.rows)
         if first is None:
             assert most is not None, "something was compared"
             values = f"{known} values" if known == count else f"{known} of {count} values"
-            return f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference {most.relative:.1e}, {tables.number(most.ulps)} ulp"
+            return (
+                f"{self.program} agrees with lrp_ref in the relevance of {values}: largest relative difference "
+                f"{most.relative:.1e}, {tables.number(most.ulps)} ulp"
+            )
         what = f"the relevance that it hands back to '{first.name}'" if first.kind == "relevance" else "its value"
         note = first.note or f"relative {first.relative:.2g}, {tables.number(first.ulps)} ulp"
         return f"{self.program} departs from lrp_ref at node '{self.first}': {what} differs ({note})"
@@ -134,7 +153,13 @@ class Crosscheck:
         missing = [row.node for row in self.rows if row.relevance is None and row.node not in self.recording.left_out]
         many = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         shown = (f"not compared, as {self.program} shows no relevance there: {', '.join(missing[:5])}{many}",)
-        return (*left, *(shown if missing else ()), *self.recording.notes, *self.explanation.notes)
+        steps = () if self.diagnosis is None else self.diagnosis.steps
+        sums = dict.fromkeys(f"'{step.node}'" for step in steps if FORGOTTEN in step.switches)
+        plain = (
+            f"the sum at node {', '.join(sums)} was walked back by autograd: every branch received the whole relevance",
+        )
+        told = (*(plain if sums else ()), *left, *(shown if missing else ()))
+        return (*told, *self.recording.notes, *self.explanation.notes)
 
     def __repr__(self) -> str:
         left = self.recording.left_out
@@ -142,8 +167,8 @@ class Crosscheck:
         return ". ".join(part.rstrip(".") for part in parts if part)
 
     def cells(self, *, everything: bool = True) -> list[list[str]]:
-        """Return the table's cells, of every node or of those that depart, hand back what departs or are left out."""
-        return [row.cells() for row in self.rows if everything or row.departs or row.left_out or row.first]
+        """Return the table's cells, of every node or of those that depart or are left out."""
+        return [row.cells() for row in self.rows if everything or row.departs or row.left_out or row.own]
 
     def table(self, *, everything: bool = True) -> str:
         """Return every node as text, or with ``everything=False`` those that depart or are left out."""
@@ -252,6 +277,11 @@ def crosscheck(
     from .asking import ask
 
     asked = find(peer)
+    if functional_add and peer not in ON_MODULES:
+        raise ParameterError(
+            f"functional_add (--functional-add) shows what becomes of a bare + in programs that hang rules on modules, "
+            f"{' and '.join(ON_MODULES)}; not in {asked.title}: leave it out"
+        )
     Network.required(net, "crosscheck")
     composite = composites.usual(net) if composite is None else composite
     named = net.classes if output_place(net, output) == 0 else ()
@@ -264,8 +294,9 @@ def crosscheck(
         xp="numpy", trace=True, **spoken, **parameters,
     ).to_numpy()  # fmt: skip
     taken = time.perf_counter() - begun
+    chosen = composites.resolve(composite, {**parameters, **spoken})
     task = replace(
-        the_task(net, x, ours, composites.resolve(composite, parameters), start, output, canonize),
+        the_task(net, x, ours, chosen, start, output, canonize),
         functional_add=functional_add,
     )
     begun = time.perf_counter()
@@ -279,13 +310,24 @@ def the_task(
 ) -> Task:
     """Return what another program is asked, from an explanation: the network as it was explained, and its rules.
 
-    The rules are those of the composite as the papers have them, whatever dialect the explanation is in.
+    The rules are those of the composite as they are published, whatever dialect the explanation is in.
     """
     net, fed = at_the_door(net, x, "numpy")
-    ready = prepare(net, fed, Question(composite, output_place(net, output), canonize, start))
+    ready = prepare(net, fed, Question(published(composite), output_place(net, output), canonize, start))
     rules = {planned.node: planned.rule for planned in ready.plan}
+    if composite.dialect is not None:
+        # The ε of pools and sums that nobody asked for is the program's own choice, which the dialect knows.
+        unasked = {p.node: p.rule for p in ours.plan if p.why == "default" and isinstance(p.layer, Unweighted)}
+        rules |= {node: rule for node, rule in unasked.items() if isinstance(rule, Epsilon)}
     begin = batch_first(to_numpy(ours.start_relevance), ours.output_axis)
     return Task(ready.net, {name: np.asarray(array) for name, array in fed.items()}, rules, begin)
+
+
+def published(composite: composites.Composite) -> composites.Composite:
+    """Return a composite with the rules as they are published, whatever dialect it has."""
+    if composite.dialect is None:
+        return composite
+    return replace(composite, dialect=None, name=composite.name.removesuffix(f" as {composite.dialect.name}"))
 
 
 def compared(
@@ -317,13 +359,14 @@ def compared(
         )
     theirs = type(theirs)(known, received, theirs.nodes)
     found = own.diff(theirs, tolerance=tolerance, mapping={name: name for name in {**known, **received}})
-    diagnosis, first = None, list[str]()
+    diagnosis, steps = None, dict[str, str]()
     if found.first is not None:
         from .diagnosis import diagnose
 
-        diagnosis = diagnose(task.network, task.rules, own, theirs, tolerance=tolerance)
-        first = [diagnosis.node] if diagnosis.node else departing(found.first, own.nodes)
-    rows = ordered(task.network, own, found, answer.left_out, first)
+        rules = {planned.node: planned.rule for planned in ours.plan}
+        diagnosis = diagnose(task.network, rules, own, theirs, tolerance=tolerance)
+        steps = {node: step.name for step in reversed(diagnosis.steps) for node in step.node.split(" or ")}
+    rows = ordered(task.network, own, found, answer.left_out, steps)
     return Crosscheck(peer, ours, replace(answer, trace=theirs), task, found, rows, diagnosis, seconds, reproduce)
 
 

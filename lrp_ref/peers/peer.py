@@ -40,6 +40,7 @@ class Peer:
         homepage, issues: addresses.
         adapter: module in ``adapters``, where it is not the name.
         folder: whether its files are read from a folder that the user names.
+        oldest, newest: Pythons that what ``install`` names runs in, () for no bound.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Peer:
     issues: str
     adapter: str = ""
     folder: bool = False
+    oldest: tuple[int, ...] = (3, 11)
+    newest: tuple[int, ...] = ()
 
     def load(self) -> Adapter:
         """Import the adapter; the program itself is imported when a task is recorded."""
@@ -67,18 +70,24 @@ def _peer(name: str, title: str, module: str, install: str, dialect: str, home: 
 PEERS: dict[str, Peer] = {
     p.name: p
     for p in (
-        _peer("zennit", "zennit", "zennit", "pip install zennit==1.0.0", "zennit-1.0", "chr5tphr/zennit"),
+        _peer(
+            "zennit", "zennit", "zennit", "pip install zennit==1.0.0", "zennit-1.0", "chr5tphr/zennit",
+            oldest=(3, 11, 11),
+        ),
         _peer("captum", "Captum", "captum", "pip install captum==0.9.0", "captum-0.9", "pytorch/captum"),
         _peer(
             "lxt", "LRP-eXplains-Transformers", "lxt", "pip install lxt==2.1", "lxt-2.1",
             "rachtibat/LRP-eXplains-Transformers",
         ),
-        _peer("autolrp", "autolrp", "autolrp", "pip install autolrp==0.2.0", "autolrp-0.2", ""),
-        _peer("hilrp", "hilrp", "hilrp", "pip install hilrp==0.2.0", "hilrp-0.2", ""),
+        _peer("autolrp", "autoLRP", "autolrp", "pip install autolrp==0.2.0", "autolrp-0.2", "Wa-lead/autoLRP"),
+        _peer(
+            "hilrp", "HiLRP", "hilrp", "pip install hilrp==0.2.0", "hilrp-0.2",
+            "Nishan-Charlie/Hi-LRP-Towards-One-Trustworthy-Explainable-AI", oldest=(3, 11, 11),
+        ),
         _peer(
             "innvestigate", "iNNvestigate", "innvestigate",
             "pip install tensorflow-cpu==2.14.1 numpy==1.26.4 innvestigate==2.1.2", "innvestigate-2.1",
-            "albermax/innvestigate",
+            "albermax/innvestigate", newest=(3, 11),
         ),
         _peer(
             "toolbox", "LRP toolbox", "", "git clone https://github.com/sebastian-lapuschkin/lrp_toolbox",
@@ -87,6 +96,19 @@ PEERS: dict[str, Peer] = {
         _peer(
             "lrp_for_lstm", "LRP_for_LSTM", "", "git clone https://github.com/ArrasL/LRP_for_LSTM", "lrp-for-lstm-2020",
             "ArrasL/LRP_for_LSTM", folder=True,
+        ),
+        _peer(
+            "torchlrp", "TorchLRP", "", "git clone https://github.com/fhvilshoj/TorchLRP", "torchlrp-2021",
+            "fhvilshoj/TorchLRP", folder=True,
+        ),
+        _peer(
+            "pytorch_lrp", "Pytorch-LRP", "", "git clone https://github.com/moboehle/Pytorch-LRP", "pytorch-lrp-2020",
+            "moboehle/Pytorch-LRP", folder=True,
+        ),
+        _peer(
+            "relevance_propagation", "PyTorchRelevancePropagation", "",
+            "git clone https://github.com/kaifishr/PyTorchRelevancePropagation", "relevance-propagation-2022",
+            "kaifishr/PyTorchRelevancePropagation", folder=True,
         ),
     )
 }  # fmt: skip

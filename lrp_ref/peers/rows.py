@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -27,7 +27,8 @@ class Compared:
         value: the difference of its output; None where the other program does not show it.
         relevance: the difference of the relevance that arrived there; None likewise.
         left_out: why the other program has no rule for it; "" where it has one.
-        first: whether the numbers depart here first: what it hands back, or its value, is not the same.
+        own: what explains its own step, which is not that of the other program: what it hands back, or its value; ids
+            of switches, or "unexplained"; "" where its step is the same.
     """
 
     node: str
@@ -36,7 +37,7 @@ class Compared:
     value: Difference | None
     relevance: Difference | None
     left_out: str = ""
-    first: bool = False
+    own: str = ""
 
     @property
     def departs(self) -> bool:
@@ -71,13 +72,13 @@ class Compared:
             "departs" if self.departs else "",
             *odd,
             left,
-            "hands back other relevance" if self.first and not self.departs else "",
+            f"another step of its own: {self.own}" if self.own else "",
         )
         return tuple(filter(None, told))
 
 
 def ordered(
-    network: Network, ours: Trace, found: TraceDiff, left_out: Mapping[str, str], first: Container[str]
+    network: Network, ours: Trace, found: TraceDiff, left_out: Mapping[str, str], own: Mapping[str, str]
 ) -> tuple[Compared, ...]:
     """Return a row for each node and input, from the output back.
 
@@ -86,7 +87,7 @@ def ordered(
         ours: this package's trace of it.
         found: its comparison with the other program's.
         left_out: node → why the other program has no rule for it.
-        first: the nodes at which the numbers may depart first.
+        own: node → what explains its own step, where that departs.
     """
     by = {(row.kind, row.name): row for row in found.rows}
     names = [*(i.name for i in network.inputs), *(n.name for n in network.nodes)][::-1]
@@ -96,7 +97,7 @@ def ordered(
         parts = [name] + [key for key in ours.values if key != name and owner(key, ours.nodes) == name]
         values, relevances = ([by[kind, key] for key in parts if (kind, key) in by] for kind in ("value", "relevance"))
         worst = _worst(values), _worst(relevances)
-        rows.append(Compared(name, node.layer, node.rule, *worst, left_out.get(name, ""), name in first))
+        rows.append(Compared(name, node.layer, node.rule, *worst, left_out.get(name, ""), own.get(name, "")))
     return tuple(rows)
 
 

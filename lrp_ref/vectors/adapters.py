@@ -9,7 +9,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,9 +17,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import LrpError
+from .program import Program, program_of
 
 Function = Callable[[dict[str, Any]], Any]
 LONG = 200  # characters of a message
+WORDS = {"unsupported": "unsupported", "refused": "refused", "error": "refused", "skip": "skip"}  # key → kind
 FORMS = "return an array, a list of arrays or a dict of arrays by name"
 
 
@@ -33,6 +35,16 @@ class Unsupported(LrpError):  # noqa: N818 - no error: the implementation says w
     """
 
 
+class Skip(LrpError):  # noqa: N818 - no error: the implementation says what it leaves out
+    """Raised by an adapter for a case that is left out for now, with the reason or an issue's address.
+
+    Example:
+        >>> raise Skip("crashes: https://example.org/issues/12")
+        Traceback (most recent call last):
+        lrp_ref.vectors.adapters.Skip: crashes: https://example.org/issues/12
+    """
+
+
 class AdapterError(LrpError):
     """An adapter that cannot be used: it is not there, dies, hangs, or answers what no answer can be."""
 
@@ -42,11 +54,12 @@ class Answer:
     """What an implementation says to a question.
 
     Attributes:
-        kind: "relevance", "unsupported" or "refused".
+        kind: "relevance", "unsupported", "skip" or "refused".
         reason: in words, where there is no relevance.
         arrays: by operand number ("0", "1", ...) or by the network's names.
         named: whether the names are the network's.
         error: name of the exception that was raised, else "".
+        cause: that exception.
     """
 
     kind: str
@@ -54,6 +67,7 @@ class Answer:
     arrays: Mapping[str, np.ndarray[Any, Any] | None] | None = None
     named: bool = False
     error: str = ""
+    cause: Exception | None = field(default=None, repr=False)
 
 
 @runtime_checkable
@@ -67,8 +81,8 @@ class Adapter(Protocol):
         """End what was started."""
 
 
-def within(seconds: float, work: Callable[[], Any], what: str) -> Any:
-    """Return ``work()``, done in a thread of its own.
+def within(seconds: float, work: Callable[[], Any], what: str, hint: str = "") -> Any:
+    """Return ``work()``, done in a thread of its own; ``hint`` follows the message of one that takes too long.
 
     Raises:
         AdapterError: it took longer than ``seconds``.
@@ -86,7 +100,7 @@ def within(seconds: float, work: Callable[[], Any], what: str) -> Any:
     thread.start()
     thread.join(seconds)
     if not done:
-        raise AdapterError(f"{what}: no answer within {seconds:g} s (--timeout)")
+        raise AdapterError(f"{what}: no answer within {seconds:g} s (--timeout){hint}")
     holds, value = done[0]
     if not holds:
         raise value
@@ -100,10 +114,17 @@ class PythonAdapter:
     Attributes:
         function: called with the question.
         timeout: seconds per answer.
+        name: what it is called in reports, unless it says so itself (see ``program_of``).
     """
 
     function: Function
     timeout: float = 60.0
+    name: str = ""
+
+    @property
+    def program(self) -> Program:
+        """What is asked."""
+        return program_of(self.function, self.name)
 
     def ask(self, question: dict[str, Any]) -> Answer:
         """Return the function's answer; an exception is a refusal.
@@ -112,21 +133,35 @@ class PythonAdapter:
             AdapterError: it hangs, ends the program, or returns what no answer can be.
         """
         where = f"the adapter, on {question['id']}"
-        try:
-            raw = within(self.timeout, functools.partial(self.function, question), where)
-        except Unsupported as error:
-            return Answer("unsupported", short(str(error)))
-        except AdapterError:
-            raise
-        except Exception as error:
-            name = type(error).__name__
-            return Answer("refused", short(f"{name}: {error}"), error=name)
-        except SystemExit as error:
-            raise AdapterError(f"{where}: it ended the program (SystemExit: {error})") from None
-        return read_answer(raw, where)
+        found: Answer = within(self.timeout, functools.partial(answer_of, self.function, question, where), where)
+        return found
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+def answer_of(function: Function, question: dict[str, Any], where: str) -> Answer:
+    """Return a function's answer; an exception is a refusal.
+
+    Raises:
+        AdapterError: it ends the program, or returns what no answer can be.
+
+    Example:
+        >>> answer_of(lambda case: {"skip": "too slow"}, {"id": "a"}, "x").reason
+        'too slow'
+    """
+    try:
+        raw = function(question)
+    except (Unsupported, Skip) as error:
+        return Answer("skip" if isinstance(error, Skip) else "unsupported", short(str(error)))
+    except AdapterError:
+        raise
+    except Exception as error:
+        name = type(error).__name__
+        return Answer("refused", short(f"{name}: {error}"), error=name, cause=error)
+    except SystemExit as error:
+        raise AdapterError(f"{where}: it ended the program (SystemExit: {error})") from None
+    return read_answer(raw, where)
 
 
 def short(text: str) -> str:
@@ -151,7 +186,7 @@ def read_answer(raw: Any, where: str) -> Answer:
         Answer(kind='refused', reason='negative epsilon', arrays=None, named=False, error='')
     """
     if isinstance(raw, Mapping):
-        for kind, key in (("refused", "refused"), ("refused", "error"), ("unsupported", "unsupported")):
+        for key, kind in WORDS.items():
             if isinstance(raw.get(key), str):
                 return Answer(kind, short(raw[key]))
         return Answer("relevance", arrays={str(k): _array(v, f"{where}: '{k}'") for k, v in raw.items()}, named=True)

@@ -22,6 +22,26 @@ LIMIT = 256 << 20  # bytes of one file
 ASKED = ("layer", "inputs", "rule", "relevance_out", "network", "rules", "start", "choice")  # never what is expected
 
 
+@dataclass(frozen=True)
+class Release:
+    """Which vectors: the version and the calendar tag of a manifest.
+
+    Attributes:
+        version: semantic: a changed answer is a new first number, added cases and flags a new second one.
+        tag: year and month of the version; "" where the manifest has none.
+
+    Example:
+        >>> str(Release("1.3.0", "2026.11"))
+        'lrp-vectors 1.3.0 (2026.11)'
+    """
+
+    version: str = ""
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (FORMAT, self.version, self.tag and f"({self.tag})") if part)
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """One conformance case: a question, and the exact answer.
@@ -36,6 +56,7 @@ class Case:
         note: what is special about it, in one sentence.
         body: the case as the file has it.
         faults: what known faults and dialects answer here, by id.
+        release: of the vectors that it belongs to.
     """
 
     id: str
@@ -48,6 +69,7 @@ class Case:
     note: str
     body: Mapping[str, Any] = field(repr=False)
     faults: Mapping[str, Fault] = field(default_factory=dict, repr=False)
+    release: Release = Release()
 
     def question(self, dtype: str = "float64") -> dict[str, Any]:
         """Return what an adapter is given: arrays of ``dtype``, numbers as Python floats, nothing that is expected.
@@ -161,8 +183,9 @@ def load(folder: str | Path | None = None, *, groups: Iterable[str] = (), only: 
     folder = HERE if folder is None else Path(folder)
     cases: list[Case] = []
     manifest = read_manifest(folder)
+    release = Release(str(manifest["version"]), str(manifest.get("tag", "")))
     for name in manifest["files"]:
-        cases += read_file(folder, name)
+        cases += (replace(case, release=release) for case in read_file(folder, name))
     told: dict[str, dict[str, Fault]] = {}
     for name in manifest.get("faults", ()):
         told |= read_faults(folder, name)

@@ -11,9 +11,10 @@ import numpy as np
 from .adapters import Answer
 from .cases import Case
 
-PASS, FAIL, UNSUPPORTED, XFAIL, XPASS, OTHER = "pass", "fail", "unsupported", "xfail", "xpass", "other"
+PASS, FAIL, UNSUPPORTED, SKIP = "pass", "fail", "unsupported", "skip"
+XFAIL, XPASS, OTHER = "xfail", "xpass", "other"
 FLOAT32, VISIBLE = 2.0**-23, 1e-4
-STATUSES = (PASS, FAIL, XFAIL, XPASS, UNSUPPORTED, OTHER)
+STATUSES = (PASS, FAIL, XFAIL, XPASS, UNSUPPORTED, SKIP, OTHER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +23,10 @@ class Result:
 
     Attributes:
         case: the case.
-        status: pass; fail; unsupported; xfail (fails as listed); xpass (listed, but passes: counts as a failure);
-            other (an alternative that the implementation has not chosen).
-        reason: in words, where there are no numbers to compare, or why a failure is expected.
+        status: pass; fail; unsupported; skip (left out for now); xfail (fails as listed); xpass (listed, but passes:
+            counts as a failure); other (an alternative that the implementation has not chosen).
+        reason: in words, where there are no numbers to compare, or why a failure is expected; of a skip it may be
+            the address of an issue.
         times: the largest abs(difference) / tolerance, where numbers were compared; 1 is allowed.
         where: which number that is, such as ``input 0 [1, 2]``.
         expected, got: that number.
@@ -84,8 +86,8 @@ def judge(case: Case, answer: Answer, dtype: str) -> Result:
         >>> judge(case, Answer("unsupported", "no such layer"), "float64").status
         'unsupported'
     """
-    if answer.kind == "unsupported":
-        return Result(case, UNSUPPORTED, answer.reason)
+    if answer.kind in (UNSUPPORTED, SKIP):
+        return Result(case, answer.kind, answer.reason)
     if case.refuse:
         if answer.kind == "refused":
             return Result(case, PASS, f"refused: {answer.reason}")

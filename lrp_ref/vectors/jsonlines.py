@@ -1,4 +1,11 @@
-"""Programs as adapters: one question a line on their input, one answer a line on their output, both JSON."""
+"""Programs as adapters: one question a line on their input, one answer a line on their output, both JSON.
+
+Before the first question a program may be asked who it is, by the line ``{"start": {"format", "version", "tag"}}``. It
+answers with a line that may have ``name``, ``version``, ``language``, ``homepage`` and ``issues``. A program that knows
+nothing of that keeps working: one that passes the line over, answers it with an error, or even ends at it, in which
+case it is started again without it. So that none is waited for, the first question follows at once. That line alone has
+no ``id``; questions about networks have a ``start`` too, the relevance of the output.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +16,19 @@ import os
 import shlex
 import signal
 import threading
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .adapters import AdapterError, Answer, short, within
+from .adapters import WORDS, AdapterError, Answer, short, within
+from .program import Program
 
 LINE_LIMIT = 256 << 20  # characters of one answer
 GRACE = 5.0  # seconds for a program to end after its input has ended
+ADVICE = "a line of JSON; what is no answer belongs on standard error"
+HANGS = "; does it write a line for every line, and flush it?"
 
 
 class CommandAdapter:
@@ -27,31 +38,47 @@ class CommandAdapter:
         command: the program and its arguments, as in a shell; no shell is started.
         timeout: seconds per answer.
 
+    Attributes:
+        program: what it says of itself, see ``start``; else the first word of the command.
+
     Raises:
         AdapterError: the program cannot be started.
     """
 
     def __init__(self, command: str, timeout: float = 60.0) -> None:
-        import subprocess  # not needed by who imports lrp_ref
-
         try:
-            words = shlex.split(command)
+            self._words = shlex.split(command)
         except ValueError as error:
             raise AdapterError(f"command '{command}': {error}") from error
-        if not words:
+        if not self._words:
             raise AdapterError("command: it is empty; give a program and its arguments")
-        self.name, self.timeout = words[0], timeout
+        self.name, self.timeout = self._words[0], timeout
+        self.program = Program(self.name)
+        self._greeting = ""  # a line that has not been sent yet
+        self._launch()
+
+    def _launch(self) -> None:
+        import subprocess  # not needed by who imports lrp_ref
+
         self._idle, self._over = threading.Event(), False  # no answer is waited for; none will be
         self._idle.set()
         pipe = subprocess.PIPE
         try:  # the words are the user's own command line; stderr stays the program's
             self._process = subprocess.Popen(  # noqa: S603
-                words, stdin=pipe, stdout=pipe, encoding="utf-8", errors="replace", start_new_session=True
+                self._words, stdin=pipe, stdout=pipe, encoding="utf-8", errors="replace", start_new_session=True
             )
         except FileNotFoundError as error:
             raise AdapterError(f"command '{self.name}': not found") from error
         except OSError as error:
             raise AdapterError(f"command '{self.name}': cannot be started: {error.strerror or error}") from error
+
+    def start(self, release: Mapping[str, str]) -> None:
+        """Ask the program who it is, together with the next question.
+
+        Args:
+            release: of the vectors: format, version and tag.
+        """
+        self._greeting = json.dumps({"start": dict(release)}, separators=(",", ":")) + "\n"
 
     def ask(self, question: dict[str, Any]) -> Answer:
         """Return the program's answer.
@@ -60,26 +87,51 @@ class CommandAdapter:
             AdapterError: it died, hangs, or its line is no answer.
         """
         where = f"command '{self.name}', on {question['id']}"
-        request = json.dumps(to_json(question), allow_nan=False, separators=(",", ":"))
-        try:
-            line = within(self.timeout, partial(self._exchange, request), where)
-        except (BrokenPipeError, ValueError):
-            line = ""
+        request = json.dumps(to_json(question), allow_nan=False, separators=(",", ":")) + "\n"
+        greeting, self._greeting = self._greeting, ""
+        line = self._introduce(greeting, request, question["id"], where) if greeting else self._answer(request, where)
         if not line:
             raise AdapterError(f"{where}: {self._end()} instead of answering")
+        if len(line) >= LINE_LIMIT and not line.endswith("\n"):
+            raise AdapterError(f"{where}: it answered more than {LINE_LIMIT} characters in one line")
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise AdapterError(f"{where}: it answered {line.strip()[:80]!r}, which is not a line of JSON") from error
+            raise AdapterError(f"{where}: it answered {line.strip()[:80]!r}, which is not {ADVICE}") from error
         return from_json(found, question["id"], where)
 
-    def _exchange(self, request: str) -> str:
+    def _introduce(self, greeting: str, request: str, name: str, where: str) -> str:
+        """Return the answer to the first question, and keep what the program says of itself."""
+        first = self._answer(greeting + request, where)
+        if _has_id(first, name):  # the greeting was passed over
+            return first
+        second = self._answer("", where) if first else ""
+        if not second:
+            self.close()
+            self._launch()
+            return self._answer(request, where)
+        said = _loaded(first)
+        if said is None and not _has_id(second, name):
+            return first  # no answer of any kind: that is what has to be told
+        self.program = self.program.said(said)
+        return second
+
+    def _answer(self, text: str, where: str) -> str:
+        """Return the program's next line after it was sent a text; "" if there is none."""
+        try:
+            line: str = within(self.timeout, partial(self._exchange, text), where, HANGS)
+        except (BrokenPipeError, ValueError):
+            return ""
+        return line
+
+    def _exchange(self, text: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._idle.clear()
         try:
-            self._process.stdin.write(request + "\n")
-            self._process.stdin.flush()
+            if text:
+                self._process.stdin.write(text)
+                self._process.stdin.flush()
             return self._process.stdout.readline(LINE_LIMIT)
         finally:
             self._idle.set()
@@ -129,6 +181,20 @@ class CommandAdapter:
             self._process.stdin.close()
 
 
+def _loaded(line: str) -> Any:
+    """Return a line's JSON; None if it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _has_id(line: str, name: str) -> bool:
+    """Return whether a line answers the question of that id."""
+    found = _loaded(line)
+    return isinstance(found, dict) and found.get("id") == name
+
+
 def to_json(value: Any) -> Any:
     """Return a question as JSON values: arrays as shape and data; NaN and infinities, which JSON lacks, as text.
 
@@ -153,13 +219,14 @@ def from_json(found: Any, name: str, where: str) -> Answer:
     """
     if not isinstance(found, dict) or found.get("id") != name:
         other = found.get("id") if isinstance(found, dict) else None
-        raise AdapterError(f"{where}: its answer has the id {other!r}; an answer repeats the id of its question")
+        hint = ": only a line without an id asks who it is" if isinstance(found, dict) and "name" in found else ""
+        raise AdapterError(f"{where}: its answer has the id {other!r}; an answer repeats the id of its question{hint}")
     relevance = found.get("relevance")
     if relevance is None:
-        for kind, key in (("unsupported", "unsupported"), ("refused", "refused"), ("refused", "error")):
+        for key, kind in WORDS.items():
             if key in found:
                 return Answer(kind, short(str(found[key])))
-        raise AdapterError(f"{where}: its answer has none of relevance, unsupported, refused, error")
+        raise AdapterError(f"{where}: its answer has none of relevance, {', '.join(WORDS)}")
     if isinstance(relevance, dict) and not {"shape", "data"} <= set(relevance):
         named = {str(k): _json_array(v, f"{where}: '{k}'") for k, v in relevance.items()}
         return Answer("relevance", arrays=named, named=True)

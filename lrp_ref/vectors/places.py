@@ -39,6 +39,15 @@ def place_of(case: Case) -> Place:
     return Place(name_of(case.body.get("rule") or {"name": "own"}), str(case.body["layer"]["type"]))
 
 
+def layers_of(case: Case) -> list[Place]:
+    """Return the places of a network's layers; none of a layer."""
+    if "network" not in case.body:
+        return []
+    rules = case.body["rules"]
+    nodes = ((rules.get(n["name"]) or {"name": "own"}, n["layer"]) for n in case.body["network"]["nodes"])
+    return [Place(name_of(rule), str(layer["type"])) for rule, layer in nodes]
+
+
 def rule_of(case: Case) -> str:
     """Return the name of a case's rule alone, or "networks"."""
     return NETWORKS if "network" in case.body else str((case.body.get("rule") or {"name": "own"})["name"])

@@ -6,20 +6,24 @@ import os
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base import tables
-from .compare import FAIL, OTHER, PASS, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
+from .compare import FAIL, OTHER, PASS, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result
 from .places import place_of, rule_of
+from .program import is_address
 from .reasons import told
 from .runner import FAILURES, Report
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+SKIPPED = (UNSUPPORTED, SKIP, XFAIL, OTHER)
 HEADINGS = {OTHER: "other option"}
-RIGHT, RULE_RIGHT = range(1, 2 + len(STATUSES)), range(1, 7)
+RIGHT, RULE_RIGHT = range(1, 2 + len(STATUSES)), range(1, 8)
 NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -50,7 +54,7 @@ def group_rows(report: Report) -> list[list[str]]:
 
 def rule_headings() -> list[str]:
     """Return the heads of the table per rule."""
-    return ["rule", "cases", "pass", "fail", "refused", "unsupported", HEADINGS[OTHER], "refused with"]
+    return ["rule", "cases", "pass", "fail", "refused", "unsupported", "skip", HEADINGS[OTHER], "refused with"]
 
 
 def rule_rows(report: Report) -> list[list[str]]:
@@ -67,7 +71,7 @@ def rule_rows(report: Report) -> list[list[str]]:
         errors = Counter(r.refused for r in results if r.refused)
         refused, statuses = errors.total(), Counter(r.status for r in results)
         fails = statuses[FAIL] + statuses[XFAIL] - refused
-        counts = [statuses[PASS] + statuses[XPASS], fails, refused, statuses[UNSUPPORTED], statuses[OTHER]]
+        counts = [statuses[PASS] + statuses[XPASS], fails, refused, *(statuses[s] for s in (UNSUPPORTED, SKIP, OTHER))]
         names = ", ".join(f"{name} {n}" for name, n in errors.most_common())
         rows.append([rule, str(len(results)), *(str(n or "") for n in counts), names])
     return rows
@@ -79,11 +83,14 @@ def failure_lines(report: Report, limit: int) -> list[str]:
     lines = []
     for result in report.failures[:limit]:
         lines.append(f"{result.status.upper()} {result.case.id}")
-        lines.append(f"  {result.difference}")
-        if result.case.id in why:
-            lines.append(f"  {why[result.case.id]}")
+        lines += [f"  {line}" for line in wrong_lines(result, why)]
     more = len(report.failures) - limit
     return [*lines, f"and {more} more failures (--limit, --junit)"] if more > 0 else lines
+
+
+def wrong_lines(result: Result, why: Mapping[str, str]) -> list[str]:
+    """Return what is wrong, and what is known of it by case (see ``reasons_by_case``)."""
+    return [line for line in (result.difference, why.get(result.case.id, "")) if line]
 
 
 def reasons_by_case(report: Report) -> dict[str, str]:
@@ -93,14 +100,16 @@ def reasons_by_case(report: Report) -> dict[str, str]:
         for case in (*reason.cases, *reason.together):
             found.setdefault(case, []).append(" or ".join(reason.names))
     known = {case: f"the numbers of {' and '.join(names)}" for case, names in found.items()}
+    known |= {r.case.id: "the numbers of the reasons of its layers" for r in report.verdict.predicted}
     return known | {r.case.id: "none of the faults known" for r in report.unexplained}
 
 
 def summary_lines(report: Report) -> list[str]:
     """Return what there is to say about all cases: options met, what is unsupported, named reasons, the verdict."""
     lines = [f"alternatives: {topic} is {option}" for topic, option in report.options.items()]
-    missing = Counter(r.reason or "no reason given" for r in report.results if r.status == UNSUPPORTED)
-    lines += [f"unsupported: {reason} ({count})" for reason, count in missing.most_common(10)]
+    for status in (UNSUPPORTED, SKIP):
+        missing = Counter(r.reason or "no reason given" for r in report.results if r.status == status)
+        lines += [f"{status}: {reason} ({count})" for reason, count in missing.most_common(10)]
     lines += [f"reason: {reason}" for reason in report.reasons]
     left, slight = report.unexplained, report.verdict.slight
     if left:
@@ -109,6 +118,14 @@ def summary_lines(report: Report) -> list[str]:
         more = f"; and {len(places) - 5} more places" if len(places) > 5 else ""
         lines.append(f"unexplained: none of the faults known explains {cases(len(left))}: {where}{more}")
         lines.append(f"  the first is {left[0].case.id}")
+    if report.verdict.predicted:
+        lines.append(
+            f"networks: {cases(len(report.verdict.predicted))} with the numbers of these reasons in their layers"
+        )
+    if report.verdict.follow:
+        lines.append(
+            f"networks: {cases(len(report.verdict.follow))} wrong in a way not predicted, with layers as above"
+        )
     if slight:
         most = max(r.part for r in slight)
         lines.append(
@@ -116,8 +133,14 @@ def summary_lines(report: Report) -> list[str]:
         )
     refused = Counter(r.refused for r in report.results if r.refused)
     lines += [f"refused: {cases(n)} with {name}" for name, n in refused.most_common(5)]
-    lines.append(verdict(report))
-    return lines
+    return [*lines, asked(report), verdict(report)]
+
+
+def asked(report: Report) -> str:
+    """Return who was asked which vectors, as a line."""
+    program = report.program
+    address = f", issues: {program.issues}" if program.issues else ""
+    return f"asked: {program}{address}; {report.release}"
 
 
 def cases(count: int) -> str:
@@ -137,7 +160,7 @@ def verdict(report: Report) -> str:
         kinds = {"fail": counts[FAIL], "pass unexpectedly": counts[XPASS]}
         return f"{total} cases in {report.dtype}: {' and '.join(f'{n} {kind}' for kind, n in kinds.items() if n)}"
     if not report.holds:
-        return f"{total} cases in {report.dtype}: nothing was checked, every case is unsupported"
+        return f"{total} cases in {report.dtype}: nothing was checked, every case is unsupported or left out"
     worst = max((r.times for r in report.results if r.times is not None and not r.differs), default=0.0)
     kept = [f"{n} {HEADINGS.get(s, s)}" for s, n in counts.items() if n and s not in FAILURES]
     return f"{total} cases in {report.dtype}: {', '.join(kept)}; largest difference {worst:.2g} of its tolerance"
@@ -167,7 +190,8 @@ def text(report: Report, *, limit: int = 20) -> str:
 def write_junit(report: Report, path: str | Path) -> None:
     """Write JUnit XML, a test suite per group: under a temporary name first, then renamed.
 
-    Unsupported cases, expected failures and options that were not chosen are skipped tests.
+    Unsupported cases, those that are left out, expected failures and options that were not chosen are skipped tests.
+    Each suite has properties that say which program was asked which vectors; a test, the issue that it is left out for.
     """
     from xml.etree import ElementTree
 
@@ -187,29 +211,48 @@ def write_junit(report: Report, path: str | Path) -> None:
 def _suites(report: Report) -> Element:
     from xml.etree.ElementTree import Element, SubElement
 
-    root = Element("testsuites", {"name": f"lrp-vectors {report.dtype}", **_totals(list(report.results))})
+    title = NOT_XML.sub("?", f"{report.release} {report.dtype}: {report.program}")
+    root = Element("testsuites", {"name": title, **_totals(list(report.results))})
     why = reasons_by_case(report)
     for group, results in by_group(report).items():
         suite = SubElement(root, "testsuite", {"name": group, **_totals(results)})
+        _properties(suite, _about(report))
         for r in results:
             where = f"lrp-vectors.{r.case.file.removesuffix('.json').replace('/', '.')}"
             test = SubElement(suite, "testcase", classname=where, name=r.case.id, time=f"{r.seconds:.4f}")
+            if r.status == SKIP and is_address(r.reason):
+                _properties(test, {"issue": r.reason})
             message = NOT_XML.sub("?", r.difference)
             if r.status in FAILURES:
                 failure = SubElement(test, "failure", type=r.status, message=message)
-                failure.text = NOT_XML.sub("?", "\n".join(failure_text(r, why.get(r.case.id, ""))))
-            elif r.status in (UNSUPPORTED, XFAIL, OTHER):
+                failure.text = NOT_XML.sub("?", "\n".join(failure_text(r, why)))
+            elif r.status in SKIPPED:
                 SubElement(test, "skipped", message=NOT_XML.sub("?", f"{r.status}: {r.reason}"))
     return root
 
 
-def failure_text(result: Result, why: str = "") -> list[str]:
+def _about(report: Report) -> dict[str, str]:
+    """Return what is known of the run, as properties."""
+    told = {f"program.{k}": v for k, v in asdict(report.program).items()}
+    vectors = {f"vectors.{k}": v for k, v in asdict(report.release).items()}
+    return {k: v for k, v in {**told, **vectors, "dtype": report.dtype}.items() if v}
+
+
+def _properties(element: Element, found: Mapping[str, str]) -> None:
+    from xml.etree.ElementTree import SubElement
+
+    properties = SubElement(element, "properties")
+    for name, value in found.items():
+        SubElement(properties, "property", name=name, value=NOT_XML.sub("?", value))
+
+
+def failure_text(result: Result, why: Mapping[str, str]) -> list[str]:
     """Return what is known of a failure, as lines."""
-    return [line for line in (result.case.note, result.difference, why) if line]
+    return [line for line in (result.case.note, *wrong_lines(result, why)) if line]
 
 
 def _totals(results: list[Result]) -> dict[str, str]:
-    skipped = sum(r.status in (UNSUPPORTED, XFAIL, OTHER) for r in results)
+    skipped = sum(r.status in SKIPPED for r in results)
     failures = sum(r.status in FAILURES for r in results)
     seconds = sum(r.seconds for r in results)
     return {

@@ -6,15 +6,16 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from ..errors import ModelFormatError, ParameterError, unknown
+from ..errors import unknown
 from .adapters import Adapter, Function, PythonAdapter, load_function
-from .cases import DTYPES, Case, load
-from .compare import FAIL, OTHER, PASS, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
-from .reasons import Reason, Verdict, find_reasons
+from .cases import DTYPES, FORMAT, Case, Release, load
+from .compare import FAIL, OTHER, PASS, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
+from .finding import find_reasons
+from .program import Program
+from .reasons import Reason, Verdict
+from .xfails import check_patterns, expect
 
 FAILURES = (FAIL, XPASS)
 
@@ -27,11 +28,18 @@ class Report:
         results: one per case, in the order of the files.
         dtype: of the run.
         options: the option that was met, by topic of the alternatives.
+        program: that was asked, as it says itself.
     """
 
     results: tuple[Result, ...]
     dtype: str
     options: Mapping[str, str]
+    program: Program = field(default_factory=Program)
+
+    @property
+    def release(self) -> Release:
+        """Of the vectors."""
+        return next((r.case.release for r in self.results), Release())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,7 +95,8 @@ def run(
             ``Unsupported`` for what the implementation does not have.
         cases: of :func:`load`; None for all.
         dtype: float64 or float32: of the arrays that are handed out, and of the tolerance.
-        xfails: ids or globs of cases that are expected to fail; a mapping gives the reasons.
+        xfails: what is expected to fail: ids or globs of cases, or ``flag:NAME`` for all cases with a flag; a mapping
+            gives the reasons.
         choose: the option that is asked for, by topic of the alternatives; else the one that is met.
         timeout: seconds per answer.
         step: called after every case.
@@ -109,10 +118,12 @@ def run(
         raise unknown("dtype", dtype, DTYPES)
     cases = load() if cases is None else tuple(cases)
     reasons = dict(xfails) if isinstance(xfails, Mapping) else dict.fromkeys(xfails, "")
+    check_patterns(reasons, cases)
     choose = dict(choose or {})
     asked = adapter_of(adapter, timeout)
     try:
         check_choices(choose, cases)
+        introduce(asked, cases)
         results = []
         for case in cases:
             begin = time.perf_counter()
@@ -122,8 +133,9 @@ def run(
     finally:
         asked.close()
     options = choose_options(results, choose)
-    settled = [_settle(r, options) for r in results]
-    return Report(tuple(_expect(r, reasons) for r in settled), dtype, options)
+    settled = [settle(r, options) for r in results]
+    program = getattr(asked, "program", None) or Program(type(asked).__name__)
+    return Report(tuple(expect(r, reasons) for r in settled), dtype, options, program)
 
 
 def adapter_of(adapter: str | Function | Adapter | None, timeout: float) -> Adapter:
@@ -133,8 +145,15 @@ def adapter_of(adapter: str | Function | Adapter | None, timeout: float) -> Adap
 
         return PythonAdapter(relevance, timeout)
     if isinstance(adapter, str):
-        return PythonAdapter(load_function(adapter), timeout)
+        return PythonAdapter(load_function(adapter), timeout, adapter)
     return adapter if isinstance(adapter, Adapter) else PythonAdapter(adapter, timeout)
+
+
+def introduce(adapter: Adapter, cases: Iterable[Case]) -> None:
+    """Tell an adapter that can be told so which vectors it will be asked."""
+    start, release = getattr(adapter, "start", None), next((c.release for c in cases), None)
+    if start is not None and release is not None:
+        start({"format": FORMAT, "version": release.version, "tag": release.tag})
 
 
 # Alternatives ----------------------------------------------------------------------------------------------------
@@ -176,51 +195,10 @@ def choose_options(results: Iterable[Result], choose: Mapping[str, str]) -> dict
     return chosen
 
 
-def _settle(result: Result, options: Mapping[str, str]) -> Result:
+def settle(result: Result, options: Mapping[str, str]) -> Result:
     """Set aside the options that were not chosen."""
     case = result.case
-    if not case.topic or result.status == UNSUPPORTED:
+    if not case.topic or result.status in (UNSUPPORTED, SKIP):
         return result
     chosen = options[case.topic]
     return result if case.option in chosen.split(" and ") else result.become(OTHER, f"the option is {chosen}")
-
-
-# Expected failures -----------------------------------------------------------------------------------------------
-
-
-def read_xfails(path: str | Path, cases: Iterable[Case] | None = None) -> dict[str, str]:
-    """Return the reason of each id or glob of a file: one a line, the reason behind ``#``.
-
-    Args:
-        path: of the file.
-        cases: all cases there are; None for those of this package.
-
-    Raises:
-        ModelFormatError: no readable file.
-        ParameterError: a line that names no case.
-    """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFormatError(f"{path}: not readable as text ({error})") from error
-    ids = [c.id for c in (load() if cases is None else cases)]
-    found = {}
-    for number, line in enumerate(lines, start=1):
-        pattern, _, reason = (part.strip() for part in line.partition("#"))
-        if not pattern:
-            continue
-        if not any(fnmatchcase(name, pattern) for name in ids):
-            raise ParameterError(f"{path}, line {number}: no case fits '{pattern}'")
-        found[pattern] = reason
-    return found
-
-
-def _expect(result: Result, xfails: Mapping[str, str]) -> Result:
-    """Set a failure or pass against the expected failures: a listed case that passes is a failure too."""
-    pattern = next((p for p in xfails if fnmatchcase(result.case.id, p)), None)
-    if pattern is None or result.status not in (PASS, FAIL):
-        return result
-    if result.status == FAIL:
-        return result.become(XFAIL, xfails[pattern])
-    return result.become(XPASS, f"it passes, but '{pattern}' lists it as an expected failure: take the line out")

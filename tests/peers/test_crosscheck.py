@@ -64,9 +64,9 @@ def test_the_first_departing_node_is_the_one_with_the_other_rule(node: str, monk
     below = {"fc2": "relu1", "fc1": "relu0", "fc0": "input"}[node]
     assert c.first == node
     assert c.found.first.name == below
-    assert [row.node for row in c.rows if row.first] == [node]
+    assert next(row.own for row in c.rows if row.node == node) == "zplus-bias"
     assert next(row for row in c.rows if row.departs).node == below
-    assert "hands back other relevance" in next(row for row in c.rows if row.node == node).cells()[-1]
+    assert "another step of its own: zplus-bias" in next(row for row in c.rows if row.node == node).cells()[-1]
 
 
 def test_ulps_count_numbers_of_the_dtype() -> None:
@@ -190,6 +190,22 @@ def test_the_program_gets_the_network_as_it_is_explained(monkeypatch: Any) -> No
     assert task.rules["relu"] is None
     assert c.equal
     assert not task.functional_add
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_in_the_dialect_of_a_program_its_numbers_are_computed_here(inside: bool, monkeypatch: Any) -> None:
+    """The program is asked for the published rule all the same, and gives b⁺ in the denominators of all layers."""
+    everywhere = partial(numpy_program, bias_in_zplus=["fc0", "fc1", "fc2"])
+    assert not check(monkeypatch, everywhere, composite=ZPLUS).equal
+    dialect = {"composite": lrp.Composite(ZPLUS, dialect="zplus-bias")} if inside else {"dialect": "zplus-bias"}
+    c = check(monkeypatch, everywhere, **{"composite": ZPLUS} | dialect)
+    assert c.equal
+    assert c.task.rules == {node: ZPlus() if node.startswith("fc") else None for node in c.task.rules}
+    assert "AlphaBeta(alpha=1, beta=0" in c.rows[0].rule
+    assert "zplus-bias" in c._repr_html_()
+    assert not check(monkeypatch, numpy_program, **{"composite": ZPLUS} | dialect).equal
+    with pytest.raises(ParameterError, match=r"did you mean 'zennit-1\.0'"):
+        check(monkeypatch, numpy_program, composite=ZPLUS, dialect="zenit-1.0")
 
 
 def test_other_outputs_and_starts(monkeypatch: Any) -> None:

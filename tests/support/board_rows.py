@@ -40,6 +40,6 @@ def row(
     report = vectors.run(function, cases=cases, dtype=dtype)
     program = Program(name, version, "Python", "https://example.org/other", "https://example.org/other/issues")
     return Results(
-        program, name.title(), dtype, "1.3.0", "2026-11-29", 1.25, f"pip install {name}=={version}", "0.0",
+        program, name.title(), dtype, "1.3.0", "2026-11-29", 1.5, f"pip install {name}=={version}", "0.0",
         dict(report.options), outcomes_of(report),
     )  # fmt: skip

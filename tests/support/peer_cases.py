@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import lrp_ref as lrp
-from lrp_ref.layers import LSTM, AveragePool, Concat, Conv, Dense, Flatten, Identity, Layer, MaxPool, Pad, ReLU, SumPool
+from lrp_ref.layers import LSTM, AveragePool, Concat, Conv, Dense, Flatten, Identity, Layer, MaxPool, Pad, ReLU
 
 FOLDER = Path(__file__).parents[3] / "shared" / "peer-vectors"
 
@@ -74,18 +74,14 @@ def read(name: str) -> Case:
     return Case(model, rule, peer, json.loads((FOLDER / f"{name}.json").read_text()), arrays)
 
 
-def network(case: Case, *, padding_layer: bool = False, sum_pool: bool = False, ties: str = "first") -> lrp.Network:
+def network(case: Case, *, padding_layer: bool = False) -> lrp.Network:
     """Build the case's network, its nodes called as in the stored architecture.
 
     Args:
         case: with architecture and parameters.
         padding_layer: whether zeros around a convolution's input are a layer of their own ("pad_conv1").
-        sum_pool: whether the average pool is a sum, the next convolution's weights making up for it: the LRP toolbox
-            stabilises the sum over the window, not its scaled output.
-        ties: of max pools.
     """
     entries: list[tuple[str, Layer]] = []
-    scale = 1.0
     for name, kind, spec in case.layers:
         weight, bias = case.arrays.get(f"param/{name}.weight"), case.arrays.get(f"param/{name}.bias")
         if kind == "linear":
@@ -95,16 +91,13 @@ def network(case: Case, *, padding_layer: bool = False, sum_pool: bool = False, 
             if padding_layer and pad:
                 entries.append((f"pad_{name}", Pad(((0, 0), *((pad, pad),) * (weight.ndim - 2)))))
                 pad = 0
-            entries.append((name, Conv(weight / scale, bias, stride=spec.get("stride", 1), padding=pad)))
-            scale = 1.0
+            entries.append((name, Conv(weight, bias, stride=spec.get("stride", 1), padding=pad)))
         elif kind == "relu":
             entries.append((name, ReLU()))
         elif kind.startswith("avgpool"):
-            scale = float(spec["k"] ** int(kind[len("avgpool")])) if sum_pool else 1.0
-            pool = SumPool if sum_pool else AveragePool
-            entries.append((name, pool(spec["k"], spec["stride"])))
+            entries.append((name, AveragePool(spec["k"], spec["stride"])))
         elif kind.startswith("maxpool"):
-            entries.append((name, MaxPool(spec["k"], spec["stride"], ties=ties)))
+            entries.append((name, MaxPool(spec["k"], spec["stride"])))
         else:
             assert kind == "flatten", kind
             entries.append((name, Flatten()))

@@ -40,8 +40,7 @@ def compare(case: Case, chosen: Recipe, *, paper: bool = False) -> dict[str, flo
         chosen: how it is reproduced.
         paper: whether the papers' rule is used instead.
     """
-    options = {k: v for k, v in chosen.options.items() if not (paper and k in ("sum_pool", "ties"))}
-    net = lstm_network(case) if case.model == "G" else network(case, **options)
+    net = lstm_network(case) if case.model == "G" else network(case, **chosen.options)
     x, start = case.arrays["input"], case.arrays["start_relevance"]
     start = {"stored": start, "one": (start != 0) * 1.0, "positive": np.maximum(start, 0)}[chosen.start]
     explained = lrp.explain(net, x, start=start, composite=chosen.paper if paper else chosen.composite)
@@ -131,7 +130,7 @@ def markdown(rows: list[Row]) -> str:
         "",
         "| dialect | what is computed there |",
         "| --- | --- |",
-        *(f"| {key} | {text} |" for key, text in DIALECTS.items()),
+        *(f"| {key} | {text} |" for key, text in sorted(DIALECTS.items())),
         "",
     ]
     return "\n".join(lines)

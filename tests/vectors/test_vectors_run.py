@@ -321,7 +321,8 @@ def test_expected_failures_are_strict(small: Path, tmp_path: Path, adapter: Call
 def test_a_line_that_names_no_case_is_refused(small: Path, tmp_path: Path) -> None:
     listed = tmp_path / "xfails.txt"
     listed.write_text("core/dense/bias\ncore/dens/*\n")
-    assert one_line(run("run", "--vectors", small, "--xfails", listed)).endswith("line 2: no case fits 'core/dens/*'")
+    said = one_line(run("run", "--vectors", small, "--xfails", listed))
+    assert "line 2: no case fits 'core/dens/*'" in said
     assert "not readable as text" in one_line(run("run", "--vectors", small, "--xfails", tmp_path / "none.txt"))
 
 
@@ -376,6 +377,50 @@ def test_modules_of_the_working_directory_are_found(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert run("run", "--vectors", small, "--adapter", "found_here:relevance").exit_code == 0
+
+
+def test_an_adapter_finds_its_neighbours_while_it_loads_and_runs(small: Path, tmp_path: Path) -> None:
+    """At its import, inside its function, and no longer afterwards: not even where its import fails."""
+    folder = tmp_path / "adapters"
+    folder.mkdir()
+    (folder / "neighbour_at_import.py").write_text("from lrp_ref.vectors.own import relevance\n")
+    (folder / "neighbour_in_the_function.py").write_text("SEEN = 1\n")
+    lines = ["from __future__ import annotations", "from dataclasses import dataclass", "import neighbour_at_import"]
+    lines += ["@dataclass", "class Kept:", "    case: dict", "def answer(case):"]
+    lines += ["    import neighbour_in_the_function", "    return neighbour_at_import.relevance(Kept(case).case)"]
+    (folder / "their.py").write_text("\n".join(lines))
+    before = list(sys.path)
+    assert run("run", "--vectors", small, "--adapter", f"{folder / 'their.py'}:answer").exit_code == 0
+    assert sys.path == before
+    (folder / "broken.py").write_text("import neighbour_at_import\nimport a_package_that_is_not_there\n")
+    assert "its import fails" in one_line(run("run", "--vectors", small, "--adapter", f"{folder / 'broken.py'}:answer"))
+    assert sys.path == before
+
+
+def test_a_table_per_rule_tells_what_is_refused_and_with_what(small: Path, adapter: Callable[..., str]) -> None:
+    body = f"""{NO_BIAS}
+    if case['id'] == 'core/dense/plain': raise KeyError('weights')
+    if case['id'] == 'core/dense/epsilon': return {{'refused': 'no ε'}}
+    if case['id'].startswith('alternatives/ties/share'): raise Unsupported('no ties')"""
+    done = run("run", "--vectors", small, "--adapter", adapter(body))
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert rows["rule"] == [
+        "cases",
+        "pass",
+        "fail",
+        "refused",
+        "unsupported",
+        "skip",
+        "other",
+        "option",
+        "refused",
+        "with",
+    ]
+    assert rows["Epsilon"] == ["4", "2", "2", "KeyError", "1,", "refused", "1"]  # two wrong, two refused
+    assert rows["LRP0"] == ["1", "1"]
+    assert rows["own"] == ["4", "2", "2"]
+    assert rows["networks"] == ["1", "1"]
+    assert "refused: 1 case with KeyError\n" in done.stdout
 
 
 def test_adapter_and_command_exclude_each_other(small: Path) -> None:
@@ -534,7 +579,7 @@ def test_a_place_for_junit_that_does_not_exist_is_told_before_the_run(small: Pat
 def test_list_counts_cases_flags_and_shows_notes(small: Path) -> None:
     listed = run("list", "--vectors", small).stdout
     assert "core          core/dense.json             4\n" in listed
-    assert listed.endswith(f"{COUNT} cases\n")
+    assert listed.endswith(f"{COUNT} cases of lrp-vectors 1.0.0\n")
     flags = run("list", "--vectors", small, "--flags").stdout.splitlines()
     assert flags[2].split() == ["absolute", "3", "core,", "networks"]
     each = run("list", "--vectors", small, "--cases", "--only", "core/add/*").stdout

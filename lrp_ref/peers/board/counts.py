@@ -99,11 +99,11 @@ def departures(outcomes: Iterable[Outcome]) -> list[Departed]:
 
 
 def smallest(cases: Iterable[Outcome]) -> Outcome:
-    """Return the case that is easiest to read: alone in its cause, made to be read, with the fewest numbers."""
+    """Return the case that is easiest to read: alone in its cause, made to be read, with few numbers, but two."""
 
-    def size(outcome: Outcome) -> tuple[bool, bool, bool, int, int]:
-        alone, whole = len(outcome.dialects) == 1, not outcome.where and bool(outcome.expected)
-        return not alone, not whole, not outcome.id.startswith(SMALLEST), len(outcome.expected), len(outcome.id)
+    def size(outcome: Outcome) -> tuple[bool, bool, bool, bool, int, int]:
+        alone, whole, many = len(outcome.dialects) == 1, not outcome.where, len(outcome.expected)
+        return not alone, not whole, not outcome.id.startswith(SMALLEST), many < 2, many, len(outcome.id)
 
     return min(cases, key=size)
 

@@ -125,6 +125,22 @@ NOTES: tuple[Note, ...] = (
         "lxt",
     ),
     Note(
+        "matmul-half-epsilon", ALTERNATIVE,
+        "AttnLRP (Achtibat et al. 2024), which the program implements, divides by 2y + ε, so without ε it is half to "
+        "each factor.",
+        "lxt",
+    ),
+    Note(
+        "softmax-last-axis", DEFECT,
+        "Proposition 3.1 of AttnLRP, which the program cites, sums over the axis of the softmax.",
+        "lxt",
+    ),
+    Note(
+        "gradient", ALTERNATIVE,
+        "The program has no rule for these means and hands relevance on as their gradient does.",
+        "autolrp",
+    ),
+    Note(
         "lstm-eps-share", ALTERNATIVE,
         "With a bias factor of 0 the share of ε is dropped as well; the author documents it as a change after the "
         "paper of 2017, where that share stays.",
@@ -140,6 +156,9 @@ NOTES: tuple[Note, ...] = (
         zplus_bias="It is αβ(1, 0) of Bach et al. 2015; Montavon et al. 2017 has no bias in z⁺.",
         eps_unsigned="AttnLRP and the overview of 2019 write z + ε without a sign; Bach et al. 2015 has the sign.",
         eps_sign0="Bach et al. 2015 puts z = 0 on the side of +; others leave it open.",
+        eps_zero_nan="A sign of 0 at z = 0 leaves 0/0, which no paper defines; with sgn 0 = +1 it is ε.",
+        eps_no_sign0="A sign of 0 at z = 0 leaves 0/0; with sgn 0 = +1, as in Bach et al. 2015, it is z + ε.",
+        matmul_half_epsilon="AttnLRP divides by 2y + ε.",
         eps_rms="The size of ε is free.",
         eps_default="The size of ε is free, but a given one is not the one that is used.",
         gamma_small_as_epsilon="The γ-rule with γ near 0 tends to LRP-0.",

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ...dialects import Dialect
 from ...errors import one_line
 from ...vectors import Report, Result
 from ...vectors.compare import OTHER, PASS, UNSUPPORTED, XPASS
 from ...vectors.places import place_of
 from ...vectors.program import Program
+from .predicted import switches_of
 
 DEPARTS, UNEXPLAINED = "departs", "unexplained"
 STATUSES = (PASS, DEPARTS, UNSUPPORTED, UNEXPLAINED, OTHER)
@@ -94,8 +96,12 @@ class Results:
         return f"{self.title or self.program.name} {self.program.version}".strip()
 
 
-def outcomes_of(report: Report) -> tuple[Outcome, ...]:
+def outcomes_of(report: Report, dialect: Dialect | None = None) -> tuple[Outcome, ...]:
     """Return what a report says, case by case, with the departures whose numbers each answer has.
+
+    Args:
+        report: of a run.
+        dialect: of the program: what the vectors' files of faults do not explain is held against its switches.
 
     Example:
         >>> from lrp_ref import vectors
@@ -107,6 +113,10 @@ def outcomes_of(report: Report) -> tuple[Outcome, ...]:
     for reason in report.verdict.reasons:
         for name in (*reason.cases, *reason.together):
             causes.setdefault(name, []).append(" or ".join(reason.names))
+    if dialect is not None:
+        for r in report.results:
+            if r.case.id not in causes and r.visible and r.answer is not None:
+                causes[r.case.id] = list(switches_of(r.case, r.answer, report.dtype, dialect))
     slight = {result.case.id for result in report.verdict.slight}
     return tuple(_outcome(r, tuple(causes.get(r.case.id, ())), r.case.id in slight) for r in report.results)
 
@@ -118,7 +128,8 @@ def _outcome(result: Result, causes: tuple[str, ...], slight: bool) -> Outcome:
         return Outcome(case.id, place.rule, place.kind, UNSUPPORTED, reason=_short(result.reason), choice=choice)
     if result.status in (PASS, XPASS):
         return Outcome(case.id, place.rule, place.kind, PASS, choice=choice)
-    status = OTHER if result.status == OTHER else DEPARTS if causes else UNEXPLAINED
+    aside = result.status == OTHER or (case.topic and not causes)  # a convention in which every option departs
+    status = OTHER if aside else DEPARTS if causes else UNEXPLAINED
     reason = SLIGHT if slight and not causes else "" if result.differs else _short(result.reason)
     where, expected, got = _numbers(result) if result.differs else ("", (), ())
     return Outcome(case.id, place.rule, place.kind, status, causes, reason, where, expected, got, choice)

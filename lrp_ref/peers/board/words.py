@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from ...dialects import SWITCHES
 from ...vectors import Case, load
 from ...vectors.cases import HERE
 from ...vectors.places import NETWORKS
@@ -26,7 +27,9 @@ def cases() -> Mapping[str, Case]:
 
 @cache
 def statements() -> Mapping[str, str]:
-    """Return what each known departure computes, by id: the tables of flags in the description of the vectors.
+    """Return what each known departure computes, by id.
+
+    Those of the vectors are said in their description, the others by their switch.
 
     Example:
         >>> statements()["zplus-bias"]
@@ -34,7 +37,8 @@ def statements() -> Mapping[str, str]:
     """
     text = (HERE / "README.md").read_text(encoding="utf-8")
     flags = text[text.index("## Flags") :]
-    return {name: words.replace("\\|", "|") for name, words in ROW.findall(flags)}
+    described = {name: words.replace("\\|", "|") for name, words in ROW.findall(flags)}
+    return {**{name: switch.statement for name, switch in SWITCHES.items()}, **described}
 
 
 def question(name: str) -> str:

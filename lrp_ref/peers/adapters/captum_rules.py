@@ -1,0 +1,35 @@
+"""Which of Captum's rules stands for which of lrp_ref's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import layers as of
+from ... import rules
+from ...layers.base import Route
+from ...rules.rule import WithBias
+from ..named_rules import named, strength
+from ..task import NoRule
+
+
+def rule_of(layer: of.Layer, rule: Any) -> Any:
+    """Return Captum's rule; None for a function, or an activation that it knows."""
+    from captum.attr._utils import lrp_rules as theirs
+
+    ignored = isinstance(rule, WithBias) and rule.policy == "ignore"
+    known: Any = named(layer, rule.rule if ignored else rule)
+    match layer, known:
+        case ((Route() | of.Constant()), None) | ((of.ReLU() | of.Tanh()), rules.Pass()):
+            return None
+        case of.MaxPool(), None:
+            return theirs.EpsilonRule()
+        case ((of.Elementwise() | of.Affine()), rules.Pass()):
+            return theirs.IdentityRule()
+        case ((of.Linear() | of.MaxPool()), (rules.Epsilon() | rules.LRP0())) if not ignored:
+            return theirs.EpsilonRule(strength(known))
+        case of.Linear(), (rules.Gamma() | rules.AlphaBeta(alpha=1, beta=0)):
+            enhanced = isinstance(known, rules.Gamma)
+            found = theirs.GammaRule(float(known.gamma), ignored) if enhanced else theirs.Alpha1_Beta0_Rule(ignored)
+            found.STABILITY_FACTOR = strength(known)
+            return found
+    raise NoRule(f"Captum has no {type(rule).__name__} for a {type(layer).__name__}")
