@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import tempfile
-from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from decimal import Context, Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +13,13 @@ import numpy as np
 from ...arithmetic import rational
 from ...base.arrays import unwarned
 from ...base.frozen import Value, is_array
-from ...errors import LrpError, ParameterError
+from ...errors import LrpError
 from ...layers import LAYERS, Dense, Layer, MaxPool, SumPool
 from ...layers.conv import pairs, per_axis
 from ...network.network import Node
 from ...rules import RULES
 from ...rules.edits import EXACT, Stabiliser
 from ...rules.rule import AnyRule, Redistribution, WithBias
-from ...vectors.cases import FORMAT, HERE, read_manifest
 from .agreement import rows, shaken
 from .recorded import Recorded
 from .result import Step
@@ -320,35 +314,3 @@ def _entry(entry: Any) -> Any:
     if isinstance(entry, Value) and RULES.get(type(entry).__name__) is type(entry):
         return rule_to_json(entry)[0]
     raise _NotInCases(repr(entry))
-
-
-def write(case: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write a case as a folder of vectors, all or nothing.
-
-    Args:
-        case: as :attr:`.Diagnosis.case` has it.
-        folder: that does not exist yet, or is empty.
-
-    Raises:
-        ParameterError: something stands there.
-    """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        kind = "holds files already" if folder.is_dir() else "is a file"
-        raise ParameterError(f"{folder} {kind}: give a folder that does not exist yet")
-    group, version = str(case["id"]).partition("/")[0], read_manifest(HERE)["version"]
-    head = {"format": FORMAT, "version": version, "group": group, "cases": [case]}
-    text = json.dumps(head, ensure_ascii=False, indent=1) + "\n"
-    name = f"{group}/reproducer.json"
-    listed = {name: {"sha256": hashlib.sha256(text.encode()).hexdigest(), "cases": 1}}
-    manifest = {"format": FORMAT, "version": version, "files": listed}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Path(temporary) / folder.name
-        (made / group).mkdir(parents=True)
-        (made / name).write_text(text, encoding="utf-8")
-        (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        made.rename(folder)
-    return folder
