@@ -95,7 +95,8 @@ def test_ctrl_c_leaves_finished_rows_and_no_pages(tmp_path: Path, monkeypatch: p
         (("--peer", "zenit"), "did you mean 'zennit'"),
         (("--python", "zennit"), "write it as NAME=PATH"),
         (("--python", "=x"), "write it as NAME=PATH"),
-        (("--python", "zennit=/no/such/python"), "there is no /no/such/python"),
+        (("--python", "zennit=/no/such/python"), "there is no interpreter /no/such/python"),
+        (("--folder", "toolbox=/no/such"), "there is no folder /no/such"),
         (("--folder", "tolbox=."), "did you mean 'toolbox'"),
         (("--peer", "lrp_ref", "--only", "nothing/*"), "no case fits 'nothing/*'"),
         (("--from", "/no/such/folder"), "not a readable folder"),
@@ -140,8 +141,8 @@ def test_each_interpreter_is_a_row_of_its_own(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(running, "run_program", seeing)
     one, two = tmp_path / "one", tmp_path / "two"
-    one.touch()
-    two.touch()
+    for path in (one, two):
+        path.touch(0o755)
     given = ("--python", f"zennit={one}", "--python", f"zennit={two}", "--folder", f"toolbox={tmp_path}")
     done = run("vectors", "board", *given, "--dtype", "float32")
     assert done.exit_code == 0, done.output

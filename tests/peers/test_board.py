@@ -17,11 +17,13 @@ import pytest
 from support.board_rows import row
 
 from lrp_ref import vectors
+from lrp_ref.dialects import Dialect, dialect
 from lrp_ref.errors import ModelFormatError, ParameterError
 from lrp_ref.peers.board import files, known, site
 from lrp_ref.peers.board.badges import badge
 from lrp_ref.peers.board.counts import FAMILIES, by_family, counts, departures, family, smallest
 from lrp_ref.peers.board.markdown import markdown, plain
+from lrp_ref.peers.board.predicted import switches_of
 from lrp_ref.peers.board.results import Outcome, Results
 from lrp_ref.peers.board.words import answer, cases, question, statements
 from lrp_ref.vectors.own import relevance
@@ -434,6 +436,51 @@ def test_a_defect_is_said_of_a_program_and_its_own_paper_or_forward_pass() -> No
 
 def test_every_departure_that_is_told_has_a_statement() -> None:
     assert {flag for case in cases().values() for flag in case.catches} <= set(statements())
+
+
+# What the files of faults do not have ---------------------------------------------------------------------------------
+
+
+def test_the_fewest_switches_of_a_dialect_that_give_the_answer_are_named() -> None:
+    case = cases()["core/magnitude/bias-of-zero"]  # a = z = ⅛, w = 1, b = 0, ε = ⅛, R = 1
+    z = epsilon = Fraction(1, 8)
+    share = z / (z + epsilon)
+    autolrp = dialect("autolrp-0.2")
+
+    def named(answer: Fraction | float, dtype: str = "float64") -> tuple[str, ...]:
+        return switches_of(case, {"0": np.array([[float(answer)]])}, dtype, autolrp)
+
+    assert share == Fraction(1, 2)
+    assert "bias-by-magnitude" in named(share * share)
+    assert named(share * share * (1 + Fraction(1, 10**7)))
+    assert named(share * share * (1 + Fraction(1, 10**4))) == ()
+    assert named(float("nan")) == named(share / 3) == ()
+
+
+def test_a_network_is_held_against_a_dialect_too() -> None:
+    name, asked = next(
+        (c.id, c.question()) for c in cases().values()
+        if "network" in c.body and any(r["name"] == "ZPlus" for r in c.body["rules"].values())
+    )  # fmt: skip
+    swapped = {
+        node: {"name": "AlphaBeta", "alpha": 1.0, "beta": 0.0} if rule["name"] == "ZPlus" else rule
+        for node, rule in asked["rules"].items()
+    }
+    case = cases()[name]
+    found = relevance({**asked, "rules": swapped})
+    answer_ = {k: found[k] for k in case.inputs}
+    assert any(not np.allclose(answer_[k], case.expected()[k][0]) for k in case.inputs)
+    exact = Dialect("without ε", ("wsquare-bias", "zplus-bias"))
+    assert switches_of(case, answer_, "float64", exact) == ("zplus-bias",)
+    assert switches_of(case, answer_, "float64", Dialect("other", ("wsquare-bias",))) == ()
+
+
+def test_a_convention_in_which_every_option_departs_is_set_aside_unless_it_is_known() -> None:
+    def answering(case: Any) -> Any:
+        return [array + 1 for array in relevance(case)]
+
+    told = row(answering, "p", "1", "float64", "alternatives/bias-policy/*")
+    assert {o.status for o in told.outcomes} == {"other"}
 
 
 # Markdown ------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,22 @@ from .words import answer, numbers, place, question, statements
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$:@])")
 SHOWN = 12  # lines about what is unexplained, per program
+USAGE = """
+## Make it yourself
+
+```text
+lrp-ref vectors board                                        all programs that are installed here
+lrp-ref vectors board --python zennit=PYTHON --save DIR      one in another interpreter; DIR keeps its results
+lrp-ref vectors board --folder toolbox=FOLDER -o SITE        one that is no package; SITE gets the pages
+lrp-ref vectors board --from docs/board -o SITE              pages from results, without the programs
+```
+
+The pages of `-o` are HTML without scripts: a cell of the board opens its cases. `SITE/badges` has a badge for each
+row, in the format that shields.io reads from an address. The results are JSON, a file per program and dtype; a program
+that cannot be run is listed with the reason, and the exit status is then 1. Calls that have to be refused (the group
+`faulty`) are not on the board: lrp_ref would refuse them before any program sees them. How cases are compared:
+[vectors.md](vectors.md).
+"""
 
 
 def markdown(rows: Sequence[Results], absent: Mapping[str, str], command: str) -> str:
@@ -57,6 +73,7 @@ def _lines(programs: Sequence[Sequence[Results]], absent: Mapping[str, str], com
         again = f"<code>{plain(r.reproduce)}</code>"
         told.append((plain(r.full_title), r.dtype, f"{r.seconds:.1f}", plain(r.date), plain(r.vectors), again))
     yield from _table(("program", "dtype", "seconds", "date", "vectors", "again"), told, right=(2,))
+    yield USAGE.rstrip()
 
 
 def _board(rows: Iterable[Results]) -> Iterator[str]:

@@ -74,7 +74,7 @@ def _agree(case: Case, name: str, predicted: Any, got: Any, dtype: str) -> bool:
     finite = np.isfinite(one)
     if one.shape != two.shape or not (finite == np.isfinite(two)).all():
         return False
-    bound = CLOSE * float(np.abs(one[finite]).max(initial=0.0))
+    bound: Any = CLOSE * float(np.abs(one[finite]).max(initial=0.0))
     if dtype == "float32":
         bound = np.maximum(bound, FLOAT32 * case.ulp * case.expected()[name][1])[finite]
     return bool((np.abs(one - two)[finite] <= bound).all())

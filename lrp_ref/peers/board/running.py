@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ...errors import ParameterError
 from ...vectors import Case
 from ...vectors.cases import HERE, read_manifest
 from ...vectors.program import Program
+from .. import vector_adapter
 from ..peer import PEERS, Peer, find
 from ..task import NoRule, PeerError
 from .results import Results, outcomes_of
@@ -24,7 +26,6 @@ from .results import Results, outcomes_of
 OWN = "lrp_ref"
 GROUPS = ("core", "alternatives", "networks")  # the faulty calls would be refused here, before any program sees them
 PROBES = ("core/small/E-1/plus-epsilon", "core/lstm/epsilon/*")  # something that every program has means for
-Function = Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -111,51 +112,52 @@ def run_program(
         ('lrp_ref', {'pass'})
     """
     cases, begin = select(only), time.perf_counter()
-    function, title, program = _function(asked, dtype, timeout)
-    try:
-        report = vectors.run(function, cases=cases, dtype=dtype, timeout=timeout, step=step)
-    finally:
-        close = getattr(function, "close", None)
-        if close is not None:
-            close()
+    adapter, title, program = _adapter(asked, dtype, timeout)
+    report = vectors.run(adapter, cases=cases, dtype=dtype, timeout=timeout, step=step)  # it closes the adapter
     seconds = time.perf_counter() - begin
     from ... import __version__
 
+    dialect = None if asked.name == OWN else DIALECTS.get(find(asked.name).dialect)
     return Results(
-        program, title, dtype, str(read_manifest(HERE)["version"]), datetime.now(UTC).date().isoformat(), seconds,
+        program, title, dtype, _vectors(), datetime.now(UTC).date().isoformat(), seconds,
         reproduce(asked, program.version, dtype, only), __version__, dict(report.options),
-        outcomes_of(report, DIALECTS.get(find(asked.name).dialect) if asked.name != OWN else None),
+        outcomes_of(report, dialect),
     )  # fmt: skip
 
 
-def _function(asked: Asked, dtype: str, timeout: float) -> tuple[Function, str, Program]:
-    """Return the function of one case, the program's title, and what it is."""
+def _vectors() -> str:
+    """Return version and calendar tag of the cases."""
+    manifest = read_manifest(HERE)
+    return ", ".join(str(manifest[key]) for key in ("version", "tag") if key in manifest)
+
+
+def _adapter(asked: Asked, dtype: str, timeout: float) -> tuple[Any, str, Program]:
+    """Return what is asked the cases, the program's title, and what it is."""
     if asked.name == OWN:
         from ... import __version__
         from ...vectors.own import relevance
 
         return relevance, OWN, Program(OWN, __version__, "Python")
-    from ..vector_adapter import adapter
-
     peer = find(asked.name)
-    function = adapter(peer.name, asked.python, asked.folder, timeout)
-    version = _version(asked, dtype, timeout)
-    return function, peer.title, Program(peer.name, version, "Python", peer.homepage, peer.issues)
+    made = vector_adapter.adapter(peer.name, asked.python, asked.folder, timeout)
+    try:
+        version = _version(made, dtype)
+    except BaseException:
+        made.close()
+        raise
+    return made, peer.title, Program(peer.name, version, "Python", peer.homepage, peer.issues)
 
 
-def _version(asked: Asked, dtype: str, timeout: float) -> str:
+def _version(asked: vector_adapter.PeerAdapter, dtype: str) -> str:
     """Return the program's version, as its first answer tells it."""
-    from ..asking import ask
-    from ..vector_adapter import task_of
-
     for case in vectors.load(only=PROBES):
+        task = vector_adapter.task_of(case.question(dtype))
         try:
-            task = task_of(case.question(dtype))
-            found = ask(asked.name, task, python=asked.python, folder=asked.folder, timeout=timeout)
-            return str(found.version)
+            found = asked.peer.load().record(task, asked.folder) if asked.other is None else asked.other.ask(task)
         except NoRule:
             continue
-    raise PeerError(f"{asked.title}: it has no rule for a dense layer and none for an LSTM")
+        return found.version
+    raise PeerError(f"{asked.peer.title}: it has no rule for a dense layer and none for an LSTM")
 
 
 def reproduce(asked: Asked, version: str, dtype: str, only: Sequence[str] = ()) -> str:
@@ -184,18 +186,19 @@ def reproduce(asked: Asked, version: str, dtype: str, only: Sequence[str] = ()) 
 
 
 def pair(text: str, option: str) -> tuple[str, Path]:
-    """Return the program and the path of an option NAME=PATH.
+    """Return the program and the path of an option NAME=PATH; that of an interpreter may be a command.
 
     Raises:
         ParameterError: no such pair, another name, or nothing at that path.
 
     Example:
-        >>> pair("zennit=.", "--folder")
-        ('zennit', PosixPath('.'))
+        >>> pair("toolbox=.", "--folder")
+        ('toolbox', PosixPath('.'))
     """
     name, _, path = text.partition("=")
     if not name or not path:
         raise ParameterError(f"{option} {text}: write it as NAME=PATH, such as {option} zennit=PATH")
-    if not Path(path).exists():
-        raise ParameterError(f"{option} {text}: there is no {path}")
+    if shutil.which(path) is None if option == "--python" else not Path(path).is_dir():
+        kind = "interpreter" if option == "--python" else "folder"
+        raise ParameterError(f"{option} {text}: there is no {kind} {path}")
     return known_name(name), Path(path)
