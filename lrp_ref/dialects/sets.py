@@ -127,6 +127,14 @@ DIALECTS: Mapping[str, Dialect] = {
         Dialect("hilrp-0.2", ("eps-no-sign0",)),
         Dialect("lrp-for-lstm-2020", ("lstm-eps-share",)),
         Dialect("torchlrp-2021", ("ab-no-bias", "gamma-square", "avgpool-gradient", "eps-sign0")),
+        Dialect(
+            "pytorch-lrp-2020", ("ab-no-bias", "no-bias-in-denominator", "eps-no-sign0"), epsilon=1e-6,
+            statement="ε and αβ without any bias; where windows of a max pool overlap, relevance is lost",
+        ),
+        Dialect(
+            "relevance-propagation-2022", ("unsplit", "eps-unsigned"), epsilon=1e-5,
+            statement="weights clamped, inputs not split; ε without sign; a max pool as the mean over 2 × 2",
+        ),
         Dialect("paper:bach2015", statement="ε and αβ as stated there: every rule as this package has it"),
         Dialect("paper:montavon2019", statement="γ with the bias as a weight: every rule as this package has it"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -22,16 +23,26 @@ def require(peer: Peer, folder: Path | None = None) -> None:
             says so where this one is too old or too new for that.
     """
     if peer.folder:
-        if folder is None or not folder.is_dir():
-            found = "" if folder is None else f" ({folder} is none)"
-            made = peer.install.rpartition("/")[2]
-            raise PeerError(
-                f"{peer.title} is read from a folder{found}: run: {peer.install}; then name the folder {made} by "
-                "folder= (--folder PATH)"
-            )
+        folder_of(peer, folder)
         return
     if importlib.util.find_spec(peer.module) is None:
         raise missing(peer)
+
+
+def folder_of(peer: Peer, folder: Path | None) -> Path:
+    """Return the folder of a program that is no package.
+
+    Raises:
+        PeerError: none is named, or it is not there.
+    """
+    if folder is None or not folder.is_dir():
+        found = "" if folder is None else f" ({folder} is none)"
+        made = peer.install.rpartition("/")[2]
+        raise PeerError(
+            f"{peer.title} is read from a folder{found}: run: {peer.install}; then name the folder {made} by folder= "
+            "(--folder PATH)"
+        )
+    return folder
 
 
 def missing(peer: Peer, reason: str = "") -> PeerError:
@@ -41,6 +52,13 @@ def missing(peer: Peer, reason: str = "") -> PeerError:
         peer: the program.
         reason: what Python said, where something that the program needs is missing.
     """
+    if peer.folder:  # its files are there, or nobody would have imported anything
+        lacks = re.search(r"'([\w]+)", reason)
+        what = lacks.group(1) if lacks else "what it imports"
+        return PeerError(
+            f"{peer.title} needs {what}, which is not installed in {sys.executable} ({reason}): run: "
+            f"{shlex.quote(sys.executable)} -m pip install {what}; {OTHER}"
+        )
     version = platform.python_version()
     said = f" ({reason})" if reason else ""
     head = f"{peer.title} is not installed in {sys.executable}{said}"

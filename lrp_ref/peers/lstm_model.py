@@ -52,6 +52,18 @@ class Model:
         weight = self.scores.layer.weight.T  # type: ignore[attr-defined]
         return {**held, "Why_Left": weight[:, :half], "Why_Right": weight[:, half:]}
 
+    def named(self, read: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+        """Return arrays of the program by the names of values.
+
+        Args:
+            read: side, or "both" → what stands for the words.
+            last: side → what stands for the last state.
+        """
+        found = {self.states.name: np.concatenate([last["Left"], last["Right"]]), self.words: read["both"]}
+        if len(self.sides) == 2:
+            found |= {node.name: last[side] for node, side in zip(self.sides, ("Left", "Right"), strict=True)}
+        return found | {name: read[side] for side, names in self.through.items() for name in names}
+
 
 def find_model(task: Task) -> Model:
     """Return the model that a network is.

@@ -58,3 +58,18 @@ def strength(rule: Any) -> float:
     if rule.stabiliser.kind not in ("exact", "add"):
         raise NoRule(f"it stabilises by adding ε, not by '{rule.stabiliser.kind}'")
     return float(rule.stabiliser.epsilon)
+
+
+def strength_or(rule: Any, own: float) -> float:
+    """Return the ε of a rule's denominators, the program's own where the rule takes them as they are.
+
+    Raises:
+        NoRule: as :func:`strength` does.
+
+    Example:
+        >>> from lrp_ref import rules
+        >>> strength_or(rules.Epsilon(0), 1e-5), strength_or(rules.ZPlus(), 1e-5)
+        (0.0, 1e-05)
+    """
+    given = strength(rule)
+    return given if isinstance(rule, Epsilon) or given else own

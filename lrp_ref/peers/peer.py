@@ -97,6 +97,19 @@ PEERS: dict[str, Peer] = {
             "lrp_for_lstm", "LRP_for_LSTM", "", "git clone https://github.com/ArrasL/LRP_for_LSTM", "lrp-for-lstm-2020",
             "ArrasL/LRP_for_LSTM", folder=True,
         ),
+        _peer(
+            "torchlrp", "TorchLRP", "", "git clone https://github.com/fhvilshoj/TorchLRP", "torchlrp-2021",
+            "fhvilshoj/TorchLRP", folder=True,
+        ),
+        _peer(
+            "pytorch_lrp", "Pytorch-LRP", "", "git clone https://github.com/moboehle/Pytorch-LRP", "pytorch-lrp-2020",
+            "moboehle/Pytorch-LRP", folder=True,
+        ),
+        _peer(
+            "relevance_propagation", "PyTorchRelevancePropagation", "",
+            "git clone https://github.com/kaifishr/PyTorchRelevancePropagation", "relevance-propagation-2022",
+            "kaifishr/PyTorchRelevancePropagation", folder=True,
+        ),
     )
 }  # fmt: skip
 

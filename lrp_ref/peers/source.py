@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +15,10 @@ from .task import PeerError
 
 
 @contextmanager
-def package(folder: Path, name: str, *, hidden: tuple[str, ...] = ()) -> Iterator[Callable[[str], Any]]:
-    """Import a package from a folder, whatever else has its name, and take it away again.
+def package(
+    folder: Path, name: str, *, hidden: tuple[str, ...] = (), given: Mapping[str, ModuleType] | None = None
+) -> Iterator[Callable[[str], Any]]:
+    """Import a package, or a single file, from a folder, whatever else has its name, and take it away again.
 
     Nothing is written beside the files, and ``sys.path`` is not touched. Modules of other packages that the program
     imports stay, as after any import.
@@ -25,6 +27,7 @@ def package(folder: Path, name: str, *, hidden: tuple[str, ...] = ()) -> Iterato
         folder: the folder that holds the package.
         name: of the package.
         hidden: packages that the program shall not find.
+        given: modules of other names that it shall find in place of those that have them.
 
     Yields:
         A function that imports a module of the package, "" for the package itself.
@@ -32,18 +35,21 @@ def package(folder: Path, name: str, *, hidden: tuple[str, ...] = ()) -> Iterato
     Raises:
         PeerError: there is no such package in the folder.
     """
-    first = folder / name / "__init__.py"
-    spec = importlib.util.spec_from_file_location(name, first, submodule_search_locations=[str(first.parent)])
+    first, below = folder / name / "__init__.py", [str(folder / name)]
+    if not first.is_file():
+        first, below = folder / f"{name}.py", []
+    spec = importlib.util.spec_from_file_location(name, first, submodule_search_locations=below or None)
     if not first.is_file() or spec is None or spec.loader is None:
-        raise PeerError(f"{folder} holds no package '{name}' ({first} is missing): name the folder of the program")
-    ours = (name, *hidden)
+        raise PeerError(f"{folder} holds no '{name}', which is the program: name the folder that has it")
+    stands_in: dict[str, Any] = {**dict.fromkeys(hidden), **(given or {})}  # None: Python says that there is none
+    ours = (name, *stands_in)
     held = {k: module for k, module in sys.modules.items() if k.partition(".")[0] in ours}
     writes, searched = sys.dont_write_bytecode, dict(sys.path_importer_cache)
     sys.dont_write_bytecode = True
     for key in held:
         del sys.modules[key]
     try:
-        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: Python says that there is none
+        sys.modules.update(stands_in)
         sys.modules[name] = whole = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(whole)
         yield lambda part: whole if not part else importlib.import_module(f"{name}.{part}")

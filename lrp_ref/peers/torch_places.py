@@ -88,7 +88,7 @@ def watched(model: Any, x: Any = None) -> Iterator[Places]:
     if not isinstance(model, torch.nn.Module):
         raise ParameterError(f"record: the model is a {type(model).__name__}, not a torch.nn.Module")
     places, used = Places(), dict[str, int]()
-    before = _state(model, x)
+    before, attributes = _state(model, x), {module: set(vars(module)) for module in model.modules()}
 
     def next_name(name: str) -> str:
         used[name] = used.get(name, 0) + 1
@@ -109,6 +109,9 @@ def watched(model: Any, x: Any = None) -> Iterator[Places]:
         finally:
             stack.close()
             _restore(before)
+            for module, own in attributes.items():  # Captum leaves its activations on the modules
+                for name in set(vars(module)) - own:
+                    delattr(module, name)
 
 
 def _follow(stack: ExitStack, module: Any, put: Any) -> None:

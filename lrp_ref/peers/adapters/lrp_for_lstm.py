@@ -9,7 +9,9 @@ import numpy as np
 
 from ...layers import Dense
 from ...propagation.trace import Trace
+from ..installed import folder_of
 from ..lstm_model import find_model, one_class, passes, single, strength
+from ..peer import find
 from ..source import package
 from ..task import Recording, Task
 
@@ -18,9 +20,8 @@ MODEL, RULE = "LSTM.LSTM_bidi", "LSTM.LRP_linear_layer"
 
 def record(task: Task, folder: Path | None = None) -> Recording:
     """Run the program sample by sample, as it takes one text at a time; see ``Adapter.record``."""
-    assert folder is not None
     alone = len(task.network.nodes) == 1 and isinstance(task.network.nodes[0].layer, Dense)
-    with package(folder, "code") as part:
+    with package(folder_of(find("lrp_for_lstm"), folder), "code") as part:
         steps = [(_layer if alone else _text)(task, part, k) for k in range(len(task.start))]
     values, relevance = ({name: np.stack([s[j][name] for s in steps]) for name in steps[0][j]} for j in (0, 1))
     return Recording(Trace({**task.inputs, **values}, relevance), "LRP_for_LSTM", "2020-04-24")
@@ -54,11 +55,5 @@ def _text(task: Task, part: Any, k: int) -> tuple[dict[str, Any], dict[str, Any]
     left, right, _ = program.lrp(range(len(words)), one_class(task.start[k], scores), epsilon, factor)
     last = {"Left": program.h_Left[len(words) - 1], "Right": program.h_Right[len(words) - 1]}
     hidden, read = {"Left": calls[0], "Right": calls[1]}, {"Left": left, "Right": right, "both": left + right}
-    values = {model.states.name: np.concatenate([*last.values()]), model.scores.name: scores}
-    relevance = {model.scores.name: task.start[k], model.states.name: np.concatenate([*hidden.values()])}
-    if len(model.sides) == 2:
-        values |= {node.name: last[side] for node, side in zip(model.sides, last, strict=True)}
-        relevance |= {node.name: hidden[side] for node, side in zip(model.sides, hidden, strict=True)}
-    values |= {name: words for names in model.through.values() for name in names} | {model.words: words}
-    relevance |= {name: read[side] for side, names in model.through.items() for name in names}
-    return values, relevance | {model.words: read["both"]}
+    values = model.named(dict.fromkeys(read, words), last) | {model.scores.name: scores}
+    return values, model.named(read, hidden) | {model.scores.name: task.start[k]}

@@ -11,6 +11,8 @@ import numpy as np
 
 from ...propagation.trace import Trace
 from ..chain import chain
+from ..installed import folder_of
+from ..peer import find
 from ..source import Provided, package
 from ..task import Recording, Task
 from ..toolbox_modules import Outside, modules
@@ -20,8 +22,8 @@ NOTE = "αβ and its parts add 1e-16 to denominators, whatever stabiliser is ask
 
 def record(task: Task, folder: Path | None = None) -> Recording:
     """Run the toolbox's ``Sequential``, with what goes in and out of each layer; see ``Adapter.record``."""
-    assert folder is not None
-    below = folder / "python" if (folder / "python" / "modules").is_dir() else folder
+    whole = folder_of(find("toolbox"), folder)
+    below = whole / "python" if (whole / "python" / "modules").is_dir() else whole
     values = task.network.values({k: np.asarray(x) for k, x in task.inputs.items()})
     with package(below, "modules", hidden=("cupy",)) as part:
         tb = part("")
