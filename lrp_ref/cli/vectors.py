@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import ParameterError
+from ..peers import PEERS
 from .board import board
 from .options import FILE
 from .output import print_table, progress
@@ -77,6 +79,9 @@ def check_vectors(folder: Path | None) -> None:
 @vectors.command("run")
 @click.option("--adapter", metavar="MODULE:FUNCTION", help="Python function, also FILE.py:FUNCTION.")
 @click.option("--command", metavar="'PROGRAM ARGS'", help="Program that reads and writes JSON lines.")
+@click.option("--peer", metavar="NAME", help=f"Program that this package can ask: {', '.join(PEERS)}.")
+@click.option("--python", type=FILE, metavar="PATH", help="Interpreter in which the peer is installed.")
+@click.option("--peer-folder", type=FILE, metavar="DIR", help="Where the peer's files are, if it is no package.")
 @click.option("--xfails", type=FILE, help="File of expected failures: id, glob or flag:NAME a line, reason behind #.")
 @click.option("--group", "groups", multiple=True, help="Only this group; repeatable.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only cases whose id fits; repeatable.")
@@ -91,15 +96,14 @@ def check_vectors(folder: Path | None) -> None:
 def run_vectors(**given: Any) -> None:
     """Ask an implementation every case and compare with the exact answers.
 
-    Without --adapter and --command lrp_ref itself is asked. Exit status: 0 all hold, 1 a case fails or an expected
-    failure passes, 2 the adapter cannot be used.
+    Without --adapter, --command and --peer lrp_ref itself is asked. Exit status: 0 all hold, 1 a case fails or an
+    expected failure passes, 2 the adapter cannot be used.
     """
     from .. import vectors as package
     from ..vectors import report as tell
     from ..vectors.xfails import fits
 
-    if given["adapter"] is not None and given["command"] is not None:
-        raise ParameterError("give --adapter or --command, not both")
+    _require_one(given)
     cases = package.load(given["folder"], groups=given["groups"], only=given["only"])
     xfails = package.read_xfails(given["xfails"], package.load(given["folder"])) if given["xfails"] else {}
     here = {pattern: reason for pattern, reason in xfails.items() if any(fits(pattern, c) for c in cases)}
@@ -108,6 +112,10 @@ def run_vectors(**given: Any) -> None:
     adapter = given["adapter"]
     if given["command"] is not None:
         adapter = package.CommandAdapter(given["command"], given["timeout"])
+    elif given["peer"] is not None:
+        from ..peers.vector_adapter import adapter as ready
+
+        adapter = ready(given["peer"], given["python"], given["peer_folder"], given["timeout"])
     with progress(len(cases), "cases") as step:
         report = package.run(
             adapter, cases=cases, dtype=given["dtype"], xfails=here, choose=_choices(given["choose"]),
@@ -122,6 +130,20 @@ def run_vectors(**given: Any) -> None:
         tell.write_junit(report, given["junit"])
     if not report.holds:
         raise click.exceptions.Exit(1)
+
+
+def _require_one(given: Mapping[str, Any]) -> None:
+    """Raise unless at most one program is named.
+
+    Raises:
+        ParameterError: several are, or an option of a peer stands alone.
+    """
+    named = [f"--{name}" for name in ("adapter", "command", "peer") if given[name] is not None]
+    if len(named) > 1:
+        raise ParameterError(f"give one of {', '.join(named)}, not {'both' if len(named) == 2 else 'all'}")
+    for name in ("python", "peer_folder"):
+        if given[name] is not None and given["peer"] is None:
+            raise ParameterError(f"--{name.replace('_', '-')} belongs to --peer: give one of {', '.join(PEERS)}")
 
 
 def _choices(given: tuple[str, ...]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from ..base import tables
 from ..base.arrays import to_numpy
 from ..base.files import replace_file
 from ..errors import ParameterError
+from ..layers import Unweighted
 from ..network.inputs import batch_first
 from ..network.network import Network
 from ..propagation import composites
@@ -29,12 +30,17 @@ from ..propagation.explanation import Explanation
 from ..propagation.prepare import Question, prepare
 from ..propagation.start import find as find_start
 from ..propagation.targets import class_number
+from ..rules import Epsilon
 from .peer import find
 from .rows import HEADERS, RIGHT, Compared, departing, ordered
 from .task import PeerError, Recording, Task
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
+
+
+ON_MODULES = ("captum", "zennit")
+FORGOTTEN = "residual-forgotten"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,7 +153,13 @@ class Crosscheck:
         missing = [row.node for row in self.rows if row.relevance is None and row.node not in self.recording.left_out]
         many = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         shown = (f"not compared, as {self.program} shows no relevance there: {', '.join(missing[:5])}{many}",)
-        return (*left, *(shown if missing else ()), *self.recording.notes, *self.explanation.notes)
+        steps = () if self.diagnosis is None else self.diagnosis.steps
+        sums = dict.fromkeys(f"'{step.node}'" for step in steps if FORGOTTEN in step.switches)
+        plain = (
+            f"the sum at node {', '.join(sums)} was walked back by autograd: every branch received the whole relevance",
+        )
+        told = (*(plain if sums else ()), *left, *(shown if missing else ()))
+        return (*told, *self.recording.notes, *self.explanation.notes)
 
     def __repr__(self) -> str:
         left = self.recording.left_out
@@ -265,6 +277,11 @@ def crosscheck(
     from .asking import ask
 
     asked = find(peer)
+    if functional_add and peer not in ON_MODULES:
+        raise ParameterError(
+            f"functional_add (--functional-add) shows what becomes of a bare + in programs that hang rules on modules, "
+            f"{' and '.join(ON_MODULES)}; not in {asked.title}: leave it out"
+        )
     Network.required(net, "crosscheck")
     composite = composites.usual(net) if composite is None else composite
     named = net.classes if output_place(net, output) == 0 else ()
@@ -277,8 +294,9 @@ def crosscheck(
         xp="numpy", trace=True, **spoken, **parameters,
     ).to_numpy()  # fmt: skip
     taken = time.perf_counter() - begun
+    chosen = composites.resolve(composite, {**parameters, **spoken})
     task = replace(
-        the_task(net, x, ours, composites.resolve(composite, parameters), start, output, canonize),
+        the_task(net, x, ours, chosen, start, output, canonize),
         functional_add=functional_add,
     )
     begun = time.perf_counter()
@@ -292,11 +310,15 @@ def the_task(
 ) -> Task:
     """Return what another program is asked, from an explanation: the network as it was explained, and its rules.
 
-    The rules are those of the composite as the papers have them, whatever dialect the explanation is in.
+    The rules are those of the composite as they are published, whatever dialect the explanation is in.
     """
     net, fed = at_the_door(net, x, "numpy")
     ready = prepare(net, fed, Question(published(composite), output_place(net, output), canonize, start))
     rules = {planned.node: planned.rule for planned in ready.plan}
+    if composite.dialect is not None:
+        # The ε of pools and sums that nobody asked for is the program's own choice, which the dialect knows.
+        unasked = {p.node: p.rule for p in ours.plan if p.why == "default" and isinstance(p.layer, Unweighted)}
+        rules |= {node: rule for node, rule in unasked.items() if isinstance(rule, Epsilon)}
     begin = batch_first(to_numpy(ours.start_relevance), ours.output_axis)
     return Task(ready.net, {name: np.asarray(array) for name, array in fed.items()}, rules, begin)
 

@@ -48,7 +48,8 @@ def write_task(task: Task, folder: Path) -> None:
     native.save(task.network, folder / NETWORK)
     arrays: Arrays = {}
     rules = {node: _written(rule, arrays) for node, rule in task.rules.items()}
-    write_npz(folder / TASK, {"rules": rules, "start": task.start, **arrays}, Trace(dict(task.inputs)))
+    extra = {"rules": rules, "start": task.start, "functional_add": task.functional_add, **arrays}
+    write_npz(folder / TASK, extra, Trace(dict(task.inputs)))
 
 
 def read_task(folder: Path) -> Task:
@@ -60,7 +61,7 @@ def read_task(folder: Path) -> Task:
     network = native.load(folder / NETWORK)
     extra, trace = read_npz(folder / TASK)
     rules = {node: _read(spec, extra) for node, spec in extra["rules"].items()}
-    return Task(network, dict(trace.values), rules, extra["start"])
+    return Task(network, dict(trace.values), rules, extra["start"], bool(extra["functional_add"]))
 
 
 def write_recording(recording: Recording, folder: Path) -> None:

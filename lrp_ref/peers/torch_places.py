@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import is_float
 from ..errors import ParameterError
 from ..propagation.trace import Trace
 from .incomplete import below
@@ -27,16 +26,21 @@ class Places:
     Attributes:
         values: of the first pass, in the order of execution: a program may run the model again with changed weights.
         relevance: what arrived last, in the order of the walk back.
+        open: names of the values that take gradients, so that relevance can arrive.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, np.ndarray[Any, Any]] = {}
         self.relevance: dict[str, np.ndarray[Any, Any]] = {}
+        self.open: set[str] = set()
 
     def put(self, name: str, tensor: Any) -> Any:
         """Return the tensor behind a new place, where it takes gradients; its value is kept."""
         self.values.setdefault(name, _copy(tensor))
-        return _identity().apply(tensor, name, self.relevance) if tensor.requires_grad else tensor
+        if not tensor.requires_grad:
+            return tensor
+        self.open.add(name)
+        return _identity().apply(tensor, name, self.relevance)
 
     def trace(self) -> Trace:
         """Return what was recorded; nothing arrived at a value of which no relevance is known, or nobody asked."""
@@ -57,12 +61,12 @@ def _identity() -> Any:
     class Place(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, tensor: Any, name: str, relevance: dict[str, Any]) -> Any:
-            ctx.name, ctx.relevance = name, relevance
+            ctx.place, ctx.relevance = name, relevance  # a node's name is a method of it
             return tensor.view_as(tensor)
 
         @staticmethod
         def backward(ctx: Any, arrived: Any) -> Any:
-            ctx.relevance[ctx.name] = _copy(arrived)
+            ctx.relevance[ctx.place] = _copy(arrived)
             return arrived, None, None
 
     return Place
@@ -185,7 +189,7 @@ def walk(task: Task, model: Any, left_out: Mapping[str, str], back: Any = None) 
     finally:
         model.tap = None
     trace = places.trace()
-    arrived = {**{name: 0 * value for name, value in trace.values.items() if is_float(value)}, **trace.relevance}
+    arrived = {**{name: np.zeros_like(trace.values[name]) for name in places.open}, **trace.relevance}
     unknown = below(task.network, left_out)
     order = [n for n in reversed(list(trace.values)) if n in arrived and n not in unknown]
     return Trace(trace.values, {name: arrived[name] for name in order})

@@ -26,6 +26,7 @@ from ..network.network import Network, Node
 from ..rules import Epsilon
 from ..vectors.adapters import AdapterError, Answer, PythonAdapter, Unsupported, short
 from ..vectors.own import make_layer, make_network, make_rule
+from ..vectors.program import Program
 from .installed import require
 from .interpreter import Interpreter, ProgramError
 from .peer import Peer, find
@@ -78,6 +79,12 @@ class PeerAdapter:
 
     def __init__(self, peer: Peer, other: Interpreter | None, folder: Path | None, timeout: float) -> None:
         self.peer, self.other, self.folder, self.timeout = peer, other, folder, timeout
+        self._version = ""  # as its recordings tell it
+
+    @property
+    def program(self) -> Program:
+        """What is asked; its version is known from its first answer on."""
+        return Program(self.peer.title, self._version, "Python", self.peer.homepage, self.peer.issues)
 
     def __call__(self, case: Mapping[str, Any]) -> Any:
         """Return the relevances of a case.
@@ -142,7 +149,9 @@ class PeerAdapter:
             raise AdapterError(str(error)) from error
 
     def _record(self, task: Task) -> Recording:
-        return self.peer.load().record(task, self.folder) if self.other is None else self.other.ask(task)
+        found = self.peer.load().record(task, self.folder) if self.other is None else self.other.ask(task)
+        self._version = found.version
+        return found
 
 
 def task_of(case: Mapping[str, Any]) -> Task:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, overload
 from ..errors import LrpError, ParameterError, require, unknown
 from .adapters import AdapterError, Answer, answer_of
 from .cases import DTYPES, Case, load
-from .compare import PASS, SKIP, UNSUPPORTED, XFAIL, Result, judge
+from .compare import PASS, SKIP, UNSUPPORTED, XFAIL, judge
 from .report import reasons_by_case, wrong_lines
 from .runner import FAILURES, Report, check_choices, choose_options, settle
 from .xfails import check_patterns, expect
@@ -197,7 +197,6 @@ def _ask_all(habit: Habit, item: Item, ask: Callable[[dict[str, Any]], Any]) -> 
 
 def _ask_for_any(habit: Habit, item: Item, ask: Callable[[dict[str, Any]], Any]) -> None:
     """Fail if every case is unsupported or left out: nothing would be tested, and every test be skipped."""
-    __tracebackhide__ = True
     import pytest
 
     for case in item.cases:
@@ -209,7 +208,6 @@ def _ask_for_any(habit: Habit, item: Item, ask: Callable[[dict[str, Any]], Any])
 
 def _answer(ask: Callable[[dict[str, Any]], Any], case: Case, dtype: str, pytest: Any) -> Answer:
     """Return the answer; what cannot be one fails the test."""
-    __tracebackhide__ = True
     question = case.question(dtype)
     try:
         return answer_of(ask, question, _place(question))
@@ -238,7 +236,6 @@ def _told(failures: Report) -> str:
 
 def _fail(message: str, cause: Exception | None, pytest: Any) -> None:
     """Fail the test; with the traceback of an exception, if there was one."""
-    __tracebackhide__ = True
     if cause is None:
         pytest.fail(message, pytrace=False)
     raise pytest.fail.Exception(message) from cause

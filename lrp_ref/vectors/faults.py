@@ -12,7 +12,7 @@ from ..errors import ModelFormatError
 
 FORMAT = "lrp-faults"
 UNGUARDED = "zero-division-nan"  # the fault whose numbers are not finite where the right denominator is 0
-NOTHING_ELSE = frozenset({UNGUARDED, "beta-zero-nan", "eps-zero-nan"})  # faults of which only NaN is seen
+NOTHING_ELSE = frozenset({UNGUARDED, "beta-zero-nan", "eps-no-sign0"})  # faults of which only NaN is seen
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 Before the first question a program may be asked who it is, by the line ``{"start": {"format", "version", "tag"}}``. It
 answers with a line that may have ``name``, ``version``, ``language``, ``homepage`` and ``issues``. A program that knows
 nothing of that keeps working: one that passes the line over, answers it with an error, or even ends at it, in which
-case it is started again without it. So that none is waited for, the first question follows at once.
+case it is started again without it. So that none is waited for, the first question follows at once. That line alone has
+no ``id``; questions about networks have a ``start`` too, the relevance of the output.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ class CommandAdapter:
         line = self._introduce(greeting, request, question["id"], where) if greeting else self._answer(request, where)
         if not line:
             raise AdapterError(f"{where}: {self._end()} instead of answering")
+        if len(line) >= LINE_LIMIT and not line.endswith("\n"):
+            raise AdapterError(f"{where}: it answered more than {LINE_LIMIT} characters in one line")
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -216,7 +219,8 @@ def from_json(found: Any, name: str, where: str) -> Answer:
     """
     if not isinstance(found, dict) or found.get("id") != name:
         other = found.get("id") if isinstance(found, dict) else None
-        raise AdapterError(f"{where}: its answer has the id {other!r}; an answer repeats the id of its question")
+        hint = ": only a line without an id asks who it is" if isinstance(found, dict) and "name" in found else ""
+        raise AdapterError(f"{where}: its answer has the id {other!r}; an answer repeats the id of its question{hint}")
     relevance = found.get("relevance")
     if relevance is None:
         for key, kind in WORDS.items():

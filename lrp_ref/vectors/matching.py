@@ -86,9 +86,32 @@ class Numbers:
             got: arrays by input.
             dtype: of the run.
         """
-        row = np.concatenate([np.asarray(got[name], dtype=np.float64).reshape(-1) for name in self.case.inputs])
+        row = self.row(got)
         found = (self.match(name, fault, row, dtype) for name, fault in self.case.faults.items())
         return [match for match in found if match is not None]
+
+    def row(self, got: Mapping[str, Array]) -> Array:
+        """Return the numbers of an answer one input after another."""
+        return np.concatenate([np.asarray(got[name], dtype=np.float64).reshape(-1) for name in self.case.inputs])
+
+    def agrees(self, got: Mapping[str, Array], computed: Mapping[str, Array], dtype: str) -> int | None:
+        """Return how many visibly wrong numbers an answer shares with a computed one; None where they differ.
+
+        NaN and infinities have to stand in the same places, and are no evidence.
+        """
+        theirs, ours = self.row(got), self.row(computed)
+        finite = np.isfinite(ours)
+        if (np.isfinite(theirs) != finite).any():
+            return None
+        bound = self.allowed(np.abs(ours[finite]).max(initial=0.0), finite, dtype)
+        if not (np.abs(theirs[finite] - ours[finite]) <= bound).all():
+            return None
+        return int(self.visible(np.where(finite, ours, self.right)).sum()) if ours[finite].any() else 0
+
+    def allowed(self, largest: float, which: Array, dtype: str) -> Any:
+        """Return what two answers may differ by, the largest number of one of them given."""
+        close = CLOSE * (largest or self.largest)
+        return np.maximum(FLOAT32 * self.bound[which], close) if dtype == "float32" else close
 
     def match(self, name: str, fault: Fault, got: Array, dtype: str) -> Match | None:
         """Return how an answer agrees with a fault, None where it does not."""
@@ -106,8 +129,7 @@ class Numbers:
         values = fault.values[compared]
         size = float(np.abs(values).max(initial=0.0)) or self.largest
         gap = np.abs(got[compared] - values)
-        bound = CLOSE * size
-        if not (gap <= (np.maximum(FLOAT32 * self.bound[compared], bound) if dtype == "float32" else bound)).all():
+        if not (gap <= self.allowed(size, compared, dtype)).all():
             return None
         equal = bool((gap <= EQUAL * np.abs(values) + ROUNDED * size).all())
         shown = int((self.visible(fault.values) & compared).sum()) if values.any() else 0

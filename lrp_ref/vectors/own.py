@@ -44,6 +44,20 @@ def relevance(case: Mapping[str, Any]) -> Any:
     """
     if "network" in case:
         return _network(case)
+    layer, rule, xs, above = layer_question(case)
+    received = layer.relevance_backward(xs, above, rule)
+    for array in received:
+        if not np.isfinite(array).all():
+            raise ParameterError("the relevance is not finite")
+    return list(received)
+
+
+def layer_question(case: Mapping[str, Any]) -> tuple[Layer, Any, tuple[Any, ...], Any]:
+    """Return layer, rule, operands and the relevance from above of the question of a case of one layer.
+
+    Raises:
+        ParameterError: a layer or a rule that is not known, or parameters that are not its.
+    """
     layer, rule = make_layer(case["layer"], case.get("rule")), make_rule(case.get("rule"))
     choice = case.get("choice") or {}
     if choice.get("topic") == "bias-policy":  # this implementation has every option
@@ -51,11 +65,7 @@ def relevance(case: Mapping[str, Any]) -> Any:
     xs = tuple(case["inputs"])
     if case["layer"].get("lengths") and (xs[1] % 1 == 0).all():  # whole numbers, which the files write like all others
         xs = (xs[0], xs[1].astype(np.int64), *xs[2:])
-    received = layer.relevance_backward(xs, case["relevance_out"], rule)
-    for array in received:
-        if not np.isfinite(array).all():
-            raise ParameterError("the relevance is not finite")
-    return list(received)
+    return layer, rule, xs, case["relevance_out"]
 
 
 def make_layer(spec: Mapping[str, Any], rule: Mapping[str, Any] | None = None) -> Layer:

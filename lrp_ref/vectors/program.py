@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -92,6 +93,7 @@ def program_of(function: Any, name: str = "") -> Program:
         >>> str(program_of(adapter))
         'mine 3.2 (Python)'
     """
+    function = inspect.unwrap(function)
     inner = getattr(function, "__func__", function)
     known = getattr(inner, "__globals__", None)
     if known is None:

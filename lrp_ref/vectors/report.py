@@ -100,6 +100,7 @@ def reasons_by_case(report: Report) -> dict[str, str]:
         for case in (*reason.cases, *reason.together):
             found.setdefault(case, []).append(" or ".join(reason.names))
     known = {case: f"the numbers of {' and '.join(names)}" for case, names in found.items()}
+    known |= {r.case.id: "the numbers of the reasons of its layers" for r in report.verdict.predicted}
     return known | {r.case.id: "none of the faults known" for r in report.unexplained}
 
 
@@ -117,6 +118,10 @@ def summary_lines(report: Report) -> list[str]:
         more = f"; and {len(places) - 5} more places" if len(places) > 5 else ""
         lines.append(f"unexplained: none of the faults known explains {cases(len(left))}: {where}{more}")
         lines.append(f"  the first is {left[0].case.id}")
+    if report.verdict.predicted:
+        lines.append(
+            f"networks: {cases(len(report.verdict.predicted))} with the numbers of these reasons in their layers"
+        )
     if report.verdict.follow:
         lines.append(
             f"networks: {cases(len(report.verdict.follow))} wrong in a way not predicted, with layers as above"

@@ -12,8 +12,9 @@ from ..errors import unknown
 from .adapters import Adapter, Function, PythonAdapter, load_function
 from .cases import DTYPES, FORMAT, Case, Release, load
 from .compare import FAIL, OTHER, PASS, SKIP, STATUSES, UNSUPPORTED, XFAIL, XPASS, Result, judge
+from .finding import find_reasons
 from .program import Program
-from .reasons import Reason, Verdict, find_reasons
+from .reasons import Reason, Verdict
 from .xfails import check_patterns, expect
 
 FAILURES = (FAIL, XPASS)

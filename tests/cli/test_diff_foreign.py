@@ -16,7 +16,7 @@ import lrp_ref as lrp
 from lrp_ref.layers import Dense
 from lrp_ref.rules import ZPlus
 
-X = np.random.default_rng(1).normal(size=(2, 4))
+X = np.random.default_rng(1).normal(size=(12, 4))
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     array(tmp_path / "x.npy", X)
     rules = ("-c", "epsilon", "--rule", "Dense=ZPlus", "--trace")
     assert run("explain", tmp_path / "net.npz", tmp_path / "x.npy", *rules, "-o", tmp_path).exit_code == 0
-    ours = lrp.explain(net, X[:1], composite=[(Dense, ZPlus())], trace=True)
+    ours = lrp.explain(net, X, composite=[(Dense, ZPlus())], trace=True)
     ours.save(tmp_path / "ours.npz")
-    task = fake_peers.Task(net, {"input": X[:1]}, {p.node: p.rule for p in ours.plan}, ours.start_relevance)
+    task = fake_peers.Task(net, {"input": X}, {p.node: p.rule for p in ours.plan}, ours.start_relevance)
     theirs = numpy_program(task, bias_in_zplus=["fc1"]).trace
     free = {f"layer/{name}/out": a for name, a in theirs.values.items()}
     free |= {f"layer/{name}/R_out": a for name, a in theirs.relevance.items()}

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from lrp_ref.peers import PEERS
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUN = [b for b in BLOCKS if b.kind == "python" or (b.kind == "sh" and shell(b.code))]
-KINDS = {"python", "sh", "text", "math", "json", "diff"}
+KINDS = {"python", "sh", "text", "math", "json", "diff", "javascript", "yaml"}
 
 
 def skip_without(block: Block) -> None:
@@ -22,6 +23,8 @@ def skip_without(block: Block) -> None:
     needed |= {PEERS[name].module for name in re.findall(r"peer(?: |=\")(\w+)", block.code) if name in PEERS}
     needed |= {"flint"} if re.search(r"\bcertify|rational\(|identities", block.code) else set()
     needed |= {"sympy"} if "symbolic(" in block.code or "lrp-ref formula" in block.code else set()
+    if re.search(r"\bnode ", block.code) and shutil.which("node") is None:
+        pytest.skip("node is not installed")
     for module in sorted(needed):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")

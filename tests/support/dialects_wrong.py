@@ -129,8 +129,8 @@ def eps_sign0(s: Sample) -> Array | None:
     return unguarded(s, lambda z: z - s.rule["epsilon"] * sgn(-z))
 
 
-@on_sample("eps-zero-nan", "Epsilon")
-def eps_zero_nan(s: Sample) -> Array | None:
+@on_sample("eps-no-sign0", "Epsilon")
+def eps_no_sign0(s: Sample) -> Array | None:
     return unguarded(s, lambda z: z + s.rule["epsilon"] * np.sign(z))
 
 
@@ -347,21 +347,22 @@ def shares(s: Sample) -> bool:
 SPLIT = ("LRP0", "Epsilon", "Gamma", "GeneralizedGamma", "AlphaBeta", "ZPlus", "ZBox")
 
 
-@on_sample("bias-by-magnitude", *SPLIT, kinds=WEIGHTED)
-def bias_by_magnitude(s: Sample) -> Array | None:
+def split_first(s: Sample, epsilon: float) -> Array | None:
     if s.spec["bias"] is None or shares(s):
         return None
     size = abs(s.a @ s.m.W)
-    left = s.R * part_of(size, size + abs(s.m.b) + epsilon_of(s.rule))
+    left = s.R * part_of(size, size + abs(s.m.b) + epsilon)
     return relevance(replace(s, R=left, m=replace(s.m, b=np.zeros_like(s.m.b))))
 
 
-@on_sample("eps-twice", "Epsilon", kinds=WEIGHTED)
+@on_sample("bias-by-magnitude", *SPLIT, kinds=WEIGHTED)
+def bias_by_magnitude(s: Sample) -> Array | None:
+    return split_first(s, 0.0)
+
+
+@on_sample("eps-twice", *SPLIT, kinds=WEIGHTED)
 def eps_twice(s: Sample) -> Array | None:
-    if s.spec["bias"] is None or shares(s):
-        return None
-    size = abs(s.a @ s.m.W + s.m.b)
-    return relevance(replace(s, R=s.R * part_of(size, size + s.rule["epsilon"])))
+    return split_first(s, epsilon_of(s.rule)) if epsilon_of(s.rule) else None
 
 
 @on_sample("add-by-magnitude", kinds=("Add",))

@@ -7,6 +7,7 @@ What the first word after the three backquotes means:
 - ``sh``: commands that run, one after another; ``# exit status 1`` at the end of a line says so.
 - ``text`` directly below one of the two: what it prints; ``…`` stands for anything within a line, and alone in a line
   for any lines. Elsewhere: to be read, such as a synopsis with placeholders in capitals.
+- ``javascript``, ``yaml``: files that shell blocks find, or that a test of the page's subject looks at.
 - ``math``, ``json``: to be read.
 - ``diff``: what a recipe changes in a file; ``tests/house/test_contributing.py`` does so.
 """

@@ -89,7 +89,11 @@ PROGRAMS: dict[str, tuple[tuple[str, Where], ...]] = {
     "γ without γb⁺, α1β0 with the whole bias": (("gamma-bias", of("Gamma")), ("ab-bias-full", anywhere)),
     "inputs not split": (("unsplit", anywhere),),
     "the bias by its size": (("bias-by-magnitude", anywhere),),
-    "the bias and sums by their size": (("bias-by-magnitude", anywhere), ("add-by-magnitude", of(kinds="Add"))),
+    "the bias and sums by their size": (
+        ("eps-twice", anywhere),
+        ("bias-by-magnitude", anywhere),
+        ("add-by-magnitude", of(kinds="Add")),
+    ),
     "ε without a sign": (("eps-unsigned", of("Epsilon")),),
     "ε twice in dense layers": (("eps-twice", of("Epsilon", "Dense")),),
     "0/0": (("zero-division-nan", of("ZPlus AlphaBeta LRP0", "Dense Conv")),),
@@ -143,11 +147,33 @@ def test_two_faults_at_one_place_are_told_apart() -> None:
     assert not report.unexplained
 
 
-def test_a_network_that_no_fault_alone_explains_follows_from_its_layers() -> None:
-    report = vectors.run(program(("wsquare-bias", of(kinds="Conv")), ("zplus-bias", of(kinds="Dense"))), cases=CASES)
+def test_a_network_with_several_faults_has_the_numbers_of_its_layers_reasons() -> None:
+    faults = (("wsquare-bias", of(kinds="Conv")), ("zplus-bias", of(kinds="Dense")), ("add-by-magnitude", anywhere))
+    report = vectors.run(program(*faults, ("eps-unsigned", of("Epsilon", "Dense"))), cases=CASES)
     assert not report.unexplained
-    assert {r.case.group for r in report.verdict.follow} == {"networks"}
-    assert {"WSquare", "ZPlus"} & {rule for r in report.verdict.follow for rule in place_of(r.case).rule.split(", ")}
+    assert not report.verdict.follow
+    assert len(report.verdict.predicted) > 5
+    assert {r.case.group for r in report.verdict.predicted} == {"networks"}
+
+
+def test_a_network_with_something_unknown_beside_is_not_said_to_be_predicted() -> None:
+    wrong = {**SAMPLES, "unknown": lambda s: relevance(s) / 2}
+    faults = (("wsquare-bias", anywhere), ("unknown", of("Epsilon")))
+    report = vectors.run(program(*faults, samples=wrong), cases=CASES)
+    assert [reason.names for reason in report.reasons] == [("wsquare-bias",)]
+    assert not report.verdict.predicted
+    assert report.verdict.follow
+
+
+def test_a_pair_of_ways_is_found_where_no_single_one_is() -> None:
+    """z⁺ with the whole bias: αβ(1, 0) is computed in its place, and that with the whole bias."""
+    whole = {"whole": lambda s: total([replace(g, b=s.m.b) for g in groups_of(s)])}
+    report = vectors.run(program(("whole", of("ZPlus", "Dense Conv")), samples=whole), cases=CASES)
+    (reason,) = report.reasons
+    assert {frozenset(name.split("+")) for name in reason.names} >= {frozenset({"zplus-bias", "ab-bias-both"})}
+    assert reason.exact
+    assert {place.kind for place in reason.places} == {"Dense", "Conv"}
+    assert {place.rule for place in reason.places} == {"ZPlus"}
 
 
 # Faults that no flag knows ---------------------------------------------------------------------------------------
@@ -182,7 +208,6 @@ UNKNOWN: dict[str, tuple[Callable[[Sample], Any], Where]] = {
     "made to sum to R": (normalised, anywhere),
     "negative inputs as 0": (lambda s: relevance(replace(s, a=up(s.a))), anywhere),
     "w² by |w|": (weights_by_size, of("WSquare")),
-    "z⁺ with the whole bias": (lambda s: total([replace(g, b=s.m.b) for g in groups_of(s)]), of("ZPlus")),
     "bounds of z^B both 0": (with_rule(low=lambda v: 0.0, high=lambda v: 0.0), of("ZBox")),
     "half precision": (half_precision, anywhere),
     "of its neighbour": (lambda s: np.roll(relevance(s), 1), anywhere),

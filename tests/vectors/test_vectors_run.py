@@ -404,7 +404,18 @@ def test_a_table_per_rule_tells_what_is_refused_and_with_what(small: Path, adapt
     if case['id'].startswith('alternatives/ties/share'): raise Unsupported('no ties')"""
     done = run("run", "--vectors", small, "--adapter", adapter(body))
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
-    assert rows["rule"] == ["cases", "pass", "fail", "refused", "unsupported", "other", "option", "refused", "with"]
+    assert rows["rule"] == [
+        "cases",
+        "pass",
+        "fail",
+        "refused",
+        "unsupported",
+        "skip",
+        "other",
+        "option",
+        "refused",
+        "with",
+    ]
     assert rows["Epsilon"] == ["4", "2", "2", "KeyError", "1,", "refused", "1"]  # two wrong, two refused
     assert rows["LRP0"] == ["1", "1"]
     assert rows["own"] == ["4", "2", "2"]

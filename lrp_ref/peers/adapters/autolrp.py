@@ -6,15 +6,15 @@ that module's configuration, so that rules and ε can differ from node to node.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...rules import Pass, Zero
-from ..gradient_walk import record_gradients
 from ..named_rules import only_gates
 from ..task import NoRule, Recording, Task
 from ..torch_graph import to_torch
+from ..torch_places import walk
 from .autolrp_rules import entries
 
 MARK = "lrp_ref"
@@ -24,9 +24,8 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     """Mark the nodes of torch's graph and let autoLRP walk back; see ``Adapter.record``."""
     import autolrp
 
-    model, configs, left_out = to_torch(task.network), {}, {}
+    model, configs, left_out = to_torch(task.network, functional_add=task.functional_add), {}, dict[str, str]()
     for node in task.network.nodes:
-        getattr(model, model.child[node.name]).register_forward_hook(_marker(node.name))
         try:
             rule = task.rules.get(node.name)  # nothing arrives at a softmax that only gates, whatever its rule
             idle = isinstance(rule, Zero) and only_gates(task, node.name)
@@ -35,24 +34,27 @@ def record(task: Task, folder: Path | None = None) -> Recording:
         except NoRule as error:
             left_out[node.name] = str(error)
 
-    def here(install: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda node, config: install(node, configs.get(node.metadata.get(MARK), config))
+    def here(install: Callable[..., Any] | None) -> Callable[..., Any] | None:
+        return install and (lambda node, config: install(node, configs.get(node.metadata.get(MARK), config)))
 
-    def walk(out: Any, start: Any, inputs: list[Any]) -> None:
+    def back(model: Any, fed: Sequence[Any], start: Any) -> None:
+        place = model.tap
+        model.tap = lambda name, value: _marked(name, place(name, value))
+        out = model(*(autolrp.tensor(x) if x.requires_grad else x for x in fed))
         out.register_hook(lambda ones: start)
-        autolrp.graph_lrp(out, strategy={name: here(f) if f else None for name, f in autolrp.INSTALLERS.items()})
+        known = {name: here(install) for name, install in autolrp.INSTALLERS.items()}
+        autolrp.graph_lrp(out, strategy={**known, "PlaceBackward": lambda node, config: None})
 
-    trace = record_gradients(task, model, left_out, autolrp.tensor, walk)
+    trace = walk(task, model, left_out, back)
     return Recording(trace, "autoLRP", autolrp.__version__, left_out)
 
 
-def _marker(name: str) -> Callable[..., None]:
-    def mark(module: Any, xs: Any, out: Any) -> None:
-        todo = [out.grad_fn]
-        while todo:
-            node = todo.pop()
-            if node is not None and MARK not in node.metadata:  # what is further down was marked before
-                node.metadata[MARK] = name
-                todo += [below for below, _ in node.next_functions]
-
-    return mark
+def _marked(name: str, out: Any) -> Any:
+    """Return a value after the nodes of torch's graph that made it got its name; what is further down has one."""
+    todo = [out.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is not None and MARK not in node.metadata:
+            node.metadata[MARK] = name
+            todo += [below for below, _ in node.next_functions]
+    return out

@@ -7,28 +7,22 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from ..gradient_walk import record_gradients
 from ..task import NoRule, Recording, Task
 from ..torch_graph import to_torch
+from ..torch_places import walk
 from .lxt_rules import wrapped
 
 
 def record(task: Task, folder: Path | None = None) -> Recording:
     """Put LXT's rules around the modules and walk back; see ``Adapter.record``."""
-    import torch
-
-    model, left_out = to_torch(task.network), dict[str, str]()
+    model, left_out = to_torch(task.network, functional_add=task.functional_add), dict[str, str]()
     for node in task.network.nodes:
-        try:
-            rule, child = task.rules.get(node.name), model.child[node.name]
-            setattr(model, child, wrapped(node.layer, rule, getattr(model, child), len(node.inputs)))
-        except NoRule as error:
-            left_out[node.name] = str(error)
-
-    def walk(out: Any, start: Any, inputs: list[Any]) -> None:
-        torch.autograd.grad(out, inputs, start, allow_unused=True)
-
-    trace = record_gradients(task, model, left_out, lambda x: x.requires_grad_(), walk)
-    return Recording(trace, "LXT", version("lxt"), left_out)
+        child = model.child.get(node.name)
+        if child is not None:  # a bare sum is no module that a rule can be put around
+            try:
+                rule, module = task.rules.get(node.name), getattr(model, child)
+                setattr(model, child, wrapped(node.layer, rule, module, len(node.inputs)))
+            except NoRule as error:
+                left_out[node.name] = str(error)
+    return Recording(walk(task, model, left_out), "LXT", version("lxt"), left_out)

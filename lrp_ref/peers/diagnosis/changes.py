@@ -63,7 +63,7 @@ def switched(layer: Layer, rule: Any, ids: Iterable[str], switches: Switches) ->
     for key in ids:
         try:
             changed = switches[key](layer, found)
-        except LrpError:
+        except (LrpError, StopIteration):  # a switch for one form of a rule meets another, after a switch before it
             return None
         if changed is None or same(changed, found):
             return None
@@ -111,6 +111,8 @@ def other_rules(layer: Layer, rule: Any, elsewhere: Sequence[Any], *, first: boo
             rules.LRP0(stabiliser), rules.Epsilon(1e-6), rules.ZPlus(stabiliser), rules.AlphaBeta(1, 0, stabiliser),
             rules.AlphaBeta(2, 1, stabiliser), rules.Flat(stabiliser), rules.WSquare(stabiliser),
         ]  # fmt: skip
+        if isinstance(rule, rules.AlphaBeta):  # another α is found as a number
+            named = [r for r in named if not isinstance(r, rules.AlphaBeta)]
         known = [*(r for r in elsewhere if isinstance(r, Rule)), *named, *known]
     else:
         known += [rules.Guided(), rules.Deconv()]

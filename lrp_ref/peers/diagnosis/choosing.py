@@ -18,8 +18,9 @@ def chosen(
 ) -> list[tuple[Explained | None, tuple[Explained, ...]]]:
     """Return for every spot the explanation that is named, and those that stay possible beside it.
 
-    Preferred is what explains most other spots too; then what would not have changed the names that agree; of two
-    switches that make one rule of the rule, the way of a program before a mistake that any may have.
+    Where too few numbers differ, what explains another node for certain is named. Preferred is what explains most other
+    spots too; then what would not have changed the names that agree; of two switches that make one rule of the rule,
+    the way of a program before a mistake that any may have.
 
     Args:
         recorded: the other program's numbers.
@@ -28,10 +29,12 @@ def chosen(
         switches: those that are known.
     """
     known = [{_key(e) for e in s.explained} for s in spots]
+    proven = set().union(*known) if known else set()
     refuted: dict[tuple[str, ...], bool] = {}
     found = list[tuple[Explained | None, tuple[Explained, ...]]]()
     for spot in spots:
-        left = _distinct(spot.explained, switches)
+        # Too few numbers to tell by themselves are enough for what the numbers of another node prove.
+        left = _distinct(spot.explained or [e for e in spot.weak if _key(e) in proven], switches)
         if len(left) > 1:
             support = [sum(_key(e) in keys for keys in known) for e in left]
             left = [e for e, n in zip(left, support, strict=True) if n == max(support)]

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from ...errors import LrpError
-from ...network.network import Network
+from ...network.network import Network, owner
 from ...propagation.trace import Trace
 from . import forward
 from .agreement import off
 from .changes import Switches, called
 from .choosing import chosen
+from .focusing import searched
 from .recorded import Recorded, Rules
 from .reproducer import Reproduction
 from .result import Diagnosis, Step
-from .searching import Explained, Spot, departure, searched
+from .searching import Explained, Spot, departure
 
 Array = np.ndarray[Any, Any]
 
@@ -39,9 +40,9 @@ def diagnose(
     arrived there at the nodes that hand it back. A reason is named only where it predicts all numbers at a name, to
     1e-9 of the sample's largest in float64 (2e-5 in float32), and at least two of them differ clearly from what the
     rule gives; a number that was found in the numbers themselves (an ε) needs two more of them that do not follow from
-    each other. Tried are the rule as it was asked for, each switch, a number in the place of another, other rules, pairs
-    of switches, and a switch with a number; where several predict the same, the other nodes of the trace decide, and
-    what they leave open is told as alternatives.
+    each other. Tried are the rule as it was asked for, each switch, a number in the place of another, other rules,
+    pairs of switches, and a switch with a number; where several predict the same, the other nodes of the trace decide,
+    and what they leave open is told as alternatives.
 
     Args:
         network: as it is explained, its nodes those of both traces.
@@ -88,7 +89,7 @@ def diagnose(
         if found is None:
             agreeing.append(name)
         else:
-            seen = [e for s in spots for e in s.explained]
+            seen = tuple(e for s in spots for e in s.explained)
             spots.append(searched(found, switches, seen))
     steps += starts + _relevance_steps(recorded, spots, agreeing, switches)
     summary = _summary(difference.equal or difference.first is None, difference.verdict, notes)
@@ -141,8 +142,8 @@ def _starts(recorded: Recorded) -> Iterator[Step]:
         if off(ours, theirs) <= recorded.limits["relevance", name].departs:
             continue
         step = Step(
-            f"the output '{name}'", "", "", "relevance", name, (), relative=off(ours, theirs), count=int(theirs.size),
-            differing=int((ours != theirs).sum()),
+            owner(name, recorded.nodes), "", "", "relevance", name, (), relative=off(ours, theirs),
+            count=int(theirs.size), differing=int((ours != theirs).sum()),
         )  # fmt: skip
         found = next(_other_starts(recorded, name, ours, theirs), None)
         if found is None:
@@ -192,11 +193,11 @@ def _step(
     node = recorded.nodes[names[0]]
     rule = recorded.rules[names[0]]
     made = Step(
-        names[0] if pick is not None else " or ".join(names), type(node.layer).__name__,
+        names[0], type(node.layer).__name__,
         called(node.layer, rule) if rule is not None or node.layer.own_rule else "", "relevance", spot.name, (),
         relative=off(spot.plain, spot.got), count=int(spot.got.size),
         differing=int(spot.differing.sum()) if spot.plain.shape == spot.got.shape else int(spot.got.size),
-        note=_note(spot),
+        note=_note(spot, names[1:]),
     )  # fmt: skip
     if pick is None:
         return made
@@ -213,12 +214,14 @@ def _step(
     )
 
 
-def _note(spot: Spot) -> str:
+def _note(spot: Spot, others: Sequence[str]) -> str:
     if spot.plain.shape != spot.got.shape:
         return f"its shape is {spot.got.shape}, not {spot.plain.shape}"
     if spot.weak:
         names = " or ".join(dict.fromkeys(" + ".join(e.ids) for e in spot.weak))
         return f"{names} would give it, but too few numbers differ to tell it from chance"
+    if others:
+        return f"or by {' or '.join(repr(n) for n in others)}: the numbers do not tell which of them departs"
     return ""
 
 
@@ -247,7 +250,7 @@ def _reproduction(recorded: Recorded, spots: Sequence[Spot], steps: Sequence[Ste
     told = [s for s in steps if s.kind == "relevance" and s.layer]
     pairs = list(zip(spots, told, strict=True))
     for spot, step in [*(p for p in pairs if p[1].unexplained), *pairs]:
-        node = recorded.nodes[step.node.partition(" or ")[0]]
+        node = recorded.nodes[step.node]
         if spot.plain.shape == spot.got.shape and node.name in {n.name for n, _ in spot.cone.direct}:
             return Reproduction.of(recorded, spot, node, step)
     return None

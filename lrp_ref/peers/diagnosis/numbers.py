@@ -7,7 +7,7 @@ of them agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,12 @@ SPARE = 2  # equations beyond the numbers that are found
 
 def usual_epsilons(layer: Layer, rule: Any, ids: tuple[str, ...], switches: Switches) -> Iterator[Change]:
     """Yield a rule under switches with the ε that programs have by default."""
-    for kind in KINDS:
+    for kind in KINDS[: 1 if ids else None]:
         for value in USUAL:
-            yield from _with_epsilon(layer, rule, ids, switches, value, kind)
+            yield from changes_with_epsilon(layer, rule, ids, switches, value, kind)
 
 
-def _with_epsilon(
+def changes_with_epsilon(
     layer: Layer, rule: Any, ids: tuple[str, ...], switches: Switches, value: float, kind: str
 ) -> Iterator[Change]:
     """Yield what a rule becomes with an ε before the switches, and with one after them."""
@@ -86,11 +86,11 @@ def fitted_epsilon(
     layer: Layer, rule: Any, ids: tuple[str, ...], switches: Switches, predict: Predict, got: Array
 ) -> Iterator[Change]:
     """Yield a rule under switches with the ε that comes nearest to the numbers."""
-    for kind in KINDS:
-        for place in range(2):
+    for kind in KINDS[: 1 if ids else None]:
+        for place in range(2 if ids else 1):
 
             def changed(value: float, kind: str = kind, place: int = place) -> Change | None:
-                made = list(_with_epsilon(layer, rule, ids, switches, value, kind))
+                made = list(changes_with_epsilon(layer, rule, ids, switches, value, kind))
                 return made[place] if place < len(made) else None
 
             value = nearest(lambda v, c=changed: _predicted(predict, c(v)), got, GRID)  # type: ignore[misc]
@@ -103,12 +103,12 @@ def fitted_gamma(
     layer: Layer, rule: Any, ids: tuple[str, ...], switches: Switches, predict: Predict, got: Array
 ) -> Iterator[Change]:
     """Yield a γ-rule under switches with usual γ, and with the one that comes nearest to the numbers."""
-    inner = rule.rule if isinstance(rule, WithBias) else rule
-    if not (is_dataclass(inner) and any(f.name == "gamma" for f in fields(inner))):
+    inner: Any = rule.rule if isinstance(rule, WithBias) else rule
+    if not isinstance(inner, rules.Gamma | rules.GeneralizedGamma):
         return
 
     def changed(value: float) -> Change | None:
-        other = replace(inner, gamma=value)
+        other: Any = replace(inner, gamma=value)
         change = switched(layer, WithBias(other, rule.policy) if isinstance(rule, WithBias) else other, ids, switches)
         if change is None:
             return None
@@ -159,7 +159,8 @@ def fitted_shares(layer: Layer, rule: Any, predict: Predict, got: Array) -> Iter
         other = replace(inner, bias_share=bias, stabiliser_share=stabiliser)
         if not isinstance(rule, rules.Recurrent):
             return other
-        return replace(rule, dense=other, state=replace(rule.state, bias_share=bias, stabiliser_share=stabiliser))
+        state: Any = replace(rule.state, bias_share=bias, stabiliser_share=stabiliser)  # type: ignore[call-arg]
+        return replace(rule, dense=other, state=state)
 
     ends = [predict(shared(*shares)) for shares in ((0, 0), (1, 0), (0, 1))]
     none, bias, stabiliser = ends

@@ -1,8 +1,8 @@
 """What another program recorded, as a walk in which every node is judged by what arrived at it there.
 
 A value is judged by what the node reads in the other program's trace, a relevance by what arrived there at the outputs
-of the nodes that read it: so that one node's departure is not seen again at all the nodes after it. Names that the other
-program does not show are computed from those that it does.
+of the nodes that read it: so that one node's departure is not seen again at all the nodes after it. Names that the
+other program does not show are computed from those that it does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...network.network import Network, Node, owner, value_name
 from ...propagation.differences import precision
 from ...propagation.trace import Trace
 from ...rules.rule import AnyRule
-from .agreement import EPS, Limits
+from .agreement import EPS, Limits, shaken
 
 Array = np.ndarray[Any, Any]
 Rules = Mapping[str, "AnyRule | None"]
@@ -111,10 +111,9 @@ class Recorded:
 
     def _read(self, name: str, changes: Mapping[str, Layer]) -> Array:
         node = owner(name, self.nodes)
-        if name in self.given or node not in self.unseen(name):
-            return self.values[name]
-        if not changes.keys() & self.unseen(name):
-            return self.values[name]
+        value: Array = self.values[name]
+        if name in self.given or not changes.keys() & self.unseen(name):
+            return value
         place = 0 if name == node else int(name.rpartition(":")[2])
         return self.forward(self.nodes[node], changes)[place]
 
@@ -139,11 +138,7 @@ class Recorded:
         """Return the same with every value off by its rounding, for seeing what that does to a prediction."""
         other: Recorded = object.__new__(Recorded)
         other.__dict__.update(self.__dict__)
-        random = np.random.default_rng(seed)
-        other.values = {
-            name: a * (1 + 4 * EPS[dtype] * random.choice([-1.0, 1.0], size=a.shape)) if a.dtype.kind == "f" else a
-            for name, a in self.values.items()
-        }
+        other.values = {name: shaken(a, seed, 4 * EPS[dtype]) for name, a in self.values.items()}
         return other
 
 
@@ -154,17 +149,17 @@ class Cone:
         name: of the value whose relevance is predicted.
         nodes: whose rules have a part in it, in the order of the walk back.
         direct: the nodes that read the value itself, each with the operand.
+        window: the part of the value that is predicted.
     """
 
-    def __init__(self, recorded: Recorded, name: str) -> None:
-        self.recorded, self.name = recorded, name
+    def __init__(self, recorded: Recorded, name: str, window: tuple[slice, ...] = ()) -> None:
+        self.recorded, self.name, self.window = recorded, name, window
         self.direct = recorded.readers.get(name, [])
         self._above: dict[str, frozenset[str]] = {}
         for node, _ in self.direct:
             self._reach(node)
         self.nodes = [n for n in reversed(recorded.network.nodes) if n.name in self._above]
-        self._done: dict[Any, tuple[Array, ...]] = {}
-        self._used: list[Any] = []
+        self._done: dict[str, tuple[Array, ...]] = {}
 
     def _reach(self, node: Node) -> frozenset[str]:
         if node.name not in self._above:
@@ -201,19 +196,25 @@ class Cone:
             node: the node.
             changes: node → rule in the place of that which was asked for.
         """
-        above = self._above[node.name]
-        key = (node.name, tuple(sorted((n, id(r)) for n, r in changes.items() if n in above)))
-        if key not in self._done:
-            self._used += [r for n, r in changes.items() if n in above]  # so that no id is used again
-            rule = changes.get(node.name, self.recorded.rules[node.name])
-            arrived = self.arrived(node, changes)
-            xs = tuple(self.recorded.values[name] for name in node.inputs)
-            self._done[key] = redistributed(self.recorded.layer(node), xs, arrived, rule)
-        return self._done[key]
+        unchanged = not self._above[node.name] & changes.keys()
+        if unchanged and node.name in self._done:
+            return self._done[node.name]
+        rule = changes.get(node.name, self.recorded.rules[node.name])
+        xs = tuple(self.recorded.values[name] for name in node.inputs)
+        handed = redistributed(self.recorded.layer(node), xs, self.arrived(node, changes), rule)
+        if unchanged:  # only what is asked for again and again: the layers may be large
+            self._done[node.name] = handed
+        return handed
 
     def contributions(self, changes: Mapping[str, Any]) -> list[Array]:
         """Return what each reader hands to the value, in the order of ``direct``."""
-        return [self.handed(node, changes)[k] for node, k in self.direct]
+        return [self.handed(node, changes)[k][self.window] for node, k in self.direct]
+
+    @property
+    def value(self) -> Array:
+        """The value itself."""
+        found: Array = self.recorded.values[self.name][self.window]
+        return found
 
     def predict(self, changes: Mapping[str, Any]) -> Array:
         """Return the relevance of the value; ``changes``: node → rule in the place of that which was asked for."""

@@ -25,7 +25,7 @@ from ...rules import RULES
 from ...rules.edits import Stabiliser
 from ...rules.rule import AnyRule, Redistribution, WithBias
 from ...vectors.cases import FORMAT, HERE, read_manifest
-from .agreement import rows
+from .agreement import rows, shaken
 from .recorded import Recorded
 from .result import Step
 from .searching import Spot
@@ -202,9 +202,7 @@ def noise_scale(made: Reproduction, shape: tuple[int, ...], operand: int, shared
     largest = max(float(np.abs(plain).max(initial=0.0)), float(np.abs(made.arrived[0]).max(initial=0.0)))
     eps = float(np.finfo(np.float64).eps)
     for seed in range(3):
-        random = np.random.default_rng(seed)
-        signs = [random.choice([-1.0, 1.0], size=x.shape) for x in made.xs]
-        xs = tuple(x * (1 + eps * s) if x.dtype.kind == "f" else x for x, s in zip(made.xs, signs, strict=True))
+        xs = tuple(shaken(x, seed, eps) for x in made.xs)
         try:
             found = np.asarray(_redistribute(made.layer, xs, made.arrived[0], made.rule).relevances[operand])
         except LrpError:

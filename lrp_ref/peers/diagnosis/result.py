@@ -17,9 +17,9 @@ class Step:
     """One name at which numbers depart, and why.
 
     Attributes:
-        node: whose step departs: which made the value, or handed the relevance back; several with "or" where the
-            numbers do not tell which.
-        layer: its kind.
+        node: whose step departs: which made the value, or handed the relevance back; where the numbers do not tell
+            which of several did, the last one in the order of execution, and ``note`` says so.
+        layer: its kind; "" where the relevance that starts at it departs.
         rule: as it was asked for; "" for a value.
         kind: "value" or "relevance".
         at: the name of the value, or of that whose relevance it is.
@@ -65,7 +65,8 @@ class Step:
         place = f"the relevance that it hands to '{self.at}'" if self.kind == "relevance" else "its value"
         if self.kind == "relevance" and not self.layer:
             place = "the relevance that starts there"
-        who = f"node '{self.node}' ({', '.join(p for p in (self.layer, self.rule) if p)})" if self.layer else self.node
+        about = ", ".join(p for p in (self.layer, self.rule) if p)
+        who = f"node '{self.node}' ({about})" if about else f"output '{self.at}'"
         head = f"{who}: {place} departs by {self.relative:.2g} of the largest number"
         if self.unexplained:
             return f"{head}, which is unexplained" + (f" ({self.note})" if self.note else "")
@@ -88,6 +89,7 @@ class Diagnosis:
         steps: every name at which the other program's own step departs: values in the order of execution, then
             relevances in the order of the walk back.
         summary: said where there is no such name.
+        reproduce: makes :attr:`case`; None where no relevance departs.
 
     Example:
         >>> Diagnosis(())
@@ -96,7 +98,7 @@ class Diagnosis:
 
     steps: tuple[Step, ...]
     summary: str = "no node's own step departs"
-    reproduce: Callable[[], dict[str, Any]] | None = field(default=None, compare=False)
+    reproduce: Callable[[], dict[str, Any] | None] | None = field(default=None, compare=False)
 
     @property
     def first(self) -> Step | None:

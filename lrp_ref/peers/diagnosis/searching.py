@@ -14,7 +14,16 @@ from ...network.network import Node
 from ...propagation.plan import WEIGHTED
 from .agreement import LEAST, Limits, gaps, off, rows, scale
 from .changes import Change, Switches, concerned, other_rules, pairs, same, switched
-from .numbers import SPARE, fitted_epsilon, fitted_gamma, fitted_shares, fitted_weights, usual_epsilons
+from .numbers import (
+    EPSILON,
+    SPARE,
+    changes_with_epsilon,
+    fitted_epsilon,
+    fitted_gamma,
+    fitted_shares,
+    fitted_weights,
+    usual_epsilons,
+)
 from .recorded import Cone, Recorded
 
 Array = np.ndarray[Any, Any]
@@ -126,7 +135,7 @@ def departure(recorded: Recorded, name: str) -> Spot | None:
     return spot
 
 
-def searched(spot: Spot, switches: Switches, seen: Sequence[Explained] = ()) -> Spot:
+def searched_here(spot: Spot, switches: Switches, seen: Sequence[Explained] = ()) -> Spot:
     """Return a spot with the smallest sets of changes that predict its numbers.
 
     Args:
@@ -162,15 +171,17 @@ class _Search:
         self.layers = {node.name: self.recorded.layer(node) for node in self.cone.nodes}
         self.rules = {node.name: self.recorded.rules[node.name] for node in self.cone.nodes}
         self.many = int(spot.differing.sum()) >= LEAST
-        work = sum(_work(self.recorded, node) for node in self.cone.nodes)
+        work = sum(work_at(self.recorded, node) for node in self.cone.nodes)
         self.affordable = MOST / max(work, 1.0)
 
     def levels(self, seen: Sequence[Explained]) -> Iterator[Iterator[tuple[Explained, bool]]]:
         """Yield the ways of each size."""
         yield self._singles()
-        yield self._found_numbers(())
-        yield self._own_numbers()
+        yield self._usual(())
+        yield self._own_numbers(self._usual)
         yield self._others()
+        yield self._found_numbers(())
+        yield self._own_numbers(self._found_numbers)
         yield self._seen(seen)
         count = sum(len(self.concerned(n)) for n in self.layers)
         if count * count <= self.affordable:
@@ -239,7 +250,7 @@ class _Search:
                 for key, more, says in ways:
                     yield from self._structural(key, self.spot.plain + more, says, node.name)
         if self.cone.direct and self.cone.name in {i.name for i in self.recorded.network.inputs}:
-            product = self.spot.plain * self.recorded.values[self.cone.name]
+            product = self.spot.plain * self.cone.value
             says = "the relevance of the input is multiplied by the input"
             yield from self._structural(TIMES_INPUT, product, says, self.cone.direct[0][0].name)
 
@@ -273,10 +284,12 @@ class _Search:
                 for change in family:
                     yield from self.check({name: change}, len(change.numbers) + SPARE)
 
-    def _own_numbers(self) -> Iterator[tuple[Explained, bool]]:
+    def _own_numbers(
+        self, find: Callable[[tuple[str, ...]], Iterator[tuple[Explained, bool]]]
+    ) -> Iterator[tuple[Explained, bool]]:
         """Yield switches whose ε is their own, with another one: of layers that were asked for no rule."""
         for key in dict.fromkeys(k for n, r in self.rules.items() if r is None for k in self.concerned(n)):
-            yield from self._found_numbers((key,))
+            yield from find((key,))
 
     def _usual(self, ids: tuple[str, ...]) -> Iterator[tuple[Explained, bool]]:
         """Yield the ε that programs have by default; of several that fit the one that fits best."""
@@ -302,7 +315,16 @@ class _Search:
                 yield from self.check({name: change}, SPARE)
 
     def _seen(self, seen: Sequence[Explained]) -> Iterator[tuple[Explained, bool]]:
-        """Yield the pairs, and switches with a number, that explained other names."""
+        """Yield the pairs, and switches with an ε, that explained other names."""
+        found = {(key, e.numbers["epsilon"]) for e in seen if "epsilon" in e.numbers for key in e.ids}
+        for key, value in sorted(pair for pair in found if pair[0] in self.switches and pair[0] != EPSILON):
+            ways = [
+                changes_with_epsilon(self.layers[n], self.rules[n], (key,), self.switches, value, "")
+                for n in self.layers
+            ]
+            every = {n: next(way, None) for n, way in zip(self.layers, ways, strict=True)}
+            for changes in self.each(lambda n, every=every: every[n]):  # type: ignore[misc]
+                yield from self.check(changes, SPARE)
         for ids in dict.fromkeys(change.ids for e in seen for change in e.changes.values() if len(change.ids) == 2):
             known = tuple(key for key in ids if key in self.switches)
             if len(known) == 2:
@@ -342,7 +364,7 @@ class _Search:
             yield from self._found_numbers((key,))
 
 
-def _work(recorded: Recorded, node: Node) -> float:
+def work_at(recorded: Recorded, node: Node) -> float:
     """Return about how many multiplications one run of a node's layer takes."""
     xs, name = [recorded.values[n] for n in node.inputs], recorded.outputs(node.name)[0]
     made = recorded.values[name]

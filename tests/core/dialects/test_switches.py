@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dialects_page import PAGE, page
 
 import lrp_ref as lrp
 from lrp_ref import rules, vectors
@@ -189,3 +190,7 @@ def test_names_of_dialects() -> None:
 def test_a_composite_in_another_dialect_has_its_name_alone() -> None:
     once = lrp.composites.get("epsilon_plus", dialect="zennit-1.0")
     assert once.spoken("captum-0.9").name == "epsilon_plus as captum-0.9"
+
+
+def test_the_page_is_what_the_tables_say() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/support/dialects_page.py"

@@ -45,6 +45,15 @@ def magnitude_cases() -> Iterator[Case]:
     note = "No input, no relevance: 0 over 0 in the first sample."
     x = array([[0, 0], [1, 1]])
     yield layer_case("core/magnitude/zero-over-zero-lrp0", layer, RULES["lrp0"], [x], R, note)
+    yield pool_case()
+
+
+def pool_case() -> Case:
+    """Return a max pool with a window whose maximum is 0 beside one whose maximum is not."""
+    layer: Layer = {"type": "MaxPool", "kernel": [2], "stride": [2], "padding": [[0, 0]], "dilation": [1]}
+    note = "The maximum of the first window is 0: it takes its relevance all the same."
+    x, R = array([[[0, -1, 1, 2]]]), array([[[3, -2]]])
+    return layer_case("core/magnitude/max-pool", {**layer, "ceil_mode": False}, {"name": "own"}, [x], R, note)
 
 
 def softmax_cases() -> Iterator[Case]:

@@ -25,7 +25,7 @@ from . import (
 from .dialects import SINCE, Seen
 from .values import decimal
 
-FORMAT, VERSION = "lrp-vectors", "1.3.0"
+FORMAT, VERSION, TAG = "lrp-vectors", "1.3.0", "2026.11"  # the tag is the month of the version
 FAULTS = "lrp-faults"
 FILES: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     **core.GROUPS,
@@ -109,7 +109,7 @@ def generate(directory: Path) -> dict[str, int]:
     faults = {name: entry(text, len(grouped[name])) for name, text in answers.items()}
     for name, text in {**texts, **answers}.items():
         put(directory / name, text)
-    manifest = {"format": FORMAT, "version": VERSION, "files": listed, "faults": faults}
+    manifest = {"format": FORMAT, "version": VERSION, "tag": TAG, "files": listed, "faults": faults}
     put(directory / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     return {name: len(found) for name, found in cases.items()}
 

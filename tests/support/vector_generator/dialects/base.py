@@ -103,7 +103,7 @@ ADDED = (  # by 1.3.0
     "beta-zero-nan",
     "bias-by-magnitude",
     "eps-twice",
-    "eps-zero-nan",
+    "eps-no-sign0",
     "gamma-small-as-epsilon",
     "matmul-half-epsilon",
     "mean-by-magnitude",

@@ -86,8 +86,8 @@ def _eps_sign0(s: Sample) -> Any:
     return _with_stabiliser(s, lambda d: d + s.rule["epsilon"] * np.where(d > 0, 1, -1))
 
 
-@linear("eps-zero-nan", "Epsilon")
-def _eps_zero_nan(s: Sample) -> Any:
+@linear("eps-no-sign0", "Epsilon")
+def _eps_no_sign0(s: Sample) -> Any:
     """sgn 0 = 0: a denominator of 0 stays 0, and nothing guards it."""
     return _with_stabiliser(s, lambda d: d + s.rule["epsilon"] * ((d > 0).astype(int) - (d < 0).astype(int)))
 
@@ -210,25 +210,30 @@ def _quotient(a: Any, b: Any) -> Any:
     return np.array([Fraction(x) / y if y else Fraction(0) for x, y in zip(a, b, strict=True)], dtype=object)
 
 
-@linear("bias-by-magnitude", "LRP0", "Epsilon", "Gamma", "GeneralizedGamma", "AlphaBeta", "ZPlus", "ZBox")
-def _bias_by_magnitude(s: Sample) -> Any:
+SPLIT = ("LRP0", "Epsilon", "Gamma", "GeneralizedGamma", "AlphaBeta", "ZPlus", "ZBox")
+
+
+def _after_the_bias(s: Sample, epsilon: Any) -> Any:
     """The inputs get |z| / (|z| + |b| + ε) of the relevance, z without bias; they share it as if there were no bias."""
     layer, share = s.call.layer, s.rule.get("bias_share") or s.rule.get("stabiliser_share")
     if layer["type"] not in WEIGHTED or layer["bias"] is None or share:
         return None
     z = abs(s.a @ s.matrix.weight)
-    R = s.R * _quotient(z, z + abs(s.matrix.bias) + _epsilon(s.rule))
-    return total(parts(s.rule, replace(s.matrix, bias=s.matrix.bias * 0), s.a, R, s.shape))
+    R = s.R * _quotient(z, z + abs(s.matrix.bias) + epsilon)
+    told = total(parts(s.rule, replace(s.matrix, bias=s.matrix.bias * 0), s.a, R, s.shape))
+    return replace(told, zero=told.zero or bool((z + abs(s.matrix.bias) + epsilon == 0).any()))
 
 
-@linear("eps-twice", "Epsilon")
+@linear("bias-by-magnitude", *SPLIT)
+def _bias_by_magnitude(s: Sample) -> Any:
+    """The bias takes |b| / (|z| + |b|) first."""
+    return _after_the_bias(s, 0)
+
+
+@linear("eps-twice", *SPLIT)
 def _eps_twice(s: Sample) -> Any:
-    """Where there is a bias, and be it 0, the denominator's ε takes its part a second time: times |z| / (|z| + ε)."""
-    layer, share = s.call.layer, s.rule.get("bias_share") or s.rule.get("stabiliser_share")
-    if layer["type"] not in WEIGHTED or layer["bias"] is None or share:
-        return None
-    (part,), z = s.parts, abs(s.z)
-    return total([replace(part, R=part.R * _quotient(z, z + _epsilon(s.rule)))])
+    """So it does, with ε beside |z| + |b|, which the rule then has in its denominators as well."""
+    return _after_the_bias(s, _epsilon(s.rule)) if _epsilon(s.rule) else None
 
 
 @linear("add-by-magnitude")
