@@ -93,8 +93,13 @@ def _weighted(layer: Any) -> bool:
     return isinstance(layer, Linear) and not isinstance(layer, Unweighted)
 
 
-def _with_biases(rule: Rule, name: str, *edits: Any) -> Switched:
-    """Return a rule with another edit of the bias in the first run of every group."""
+def _with_biases(rule: Rule, name: str, *edits: Any) -> Switched | None:
+    """Return a rule with another edit of the bias in the first run of every group; None for another number of them.
+
+    Another switch may have split the groups; whose bias is meant is not said then.
+    """
+    if len(rule.groups) != len(edits):
+        return None
     left = iter(edits)
     return grouped(rule, name, lambda g: replace(g, runs=(replace(g.runs[0], bias=next(left)), *g.runs[1:])))
 
@@ -144,7 +149,7 @@ def _ab_split_denominators(layer: Any, rule: Any) -> Any:
     "Captum, iNNvestigate (ZPlusFast), many ports",
 )
 def _unsplit(layer: Any, rule: Any) -> Any:
-    if not _is(rule, "AlphaBeta", "ZPlus"):
+    if not _is(rule, "AlphaBeta", "ZPlus") or len(rule.groups) > 2:  # another switch has split them
         return None
     signs = iter((POS, NEG))
     return grouped(rule, "unsplit", lambda g: replace(g, runs=(replace(g.runs[0], inputs=KEEP, weights=next(signs)),)))

@@ -194,3 +194,16 @@ def test_a_composite_in_another_dialect_has_its_name_alone() -> None:
 
 def test_the_page_is_what_the_tables_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/support/dialects_page.py"
+
+
+@pytest.mark.parametrize("first", SWITCHES)
+def test_a_switch_after_another_makes_a_rule_or_does_not_concern_it(first: str) -> None:
+    """Also of rules whose groups another switch has split: none of the pairs ends in an error of Python."""
+    layer = Dense(np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([0.5, -1.0]))
+    x, arrived = np.array([[1.0, -0.5]]), np.array([[1.0, -2.0]])
+    for rule in (rules.AlphaBeta(2, 1), rules.AlphaBeta(1, 0), rules.ZPlus(), rules.Gamma(0.25), rules.Epsilon(0.1)):
+        once = SWITCHES[first](layer, rule)
+        for second in SWITCHES:
+            twice = SWITCHES[second](layer, rule if once is None else once)
+            if twice is not None:
+                assert layer.relevance_backward(x, arrived, twice).shape == x.shape
