@@ -52,12 +52,11 @@ def missing(peer: Peer, reason: str = "") -> PeerError:
         peer: the program.
         reason: what Python said, where something that the program needs is missing.
     """
-    if peer.folder:  # its files are there, or nobody would have imported anything
-        lacks = re.search(r"'([\w]+)", reason)
-        what = lacks.group(1) if lacks else "what it imports"
+    lacks = re.search(r"No module named '(\w+)", reason)
+    if lacks and lacks.group(1) != peer.module:  # the program is there, and imports what is not
         return PeerError(
-            f"{peer.title} needs {what}, which is not installed in {sys.executable} ({reason}): run: "
-            f"{shlex.quote(sys.executable)} -m pip install {what}; {OTHER}"
+            f"{peer.title} needs {lacks.group(1)}, which is not installed in {sys.executable}: run: "
+            f"{shlex.quote(sys.executable)} -m pip install {lacks.group(1)}; {OTHER}"
         )
     version = platform.python_version()
     said = f" ({reason})" if reason else ""

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,13 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from ..errors import LrpError, one_line
+from ..errors import LrpError, UnsupportedError, one_line
 from ..vectors.adapters import AdapterError, within
 from .exchange import read_recording, write_task
-from .installed import install_line
 from .peer import find
 from .task import NoRule, PeerError, Recording, Task
-from .worker import NO_RULE, RAISED
+from .worker import NO_RULE, OURS, RAISED
 
 OLDEST = (3, 11)
 LONGEST = 1 << 16  # characters of an answer, which is one short line
@@ -106,7 +106,7 @@ class Interpreter:
 
         Raises:
             NoRule, PeerError: as in :func:`run`.
-            UnsupportedError: a network that no file can hold.
+            UnsupportedError: a network that no file can hold, or inputs that lrp_ref refuses before the program.
         """
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             write_task(task, Path(folder))
@@ -125,6 +125,8 @@ class Interpreter:
         message = str(found.get("message"))
         if found.get("error") == NO_RULE:
             raise NoRule(message)
+        if found.get("error") == OURS:
+            raise UnsupportedError(message)
         if found.get("error") == RAISED:
             raise ProgramError(self._who, message)
         raise PeerError(message)
@@ -180,9 +182,9 @@ class Interpreter:
         except subprocess.TimeoutExpired:
             return f"{self._who}: it closed its output without an answer{_said(self._said())}"
         said = self._said()
-        lacking = re.fullmatch(r"ModuleNotFoundError: No module named '([\w.]+)'", said)
-        if lacking:
-            return f"{self._who}: {said}; run: {install_line(self.peer, self.python)}"
+        lacking = re.fullmatch(r"ModuleNotFoundError: No module named '(\w+)[\w.]*'", said)
+        if lacking:  # this package's own need, before the program is looked for
+            return f"{self._who}: {said}; run: {shlex.quote(self.python)} -m pip install {lacking.group(1)}"
         if status < 0:
             with contextlib.suppress(ValueError):
                 return f"{self._who}: it was killed by {signal.Signals(-status).name}{_said(said)}"

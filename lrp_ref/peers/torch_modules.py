@@ -20,9 +20,12 @@ def module_of(layer: of.Layer) -> Any:
     Raises:
         NoRule: torch has no such layer, or not with these options.
     """
+    import torch
+
     for kind in type(layer).__mro__:
         if kind in _MODULES:
-            return _MODULES[kind](layer).eval().requires_grad_(False)
+            with torch.random.fork_rng(devices=[]):  # torch draws weights before they are set
+                return _MODULES[kind](layer).eval().requires_grad_(False)
     raise NoRule(f"torch has no module for a {type(layer).__name__}")
 
 
