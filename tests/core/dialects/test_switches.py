@@ -192,25 +192,20 @@ def test_a_composite_in_another_dialect_has_its_name_alone() -> None:
     assert once.spoken("captum-0.9").name == "epsilon_plus as captum-0.9"
 
 
-@pytest.mark.parametrize("second", sorted(SWITCHES))
 @pytest.mark.parametrize("first", sorted(SWITCHES))
-def test_any_two_switches_go_together(first: str, second: str) -> None:
+def test_any_two_switches_go_together(first: str) -> None:
     """Every pair is a rule, or none, of every layer and rule; what it computes may be no number."""
-    both = Dialect.of(first, second)
-    pool, total = AveragePool(2), Add()
     dense = [rules.AlphaBeta(2, 1), rules.ZPlus(), rules.GeneralizedGamma(0.005), rules.ZBox(-1, 1), rules.WSquare()]
-    for layer, given in [
-        *((UNIT, rule) for rule in dense),
-        (pool, rules.Epsilon(0.5)),
-        (total, None),
-        (MaxPool(2), None),
-    ]:
-        rule = both.rule(layer, given)
-        assert rule is None or repr(rule)
-        assert rule is None or rule.formula()
-        if isinstance(layer, Dense) and not {"layer-skipped"} & {first, second}:
-            with np.errstate(all="ignore"):
-                assert layer.relevance_backward(np.array([[0.5, -1.0]]), np.array([[1.0]]), rule).shape == (1, 2)
+    others = [(AveragePool(2), rules.Epsilon(0.5)), (Add(), None), (MaxPool(2), None)]
+    for second in SWITCHES:
+        both = Dialect.of(first, second)
+        for layer, given in [*((UNIT, rule) for rule in dense), *others]:
+            rule = both.rule(layer, given)
+            assert rule is None or (repr(rule) and rule.formula())
+            if layer is UNIT and "layer-skipped" not in (first, second):
+                with np.errstate(all="ignore"):
+                    found = UNIT.relevance_backward(np.array([[0.5, -1.0]]), np.array([[1.0]]), rule)
+                assert found.shape == (1, 2)
 
 
 def test_the_page_is_what_the_tables_say() -> None:
