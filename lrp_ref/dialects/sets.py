@@ -95,7 +95,7 @@ class Dialect(Value):
         return rule
 
 
-_AUTOLRP = ("gamma-small-as-epsilon", "bias-by-magnitude", "add-by-magnitude", "avgpool-gradient")
+_AUTOLRP = ("gamma-small-as-epsilon", "bias-by-magnitude", "eps-twice", "add-by-magnitude", "avgpool-gradient")
 
 DIALECTS: Mapping[str, Dialect] = {
     d.name: d

@@ -19,12 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from ..errors import LrpError, one_line
+from ..errors import LrpError, UnsupportedError, one_line
 from ..vectors.adapters import AdapterError, within
 from .exchange import read_recording, write_task
 from .peer import find
 from .task import NoRule, PeerError, Recording, Task
-from .worker import NO_RULE, RAISED
+from .worker import NO_RULE, OURS, RAISED
 
 OLDEST = (3, 11)
 LONGEST = 1 << 16  # characters of an answer, which is one short line
@@ -106,7 +106,7 @@ class Interpreter:
 
         Raises:
             NoRule, PeerError: as in :func:`run`.
-            UnsupportedError: a network that no file can hold.
+            UnsupportedError: a network that no file can hold, or inputs that lrp_ref refuses before the program.
         """
         with tempfile.TemporaryDirectory(dir=self._place) as folder:
             write_task(task, Path(folder))
@@ -125,6 +125,8 @@ class Interpreter:
         message = str(found.get("message"))
         if found.get("error") == NO_RULE:
             raise NoRule(message)
+        if found.get("error") == OURS:
+            raise UnsupportedError(message)
         if found.get("error") == RAISED:
             raise ProgramError(self._who, message)
         raise PeerError(message)

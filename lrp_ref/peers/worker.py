@@ -19,9 +19,9 @@ from ..errors import LrpError
 from .exchange import read_task, write_recording
 from .installed import missing, require
 from .peer import Peer, find
-from .task import NoRule
+from .task import NoRule, PeerError
 
-NO_RULE, NOT_THERE, RAISED = "no rule", "not there", "raised"
+NO_RULE, NOT_THERE, RAISED, OURS = "no rule", "not there", "raised", "refused before"
 
 
 def answer(peer: Peer, task: Path, folder: Path | None) -> dict[str, object]:
@@ -31,8 +31,10 @@ def answer(peer: Peer, task: Path, folder: Path | None) -> dict[str, object]:
         write_recording(peer.load().record(read_task(task), folder), task)
     except NoRule as error:
         return {"error": NO_RULE, "message": str(error)}
-    except LrpError as error:
+    except PeerError as error:
         return {"error": NOT_THERE, "message": str(error)}
+    except LrpError as error:  # before the program was asked, or of what it answered
+        return {"error": OURS, "message": str(error)}
     except ImportError as error:
         traceback.print_exc()
         return {"error": NOT_THERE, "message": str(missing(peer, str(error)))}

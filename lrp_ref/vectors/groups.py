@@ -53,8 +53,11 @@ class Group:
     def explained(self, chosen: frozenset[str]) -> tuple[list[str], list[str]] | None:
         """Return the cases whose numbers chosen faults give, and those that several of them change at once.
 
-        None where the faults are refuted: one of them would show in a case whose numbers are others'.
+        None where the faults are refuted: one of them would show in a case whose numbers are others'. Where another
+        fault is at work, its denominators are 0 elsewhere, so that a case that passes says nothing of 0/0.
         """
+        if (chosen & self.refuted and (chosen & self.refuted) - NOTHING_ELSE) or chosen <= self.refuted:
+            return None
         alone, together = [], []
         for name, matches in self.matches.items():
             if any(match.names <= chosen for match in matches):
@@ -71,12 +74,12 @@ class Group:
     def candidates(self) -> list[str]:
         """Return the faults that may be there: some case has their numbers, and none that passes shows them."""
         found = {name for matches in self.matches.values() for match in matches for name in match.names}
-        return sorted(found - self.refuted - self.barred)
+        return sorted(found - (self.refuted - NOTHING_ELSE) - self.barred)
 
     def sure(self) -> set[str]:
         """Return the faults of which only NaN is seen that may be there, and not all that is answered is NaN."""
         finite = any(match.finite for matches in self.matches.values() for match in matches)
-        return set(self.candidates()) & NOTHING_ELSE if self.passing or finite else set()
+        return set(self.candidates()) & NOTHING_ELSE - self.refuted if self.passing or finite else set()
 
     def contradicted(self) -> set[str]:
         """Return the faults that are not there, or not alone: a case would show them, and has other numbers."""

@@ -166,8 +166,8 @@ def built(kind: str, source: Path, folder: Path) -> Path:
 
 def test_the_wheel_runs_outside_the_clone(source: Path, tmp_path: Path) -> None:
     wheel = built("wheel", source, tmp_path / "dist")
-    # 1.75 MiB, of which loaders of nine kinds of files and 726 conformance cases are the most.
-    assert wheel.stat().st_size < 14 << 17
+    # 2.25 MiB, of which loaders of nine kinds of files, 740 conformance cases and what faults answer to them are the most.
+    assert wheel.stat().st_size < 18 << 17
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()
     # A pure wheel is installed by unpacking it; what it depends on is what the tests have.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,11 @@ def test_a_program_that_is_here_agrees_where_nothing_differs(name: str) -> None:
     net = lrp.Network.sequential([("fc0", Dense(weights[0], np.ones(5))), ("relu", ReLU()), ("fc1", Dense(weights[1]))])
     found = lrp.crosscheck(net, rng.normal(size=(2, 4)), peer=name, composite="epsilon", target=1)
     assert found.equal or "eps-unsigned" in found.reason, found
+
+
+def test_the_guide_lists_every_program_with_how_it_is_installed() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "crosscheck.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \|$", page, re.M))
+    assert listed.keys() == PEERS.keys()
+    for name, peer in PEERS.items():
+        assert "--folder DIR" in listed[name] if peer.folder else f"`{peer.install}`" in listed[name]

@@ -28,8 +28,9 @@ def rule_of(layer: of.Layer, rule: Any) -> Any:
         case ((of.Linear() | of.MaxPool()), (rules.Epsilon() | rules.LRP0())) if not ignored:
             return theirs.EpsilonRule(strength(known))
         case of.Linear(), (rules.Gamma() | rules.AlphaBeta(alpha=1, beta=0)):
-            enhanced = isinstance(known, rules.Gamma)
-            found = theirs.GammaRule(float(known.gamma), ignored) if enhanced else theirs.Alpha1_Beta0_Rule(ignored)
+            found: Any = theirs.Alpha1_Beta0_Rule(ignored)
+            if isinstance(known, rules.Gamma):
+                found = theirs.GammaRule(float(known.gamma), ignored)
             found.STABILITY_FACTOR = strength(known)
             return found
     raise NoRule(f"Captum has no {type(rule).__name__} for a {type(layer).__name__}")

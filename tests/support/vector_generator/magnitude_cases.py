@@ -51,8 +51,8 @@ def magnitude_cases() -> Iterator[Case]:
 def pool_case() -> Case:
     """Return a max pool with a window whose maximum is 0 beside one whose maximum is not."""
     layer: Layer = {"type": "MaxPool", "kernel": [2], "stride": [2], "padding": [[0, 0]], "dilation": [1]}
-    note = "The maximum of the first window is 0: it takes its relevance all the same."
-    x, R = array([[[0, -1, 1, 2]]]), array([[[3, -2]]])
+    note = "The maximum of the first and the last window is 0: it takes their relevance all the same."
+    x, R = array([[[0, -1, 1, 2, -2, 0]]]), array([[[3, -2, 5]]])
     return layer_case("core/magnitude/max-pool", {**layer, "ceil_mode": False}, {"name": "own"}, [x], R, note)
 
 
