@@ -14,7 +14,7 @@ from ...vectors import Report, Result
 from ...vectors.compare import OTHER, PASS, UNSUPPORTED, XPASS
 from ...vectors.places import place_of
 from ...vectors.program import Program
-from .predicted import candidates, switches_of
+from .predicted import UNGUARDED, candidates, switches_of
 
 DEPARTS, UNEXPLAINED = "departs", "unexplained"
 STATUSES = (PASS, DEPARTS, UNSUPPORTED, UNEXPLAINED, OTHER)
@@ -144,6 +144,8 @@ def _outcome(result: Result, causes: tuple[str, ...], slight: bool) -> Outcome:
         return Outcome(case.id, place.rule, place.kind, UNSUPPORTED, reason=_short(result.reason), choice=choice)
     if result.status in (PASS, XPASS):
         return Outcome(case.id, place.rule, place.kind, PASS, choice=choice)
+    if len(causes) > 1 and result.answer is not None and all(np.isfinite(a).all() for a in result.answer.values()):
+        causes = tuple(name for name in causes if name != UNGUARDED)  # found beside it in other cases
     aside = result.status == OTHER or (case.topic and not causes)  # a convention in which every option departs
     status = OTHER if aside else DEPARTS if causes else UNEXPLAINED
     reason = SLIGHT if slight and not causes else "" if result.differs else _short(result.reason)
