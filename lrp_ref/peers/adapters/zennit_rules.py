@@ -37,7 +37,7 @@ def hook_of(zennit: Any, layer: of.Layer, rule: Any) -> Any:
         raise _missing(layer, rule)
     if isinstance(layer, of.Unweighted) and not isinstance(known, UNSIGNED):
         raise NoRule(
-            f"zennit's {type(known).__name__} works on the signs of parameters, which a {type(layer).__name__} has none of"
+            f"zennit's {type(known).__name__} works on signs of parameters, and a {type(layer).__name__} has none"
         )
     if isinstance(known, rules.Epsilon | rules.LRP0):
         if isinstance(known, rules.Epsilon) and (known.bias_share or known.stabiliser_share):

@@ -31,6 +31,7 @@ USUAL = (0.0, 1e-16, 1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e
 KINDS = ("", "clip", "relative")
 GRID = np.arange(-12.0, 2.01, 0.5)  # of log10, where a search begins
 GAMMAS = (0.0, 0.01, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0, 100.0)
+PROMISING = 0.7  # of the difference at the smallest number, below which a search goes on
 SPARE = 2  # equations beyond the numbers that are found
 
 
@@ -93,7 +94,7 @@ def fitted_epsilon(
                 made = list(changes_with_epsilon(layer, rule, ids, switches, value, kind))
                 return made[place] if place < len(made) else None
 
-            value = nearest(lambda v, c=changed: _predicted(predict, c(v)), got, GRID)  # type: ignore[misc]
+            value = nearest(lambda v, c=changed: _predicted(predict, c(v)), got, GRID, promising=bool(ids))  # type: ignore[misc]
             change = None if value is None else changed(value)
             if change is not None:
                 yield change
@@ -116,7 +117,7 @@ def fitted_gamma(
         return replace(change, ids=(*change.ids, GAMMA), says=says, numbers={"gamma": value})
 
     yield from (c for value in GAMMAS if value != inner.gamma and (c := changed(value)) is not None)
-    value = nearest(lambda v: _predicted(predict, changed(v)), got, GRID)
+    value = nearest(lambda v: _predicted(predict, changed(v)), got, GRID, promising=bool(ids))
     change = None if value is None else changed(value)
     if change is not None:
         yield change
@@ -189,13 +190,17 @@ def _residual(predicted: Array | None, got: Array) -> Array | None:
     return np.asarray(np.nan_to_num(found, nan=1e3, posinf=1e3, neginf=-1e3)).reshape(-1)
 
 
-def nearest(predict: Callable[[float], Array | None], got: Array, grid: Array) -> float | None:
+def nearest(
+    predict: Callable[[float], Array | None], got: Array, grid: Array, *, promising: bool = False
+) -> float | None:
     """Return the number > 0 whose prediction comes nearest; None where none can be predicted.
 
     Args:
         predict: of a number.
         got: the other program's numbers.
         grid: of log10 where the search begins.
+        promising: whether to search on only where one of the grid comes nearer than its smallest. Of numbers whose
+            effect grows with them, one within half a step of the right one leaves half of the difference at most.
     """
     from scipy.optimize import least_squares
 
@@ -204,7 +209,7 @@ def nearest(predict: Callable[[float], Array | None], got: Array, grid: Array) -
 
     costs = [cost(_residual(predict(10.0**t), got)) for t in grid]
     best = int(np.argmin(costs))
-    if not np.isfinite(costs[best]):
+    if not np.isfinite(costs[best]) or (promising and not costs[best] < PROMISING * costs[0]):
         return None
 
     def residual(t: Array) -> Array:

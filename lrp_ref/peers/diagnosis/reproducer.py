@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import tempfile
-from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from decimal import Context, Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +13,13 @@ import numpy as np
 from ...arithmetic import rational
 from ...base.arrays import unwarned
 from ...base.frozen import Value, is_array
-from ...errors import LrpError, ParameterError
-from ...layers import LAYERS, Dense, Layer
+from ...errors import LrpError
+from ...layers import LAYERS, Dense, Layer, MaxPool, SumPool
+from ...layers.conv import pairs, per_axis
 from ...network.network import Node
 from ...rules import RULES
-from ...rules.edits import Stabiliser
+from ...rules.edits import EXACT, Stabiliser
 from ...rules.rule import AnyRule, Redistribution, WithBias
-from ...vectors.cases import FORMAT, HERE, read_manifest
 from .agreement import rows, shaken
 from .recorded import Recorded
 from .result import Step
@@ -34,6 +29,7 @@ Array = np.ndarray[Any, Any]
 
 DIGITS = 20
 EXACT_WORK = 200_000  # multiplications up to which the answer is computed on fractions
+TOLD = ("bias", "stride", "padding", "dilation", "groups", "axis", "gate")  # of a layer, also where it is the default
 ULP = 64  # of the scale, which is what rounding does to the numbers
 CONTEXT = Context(prec=DIGITS)
 
@@ -94,7 +90,7 @@ class Reproduction:
     def __call__(self) -> dict[str, Any] | None:
         """Return the case; None where a case cannot hold the layer or the rule."""
         try:
-            layer_to_json(self.layer)
+            layer_to_json(self.layer)  # which may be refused
             _, policy = rule_to_json(self.rule)
         except _NotInCases:
             return None
@@ -108,7 +104,7 @@ class Reproduction:
         spread = [noise_scale(small, x.shape, k, shared) for k, x in enumerate(small.xs)]
         return {
             "id": f"{group}/reproducer/{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.name) or 'layer'}",
-            "layer": layer_to_json(small.layer),
+            "layer": layer_to_json(small.layer, small.xs[0].ndim - 2),
             "inputs": [numbers(x) for x in small.xs],
             "output": numbers(output, exact),
             "rule": rule_to_json(small.rule)[0],
@@ -252,8 +248,12 @@ def _number(value: Any) -> dict[str, str]:
     return {"decimal": _decimal(told), "exact": str(told)}
 
 
-def layer_to_json(layer: Layer) -> dict[str, Any]:
-    """Return a layer as a case has it: its type, and what differs from the defaults.
+def layer_to_json(layer: Layer, axes: int = 0) -> dict[str, Any]:
+    """Return a layer as a case has it: its type, its geometry, and what else differs from the defaults.
+
+    Args:
+        layer: the layer.
+        axes: spatial axes of what it reads, for the sizes of pools.
 
     Raises:
         _NotInCases: the layer is no public kind, or holds something that JSON does not.
@@ -261,7 +261,17 @@ def layer_to_json(layer: Layer) -> dict[str, Any]:
     kind = type(layer).__name__
     if LAYERS.get(kind) is not type(layer):
         raise _NotInCases(kind)
-    return {"type": kind, **_parameters(layer)}
+    if isinstance(layer, SumPool | MaxPool) and axes > 0:
+        sizes = {name: per_axis(getattr(layer, name), axes, name) for name in ("kernel", "dilation")}
+        stride = None if layer.stride is None else per_axis(layer.stride, axes, "stride")
+        layer = replace(layer, **sizes, stride=stride, padding=pairs(layer.padding, axes, "padding"))  # type: ignore[arg-type]
+    told = {}
+    for field in fields(layer):
+        entry = getattr(layer, field.name)
+        usual = field.default is not MISSING and not is_array(entry) and entry == field.default
+        if field.init and (not usual or field.name in TOLD):
+            told[field.name] = _entry(entry)
+    return {"type": kind, **told}
 
 
 def rule_to_json(rule: Any) -> tuple[dict[str, Any], str]:
@@ -276,24 +286,25 @@ def rule_to_json(rule: Any) -> tuple[dict[str, Any], str]:
         return rule_to_json(rule.rule)[0], rule.policy
     if RULES.get(type(rule).__name__) is not type(rule):
         raise _NotInCases(repr(rule))
-    return {"name": type(rule).__name__, **_parameters(rule)}, ""
+    given = {f.name: getattr(rule, f.name) for f in fields(rule) if f.init}
+    silent = {
+        name
+        for name, v in given.items()
+        if v is None or (isinstance(v, Stabiliser) and v == EXACT) or (name == "bias_share" and v == 0)
+    }
+    return {"name": type(rule).__name__, **{n: _parameter(v) for n, v in given.items() if n not in silent}}, ""
 
 
-def _parameters(value: Any) -> dict[str, Any]:
-    told = {}
-    for field in fields(value):
-        entry = getattr(value, field.name)
-        if not field.init or (field.default is not MISSING and not is_array(entry) and entry == field.default):
-            continue
-        told[field.name] = _entry(entry)
-    return told
+def _parameter(value: Any) -> Any:
+    """Return a rule's parameter: also an integer is a NUMBER there."""
+    return _number(value) if isinstance(value, int) and not isinstance(value, bool) else _entry(value)
 
 
 def _entry(entry: Any) -> Any:
     if entry is None or isinstance(entry, bool | str | int):
         return entry
     if isinstance(entry, float | Fraction | np.floating):
-        return _number(float(entry) if not isinstance(entry, Fraction) else entry)
+        return _number(entry if isinstance(entry, Fraction) else float(entry))
     if is_array(entry) and entry.dtype.kind in "fiub":
         return numbers(entry)
     if isinstance(entry, list | tuple):
@@ -303,35 +314,3 @@ def _entry(entry: Any) -> Any:
     if isinstance(entry, Value) and RULES.get(type(entry).__name__) is type(entry):
         return rule_to_json(entry)[0]
     raise _NotInCases(repr(entry))
-
-
-def write(case: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write a case as a folder of vectors, all or nothing.
-
-    Args:
-        case: as :attr:`.Diagnosis.case` has it.
-        folder: that does not exist yet, or is empty.
-
-    Raises:
-        ParameterError: something stands there.
-    """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        kind = "holds files already" if folder.is_dir() else "is a file"
-        raise ParameterError(f"{folder} {kind}: give a folder that does not exist yet")
-    group, version = str(case["id"]).partition("/")[0], read_manifest(HERE)["version"]
-    head = {"format": FORMAT, "version": version, "group": group, "cases": [case]}
-    text = json.dumps(head, ensure_ascii=False, indent=1) + "\n"
-    name = f"{group}/reproducer.json"
-    listed = {name: {"sha256": hashlib.sha256(text.encode()).hexdigest(), "cases": 1}}
-    manifest = {"format": FORMAT, "version": version, "files": listed}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Path(temporary) / folder.name
-        (made / group).mkdir(parents=True)
-        (made / name).write_text(text, encoding="utf-8")
-        (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        made.rename(folder)
-    return folder

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...base import tables
 from ...errors import ParameterError
+from .writing import write
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -172,8 +173,6 @@ class Diagnosis:
         Raises:
             ParameterError: there is no case, or something stands in the folder.
         """
-        from .reproducer import write
-
         case = self.case
         if case is None:
             raise ParameterError("there is no case to save: no relevance departs at a layer that a case can hold")
