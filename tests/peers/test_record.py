@@ -17,6 +17,7 @@ from torch import nn
 import lrp_ref as lrp
 from lrp_ref.errors import ParameterError, ShapeError
 from lrp_ref.peers.beside_torch import import_zennit
+from lrp_ref.peers.foreign import reason
 
 X = torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(3, 4)
 
@@ -481,3 +482,59 @@ def test_other_methods_of_captum_are_no_lrp() -> None:
         lrp.record(LRP(model), model, X, start=np.ones((3, 3)))
     with pytest.raises(ParameterError, match="captum's object explains another model"):
         lrp.record(LRP(dense()), model, X)
+
+
+# A sum that no module makes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "program", [pytest.param("zennit", marks=zennit_only), pytest.param("captum", marks=captum_only)]
+)
+def test_the_trace_of_a_residual_model_says_what_happened_and_where(program: str) -> None:
+    """Both programs send the whole relevance into both sides of a bare +, and the diff names that sum."""
+    model, x = images()
+    model = nn.Sequential(model[0], nn.ReLU(), model[1], nn.Conv2d(2, 3, 3)).eval().double()
+    model[2].bn.running_mean.normal_()
+    model[2].bn.running_var.uniform_(0.5, 2)
+    start = np.zeros((2, 3, 1, 1))
+    start[:, 1] = model(x).detach().numpy()[:, 1]
+    stem, block, head = ({k: v.numpy() for k, v in model[j].state_dict().items()} for j in (0, 2, 3))
+    conv, affine = lrp.layers.Conv, lrp.layers.Affine
+    bn = [block[f"bn.{k}"] for k in ("weight", "bias", "running_mean", "running_var")]
+    nodes = (
+        lrp.Node("stem", conv(stem["weight"], stem["bias"], stride=2), ("x",)),
+        lrp.Node("act", lrp.layers.ReLU(), ("stem",)),
+        lrp.Node("branch", conv(block["conv.weight"], block["conv.bias"], padding=1), ("act",)),
+        lrp.Node("norm", affine.batch_norm(*bn, epsilon=1e-5), ("branch",)),
+        lrp.Node("sum", lrp.layers.Add(), ("norm", "act")),
+        lrp.Node("end", lrp.layers.ReLU(), ("sum",)),
+        lrp.Node("head", conv(head["weight"], head["bias"]), ("end",)),
+    )
+    net = lrp.Network(nodes, (lrp.Input("x"),), ("head",))
+    epsilon = 1e-6 if program == "zennit" else 1e-9
+    composite = lrp.Composite([(affine, lrp.rules.Pass() if program == "zennit" else lrp.rules.Epsilon(epsilon)),
+                               (conv, lrp.rules.Epsilon(epsilon))])  # fmt: skip
+    ours = lrp.explain(net, x.numpy(), start=start, composite=composite, canonize=False, trace=True).trace
+    if program == "captum":
+        from captum.attr import LRP
+
+        theirs = lrp.record(LRP(model), model, x, target=(1, 0, 0))
+    else:
+        zennit = import_zennit()
+        way = zennit.composites.LayerMapComposite(
+            [(nn.BatchNorm2d, zennit.rules.Pass()), (nn.ReLU, zennit.rules.Pass()),
+             (nn.Conv2d, zennit.rules.Epsilon(epsilon))]
+        )  # fmt: skip
+        theirs = lrp.record(way, model, x, start=start)
+    # What happened: both sides get all of it, so that twice the relevance goes on.
+    np.testing.assert_allclose(theirs.relevance["2.bn"], theirs.relevance["2.add()"], rtol=1e-9)
+    found = ours.diff(theirs)
+    assert found.aligned["sum"] == "2.add()"
+    assert {row.name for row in found.rows if row.kind == "value" and row.departs} == set()
+    assert found.first is not None
+    assert (found.first.name, found.first.kind) == ("norm", "relevance")
+    why = reason(net, ours, theirs, found, composite=composite)
+    assert why.node == "sum"
+    # Captum multiplies what comes to the other side by the operand, since a module with a rule reads that too.
+    more = ("gradient-times-input",) if program == "captum" else ()
+    assert why.switches == ("residual-forgotten", *more)
