@@ -345,6 +345,6 @@ def test_the_readme_documents_every_name() -> None:
                 assert f"`{parameter}`" in text, parameter
     assert used <= named
     flags = named - used - {"core", "alternatives", "networks", "faulty"}
-    assert flags <= {"id", "output", "choice", "ledger", "note", "rule", "tolerance", "catches"}, (
+    assert flags <= {"id", "output", "choice", "ledger", "note", "rule", "tolerance", "catches", "got"}, (
         "a flag that catches nothing"
     )
