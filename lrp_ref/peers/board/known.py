@@ -146,6 +146,21 @@ NOTES: tuple[Note, ...] = (
         "innvestigate",
     ),
     Note(
+        "gamma-square", DEFECT,
+        "The overview of 2019, which the program cites, has w + γw⁺.",
+        "torchlrp",
+    ),
+    Note(
+        "gradient", ALTERNATIVE,
+        "Sums and pools have no rule there: torch hands relevance on as their gradient does.",
+        "torchlrp",
+    ),
+    Note(
+        "residual-forgotten", ALTERNATIVE,
+        "Sums have no rule there: as with a gradient, each operand gets the whole relevance.",
+        "torchlrp",
+    ),
+    Note(
         "gradient", ALTERNATIVE,
         "The program has no rule for these means and hands relevance on as their gradient does.",
         "autolrp",
@@ -168,6 +183,8 @@ NOTES: tuple[Note, ...] = (
         eps_sign0="Bach et al. 2015 puts z = 0 on the side of +; others leave it open.",
         eps_no_sign0="A sign of 0 at z = 0 leaves 0/0; with sgn 0 = +1, as in Bach et al. 2015, it is z + ε.",
         matmul_half_epsilon="AttnLRP divides by 2y + ε.",
+        own_epsilon="The size of ε is free; the program does not let it be 0.",
+        no_bias_in_denominator="Deep Taylor's rules have no bias; in Bach et al. 2015 and 2019 it is a term of z.",
         eps_rms="The size of ε is free.",
         eps_default="The size of ε is free, but a given one is not the one that is used.",
         gamma_small_as_epsilon="The γ-rule with γ near 0 tends to LRP-0.",

@@ -22,6 +22,7 @@ Arrays = Mapping[str, Any]
 
 
 UNGUARDED = "nan-at-zero"
+OWN_EPSILON = "own-epsilon"  # no switch: a dialect's ε
 MOST = 3  # switches that are told together
 
 
@@ -69,12 +70,12 @@ def switches_of(
         except LrpError:  # it has no answer here
             continue
         if all(_agree(case, name, predicted[name], answer[name], dtype, close) for name in case.inputs):
-            return chosen
+            return chosen or (OWN_EPSILON,)
     return ()
 
 
 def _subsets(switches: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for size in range(1, min(len(switches), MOST) + 1):
+    for size in range(min(len(switches), MOST) + 1):  # without any its ε is left
         yield from combinations(switches, size)
 
 
