@@ -174,30 +174,6 @@ _MAGNITUDE = _Magnitude("magnitude", "|{}|")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class EpsilonTwice(Universal):
-    """The ε-rule on R_j \\|z_j\\|/(\\|z_j\\| + ε): where every bias is 0, what the bias' share by magnitude leaves.
-
-    Args:
-        rule: the ε-rule.
-        epsilon: ε.
-    """
-
-    rule: Rule
-    epsilon: Any
-
-    def run(self, layer: AnyLayer, xs: tuple[Any, ...], relevances: tuple[Any, ...]) -> Redistribution:
-        assert isinstance(layer, Linear)
-        (relevance,), xp = relevances, namespace(*relevances)
-        size = xp.abs(layer.forward(*xs))
-        part = divide(size * relevance, size + scalar(self.epsilon, size), xp)[0]
-        shared = share(layer, xs, part, self.rule)
-        return replace(shared, stabiliser=shared.stabiliser + sample_sum(relevance - part))
-
-    def formula(self) -> str:
-        return f"{self.rule.formula()}, R_j times |z_j|/(|z_j| + {self.epsilon})"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class TwoByTwo(Universal):
     """A sum of operands by magnitude, two at a time, from the last one back.
 

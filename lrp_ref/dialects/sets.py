@@ -95,7 +95,7 @@ class Dialect(Value):
         return rule
 
 
-_AUTOLRP = ("gamma-small-as-epsilon", "bias-by-magnitude", "add-by-magnitude", "avgpool-gradient")
+_AUTOLRP = ("gamma-small-as-epsilon", "bias-by-magnitude", "eps-twice", "add-by-magnitude", "avgpool-gradient")
 
 DIALECTS: Mapping[str, Dialect] = {
     d.name: d
@@ -109,7 +109,7 @@ DIALECTS: Mapping[str, Dialect] = {
             statement="as zennit-1.0; a merged BatchNorm keeps its eps, which moves outputs by 5e-6",
         ),
         Dialect(
-            "captum-0.9", ("ab-bias-full", "gamma-bias", "maxpool-zero"), epsilon=1e-9, pool=1e-9,
+            "captum-0.9", ("ab-bias-full", "unsplit", "gamma-plain", "gamma-bias", "maxpool-zero"), 1e-9, 1e-9,
             statement="ε = 1e-9 in every denominator, max pools by the ε-rule",
         ),
         Dialect(
@@ -152,7 +152,7 @@ def dialect(name: str | Dialect) -> Dialect:
 
     Example:
         >>> dialect("captum-0.9").switches
-        ('ab-bias-full', 'gamma-bias', 'maxpool-zero')
+        ('ab-bias-full', 'unsplit', 'gamma-plain', 'gamma-bias', 'maxpool-zero')
     """
     if isinstance(name, Dialect):
         return name

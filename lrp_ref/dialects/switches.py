@@ -13,13 +13,12 @@ from typing import Any
 from ..layers import Add, Affine, AveragePool, Conv, Layer, Linear, MaxPool, SumPool, Unweighted
 from ..rules import linear, universal
 from ..rules.cells import Recurrent
-from ..rules.edits import EXACT, KEEP, NEG, POS, SQUARE, Stabiliser, add
+from ..rules.edits import EXACT, KEEP, NEG, POS, SQUARE, ZERO, Stabiliser, add
 from ..rules.groups import Group, Run
 from ..rules.rule import AnyRule, Rule, WithBias
 from .foreign import (
     BiasByMagnitude,
     ByMagnitude,
-    EpsilonTwice,
     NotDivided,
     OfTheSum,
     PositionsAlone,
@@ -93,10 +92,15 @@ def _weighted(layer: Any) -> bool:
     return isinstance(layer, Linear) and not isinstance(layer, Unweighted)
 
 
-def _with_biases(rule: Rule, name: str, *edits: Any) -> Switched:
-    """Return a rule with another edit of the bias in the first run of every group."""
-    left = iter(edits)
-    return grouped(rule, name, lambda g: replace(g, runs=(replace(g.runs[0], bias=next(left)), *g.runs[1:])))
+def _with_biases(rule: Rule, name: str, edit: Any) -> Switched:
+    """Return a rule with another edit of the bias, wherever a denominator has one or nobody split it."""
+
+    def changed(group: Group) -> Group:
+        first, *others = group.runs
+        bare = len(rule.groups) > 2 and first.bias == ZERO  # half of a denominator that was split
+        return group if bare else replace(group, runs=(replace(first, bias=edit), *others))
+
+    return grouped(rule, name, changed)
 
 
 # αβ and z⁺ -------------------------------------------------------------------------------------------------------
@@ -108,7 +112,7 @@ def _with_biases(rule: Rule, name: str, *edits: Any) -> Switched:
     "iNNvestigate",
 )
 def _ab_bias_both(layer: Any, rule: Any) -> Any:
-    return _with_biases(rule, "ab-bias-both", KEEP, KEEP) if _is(rule, "AlphaBeta") else None
+    return _with_biases(rule, "ab-bias-both", KEEP) if _is(rule, "AlphaBeta") else None
 
 
 @switch(
@@ -144,7 +148,7 @@ def _ab_split_denominators(layer: Any, rule: Any) -> Any:
     "Captum, iNNvestigate (ZPlusFast), many ports",
 )
 def _unsplit(layer: Any, rule: Any) -> Any:
-    if not _is(rule, "AlphaBeta", "ZPlus"):
+    if not _is(rule, "AlphaBeta", "ZPlus") or len(rule.groups) > 2:  # another switch has split them
         return None
     signs = iter((POS, NEG))
     return grouped(rule, "unsplit", lambda g: replace(g, runs=(replace(g.runs[0], inputs=KEEP, weights=next(signs)),)))
@@ -230,7 +234,7 @@ def _nan_at_zero(layer: Any, rule: Any) -> Any:
 def _gamma_bias(layer: Any, rule: Any) -> Any:
     if not _is(rule, "Gamma", "GeneralizedGamma"):
         return None
-    return _with_biases(rule, "gamma-bias", *(KEEP,) * len(rule.groups))
+    return _with_biases(rule, "gamma-bias", KEEP)
 
 
 @switch("gamma-square", "w + γ(w⁺)²; Montavon et al. 2019: w + γw⁺", "TorchLRP")
@@ -325,23 +329,24 @@ def _shares_none(rule: Any) -> bool:
 
 @switch(
     "bias-by-magnitude",
-    "the bias first takes |b|/(|z| + |b| + ε), z without it; the rule shares the rest without bias; no paper has it",
+    "the bias first takes |b|/(|z| + |b|), z without it; the rule shares the rest without bias; no paper has it",
     "autoLRP",
 )
 def _bias_by_magnitude(layer: Any, rule: Any) -> Any:
     if not _weighted(layer) or not _shares_none(rule):
         return None
-    return BiasByMagnitude(rule.with_bias("ignore"), _epsilon_of(rule))
+    return BiasByMagnitude(rule.with_bias("ignore"))
 
 
 @switch(
     "eps-twice",
-    "R_j is first multiplied by |z|/(|z| + ε): the bias' share by magnitude where every bias is 0",
+    "as bias-by-magnitude, with |b|/(|z| + |b| + ε): the ε of the rule stands there too, even where the bias is 0",
     "autoLRP",
 )
 def _eps_twice(layer: Any, rule: Any) -> Any:
-    taken = _weighted(layer) and _is(rule, "Epsilon") and _shares_none(rule)
-    return EpsilonTwice(rule, _epsilon_of(rule)) if taken else None
+    whole = rule if isinstance(rule, BiasByMagnitude) else _bias_by_magnitude(layer, rule)
+    epsilon = 0 if whole is None else _epsilon_of(whole.rule)
+    return replace(whole, epsilon=epsilon) if epsilon else None
 
 
 @switch("lstm-eps-share", "δ = 0 drops the ε-share too; Arras et al. 2017 spread it over the inputs", "LRP_for_LSTM")

@@ -19,6 +19,7 @@ import numpy as np
 from ..base import tables
 from ..base.arrays import to_numpy
 from ..base.files import replace_file
+from ..dialects import Dialect
 from ..errors import ParameterError
 from ..layers import Unweighted
 from ..network.inputs import batch_first
@@ -33,7 +34,7 @@ from ..propagation.targets import class_number
 from ..rules import Epsilon
 from .peer import find
 from .rows import HEADERS, RIGHT, Compared, departing, ordered
-from .task import PeerError, Recording, Task
+from .task import Recording, Task
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
@@ -302,7 +303,7 @@ def crosscheck(
     begun = time.perf_counter()
     answer = ask(peer, task, python=python, folder=folder, timeout=timeout)
     seconds = (taken, time.perf_counter() - begun)
-    return compared(peer, ours, answer, task, tolerance, seconds, _call(peer, ours, dialect, parameters), asked.title)
+    return compared(peer, ours, answer, task, tolerance, seconds, _call(peer, ours, dialect, parameters))
 
 
 def the_task(
@@ -310,12 +311,16 @@ def the_task(
 ) -> Task:
     """Return what another program is asked, from an explanation: the network as it was explained, and its rules.
 
-    The rules are those of the composite as they are published, whatever dialect the explanation is in.
+    The rules are those of the composite as they are published, whatever dialect the explanation is in: a program is
+    asked for what its names promise. Only the ε that it chooses by itself is told to it.
     """
     net, fed = at_the_door(net, x, "numpy")
     ready = prepare(net, fed, Question(published(composite), output_place(net, output), canonize, start))
     rules = {planned.node: planned.rule for planned in ready.plan}
     if composite.dialect is not None:
+        # Denominators that the published rule leaves as they are have the program's own ε.
+        own = Dialect(composite.dialect.name, epsilon=composite.dialect.epsilon)
+        rules = {planned.node: own.rule(planned.layer, planned.rule) for planned in ready.plan}
         # The ε of pools and sums that nobody asked for is the program's own choice, which the dialect knows.
         unasked = {p.node: p.rule for p in ours.plan if p.why == "default" and isinstance(p.layer, Unweighted)}
         rules |= {node: rule for node, rule in unasked.items() if isinstance(rule, Epsilon)}
@@ -338,25 +343,13 @@ def compared(
     tolerance: float | None,
     seconds: tuple[float, float],
     reproduce: str,
-    title: str,
 ) -> Crosscheck:
-    """Return both side by side, with the reason where they differ.
-
-    Raises:
-        PeerError: the other program shows no relevance below the output.
-    """
+    """Return both side by side, with the reason where they differ."""
     own, theirs = ours.trace, answer.trace
     known, received = (
         {name: array for name, array in part.items() if name in mine}
         for part, mine in ((theirs.values, own.values), (theirs.relevance, own.relevance))
     )
-    common = received.keys() - {task.network.outputs[0]}
-    if not common:
-        left = "; ".join(f"'{node}': {why}" for node, why in answer.left_out.items())
-        raise PeerError(
-            f"{title} {answer.version} shows no relevance below the output, so that nothing can be compared"
-            + (f"; it has no rule for {left}" if left else "")
-        )
     theirs = type(theirs)(known, received, theirs.nodes)
     found = own.diff(theirs, tolerance=tolerance, mapping={name: name for name in {**known, **received}})
     diagnosis, steps = None, dict[str, str]()

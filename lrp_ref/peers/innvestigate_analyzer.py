@@ -31,7 +31,10 @@ def reversed_tensors(task: Task, model: KerasModel) -> dict[str, Any]:
 
     nodes = [n for n in task.network.nodes if n.name in model.tensors.keys() - model.left_out.keys() and weighted(n)]
     rules = [(partial(_is, layer_name(n.name, task)), rule_of(task, n)) for n in nodes]
-    whole = tf.keras.Model(list(model.fed.values()), model.tensors[task.network.outputs[0]])
+    out = model.tensors[task.network.outputs[0]]
+    if len(out.shape) > 2:  # the program flattens such an output itself, but fails at it
+        out = tf.keras.layers.Flatten()(out)
+    whole = tf.keras.Model(list(model.fed.values()), out)
     analyzer = Analyzer(whole, rule=rules or "Z", neuron_selection_mode="all")
     analyzer.create_analyzer_model()
     found = {name: analyzer.tensors.get(id(tensor)) for name, tensor in model.tensors.items()}

@@ -12,11 +12,12 @@ from ..network.network import Node
 from ..rules import LRP0, AlphaBeta, Epsilon, Flat, Pass, WSquare, ZBox, ZPlus
 from ..rules.edits import EXACT
 from ..rules.rule import Rule, WithBias
+from .named_rules import require_no_strength
 from .task import NoRule, Task
 
 NOTES = (
     "average pools and additions go by the z-rule, whatever rule is asked for",
-    "only ε is a parameter; other rules replace denominators of exactly 0 by 1e-7, whatever stabiliser is asked for",
+    "only ε is a parameter; other rules replace denominators of exactly 0 by 1e-7",
 )
 
 
@@ -54,6 +55,8 @@ def rule_of(task: Task, node: Node) -> Any:
         bias, rule = False, asked.rule
     if getattr(node.layer, "groups", 1) != 1:
         raise NoRule("TensorFlow on a CPU has no gradient of grouped convolutions, by which it goes back")
+    if isinstance(rule, AlphaBeta | ZPlus | WSquare | Flat | ZBox):
+        require_no_strength(rule)
     match rule:
         case Epsilon(bias_share=0, stabiliser_share=None | 0):
             return _epsilon(rules, float(rule.epsilon), bias)

@@ -40,7 +40,7 @@ def folder_of(peer: Peer, folder: Path | None) -> Path:
         made = peer.install.rpartition("/")[2]
         raise PeerError(
             f"{peer.title} is read from a folder{found}: run: {peer.install}; then name the folder {made} by folder= "
-            "(--folder PATH)"
+            "(--folder; --peer-folder of vectors run)"
         )
     return folder
 

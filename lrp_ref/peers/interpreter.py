@@ -32,7 +32,7 @@ PROBE = "import sys; print('python %d.%d.%d' % sys.version_info[:3])"
 PROBE_SECONDS = 60.0
 GRACE = 5.0
 # What of this interpreter's own must not reach another one.
-OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONDEVMODE", "__PYVENV_LAUNCHER__")
+OWN_SETTINGS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONDEVMODE", "__PYVENV_LAUNCHER__")
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -156,7 +156,7 @@ class Interpreter:
         return found
 
     def _start(self, words: list[str]) -> subprocess.Popen[str]:
-        kept = {k: v for k, v in os.environ.items() if k not in OURS}
+        kept = {k: v for k, v in os.environ.items() if k not in OWN_SETTINGS}
         own = {"PYTHONPATH": str(self._place), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
         with (self._place / "errors").open("wb") as errors:
             try:  # the user's own command; no shell is started

@@ -16,6 +16,7 @@ from .. import layers as of
 from ..layers.conv import pairs, per_axis
 from ..layers.route import Flatten, Reshape, Squeeze, Unsqueeze
 from ..network.network import Node
+from .padding import frames
 from .task import NoRule, Task
 
 Maker = Callable[..., Any]
@@ -37,11 +38,13 @@ class KerasModel:
         fed: name → placeholder, of the network's inputs and of what left-out nodes make.
         tensors: name → Keras tensor, of those and of every node that is run.
         left_out: node → why Keras, or the program, has nothing for it.
+        padded: nodes before which stands a layer of zeros.
     """
 
     fed: Mapping[str, Any]
     tensors: Mapping[str, Any]
     left_out: dict[str, str]
+    padded: tuple[str, ...]
 
 
 def layer_name(name: str, task: Task) -> str:
@@ -85,7 +88,8 @@ def to_keras(task: Task, values: Mapping[str, Any], ruled: Callable[[Node], None
     for node in task.network.nodes:
         if node.name in made:
             tensors[node.name] = made[node.name](*(tensors[name] for name in node.inputs))
-    return KerasModel(fed, tensors, left_out)
+    padded = tuple(n.name for n in task.network.nodes if n.name in made and _is_padded(n.layer, made[n.name]))
+    return KerasModel(fed, tensors, left_out, padded)
 
 
 def _maker(k: Any, layer: Any, xs: Sequence[Any], z: Any, name: str) -> Maker:
@@ -97,11 +101,11 @@ def _maker(k: Any, layer: Any, xs: Sequence[Any], z: Any, name: str) -> Maker:
         case of.Conv() if 1 <= n <= 3:
             return _convolution(k, layer, shape, name)
         case of.AveragePool(factor=1) | of.MaxPool() if 1 <= n <= 3 and not layer.ceil_mode:
-            return _pool(k, layer, shape, name)
+            return _pool(k, layer, shape, name, double=xs[0].dtype == np.float64)
         case of.GlobalAveragePool(axes=None, factor=1) if 1 <= n <= 3:
             mean = getattr(k, f"GlobalAveragePooling{n}D")(name=name, keepdims=layer.keepdims)
             return _spatial(k, n, mean, ends=layer.keepdims)
-        case of.Pad(mode="constant", value=0) if 1 <= n <= 3 and layer.amounts[0] == (0, 0):
+        case of.Pad() if 1 <= n <= 3 and frames(layer, n + 2):
             return _spatial(k, n, *_padded(k, n, layer.amounts[1:]))
         case Flatten() | Reshape() | Squeeze() | Unsqueeze():
             return _one(k.Flatten(name=name) if z.ndim == 2 else k.Reshape(z.shape[1:], name=name))
@@ -124,6 +128,8 @@ def _convolution(k: Any, layer: Any, shape: tuple[int, ...], name: str) -> Maker
     n = len(shape) - 2
     stride, dilation = per_axis(layer.stride, n, "Conv"), per_axis(layer.dilation, n, "Conv")
     kernel = np.moveaxis(layer.weight, (0, 1), (-1, -2))
+    if max(stride) > 1 and max(dilation) > 1:
+        raise NoRule("Keras has no convolution with strides and gaps at once")
     reach = [(size - 1) * d + 1 for size, d in zip(kernel.shape, dilation, strict=False)]
     around = pairs(layer.padding, n, "Conv")
     same = any(map(any, around)) and around == _same(shape[2:], reach, stride)
@@ -134,13 +140,15 @@ def _convolution(k: Any, layer: Any, shape: tuple[int, ...], name: str) -> Maker
     return _spatial(k, n, *_padded(k, n, () if same else around), made)
 
 
-def _pool(k: Any, layer: Any, shape: tuple[int, ...], name: str) -> Maker:
+def _pool(k: Any, layer: Any, shape: tuple[int, ...], name: str, *, double: bool) -> Maker:
     n, largest = len(shape) - 2, isinstance(layer, of.MaxPool)
     kernel = per_axis(layer.kernel, n, "pool")
     stride = kernel if layer.stride is None else per_axis(layer.stride, n, "pool")
     around = pairs(layer.padding, n, "pool")
     counted = not largest and layer.count_include_pad
     same = any(map(any, around)) and not counted and around == _same(shape[2:], kernel, stride)
+    if n == 3 and not largest and double:
+        raise NoRule("TensorFlow on a CPU has no average pool over three axes in float64")
     if set(per_axis(layer.dilation, n, "pool")) != {1} or (any(map(any, around)) and not same and not counted):
         raise NoRule(f"there is no Keras layer for {layer!r}")
     kind = f"{'MaxPooling' if largest else 'AveragePooling'}{n}D"
@@ -154,6 +162,10 @@ def _same(sizes: Sequence[int], reach: Sequence[int], stride: Sequence[int]) -> 
     return tuple((w // 2, w - w // 2) for w in whole)
 
 
+def _is_padded(layer: Any, maker: Maker) -> bool:
+    return not isinstance(layer, of.Pad) and isinstance(maker, _Row) and maker.padded
+
+
 def _padded(k: Any, n: int, around: Any) -> list[Any]:
     """Return the layer of zeros around, where there are some."""
     if not any(map(any, around)):
@@ -164,13 +176,24 @@ def _padded(k: Any, n: int, around: Any) -> list[Any]:
 def _spatial(k: Any, n: int, *made: Any, ends: bool = True) -> Maker:
     """Return layers between the two that turn the channels to the end, and back if the axes are still there."""
     last, first = k.Permute((*range(2, n + 2), 1)), k.Permute((n + 1, *range(1, n + 1)))
+    return _Row((last, *made, *([first] if ends else [])))
 
-    def apply(x: Any) -> Any:
-        for layer in (last, *made, *([first] if ends else [])):
+
+class _Row:
+    """Layers one after the other; the first turns the axes."""
+
+    def __init__(self, layers: tuple[Any, ...]) -> None:
+        self._layers = layers
+
+    @property
+    def padded(self) -> bool:
+        """Whether one of them puts zeros around."""
+        return any(type(layer).__name__.startswith("ZeroPadding") for layer in self._layers)
+
+    def __call__(self, x: Any) -> Any:
+        for layer in self._layers:
             x = layer(x)
         return x
-
-    return apply
 
 
 def _one(layer: Any) -> Maker:

@@ -9,6 +9,8 @@ from ..network.network import Node
 from ..rules import LRP0, AnyRule, Epsilon, Pass, Product
 from .task import NoRule, Task
 
+PRESETS = 1e-6  # the ε of this package's presets, in every denominator
+
 
 def named(layer: Layer, rule: AnyRule | None) -> AnyRule | None:
     """Return the rule, or the name of the layer's own way where no rule is asked for; None where that has no name.
@@ -73,3 +75,20 @@ def strength_or(rule: Any, own: float) -> float:
     """
     given = strength(rule)
     return given if isinstance(rule, Epsilon) or given else own
+
+
+def require_no_strength(rule: Any) -> None:
+    """Raise where a rule asks for an ε of more than presets have, 1e-6, of a program that has none in such a rule.
+
+    Raises:
+        NoRule: it does.
+
+    Example:
+        >>> from lrp_ref import rules
+        >>> from lrp_ref.rules.edits import add
+        >>> require_no_strength(rules.ZPlus(add(0.25)))
+        Traceback (most recent call last):
+        lrp_ref.peers.task.NoRule: its ZPlus has no ε that can be set; asked for is ZPlus(stabiliser=add(0.25))
+    """
+    if rule.stabiliser.kind not in ("exact", "add") or float(rule.stabiliser.epsilon) > PRESETS:
+        raise NoRule(f"its {type(rule).__name__} has no ε that can be set; asked for is {rule!r}")

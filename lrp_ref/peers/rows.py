@@ -72,7 +72,7 @@ class Compared:
             "departs" if self.departs else "",
             *odd,
             left,
-            f"another step of its own: {self.own}" if self.own else "",
+            f"own step departs: {self.own}" if self.own else "",
         )
         return tuple(filter(None, told))
 

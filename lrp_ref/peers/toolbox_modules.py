@@ -17,6 +17,8 @@ from .. import layers as of
 from ..layers.conv import pairs, per_axis
 from ..rules import LRP0, AlphaBeta, Epsilon, Flat, Pass, WSquare
 from ..rules.edits import EXACT
+from .named_rules import require_no_strength
+from .padding import frames
 from .task import NoRule
 
 Function = Callable[[Any], Any]
@@ -25,8 +27,8 @@ Function = Callable[[Any], Any]
 class Outside:
     """A module that is none of the toolbox: what it does to values, and to relevances on the way back."""
 
-    def __init__(self, forward: Function, back: Function) -> None:
-        self._forward, self._back = forward, back
+    def __init__(self, forward: Function, back: Function, *, pads: bool = False) -> None:
+        self._forward, self._back, self.pads = forward, back, pads
 
     def forward(self, x: Any, *args: Any, **more: Any) -> Any:
         """Return the values."""
@@ -38,6 +40,11 @@ class Outside:
 
     def to_numpy(self) -> None:
         """Stay as it is."""
+
+
+def is_padded(layer: Any, made: list[Any]) -> bool:
+    """Return whether one of a layer's modules puts zeros around, for a layer that does so itself."""
+    return not isinstance(layer, of.Pad) and any(getattr(module, "pads", False) for module in made)
 
 
 def modules(tb: Any, layer: Any, rule: Any, x: Any) -> list[Any]:
@@ -74,7 +81,7 @@ def modules(tb: Any, layer: Any, rule: Any, x: Any) -> list[Any]:
             return [_passing(tb.Tanh(), rule, kind)]
         case of.Softmax() if x.ndim == 2 and not layer.log:
             return [_passing(tb.SoftMax(), rule, kind)]
-        case of.Pad(mode="constant", value=0) if 3 <= x.ndim <= 4 and layer.amounts[0] == (0, 0):
+        case of.Pad() if 3 <= x.ndim <= 4 and frames(layer, x.ndim):
             return [_passing(module, rule, kind) for module in _spatial([], layer.amounts[1:], 1)]
         case of.Identity():
             return [_passing(Outside(_same, _same), rule, kind)]
@@ -113,7 +120,7 @@ def _spatial(made: list[Any], around: Any, scale: float) -> list[Any]:
         x = np.moveaxis(x, -1, 1)
         return x[:, :, 0] if line else x
 
-    before = Outside(lambda x: np.pad(last(x), widths), lambda r: first(r[inner]))
+    before = Outside(lambda x: np.pad(last(x), widths), lambda r: first(r[inner]), pads=any(map(any, around)))
     return [before, *made, Outside(lambda x: first(x) * scale, last)]
 
 
@@ -127,6 +134,8 @@ def _weighted(module: Any, weight: Any, bias: Any) -> Any:
 def _ruled(module: Any, rule: Any, kind: str) -> Any:
     """Return the module with the variant of the same name."""
     variant: tuple[str, float | None]
+    if isinstance(rule, AlphaBeta | Flat | WSquare):
+        require_no_strength(rule)
     match rule:
         case LRP0() if rule.stabiliser == EXACT:
             variant = ("simple", None)

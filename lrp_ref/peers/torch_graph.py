@@ -27,6 +27,8 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
     Raises:
         NoRule: torch has no such layer; the node is named.
     """
+    import torch
+
     made: dict[str, Any] = {}
     known = {i.name for i in network.inputs}
     for node in network.nodes:
@@ -34,7 +36,8 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
             if not known.issuperset(node.inputs):
                 raise NoRule("it reads one of several outputs")
             bare = functional_add and isinstance(node.layer, Add) and not node.layer.coefficients
-            made[node.name] = None if bare else module_of(node.layer)
+            with torch.random.fork_rng(devices=[]):  # torch's modules draw weights first, from the user's generator
+                made[node.name] = None if bare else module_of(node.layer)
         except NoRule as error:
             raise NoRule(f"node '{node.name}': {error}") from error
         known.add(node.name)

@@ -39,7 +39,9 @@ def test_agreement_is_status_0(files: Any, monkeypatch: Any) -> None:
     done = run("crosscheck", *files, "--peer", "fake", "-c", "epsilon")
     assert (done.exit_code, done.stderr) == (0, "")
     (line,) = done.stdout.splitlines()
-    assert line.startswith("x_00, x_01, x_02 …: Fake 1.0 agrees with lrp_ref in the relevance of 6 values: largest relative")
+    assert line.startswith(
+        "x_00, x_01, x_02 …: Fake 1.0 agrees with lrp_ref in the relevance of 6 values: largest relative"
+    )
     everything = run("crosscheck", *files, "--peer", "fake", "-c", "epsilon", "--all")
     assert list(rows(everything.stdout))[2:] == ["fc2", "relu1", "fc1", "relu0", "fc0", "input"]
     assert everything.stdout.splitlines()[0] == line
@@ -53,7 +55,7 @@ def test_a_difference_is_status_1_and_has_its_node_and_reason(files: Any, monkey
     assert "departs from lrp_ref at node 'fc1': the relevance that it hands back to 'relu0' differs" in first
     assert "zplus-bias" in reason
     table = rows(done.stdout)
-    assert "another step of its own: zplus-bias" in table["fc1"]
+    assert "own step departs: zplus-bias" in table["fc1"]
     assert table["relu0"].endswith("departs")
     assert not {"fc2", "relu1"} & table.keys()
     assert {"fc2", "relu1"} <= rows(
@@ -151,7 +153,7 @@ def test_a_program_that_has_no_rule_for_anything(files: Any, monkeypatch: Any) -
     fake_peers.add(monkeypatch, record)
     assert "Fake has no rule for any layer" in unusable(files, "--peer", "fake")
     fake_peers.add(monkeypatch, partial(numpy_program, without="fc2"))
-    assert "it has no rule for 'fc2': no rule for Dense" in unusable(files, "--peer", "fake", "-c", "epsilon")
+    assert "shows no relevance: node 'fc2': no rule for Dense" in unusable(files, "--peer", "fake", "-c", "epsilon")
 
 
 def test_a_program_that_is_not_installed(files: Any, monkeypatch: Any) -> None:

@@ -166,7 +166,7 @@ def built(kind: str, source: Path, folder: Path) -> Path:
 
 def test_the_wheel_runs_outside_the_clone(source: Path, tmp_path: Path) -> None:
     wheel = built("wheel", source, tmp_path / "dist")
-    # 2.25 MiB, of which loaders of nine kinds of files, 740 conformance cases and what faults answer to them are the most.
+    # 2.25 MiB, of which loaders of nine kinds of files, 740 cases and what faults answer to them are the most.
     assert wheel.stat().st_size < 18 << 17
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()

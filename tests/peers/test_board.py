@@ -457,6 +457,19 @@ def test_the_fewest_switches_of_a_dialect_that_give_the_answer_are_named() -> No
     assert named(float("nan")) == named(share / 3) == ()
 
 
+def test_a_switch_is_named_only_where_the_program_s_own_epsilon_is_not_enough() -> None:
+    case = cases()["core/magnitude/bias"]  # a = (1, 1), w = (1, −½), b = −1, R = 1: z = −½
+    own = Dialect("p", ("gamma-bias", "no-bias-in-denominator"), epsilon=0.5)
+
+    def named(denominator: Fraction) -> tuple[str, ...]:
+        shares = [float(z / denominator) for z in (Fraction(1), Fraction(-1, 2))]
+        return switches_of(case, {"0": np.array([shares])}, "float64", own)
+
+    assert named(Fraction(-1, 2) - Fraction(1, 2)) == ("own-epsilon",)
+    assert named(Fraction(1, 2)) == named(Fraction(1, 2) + Fraction(1, 2)) == ("no-bias-in-denominator",)
+    assert named(Fraction(3)) == ()
+
+
 def test_a_network_is_held_against_a_dialect_too() -> None:
     name, asked = next(
         (c.id, c.question()) for c in cases().values()

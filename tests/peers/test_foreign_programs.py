@@ -154,6 +154,7 @@ def test_the_toolbox_names_a_layer_that_it_has_not_and_shows_what_is_above() -> 
     net, task = middle(Softplus())
     found = find("toolbox").load().record(task, folder_of("toolbox"))
     require_above(net, task, found)
+    assert not any("zeros around" in note for note in found.notes)
     assert found.left_out["odd"] == "it has no module for Softplus()"
 
 
@@ -238,8 +239,41 @@ def test_windows_beside_the_image_and_flattening_lie_as_they_do_in_the_network(i
     programs += [find("toolbox").load().record(task, folder_of("toolbox"))]
     for found in programs:
         assert not found.left_out
+        assert sum("'conv'" in note for note in found.notes) == 1  # its zeros are no part of the program's layer
         for name, value in values.items():
             np.testing.assert_allclose(found.trace.values[name], value, rtol=1e-10, atol=1e-12, err_msg=name)
         above = epsilon_back(net["fc"].layer, values["flat"], start, 0.1)
         np.testing.assert_allclose(found.trace.relevance["flat"], above, rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose(found.trace.relevance["input"], expected.relevance, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(("padding", "own"), [((0, 1), True), ((1, 0), False), ((1, 1), False)])
+def test_padding_that_keras_has_is_its_own(padding: tuple[int, int], own: bool, innvestigate: Interpreter) -> None:
+    """Then flat divides by the positions that exist; a layer of zeros counts as positions."""
+    net = lrp.Network.sequential([("conv", Conv(np.ones((1, 1, 2)), np.ones(1), padding=(padding,))), ("f", Flatten())])
+    x = np.array([[[1.0, 2.0, 3.0, 4.0]]])
+    out = net.forward(x)
+    found = innvestigate.ask(Task(net, {"input": x}, {"conv": rules.Flat()}, np.ones_like(out)))
+    assert any("zeros around" in note for note in found.notes) != own
+    size = x.shape[2] + sum(padding)
+    expected = np.zeros(size)
+    for place in range(size - 1):
+        reached = [p for p in (place, place + 1) if not own or 0 <= p - padding[0] < x.shape[2]]
+        expected[reached] += 1 / len(reached)
+    np.testing.assert_allclose(found.trace.relevance["input"].ravel(), expected[padding[0] :][: x.shape[2]], rtol=1e-12)
+
+
+def test_what_a_left_out_node_would_add_to_is_not_shown(innvestigate: Interpreter) -> None:
+    """The value that it reads gets relevance from elsewhere too: a part of it is no relevance."""
+    rng = np.random.default_rng(8)
+    first, last = Dense(rng.normal(size=(4, 4)), np.ones(4)), Dense(rng.normal(size=(4, 3)), np.ones(3))
+    nodes = (lrp.Node("first", first, ("input",)), lrp.Node("odd", Softplus(), ("first",)))
+    nodes = (*nodes, lrp.Node("sum", Add(), ("first", "odd")), lrp.Node("last", last, ("sum",)))
+    net = lrp.Network(nodes, (lrp.Input("input"),), ("last",))
+    x, start = rng.normal(size=(2, 4)), rng.normal(size=(2, 3))
+    found = innvestigate.ask(Task(net, {"input": x}, dict.fromkeys(("first", "last"), rules.Epsilon(0.1)), start))
+    assert set(found.left_out) == {"odd"}
+    assert set(found.trace.relevance) == {"last", "sum", "odd"}
+    values = net.values({"input": x})
+    summed = epsilon_back(last, values["sum"], start, 0.1)
+    np.testing.assert_allclose(found.trace.relevance["odd"], summed * values["odd"] / values["sum"], rtol=1e-11)

@@ -26,9 +26,9 @@ print(e.composite)  # → Gamma(gamma=0.25, stabiliser=exact) as captum-0.9
 ```
 
 Any switches can be tried: `dialect="gamma-bias"`, `dialect="gamma-bias+maxpool-zero"`, or
-`lrp.dialects.Dialect.of("gamma-bias")`. On the command line it is `lrp-ref explain … --dialect captum-0.9`. Which switch
-explains a difference that you have, [crosscheck.md](crosscheck.md) finds out; [peers.md](peers.md) shows that 236
-stored relevances of five programs are reached, [board.md](board.md) how programs answer the vectors.
+`lrp.dialects.Dialect.of("gamma-bias")`. On the command line it is `lrp-ref explain … --dialect captum-0.9`. Which
+switch explains a difference that you have, [crosscheck.md](crosscheck.md) finds out; [peers.md](peers.md) shows that
+236 stored relevances of five programs are reached, [board.md](board.md) how programs answer the vectors.
 
 A convention that a paper leaves open is no mistake. Where a statement names what is published, it is what the paper
 has that the rule is called after.

@@ -27,9 +27,13 @@ def rule_of(layer: of.Layer, rule: Any) -> Any:
             return theirs.IdentityRule()
         case ((of.Linear() | of.MaxPool()), (rules.Epsilon() | rules.LRP0())) if not ignored:
             return theirs.EpsilonRule(strength(known))
-        case of.Linear(), (rules.Gamma() | rules.AlphaBeta(alpha=1, beta=0)):
-            enhanced = isinstance(known, rules.Gamma)
-            found = theirs.GammaRule(float(known.gamma), ignored) if enhanced else theirs.Alpha1_Beta0_Rule(ignored)
-            found.STABILITY_FACTOR = strength(known)
-            return found
-    raise NoRule(f"Captum has no {type(rule).__name__} for a {type(layer).__name__}")
+        case of.Linear(), (rules.Gamma() | rules.GeneralizedGamma()):  # it has one γ-rule
+            found = theirs.GammaRule(float(known.gamma), ignored)
+        case of.Linear(), rules.AlphaBeta(alpha=1, beta=0):
+            found = theirs.Alpha1_Beta0_Rule(ignored)
+        case of.Linear(), rules.ZPlus():  # which it calls Deep Taylor, with this option
+            found = theirs.Alpha1_Beta0_Rule(set_bias_to_zero=True)
+        case _:
+            raise NoRule(f"Captum has no {type(rule).__name__} for a {type(layer).__name__}")
+    found.STABILITY_FACTOR = strength(known)
+    return found

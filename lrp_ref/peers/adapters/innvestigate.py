@@ -14,6 +14,7 @@ from ..incomplete import below
 from ..innvestigate_analyzer import reversed_tensors
 from ..innvestigate_rules import NOTES, require_rule
 from ..keras_model import to_keras
+from ..padding import padding_note
 from ..task import Recording, Task
 
 
@@ -36,4 +37,5 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     run, known = set(model.tensors) - set(model.left_out), set(back) - below(task.network, model.left_out)
     seen = {**task.inputs, **{name: seen[name] for name in values if name in run}}
     trace = Trace(seen, {name: arrived[name] for name in reversed(values) if name in known})
-    return Recording(trace, "iNNvestigate", importlib.metadata.version("innvestigate"), model.left_out, NOTES)
+    notes = (*NOTES, *padding_note(model.padded))
+    return Recording(trace, "iNNvestigate", importlib.metadata.version("innvestigate"), model.left_out, notes)

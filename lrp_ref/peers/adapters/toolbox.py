@@ -12,12 +12,13 @@ import numpy as np
 from ...propagation.trace import Trace
 from ..chain import chain
 from ..installed import folder_of
+from ..padding import padding_note
 from ..peer import find
 from ..source import Provided, package
 from ..task import Recording, Task
-from ..toolbox_modules import Outside, modules
+from ..toolbox_modules import Outside, is_padded, modules
 
-NOTE = "αβ and its parts add 1e-16 to denominators, whatever stabiliser is asked for"
+NOTE = "αβ and its parts add 1e-16 to denominators, and nothing else can be set"
 
 
 def record(task: Task, folder: Path | None = None) -> Recording:
@@ -40,7 +41,13 @@ def record(task: Task, folder: Path | None = None) -> Recording:
         program = tb.Sequential(line)
         program.forward(values[found.start])
         program.lrp(task.start, None, None)  # the variants that were set
-    return Recording(Trace(seen, arrived), "LRP toolbox", "1.3", found.left_out, (NOTE,))
+    return Recording(
+        Trace(seen, arrived),
+        "LRP toolbox",
+        "1.3",
+        found.left_out,
+        (NOTE, *padding_note([node.name for node, made in found.made if is_padded(node.layer, made)])),
+    )
 
 
 def _keep(kept: dict[str, Any], name: str, array: Any) -> Any:

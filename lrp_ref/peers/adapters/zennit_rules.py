@@ -36,7 +36,9 @@ def hook_of(zennit: Any, layer: of.Layer, rule: Any) -> Any:
     if not isinstance(layer, of.Linear) or coefficients or known is None:
         raise _missing(layer, rule)
     if isinstance(layer, of.Unweighted) and not isinstance(known, UNSIGNED):
-        raise NoRule(f"zennit's {type(known).__name__} works on the signs of parameters, which a {type(layer).__name__} has none of")
+        raise NoRule(
+            f"zennit's {type(known).__name__} works on signs of parameters, and a {type(layer).__name__} has none"
+        )
     if isinstance(known, rules.Epsilon | rules.LRP0):
         if isinstance(known, rules.Epsilon) and (known.bias_share or known.stabiliser_share):
             raise NoRule("zennit has no ε-rule that spreads the bias over the inputs")

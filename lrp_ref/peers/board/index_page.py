@@ -96,7 +96,8 @@ def _departure(name: str, who: Sequence[tuple[Results, Departed]]) -> str:
     text = f"{small.id}: exact {exact}, {who[0][0].full_title} {numbers(small.got)}"
     asked = question(small.id)
     return (
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(statements().get(told, ''))}</td><td>{chips}</td>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(statements().get(told, ''))}</td>"
+        f'<td class="who">{chips}</td>'
         f"<td class=small>{escape(text)}"
         + (f'<br><span class="soft">{escape(asked)}</span>' if asked else "")
         + "</td></tr>"

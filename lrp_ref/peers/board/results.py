@@ -14,13 +14,14 @@ from ...vectors import Report, Result
 from ...vectors.compare import OTHER, PASS, UNSUPPORTED, XPASS
 from ...vectors.places import place_of
 from ...vectors.program import Program
-from .predicted import switches_of
+from .predicted import UNGUARDED, candidates, switches_of
 
 DEPARTS, UNEXPLAINED = "departs", "unexplained"
 STATUSES = (PASS, DEPARTS, UNSUPPORTED, UNEXPLAINED, OTHER)
 LEFT_OUT = ("unsupported", "skip")
 WHOLE = 6  # numbers of an answer that are told in full; of a longer one the number that is farthest off
 LONGEST = 200  # characters of a message
+SWITCH_OF = {"zero-division-nan": "nan-at-zero"}  # faults of the vectors that are a switch under another id
 SLIGHT = "too near the exact numbers to tell a cause"
 
 
@@ -96,12 +97,13 @@ class Results:
         return f"{self.title or self.program.name} {self.program.version}".strip()
 
 
-def outcomes_of(report: Report, dialect: Dialect | None = None) -> tuple[Outcome, ...]:
+def outcomes_of(report: Report, dialect: Dialect | None = None, title: str = "") -> tuple[Outcome, ...]:
     """Return what a report says, case by case, with the departures whose numbers each answer has.
 
     Args:
         report: of a run.
         dialect: of the program: what the vectors' files of faults do not explain is held against its switches.
+        title: of the program: switches that are said of it are tried too.
 
     Example:
         >>> from lrp_ref import vectors
@@ -112,13 +114,27 @@ def outcomes_of(report: Report, dialect: Dialect | None = None) -> tuple[Outcome
     causes: dict[str, list[str]] = {}
     for reason in report.verdict.reasons:
         for name in (*reason.cases, *reason.together):
-            causes.setdefault(name, []).append(" or ".join(reason.names))
-    if dialect is not None:
-        for r in report.results:
-            if r.case.id not in causes and r.visible and r.answer is not None:
-                causes[r.case.id] = list(switches_of(r.case, r.answer, report.dtype, dialect))
+            causes.setdefault(name, []).extend(_told(reason.names))
+    among = candidates(dialect, title) if dialect is not None else ()
+    for r in report.results if dialect is not None else ():
+        if r.case.id not in causes and r.differs and r.answer is not None:
+            found = switches_of(r.case, r.answer, report.dtype, dialect, among, close=not r.visible)  # type: ignore[arg-type]
+            causes[r.case.id] = list(found)
     slight = {result.case.id for result in report.verdict.slight}
-    return tuple(_outcome(r, tuple(causes.get(r.case.id, ())), r.case.id in slight) for r in report.results)
+    return tuple(
+        _outcome(r, tuple(dict.fromkeys(causes.get(r.case.id, ()))), r.case.id in slight) for r in report.results
+    )
+
+
+def _told(names: tuple[str, ...]) -> list[str]:
+    """Return the departures of a reason: of faults that act together each, of those that are one answer "a or b".
+
+    Example:
+        >>> _told(("ab-bias-full+nan-at-zero",)), _told(("absolute", "zero-division-nan"))
+        (['ab-bias-full', 'nan-at-zero'], ['absolute or nan-at-zero'])
+    """
+    told = " or ".join(dict.fromkeys(SWITCH_OF.get(name, name) for name in names))
+    return told.split("+") if " or " not in told else [told]
 
 
 def _outcome(result: Result, causes: tuple[str, ...], slight: bool) -> Outcome:
@@ -128,6 +144,8 @@ def _outcome(result: Result, causes: tuple[str, ...], slight: bool) -> Outcome:
         return Outcome(case.id, place.rule, place.kind, UNSUPPORTED, reason=_short(result.reason), choice=choice)
     if result.status in (PASS, XPASS):
         return Outcome(case.id, place.rule, place.kind, PASS, choice=choice)
+    if len(causes) > 1 and result.answer is not None and all(np.isfinite(a).all() for a in result.answer.values()):
+        causes = tuple(name for name in causes if name != UNGUARDED)  # found beside it in other cases
     aside = result.status == OTHER or (case.topic and not causes)  # a convention in which every option departs
     status = OTHER if aside else DEPARTS if causes else UNEXPLAINED
     reason = SLIGHT if slight and not causes else "" if result.differs else _short(result.reason)

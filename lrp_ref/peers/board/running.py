@@ -121,7 +121,7 @@ def run_program(
     return Results(
         program, title, dtype, _vectors(), datetime.now(UTC).date().isoformat(), seconds,
         reproduce(asked, program.version, dtype, only), __version__, dict(report.options),
-        outcomes_of(report, dialect),
+        outcomes_of(report, dialect, title),
     )  # fmt: skip
 
 

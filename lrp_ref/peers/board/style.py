@@ -27,6 +27,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .4r
 .filter legend { float: left; padding: 0; margin-right: .2rem; color: var(--soft); }
 .filter label { display: flex; gap: .35rem; align-items: center; cursor: pointer; }
 body:has(#float64:checked) .only-float32, body:has(#float32:checked) .only-float64 { display: none; }
+.who { min-width: 19rem; line-height: 1.75; }
 .plain { border: 0 !important; border-radius: 0; }
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; background: var(--card); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }

@@ -12,7 +12,9 @@ from ...dialects import SWITCHES
 from ...vectors import Case, load
 from ...vectors.cases import HERE
 from ...vectors.places import NETWORKS
+from .predicted import OWN_EPSILON
 
+EPSILON = "an ε of the program's own in denominators that the rule leaves as they are"
 FEW = 12  # numbers of an array that are written out
 NAMES = {"alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε"}  # of a rule's parameters
 SIGNS = {"weight": "w", "bias": "b", "low": "l", "high": "h"}
@@ -38,7 +40,7 @@ def statements() -> Mapping[str, str]:
     text = (HERE / "README.md").read_text(encoding="utf-8")
     flags = text[text.index("## Flags") :]
     described = {name: words.replace("\\|", "|") for name, words in ROW.findall(flags)}
-    return {**{name: switch.statement for name, switch in SWITCHES.items()}, **described}
+    return {**{name: switch.statement for name, switch in SWITCHES.items()}, **described, OWN_EPSILON: EPSILON}
 
 
 def question(name: str) -> str:

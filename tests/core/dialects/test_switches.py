@@ -192,5 +192,34 @@ def test_a_composite_in_another_dialect_has_its_name_alone() -> None:
     assert once.spoken("captum-0.9").name == "epsilon_plus as captum-0.9"
 
 
+@pytest.mark.parametrize("first", sorted(SWITCHES))
+def test_any_two_switches_go_together(first: str) -> None:
+    """Every pair is a rule, or none, of every layer and rule; what it computes may be no number."""
+    dense = [rules.AlphaBeta(2, 1), rules.ZPlus(), rules.GeneralizedGamma(0.005), rules.ZBox(-1, 1), rules.WSquare()]
+    others = [(AveragePool(2), rules.Epsilon(0.5)), (Add(), None), (MaxPool(2), None)]
+    for second in SWITCHES:
+        both = Dialect.of(first, second)
+        for layer, given in [*((UNIT, rule) for rule in dense), *others]:
+            rule = both.rule(layer, given)
+            assert rule is None or (repr(rule) and rule.formula())
+            if layer is UNIT and "layer-skipped" not in (first, second):
+                with np.errstate(all="ignore"):
+                    found = UNIT.relevance_backward(np.array([[0.5, -1.0]]), np.array([[1.0]]), rule)
+                assert found.shape == (1, 2)
+
+
 def test_the_page_is_what_the_tables_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/support/dialects_page.py"
+
+
+@pytest.mark.parametrize("first", SWITCHES)
+def test_a_switch_after_another_makes_a_rule_or_does_not_concern_it(first: str) -> None:
+    """Also of rules whose groups another switch has split: none of the pairs ends in an error of Python."""
+    layer = Dense(np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([0.5, -1.0]))
+    x, arrived = np.array([[1.0, -0.5]]), np.array([[1.0, -2.0]])
+    for rule in (rules.AlphaBeta(2, 1), rules.AlphaBeta(1, 0), rules.ZPlus(), rules.Gamma(0.25), rules.Epsilon(0.1)):
+        once = SWITCHES[first](layer, rule)
+        for second in SWITCHES:
+            twice = SWITCHES[second](layer, rule if once is None else once)
+            if twice is not None:
+                assert layer.relevance_backward(x, arrived, twice).shape == x.shape

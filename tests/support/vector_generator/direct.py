@@ -139,7 +139,8 @@ def back(layer: Layer, rule: Rule, operands: list[Array], R: Array) -> Told:
         return _product(layer, rule, operands, R)
     if kind == "Softmax":
         axis = layer["axis"] - 1
-        shares = attention.softmax_relevance(*(np.moveaxis(v, axis, -1) for v in (operands[0], R)), exp)
+        x, arrived = (np.moveaxis(v, axis, -1) for v in (operands[0], R))
+        shares = attention.softmax_relevance(x, arrived, exp)
         return Told([np.moveaxis(v, -1, axis) for v in shares.inputs], 0, 0, shares.dropped.sum())
     if kind == "LocalResponseNorm":
         return _response_back(layer, rule, operands[0], R)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from math import isqrt
 from typing import Any
 
@@ -170,7 +171,7 @@ def linear(name: str, *rules: str) -> Callable[[Callable[[Sample], Any]], Callab
 def caught(layer: Layer, rule: Rule, inputs: list[Array], R: Array, answer: Answer) -> dict[str, Seen]:
     """Return what each dialect answers whose result differs visibly from the answer, by its id, sorted."""
     call = Call(layer, rule, inputs, R)
-    return visible({name: lambda f=function: f(call) for name, function in DIALECTS.items()}, answer)
+    return visible({name: partial(function, call) for name, function in DIALECTS.items()}, answer)
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def by_zero(part: Part) -> Array:
 def strict(part: Part, taps: Array) -> Told:
     """Return what a part hands to the inputs where nothing guards a division by 0: it spoils all inputs of the unit."""
     zero = by_zero(part)
-    return Told(spread(part), (taps & zero).any(axis=1), bool(zero.any()), bool(zero.any()))
+    return Told(spread(part), np.asarray((taps & zero).any(axis=1)), bool(zero.any()), bool(zero.any()))
 
 
 def spoiled(values: Array, found: list[Part], taps: Array) -> Told:
