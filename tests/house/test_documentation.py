@@ -161,7 +161,7 @@ def test_the_readme_s_speed_is_that_of_the_full_table() -> None:
 
 
 def test_the_versions_of_other_programs_are_stated_once() -> None:
-    """In the table of docs/trust.md; pages that are written from results carry theirs, docs/crosscheck.md what installs."""
+    """In docs/trust.md; pages that are written from results carry theirs, docs/crosscheck.md what installs."""
     stated = r"(zennit|captum|iNNvestigate|toolbox|LRP_for_LSTM)\W{1,3}\d+\.\d+\.\d+"
     for page in PAGES:
         if page.name not in ("board.md", "crosscheck.md", "peers.md", "trust.md"):
