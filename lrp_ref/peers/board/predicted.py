@@ -35,8 +35,8 @@ def candidates(dialect: Dialect, title: str) -> tuple[str, ...]:
 
     Example:
         >>> from lrp_ref import dialects
-        >>> candidates(dialects.dialect("captum-0.9"), "Captum")[:4]
-        ('ab-bias-full', 'gamma-bias', 'maxpool-zero', 'unsplit')
+        >>> "unsplit" in candidates(dialects.dialect("captum-0.9"), "Captum")
+        True
     """
     said = [name for name, switch in SWITCHES.items() if title and title in switch.who]
     return tuple(dict.fromkeys([*dialect.switches, *said, UNGUARDED]))
