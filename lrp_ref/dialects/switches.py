@@ -474,7 +474,8 @@ def _gradient(layer: Any, rule: Any) -> Any:
 
 @switch("gradient-times-input", "a_i Σ_j w_ij R_j: nothing is divided")
 def _gradient_times_input(layer: Any, rule: Any) -> Any:
-    return NotDivided() if isinstance(rule, Rule) and _weighted(layer) else None
+    # Of sums too: Captum multiplies what comes back through a bare + by the operand, where a module reads that as well.
+    return NotDivided() if isinstance(rule, Rule) and (_weighted(layer) or isinstance(layer, Add)) else None
 
 
 @switch("input-factor-missing", "Σ_j w_ij R_j/(z_j + ε sgn z_j): a_i is missing")

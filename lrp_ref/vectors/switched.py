@@ -62,7 +62,7 @@ def network_answer(case: Case, reasons: Mapping[Place, Iterable[str]]) -> Arrays
     return {name: np.asarray(found[name], dtype=np.float64) for name in case.inputs}
 
 
-UNFIT = (LrpError, ArithmeticError, AttributeError, StopIteration, TypeError, ValueError)  # two switches need not fit
+UNFIT = (LrpError, ArithmeticError, AttributeError, TypeError, ValueError)  # two switches need not fit
 
 
 def changed(layer: Layer, rule: Any, switches: Iterable[Switch]) -> Any:

@@ -161,8 +161,15 @@ def test_the_readme_s_speed_is_that_of_the_full_table() -> None:
 
 
 def test_the_versions_of_other_programs_are_stated_once() -> None:
-    """In the table of docs/trust.md; docs/peers.md and docs/board.md are written from results, which carry theirs."""
+    """In docs/trust.md; pages that are written from results carry theirs, docs/crosscheck.md what installs."""
     stated = r"(zennit|captum|iNNvestigate|toolbox|LRP_for_LSTM)\W{1,3}\d+\.\d+\.\d+"
     for page in PAGES:
-        if page.name not in ("board.md", "peers.md", "trust.md"):
+        if page.name not in ("board.md", "crosscheck.md", "peers.md", "trust.md"):
             assert not re.search(stated, page.read_text()), page
+
+
+@pytest.mark.parametrize("peer", lrp.peers.PEERS.values(), ids=lambda peer: peer.name)
+def test_the_page_has_the_line_that_installs_a_program(peer: Any) -> None:
+    page = (ROOT / "docs" / "crosscheck.md").read_text()
+    line = "a clone of it" if peer.folder else f"`{peer.install}`"
+    assert re.search(rf"^\| `{peer.name}` \|[^|]*\| {re.escape(line)}", page, re.M), line

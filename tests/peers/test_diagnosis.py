@@ -310,3 +310,13 @@ def test_a_large_convolution_is_diagnosed_in_seconds() -> None:
     found = diagnose(net, {"conv": asked}, own, theirs)
     assert time.perf_counter() - began < 20
     assert (set(found.switches), found.steps[0].numbers) == ({"zplus-bias", "eps-default"}, {"epsilon": 1e-6})
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.9, 0.999])
+def test_one_factor_for_all_numbers_is_no_proof_of_an_epsilon(factor: float) -> None:
+    """Of one output unit some ε gives any factor below 1, and all inputs agree: they tell one number."""
+    start = np.array([[0.0, L.start[0, 1], 0.0, 0.0]])
+    net = replace(L, x=L.x[:1], start=start)
+    found = diagnosed(net, Plant(steps={"d3": times(factor)}))
+    assert (found.node, found.switches) == ("d3", ()), found
+    assert "too few numbers differ to tell it from chance" in found.statement

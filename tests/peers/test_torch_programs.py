@@ -14,28 +14,18 @@ import peers as stored
 import torch
 from peer_cases import names, network, read
 from peer_recipes import recipe
+from peers_live import captum_only, zennit_only
 
 import lrp_ref as lrp
 from lrp_ref.dialects import Dialect
-from lrp_ref.peers import PeerError, Task, find
+from lrp_ref.peers import Task
 from lrp_ref.peers.asking import ask
-from lrp_ref.peers.installed import require
 from lrp_ref.propagation.composites import resolve
 
 OWN_EPSILON = {"zennit": 1e-6, "captum": 1e-9}  # of denominators that the case's name says nothing of
 UNBIASED = ("zplus", "wsquare", "gamma", "alpha2beta1", "epsilon")
 
 
-def available(peer: str) -> bool:
-    try:
-        require(find(peer))
-    except PeerError:
-        return False
-    return True
-
-
-zennit_only = pytest.mark.skipif(not available("zennit"), reason="zennit is not installed")
-captum_only = pytest.mark.skipif(not available("captum"), reason="Captum is not installed")
 CASES = [
     pytest.param(name, marks=zennit_only if name.endswith("zennit") else captum_only)
     for name in names()
@@ -119,7 +109,7 @@ def test_recording_leaves_the_model_as_it_was(program: str) -> None:
     assert seen(model) == before
     assert not x.requires_grad
     assert x.grad is None
-    assert list(trace.values) == ["input", "a", "act", "out"]
+    assert list(trace.values) == ["input", "a", "act", "add()", "out"]
     np.testing.assert_allclose(trace.values["out"], model(x).detach().numpy(), rtol=1e-12)
 
 
@@ -188,8 +178,8 @@ def test_a_module_that_runs_twice_and_outputs_that_are_tuples() -> None:
 
     model, x = Twice(), torch.randn(2, 4, 3)
     trace = lrp.record(walk, model, x)
-    assert list(trace.values) == ["input", "same", "same#2", "cell"]
-    assert list(trace.relevance) == ["cell", "same#2", "same", "input"]
+    assert list(trace.values) == ["input", "same", "same#2", "cell", "getitem()"]
+    assert list(trace.relevance) == ["getitem()", "cell", "same#2", "same", "input"]
     assert all(p.grad is None for p in model.parameters())
     expected = torch.autograd.grad(model(x.requires_grad_()).sum(), x)[0]
     np.testing.assert_allclose(trace.relevance["input"], expected.numpy(), rtol=1e-6)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +18,7 @@ from lrp_ref import vectors
 from lrp_ref.errors import LrpError, MissingExtraError, ParameterError
 from lrp_ref.vectors import conformance
 from lrp_ref.vectors.conformance import ANY, items_of
+from lrp_ref.vectors.xfails import fits
 
 TOPIC = "alternatives/maxpool-ties"
 IDS = [case["id"] for cases in FILES.values() for case in cases]
@@ -270,6 +271,24 @@ def test_expected_failures_of_a_topic_are_those_of_the_option_that_is_nearest(ra
         "passed": 1,
     }
     assert ran(f"{head}def test_lrp(case):\n{SHARE}    return right(case)\n").counts() == {"failed": 1, "passed": 1}
+
+
+def test_a_listed_failure_does_not_hide_another_one_of_its_topic(ran: Callable[..., Ran]) -> None:
+    head = "@conformance(folder=HERE, groups=['alternatives'], xfails={'alternatives/ties/share-none': 'known'})\n"
+    body = f"{head}def test_lrp(case):\n    return [0 * x for x in case['inputs']]\n"
+    choose = body.replace("xfails=", "choose={'maxpool-ties': 'share'}, xfails=")
+    done = ran(choose)
+    assert done.counts() == {"failed": 1, "passed": 1}
+    said = done.message(TOPIC)
+    assert "alternatives/ties/share: input 0 [0, 0, 1]: expected 0.5, got 0" in said
+    assert "share-none" not in said
+
+
+def test_an_id_with_brackets_is_meant_by_itself() -> None:
+    case = replace(vectors.load(only=["core/small/G-1"])[0], id="core/x[1]")
+    assert fits("core/x[1]", case)
+    assert fits("core/x[[]1]", case)
+    assert not fits("core/x[2]", case)
 
 
 def test_the_tests_say_what_the_runner_says_of_every_case(ran: Callable[..., Ran]) -> None:

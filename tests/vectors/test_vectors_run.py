@@ -318,6 +318,14 @@ def test_expected_failures_are_strict(small: Path, tmp_path: Path, adapter: Call
     assert done.stdout.splitlines()[-1] == f"{COUNT} cases in float64: 2 pass unexpectedly"
 
 
+def test_a_list_of_a_run_fits_its_cases_and_a_file_s_may_be_longer(small: Path, tmp_path: Path) -> None:
+    cases = vectors.load(small, groups=["core"])
+    with pytest.raises(ParameterError, match=r"xfails: no case fits 'networks/\*'"):
+        vectors.run(cases=cases, xfails=["networks/*"])
+    (tmp_path / "xfails.txt").write_text("networks/*  # of another run\n")
+    assert run("run", "--vectors", small, "--group", "core", "--xfails", tmp_path / "xfails.txt").exit_code == 0
+
+
 def test_a_line_that_names_no_case_is_refused(small: Path, tmp_path: Path) -> None:
     listed = tmp_path / "xfails.txt"
     listed.write_text("core/dense/bias\ncore/dens/*\n")

@@ -63,7 +63,7 @@ def switched(layer: Layer, rule: Any, ids: Iterable[str], switches: Switches) ->
     for key in ids:
         try:
             changed = switches[key](layer, found)
-        except (LrpError, StopIteration):  # a switch for one form of a rule meets another, after a switch before it
+        except LrpError:  # a switch for one form of a rule meets another, after a switch before it
             return None
         if changed is None or same(changed, found):
             return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...errors import LrpError
 from .agreement import off
 from .changes import Switches, same, switched
+from .numbers import EPSILON
 from .recorded import Recorded
 from .searching import Explained, Spot
 
@@ -29,12 +30,12 @@ def chosen(
         switches: those that are known.
     """
     known = [{_key(e) for e in s.explained} for s in spots]
-    proven = set().union(*known) if known else set()
+    proven = [e for s in spots for e in s.explained]
     refuted: dict[tuple[str, ...], bool] = {}
     found = list[tuple[Explained | None, tuple[Explained, ...]]]()
     for spot in spots:
         # Too few numbers to tell by themselves are enough for what the numbers of another node prove.
-        left = _distinct(spot.explained or [e for e in spot.weak if _key(e) in proven], switches)
+        left = _distinct(spot.explained or [e for e in spot.weak if _is_part_of(e, proven)], switches)
         if len(left) > 1:
             support = [sum(_key(e) in keys for keys in known) for e in left]
             left = [e for e, n in zip(left, support, strict=True) if n == max(support)]
@@ -49,19 +50,30 @@ def chosen(
     return found
 
 
-def _key(explained: Explained) -> tuple[object, ...]:
-    return explained.ids, tuple(sorted(explained.numbers.items()))
+def _key(explained: Explained) -> frozenset[str]:
+    """Return the switches without the program's ε, which may be too small to be seen at another node."""
+    return frozenset(explained.ids) - {EPSILON} or frozenset(explained.ids)
+
+
+def _is_part_of(explained: Explained, proven: Sequence[Explained]) -> bool:
+    """Return whether another explanation has the same switches with the same numbers, and maybe more."""
+    numbers = explained.numbers.items()
+    return any(set(explained.ids) <= set(p.ids) and numbers <= p.numbers.items() for p in proven)
 
 
 def _distinct(explained: Sequence[Explained], switches: Switches) -> list[Explained]:
-    """Return explanations without those that are another name of one: the same rules at the same nodes."""
+    """Return explanations without mistakes that another one has too: the same rules at the same nodes."""
+
+    def is_fault(e: Explained) -> bool:
+        return any(switches[k].is_fault for k in e.ids if k in switches)
+
     kept: list[Explained] = []
-    ordered = sorted(explained, key=lambda e: any(switches[k].is_fault for k in e.ids if k in switches))
-    for e in ordered:
+    for e in sorted(explained, key=is_fault):
         rules = {name: change.rule for name, change in e.changes.items()}
         for other in kept:
             theirs = {name: change.rule for name, change in other.changes.items()}
-            if rules.keys() == theirs.keys() and all(same(rules[n], theirs[n]) for n in rules):
+            alike = rules.keys() == theirs.keys() and all(same(rules[n], theirs[n]) for n in rules)
+            if is_fault(e) and alike:
                 break
         else:
             kept.append(e)

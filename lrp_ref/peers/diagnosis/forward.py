@@ -71,7 +71,7 @@ class ValueDeparture:
         """How many numbers clearly differ."""
         if self.plain.shape != self.got.shape:
             return int(self.got.size)
-        return int((gaps(self.plain, self.got) > 10 * self.limits.agrees * scale(self.plain, self.got)).sum())
+        return int((gaps(self.plain, self.got) > self.limits.agrees * scale(self.plain, self.got)).sum())
 
 
 def run(recorded: Recorded) -> list[ValueDeparture]:

@@ -31,6 +31,7 @@ Array = np.ndarray[Any, Any]
 FORGOTTEN, DOUBLED, TIMES_INPUT = "branch-forgotten", "branch-doubled", "times-input"
 NOISE = 8  # times what random rounding does to a prediction, up to which a difference is rounding
 NOISY = 1e-3  # relative departures below which it is asked whether they are rounding
+CLOSER = 0.2  # of the plain prediction's difference, which a prediction that is right has at most
 MOST = 2e10  # multiplications that the search at one name may take
 
 
@@ -88,7 +89,7 @@ class Spot:
     @property
     def differing(self) -> Array:
         """Which numbers clearly differ from the plain prediction (N, numbers)."""
-        limit = np.maximum(10 * self.limits.agrees * scale(self.plain, self.got), self.noise)
+        limit = np.maximum(self.limits.agrees * scale(self.plain, self.got), self.noise)
         found: Array = gaps(self.plain, self.got) > limit
         return found
 
@@ -97,7 +98,9 @@ class Spot:
         if predicted is None or predicted.shape != self.got.shape:
             return False
         limit = np.maximum(self.limits.agrees * scale(predicted, self.got), self.noise)
-        return bool((gaps(predicted, self.got) <= limit).all())
+        if not (gaps(predicted, self.got) <= limit).all():
+            return False
+        return off(predicted, self.got) <= CLOSER * off(self.plain, self.got)
 
     def equations(self, nodes: Sequence[Node]) -> int:
         """Return how many of the numbers that differ do not follow from each other.
