@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import Add, Affine, Concat, Constant, Flatten
-from ..layers.route import Gather, Pad, Slice, Upsample
+from ..layers.route import Gather, Pad, Slice, Split, Unsqueeze, Upsample
 from .task import NoRule
 
 
@@ -39,9 +39,15 @@ def _calls() -> Any:
 
 
 def tensor(array: Any) -> Any:
-    """Return a copy of a NumPy array as a tensor: of the same dtype, and nobody else's memory."""
+    """Return a copy of a NumPy array as a tensor: of the same dtype, and nobody else's memory.
+
+    Raises:
+        NoRule: exact numbers.
+    """
     import torch
 
+    if array.dtype == object:
+        raise NoRule("torch has no exact numbers: ask with lrp.arithmetic.to_float(network)")
     return torch.from_numpy(np.ascontiguousarray(array).copy())
 
 
@@ -102,6 +108,22 @@ def constant(layer: Constant) -> Any:
 def flattened(layer: Flatten) -> Any:
     """Return what joins axes."""
     return call(lambda x: x.flatten(layer.start) if x.ndim > layer.start else x.unsqueeze(-1), "flatten")
+
+
+def split(layer: Split) -> Any:
+    """Return what cuts into parts."""
+    return call(lambda x: tuple(x.split(list(layer.sizes), layer.axis)), "split")
+
+
+def unsqueezed(layer: Unsqueeze) -> Any:
+    """Return what inserts axes of size 1."""
+
+    def run(x: Any) -> Any:
+        for axis in sorted(a % (x.ndim + len(layer.axes)) for a in layer.axes):
+            x = x.unsqueeze(axis)
+        return x
+
+    return call(run, "unsqueeze")
 
 
 def sliced(layer: Slice) -> Any:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from ..layers import Add
-from ..network.network import Network
+from ..network.network import Network, value_name
 from .task import NoRule
 from .torch_modules import module_of
 
@@ -25,22 +25,18 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
         functional_add: whether sums are a bare ``+`` instead of a module that a rule can be given to.
 
     Raises:
-        NoRule: torch has no such layer; the node is named.
+        NoRule: torch has no such layer; the node is named. Some say so only when the module runs.
     """
     import torch
 
     made: dict[str, Any] = {}
-    known = {i.name for i in network.inputs}
     for node in network.nodes:
         try:
-            if not known.issuperset(node.inputs):
-                raise NoRule("it reads one of several outputs")
             bare = functional_add and isinstance(node.layer, Add) and not node.layer.coefficients
             with torch.random.fork_rng(devices=[]):  # torch's modules draw weights first, from the user's generator
                 made[node.name] = None if bare else module_of(node.layer)
         except NoRule as error:
             raise NoRule(f"node '{node.name}': {error}") from error
-        known.add(node.name)
     return _graphs()(network, made)
 
 
@@ -67,8 +63,12 @@ def _graphs() -> Any:
             values = {name: tap(name, value) for name, value in named.items()}
             for name, inputs in self.order:
                 xs = [values[n] for n in inputs]
-                made = getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
-                values[name] = tap(name, made)
+                try:
+                    made = getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
+                except NoRule as error:  # known only now, since layers run over any number of axes
+                    raise NoRule(f"node '{name}': {error}") from error
+                for k, part in enumerate(made if isinstance(made, tuple) else (made,)):
+                    values[value_name(name, k)] = tap(value_name(name, k), part)
             return values[self.makes]
 
     return Graph

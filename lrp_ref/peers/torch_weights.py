@@ -31,15 +31,31 @@ def convolution(layer: Conv | ConvTranspose) -> Any:
         raise NoRule(f"torch convolves at most three axes, not {axes}")
     if layer.bias is not None and layer.bias.ndim > 1:
         raise NoRule("torch has no convolution with a bias per position")
-    made = getattr(nn, f"Conv{'Transpose' * transposed}{axes}d")(
-        layer.groups, layer.groups, layer.weight.shape[2:], layer.stride, same_padding(layer.padding, axes),
+    kind, around = getattr(nn, f"Conv{'Transpose' * transposed}{axes}d"), pairs(layer.padding, axes, "padding")
+    uneven = not transposed and any(before != after for before, after in around)
+    made = (_padded(kind) if uneven else kind)(
+        layer.groups, layer.groups, layer.weight.shape[2:], layer.stride,
+        0 if uneven else same_padding(layer.padding, axes),
         dilation=layer.dilation, groups=layer.groups, bias=layer.bias is not None,
     )  # fmt: skip
+    if uneven:
+        made.around = [n for pair in reversed(around) for n in pair]
     channels = (layer.weight.shape[1] * layer.groups, layer.weight.shape[0])
     if isinstance(layer, ConvTranspose):
         channels, made.output_padding = channels[::-1], tuple(layer.output_padding)
     made.in_channels, made.out_channels = channels
     return _given(made, weight=layer.weight, bias=layer.bias)
+
+
+@cache
+def _padded(kind: Any) -> Any:
+    """Return the class of convolutions that pad before and after by what they have as ``around``."""
+    from torch.nn import functional
+
+    def forward(self: Any, x: Any) -> Any:
+        return kind.forward(self, functional.pad(x, self.around))
+
+    return type(kind.__name__, (kind,), {"forward": forward})
 
 
 def same_padding(padding: Any, axes: int) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import AveragePool, MaxPool, Mean, Normalize, Sum, SumPool
+from ..layers import AveragePool, GlobalMaxPool, MaxPool, Mean, Normalize, Sum, SumPool
+from ..layers.conv import pairs
 from .task import NoRule
 from .torch_calls import call
 from .torch_weights import same_padding
@@ -20,6 +21,20 @@ def max_pool(layer: MaxPool) -> Any:
     if layer.ties != "first":
         raise NoRule("torch gives the first of several winners all, it does not share")
     return _pool(layer, "MaxPool2d", "max_pool", dilation=layer.dilation)
+
+
+def global_max_pool(layer: GlobalMaxPool) -> Any:
+    """Return an AdaptiveMaxPool2d, whatever the number of axes is."""
+    from torch.nn import functional
+
+    if layer.ties != "first":
+        raise NoRule("torch gives the first of several winners all, it does not share")
+
+    def run(x: Any) -> Any:
+        found = getattr(functional, f"adaptive_max_pool{x.ndim - 2}d")(x, 1)
+        return found if layer.keepdims else found.flatten(1)
+
+    return _module("AdaptiveMaxPool2d", run, 1)
 
 
 def average_pool(layer: AveragePool) -> Any:
@@ -61,8 +76,14 @@ def _run(layer: Any, function: str, options: dict[str, Any]) -> Callable[[Any], 
         from torch.nn import functional
 
         axes = x.ndim - 2
+        around = pairs(layer.padding, axes, "padding")
+        if function == "max_pool" and not layer.ceil_mode and any(before != after for before, after in around):
+            x = functional.pad(x, [n for pair in reversed(around) for n in pair], value=-math.inf)
+            padding: Any = 0
+        else:
+            padding = same_padding(layer.padding, axes)
         return getattr(functional, f"{function}{axes}d")(
-            x, layer.kernel, layer.stride, same_padding(layer.padding, axes), ceil_mode=layer.ceil_mode, **options
+            x, layer.kernel, layer.stride, padding, ceil_mode=layer.ceil_mode, **options
         )
 
     return run

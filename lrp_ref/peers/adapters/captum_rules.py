@@ -21,7 +21,7 @@ def rule_of(layer: of.Layer, rule: Any) -> Any:
     match layer, known:
         case ((Route() | of.Constant()), None) | ((of.ReLU() | of.Tanh()), rules.Pass()):
             return None
-        case of.MaxPool(), None:
+        case ((of.MaxPool() | of.GlobalMaxPool()), None):
             return theirs.EpsilonRule()
         case ((of.Elementwise() | of.Affine()), rules.Pass()):
             return theirs.IdentityRule()

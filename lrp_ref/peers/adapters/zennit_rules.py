@@ -26,7 +26,9 @@ def hook_of(zennit: Any, layer: of.Layer, rule: Any) -> Any:
     """
     policy = {"zero_params": "bias"} if isinstance(rule, WithBias) and rule.policy == "ignore" else {}
     known: Any = named(layer, rule.rule if policy else rule)
-    if isinstance(known, rules.Gradient) or (known is None and isinstance(layer, Route | of.MaxPool | of.Constant)):
+    if isinstance(known, rules.Gradient) or (
+        known is None and isinstance(layer, Route | of.MaxPool | of.GlobalMaxPool | of.Constant)
+    ):
         return None
     if isinstance(known, rules.Pass) and isinstance(layer, of.Elementwise | of.Affine | of.Softmax):
         return zennit.rules.Pass()
