@@ -20,7 +20,7 @@ def reversed_tensors(task: Task, model: KerasModel) -> dict[str, Any]:
     import tensorflow as tf
     from innvestigate.analyzer.relevance_based.relevance_analyzer import LRP
 
-    class Analyzer(LRP):  # type: ignore[misc]
+    class Analyzer(LRP):
         def _head_mapping(self, X: Any) -> Any:  # noqa: N803 - the program's own name
             start = task.start.reshape(len(task.start), -1)
             return tf.keras.layers.Lambda(lambda x: tf.zeros_like(x) + start)(X)

@@ -355,6 +355,28 @@ def test_an_issue_or_homepage_that_is_no_address_makes_no_link(tmp_path: Path, d
     assert "javascript:" not in (tmp_path / "site" / "other-1.0.html").read_text(encoding="utf-8")
 
 
+def test_all_that_a_file_says_is_shown_as_text(tmp_path: Path, departing: Results) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    program = Program(f"p{evil}", f"1{evil}", f"Python{evil}")
+    statuses = ("pass", "departs", "unsupported", "unexplained", "other")
+    outcomes = [
+        Outcome(f"{status}{evil}", f"Flat {evil}", f"Dense{evil}", status, (evil,), evil, evil, (1.0,), (2.0,), evil)
+        for status in statuses
+    ]
+    hostile = Results(
+        program, f"P{evil}", "float64", evil, "2026-01-01", 1.0, f"pip {evil}", evil, {evil: evil}, tuple(outcomes)
+    )
+    files.save(tmp_path, hostile)
+    (read,) = files.read_folder(tmp_path)
+    assert read == hostile
+    site.write_site(tmp_path / "site", [read], {evil: evil})
+    for path in (tmp_path / "site").glob("*.html"):
+        page = Page(path.read_text(encoding="utf-8"))
+        assert "img" not in page.tags, path
+        assert evil in "".join(page.words)
+    assert not re.search(r"(?<!\\)<img", markdown([read], {evil: evil}, "x"))
+
+
 # Places --------------------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +392,25 @@ def test_pages_replace_those_of_an_earlier_board_as_a_whole(several: list[Result
         "mine-2.0.html",
     ]
     assert [path.name for path in folder.parent.iterdir()] == ["site"]
+
+
+def test_pages_that_cannot_be_put_in_place_leave_the_earlier_ones(
+    several: list[Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site"
+    site.write_site(folder, several[2:], {})
+    real = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError("no room")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="no room"):
+        site.write_site(folder, several, {})
+    assert (folder / "mine-2.0.html").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
@@ -455,6 +496,14 @@ def test_the_fewest_switches_of_a_dialect_that_give_the_answer_are_named() -> No
     assert named(share * share * (1 + Fraction(1, 10**7)))
     assert named(share * share * (1 + Fraction(1, 10**4))) == ()
     assert named(float("nan")) == named(share / 3) == ()
+
+
+def test_numbers_do_not_agree_with_those_that_a_dialect_does_not_have() -> None:
+    case = cases()["core/small/AB-3/a"]  # a = (0, 1), w = (−1, 1): no negative part, 0/0
+    unguarded = Dialect("p", ("nan-at-zero",))
+    right = case.expected()["0"][0]
+    assert switches_of(case, {"0": np.full(right.shape, np.nan)}, "float64", unguarded) == ("nan-at-zero",)
+    assert switches_of(case, {"0": np.full(right.shape, 7.0)}, "float64", unguarded) == ()
 
 
 def test_a_switch_is_named_only_where_the_program_s_own_epsilon_is_not_enough() -> None:

@@ -23,7 +23,7 @@ USAGE = """
 ## Make it yourself
 
 ```text
-lrp-ref vectors board                                        all programs that are installed here
+lrp-ref vectors board [--peer NAME]                          all programs that are installed here, or those named
 lrp-ref vectors board --python zennit=PYTHON --save DIR      one in another interpreter; DIR keeps its results
 lrp-ref vectors board --folder toolbox=FOLDER -o SITE        one that is no package; SITE gets the pages
 lrp-ref vectors board --from docs/board -o SITE              pages from results, without the programs
