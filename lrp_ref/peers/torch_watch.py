@@ -88,7 +88,6 @@ class _Watch:
 
     def ended(self, name: str, module: Any, given: Any, out: Any) -> Any:
         """Return what a module made, behind places."""
-        self.running[-1:] = [("", None)]  # what is done for that is none of the model's functions
         try:
             return self.made(name, module, out)
         finally:
