@@ -133,7 +133,7 @@ def test_formula_certify_and_check_take_the_policy(model: Path) -> None:
 
 def test_composites_lists_who_takes_a_policy() -> None:
     rows = {line.split()[0]: line for line in run("composites").stdout.splitlines() if line and line[0].isalpha()}
-    assert rows["epsilon_plus"].rstrip().endswith("epsilon, stabiliser, bias")
+    assert rows["epsilon_plus"].rstrip().endswith("epsilon, stabiliser, bias, dialect")
     assert "bias" not in rows["gradient"]
 
 

@@ -19,9 +19,9 @@ import lrp_ref as lrp
 net = lrp.Network.sequential([lrp.layers.Dense(np.array([[1.0], [-0.25]]), np.array([0.5]))])
 x = np.array([[1.0, 2.0]])
 gamma = lrp.rules.Gamma(0.25)
-print(lrp.explain(net, x, composite=gamma).relevance.round(3))  # → [[ 0.909 -0.364]]
+print(lrp.explain(net, x, composite=gamma).relevance.round(3).tolist())  # → [[0.909, -0.364]]
 e = lrp.explain(net, x, composite=gamma, dialect="captum-0.9")
-print(e.relevance.round(3))  # → [[ 1.  -0.4]]
+print(e.relevance.round(3).tolist())  # → [[1.0, -0.4]]
 print(e.composite)  # → Gamma(gamma=0.25, stabiliser=exact) as captum-0.9
 ```
 

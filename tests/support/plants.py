@@ -134,7 +134,7 @@ DIALECTS = {
     "no-bias": Case(L, "d2", named("no-bias-in-denominator"), ("no-bias-in-denominator",)),
     "bias-to-inputs": Case(L, "d2", named("bias-to-inputs"), ("bias-to-inputs",)),
     "bias-share": Case(L, "d2", of_sample(shares), ("bias-share",), {"bias_share": 0.5}),
-    "bias-by-magnitude": Case(L.ruled(d2=BIG), "d2", of_sample(magnitude_of_bias), ("bias-by-magnitude",)),
+    "eps-twice": Case(L.ruled(d2=BIG), "d2", of_sample(magnitude_of_bias), ("eps-twice",)),
     "rule-ignored": Case(L.ruled(d2=ALPHA2), "d2", named("rule-ignored"), ("rule-ignored",)),
     "other-rule": Case(L.ruled(d2=ALPHA2), "d2", ruled(name="Flat"), ("other-rule",)),
     "gradient-times-input": Case(L, "d2", named("gradient-times-input"), ("gradient-times-input",)),

@@ -260,7 +260,7 @@ def test_nonsense_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(jsonlines, "LINE_LIMIT", 4000)
-    done = run("run", "--vectors", small, "--command", program(start, each, before), "--timeout", "20")
+    done = run("run", "--vectors", small, "--command", program(start, each, before), "--timeout", "120")
     assert done.exit_code == 2, done.output
     assert said in done.stderr
     assert done.stderr.count("\n") == 1

@@ -300,7 +300,7 @@ def test_bounds_are_needed(name: str, given: dict[str, float]) -> None:
 
 def test_unknown_parameters() -> None:
     with pytest.raises(
-        ParameterError, match=r"^composite 'epsilon' takes epsilon, bias; not 'eps' \(did you mean 'epsilon'\?\)$"
+        ParameterError, match=r"^composite 'epsilon' takes epsilon, bias, dialect; not 'eps' \(did you mean 'epsilon'\?\)$"
     ):
         composites.get("epsilon", eps=1.0)
     with pytest.raises(ParameterError, match=r"^composite 'lrp0' takes bias; not 'epsilon'$"):

@@ -484,11 +484,11 @@ def test_ignore_is_zennits_zero_params(name: str) -> None:
     assert composite is not None
     # Theirs may leave the bias out of z^B alone, which has none here.
     everywhere = case.rule.endswith("_nobias")
-    chosen = replace(recipe(case), composite=replace(composite, bias="ignore" if everywhere else "absorb"))
+    chosen = replace(recipe(case), instead=replace(composite, bias="ignore" if everywhere else "absorb"))
     differences = peers.compare(case, chosen)
     assert max(differences.values()) <= case.tolerance, differences
     if everywhere and "wsquare" not in name:
-        absorbed = peers.compare(case, replace(chosen, composite=composite))
+        absorbed = peers.compare(case, replace(chosen, instead=composite))
         assert max(absorbed.values()) > 100 * case.tolerance
 
 
