@@ -300,10 +300,11 @@ def test_bounds_are_needed(name: str, given: dict[str, float]) -> None:
 
 def test_unknown_parameters() -> None:
     with pytest.raises(
-        ParameterError, match=r"^composite 'epsilon' takes epsilon, bias, dialect; not 'eps' \(did you mean 'epsilon'\?\)$"
+        ParameterError,
+        match=r"^composite 'epsilon' takes epsilon, bias, dialect; not 'eps' \(did you mean 'epsilon'\?\)$",
     ):
         composites.get("epsilon", eps=1.0)
-    with pytest.raises(ParameterError, match=r"^composite 'lrp0' takes bias; not 'epsilon'$"):
+    with pytest.raises(ParameterError, match=r"^composite 'lrp0' takes bias, dialect; not 'epsilon'$"):
         composites.get("lrp0", epsilon=1.0)
     with pytest.raises(ParameterError, match=r"^composite 'gradient' takes no parameters; not 'epsilon'$"):
         composites.get("gradient", epsilon=1.0)
