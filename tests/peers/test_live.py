@@ -120,7 +120,7 @@ SWITCHES = {  # what departs, from the list of what programs compute under the s
     "zennit": {"zplus": "zplus-bias", "gamma": "gamma-generalised", "wsquare": "wsquare-bias"},
     "captum": {"gamma": "gamma-bias", "alpha1beta0": "ab-bias-full"},
 }
-HAS = {"zennit": set(RULES), "captum": {"epsilon", "gamma", "alpha1beta0"}}
+HAS = {"zennit": set(RULES), "captum": {"epsilon", "zplus", "gamma", "generalised", "alpha1beta0"}}
 
 
 @pytest.mark.parametrize("rule", RULES)
