@@ -251,7 +251,7 @@ AGAIN = "if 'start' in case: answer = {'name': 'theirs'}  # as if a network aske
         (say(ABOUT), SECOND + "answer = 'text'", "", "its answer has the id None"),
         (say(ABOUT), AGAIN, "", "an answer repeats the id of its question: only a line without an id asks who it is"),
         (say(ABOUT), "answer['relevance'] = 'x' * 5000", "", "more than 4000 characters in one line"),
-        (say(ABOUT), "sys.stdout.write('[' * 3000 + chr(10)); continue", "", NO_JSON),
+        (say(ABOUT), "print('[' * 3000, flush=True); continue", "", NO_JSON),
         (say(ABOUT), HUGE, "", "1 numbers for shape"),
     ],
 )
@@ -260,7 +260,7 @@ def test_nonsense_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(jsonlines, "LINE_LIMIT", 4000)
-    done = run("run", "--vectors", small, "--command", program(start, each, before), "--timeout", "120")
+    done = run("run", "--vectors", small, "--command", program(start, each, before), "--timeout", "60")
     assert done.exit_code == 2, done.output
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
