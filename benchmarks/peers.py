@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lrp_ref.peers.beside_torch import import_zennit
+
 from .networks import BOUND, Graph, Op, Parameters
 from .ours import EPSILON, TARGET
-
-KEEP_ALIVE: list[Any] = []
 
 
 def available(name: str) -> bool:
@@ -34,27 +34,6 @@ def set_threads(threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-
-
-def import_zennit() -> Any:
-    """Return zennit, imported so that a torchvision of another build than torch's does no harm."""
-    import torch
-
-    try:
-        import zennit.composites
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-        # torchvision describes compiled operators that it could not load; declaring them is all that it needs.
-        library = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        KEEP_ALIVE.append(library)
-        import zennit.composites
-    import zennit.canonizers
-    import zennit.layer
-
-    return zennit
 
 
 def module(graph: Graph, given: Parameters, *, plus: Callable[[], Any] | None = None) -> Any:

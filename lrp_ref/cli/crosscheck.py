@@ -18,7 +18,6 @@ from ..peers import page as pages
 from ..peers.crosscheck import Crosscheck
 from ..peers.crosscheck import crosscheck as check_against
 from ..peers.rows import RIGHT
-from ..propagation.differences import TOLERANCES
 from . import inputs
 from .options import (
     FILE,
@@ -33,6 +32,7 @@ from .options import (
     one_composite,
     output_option,
     rule_option,
+    tolerance_option,
     warn_unused_rules,
 )
 from .output import print_table, progress, warn
@@ -43,9 +43,6 @@ from .stream import Tally, joined
 TOGETHER = 16  # samples of a file that are explained at a time
 MOST = 20  # rows of a table, unless all are asked for
 PEER_HELP = f"The other program: {', '.join(PEERS)}."
-TOLERANCE_HELP = "Relative difference from which on two arrays depart. Default: by dtype, " + ", ".join(
-    f"{limit:g} for {dtype}" for dtype, limit in reversed(TOLERANCES.items())
-)
 
 
 @click.command()
@@ -66,7 +63,7 @@ TOLERANCE_HELP = "Relative difference from which on two arrays depart. Default: 
 @click.option("--folder", type=FILE, metavar="DIR", help="Where the program's files are, if it is no package.")
 @click.option("--timeout", default=600.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
               metavar="SECONDS", help="For each run of the program.")  # fmt: skip
-@click.option("--tolerance", type=click.FloatRange(min=0), metavar="NUMBER", help=f"{TOLERANCE_HELP}.")
+@tolerance_option
 @click.option("--functional-add", is_flag=True, help="Give the program sums as a bare +, as most models have them.")
 @click.option("--float64", is_flag=True, help="Compute in float64.")
 @click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")

@@ -13,18 +13,20 @@ from ..errors import ModelFormatError, ParameterError
 from ..loaders.preprocess import declare, load_sidecar
 from ..peers.foreign import KINDS, read_names, reason, trace_from_npz
 from ..propagation.composites import PRESETS
-from ..propagation.differences import TOLERANCES, TraceDiff
+from ..propagation.differences import TraceDiff
 from ..propagation.explanation import load_relevance
 from ..propagation.trace import Trace, read_npz
 from .options import (
     FILE,
     architecture_option,
     composite_options,
+    dialect_option,
     load_network,
     make_composite,
     one_composite,
     output_option,
     rule_option,
+    tolerance_option,
 )
 from .output import print_table
 
@@ -40,19 +42,14 @@ ROUNDING = 0.1  # relative difference of relevances up to which float32 alone ma
 @click.command()
 @click.argument("a", type=FILE)
 @click.argument("b", type=FILE)
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(min=0),
-    help="Of max |a − b| / max |a|. Default: by dtype, "
-    + ", ".join(f"{limit:g} for {dtype}" for dtype, limit in reversed(TOLERANCES.items()))
-    + ".",
-)
+@tolerance_option
 @click.option("--map", "names", metavar="A=B|FILE.json", multiple=True, help=MAP_HELP)
 @click.option("--common", is_flag=True, help="Names that only one file has do not count as a difference.")
 @click.option("--all", "everything", is_flag=True, help="Print every array, not only those that depart.")
 @click.option("--model", type=FILE, help="The network of A.npz: the reason is named, by what other programs compute.")
 @one_composite
 @composite_options
+@dialect_option
 @rule_option
 @output_option
 @architecture_option
@@ -123,7 +120,7 @@ def _refuse_without_model(options: dict[str, Any]) -> None:
     """Raise for options that say how a network was explained, where no network is given."""
     given = [key for key, value in options.items() if key != "model" and value not in (None, ())]
     if given and options["model"] is None:
-        name = {"rules": "rule", "output_name": "output"}.get(given[0], given[0])
+        name = {"rules": "rule", "output_name": "output", "spoken": "dialect"}.get(given[0], given[0])
         raise ParameterError(f"--{name} says how a network was explained: give the network too, with --model MODEL")
 
 
@@ -131,10 +128,10 @@ def _reason(options: dict[str, Any], a: File, theirs: Trace, found: TraceDiff) -
     """Return why the traces depart, in a sentence."""
     sidecar = load_sidecar(options["model"], options["sidecar"])
     net = declare(load_network(options["model"], options["output_name"], options["architecture"]), sidecar)
-    saved = a.extra.get("composite")
+    saved, _, spoken = str(a.extra.get("composite", "")).partition(" as ")  # as Composite.spoken names it
     name = options["composite"] or (saved if saved in PRESETS else None)
     bias = options["bias"] or a.extra.get("bias")
-    given = {**options, "bias": None if bias == "absorb" else bias}
+    given = {**options, "bias": None if bias == "absorb" else bias, "spoken": options["spoken"] or spoken or None}
     composite = make_composite(name, net, sidecar, given)
     return str(reason(net, a.trace, theirs, found, composite=composite, tolerance=found.tolerance))
 

@@ -18,6 +18,7 @@ from ..loaders.preprocess import Sidecar
 from ..network.canonization import canonize
 from ..network.network import Network
 from ..propagation import composites, start
+from ..propagation.differences import TOLERANCES
 from ..rules import RULES, AnyRule
 from ..rules.groups import ALIASES, BIAS_POLICIES
 from .output import warn
@@ -47,6 +48,13 @@ def one_composite(command: F) -> F:
 
     text = "Which rules; 'lrp-ref composites' lists them. Default: the sidecar's."
     return click.option("-c", "--composite", multiple=True, callback=only, help=text)(command)
+
+
+def tolerance_option(command: F) -> F:
+    """Add the relative difference from which on two arrays depart to a command that compares traces."""
+    defaults = ", ".join(f"{limit:g} for {dtype}" for dtype, limit in reversed(TOLERANCES.items()))
+    text = f"max |a − b| / max |a| from which on two arrays depart. Default: by dtype, {defaults}."
+    return click.option("--tolerance", type=click.FloatRange(min=0), metavar="NUMBER", help=text)(command)
 
 
 def dialect_option(command: F) -> F:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from ..base.arrays import is_float, unwarned
 from ..errors import LrpError, one_line
 from ..vectors.adapters import AdapterError, within
+from .forward_pass import departure
 from .installed import missing, require
 from .interpreter import run
 from .peer import Peer, find
 from .task import NoRule, PeerError, Recording, Task
-
-CLOSE = {"float64": 1e-9, "float32": 1e-4}  # relative to the largest number: as far as two forward passes may differ
 
 
 def ask(
@@ -69,26 +65,9 @@ def require_same_values(task: Task, recording: Recording) -> None:
     Raises:
         PeerError: with the node and both numbers where they differ most.
     """
-    ours = task.network.values(dict(task.inputs))
-    for name in (n for n in ours if n in recording.trace.values and is_float(ours[n])):
-        a, b = np.asarray(ours[name]), np.asarray(recording.trace.values[name])
-        who = f"{recording.program} {recording.version}"
-        if a.shape != b.shape:
-            raise PeerError(
-                f"{who}: the value of '{name}' has shape {b.shape}, expected {a.shape}: not the same network"
-            )
-        with unwarned():
-            off = np.abs(a - b)
-        largest = np.abs(a).max(initial=0.0)
-        if not off.max(initial=0.0) <= CLOSE.get(a.dtype.name, 1e-2) * max(
-            float(largest), float(np.finfo(a.dtype).tiny)
-        ):
-            at = np.unravel_index(int(np.nan_to_num(off, nan=np.inf).argmax()), off.shape)
-            place = ", ".join(map(str, map(int, at)))
-            raise PeerError(
-                f"{who}: its forward pass departs at node '{name}' [{place}]: {b[at]:.6g} instead of {a[at]:.6g}; "
-                "relevances of another forward pass are not compared"
-            )
+    found = departure(task.network.values(dict(task.inputs)), recording.trace.values)
+    if found is not None:
+        raise PeerError(f"{recording.program} {recording.version}: {found.words}")
 
 
 def _nothing(recording: Recording) -> str:

@@ -23,6 +23,8 @@ def import_zennit() -> Any:
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _KEPT.append(library)
         import zennit.composites
+    import zennit.attribution
+    import zennit.canonizers
     import zennit.layer
     import zennit.rules
 

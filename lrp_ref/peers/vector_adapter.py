@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import is_float, unwarned
+from ..base.arrays import is_float
 from ..errors import LrpError
 from ..layers import Dense, ReLU
 from ..network.inputs import Input
@@ -27,6 +27,7 @@ from ..rules import Epsilon
 from ..vectors.adapters import AdapterError, Answer, PythonAdapter, Unsupported, short
 from ..vectors.own import make_layer, make_network, make_rule
 from ..vectors.program import Program
+from .forward_pass import departure
 from .installed import require
 from .interpreter import Interpreter, ProgramError
 from .peer import Peer, find
@@ -34,7 +35,6 @@ from .task import NoRule, PeerError, Recording, Task
 
 LAYER = "layer"
 NEVER_ASKED = "this case cannot reach the program, lrp_ref refuses it before: "
-CLOSE = {"float64": 1e-9, "float32": 1e-4}  # relative to the largest number: as far as two forward passes may differ
 
 
 def adapter(
@@ -106,8 +106,9 @@ class PeerAdapter:
             if isinstance(error, PeerError) and values is not None:
                 raise
             raise Unsupported(f"{NEVER_ASKED}{error}") from error
-        if values is not None:
-            _require_same(values, recording)
+        departs = None if values is None else departure(values, recording.trace.values)
+        if departs is not None:
+            raise Unsupported(f"its forward pass departs at '{departs.name}', so that no relevance can be compared")
         return _relevances(task, recording, named="network" in case)
 
     def ask(self, question: dict[str, Any]) -> Answer:
@@ -187,18 +188,6 @@ def _values(task: Task) -> dict[str, Any] | None:
         return task.network.values(dict(task.inputs))
     except LrpError:
         return None
-
-
-def _require_same(values: Mapping[str, Any], recording: Recording) -> None:
-    """Raise at the first value that the program's forward pass has otherwise: nothing below can be compared."""
-    for name, theirs in recording.trace.values.items():
-        ours = values.get(name)
-        if ours is None or not is_float(ours):
-            continue
-        with unwarned():
-            off = np.abs(ours - theirs).max(initial=0) if ours.shape == theirs.shape else np.inf
-        if not off <= CLOSE.get(ours.dtype.name, 1e-2) * max(np.abs(ours).max(initial=0), np.finfo(ours.dtype).tiny):
-            raise Unsupported(f"its forward pass departs at '{name}', so that no relevance can be compared")
 
 
 def _relevances(task: Task, recording: Recording, *, named: bool) -> Any:

@@ -12,7 +12,7 @@ from .groups import Group
 from .matching import Numbers
 from .places import NETWORKS, Place, layers_of, place_of
 from .reasons import Reason, Verdict
-from .switched import flag_of, layer_answer, network_answer, pairs
+from .switched import layer_answer, network_answer, pairs
 
 PAIRED = 2  # failing cases of a place from which pairs are looked for
 PROOF = 2  # numbers that a fault has to predict before it is named
@@ -98,14 +98,12 @@ def _by_switches(group: Group, named: set[str], dtype: str) -> tuple[Reason, ...
     """
     smallest = min(group.failing, key=lambda r: Numbers(r.case).right.size)
     enough = len(group.failing) >= PAIRED
-    one = [(s,) for s in SWITCHES.values() if flag_of(s) in named or (enough and not s.is_fault)]
+    one = [(s,) for s in SWITCHES.values() if s.id in named or (enough and not s.is_fault)]
     for sets in (one, pairs(smallest.case) if enough else ()):
         found = [switches for switches in sets if _is_there(group, smallest, switches, dtype)]
         if found:
             cases = tuple(r.case.id for r in group.failing)
-            names = _once(
-                ["+".join(flag_of(s) if len(switches) == 1 else s.id for s in switches) for switches in found]
-            )
+            names = _once(["+".join(s.id for s in switches) for switches in found])
             return (Reason(tuple(names), (group.place,), cases, (), len(cases)),)
     return ()
 

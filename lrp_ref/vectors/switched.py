@@ -16,19 +16,7 @@ from .cases import Case
 from .own import layer_question, make_network, make_rule
 from .places import Place, layers_of
 
-SAME = {"zero-division-nan": "nan-at-zero"}  # a flag's id and that of its switch, where they differ
-
 Arrays = dict[str, np.ndarray[Any, Any]]
-
-
-def switch_of(name: str) -> Switch | None:
-    """Return the switch of a flag, None where there is none."""
-    return SWITCHES.get(SAME.get(name, name))
-
-
-def flag_of(switch: Switch) -> str:
-    """Return the id of a switch as a flag."""
-    return {other: name for name, other in SAME.items()}.get(switch.id, switch.id)
 
 
 def network_answer(case: Case, reasons: Mapping[Place, Iterable[str]]) -> Arrays | None:
@@ -45,7 +33,7 @@ def network_answer(case: Case, reasons: Mapping[Place, Iterable[str]]) -> Arrays
     for node, place in zip(net.nodes, layers_of(case), strict=True):
         rule = make_rule(question["rules"].get(node.name))
         for name in reasons.get(place, ()):
-            switch = switch_of(name)
+            switch = SWITCHES.get(name)
             if switch is None:
                 return None
             other = switch(node.layer, rule)

@@ -500,9 +500,9 @@ def test_the_fewest_switches_of_a_dialect_that_give_the_answer_are_named() -> No
 
 def test_numbers_do_not_agree_with_those_that_a_dialect_does_not_have() -> None:
     case = cases()["core/small/AB-3/a"]  # a = (0, 1), w = (−1, 1): no negative part, 0/0
-    unguarded = Dialect("p", ("nan-at-zero",))
+    unguarded = Dialect("p", ("zero-division-nan",))
     right = case.expected()["0"][0]
-    assert switches_of(case, {"0": np.full(right.shape, np.nan)}, "float64", unguarded) == ("nan-at-zero",)
+    assert switches_of(case, {"0": np.full(right.shape, np.nan)}, "float64", unguarded) == ("zero-division-nan",)
     assert switches_of(case, {"0": np.full(right.shape, 7.0)}, "float64", unguarded) == ()
 
 

@@ -13,25 +13,13 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import torch
 from command import array, run
+from peers_live import captum_only, zennit_only
 
 import lrp_ref as lrp
 from lrp_ref.layers import Add, Conv, Dense, Flatten, MaxPool, ReLU
 from lrp_ref.network import Input, Network, Node
-from lrp_ref.peers import PeerError, find
-from lrp_ref.peers.installed import require
 from lrp_ref.rules import AlphaBeta, Epsilon, Gamma, GeneralizedGamma, WSquare, ZPlus
 
-
-def available(peer: str) -> bool:
-    try:
-        require(find(peer))
-    except PeerError:
-        return False
-    return True
-
-
-zennit_only = pytest.mark.skipif(not available("zennit"), reason="zennit is not installed")
-captum_only = pytest.mark.skipif(not available("captum"), reason="Captum is not installed")
 PROGRAMS = [pytest.param("zennit", marks=zennit_only), pytest.param("captum", marks=captum_only)]
 EPSILON = 1e-6
 

@@ -172,7 +172,7 @@ NOTES: tuple[Note, ...] = (
         "lrp_for_lstm",
     ),
     Note(
-        "nan-at-zero", ALTERNATIVE,
+        "zero-division-nan", ALTERNATIVE,
         "0/0 is not defined by the papers; a guard against it is the program's own matter.",
         "toolbox", "https://github.com/sebastian-lapuschkin/lrp_toolbox/issues/19",
     ),
@@ -204,7 +204,7 @@ NOTES: tuple[Note, ...] = (
         add_by_magnitude="Sums are split by size, not by value; the papers' shares may be negative.",
         mean_by_magnitude="Means are split by size, not by value; the papers' shares may be negative.",
         bias_by_magnitude="The bias takes its share by size; in the papers it is a term of z like any other.",
-        nan_at_zero="0/0 is not defined by the papers; a guard against it is the program's own matter.",
+        zero_division_nan="0/0 is not defined by the papers; a guard against it is the program's own matter.",
         flat_border="Flat is given for units with a full window; taps beyond the border are no inputs.",
         lstm_eps_share="The papers of 2017 and 2019 differ in it.",
         lrn_kind="Two published ways to take a response norm.",

@@ -21,7 +21,7 @@ from ...vectors.own import make_layer, make_network, make_rule
 Arrays = Mapping[str, Any]
 
 
-UNGUARDED = "nan-at-zero"
+UNGUARDED = "zero-division-nan"
 OWN_EPSILON = "own-epsilon"  # no switch: a dialect's ε
 MOST = 3  # switches that are told together
 

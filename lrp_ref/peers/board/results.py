@@ -21,7 +21,6 @@ STATUSES = (PASS, DEPARTS, UNSUPPORTED, UNEXPLAINED, OTHER)
 LEFT_OUT = ("unsupported", "skip")
 WHOLE = 6  # numbers of an answer that are told in full; of a longer one the number that is farthest off
 LONGEST = 200  # characters of a message
-SWITCH_OF = {"zero-division-nan": "nan-at-zero"}  # faults of the vectors that are a switch under another id
 SLIGHT = "too near the exact numbers to tell a cause"
 
 
@@ -130,10 +129,10 @@ def _told(names: tuple[str, ...]) -> list[str]:
     """Return the departures of a reason: of faults that act together each, of those that are one answer "a or b".
 
     Example:
-        >>> _told(("ab-bias-full+nan-at-zero",)), _told(("absolute", "zero-division-nan"))
-        (['ab-bias-full', 'nan-at-zero'], ['absolute or nan-at-zero'])
+        >>> _told(("ab-bias-full+zero-division-nan",)), _told(("absolute", "zero-division-nan"))
+        (['ab-bias-full', 'zero-division-nan'], ['absolute or zero-division-nan'])
     """
-    told = " or ".join(dict.fromkeys(SWITCH_OF.get(name, name) for name in names))
+    told = " or ".join(dict.fromkeys(names))
     return told.split("+") if " or " not in told else [told]
 
 

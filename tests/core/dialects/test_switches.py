@@ -72,7 +72,7 @@ def test_a_switch_gives_the_numbers_of_the_fault_of_its_name(switch: str) -> Non
 
 def test_every_switch_is_compared_here_or_below() -> None:
     below = {
-        "eps-no-sign0", "eps-undivided", "nan-at-zero", "avgpool-gradient", "lstm-eps-share", "sumpool-scale",
+        "eps-no-sign0", "eps-undivided", "zero-division-nan", "avgpool-gradient", "lstm-eps-share", "sumpool-scale",
     }  # fmt: skip
     assert SWITCHES.keys() - set(FLAGGED) <= below
 
@@ -94,12 +94,12 @@ def test_epsilon_at_zero() -> None:
 
 
 def test_nan_at_zero() -> None:
-    found = ask(UNIT, [[1.0, 1.0]], [[0.0]], SWITCHES["nan-at-zero"](UNIT, rules.LRP0()))
+    found = ask(UNIT, [[1.0, 1.0]], [[0.0]], SWITCHES["zero-division-nan"](UNIT, rules.LRP0()))
     assert np.isnan(found).all()
     layer = Dense(np.array([[1.0, 2.0], [-1.0, 1.0]]), np.array([0.5, -1.0]))
     x, r = [[1.0, 2.0]], [[1.0, 3.0]]
     for rule in (rules.LRP0(), rules.AlphaBeta(2, 1), rules.GeneralizedGamma(0.25), rules.ZBox(-1, 3)):
-        assert ask(layer, x, r, SWITCHES["nan-at-zero"](layer, rule)) == pytest.approx(ask(layer, x, r, rule))
+        assert ask(layer, x, r, SWITCHES["zero-division-nan"](layer, rule)) == pytest.approx(ask(layer, x, r, rule))
 
 
 def test_a_mean_by_its_derivative_loses_what_the_padding_gets() -> None:
