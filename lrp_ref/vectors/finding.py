@@ -68,7 +68,8 @@ def find_reasons(results: Iterable[Result], dtype: str = "float64") -> Verdict:
             break
         reasons = kept
     named = {name for reason in reasons for name in reason.names}
-    more = [reason for g in layers if not chosen[id(g)] for reason in _by_switches(g, named, dtype)]
+    told = {place for reason in reasons for place in reason.places}  # a reason that was dropped explains nothing
+    more = [reason for g in layers if g.place not in told for reason in _by_switches(g, named, dtype)]
     reasons = _together([*reasons, *more])
     known = {case for reason in reasons for case in reason.cases}
     places: dict[Place, list[str]] = {}

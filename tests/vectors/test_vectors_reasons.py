@@ -245,6 +245,16 @@ def test_a_known_fault_is_named_beside_an_unknown_one() -> None:
     assert all("AlphaBeta" in place_of(r.case).rule for r in report.unexplained)
 
 
+def test_a_place_whose_reason_is_dropped_is_looked_at_again() -> None:
+    """Pools by their derivative, beside what no flag knows: "gradient" would show there, the pools' own switch not."""
+    wrong = {"derivative": lambda s: s.m.W @ s.R, "unknown": lambda s: relevance(s) / 2}
+    faults = (("derivative", of("LRP0 Epsilon", "AveragePool")), ("unknown", of("LRP0 Epsilon", "Dense Conv")))
+    report = vectors.run(program(*faults, samples=wrong), cases=CASES)
+    assert [reason.names for reason in report.reasons] == [("avgpool-gradient",)]
+    assert {place.kind for place in report.reasons[0].places} == {"AveragePool"}
+    assert all(place_of(r.case).kind != "AveragePool" for r in report.unexplained)
+
+
 # The stored answers ----------------------------------------------------------------------------------------------
 
 
