@@ -159,7 +159,9 @@ class Crosscheck:
         plain = (
             f"the sum at node {', '.join(sums)} was walked back by autograd: every branch received the whole relevance",
         )
-        told = (*(plain if sums else ()), *left, *(shown if missing else ()))
+        idle = not (self.task.start != 0).any()  # there is nothing to hand on, or no sample
+        nothing = ("the start relevance is 0 everywhere, so that agreement says nothing",)
+        told = (*(nothing if idle else ()), *(plain if sums else ()), *left, *(shown if missing else ()))
         return (*told, *self.recording.notes, *self.explanation.notes)
 
     def __repr__(self) -> str:

@@ -41,6 +41,13 @@ def test_a_program_with_the_same_formulas_agrees(monkeypatch: Any) -> None:
     assert c.cells(everything=False) == []
 
 
+def test_agreement_on_nothing_is_said(monkeypatch: Any) -> None:
+    told = "the start relevance is 0 everywhere, so that agreement says nothing"
+    assert told in check(monkeypatch, numpy_program, start=0 * chain().forward(X)).remarks
+    assert told in check(monkeypatch, numpy_program, x=X[:0]).remarks
+    assert told not in check(monkeypatch, numpy_program).remarks
+
+
 def test_the_difference_is_that_of_the_formulas(monkeypatch: Any) -> None:
     """a = (1, 2), w = (1, −¼), b = ½: z⁺ without the bias gives (1, 0), with b⁺ in the denominator (⅔, 0)."""
     net = lrp.Network.sequential([("fc", Dense(np.array([[1.0], [-0.25]]), np.array([0.5])))])
