@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Add, Affine, Concat, Constant, Flatten
+from ..layers import Add, Affine, Concat, Constant, Flatten, Layer
 from ..layers.route import Gather, Pad, Slice, Split, Unsqueeze, Upsample
-from .task import NoRule
+from .task import NoRule, PeerError
 
 
 def call(function: Callable[..., Any], name: str, *arrays: Any) -> Any:
@@ -38,16 +38,41 @@ def _calls() -> Any:
     return Call
 
 
+def opaque(layer: Layer) -> Callable[..., Any]:
+    """Return what computes a layer by this package, as one step of torch's graph that hands nothing down."""
+    return partial(_opaque().apply, layer)
+
+
+@cache
+def _opaque() -> Any:
+    import torch
+
+    class Opaque(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, layer: Layer, *xs: Any) -> Any:
+            ctx.read = [(x.shape, x.dtype) for x in xs]
+            made = layer.forward(*(x.detach().numpy() for x in xs))
+            return tuple(map(tensor, made)) if isinstance(made, tuple) else tensor(made)
+
+        @staticmethod
+        def backward(ctx: Any, *arrived: Any) -> Any:
+            return None, *(
+                torch.zeros(shape, dtype=kind) if kind.is_floating_point else None for shape, kind in ctx.read
+            )
+
+    return Opaque
+
+
 def tensor(array: Any) -> Any:
     """Return a copy of a NumPy array as a tensor: of the same dtype, and nobody else's memory.
 
     Raises:
-        NoRule: exact numbers.
+        PeerError: exact numbers.
     """
     import torch
 
     if array.dtype == object:
-        raise NoRule("torch has no exact numbers: ask with lrp.arithmetic.to_float(network)")
+        raise PeerError("torch has no exact numbers: ask with lrp.arithmetic.to_float(network)")
     return torch.from_numpy(np.ascontiguousarray(array).copy())
 
 

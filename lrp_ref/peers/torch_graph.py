@@ -9,6 +9,7 @@ from typing import Any
 from ..layers import Add
 from ..network.network import Network, value_name
 from .task import NoRule
+from .torch_calls import opaque
 from .torch_modules import module_of
 
 
@@ -20,24 +21,28 @@ def to_torch(network: Network, *, functional_add: bool = False) -> Any:
     front, and returns the first output. ``model.tap``, where it is set, is a function of a name and a value that puts
     what it returns in the value's place.
 
+    A layer that torch does not have is computed by this package and hands no gradient down, so that what lies above it
+    can still be compared: ``model.without`` has the node and the reason.
+
     Args:
         network: with the batch in front, of NumPy arrays; the module has copies of them, and asks for no gradients.
         functional_add: whether sums are a bare ``+`` instead of a module that a rule can be given to.
 
     Raises:
-        NoRule: torch has no such layer; the node is named. Some say so only when the module runs.
+        NoRule: when the module runs, a layer that torch does not have over so many axes; the node is named.
+        PeerError: exact numbers, which torch does not have.
     """
     import torch
 
-    made: dict[str, Any] = {}
+    made, without = dict[str, Any](), dict[str, str]()
     for node in network.nodes:
         try:
             bare = functional_add and isinstance(node.layer, Add) and not node.layer.coefficients
             with torch.random.fork_rng(devices=[]):  # torch's modules draw weights first, from the user's generator
                 made[node.name] = None if bare else module_of(node.layer)
         except NoRule as error:
-            raise NoRule(f"node '{node.name}': {error}") from error
-    return _graphs()(network, made)
+            made[node.name], without[node.name] = None, str(error)
+    return _graphs()(network, made, without)
 
 
 @cache
@@ -45,8 +50,10 @@ def _graphs() -> Any:
     from torch import nn
 
     class Graph(nn.Module):
-        def __init__(self, network: Network, made: Mapping[str, Any]) -> None:
+        def __init__(self, network: Network, made: Mapping[str, Any], without: Mapping[str, str]) -> None:
             super().__init__()
+            self.without = dict(without)
+            self.own = {node.name: opaque(node.layer) for node in network.nodes if node.name in without}
             self.child: dict[str, str] = {}
             self.order = [(node.name, node.inputs) for node in network.nodes]
             self.reads, self.makes = [i.name for i in network.inputs], network.outputs[0]
@@ -64,12 +71,17 @@ def _graphs() -> Any:
             for name, inputs in self.order:
                 xs = [values[n] for n in inputs]
                 try:
-                    made = getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
+                    made = self.made(name, xs)
                 except NoRule as error:  # known only now, since layers run over any number of axes
                     raise NoRule(f"node '{name}': {error}") from error
                 for k, part in enumerate(made if isinstance(made, tuple) else (made,)):
                     values[value_name(name, k)] = tap(value_name(name, k), part)
             return values[self.makes]
+
+        def made(self, name: str, xs: list[Any]) -> Any:
+            if name in self.own:
+                return self.own[name](*xs)
+            return getattr(self, self.child[name])(*xs) if name in self.child else sum(xs[1:], xs[0])
 
     return Graph
 

@@ -7,7 +7,7 @@ relevance that arrived, after all hooks of those that read the value and before 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -81,18 +81,21 @@ def _identity() -> Any:
     return Place
 
 
-def walk(task: Task, model: Any, left_out: Mapping[str, str], back: Any = None) -> Trace:
+def walk(task: Task, model: Any, left_out: dict[str, str], back: Any = None) -> Trace:
     """Return values and relevances of all nodes of a model of ``to_torch`` that a program has put its rules into.
 
     Args:
         task: what is asked.
         model: with the program's hooks.
-        left_out: nodes that the program has no rule for: what lies below them is not recorded.
+        left_out: nodes that the program has no rule for, to which those are added that torch does not have: what lies
+            below them is not recorded.
         back: called with the model, its inputs and the start relevance, runs it and walks back; None for torch's own
             gradient of the output with the start relevance.
     """
     import torch
 
+    for name, why in model.without.items():
+        left_out.setdefault(name, why)
     places = Places()
     fed = [tensor(task.inputs[name]) for name in model.reads]
     fed = [x.requires_grad_() if x.is_floating_point() else x for x in fed]

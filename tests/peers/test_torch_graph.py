@@ -16,7 +16,7 @@ import lrp_ref as lrp
 from lrp_ref import Input, Network, Node
 from lrp_ref import layers as of
 from lrp_ref.layers.route import Gather, Pad, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze, Upsample
-from lrp_ref.peers import NoRule, Task
+from lrp_ref.peers import NoRule, PeerError, Task
 from lrp_ref.peers.asking import ask
 from lrp_ref.peers.torch_graph import to_torch
 
@@ -138,22 +138,52 @@ def test_the_module_has_memory_of_its_own_and_draws_no_numbers() -> None:
     ("layer", "shape", "message"),
     [
         (of.AveragePool(3, padding=((0, 1),)), (1, 1, 5), r"torch pads both sides alike, not by \(\(0, 1\),\)"),
-        (of.ConvTranspose(r(1, 1, 3), padding=((0, 1),)), (1, 1, 5), "node 'only': torch pads both sides alike"),
-        (of.MaxPool(2, ties="share"), (1, 1, 4), "node 'only': torch gives the first of several winners all"),
-        (of.Normalize((1,)), (1, 2, 3), "node 'only': torch normalises over the last axes, not over"),
-        (Pad(((0, 0), (1, 1)), mode="edge"), (1, 2, 3), "node 'only': torch pads any axis with one constant"),
-        (of.LogSumExp((1,)), (1, 3), "node 'only': torch has no module for a LogSumExp"),
+        (of.Normalize((1,)), (1, 2, 3), "torch normalises over the last axes, not over"),
     ],
-)  # fmt: skip
+)
 def test_what_torch_has_not_is_said_with_the_node(layer: of.Layer, shape: tuple[int, ...], message: str) -> None:
     net = Network.sequential([("only", layer)])
-    with pytest.raises(NoRule, match=message):
+    with pytest.raises(NoRule, match=f"node 'only': {message}"):
         to_torch(net)(torch.tensor(r(*shape)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (of.ConvTranspose(r(1, 1, 3), padding=((0, 1),)), (1, 1, 5), "torch pads both sides alike"),
+        (of.MaxPool(2, ties="share"), (1, 1, 4), "torch gives the first of several winners all"),
+        (Pad(((0, 0), (1, 1)), mode="edge"), (1, 2, 3), "torch pads any axis with one constant"),
+        (of.LogSumExp((1,)), (1, 3), "torch has no module for a LogSumExp"),
+    ],
+)  # fmt: skip
+def test_what_torch_has_not_is_computed_here_and_hands_nothing_down(
+    layer: of.Layer, shape: tuple[int, ...], message: str
+) -> None:
+    net = Network.sequential([("only", layer)])
+    model, x = to_torch(net), torch.tensor(r(*shape), requires_grad=True)
+    assert model.without["only"].startswith(message)
+    made = model(x)
+    np.testing.assert_allclose(made.detach().numpy(), net.values({"input": x.detach().numpy()})["only"], rtol=1e-12)
+    made.sum().backward()
+    assert x.grad is not None
+    assert not x.grad.any()
+
+
+@pytest.mark.parametrize(
+    "program", [pytest.param("zennit", marks=zennit_only), pytest.param("captum", marks=captum_only)]
+)
+def test_what_is_above_a_layer_that_torch_has_not_is_compared(program: str) -> None:
+    lstm = of.LSTM(r(1, 4, 3, 4), r(1, 4, 3, 3), r(1, 4, 3), returns="last")
+    net = Network.sequential([("words", of.Dense(r(4, 4), r(4))), ("lstm", lstm), ("out", of.Dense(r(3, 2), r(2)))])
+    found = lrp.crosscheck(net, r(2, 5, 4), peer=program, composite="epsilon")
+    assert found.equal
+    assert set(found.recording.left_out) == {"lstm"}
+    assert {row.node for row in found.rows if row.relevance is not None} == {"out", "lstm"}
 
 
 def test_exact_numbers_are_refused_with_what_to_do() -> None:
     net = lrp.arithmetic.rational(Network.sequential([("only", of.Dense(r(2, 2)))]))
-    with pytest.raises(NoRule, match=r"torch has no exact numbers: ask with lrp\.arithmetic\.to_float\(network\)"):
+    with pytest.raises(PeerError, match=r"torch has no exact numbers: ask with lrp\.arithmetic\.to_float\(network\)"):
         to_torch(net)
     to_torch(lrp.arithmetic.to_float(net))  # as it was told
 

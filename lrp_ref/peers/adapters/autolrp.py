@@ -1,7 +1,6 @@
 """autoLRP: rules by the names of torch's autograd nodes, here with a configuration for each node of the network.
 
-The nodes of torch's graph that a module makes are marked with its name, and the program's own installers are asked with
-that module's configuration, so that rules and ε can differ from node to node.
+The nodes of torch's graph are marked with it, and the program's own installers are asked with what its mark says.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ def record(task: Task, folder: Path | None = None) -> Recording:
     import autolrp
 
     model, configs, left_out = to_torch(task.network, functional_add=task.functional_add), {}, dict[str, str]()
+    for name, why in model.without.items():  # its walk has to reach an input of its own
+        raise NoRule(f"node '{name}': {why}")
     for node in task.network.nodes:
         try:
             rule = task.rules.get(node.name)  # nothing arrives at a softmax that only gates, whatever its rule
@@ -45,8 +46,7 @@ def record(task: Task, folder: Path | None = None) -> Recording:
         known = {name: here(install) for name, install in autolrp.INSTALLERS.items()}
         autolrp.graph_lrp(out, strategy={**known, "PlaceBackward": lambda node, config: None})
 
-    trace = walk(task, model, left_out, back)
-    return Recording(trace, "autoLRP", autolrp.__version__, left_out)
+    return Recording(walk(task, model, left_out, back), "autoLRP", autolrp.__version__, left_out)
 
 
 def _marked(name: str, out: Any) -> Any:
