@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ..arithmetic import Adjustable
 from . import indexing, values
 from .graph import Graph
 from .values import BOOL, FLOAT, INT, Value, cast, elementwise, where
@@ -20,8 +21,16 @@ def valued(graph: Graph, x: Any, like: Any = None) -> Value:
     """Return a value, or a number as a constant of the number system of ``like``."""
     if isinstance(x, Value):
         return x
+    if type(x) is Adjustable:
+        return adjusted(graph, x)
     kind = FLOAT if isinstance(x, float) or getattr(like, "dtype", INT).kind == "f" else INT
     return Value.constant(graph, np.asarray(x, dtype=BOOL if type(x) is bool else kind))
+
+
+def adjusted(graph: Graph, number: Adjustable) -> Value:
+    """Return the input of the graph that a number with a name is; it must not be negative."""
+    graph.adjustable[number.name] = float(number)
+    return Value(graph, (), FLOAT, number.name, nonnegative=True)
 
 
 def _both(graph: Graph, a: Any, b: Any) -> tuple[Value, Value]:

@@ -34,6 +34,7 @@ class Graph:
         flips: whether the transpose of a convolution of stride 1 is a convolution with a second copy of the weights,
             which runs faster, or a transposed one, which keeps the file small.
         batch: the value that has the number of samples now: an input, and on the way back what starts.
+        adjustable: numbers that are inputs, with those that are taken where nothing is fed.
         start: what starts, which may have more samples than the inputs: several targets of one sample.
     """
 
@@ -42,6 +43,7 @@ class Graph:
     flips: bool = False
     batch: str = ""
     start: str = ""
+    adjustable: dict[str, float] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     _known: dict[Any, tuple[str, ...]] = field(default_factory=dict)
@@ -113,6 +115,10 @@ class Graph:
         nodes = [helper.make_node(c.operator, c.inputs, c.outputs, **dict(c.attributes)) for c in calls]
         read = {name for c in calls for name in c.inputs} | {inner for _, inner, _, _ in outputs}
 
+        known = {name: a for name, a in self.constants.items() if name in read}
+        fed = {name for name, _, _ in inputs}
+        adjusted = {k: np.asarray(v, dtype=self.dtype) for k, v in self.adjustable.items() if k in fed}
+
         def described(name: str, dtype: np.dtype[Any], shape: Sequence[Any]) -> Any:
             return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), list(shape))
 
@@ -121,7 +127,7 @@ class Graph:
             "explanation",
             [described(*each) for each in inputs],
             [described(name, dtype, shape) for name, _, dtype, shape in outputs],
-            [onnx.numpy_helper.from_array(a, name) for name, a in self.constants.items() if name in read],
+            [onnx.numpy_helper.from_array(a, name) for name, a in {**known, **adjusted}.items()],
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10, producer_name="lrp_ref"

@@ -52,14 +52,18 @@ class Kernels:
         if 0 in g.shape or 0 in shape:
             return self.xp.zeros(shape)
         reach = [d * (k - 1) for d, k in zip(geometry.dilation, weight.shape[2:], strict=True)]
-        turned = [(r - a, n - m + a) for r, (a, _), n, m in zip(reach, geometry.pads, spatial, g.shape[2:], strict=True)]
+        turned = [
+            (r - a, n - m + a) for r, (a, _), n, m in zip(reach, geometry.pads, spatial, g.shape[2:], strict=True)
+        ]
         ahead = all(s == 1 for s in geometry.stride) and min(map(min, turned)) >= 0
         if ahead and weight.value.data is not None and self.xp.graph.flips:
             kernel = weight.value.whole()
             assert kernel.data is not None
             outs = weight.shape[0] // groups
             data = np.moveaxis(kernel.data.reshape(groups, outs, *kernel.shape[1:]), 1, 2)
-            data = data[(..., *(slice(None, None, -1),) * len(spatial))].reshape(groups * inner, outs, *kernel.shape[2:])
+            data = data[(..., *(slice(None, None, -1),) * len(spatial))].reshape(
+                groups * inner, outs, *kernel.shape[2:]
+            )
             flipped = self._kept(data, weight.value)
             around = host.Geometry(geometry.stride, tuple(turned), geometry.dilation, groups)
             return self._convolved(g.value, flipped, around, shape)
@@ -211,8 +215,11 @@ class Kernels:
         index = values.reshape(within, (n, each))
         if index.tensor != value.tensor or index.batch != value.batch:
             index = values._per_sample(index, value.batch) if free(n) else index.whole()
-        blank = values._per_sample(Value.constant(graph, 0.0, (n, size)), value.batch) if free(n) else (
-            Value.constant(graph, np.zeros((n, size))))
+        blank = (
+            values._per_sample(Value.constant(graph, 0.0, (n, size)), value.batch)
+            if free(n)
+            else (Value.constant(graph, np.zeros((n, size))))
+        )
         name = graph.one(
             "ScatterElements", blank.reference(), index.reference(), value.reference(), axis=1, reduction="add"
         )

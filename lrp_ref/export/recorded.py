@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic import Adjustable
 from ..errors import UnsupportedError
 from . import indexing, values
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, adjusted
 from .graph import Graph
 from .kernels import Kernels
 from .values import BOOL, FLOAT, INT, Value
@@ -262,6 +263,8 @@ def _value(array: Recorded, other: Any) -> Value:
     """Return what an operand holds: an array of the same graph, or a number."""
     if isinstance(other, Recorded):
         return other.value
+    if type(other) is Adjustable:
+        return adjusted(array.xp.graph, other)
     if isinstance(other, np.ndarray) or not isinstance(other, bool | int | float):
         raise TypeError(f"an operand of type {type(other).__name__} next to an array of a graph")
     kind = array.dtype if array.dtype.kind == "f" or isinstance(other, float) is False else FLOAT

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..base.arrays import is_float
-from ..network.network import Network
+from ..base.arrays import Array
+from ..errors import LrpError, UnsupportedError
+from ..network.network import Network, value_name
 from ..propagation import walk
 from ..propagation.ledger import COLUMNS, Ledger
-from ..propagation.prepare import PreparedNetwork, Question, prepare
+from ..propagation.prepare import PreparedNetwork, Question, Step, prepare
 from ..propagation.start import begun, find, start_relevance
+from ..rules.share import Given
 from .graph import Graph
 from .recorded import Recorded, Recorder
 from .values import INT, Value
 
-TARGET = "target"
+TARGET = "target"  # the input that says what is explained
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,104 +28,153 @@ class Asked:
     """What is to be recorded.
 
     Attributes:
-        net: the network.
-        shapes: of one sample of every input, by name.
-        dtypes: of every input.
-        question: composite, output, start.
+        net: the network, the batch in front of all its arrays.
+        blank: one array per input, without samples: its shape and its kind of numbers.
+        question: composite, output, start, and whether the network is canonized.
         targets: "argmax", "input", or numbers of outputs, each of which is explained for the one sample.
-        start: a name or a ``Start``.
+        ledger: whether the ledger is made.
     """
 
     net: Network
-    shapes: Mapping[str, tuple[int, ...]]
-    dtypes: Mapping[str, np.dtype[Any]]
+    blank: Mapping[str, Array]
     question: Question
     targets: Any = "argmax"
-    start: Any = "logit"
+    ledger: bool = True
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Recording:
-    """A recorded explanation.
+    """An explanation as arrays of a graph.
 
     Attributes:
-        prepared: the network made ready, its arrays those of the graph.
-        xp: the array module with the graph.
-        output, relevance: what the graph makes; relevance by the name of the input.
+        prepared: the network made ready.
+        fed: the inputs.
+        output: of the network.
+        relevance: of the inputs that receive it.
         ledger: whose columns are arrays of the graph.
+        began: the relevance that started.
         target: what is explained (N, T).
-        start: described.
+        chance: the probabilities of the output, or None.
     """
 
     prepared: PreparedNetwork
-    xp: Recorder
+    fed: dict[str, Recorded]
     output: Recorded
     relevance: dict[str, Recorded]
     ledger: Ledger
-    target: Recorded | None
-    start: str
-    fed: dict[str, Recorded] = field(default_factory=dict)
+    began: Recorded
+    target: Recorded
+    chance: Recorded | None
 
     def columns(self) -> Recorded:
         """Return the ledger as one array (N, nodes, columns)."""
-        rows = [self.xp.stack([self._column(getattr(row, c)) for c in COLUMNS], axis=1) for row in self.ledger]
-        return self.xp.stack(rows, axis=1)
-
-    def _column(self, column: Recorded) -> Recorded:
-        return column.reshape(-1)
+        xp = self.output.xp
+        rows = [xp.stack([getattr(row, c).reshape(-1) for c in COLUMNS], axis=1) for row in self.ledger]
+        made: Recorded = xp.stack(rows, axis=1)
+        return made
 
 
 def record(asked: Asked, graph: Graph) -> Recording:
     """Record an explanation in a graph.
 
     Raises:
-        LrpError: any of its kinds, with the node's name where one is involved.
+        UnsupportedError: with all nodes that cannot be written, and why.
+        LrpError: any other of its kinds, with the node's name where one is involved.
     """
     xp = Recorder(graph)
     single = not isinstance(asked.targets, str)
-    fed: dict[str, Recorded] = {}
-    for name, shape in asked.shapes.items():
-        fed[name] = xp.input(name, shape, samples=True, dtype=asked.dtypes[name])
-    if single:  # one sample, whatever the number of targets
-        fed = {name: Recorded(xp, _of_one(array.value)) for name, array in fed.items()}
-    net = asked.net.to(xp)
-    prepared = prepare(net, fed, asked.question)
+    fed = {}
+    for name, array in asked.blank.items():
+        fed[name] = xp.input(name, array.shape[1:], samples=True, dtype=array.dtype)
+        if single:  # one sample, whatever the number of targets
+            value = fed[name].value
+            fed[name] = xp.wrapped(replace(value, tensor=(1, *value.tensor[1:])))
+    prepared = prepare(asked.net.to(xp), fed, asked.question)
+    try:
+        return _walked(asked, prepared, fed, xp)
+    except UnsupportedError as error:
+        everything = refused(asked)
+        raise everything if everything is not None else error from error
+
+
+def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], xp: Recorder) -> Recording:
     values, tapes = walk.forward(prepared, fed, keep=False, check=False)
-    out = values[prepared.net.outputs[0]]
-    chance = prepared.probability(values)
-    target = _target(asked.targets, xp)
-    start = find(asked.start)
-    if target is None:
+    name = prepared.net.outputs[0]
+    out, chance = values[name], prepared.probability(values)
+    start = find(asked.question.start)
+    if asked.targets == "argmax":
         begin, targets, _ = start_relevance(out, None, start, probability=chance)
     else:
-        targets = target.reshape(-1, 1)
+        targets = _targets(asked.targets, out, xp)
         begin = begun(out, targets, start, chance)
-    relevance, rows = walk.back(prepared, values, {prepared.net.outputs[0]: begin}, tapes, keep=False)
+    relevance, rows = walk.back(prepared, values, {name: begin}, tapes, keep=False)
     received = {
         key: relevance[key] if key in relevance else xp.zeros(array.shape, dtype=float)
         for key, array in fed.items()
-        if asked.net.receives(key, np.zeros(0, dtype=array.dtype)) or is_float(array)
+        if prepared.net.receives(key, array)
     }
-    return Recording(prepared, xp, out, received, Ledger(rows), targets, repr(start), fed)
+    ledger = Ledger(rows if asked.ledger else ())
+    return Recording(prepared, fed, out, received, ledger, begin, targets, chance)
 
 
-def _of_one(value: Value) -> Value:
-    from dataclasses import replace
-
-    return replace(value, tensor=(1, *value.tensor[1:]))
-
-
-def _target(targets: Any, xp: Recorder) -> Recorded | None:
-    """Return the targets as an array of the graph; None for the largest output of each sample."""
-    if isinstance(targets, str) and targets == "argmax":
-        return None
+def _targets(targets: Any, out: Recorded, xp: Recorder) -> Recorded:
+    """Return the targets (N, 1); a negative one stands for the largest output, one too large stops the graph."""
+    many = int(np.prod(out.shape[1:]))
     if isinstance(targets, str):
-        array = xp.input(TARGET, (), samples=True, dtype=int)
-        value = Value(xp.graph, array.shape, INT, TARGET, None, array.shape, TARGET)
+        given = xp.input(TARGET, (), samples=True, dtype=int)
+        value = replace(given.value, batch=TARGET)
     else:
         numbers = np.asarray(list(targets), dtype=np.int64)
         name = xp.graph.constant(numbers)
-        shape = xp.input("", (), samples=True).shape
+        shape = (xp.input("", (), samples=True).shape[0],)
         value = Value(xp.graph, shape, INT, name, None, shape, name)
-    xp.graph.batch = xp.graph.start = value.name
-    return xp.wrapped(value)
+    xp.graph.batch = xp.graph.start = value.batch
+    array = xp.wrapped(value)
+    if isinstance(targets, str):
+        largest = out.reshape(len(out), many).argmax(axis=1)
+        known = xp.take(xp.arange(many), xp.maximum(array, 0))
+        array = xp.where(array < 0, largest, known)
+    return array.reshape(-1, 1)
+
+
+# What cannot be written ----------------------------------------------------------------------------------------------
+
+
+def refused(asked: Asked) -> UnsupportedError | None:
+    """Return an error that names every node whose layer or rule cannot be written; None where each alone can."""
+    prepared = prepare(asked.net, asked.blank, asked.question)
+    values = prepared.net.values(dict(asked.blank), check=False)
+    found = []
+    for step in prepared.steps:
+        reason = _reason(step, values)
+        if reason:
+            found.append(f"'{step.node.name}' ({type(step.node.layer).__name__}, {step.planned.label}): {reason}")
+    if not found:
+        return None
+    nodes = "node" if len(found) == 1 else f"{len(found)} nodes"
+    return UnsupportedError(f"{nodes} cannot be written as a graph: " + "; ".join(found))
+
+
+def _reason(step: Step, values: Mapping[str, Array]) -> str:
+    """Return why a node cannot be written; "" where it can."""
+    xp = Recorder(Graph())
+    layer = step.node.layer.map_arrays(xp.asarray)
+    xs = tuple(
+        xp.input(f"x{k}", values[name].shape[1:], samples=True, dtype=values[name].dtype)
+        for k, name in enumerate(step.node.inputs)
+    )
+    try:
+        made = layer.forward(*xs)
+        several = isinstance(made, tuple)
+        names = [value_name(step.node.name, k) for k in range(len(made) if several else 1)]
+        sent = tuple(xp.input(f"r{k}", values[n].shape[1:], samples=True) for k, n in enumerate(names))
+        if step.planned.rule is not None or layer.own_rule is not None:
+            given = Given(z=made)
+            layer.redistribute(
+                xs if len(xs) > 1 else xs[0], sent if several else sent[0], step.planned.rule, given=given
+            )
+    except UnsupportedError as error:
+        return str(error)
+    except LrpError:
+        return ""  # another kind of error is told by the walk
+    return ""

@@ -105,9 +105,7 @@ class Value:
             batch: a value that has the number of samples, where this one does not know it.
         """
         tensor = self.tensor or (1,) * len(self.shape)
-        wanted = tuple(
-            1 if but_samples and t == 1 and free(s) else s for s, t in zip(self.shape, tensor, strict=True)
-        )
+        wanted = tuple(1 if but_samples and t == 1 and free(s) else s for s, t in zip(self.shape, tensor, strict=True))
         if wanted == self.tensor:
             return self
         if self.data is not None and not any(map(free, wanted)):
@@ -264,9 +262,7 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
         lazy = [_per_sample(v, batch) for v in values]
     if all(v.data is not None for v in lazy):
         return Value.constant(first.graph, np.concatenate([v.data for v in lazy if v.data is not None], axis), shape)
-    tensor = tuple(
-        sum(v.tensor[k] for v in lazy) if k == axis else lazy[0].tensor[k] for k in range(len(shape))
-    )
+    tensor = tuple(sum(v.tensor[k] for v in lazy) if k == axis else lazy[0].tensor[k] for k in range(len(shape)))
     name = first.graph.one("Concat", *(v.reference() for v in lazy), axis=axis)
     positive = all(v.nonnegative for v in values)
     return Value(first.graph, shape, dtype, name, None, tensor, batch, positive)
@@ -368,6 +364,9 @@ def matmul(a: Value, b: Value) -> Value:
     if a.data is not None and b.data is not None:
         return Value.constant(a.graph, np.matmul(a.data, b.data), shape)
     tensor = (*np.broadcast_shapes(a.tensor[:-2], b.tensor[:-2]), a.tensor[-2], b.tensor[-1])
+    if shape[-2:] == (1, 1):  # a scalar product: a product of matrices would copy its operands first
+        row = elementwise("Mul", np.multiply, a, transpose(b, (*range(len(b.shape) - 2), -1, -2)))
+        return total(row, axis=-1, keepdims=True)
     positive = a.nonnegative and b.nonnegative
     turned = b.data is not None and b.data.ndim == 2 and b.data.T.flags.c_contiguous and not b.data.flags.c_contiguous
     if turned and len(a.shape) == 2 and b.data is not None:  # so that one copy of the weights serves both ways
