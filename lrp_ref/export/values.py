@@ -323,7 +323,8 @@ def extreme(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> V
     """Return the largest ("Max"), the smallest ("Min") or the product ("Prod") along axes."""
     axes, shape = axes_of(x, axis), reduced(x, axis, keepdims)
     x = x.whole(but_samples=which != "Prod")
-    host = {"Max": np.max, "Min": np.min, "Prod": np.prod}[which]
+    hosts: dict[str, Callable[..., Any]] = {"Max": np.max, "Min": np.min, "Prod": np.prod}
+    host = hosts[which]
     left = tuple(1 if k in axes else t for k, t in enumerate(x.tensor) if keepdims or k not in axes)
     if x.data is not None:
         return Value.constant(x.graph, host(x.data, axis=axes, keepdims=keepdims), shape)
@@ -378,7 +379,7 @@ def matmul(a: Value, b: Value) -> Value:
 
 def holds(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> Value:
     """Return whether any ("Max") or all ("Min") of booleans hold along axes."""
-    if x.uniform is not None and not 0 == math.prod(x.shape):
+    if x.uniform is not None and math.prod(x.shape) != 0:
         return Value.constant(x.graph, np.asarray(x.uniform, dtype=bool), reduced(x, axis, keepdims))
     if x.data is not None:
         host = np.any if which == "Max" else np.all
