@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .bilrp import PairExplanation, explain_pair
     from .dialects import Dialect, dialect
     from .exact import Certificate, certify
-    from .export.compiling import Compiled, compile
+    from .export.compiling import Compiled, compile  # noqa: A004
     from .export.exporting import Exported, export_onnx
     from .loaders import load, save
     from .methods import Attribution, attribute, concept_relevance

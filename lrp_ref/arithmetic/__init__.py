@@ -20,7 +20,25 @@ from .rationals import Rational, rational
 from .symbols import Symbol, symbols
 
 __all__ = [
-    "PRIMES", "Adjustable", "Ball", "Modular", "Number", "Rational", "Symbol", "ball", "cast_like",
-    "error_probability", "largest", "modular", "no_exact_value", "number_of", "precision", "random_primes", "rational", "scalar", "settled", "symbols",
+    "PRIMES",
+    "Adjustable",
+    "Ball",
+    "Modular",
+    "Number",
+    "Rational",
+    "Symbol",
+    "ball",
+    "cast_like",
+    "error_probability",
+    "largest",
+    "modular",
+    "no_exact_value",
+    "number_of",
+    "precision",
+    "random_primes",
+    "rational",
+    "scalar",
+    "settled",
+    "symbols",
     "to_float",
 ]  # fmt: skip

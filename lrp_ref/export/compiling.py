@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 from ..base.arrays import Array, is_float, to_numpy
 from ..errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError, require
 from ..fast import threads
+from ..network.inputs import batch_back
 from ..network.network import Network
 from ..propagation.explaining import Request, as_given, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS, Ledger, Row
-from ..propagation.start import find
+from ..propagation.start import Difference, find, require_apart
 from ..propagation.targets import class_number, indices
-from .exporting import MOST_BYTES, chosen_composite
+from .exporting import chosen_composite
 from .program import Form, Program, asking, program
 from .recording import TARGET
 
@@ -75,8 +76,17 @@ class Compiled:
                 f"differs from the NumPy core in float64 by {self.difference:.1e} of the largest relevance "
                 f"(the core in float32 by {self.core:.1e})"
             )
-        version = require("onnxruntime", extra="runtime", purpose="run a graph").__version__
-        return f"Compiled({self._program.recording.prepared.composite}, {sizes}, onnxruntime {version}: {checked})"
+        return f"Compiled({self._program.recording.prepared.composite}, {sizes}, {self.engine}: {checked})"
+
+    @property
+    def engine(self) -> str:
+        """What computes it, with its version."""
+        return f"onnxruntime {require('onnxruntime', extra='runtime', purpose='run a graph').__version__}"
+
+    @property
+    def _output(self) -> str | None:
+        """The name of the output that is explained; None for the first."""
+        return None if self._place == 0 else self.net.outputs[self._place]
 
     def __call__(self, x: Any, *, target: Any = None) -> Explanation:
         """Return the explanation of a batch.
@@ -125,7 +135,7 @@ class Compiled:
 
     def _targets(self, target: Any, n: int, many: int) -> Array:
         """Return one target per sample, −1 for the largest output."""
-        named = self.net.classes if self._place == 0 else ()
+        named: Sequence[str] = self.net.classes if self._place == 0 else ()
         target = class_number(target, named)
         if isinstance(target, list | tuple):
             target = [class_number(t, named) for t in target]
@@ -160,9 +170,14 @@ class Compiled:
             ledger = Ledger(
                 Row(node, rule, *(columns[:, k, c] for c in range(len(COLUMNS)))) for k, (node, rule) in enumerate(rows)
             )
-        chance = found.get("probability")
+        chance, output = found.get("probability"), self._for_each(found["output"], found)
+        against = None
+        if isinstance(begin, Difference):
+            against = begin.indices(output)
+            require_apart(found["explained"], against, False, 0)
+            against = against.reshape(len(output))
         e = Explanation(
-            output=self._for_each(found["output"], found),
+            output=output,
             relevance=relevance,
             ledger=ledger,
             target=found["explained"],
@@ -170,14 +185,15 @@ class Compiled:
             composite=prepared.composite,
             plan=prepared.plan,
             start_relevance=found["start"],
+            against=against,
             head=prepared.head,
             probability=None if chance is None else self._for_each(chance, found),
             bias=prepared.bias,
+            notes=(*prepared.notes(fed), f"computed by {self.engine} in float32"),
             relevance_axes=(0,) * len(relevance),
         )
-        name = None if self._place == 0 else self.net.outputs[self._place]
         again = Request(
-            self.net.batch_first(), several, found["explained"], asked.question.composite, begin, name,
+            self.net.batch_first(), several, found["explained"], asked.question.composite, begin, self._output,
             asked.question.canonize,
         )  # fmt: skip
         return replace(as_given(e, self.net, self._place), again=again)
@@ -188,7 +204,7 @@ class Compiled:
         return np.repeat(array, many, axis=0) if len(array) == 1 and many != 1 else array
 
 
-def compile(
+def compile(  # noqa: A001  the name under which the package has it, as re.compile
     net: Network,
     composite: Any = None,
     *,
@@ -210,8 +226,8 @@ def compile(
         net, composite, start, output, canonize: as :func:`lrp_ref.explain` takes them.
         shapes: of one sample, where the network leaves sizes free: a tuple, or a dict by name.
         ledger: whether the graph makes the ledger too, which takes some of the time that was saved.
-        example: inputs on which the result is compared with the NumPy core; None for one sample of random numbers in the
-            range that the network's input declares, or around 0.
+        example: inputs of the sizes that it is made for, on the first of which the result is compared with the NumPy
+            core; None for one sample of random numbers, in the range that the network's input declares, or around 0.
         check: whether it is compared; an explanation that differs by more than rounding is an error, not a warning.
         parameters: of the preset, ``bias`` and ``dialect``, as :func:`lrp_ref.explain` takes them.
 
@@ -231,30 +247,32 @@ def compile(
     runtime = require("onnxruntime", extra="runtime", purpose="run a graph")
     require("onnx", extra="onnx", purpose="write a graph")
     chosen = chosen_composite(net, composite, parameters, (), compile)
+    if example is not None:
+        first = {name: array[:1] for name, array in net.feed(example).items()}
+        places = {i.name: i.batch_axis for i in net.inputs}
+        example = {name: batch_back(array, places[name]) for name, array in first.items()}
+        shapes = {name: array.shape[1:] for name, array in first.items()} if shapes is None else shapes
     asked = asking(
         net, composite=chosen, targets="input", start=start, output=output, canonize=canonize, shapes=shapes,
         ledger=ledger,
     )  # fmt: skip
     made = program(asked, Form(opset=21, optimize="speed"))
-    session = _session(runtime, made, net)
+    session = _session(runtime, made)
     compiled = Compiled(net, made, output_place(net, output), session)
     if check:
         _check(compiled, _example(compiled) if example is None else example)
     return compiled
 
 
-def _session(runtime: Any, made: Program, net: Network) -> Any:
+def _session(runtime: Any, made: Program) -> Any:
     """Return the model loaded, with as many threads as the BLAS may use."""
-    model = made.model(net)
-    size = model.ByteSize()
-    if size > MOST_BYTES:
-        raise UnsupportedError(
-            f"the graph has {size:,} bytes, onnxruntime takes {MOST_BYTES:,} at once: use lrp.explain"
-        )
+    model, beside = made.loadable()
     options = runtime.SessionOptions()
     with threads.together(np.zeros(1)):
         options.intra_op_num_threads = threads.members()
     options.log_severity_level = 3
+    held = [runtime.OrtValue.ortvalue_from_numpy(array) for array in beside.values()]
+    options.add_external_initializers(list(beside), held)
     try:
         return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of the runtime, whose classes are its own
@@ -267,6 +285,7 @@ def _example(compiled: Compiled) -> dict[str, Array]:
     for one in compiled.net.inputs:
         blank = compiled._program.asked.blank[one.name]
         shape = tuple(blank.shape[1:]) if one.batch_axis is None else (1, *blank.shape[1:])
+        array: Any
         if not is_float(blank):
             array = rng.integers(0, 2, size=shape)
         elif one.low is not None and one.high is not None:
@@ -288,7 +307,7 @@ def _check(compiled: Compiled, example: Any) -> None:
     question = asked.question
     how: dict[str, Any] = {
         "composite": question.composite, "start": question.start, "canonize": question.canonize,
-        "target": got.target, "output": None if compiled._place == 0 else net.outputs[compiled._place],
+        "target": got.target, "output": compiled._output,
     }  # fmt: skip
     wide, narrow = (
         explain(
@@ -308,6 +327,6 @@ def _check(compiled: Compiled, example: Any) -> None:
     compiled.difference, compiled.core = error(got.maps()), error(narrow.maps())
     if compiled.difference > max(SLIGHT, WORSE * compiled.core):
         raise LrpError(
-            f"the compiled explanation differs from the NumPy core by {compiled.difference:.1e} of the largest relevance "
-            f"(the core in float32 by {compiled.core:.1e}): use lrp.explain, and report the network"
+            f"the compiled explanation differs from the NumPy core by {compiled.difference:.1e} of the largest "
+            f"relevance (the core in float32 by {compiled.core:.1e}): use lrp.explain, and report the network"
         )

@@ -185,8 +185,8 @@ def write(model: Any, path: Path) -> int:
     size = int(model.ByteSize())
     if size > MOST_BYTES:
         raise UnsupportedError(
-            f"{path}: the graph has {size:,} bytes, one file holds {MOST_BYTES:,}: leave the second copy of the weights "
-            "out (optimize='size') or take a rule that edits fewer of them"
+            f"{path}: the graph has {size:,} bytes, one file holds {MOST_BYTES:,}: leave the second copy of the "
+            "weights out (optimize='size') or take a rule that edits fewer of them"
         )
     onnx.checker.check_model(model, full_check=True)
     try:

@@ -49,16 +49,15 @@ def _one(operator: str, host: Any, *, nonnegative: bool = False) -> Function:
 
 def _add(graph: Graph, a: Any, b: Any) -> Value:
     a, b = _numbers(graph, a, b)
-    shape = np.broadcast_shapes(a.shape, b.shape)
     if a.is_all(0) or b.is_all(0):
-        return (b if a.is_all(0) else a).broadcast(shape)
+        return _shaped(b, a) if a.is_all(0) else _shaped(a, b)
     return elementwise("Add", np.add, a, b, nonnegative=a.nonnegative and b.nonnegative)
 
 
 def _subtract(graph: Graph, a: Any, b: Any) -> Value:
     a, b = _numbers(graph, a, b)
     if b.is_all(0):
-        return a.broadcast(np.broadcast_shapes(a.shape, b.shape))
+        return _shaped(a, b)
     return elementwise("Sub", np.subtract, a, b)
 
 
@@ -66,7 +65,7 @@ def _multiply(graph: Graph, a: Any, b: Any) -> Value:
     a, b = _numbers(graph, a, b)
     shape = np.broadcast_shapes(a.shape, b.shape)
     if a.is_all(1) or b.is_all(1):
-        return (b if a.is_all(1) else a).broadcast(shape)
+        return _shaped(b, a) if a.is_all(1) else _shaped(a, b)
     if a.is_all(0) or b.is_all(0):  # nothing in a graph counts as infinite
         return Value.constant(graph, np.zeros((), dtype=a.dtype), shape)
     square = bool(a.name) and a.name == b.name
@@ -76,8 +75,13 @@ def _multiply(graph: Graph, a: Any, b: Any) -> Value:
 def _divide(graph: Graph, a: Any, b: Any) -> Value:
     a, b = (cast(v, FLOAT) for v in _both(graph, a, b))
     if b.is_all(1):
-        return a.broadcast(np.broadcast_shapes(a.shape, b.shape))
+        return _shaped(a, b)
     return elementwise("Div", np.divide, a, b, nonnegative=a.nonnegative and b.nonnegative)
+
+
+def _shaped(x: Value, *others: Value) -> Value:
+    """Return a value in the shape that it broadcasts to together with others."""
+    return x.broadcast(np.broadcast_shapes(x.shape, *(v.shape for v in others)))
 
 
 def _numbers(graph: Graph, a: Any, b: Any) -> tuple[Value, Value]:
@@ -112,10 +116,14 @@ def _maximum(graph: Graph, a: Any, b: Any) -> Value:
     a, b = _numbers(graph, a, b)
     for x, other in ((a, b), (b, a)):
         if other.is_all(0) and x.nonnegative:
-            return x.broadcast(np.broadcast_shapes(x.shape, other.shape))
+            return _shaped(x, other)
         if other.is_all(0) and x.data is None and x.dtype.kind == "f" and len(x.shape) >= len(other.shape):
-            return elementwise("Relu", None, x, nonnegative=True).broadcast(np.broadcast_shapes(x.shape, other.shape))
+            return _shaped(elementwise("Relu", _rectified, x, nonnegative=True), other)
     return elementwise("Max", np.maximum, a, b, nonnegative=a.nonnegative or b.nonnegative)
+
+
+def _rectified(x: Any) -> Any:
+    return np.maximum(x, 0.0)
 
 
 def _minimum(graph: Graph, a: Any, b: Any) -> Value:

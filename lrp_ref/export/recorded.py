@@ -52,8 +52,9 @@ class Recorder:
             raise AttributeError(f"a graph has no function '{name}'")
 
         def call(*args: Any, out: Recorded | None = None, **how: Any) -> Recorded:
-            if len(args) > INTO.get(name, len(args)):
-                *args, out = args
+            many = INTO.get(name, len(args))
+            if len(args) > many:
+                args, out = args[:many], args[many]
             opened = [self.opened(a) for a in args]
             made = self.wrapped(FUNCTIONS[name](self.graph, *opened, **{k: self.opened(v) for k, v in how.items()}))
             if out is None:
@@ -178,7 +179,7 @@ class Recorded:
             raise UnsupportedError(
                 "what is computed depends on numbers that are only known when the graph runs, and a graph cannot look"
             )
-        return np.broadcast_to(value.data, value.shape)
+        return np.broadcast_to(value.numbers, value.shape)
 
     def __bool__(self) -> bool:
         return bool(self.get())

@@ -102,6 +102,7 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
     name = prepared.net.outputs[0]
     out, chance = values[name], prepared.probability(values)
     start = find(asked.question.start)
+    targets: Any
     if asked.targets == "argmax":
         begin, targets, _ = start_relevance(out, None, start, probability=chance)
     else:
@@ -117,7 +118,7 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
     return Recording(prepared, fed, out, received, ledger, begin, targets, chance)
 
 
-def _targets(targets: Any, out: Recorded, xp: Recorder) -> Recorded:
+def _targets(targets: Any, out: Recorded, xp: Any) -> Recorded:
     """Return the targets (N, 1); a negative one stands for the largest output, one too large stops the graph."""
     many = int(np.prod(out.shape[1:]))
     if isinstance(targets, str):
@@ -129,12 +130,13 @@ def _targets(targets: Any, out: Recorded, xp: Recorder) -> Recorded:
         shape = (xp.input("", (), samples=True).shape[0],)
         value = Value(xp.graph, shape, INT, name, None, shape, name)
     xp.graph.batch = xp.graph.start = value.batch
-    array = xp.wrapped(value)
+    array: Any = xp.wrapped(value)
     if isinstance(targets, str):
         largest = out.reshape(len(out), many).argmax(axis=1)
         known = xp.take(xp.arange(many), xp.maximum(array, 0))
         array = xp.where(array < 0, largest, known)
-    return array.reshape(-1, 1)
+    made: Recorded = array.reshape(-1, 1)
+    return made
 
 
 # What cannot be written ----------------------------------------------------------------------------------------------

@@ -205,7 +205,7 @@ class Difference(Start):
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
         against = _mask(f, self.indices(f))
-        if bool(((target != 0) & (against != 0)).any()):
+        if known(target) and bool(((target != 0) & (against != 0)).any()):
             raise ParameterError(f"start {self!r} takes two different outputs; the target is the same one")
         return f * target - f * against
 
@@ -349,7 +349,7 @@ def start_relevance(
     targets = _targets(output, target)
     settled = start.settled(len(output), output.shape[1:])
     if isinstance(settled, Difference):
-        _apart(targets, settled.indices(output), target is None, first)
+        require_apart(targets, settled.indices(output), target is None, first)
     return begun(output, targets, settled, probability), targets, repr(start)
 
 
@@ -373,7 +373,7 @@ def _targets(output: Array, target: Any, what: str = "target") -> Array:
     return xp.broadcast_to(xp.asarray(host), (n, host.shape[1]))
 
 
-def _apart(targets: Array, against: Array, predicted: bool, first: int) -> None:
+def require_apart(targets: Array, against: Array, predicted: bool, first: int) -> None:
     """Raise if the target of a sample is also what it is set against."""
     same = to_numpy((targets == against).any(axis=1))
     if same.any():
