@@ -79,11 +79,7 @@ class Cell:
 
 def _maps(e: Any, samples: int) -> np.ndarray[Any, Any]:
     """Return the relevance of all inputs, a row per sample."""
-    parts = []
-    for (_, relevance), axis in zip(e.maps().items(), e.relevance_axes, strict=True):
-        whole = np.asarray(relevance)[None] if axis is None else np.moveaxis(np.asarray(relevance), axis, 0)
-        parts.append(whole.reshape(samples, -1))
-    return np.concatenate(parts, axis=1)
+    return np.concatenate([np.asarray(part).reshape(samples, -1) for part in e.maps().values()], axis=1)
 
 
 def _sums(e: Any) -> np.ndarray[Any, Any]:
@@ -135,6 +131,45 @@ def measure(case: Case, composite: Any, *, classes: int = 10, **how: Any) -> Cel
     return Cell(*map(np.concatenate, found[:2]), *map(max, found[2:]))  # type: ignore[arg-type, call-overload]
 
 
+def _exact_erf() -> Any:
+    """Return the operator Erf without the rounding to float32 that the evaluator's own has."""
+    from onnx.reference.op_run import OpRun
+    from scipy.special import erf
+
+    class Erf(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Any) -> Any:
+            return (erf(x),)
+
+    return Erf
+
+
+def conditioned(case: Case, composite: Any, *, classes: int = 10, draws: int = 2, **how: Any) -> np.ndarray[Any, Any]:
+    """Return how far the float64 core moves, per sample and class, when inputs and weights are rounded to float32.
+
+    Every number is moved by up to half a unit in its last place: no computation in float32 can be held to less.
+    """
+    rng, n = np.random.default_rng(5), case.samples
+
+    def moved(a: Any) -> Any:
+        return a * (1 + 2.0**-24 * rng.uniform(-1, 1, a.shape)) if a.dtype.kind == "f" else a
+
+    wide, x, found = case.net.astype("float64"), cast(case.x, "float64"), []
+    for target in range(classes):
+        try:
+            truth = _maps(lrp.explain(wide, x, target=target, composite=composite, **how), n)
+        except LrpError:
+            break
+        parts = []
+        for _ in range(draws):
+            net = wide.replaced({node.name: node.layer.map_arrays(moved) for node in wide.nodes})
+            near = lrp.explain(net, {k: moved(a) for k, a in x.items()}, target=target, composite=composite, **how)
+            parts.append(_apart(_maps(near, n), truth))
+        found.append(np.max(parts, axis=0))
+    return np.concatenate(found)
+
+
 def recorded(case: Case, composite: Any, *, few: int = 3, target: int = 0, **how: Any) -> float:
     """Return the deviation of the graph in float64, which the reference evaluator of the onnx package computes.
 
@@ -155,10 +190,11 @@ def recorded(case: Case, composite: Any, *, few: int = 3, target: int = 0, **how
         lrp.export_onnx(
             net, composite, path, targets="input", dtype="float64", shapes={k: a.shape[1:] for k, a in fed.items()}, **how
         )
-        graph = ReferenceEvaluator(str(path))
+        graph = ReferenceEvaluator(str(path), new_ops=[_exact_erf()])
     names = list(graph.output_names)
     n = len(next(iter(fed.values())))
-    feeds = {k: np.asarray(a, "float64" if a.dtype.kind == "f" else "int64") for k, a in fed.items()}
+    kinds = {"f": "float64", "i": "int64", "u": "int64", "b": "bool"}
+    feeds = {k: np.ascontiguousarray(a, kinds[a.dtype.kind]) for k, a in fed.items()}
     found = dict(zip(names, graph.run(None, {**feeds, "target": np.full(n, target)}), strict=True))
     exact = lrp.explain(net, x, target=target, composite=composite, **how)
     maps = np.concatenate([found[k].reshape(n, -1) for k in names if k.startswith("relevance")], axis=1)
@@ -213,6 +249,8 @@ def told(case: Case, composite: str, classes: int, **how: Any) -> str:
     wrong = cell.wrong()
     if wrong:
         try:
+            moved = conditioned(case, composite, classes=classes, **given(case.net, composite), **how)
+            wrong += f"; moved {np.median(moved):.1e} {moved.max():.1e}"
             wrong += f"; in float64 {recorded(case, composite, **given(case.net, composite), **how):.1e}"
         except Exception as error:  # of the evaluator
             wrong += f"; {type(error).__name__}: {error}"
