@@ -225,12 +225,34 @@ def shipped(count: int = 100) -> Iterator[Case]:
     """The models of the project."""
     for path in sorted([*MODELS.glob("*.onnx"), *MODELS.glob("*.npz")]):
         net = lrp.load(path)
-        many = 4 if path.stem.startswith("efficientnet") else count
-        yield drawn(path.stem, net, many)
+        if path.stem != "efficientnet_lite0":
+            yield drawn(path.stem, net, count)
 
 
-def composites(net: lrp.Network) -> list[str]:
-    return lrp.composites.names()
+def large(count: int = 2) -> Iterator[Case]:
+    """The models that take seconds an explanation."""
+    yield drawn("efficientnet_lite0", lrp.load(MODELS / "efficientnet_lite0.onnx"), count)
+
+
+def varied(count: int = 100) -> Iterator[Case]:
+    """The models for which starts, bias policies and dialects are gone through."""
+    for name in ("digits8_cnn.npz", "digits8_mlp.npz", "iris_mlp.npz", "sequence_lstm.onnx"):
+        yield drawn(name.partition(".")[0], lrp.load(MODELS / name), count)
+    yield drawn("digits_cnn", lrp.load(MODELS / "digits_cnn.onnx"), 20)
+
+
+def ways() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Composites with starts, bias policies and dialects."""
+    for start in [*lrp.start.STARTS, lrp.start.Difference(1), lrp.start.Reference(0.5)]:
+        for composite in ("epsilon", "epsilon_gamma_box"):
+            yield composite, {"start": start}
+    some = ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1", "epsilon_gamma_box")
+    for composite in some:
+        for bias in ("ignore", "spread", "nonzero"):
+            yield composite, {"bias": bias}
+    for dialect in lrp.dialects.DIALECTS:
+        for composite in some:
+            yield composite, {"dialect": dialect}
 
 
 def given(net: lrp.Network, composite: str) -> dict[str, Any]:
@@ -354,7 +376,7 @@ def keras_cases(count: int = 20) -> Iterator[Case]:
 
 
 SOURCES: dict[str, Callable[..., Iterator[Case]]] = {
-    "shipped": shipped, "beside": beside, "layers": layer_samples, "torch": torch_kinds, "estimators": estimators,
+    "shipped": shipped, "large": large, "varied": varied, "beside": beside, "layers": layer_samples, "torch": torch_kinds, "estimators": estimators,
     "keras": keras_cases,
 }  # fmt: skip
 COMPOSITES = {"layers": ("lrp0", "epsilon", "epsilon_plus_flat", "attnlrp", "guided_backprop"),
@@ -366,8 +388,10 @@ COMPOSITES = {"layers": ("lrp0", "epsilon", "epsilon_plus_flat", "attnlrp", "gui
 def main(arguments: list[str]) -> None:
     for source in arguments or SOURCES:
         for case in SOURCES[source]():
-            for composite in COMPOSITES.get(source) or composites(case.net):
-                print(f"{case.name:24} {composite:28} {told(case, composite, 10)}", flush=True)
+            plain = [(name, {}) for name in COMPOSITES.get(source) or lrp.composites.names()]
+            for composite, how in ways() if source == "varied" else plain:
+                shown = " ".join([composite, *map(str, how.values())])
+                print(f"{case.name:24} {shown:44} {told(case, composite, 3 if source == 'large' else 10, **how)}", flush=True)
 
 
 if __name__ == "__main__":
