@@ -10,7 +10,7 @@ import numpy as np
 
 from ..fast import convolution as host
 from . import functions, indexing, values
-from .values import BOOL, FLOAT, INT, Value, free
+from .values import FLOAT, INT, Value, free
 
 if TYPE_CHECKING:
     from .recorded import Recorded, Recorder

@@ -244,7 +244,9 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
                 f"shapes={{'{one.name}': (…)}} (lrp-ref export --shape {one.name}=…)"
             )
         if not isinstance(wanted, tuple | list) or not all(isinstance(n, int | np.integer) for n in wanted):
-            raise ParameterError(f"shapes: {wanted!r} is no tuple of sizes, such as (1, 28, 28), for input '{one.name}'")
+            raise ParameterError(
+                f"shapes: {wanted!r} is no tuple of sizes, such as (1, 28, 28), for input '{one.name}'"
+            )
         wanted = tuple(map(int, wanted))
         fits = declared is None or (
             len(wanted) == len(declared) and all(d in (None, n) for n, d in zip(wanted, declared, strict=True))
