@@ -1,7 +1,7 @@
 """Compiled explanations of every network that is at hand: a row per network × composite.
 
-``python tests/support/compiled_networks.py [SOURCE…]`` prints the median and the largest deviation of 100 inputs × up to
-10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
+``python tests/support/compiled_networks.py [SOURCE…]`` prints the median and the largest deviation of 100 inputs × up
+to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def told(case: Case, composite: str, classes: int, **how: Any) -> str:
             exact = f"not evaluated ({error})"
         kept = cell.wrong(float(moved.max()))
         wrong = f"by its condition {moved.max():.1e}, in float64 {exact}{'  WRONG: ' if kept else ''}{kept}"
-    return f"{cell} {time.perf_counter() - begun:.1f} s" + wrong
+    return f"{cell} {time.perf_counter() - begun:.1f} s {wrong}"
 
 
 def beside(count: int = 100) -> Iterator[Case]:
@@ -183,8 +183,8 @@ def keras_cases(count: int = 20) -> Iterator[Case]:
 
 
 SOURCES: dict[str, Callable[..., Iterator[Case]]] = {
-    "shipped": shipped, "large": large, "varied": varied, "beside": beside, "layers": layer_samples, "torch": torch_kinds, "estimators": estimators,
-    "keras": keras_cases,
+    "shipped": shipped, "large": large, "varied": varied, "beside": beside, "layers": layer_samples,
+    "torch": torch_kinds, "estimators": estimators, "keras": keras_cases,
 }  # fmt: skip
 COMPOSITES = {
     "layers": ("lrp0", "epsilon", "epsilon_plus_flat", "attnlrp", "guided_backprop"),
@@ -200,10 +200,8 @@ def main(arguments: list[str]) -> None:
             plain = [(name, {}) for name in COMPOSITES.get(source) or lrp.composites.names()]
             for composite, how in ways() if source == "varied" else plain:
                 shown = " ".join([composite, *map(str, how.values())])
-                print(
-                    f"{case.name:24} {shown:44} {told(case, composite, 3 if source == 'large' else 10, **how)}",
-                    flush=True,
-                )
+                row = told(case, composite, 3 if source == "large" else 10, **how)
+                print(f"{case.name:24} {shown:44} {row}", flush=True)
 
 
 if __name__ == "__main__":
