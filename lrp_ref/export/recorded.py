@@ -34,7 +34,7 @@ class Recorder:
         >>> x = xp.input("x", (3,))
         >>> y = xp.maximum(2.0 * x + xp.asarray(np.ones(3)), 0.0)
         >>> [call.operator for call in xp.graph.needed([y.value.name])]
-        ['Mul', 'Add', 'Max']
+        ['Mul', 'Add', 'Relu']
     """
 
     __name__ = "recorded"
