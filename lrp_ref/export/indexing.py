@@ -16,7 +16,6 @@ from .values import FLOAT, INT, Value, cast, concatenate, elementwise, empty, fr
 def _spread(key: Any, axes: int) -> list[Any]:
     """Return one entry per axis of the value, with None where the result gets a new axis."""
     parts = list(key) if isinstance(key, tuple) else [key]
-    parts = [int(p) if isinstance(p, np.integer) else p for p in parts]
     given = sum(p is not None and p is not Ellipsis for p in parts)
     at = next((k for k, p in enumerate(parts) if p is Ellipsis), None)
     filler = [slice(None)] * (axes - given)

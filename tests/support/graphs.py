@@ -79,7 +79,7 @@ class Sheet:
 def described(size: int) -> Any:
     """Return a size as a file states it: free ones by a name."""
     many, rest = divmod(size, SAMPLES)
-    return f"{many}N" if many and not rest else size
+    return size if rest or not many else "N" if many == 1 else f"{many}N"
 
 
 def answer(made: Recorded, sheet: Sheet) -> Numbers:
