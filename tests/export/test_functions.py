@@ -47,7 +47,12 @@ def _cases() -> list[Case]:
     cases: list[Case] = [(name, (arrays[key],), {}) for key, names in plain.items() for name in names]
     for name in ("add", "divide", "maximum", "minimum", "multiply"):
         cases += [(name, (X, Y), {}), (name, (X, ROW), {}), (name, (2.5, X), {}), (name, (X, 2), {})]
-        cases += [(name, (WHOLE, BY), {}), (name, (WHOLE, 2), {}), (name, (WHOLE, 1.5), {}), (name, (WHOLE, WIDE.T[:2]), {})]
+        cases += [
+            (name, (WHOLE, BY), {}),
+            (name, (WHOLE, 2), {}),
+            (name, (WHOLE, 1.5), {}),
+            (name, (WHOLE, WIDE.T[:2]), {}),
+        ]
     cases += [(name, (MASK, OTHER), {}) for name in ("add", "maximum", "minimum", "multiply", "logical_and")]
     cases += [("copysign", (X, Y), {}), ("copysign", (0.25, X), {}), ("logical_and", (MASK, True), {})]
     cases += [(name, (X, number), {}) for name in ("maximum", "minimum", "multiply", "add") for number in (0, 0.0, 1.0)]
@@ -188,7 +193,11 @@ def test_reductions(name: str, keepdims: bool) -> None:
     for x, axis in itertools.product((X, np.round(X).astype(int), X > 0, np.round(X)), axes):
         if name in ("all", "any") and x.dtype.kind != "b":
             continue
-        same(lambda xp, given, a=axis: getattr(given[0], name)(axis=a, keepdims=keepdims), x, what=f"{name} {x.dtype} {axis}")
+        same(
+            lambda xp, given, a=axis: getattr(given[0], name)(axis=a, keepdims=keepdims),
+            x,
+            what=f"{name} {x.dtype} {axis}",
+        )
     same(lambda xp, given: getattr(given[0], name)(), np.ones((), dtype=bool if name in ("all", "any") else float))
 
 
@@ -201,7 +210,11 @@ def test_reductions_of_what_is_broadcast(name: str, axis: Any) -> None:
     for x in (X[:1, :, :1], X[0, 0], ROW, np.round(ROW * 3).astype(int), ROW > 0, np.array([[[1.5]]])):
         if name in ("all", "any") and x.dtype.kind != "b":
             continue
-        same(lambda xp, given: getattr(xp.broadcast_to(given[0], (4, 3, 5)), name)(axis=axis), x, what=f"{name} {x.shape}")
+        same(
+            lambda xp, given: getattr(xp.broadcast_to(given[0], (4, 3, 5)), name)(axis=axis),
+            x,
+            what=f"{name} {x.shape}",
+        )
 
 
 def test_the_first_of_equal_numbers_is_the_largest() -> None:

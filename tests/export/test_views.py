@@ -42,13 +42,19 @@ def test_parts_of_what_is_broadcast(key: Any) -> None:
         same(lambda xp, given: xp.broadcast_to(given[0], (4, 5, 3))[key], x)
 
 
-@pytest.mark.parametrize("key", [k for k in KEYS if k is not None and not (isinstance(k, tuple) and None in k)], ids=str)
+@pytest.mark.parametrize(
+    "key", [k for k in KEYS if k is not None and not (isinstance(k, tuple) and None in k)], ids=str
+)
 @pytest.mark.parametrize("how", ["number", "array", "row", "add", "repeated", "blank"])
 def test_parts_are_written(key: Any, how: str) -> None:
     def call(xp: Any, given: Any) -> Any:
         array = given[0] + 0.5 if how != "blank" else xp.ones((4, 5, 3), dtype=float)
         if how == "repeated":
-            array = np.array(np.broadcast_to(given[0][:, :1], array.shape)) if xp is np else xp.broadcast_to(given[0][:, :1], array.shape)
+            array = (
+                np.array(np.broadcast_to(given[0][:, :1], array.shape))
+                if xp is np
+                else xp.broadcast_to(given[0][:, :1], array.shape)
+            )
         part = array[key]
         if how == "number":
             array[key] = 2.0
@@ -152,7 +158,9 @@ def _viewed(draw: Any, pair: Pair) -> Pair | None:
         key = []
         for size, known in zip(host.shape, array.shape, strict=True):
             whole = st.just(S(None))
-            some = st.builds(S, st.none() | st.integers(-5, 5), st.none() | st.integers(-5, 5), st.sampled_from([None, 1, 2, -1, -2]))
+            some = st.builds(
+                S, st.none() | st.integers(-5, 5), st.none() | st.integers(-5, 5), st.sampled_from([None, 1, 2, -1, -2])
+            )
             at = st.integers(-size, size - 1) if size else whole
             key.append(draw(whole if free(known) else whole | some | at))
         return host[(*key, ...)], array[(*key, ...)]
