@@ -139,8 +139,9 @@ def test_empty_has_a_shape() -> None:
 
 
 def test_erf() -> None:
-    sheet = Sheet()  # onnx's own evaluator has it to nine digits only
-    compare(answer(sheet.xp.erf(sheet.feed(X)), sheet), erf(X), bound=5e-7)
+    for dtype, bound in ((np.float32, 5e-7), (np.float64, 1e-12)):
+        sheet = Sheet(dtype=dtype)
+        compare(answer(sheet.xp.erf(sheet.feed(X)), sheet), erf(X), bound=bound)
     assert np.array_equal(sheet.xp.erf(sheet.xp.asarray(X)).get(), erf(X))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluator import evaluate
 
 from lrp_ref.export.graph import Graph
 from lrp_ref.export.recorded import Recorded, Recorder
@@ -63,10 +64,7 @@ class Sheet:
         """Return the outputs by name: by onnxruntime, or by onnx's own evaluator where the graph has float64."""
         feeds, names = feeds or self.feeds, [name for name, *_ in self.shown]
         if self.graph.dtype == np.float64:
-            from onnx.reference import ReferenceEvaluator
-
-            with np.errstate(all="ignore"):
-                return dict(zip(names, ReferenceEvaluator(self.model()).run(None, feeds), strict=True))
+            return dict(zip(names, evaluate(self.model(), feeds), strict=True))
         return dict(zip(names, self.session().run(None, feeds), strict=True))
 
     def session(self) -> Any:
