@@ -42,7 +42,7 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # click of before 8.4 h
         return words
 
 
-NETWORKS = ("vgg16", "resnet50")
+NETWORKS = ("vgg16", "resnet50", "densenet121")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 COMPOSITES = ("epsilon", "epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1")
 
@@ -52,7 +52,7 @@ COMPOSITES = ("epsilon", "epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_be
 @click.option("--floor-only", is_flag=True, help="Only the floor: no peer is needed, under a minute.")
 @click.option("--repeats", type=click.IntRange(1), default=7, show_default=True, help="Rounds that count.")
 @click.option("--batch", "batches", type=Words(), default="1,8", show_default=True, help="Batch sizes.")
-@click.option("--networks", type=Words(NETWORKS), default=",".join(NETWORKS), show_default=True)
+@click.option("--networks", type=Words(NETWORKS), default="vgg16,resnet50", show_default=True)
 @click.option("--composites", type=Words(COMPOSITES), default=",".join(COMPOSITES), show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of every side.")
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)

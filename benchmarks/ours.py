@@ -33,11 +33,14 @@ def _layer(op: Op, arrays: dict[str, np.ndarray]) -> Any:
         return layers.Affine.batch_norm(gamma, beta, mean, variance, epsilon=0.0)
     if op.kind == "maxpool":
         return layers.MaxPool(op.kernel, stride=op.stride, padding=op.padding)
+    if op.kind == "averagepool":
+        return layers.AveragePool(op.kernel, stride=op.stride, padding=op.padding)
     return {
         "relu": layers.ReLU,
         "average": layers.GlobalAveragePool,
         "flatten": layers.Flatten,
         "add": layers.Add,
+        "concat": layers.Concat,
     }[op.kind]()
 
 

@@ -65,6 +65,8 @@ def module(graph: Graph, given: Parameters, *, plus: Callable[[], Any] | None = 
         def _step(self, op: Op, xs: list[Any]) -> Any:
             if op.kind == "flatten":
                 return torch.flatten(xs[0], 1)
+            if op.kind == "concat":
+                return torch.cat(xs, dim=1)
             if op.kind == "add":
                 return xs[0] + xs[1] if plus is None else self.steps[op.name](torch.stack(xs, dim=-1))
             return self.steps[op.name](xs[0])
@@ -86,6 +88,8 @@ def _layer(op: Op, arrays: dict[str, np.ndarray], plus: Callable[[], Any] | None
         _share(made, running_mean=arrays["mean"], running_var=arrays["variance"])
     elif op.kind == "maxpool":
         return nn.MaxPool2d(op.kernel, op.stride, op.padding)
+    elif op.kind == "averagepool":
+        return nn.AvgPool2d(op.kernel, op.stride, op.padding)
     elif op.kind == "add":
         return None if plus is None else plus()
     else:
