@@ -13,7 +13,7 @@ Parameters = dict[str, dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Op:
-    """One node: kind is conv, batchnorm, relu, maxpool, averagepool, average (global), flatten, dense, add or concat."""
+    """One node: conv, batchnorm, relu, maxpool, averagepool, average (global), flatten, dense, add or concat."""
 
     name: str
     kind: str
