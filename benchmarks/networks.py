@@ -13,7 +13,7 @@ Parameters = dict[str, dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Op:
-    """One node: kind is conv, batchnorm, relu, maxpool, average (global), flatten, dense or add."""
+    """One node: kind is conv, batchnorm, relu, maxpool, averagepool, average (global), flatten, dense or add."""
 
     name: str
     kind: str
@@ -42,7 +42,7 @@ class Graph:
         found: dict[str, tuple[int, ...]] = {"input": self.shape}
         for op in self.ops:
             shape = found[op.inputs[0]]
-            if op.kind in ("conv", "maxpool"):
+            if op.kind in ("conv", "maxpool", "averagepool"):
                 side = [(s + 2 * op.padding - op.kernel) // op.stride + 1 for s in shape[1:]]
                 shape = (op.outs or shape[0], *side)
             elif op.kind == "dense":
@@ -121,6 +121,21 @@ def _bottleneck(build: _Builder, ins: int, inner: int, *, stride: int, project: 
     build.add("add", branch, shortcut)
     build.add("relu")
     return outs
+
+
+def lenet(pool: str = "maxpool") -> Graph:
+    """A network of LeNet-5's size with ReLU on 28×28 grey pixels; ``pool`` is the kind of its two poolings."""
+    build = _Builder()
+    for ins, outs, padding in ((1, 6, 2), (6, 16, 0)):
+        build.add("conv", ins=ins, outs=outs, kernel=5, padding=padding)
+        build.add("relu")
+        build.add(pool, kernel=2, stride=2)
+    build.add("flatten")
+    for ins, outs in ((400, 120), (120, 84)):
+        build.add("dense", ins=ins, outs=outs)
+        build.add("relu")
+    build.add("dense", ins=84, outs=10)
+    return Graph("lenet", (1, 28, 28), tuple(build.ops))
 
 
 def chain(depth: int = 8, size: int = 64, width: float = 1.0) -> Graph:
