@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .bilrp import PairExplanation, explain_pair
     from .dialects import Dialect, dialect
     from .exact import Certificate, certify
+    from .export.compiling import Compiled, compile  # noqa: A004
+    from .export.exporting import Exported, export_onnx
     from .loaders import load, save
     from .methods import Attribution, attribute, concept_relevance
     from .network import Input, Network, Node
@@ -68,6 +70,8 @@ else:
         "bilrp": ("PairExplanation", "explain_pair"),
         "dialects": ("Dialect", "dialect"),
         "exact": ("Certificate", "certify"),
+        "export.compiling": ("Compiled", "compile"),
+        "export.exporting": ("Exported", "export_onnx"),
         "loaders": ("load", "save"),
         "methods": ("Attribution", "attribute", "concept_relevance"),
         "network": ("Input", "Network", "Node"),
@@ -107,11 +111,11 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attribution", "Certificate", "Composite", "Crosscheck", "Dialect", "Explanation", "Formulas", "Group", "Input",
-    "Ledger", "LrpError", "MessageTable", "Network", "Node", "PairExplanation", "Redistribution", "RootPoint", "Row",
-    "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp", "canonize", "certificate", "certify",
-    "composites", "concept_relevance", "crosscheck", "dialect", "dialects", "edits", "errors", "evaluate", "explain",
-    "explain_pair", "first", "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods",
-    "neuralise", "order", "peers", "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor",
-    "text", "vectors",
+    "Attribution", "Certificate", "Compiled", "Composite", "Crosscheck", "Dialect", "Explanation", "Exported",
+    "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable", "Network", "Node", "PairExplanation",
+    "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp",
+    "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
+    "dialects", "edits", "errors", "evaluate", "explain", "explain_pair", "export_onnx", "first", "heatmap", "join",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "peers", "plain",
+    "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

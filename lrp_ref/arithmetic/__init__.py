@@ -11,6 +11,7 @@ A float is a rational number, so a network cast to rationals has exactly the val
 ==============  ======================================================================================
 """
 
+from .adjustable import Adjustable
 from .balls import Ball, ball, largest, precision, settled
 from .casts import cast_like, no_exact_value, number_of, scalar, to_float
 from .modular import PRIMES, Modular, error_probability, modular, random_primes
@@ -19,7 +20,25 @@ from .rationals import Rational, rational
 from .symbols import Symbol, symbols
 
 __all__ = [
-    "PRIMES", "Ball", "Modular", "Number", "Rational", "Symbol", "ball", "cast_like", "error_probability", "largest",
-    "modular", "no_exact_value", "number_of", "precision", "random_primes", "rational", "scalar", "settled", "symbols",
+    "PRIMES",
+    "Adjustable",
+    "Ball",
+    "Modular",
+    "Number",
+    "Rational",
+    "Symbol",
+    "ball",
+    "cast_like",
+    "error_probability",
+    "largest",
+    "modular",
+    "no_exact_value",
+    "number_of",
+    "precision",
+    "random_primes",
+    "rational",
+    "scalar",
+    "settled",
+    "symbols",
     "to_float",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NonFiniteError, UnsupportedError
+from .adjustable import Adjustable
 from .numbers import Number
 
 
@@ -60,7 +61,7 @@ def scalar(value: Any, like: Any) -> Any:
     result would silently turn into floats.
     """
     if like.dtype != object:
-        return float(value)
+        return value if type(value) is Adjustable else float(value)
     if isinstance(value, Number):
         return value
     number = number_of(like)

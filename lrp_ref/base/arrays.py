@@ -279,6 +279,11 @@ def sliding(x: Array, reach: Sequence[int], stride: Sequence[int], dilation: Seq
     )
 
 
+def known(x: Array) -> bool:
+    """Return whether the numbers of an array exist, on the host or a device, and not only when a recording runs."""
+    return not getattr(namespace(x), "records", False)
+
+
 def none_negative(x: Array) -> bool:
     """Return whether an array of floats is known to hold no negative number and no NaN; only NumPy's is looked at."""
     return isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.size > 0 and bool(x.min() >= 0)
@@ -329,7 +334,7 @@ def require_finite(array: Array, what: str, *, total: Array | None = None) -> No
     Raises:
         NonFiniteError: with ``what``, how many values, and the index of the first.
     """
-    if array.dtype.kind != "f":
+    if array.dtype.kind != "f" or not known(array):
         return
     xp = namespace(array)
     with unwarned():

@@ -1,5 +1,5 @@
-"""The command line ``lrp-ref``, one command a file: demo, explain, attribute, compare, evaluate,
-pair, check, crosscheck, diff, show, rules, composites, methods, measures, formula, convert, certify, verify, vectors.
+"""The command line ``lrp-ref``, one command a file: demo, explain, attribute, compare, evaluate, pair, check,
+crosscheck, diff, show, rules, composites, methods, measures, formula, convert, export, certify, verify, vectors.
 
 Exit status: 0 holds, 1 a check fails, 2 unusable input with one line on stderr that says why.
 """
@@ -26,6 +26,7 @@ from . import (
     diff,
     evaluate,
     explain,
+    export,
     formula,
     pair,
     show,
@@ -76,7 +77,7 @@ def main() -> None:
 
 for _command in (
     demo.demo, explain.explain, attribute.attribute, compare.compare, evaluate.evaluate, check.check,
-    crosscheck.crosscheck, diff.diff,
+    crosscheck.crosscheck, diff.diff, export.export,
     show.show, show.list_rules, show.list_composites, show.list_methods, show.list_measures, formula.formula,
     pair.pair, convert.convert, vectors.vectors, certify.certify, certify.verify_file,
 ):  # fmt: skip

@@ -39,6 +39,7 @@ from .sentences import BagReader, Reader, exists, has_text, reader_of
 
 COMPOSITE_HELP = f"Which rules; repeatable: several make one sheet. Default: the sidecar's, or epsilon. {COMPOSITES}."
 TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A+B; repeatable. Default: the largest."
+ENGINE_HELP = "What computes: NumPy (default), or onnxruntime in float32, faster for many inputs of one size."
 
 
 @click.command()
@@ -66,6 +67,7 @@ TARGET_HELP = "Output to explain: number, class name, c,h,w of a map, or a sum A
 @click.option("--float64", is_flag=True, help="Compute in float64.")
 @click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
 @click.option("--xp", type=click.Choice(["numpy", "cupy"]), help="Array library to compute with.")
+@click.option("--engine", type=click.Choice(["numpy", "onnxruntime"]), default="numpy", help=ENGINE_HELP)
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time. Default: what fits into memory.")
 @click.option("--strict", is_flag=True, help="Stop at the first input that cannot be explained.")
 @click.option("--skip-existing", is_flag=True, help="Leave inputs out whose results an earlier run has written whole.")
@@ -176,6 +178,10 @@ def _check_options(targets: tuple[str, ...], options: dict[str, Any]) -> None:
         raise ParameterError("--target and --top exclude each other: give one of them")
     if options["against"] is not None and options["top"] > 1:
         raise ParameterError("--against and --top exclude each other: give the targets with --target")
+    if options["engine"] == "onnxruntime":
+        for key in ("xp", "float64", "trace"):
+            if options[key]:
+                raise ParameterError(f"--engine onnxruntime and --{key} exclude each other: leave one of them out")
     if options["ledger_file"] and options["skip_existing"]:
         raise ParameterError(
             "--ledger-file and --skip-existing exclude each other: the ledgers of inputs that are left out are not kept"

@@ -53,6 +53,7 @@ class Job:
         options: of the command line.
         reader: of sentences or documents, where any INPUT is text.
         batches: how many samples of each kind to explain at a time, found at the first.
+        compiled: explanations as onnxruntime computes them, by composite and sizes.
     """
 
     model: Path
@@ -65,6 +66,7 @@ class Job:
     options: dict[str, Any]
     reader: Reader | BagReader | None = None
     batches: dict[Any, int] = field(default_factory=dict)
+    compiled: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def one_scale(self) -> bool:
@@ -97,8 +99,23 @@ class Job:
             "trace": self.options["trace"],
         }
 
+    def _compiled(self, x: dict[str, Array], composite: Composite) -> Any:
+        """Return the explanation of inputs of these sizes as onnxruntime computes it, compiled at the first."""
+        from ..export.compiling import compile as compiled
+
+        key = (composite, tuple((name, a.shape[1:]) for name, a in self.net.feed(x).items()))
+        if key not in self.compiled:
+            canonize = not self.options["no_canonize"]
+            self.compiled[key] = compiled(
+                self.net, composite, start=self.start, canonize=canonize, ledger=True, example=x
+            )
+        return self.compiled[key]
+
     def explain(self, x: dict[str, Array], composite: Any, target: Any) -> Result:
         """Return one explanation of a batch, on the host."""
+        if self.options.get("engine") == "onnxruntime":
+            found: Explanation = self._compiled(x, composite)(x, target=target)
+            return found
         return explain_network(self.net, x, **self._asked(composite, target)).to_numpy()
 
     def explain_all(self, x: dict[str, Array]) -> Found:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array, Namespace, namespace
 from . import buffers, threads
+from .own import kernels
 
 BLOCK_BYTES = 1 << 20  # of one array on the CPU
 DEVICE_BYTES = 1 << 28  # of one array on a device, which has no cache to hit but an end of its memory
@@ -27,6 +28,9 @@ def tiles(rows: int, columns: int, cell_bytes: int, xp: Namespace) -> Iterator[t
 
     How the columns are cut does not depend on the number of rows, so that sums over them do not either.
     """
+    if kernels(xp) is not None:  # it has its own way to divide work
+        yield slice(0, rows), slice(0, columns)
+        return
     most = max(1, (BLOCK_BYTES if xp.__name__ == "numpy" else DEVICE_BYTES) // max(cell_bytes, 1))
     wide = max(1, min(columns, most))
     high = max(1, most // wide)

@@ -14,6 +14,7 @@ from typing import Any
 from ..base.arrays import Array, Namespace
 from ..errors import ShapeError
 from . import buffers, threads
+from .own import kernels
 from .windows import Columns, Pads, Windows, output_size
 
 STRIP_BYTES = 4 << 20  # unrolled windows of one strip on the CPU: they should stay in the cache
@@ -90,6 +91,10 @@ def convolve(
     Raises:
         ShapeError: the (padded) input is smaller than the kernel.
     """
+    own = kernels(xp)
+    if own is not None and (whole := own.convolve(x, weight, geometry)) is not None:
+        ending(whole)
+        return whole
     kernel, spatial, groups = weight.shape[2:], x.shape[2:], geometry.groups
     out = geometry.output(spatial, kernel)
     n, outs, inner = x.shape[0], weight.shape[0], weight.shape[1]
@@ -218,6 +223,9 @@ def convolve_adjoint(g: Array, weight: Array, geometry: Geometry, spatial: Seque
 
     Products are summed ``BACK_SUMMANDS`` at a time, in the forward pass of a transposed convolution too.
     """
+    own = kernels(xp)
+    if own is not None and (whole := own.convolve_adjoint(g, weight, geometry, spatial)) is not None:
+        return whole
     kernel, inner = weight.shape[2:], weight.shape[1]
     n, outs, out, groups = g.shape[0], weight.shape[0], g.shape[2:], geometry.groups
     reach = tuple(d * (k - 1) for d, k in zip(geometry.dilation, kernel, strict=True))

@@ -15,6 +15,7 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, Namespace, namespace, only, sample_dot, sample_sum
 from ..errors import UndecidedError
 from . import blocks, buffers, threads
+from .own import kernels
 
 
 class Stabilises(Protocol):
@@ -75,6 +76,9 @@ class Sent:
 
 def divide(numerator: Array, denominator: Array, xp: Namespace) -> tuple[Array, Array]:
     """Return numerator / denominator with 0 where the denominator is 0, and the mask of those dead units."""
+    own = kernels(xp)
+    if own is not None:
+        return own.divide(numerator, denominator)
     dead = denominator == 0
     quotient = numerator / xp.where(dead, scalar(1, denominator), denominator)
     return only(quotient, ~dead), dead
@@ -93,6 +97,7 @@ def quotients(division: Division, relevance: Array, total: Array, z: Array | Non
     whole = z is None and stabiliser.never_zero(total)  # no unit is left out
     entire = stabiliser.kind == "relative" or division.stabiliser_share  # what looks at all units, or each offset later
     entire = entire or total.shape != relevance.shape  # denominators that are the same for every sample
+    entire = entire or kernels(xp) is not None  # which has no cache to hit
     if total.dtype.kind != "f" or total.nbytes <= blocks.BLOCK_BYTES or entire:
         message, mass, offset = _each(division, (relevance, z, total), None)
         taken = xp.zeros(n, dtype=relevance.dtype) if offset is None else _taken(message, offset, None)

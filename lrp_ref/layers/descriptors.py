@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..arithmetic import scalar
 from ..base.arrays import Array, Namespace, namespace, only, require_dtype, sample_sum
 from ..errors import ShapeError, UnsupportedError
+from ..fast.own import kernels
 from ..rules.edits import Const, Edit
 from ..rules.linear import LRP0
 from ..rules.rule import AnyRule, Redistribution, Rule
@@ -64,6 +65,9 @@ class DescriptorSum(Layer):
     def _blocks(self, x: Array) -> Iterator[tuple[slice, list[slice]]]:
         """Yield slices of the samples, each with slices of the descriptors, whose terms are made at once."""
         n, count, width = x.shape[0], x.shape[1], self._parameter.shape[0] * self._parameter.shape[1]
+        if kernels(namespace(x)) is not None:  # it divides work in a way of its own
+            yield slice(0, n), [slice(0, count)] if count else []
+            return
         numbers = NUMBERS if namespace(x).__name__ == "numpy" else NUMBERS << 6
         some = max(1, min(count, numbers // max(width, 1)))
         images = max(1, numbers // (max(width, 1) * some))

@@ -12,6 +12,7 @@ from ..arithmetic import scalar
 from ..base.arrays import Array, Namespace, namespace, no_minus, only, sample_sum, write_only
 from ..errors import ParameterError, ShapeError
 from ..fast import blocks, buffers, threads, windows
+from ..fast.own import kernels
 from ..rules.edits import Edit
 from ..rules.rescale import Rescale
 from ..rules.rule import AnyRule, Redistribution, Seen
@@ -150,6 +151,9 @@ class SumPool(Unweighted):
         """Return z (N, C, *out)."""
         (x,) = xs
         xp, geometry = namespace(x), Geometry.of(self, x)
+        own = kernels(xp)
+        if own is not None and (sums := own.sum_windows(x, geometry)) is not None:
+            return sums * self.weights(x, geometry)
         total = xp.zeros((*x.shape[:2], *geometry.out), dtype=x.dtype)
         for view in geometry.views(geometry.pad(x, 0, xp)):
             total += view
@@ -159,8 +163,10 @@ class SumPool(Unweighted):
         """Return g spread back over the windows."""
         (x,) = xs
         xp, geometry = namespace(x, g), Geometry.of(self, x)
+        scaled, own = g * self.weights(x, geometry), kernels(xp)
+        if own is not None and (spread := own.spread_windows(scaled, geometry, x.shape[2:])) is not None:
+            return (spread,)
         padded = geometry.blank(x, xp)
-        scaled = g * self.weights(x, geometry)
         for tap in geometry.taps():
             padded[(slice(None), slice(None), *tap)] += scaled
         return (geometry.crop(padded),)
@@ -264,6 +270,9 @@ class MaxPool(Layer):
         """Return z (N, C, *out)."""
         (x,) = xs
         xp, geometry = namespace(x), Geometry.of(self, x)
+        own = kernels(xp)
+        if own is not None and (best := own.greatest(x, geometry)) is not None:
+            return best
         padded = geometry.pad(x, -math.inf, xp)
         if x.dtype == object:
             return reduce(xp.maximum, geometry.views(padded))
@@ -286,6 +295,9 @@ class MaxPool(Layer):
 
     def _hand_back(self, x: Array, z: Array, g: Array) -> Array:
         xp, geometry = namespace(x, g), Geometry.of(self, x)
+        own = kernels(xp) if self.ties == "first" else None
+        if own is not None and (given := own.hand_back(x, g, geometry)) is not None:
+            return given
         padded, taps = geometry.pad(x, -math.inf, xp), geometry.taps()
         received = buffers.empty(padded.shape, g.dtype, xp)
         won = self._shared if self.ties == "share" else self._first

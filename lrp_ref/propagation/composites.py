@@ -122,6 +122,18 @@ def takes(name: str) -> list[str]:
     return [*_accepted(PRESETS[name]), *([] if name in DERIVATIVES else ["bias", "dialect"])]
 
 
+def default(name: str, parameter: str) -> Any:
+    """Return what a parameter of a preset is where nobody gives it.
+
+    Example:
+        >>> default("epsilon_gamma_box", "gamma")
+        0.25
+    """
+    import inspect
+
+    return inspect.signature(PRESETS[name]).parameters[parameter].default
+
+
 def resolve(
     composite: Any, parameters: Mapping[str, Any] | None = None, *, caller: Callable[..., Any] | None = None
 ) -> Composite:

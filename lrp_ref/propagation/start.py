@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, like, namespace, require_finite, to_numpy
+from ..base.arrays import Array, known, like, namespace, require_finite, to_numpy
 from ..base.frozen import Value
 from ..errors import ParameterError, ShapeError, unknown
 from ..layers import Softmax
@@ -205,7 +205,7 @@ class Difference(Start):
     def __call__(self, f: Array, target: Array) -> Array:
         _one_target(self, target)
         against = _mask(f, self.indices(f))
-        if bool(((target != 0) & (against != 0)).any()):
+        if known(target) and bool(((target != 0) & (against != 0)).any()):
             raise ParameterError(f"start {self!r} takes two different outputs; the target is the same one")
         return f * target - f * against
 
@@ -346,14 +346,18 @@ def start_relevance(
         if given.shape != output.shape and given.shape != output.shape[1:]:
             raise ShapeError(f"start relevance of shape {given.shape} does not fit the output {output.shape}")
         return namespace(output).broadcast_to(given, output.shape), None, "array"
-    flat = output.reshape(output.shape[0], math.prod(output.shape[1:]))
     targets = _targets(output, target)
     settled = start.settled(len(output), output.shape[1:])
     if isinstance(settled, Difference):
-        _apart(targets, settled.indices(flat), target is None, first)
-    known = None if probability is None else probability.reshape(flat.shape)
-    relevance = settled.given(flat, _mask(flat, targets), known)
-    return relevance.reshape(output.shape), targets, repr(start)
+        require_apart(targets, settled.indices(output), target is None, first)
+    return begun(output, targets, settled, probability), targets, repr(start)
+
+
+def begun(output: Array, targets: Array, start: Start, probability: Array | None = None) -> Array:
+    """Return the relevance that starts at the output (N, ...), for targets (N, T) that are known to be outputs."""
+    flat = output.reshape(output.shape[0], math.prod(output.shape[1:]))
+    chance = None if probability is None else probability.reshape(flat.shape)
+    return start.given(flat, _mask(flat, targets), chance).reshape(output.shape)
 
 
 def _targets(output: Array, target: Any, what: str = "target") -> Array:
@@ -369,7 +373,7 @@ def _targets(output: Array, target: Any, what: str = "target") -> Array:
     return xp.broadcast_to(xp.asarray(host), (n, host.shape[1]))
 
 
-def _apart(targets: Array, against: Array, predicted: bool, first: int) -> None:
+def require_apart(targets: Array, against: Array, predicted: bool, first: int) -> None:
     """Raise if the target of a sample is also what it is set against."""
     same = to_numpy((targets == against).any(axis=1))
     if same.any():
@@ -389,7 +393,7 @@ def _mask(f: Array, targets: Array) -> Array:
 
 
 def _one_target(start: Start, target: Array) -> None:
-    if target.shape[0] and bool((target.sum(axis=1) != 1).any()):
+    if target.shape[0] and known(target) and bool((target.sum(axis=1) != 1).any()):
         raise ParameterError(f"start {start!r} contrasts one target with the others; several were given")
 
 

@@ -20,18 +20,21 @@ from .prepare import PreparedNetwork, Step
 Values = dict[str, Array]  # by name
 
 
-def forward(prepared: PreparedNetwork, fed: Mapping[str, Array], *, keep: bool) -> tuple[Values, dict[str, Any]]:
+def forward(
+    prepared: PreparedNetwork, fed: Mapping[str, Array], *, keep: bool, check: bool = True
+) -> tuple[Values, dict[str, Any]]:
     """Run the network, and return its values by name, and what its recurrent layers leave for the way back.
 
     Args:
         prepared: the network made ready.
         fed: its inputs by name, and those of other parts of the network.
         keep: whether all values stay; otherwise only those that the way back reads.
+        check: whether to look for NaN and infinity after each node; arrays that cannot be looked at are not.
     """
     tapes = dict.fromkeys(step.node.name for step in prepared.steps if step.tapes)
     wanted = {i.name: fed[i.name] for i in prepared.net.inputs}
     kept = None if keep else lambda value: value not in prepared.unkept
-    return prepared.net.values(wanted, keep=kept, tapes=tapes), tapes
+    return prepared.net.values(wanted, check=check, keep=kept, tapes=tapes), tapes
 
 
 def back(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..arithmetic import no_exact_value, scalar
+from ..arithmetic import Adjustable, no_exact_value, scalar
 from ..base.arrays import Array, channelwise, fits, namespace, none_negative, sample_sum, with_sign
 from ..base.frozen import Value, frozen, real
 from ..errors import ParameterError, ShapeError
@@ -207,6 +207,8 @@ class Stabiliser:
 
     def never_zero(self, z: Array) -> bool:
         """Whether a stabilised denominator of the dtype of ``z`` cannot be 0; an ε that rounds to 0 is none."""
+        if type(self.epsilon) is Adjustable:  # 0 may be fed
+            return False
         return self.kind in ("add", "clip") and z.dtype.kind == "f" and bool(z.dtype.type(self.epsilon) > 0)
 
     def __call__(self, z: Array) -> Array:

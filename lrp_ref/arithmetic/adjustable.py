@@ -1,0 +1,32 @@
+"""Numbers that stay adjustable: floats with a name, which an exported graph has as inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Adjustable(float):
+    """A float with a name: a number everywhere, and an input of the graph where an explanation is exported.
+
+    Args:
+        value: the number; in a graph the one that is taken where nothing else is fed.
+        name: of the graph's input.
+
+    Example:
+        >>> epsilon = Adjustable(0.25, "epsilon")
+        >>> epsilon, epsilon + 1, epsilon == 0.25
+        (Adjustable(0.25, 'epsilon'), 1.25, True)
+    """
+
+    name: str
+
+    def __new__(cls, value: Any, name: str) -> Adjustable:
+        made = super().__new__(cls, value)
+        made.name = name
+        return made
+
+    def __repr__(self) -> str:
+        return f"Adjustable({float(self)!r}, {self.name!r})"
+
+    def __getnewargs__(self) -> tuple[float, str]:  # type: ignore[override]
+        return float(self), self.name

@@ -1,0 +1,1 @@
+"""The explanation as a graph: exported to ONNX, and run by onnxruntime."""

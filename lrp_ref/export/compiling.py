@@ -1,0 +1,332 @@
+"""``lrp.compile``: an explanation as a graph that onnxruntime runs, called like :func:`lrp_ref.explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array, is_float, to_numpy
+from ..errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError, require
+from ..fast import threads
+from ..network.inputs import batch_back
+from ..network.network import Network
+from ..propagation.explaining import Request, as_given, explain, output_place
+from ..propagation.explanation import Explanation
+from ..propagation.ledger import COLUMNS, Ledger, Row
+from ..propagation.start import Difference, find, require_apart
+from ..propagation.targets import class_number, indices
+from .exporting import chosen_composite
+from .program import Form, Program, asking, program
+from .recording import TARGET
+
+WORSE = 10.0  # times the error of the float32 core that a compiled explanation may have
+SLIGHT = 1e-4  # of the largest relevance: what is below it is rounding of float32 in any case
+
+
+class NoLedger(Ledger):
+    """The ledger of an explanation that was compiled without one: it says so to whoever looks into it."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def _refuse(self) -> Any:
+        raise UnsupportedError("this explanation was compiled without its ledger: lrp.compile(..., ledger=True)")
+
+    def __getitem__(self, index: Any) -> Any:
+        self._refuse()
+
+    def __iter__(self) -> Any:
+        self._refuse()
+
+    def __len__(self) -> int:
+        return int(self._refuse())
+
+    @property
+    def residual(self) -> float:
+        """Refused."""
+        return float(self._refuse())
+
+    def __repr__(self) -> str:
+        return "no ledger: compiled without one"
+
+
+class Compiled:
+    """An explanation that onnxruntime computes: a network, a composite, and sizes of one sample.
+
+    Attributes:
+        difference: the largest difference to the NumPy core in float64, as a share of the largest relevance; None
+            where it was not checked.
+        core: the same of the NumPy core in float32, on the same example.
+    """
+
+    def __init__(self, net: Network, made: Program, place: int, session: Any) -> None:
+        self.net, self._program, self._place, self._session = net, made, place, session
+        self.difference: float | None = None
+        self.core: float | None = None
+        self._names = [o[0] for o in made.outputs]
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{n} {tuple(a.shape[1:])}" for n, a in self._program.asked.blank.items())
+        checked = "not checked against the NumPy core"
+        if self.difference is not None:
+            checked = (
+                f"differs from the NumPy core in float64 by {self.difference:.1e} of the largest relevance "
+                f"(the core in float32 by {self.core:.1e})"
+            )
+        return f"Compiled({self._program.recording.prepared.composite}, {sizes}, {self.engine}: {checked})"
+
+    @property
+    def engine(self) -> str:
+        """What computes it, with its version."""
+        return f"onnxruntime {require('onnxruntime', extra='runtime', purpose='run a graph').__version__}"
+
+    @property
+    def _output(self) -> str | None:
+        """The name of the output that is explained; None for the first."""
+        return None if self._place == 0 else self.net.outputs[self._place]
+
+    def __call__(self, x: Any, *, target: Any = None) -> Explanation:
+        """Return the explanation of a batch.
+
+        Args:
+            x: inputs as :meth:`Network.forward` takes them; floats of any type are rounded to float32.
+            target: one output for all samples, one per sample (N,), or K numbers for one sample, which is then
+                explained K times by one forward pass; names where the network has classes; None for the largest.
+
+        Returns:
+            An :class:`lrp_ref.Explanation` with float32 arrays. Its ``trace`` walks once more, in NumPy.
+
+        Raises:
+            ShapeError: sizes of a sample that it was not compiled for.
+            NonFiniteError: NaN or infinity in the input or in the result.
+            ParameterError: a target that is no output, or several that add up.
+        """
+        fed, begin = self._fed(x), find(self._program.asked.question.start)
+        n = len(next(iter(fed.values())))
+        many = int(np.prod(self._program.recording.output.shape[1:]))
+        targets = self._targets(target, n, many)
+        try:
+            results = self._session.run(self._names, {**fed, TARGET: targets})
+        except Exception as error:  # of the runtime, whose classes are its own
+            raise BackendError(f"onnxruntime: {str(error).splitlines()[0]}") from error
+        found = dict(zip(self._names, results, strict=True))
+        return self._explanation(found, fed, begin)
+
+    def _fed(self, x: Any) -> dict[str, Array]:
+        """Return checked inputs, floats as float32 and integers as the graph takes them."""
+        fed = self.net.feed(x if not isinstance(x, Mapping) else dict(x))
+        blank, ready = self._program.asked.blank, {}
+        for name, array in fed.items():
+            if array.shape[1:] != blank[name].shape[1:]:
+                raise ShapeError(
+                    f"input '{name}' has samples of shape {array.shape[1:]}, compiled for {blank[name].shape[1:]}: "
+                    "compile once more, with these sizes in shapes="
+                )
+            kind = np.float32 if is_float(blank[name]) else np.int64
+            if not is_float(blank[name]) and is_float(array):
+                raise ShapeError(f"input '{name}' takes integers, got {array.dtype}")
+            ready[name] = np.ascontiguousarray(to_numpy(array), dtype=kind)
+            if kind is np.float32 and not np.isfinite(ready[name]).all():
+                raise NonFiniteError(f"input '{name}' has numbers that float32 cannot hold")
+        return ready
+
+    def _targets(self, target: Any, n: int, many: int) -> Array:
+        """Return one target per sample, −1 for the largest output."""
+        named: Sequence[str] = self.net.classes if self._place == 0 else ()
+        target = class_number(target, named)
+        if isinstance(target, list | tuple):
+            target = [class_number(t, named) for t in target]
+        if target is None:
+            return np.full(n, -1, dtype=np.int64)
+        each = len(target) if hasattr(target, "__len__") else n
+        found = to_numpy(indices(target, each if n == 1 else n, (many,)))
+        if found.shape[1] != 1:
+            raise ParameterError(
+                f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
+                "lrp.explain, or add explanations of one target each"
+            )
+        return np.ascontiguousarray(
+            np.broadcast_to(found[:, 0], (max(len(found), n) if n == 1 else n,)), dtype=np.int64
+        )
+
+    def _explanation(self, found: dict[str, Array], fed: dict[str, Array], begin: Any) -> Explanation:
+        recording, asked = self._program.recording, self._program.asked
+        prepared = recording.prepared
+        relevance = {name: found[shown] for name, shown in self._program.relevances.items()}
+        for name, array in relevance.items():
+            if not np.isfinite(array).all():
+                raise NonFiniteError(
+                    f"the relevance of input '{name}' is not finite in float32, as shares grow where denominators "
+                    "nearly vanish: take lrp.explain in float64, or another composite"
+                )
+        several = {name: self._for_each(a, found) for name, a in fed.items()}
+        ledger: Ledger = NoLedger()
+        if asked.ledger:
+            columns = found["ledger"]
+            rows = [(r.node, r.rule) for r in recording.ledger]
+            ledger = Ledger(
+                Row(node, rule, *(columns[:, k, c] for c in range(len(COLUMNS)))) for k, (node, rule) in enumerate(rows)
+            )
+        chance, output = found.get("probability"), self._for_each(found["output"], found)
+        against = None
+        if isinstance(begin, Difference):
+            against = begin.indices(output)
+            require_apart(found["explained"], against, False, 0)
+            against = against.reshape(len(output))
+        e = Explanation(
+            output=output,
+            relevance=relevance,
+            ledger=ledger,
+            target=found["explained"],
+            start=repr(begin),
+            composite=prepared.composite,
+            plan=prepared.plan,
+            start_relevance=found["start"],
+            against=against,
+            head=prepared.head,
+            probability=None if chance is None else self._for_each(chance, found),
+            bias=prepared.bias,
+            notes=(*prepared.notes(fed), f"computed by {self.engine} in float32"),
+            relevance_axes=(0,) * len(relevance),
+        )
+        again = Request(
+            self.net.batch_first(), several, found["explained"], asked.question.composite, begin, self._output,
+            asked.question.canonize,
+        )  # fmt: skip
+        return replace(as_given(e, self.net, self._place), again=again)
+
+    def _for_each(self, array: Array, found: dict[str, Array]) -> Array:
+        """Return one sample once for each of its targets."""
+        many = len(found["explained"])
+        return np.repeat(array, many, axis=0) if len(array) == 1 and many != 1 else array
+
+
+def compile(  # noqa: A001  the name under which the package has it, as re.compile
+    net: Network,
+    composite: Any = None,
+    *,
+    start: Any = "logit",
+    output: str | None = None,
+    canonize: bool = True,
+    shapes: Any = None,
+    ledger: bool = False,
+    example: Any = None,
+    check: bool = True,
+    **parameters: Any,
+) -> Compiled:
+    """Return the explanation of a network as a function that onnxruntime computes in float32.
+
+    What depends on network, composite and sizes alone is made once, in float64; the rest is one graph without Python
+    between its nodes. It takes as many threads as NumPy's BLAS may use.
+
+    Args:
+        net, composite, start, output, canonize: as :func:`lrp_ref.explain` takes them.
+        shapes: of one sample, where the network leaves sizes free: a tuple, or a dict by name.
+        ledger: whether the graph makes the ledger too, which takes some of the time that was saved.
+        example: inputs of the sizes that it is made for, on the first of which the result is compared with the NumPy
+            core; None for one sample of random numbers, in the range that the network's input declares, or around 0.
+        check: whether it is compared; an explanation that differs by more than rounding is an error, not a warning.
+        parameters: of the preset, ``bias`` and ``dialect``, as :func:`lrp_ref.explain` takes them.
+
+    Raises:
+        MissingExtraError: onnxruntime or onnx is not installed.
+        UnsupportedError: nodes that cannot be written, all of them named.
+        LrpError: any other of its kinds; a result that differs from the NumPy core's.
+
+    Example:
+        >>> from lrp_ref.layers import Dense
+        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))], shape=(2,))
+        >>> compiled = compile(net, "epsilon")
+        >>> compiled(np.array([[3.0, 1.0]])).relevance.round(4).tolist()
+        [[3.0, 2.0]]
+    """
+    Network.required(net, "compile")
+    runtime = require("onnxruntime", extra="runtime", purpose="run a graph")
+    require("onnx", extra="onnx", purpose="write a graph")
+    chosen = chosen_composite(net, composite, parameters, (), compile)
+    if example is not None:
+        first = {name: array[:1] for name, array in net.feed(example).items()}
+        places = {i.name: i.batch_axis for i in net.inputs}
+        example = {name: batch_back(array, places[name]) for name, array in first.items()}
+        shapes = {name: array.shape[1:] for name, array in first.items()} if shapes is None else shapes
+    asked = asking(
+        net, composite=chosen, targets="input", start=start, output=output, canonize=canonize, shapes=shapes,
+        ledger=ledger,
+    )  # fmt: skip
+    made = program(asked, Form(opset=21, optimize="speed"))
+    session = _session(runtime, made)
+    compiled = Compiled(net, made, output_place(net, output), session)
+    if check:
+        _check(compiled, _example(compiled) if example is None else example)
+    return compiled
+
+
+def _session(runtime: Any, made: Program) -> Any:
+    """Return the model loaded, with as many threads as the BLAS may use."""
+    model, beside = made.loadable()
+    options = runtime.SessionOptions()
+    with threads.together(np.zeros(1)):
+        options.intra_op_num_threads = threads.members()
+    options.log_severity_level = 3
+    held = [runtime.OrtValue.ortvalue_from_numpy(array) for array in beside.values()]
+    options.add_external_initializers(list(beside), held)
+    try:
+        return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of the runtime, whose classes are its own
+        raise BackendError(f"onnxruntime does not take the graph: {str(error).splitlines()[0]}") from error
+
+
+def _example(compiled: Compiled) -> dict[str, Array]:
+    """Return one sample of random numbers for every input, in its layout."""
+    rng, found = np.random.default_rng(0), {}
+    for one in compiled.net.inputs:
+        blank = compiled._program.asked.blank[one.name]
+        shape = tuple(blank.shape[1:]) if one.batch_axis is None else (1, *blank.shape[1:])
+        array: Any
+        if not is_float(blank):
+            array = rng.integers(0, 2, size=shape)
+        elif one.low is not None and one.high is not None:
+            low, high = np.asarray(one.low, dtype=float), np.asarray(one.high, dtype=float)
+            if low.ndim == 1 and len(shape) > 2:
+                low, high = (b.reshape(-1, *(1,) * (len(shape) - 2)) for b in (low, high))
+            array = low + (high - low) * rng.random(shape)
+        else:
+            array = rng.normal(size=shape)
+        found[one.name] = array if not one.batch_axis else np.moveaxis(array, 0, one.batch_axis)
+    return found
+
+
+def _check(compiled: Compiled, example: Any) -> None:
+    """Compare with the NumPy core in float64, and that with itself in float32."""
+    asked, net = compiled._program.asked, compiled.net
+    got = compiled(example)
+    fed = example if isinstance(example, Mapping) else {net.inputs[0].name: example}
+    question = asked.question
+    how: dict[str, Any] = {
+        "composite": question.composite, "start": question.start, "canonize": question.canonize,
+        "target": got.target, "output": compiled._output,
+    }  # fmt: skip
+    wide, narrow = (
+        explain(
+            net.astype(dtype),
+            {k: np.asarray(v, dtype=dtype if is_float(np.asarray(v)) else None) for k, v in fed.items()},
+            **how,
+        )
+        for dtype in ("float64", "float32")
+    )
+    exact = wide.maps()
+    largest = max((float(np.abs(r).max()) for r in exact.values() if r.size), default=0.0) or 1.0
+
+    def error(maps: Mapping[str, Array]) -> float:
+        parts = [float(np.abs(maps[k] - exact[k]).max()) for k in exact if exact[k].size]
+        return max(parts, default=0.0) / largest
+
+    compiled.difference, compiled.core = error(got.maps()), error(narrow.maps())
+    if compiled.difference > max(SLIGHT, WORSE * compiled.core):
+        raise LrpError(
+            f"the compiled explanation differs from the NumPy core by {compiled.difference:.1e} of the largest "
+            f"relevance (the core in float32 by {compiled.core:.1e}): use lrp.explain, and report the network"
+        )

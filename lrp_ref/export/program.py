@@ -1,0 +1,237 @@
+"""A recorded explanation as a model: its inputs and outputs by name, and what the file says about itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..errors import ParameterError, ShapeError
+from ..exact.hashes import network_hash
+from ..network.network import Network
+from ..propagation.explaining import output_place
+from ..propagation.ledger import COLUMNS
+from ..propagation.prepare import Question
+from ..propagation.start import Start, find
+from ..propagation.targets import class_number
+from .graph import OPSETS, Graph
+from .recorded import Recorded
+from .recording import TARGET, Asked, Recording, record
+
+Described = tuple[str, str, np.dtype[Any], list[Any]]  # an output: shown name, name in the graph, dtype, shape
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a graph is written.
+
+    Attributes:
+        opset: of the standard operators, 17 to 23.
+        optimize: "size" keeps one copy of the weights; "speed" a second one where the way back is faster by it.
+        dtype: of the floats, "float32" or "float64" (few programs run convolutions in the latter).
+    """
+
+    opset: int = 17
+    optimize: str = "size"
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.opset not in OPSETS:
+            raise ParameterError(f"opset must be {OPSETS[0]} to {OPSETS[-1]}, got {self.opset!r}")
+        if self.optimize not in ("size", "speed"):
+            raise ParameterError(f"optimize must be 'size' or 'speed', got {self.optimize!r}")
+        if self.dtype not in ("float32", "float64"):
+            raise ParameterError(f"dtype must be 'float32' or 'float64', got {self.dtype!r}")
+
+    def graph(self) -> Graph:
+        """Return an empty graph of this form."""
+        return Graph(self.opset, np.dtype(self.dtype), self.optimize == "speed")
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A graph with its interface.
+
+    Attributes:
+        asked: what was recorded.
+        form: how.
+        graph: nodes and constants.
+        recording: the arrays that are shown.
+        outputs: what the model shows: names, dtypes and shapes.
+        relevances: the output that holds the relevance of each input that receives one.
+    """
+
+    asked: Asked
+    form: Form
+    graph: Graph
+    recording: Recording
+    outputs: list[Described] = field(default_factory=list)
+    relevances: dict[str, str] = field(default_factory=dict)
+
+    def inputs(self, *, forward: bool = False) -> list[tuple[str, np.dtype[Any], list[Any]]]:
+        """Return names, dtypes and shapes of what is fed."""
+        many: Any = "N" if isinstance(self.asked.targets, str) else 1
+        found: list[tuple[str, np.dtype[Any], list[Any]]] = []
+        for name, array in self.recording.fed.items():
+            kind = self.graph.dtype if array.dtype.kind == "f" else array.dtype
+            found.append((name, kind, [many, *array.shape[1:]]))
+        if forward:
+            return found
+        if isinstance(self.asked.targets, str) and self.asked.targets == "input":
+            found.append((TARGET, np.dtype(np.int64), ["M"]))
+        return found + [(name, self.graph.dtype, []) for name in self.graph.adjustable]
+
+    def model(self, net: Network) -> Any:
+        """Return the explanation as an ``onnx.ModelProto``; ``net`` is told by its hash."""
+        return self.graph.model(self.inputs(), self.outputs, self._metadata(net))
+
+    def loadable(self) -> tuple[Any, dict[str, np.ndarray]]:
+        """Return the explanation as a model without its large constants, and these by name."""
+        beside: dict[str, np.ndarray] = {}
+        return self.graph.model(self.inputs(), self.outputs, {}, beside), beside
+
+    def forward(self, net: Network) -> Any:
+        """Return the forward pass alone as an ``onnx.ModelProto``, without what is adjustable in the way back."""
+        kept = [o for o in self.outputs if o[0] in ("output", "probability")]
+        said = {k: v for k, v in self._metadata(net).items() if k in ("lrp_ref", "network", "classes", "notes")}
+        return self.graph.model(self.inputs(forward=True), kept, said)
+
+    def _metadata(self, net: Network) -> dict[str, str]:
+        from .. import __version__
+
+        prepared = self.recording.prepared
+        rows = [{"node": r.node, "rule": r.rule} for r in self.recording.ledger]
+        said: dict[str, Any] = {
+            "lrp_ref": __version__,
+            "network": network_hash(net),
+            "composite": prepared.composite,
+            "bias": prepared.bias,
+            "start": repr(find(self.asked.question.start)),
+            "starts_at": prepared.head.text,
+            "targets": self.asked.targets if isinstance(self.asked.targets, str) else list(self.asked.targets),
+            "plan": [[p.node, type(p.layer).__name__, p.label] for p in prepared.plan],
+            "ledger_columns": list(COLUMNS),
+            "ledger_nodes": rows,
+            "classes": list(net.classes),
+            "adjustable": self.graph.adjustable,
+            "notes": list(net.notes),
+        }
+        return {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in said.items()}
+
+
+def program(asked: Asked, form: Form) -> Program:
+    """Return a recorded explanation with its interface.
+
+    Raises:
+        LrpError: any of its kinds.
+    """
+    graph = form.graph()
+    recording = record(asked, graph)
+    made = Program(asked, form, graph, recording)
+    taken = {*recording.fed, TARGET, *graph.adjustable}
+    samples = "N" if isinstance(asked.targets, str) else 1
+    begun = {"argmax": "N", "input": "M"}.get(asked.targets, 0) if isinstance(asked.targets, str) else None
+    many = len(asked.targets) if begun is None else begun
+
+    def show(name: str, array: Recorded, first: Any) -> str:
+        shown = name if name not in taken else f"{name}_out"
+        whole = array.value.whole()
+        kind = graph.dtype if whole.dtype.kind == "f" else whole.dtype
+        made.outputs.append((shown, whole.reference(), kind, [first, *array.shape[1:]]))
+        return shown
+
+    show("output", recording.output, samples)
+    if recording.chance is not None:
+        show("probability", recording.chance, samples)
+    several = len(recording.relevance) > 1
+    for name, array in recording.relevance.items():
+        made.relevances[name] = show(f"relevance.{name}" if several else "relevance", array, many)
+    if asked.ledger:
+        show("ledger", recording.columns(), many)
+    show("explained", recording.target, many)
+    show("start", recording.began, many)
+    return made
+
+
+def asking(
+    net: Network, *, composite: Any, targets: Any, start: Any, output: str | None, canonize: bool, shapes: Any,
+    ledger: bool = True,
+) -> Asked:  # fmt: skip
+    """Return what is to be recorded, checked.
+
+    Raises:
+        ParameterError, ShapeError, GraphError: targets, sizes or an output that the network does not have.
+    """
+    place = output_place(net, output)
+    begin = find(start)
+    if not isinstance(begin, Start):
+        raise ParameterError(f"start {start!r}: a graph starts by a name of lrp.start.NAMES or an lrp.start.Start")
+    blank = blanks(net, shapes)
+    front = net.batch_first()
+    question = Question(composite, place, canonize, begin)
+    asked = Asked(front, blank, question, targets, ledger)
+    return replace(asked, targets=_checked(asked, net.classes if place == 0 else ()))
+
+
+def _checked(asked: Asked, classes: Sequence[str]) -> Any:
+    """Return targets as numbers, or "argmax" or "input"."""
+    from ..propagation.prepare import prepare
+
+    targets = asked.targets
+    if isinstance(targets, str) and targets in ("argmax", "input"):
+        return targets
+    if isinstance(targets, str | int | np.integer):
+        targets = [targets]
+    try:
+        numbers = [class_number(t, classes) for t in targets]
+        known = bool(numbers) and all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
+    except TypeError:
+        known = False
+    if not known:
+        raise ParameterError(f"targets must be 'argmax', 'input', or numbers of outputs, got {asked.targets!r}")
+    prepared = prepare(asked.net, asked.blank, asked.question)
+    many = int(np.prod(prepared.output_shape(asked.blank)))
+    for number in numbers:
+        if not 0 <= number < many:
+            raise ParameterError(f"targets: there are {many} outputs, 0 to {many - 1}; got {number}")
+    return tuple(int(t) for t in numbers)
+
+
+def blanks(net: Network, shapes: Any) -> dict[str, Array]:
+    """Return one array per input without samples, of the sizes of one sample.
+
+    Args:
+        net: the network.
+        shapes: of one sample, where the network leaves sizes free: a tuple for the only input, or a dict by name.
+
+    Raises:
+        ShapeError: sizes that are still free, or that do not fit the network's.
+        ParameterError: a name that is none of the inputs.
+    """
+    given = shapes if isinstance(shapes, Mapping) else {net.inputs[0].name: shapes} if shapes is not None else {}
+    for name in given:
+        if name not in {i.name for i in net.inputs}:
+            raise ParameterError(f"shapes: '{name}' is no input; there are: {', '.join(i.name for i in net.inputs)}")
+    found = {}
+    for one in net.batch_first().inputs:
+        declared = None if one.shape is None else one.shape[1:]
+        wanted = given.get(one.name, declared)
+        if wanted is None or None in tuple(wanted):
+            sizes = "any shape" if wanted is None else str(tuple(wanted)).replace("None", "any")
+            raise ShapeError(
+                f"input '{one.name}' has sizes that are free, {sizes} without the samples: say which the graph is for, "
+                f"shapes={{'{one.name}': (…)}} (lrp-ref export --shape {one.name}=…)"
+            )
+        wanted = tuple(int(n) for n in wanted)
+        fits = declared is None or (
+            len(wanted) == len(declared) and all(d in (None, n) for n, d in zip(wanted, declared, strict=True))
+        )
+        if not fits or any(n < 1 for n in wanted):
+            raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}', {one.expected()}, N the samples")
+        whole = one.name in net.tokens or one.element_type.startswith(("int", "uint"))
+        found[one.name] = np.zeros((0, *wanted), dtype=np.int64 if whole else np.float64)
+    return found
