@@ -15,19 +15,20 @@ from .networks import Graph, Parameters
 
 def missing() -> str:
     """Return why nothing can be compiled here; empty where it can."""
-    if not peers.available("onnxruntime"):
-        return "onnxruntime is not installed"
-    return "" if hasattr(lrp, "compile") else "this lrp_ref has no lrp.compile"
+    without = [name for name in ("onnx", "onnxruntime") if not peers.available(name)]
+    return f"{without[0]} is not installed" if without else ""
 
 
 def call(
     graph: Graph, given: Parameters, x: np.ndarray, name: str, *, targets: Sequence[int] | None = None
 ) -> Callable[[], Any]:
-    """Return a function of no arguments that explains ``x`` and returns the relevance; all is compiled beforehand.
+    """Return a function of no arguments that explains ``x`` and returns the relevance.
+
+    It is compiled beforehand, and then checked against the NumPy core on the first image.
 
     Args:
         targets: several, each explained for itself on the one image of ``x``; None for the usual one.
     """
-    explain: Any = getattr(lrp, "compile")(ours.network(graph, given), ours.composite(name))  # noqa: B009  # may be missing
+    explain = lrp.compile(ours.network(graph, given), ours.composite(name), example=x)
     target = ours.TARGET if targets is None else list(targets)
     return lambda: explain(x, target=target).relevance
