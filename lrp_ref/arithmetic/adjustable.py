@@ -9,7 +9,7 @@ class Adjustable(float):
     """A float with a name: a number everywhere, and an input of the graph where an explanation is exported.
 
     Args:
-        value: the number; in a graph the one that is taken where nothing else is fed.
+        value: the number; a graph is fed one, and has this one in its metadata.
         name: of the graph's input.
 
     Example:
