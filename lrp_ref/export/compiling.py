@@ -18,7 +18,7 @@ from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS, Ledger, Row
 from ..propagation.start import Difference, find, require_apart
 from ..propagation.targets import class_number, indices
-from .exporting import MOST_BYTES, chosen_composite
+from .exporting import chosen_composite
 from .program import Form, Program, asking, program
 from .recording import TARGET
 
@@ -258,25 +258,22 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
         ledger=ledger,
     )  # fmt: skip
     made = program(asked, Form(opset=21, optimize="speed"))
-    session = _session(runtime, made, net)
+    session = _session(runtime, made)
     compiled = Compiled(net, made, output_place(net, output), session)
     if check:
         _check(compiled, _example(compiled) if example is None else example)
     return compiled
 
 
-def _session(runtime: Any, made: Program, net: Network) -> Any:
+def _session(runtime: Any, made: Program) -> Any:
     """Return the model loaded, with as many threads as the BLAS may use."""
-    model = made.model(net)
-    size = model.ByteSize()
-    if size > MOST_BYTES:
-        raise UnsupportedError(
-            f"the graph has {size:,} bytes, onnxruntime takes {MOST_BYTES:,} at once: use lrp.explain"
-        )
+    model, beside = made.loadable()
     options = runtime.SessionOptions()
     with threads.together(np.zeros(1)):
         options.intra_op_num_threads = threads.members()
     options.log_severity_level = 3
+    held = [runtime.OrtValue.ortvalue_from_numpy(array) for array in beside.values()]
+    options.add_external_initializers(list(beside), held)
     try:
         return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of the runtime, whose classes are its own

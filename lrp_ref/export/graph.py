@@ -98,13 +98,16 @@ class Graph:
         inputs: Sequence[tuple[str, np.dtype[Any], Sequence[Any]]],
         outputs: Sequence[tuple[str, str, np.dtype[Any], Sequence[Any]]],
         metadata: dict[str, str],
+        beside: dict[str, np.ndarray] | None = None,
     ) -> Any:
-        """Return the graph as an ``onnx.ModelProto`` that the full checker has passed.
+        """Return the graph as an ``onnx.ModelProto``.
 
         Args:
             inputs: name, dtype and shape of what is fed; texts in the shape name free sizes.
             outputs: the name that is shown, that in the graph, dtype and shape.
             metadata: texts that stand in the file.
+            beside: where large constants go that whoever loads the model brings along, as data outside of it; None for
+                a model that holds all of them.
 
         Raises:
             MissingExtraError: onnx is not installed.
@@ -126,10 +129,23 @@ class Graph:
             "explanation",
             [described(*each) for each in inputs],
             [described(name, dtype, shape) for name, _, dtype, shape in outputs],
-            [onnx.numpy_helper.from_array(a, name) for name, a in known.items()],
+            [self._tensor(a, name, beside) for name, a in known.items()],
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10, producer_name="lrp_ref"
         )
         helper.set_model_props(model, metadata)
         return model
+
+    def _tensor(self, array: np.ndarray, name: str, beside: dict[str, np.ndarray] | None) -> Any:
+        """Return a constant as the model holds it: its numbers, or that they are brought along."""
+        import onnx
+
+        if beside is None or array.nbytes <= SMALL:
+            return onnx.numpy_helper.from_array(array, name)
+        beside[name] = array
+        kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        tensor = onnx.TensorProto(name=name, data_type=kind, dims=array.shape)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="beside")
+        return tensor

@@ -89,6 +89,11 @@ class Program:
         """Return the explanation as an ``onnx.ModelProto``; ``net`` is told by its hash."""
         return self.graph.model(self.inputs(), self.outputs, self._metadata(net))
 
+    def loadable(self) -> tuple[Any, dict[str, np.ndarray]]:
+        """Return the explanation as a model without its large constants, and these by name."""
+        beside: dict[str, np.ndarray] = {}
+        return self.graph.model(self.inputs(), self.outputs, {}, beside), beside
+
     def forward(self, net: Network) -> Any:
         """Return the forward pass alone as an ``onnx.ModelProto``, without what is adjustable in the way back."""
         kept = [o for o in self.outputs if o[0] in ("output", "probability")]
