@@ -25,6 +25,10 @@ class Adjustable(float):
         made.name = name
         return made
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Count among NumPy's arrays as the plain number, which leaves float32 as it is."""
+        return getattr(ufunc, method)(*(float(x) if type(x) is Adjustable else x for x in inputs), **keywords)
+
     def __repr__(self) -> str:
         return f"Adjustable({float(self)!r}, {self.name!r})"
 
