@@ -67,6 +67,7 @@ class Compiled:
         self.difference: float | None = None
         self.core: float | None = None
         self._names = [o[0] for o in made.outputs]
+        self._adjusted = {k: np.array(v, dtype=made.graph.dtype) for k, v in made.graph.adjustable.items()}
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{n} {tuple(a.shape[1:])}" for n, a in self._program.asked.blank.items())
@@ -109,7 +110,7 @@ class Compiled:
         many = int(np.prod(self._program.recording.output.shape[1:]))
         targets = self._targets(target, n, many)
         try:
-            results = self._session.run(self._names, {**fed, TARGET: targets})
+            results = self._session.run(self._names, {**fed, **self._adjusted, TARGET: targets})
         except Exception as error:  # of the runtime, whose classes are its own
             raise BackendError(f"onnxruntime: {str(error).splitlines()[0]}") from error
         found = dict(zip(self._names, results, strict=True))
