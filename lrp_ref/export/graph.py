@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import require
 
 OPSETS = range(17, 24)  # with every operator that is written, in every one of its versions
+INNER = re.compile(r"[vc]\d+(_\d+)?_*")  # names of values within a graph
 SMALL = 4096  # bytes: constants up to this size are compared by their numbers, larger ones by their memory
 
 
@@ -34,8 +36,10 @@ class Graph:
         flips: whether the transpose of a convolution of stride 1 is a convolution with a second copy of the weights,
             which runs faster, or a transposed one, which keeps the file small.
         batch: the value that has the number of samples now: an input, and on the way back what starts.
-        adjustable: numbers that are inputs, with those that are taken where nothing is fed.
+        adjustable: numbers that are inputs, with those that the composite has. They are no defaults of the inputs:
+            runtimes for JavaScript refuse, or do not look at, what is fed for an input that has one.
         start: what starts, which may have more samples than the inputs: several targets of one sample.
+        taken: names of inputs and outputs, which no value within the graph has.
     """
 
     opset: int = 17
@@ -43,6 +47,7 @@ class Graph:
     flips: bool = False
     batch: str = ""
     start: str = ""
+    taken: set[str] = field(default_factory=set)
     adjustable: dict[str, float] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
@@ -54,10 +59,22 @@ class Graph:
         frozen = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()))
         key = (operator, inputs, frozen, outputs)
         if key not in self._known:
-            made = tuple(f"v{len(self.calls)}" + (f"_{k}" if k else "") for k in range(outputs))
+            stem = f"v{len(self.calls)}"
+            made = tuple(self.unused(stem + (f"_{k}" if k else "")) for k in range(outputs))
             self.calls.append(Call(operator, inputs, made, frozen))
             self._known[key] = made
         return self._known[key]
+
+    def unused(self, name: str) -> str:
+        """Return the name, or a longer one where an input or output is called so.
+
+        Example:
+            >>> Graph(taken={"v0", "v0_"}).unused("v0")
+            'v0__'
+        """
+        while name in self.taken:
+            name += "_"
+        return name
 
     def one(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Return the name of the only value that an operator makes."""
@@ -74,7 +91,7 @@ class Graph:
             key = (*key, array.__array_interface__["data"][0], array.strides, array.dtype.str)
             self._held.append(array)
         if key not in self._known:
-            name = f"c{len(self.constants)}"
+            name = self.unused(f"c{len(self.constants)}")
             self.constants[name] = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
             self._known[key] = (name,)
         return self._known[key][0]
@@ -97,13 +114,16 @@ class Graph:
         inputs: Sequence[tuple[str, np.dtype[Any], Sequence[Any]]],
         outputs: Sequence[tuple[str, str, np.dtype[Any], Sequence[Any]]],
         metadata: dict[str, str],
+        beside: dict[str, np.ndarray] | None = None,
     ) -> Any:
-        """Return the graph as an ``onnx.ModelProto`` that the full checker has passed.
+        """Return the graph as an ``onnx.ModelProto``.
 
         Args:
             inputs: name, dtype and shape of what is fed; texts in the shape name free sizes.
             outputs: the name that is shown, that in the graph, dtype and shape.
             metadata: texts that stand in the file.
+            beside: where large constants go that whoever loads the model brings along, as data outside of it; None for
+                a model that holds all of them.
 
         Raises:
             MissingExtraError: onnx is not installed.
@@ -116,8 +136,6 @@ class Graph:
         read = {name for c in calls for name in c.inputs} | {inner for _, inner, _, _ in outputs}
 
         known = {name: a for name, a in self.constants.items() if name in read}
-        fed = {name for name, _, _ in inputs}
-        adjusted = {k: np.asarray(v, dtype=self.dtype) for k, v in self.adjustable.items() if k in fed}
 
         def described(name: str, dtype: np.dtype[Any], shape: Sequence[Any]) -> Any:
             return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), list(shape))
@@ -127,10 +145,23 @@ class Graph:
             "explanation",
             [described(*each) for each in inputs],
             [described(name, dtype, shape) for name, _, dtype, shape in outputs],
-            [onnx.numpy_helper.from_array(a, name) for name, a in {**known, **adjusted}.items()],
+            [self._tensor(a, name, beside) for name, a in known.items()],
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10, producer_name="lrp_ref"
         )
         helper.set_model_props(model, metadata)
         return model
+
+    def _tensor(self, array: np.ndarray, name: str, beside: dict[str, np.ndarray] | None) -> Any:
+        """Return a constant as the model holds it: its numbers, or that they are brought along."""
+        import onnx
+
+        if beside is None or array.nbytes <= SMALL:
+            return onnx.numpy_helper.from_array(array, name)
+        beside[name] = array
+        kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        tensor = onnx.TensorProto(name=name, data_type=kind, dims=array.shape)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="beside")
+        return tensor

@@ -155,8 +155,8 @@ def put(x: Value, key: Any, new: Value) -> Value:
     if 0 in here:
         return x
     if x.data is not None and new.data is not None and not any(map(free, x.shape)):
-        data = np.array(np.broadcast_to(x.data, x.shape))
-        data[tuple(slices)] = new.data
+        data = np.array(np.broadcast_to(x.numbers, x.shape))
+        data[tuple(slices)] = new.numbers
         return Value.constant(x.graph, data)
     if x.uniform is not None and all(r.step == 1 for r in ranges):
         return _padded(new, ranges, x)

@@ -36,7 +36,7 @@ class Kernels:
     def _convolved(self, x: Value, weight: Value, geometry: host.Geometry, shape: tuple[int, ...]) -> Recorded:
         x, weight = x.whole(but_samples=True), weight.whole()
         if x.data is not None and weight.data is not None:
-            made = host.convolve(np.ascontiguousarray(x.data), np.ascontiguousarray(weight.data), geometry, np)
+            made = host.convolve(np.ascontiguousarray(x.numbers), np.ascontiguousarray(weight.numbers), geometry, np)
             return self.xp.wrapped(Value.constant(x.graph, made, shape))
         name = x.graph.one("Conv", x.reference(), weight.reference(), **_attributes(geometry, geometry.pads))
         tensor = (x.tensor[0], *shape[1:])
@@ -85,7 +85,7 @@ class Kernels:
         g, weight, spatial = g.whole(but_samples=True), weight.whole(), shape[2:]
         if g.data is not None and weight.data is not None:
             made = host.convolve_adjoint(
-                np.ascontiguousarray(g.data), np.ascontiguousarray(weight.data), geometry, spatial, np
+                np.ascontiguousarray(g.numbers), np.ascontiguousarray(weight.numbers), geometry, spatial, np
             )
             return self.xp.wrapped(Value.constant(g.graph, made, shape))
         sizes = zip(g.shape[2:], geometry.stride, geometry.dilation, weight.shape[2:], strict=True)

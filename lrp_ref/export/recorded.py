@@ -179,7 +179,7 @@ class Recorded:
             raise UnsupportedError(
                 "what is computed depends on numbers that are only known when the graph runs, and a graph cannot look"
             )
-        return np.broadcast_to(value.data, value.shape)
+        return np.broadcast_to(value.numbers, value.shape)
 
     def __bool__(self) -> bool:
         return bool(self.get())

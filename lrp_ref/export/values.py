@@ -35,7 +35,7 @@ class Value:
         shape: of the value; a multiple of ``SAMPLES`` is free.
         dtype: float64 for every float: of which type the graph's floats are is the graph's matter.
         name: in the graph; "" for a constant.
-        data: the numbers of a constant.
+        data: the numbers of a constant, as they were given.
         tensor: the shape of what the name or the data hold; it broadcasts to ``shape``.
         batch: the name of the value that has the number of samples as its first size; "" where no size is free.
         nonnegative: whether no number is negative, by what it was made of.
@@ -54,22 +54,26 @@ class Value:
     def constant(cls, graph: Graph, data: Any, shape: tuple[int, ...] | None = None) -> Value:
         """Return a constant; ``shape`` where it is larger than the data, which broadcast to it."""
         data = np.asarray(data)
-        if data.dtype.kind == "f":
-            data = data.astype(FLOAT, copy=False)
-        elif data.dtype.kind in "iu":
-            data = data.astype(INT, copy=False)
+        data = data.astype(INT, copy=False) if data.dtype.kind in "iu" else data
         shape = data.shape if shape is None else shape
         if data.size == 1:
             data = data.reshape(())
         elif data.ndim < len(shape):
             data = data.reshape((1,) * (len(shape) - data.ndim) + data.shape)
         positive = data.dtype.kind == "f" and data.size > 0 and bool(data.min() >= 0)
-        return cls(graph, shape, data.dtype, data=data, tensor=data.shape, nonnegative=positive)
+        kind = FLOAT if data.dtype.kind == "f" else data.dtype
+        return cls(graph, shape, kind, data=data, tensor=data.shape, nonnegative=positive)
 
     def made(self, name: str, shape: tuple[int, ...], tensor: tuple[int, ...] | None = None, **how: Any) -> Value:
         """Return another value of the same graph."""
         how = {"dtype": self.dtype, "batch": self.batch, **how}
         return Value(self.graph, shape, name=name, tensor=shape if tensor is None else tensor, **how)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of a constant to compute with: floats in float64."""
+        assert self.data is not None
+        return self.data.astype(FLOAT, copy=False) if self.dtype == FLOAT else self.data
 
     @property
     def uniform(self) -> Any:
@@ -170,7 +174,7 @@ def elementwise(operator: str, host: Callable[..., Any], *values: Value, dtype: 
     shape = np.broadcast_shapes(*(v.shape for v in values))
     if all(v.data is not None for v in values):
         with np.errstate(all="ignore"):
-            return Value.constant(graph, host(*(v.data for v in values)), shape)
+            return Value.constant(graph, host(*(v.numbers for v in values)), shape)
     tensors = [v.tensor for v in values]
     tensor = np.broadcast_shapes(*tensors)
     tensor = (1,) * (len(shape) - len(tensor)) + tensor
@@ -269,7 +273,7 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
     if some == {False, True} or len({v.batch for v in lazy if v.batch}) > 1 or free(shape[axis]):
         lazy = [_per_sample(v, batch) for v in values]
     if all(v.data is not None for v in lazy):
-        return Value.constant(first.graph, np.concatenate([v.data for v in lazy if v.data is not None], axis), shape)
+        return Value.constant(first.graph, np.concatenate([v.numbers for v in lazy], axis), shape)
     tensor = tuple(sum(v.tensor[k] for v in lazy) if k == axis else lazy[0].tensor[k] for k in range(len(shape)))
     name = first.graph.one("Concat", *(v.reference() for v in lazy), axis=axis)
     positive = all(v.nonnegative for v in values)
@@ -318,7 +322,7 @@ def total(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
         raise UnsupportedError("a sum over all samples of a constant cannot be written")
     times = math.prod(repeated)
     if x.data is not None:
-        data = x.data.reshape(tensor).sum(axis=axes, keepdims=keepdims) * times
+        data = x.numbers.reshape(tensor).sum(axis=axes, keepdims=keepdims) * times
         return Value.constant(x.graph, data, shape)
     left = tuple(1 if k in axes else t for k, t in enumerate(tensor) if keepdims or k not in axes)
     kept = [k for k in axes if tensor[k] != 1 or not keepdims]
@@ -342,7 +346,7 @@ def extreme(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> V
     host = hosts[which]
     left = tuple(1 if k in axes else t for k, t in enumerate(x.tensor) if keepdims or k not in axes)
     if x.data is not None:
-        return Value.constant(x.graph, host(x.data, axis=axes, keepdims=keepdims), shape)
+        return Value.constant(x.graph, host(x.numbers, axis=axes, keepdims=keepdims), shape)
     if x.graph.opset >= 18:
         name = x.graph.one(f"Reduce{which}", x.name, x.graph.integers(axes), keepdims=int(keepdims))
     else:
@@ -379,14 +383,15 @@ def matmul(a: Value, b: Value) -> Value:
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul of shapes {a.shape} and {b.shape}")
     if a.data is not None and b.data is not None:
-        return Value.constant(a.graph, np.matmul(a.data, b.data), shape)
+        return Value.constant(a.graph, np.matmul(a.numbers, b.numbers), shape)
     tensor = (*np.broadcast_shapes(a.tensor[:-2], b.tensor[:-2]), a.tensor[-2], b.tensor[-1])
     if shape[-2:] == (1, 1):  # a scalar product: a product of matrices would copy its operands first
         row = elementwise("Mul", np.multiply, a, transpose(b, (*range(len(b.shape) - 2), -1, -2)))
         return total(row, axis=-1, keepdims=True)
     positive = a.nonnegative and b.nonnegative
     turned = b.data is not None and b.data.ndim == 2 and b.data.T.flags.c_contiguous and not b.data.flags.c_contiguous
-    if turned and len(a.shape) == 2 and b.data is not None and b.dtype == FLOAT:  # so that one copy of the weights serves both ways
+    # One copy of the weights serves both ways.
+    if turned and len(a.shape) == 2 and b.data is not None and b.dtype == FLOAT:
         name = a.graph.one("Gemm", a.reference(), a.graph.constant(b.data.T), transB=1)
     else:
         name = a.graph.one("MatMul", a.reference(), b.reference())
