@@ -271,7 +271,7 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
     lazy = [v.whole(but_samples=True) for v in values]
     some = {v.tensor[k] == 1 and free(v.shape[k]) for v in lazy for k in range(len(shape)) if free(v.shape[k])}
     if some == {False, True} or len({v.batch for v in lazy if v.batch}) > 1 or free(shape[axis]):
-        lazy = [_per_sample(v, batch) for v in values]
+        lazy = [per_sample(v, batch) for v in values]
     if all(v.data is not None for v in lazy):
         return Value.constant(first.graph, np.concatenate([v.numbers for v in lazy], axis), shape)
     tensor = tuple(sum(v.tensor[k] for v in lazy) if k == axis else lazy[0].tensor[k] for k in range(len(shape)))
@@ -280,7 +280,7 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
     return Value(first.graph, shape, dtype, name, None, tensor, batch, positive)
 
 
-def _per_sample(x: Value, batch: str) -> Value:
+def per_sample(x: Value, batch: str) -> Value:
     """Return a value with a tensor that has every sample, as many as ``batch`` has."""
     if x.tensor == x.shape and x.batch == batch:
         return x
@@ -357,8 +357,8 @@ def extreme(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> V
 def argmax(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return where the largest is along an axis, the first of several."""
     if axis is None:
-        place = argmax(reshape(x, (math.prod(x.shape),)), 0)
-        return reshape(place, (1,) * len(x.shape)) if keepdims else place
+        found = argmax(reshape(x, (math.prod(x.shape),)), 0)
+        return reshape(found, (1,) * len(x.shape)) if keepdims else found
     (place,), shape = axes_of(x, axis), reduced(x, axis, keepdims)
     x = (cast(x, INT) if x.dtype.kind == "b" else x).whole(but_samples=True)
     if x.data is not None:

@@ -60,8 +60,10 @@ def _cases() -> list[Case]:
         ("arange", (5,), {}), ("arange", (2, 6), {}), ("arange", (1, 8, 3), {}), ("arange", (4,), {"dtype": float}),
         ("zeros", ((2, 3),), {"dtype": float}), ("ones", (3,), {"dtype": int}), ("zeros", ((2,),), {"dtype": bool}),
         ("asarray", ([[1, 2], [3, 4]],), {}), ("asarray", (1.5,), {"dtype": float}), ("asarray", (X,), {}),
-        ("broadcast_to", (ROW, (2, 3, 4)), {}), ("broadcast_to", (X, (2, 4, 3, 5)), {}), ("broadcast_to", (X, X.shape), {}),
-        ("concatenate", ((X, Y),), {}), ("concatenate", ((X, Y, X),), {"axis": -1}), ("concatenate", ([X],), {"axis": 1}),
+        ("broadcast_to", (ROW, (2, 3, 4)), {}), ("broadcast_to", (X, (2, 4, 3, 5)), {}),
+        ("broadcast_to", (X, X.shape), {}),
+        ("concatenate", ((X, Y),), {}), ("concatenate", ((X, Y, X),), {"axis": -1}),
+        ("concatenate", ([X],), {"axis": 1}),
         ("concatenate", ((WHOLE, WIDE.T[:2, :2]),), {"axis": 1}),
         ("stack", ((X, Y),), {}), ("stack", ([X, Y, X],), {"axis": 1}), ("stack", ((X, Y),), {"axis": -1}),
         ("stack", ((ROW, ROW),), {"axis": 2}),
@@ -71,8 +73,9 @@ def _cases() -> list[Case]:
         ("where", (MASK, WIDE.T[:2, :1], 0.0), {}), ("where", (MASK, WHOLE, BY), {}), ("where", (MASK, 1.0, WHOLE), {}),
         ("where", (MASK, MASK, OTHER), {}),
     ]  # fmt: skip
-    shapes = [((3, 4), (4, 2)), ((4,), (4, 2)), ((3, 4), (4,)), ((4,), (4,)), ((5, 3, 4), (4, 2)), ((5, 1, 3, 4), (2, 4, 2)),
-              ((4,), (5, 4, 2)), ((5, 2, 4), (4,)), ((1, 4), (4, 1)), ((2, 1, 4), (2, 4, 1))]  # fmt: skip
+    shapes = [((3, 4), (4, 2)), ((4,), (4, 2)), ((3, 4), (4,)), ((4,), (4,)), ((5, 3, 4), (4, 2)),
+              ((5, 1, 3, 4), (2, 4, 2)), ((4,), (5, 4, 2)), ((5, 2, 4), (4,)), ((1, 4), (4, 1)),
+              ((2, 1, 4), (2, 4, 1))]  # fmt: skip
     cases += [("matmul", (RNG.normal(size=a), RNG.normal(size=b)), {}) for a, b in shapes]
     return [*cases, ("matmul", (WHOLE, BY.T), {})]
 
@@ -263,8 +266,8 @@ def test_operators(sign: str) -> None:
     """Whole numbers of either sign divide as NumPy's do, which round down."""
     operator = BINARY[sign]
     pairs = [(X, Y), (X, ROW), (ROW, X), (X, 2), (3, X), (X, -1.5), (0.5, X), (X, 0.0), (X, 1), (WHOLE, BY), (WHOLE, 3),
-             (WHOLE, -3), (20, BY), (WHOLE, 2.5), (WHOLE, WIDE.T[:2, :1]), (X, X), (np.round(X), np.round(Y * 2) + 0.25),
-             (MASK, 3), (WHOLE, MASK + 1), (X, np.abs(Y) + 1.0)]  # fmt: skip
+             (WHOLE, -3), (20, BY), (WHOLE, 2.5), (WHOLE, WIDE.T[:2, :1]), (X, X),
+             (np.round(X), np.round(Y * 2) + 0.25), (MASK, 3), (WHOLE, MASK + 1), (X, np.abs(Y) + 1.0)]  # fmt: skip
     for k, (a, b) in enumerate(pairs):
         if sign in ("/", "//", "%") and type(b) is float and b == 0:
             continue
@@ -346,8 +349,8 @@ def test_an_array_keeps_its_kind_of_numbers() -> None:
             array += 1.5
         with pytest.raises(TypeError):
             array /= 2
-    with pytest.raises(ValueError, match="shape"):
-        narrow = Recorder().input("x", (3, 1))
+    narrow = Recorder().input("x", (3, 1))
+    with pytest.raises(ValueError, match="does not fit"):
         narrow += narrow.xp.ones((3, 2), dtype=float)
 
     def call(xp: Any, given: Any) -> Any:

@@ -21,9 +21,9 @@ from lrp_ref import rules
 from lrp_ref.errors import LrpError
 
 RULES = [
-    None, rules.LRP0(), rules.Epsilon(0.25), rules.Epsilon(0.1, bias_share=1), rules.AlphaBeta(2, 1), rules.ZPlus(), rules.Gamma(0.25),
-    rules.GeneralizedGamma(0.5), rules.Flat(), rules.WSquare(), rules.ZBox(-4.0, 4.0), rules.Gradient(), rules.Pass(),
-    rules.Uniform(), rules.Product(), rules.Recurrent(), rules.Guided(), rules.Deconv(),
+    None, rules.LRP0(), rules.Epsilon(0.25), rules.Epsilon(0.1, bias_share=1), rules.AlphaBeta(2, 1), rules.ZPlus(),
+    rules.Gamma(0.25), rules.GeneralizedGamma(0.5), rules.Flat(), rules.WSquare(), rules.ZBox(-4.0, 4.0),
+    rules.Gradient(), rules.Pass(), rules.Uniform(), rules.Product(), rules.Recurrent(), rules.Guided(), rules.Deconv(),
 ]  # fmt: skip
 FORWARD = "forward"
 
@@ -140,9 +140,9 @@ def as_exact_as_the_core(case: Case, names: dict[Any, list[str]], made: dict[str
 def test_in_every_opset(opset: int) -> None:
     """One graph with a layer of every kind that has operators of its own, in float32; the full checker passes it."""
     names = ("Dense-time", "Conv-asymmetric", "ConvTranspose-groups", "MaxPool-ceil-padding", "AveragePool-dilation",
-             "SumPool-3d", "Affine-channels", "Add-broadcast", "Concat-channels", "MatMul-no-gate", "Max-share", "Prod-spatial",
-             "LogSumExp-channels", "Softmax-classes", "Slice-backwards", "Pad-reflect", "LSTM-everything", "GELU-0",
-             "Embedding-words", "Where-masks", "SquaredDistance-full")  # fmt: skip
+             "SumPool-3d", "Affine-channels", "Add-broadcast", "Concat-channels", "MatMul-no-gate", "Max-share",
+             "Prod-spatial", "LogSumExp-channels", "Softmax-classes", "Slice-backwards", "Pad-reflect",
+             "LSTM-everything", "GELU-0", "Embedding-words", "Where-masks", "SquaredDistance-full")  # fmt: skip
     cases = [Case(sample) for sample in some(*names)]
     sheet = Sheet(opset=opset)
     shown = [case.record(sheet) for case in cases]

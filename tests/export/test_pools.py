@@ -1,4 +1,4 @@
-"""Pools as operators of a graph, forward and back, against loops over the windows; and networks with what joins them."""
+"""Pools as operators of a graph, forward and back, against loops over the windows."""
 
 from __future__ import annotations
 
