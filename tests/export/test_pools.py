@@ -159,8 +159,13 @@ def test_the_pools_are_of_every_kind() -> None:
 @pytest.mark.parametrize("opset", [17, 19])  # means of windows with gaps are an operator's from 19 on
 @pytest.mark.parametrize("kind", KINDS)
 def test_pools_are_their_windows(kind: str, opset: int) -> None:
+    are_their_windows(expected(kind), opset)
+
+
+def are_their_windows(some: list[tuple[Pool, tuple[np.ndarray, ...]]], opset: int) -> None:
+    """Compare pools in one graph, forward and back, with what the loops make."""
     sheet, names = Sheet(opset=opset), []
-    for pool, (x, g, _, _) in expected(kind):
+    for pool, (x, g, _, _) in some:
         layer, there, back = pool.layer(), sheet.feed(x), sheet.feed(g)
         (y,) = layer.pull((there,), back)
         names.append((sheet.show(layer.forward(there)), sheet.show(y)))
@@ -168,7 +173,7 @@ def test_pools_are_their_windows(kind: str, opset: int) -> None:
     for samples in (3, 1):
         feeds = {name: a[:samples] for name, a in sheet.feeds.items()}
         found = dict(zip((name for name, *_ in sheet.shown), session.run(None, feeds), strict=True))
-        for (pool, (_, _, *wanted)), pair in zip(expected(kind), names, strict=True):
+        for (pool, (_, _, *wanted)), pair in zip(some, names, strict=True):
             for name, each in zip(pair, wanted, strict=True):
                 assert found[name].shape == each[:samples].shape, pool
                 inside = np.isfinite(each[:samples])  # the maximum of a window in the padding is −∞
