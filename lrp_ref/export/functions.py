@@ -10,8 +10,9 @@ import numpy as np
 from scipy import special
 
 from ..arithmetic import Adjustable
+from ..errors import ParameterError
 from . import indexing, values
-from .graph import Graph
+from .graph import INNER, Graph
 from .values import BOOL, FLOAT, INT, Value, cast, elementwise, where
 
 Function = Callable[..., Value]
@@ -28,8 +29,22 @@ def valued(graph: Graph, x: Any, like: Any = None) -> Value:
 
 
 def adjusted(graph: Graph, number: Adjustable) -> Value:
-    """Return the input of the graph that a number with a name is; it must not be negative."""
+    """Return the input of the graph that a number with a name is; it must not be negative.
+
+    Raises:
+        ParameterError: something else in the graph is called so, or another number.
+    """
+    known = graph.adjustable.get(number.name)
+    if known is None and (number.name in graph.taken or INNER.fullmatch(number.name)):
+        raise ParameterError(
+            f"adjustable: '{number.name}' is the name of something else in the graph; name it otherwise"
+        )
+    if known is not None and known != float(number):
+        raise ParameterError(
+            f"adjustable: '{number.name}' is {known:g} and {float(number):g}; name one of them otherwise"
+        )
     graph.adjustable[number.name] = float(number)
+    graph.taken.add(number.name)
     return Value(graph, (), FLOAT, number.name, nonnegative=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import require
 
 OPSETS = range(17, 24)  # with every operator that is written, in every one of its versions
+INNER = re.compile(r"[vc]\d+(_\d+)?_*")  # names of values within a graph
 SMALL = 4096  # bytes: constants up to this size are compared by their numbers, larger ones by their memory
 
 
@@ -37,6 +39,7 @@ class Graph:
         adjustable: numbers that are inputs, with those that the composite has. They are no defaults of the inputs:
             runtimes for JavaScript refuse, or do not look at, what is fed for an input that has one.
         start: what starts, which may have more samples than the inputs: several targets of one sample.
+        taken: names of inputs and outputs, which no value within the graph has.
     """
 
     opset: int = 17
@@ -44,6 +47,7 @@ class Graph:
     flips: bool = False
     batch: str = ""
     start: str = ""
+    taken: set[str] = field(default_factory=set)
     adjustable: dict[str, float] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
@@ -55,10 +59,22 @@ class Graph:
         frozen = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()))
         key = (operator, inputs, frozen, outputs)
         if key not in self._known:
-            made = tuple(f"v{len(self.calls)}" + (f"_{k}" if k else "") for k in range(outputs))
+            stem = f"v{len(self.calls)}"
+            made = tuple(self.unused(stem + (f"_{k}" if k else "")) for k in range(outputs))
             self.calls.append(Call(operator, inputs, made, frozen))
             self._known[key] = made
         return self._known[key]
+
+    def unused(self, name: str) -> str:
+        """Return the name, or a longer one where an input or output is called so.
+
+        Example:
+            >>> Graph(taken={"v0", "v0_"}).unused("v0")
+            'v0__'
+        """
+        while name in self.taken:
+            name += "_"
+        return name
 
     def one(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Return the name of the only value that an operator makes."""
@@ -75,7 +91,7 @@ class Graph:
             key = (*key, array.__array_interface__["data"][0], array.strides, array.dtype.str)
             self._held.append(array)
         if key not in self._known:
-            name = f"c{len(self.constants)}"
+            name = self.unused(f"c{len(self.constants)}")
             self.constants[name] = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
             self._known[key] = (name,)
         return self._known[key][0]
