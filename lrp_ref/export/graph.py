@@ -85,7 +85,7 @@ class Graph:
         dtype = self.dtype if array.dtype.kind == "f" else array.dtype
         key: Any = (dtype.str, array.shape)
         if array.nbytes <= SMALL:
-            array = np.ascontiguousarray(array, dtype=dtype)
+            array = np.asarray(array, dtype=dtype, order="C")  # of which a scalar stays one
             key = (*key, array.tobytes())
         else:
             key = (*key, array.__array_interface__["data"][0], array.strides, array.dtype.str)
