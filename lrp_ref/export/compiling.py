@@ -244,8 +244,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
 
     Example:
         >>> from lrp_ref.layers import Dense
-        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))], shape=(2,))
-        >>> compiled = compile(net, "epsilon")
+        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))])
+        >>> compiled = compile(net, "epsilon", shapes=(2,))
         >>> compiled(np.array([[3.0, 1.0]])).relevance.round(4).tolist()
         [[3.0, 2.0]]
     """

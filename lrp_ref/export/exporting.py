@@ -115,9 +115,9 @@ def export_onnx(
         >>> import tempfile
         >>> import numpy as np
         >>> from lrp_ref.layers import Dense
-        >>> net = Network.sequential([Dense(np.ones((2, 3)))], shape=(2,))
+        >>> net = Network.sequential([Dense(np.ones((2, 3)))])
         >>> folder = tempfile.TemporaryDirectory()
-        >>> written = export_onnx(net, "epsilon", Path(folder.name) / "explained.onnx")
+        >>> written = export_onnx(net, "epsilon", Path(folder.name) / "explained.onnx", shapes=(2,))
         >>> written.inputs, [name for name, _, _ in written.outputs]
         ((('input', 'float32', '(N, 2)'),), ['output', 'relevance', 'ledger', 'explained', 'start'])
         >>> folder.cleanup()
