@@ -124,6 +124,7 @@ def export_onnx(
     """
     Network.required(net, "export_onnx")
     require("onnx", extra="onnx", purpose="write a graph")
+    adjustable = (adjustable,) if isinstance(adjustable, str) else tuple(adjustable)
     chosen = chosen_composite(net, composite, parameters, adjustable, export_onnx)
     form = Form(opset, optimize, dtype)
     asked = asking(
@@ -158,7 +159,7 @@ def chosen_composite(
     """
     composite = composites.usual(net) if composite is None else composite
     given = dict(parameters)
-    for key in (adjustable,) if isinstance(adjustable, str) else adjustable:
+    for key in adjustable:
         takes = composites.takes(composite) if isinstance(composite, str) else []
         free = [name for name in ("epsilon", "gamma") if name in takes]
         if key not in free:
