@@ -11,7 +11,7 @@ import click
 
 from . import timing
 
-QUESTIONS = ("floor", "images", "accuracy", "lstm", "startup", "growth")
+QUESTIONS = ("floor", "images", "targets", "accuracy", "lstm", "startup", "growth")
 EXTRA = "pip install -e '.[bench]'"
 
 
@@ -42,7 +42,7 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # click of before 8.4 h
         return words
 
 
-NETWORKS = ("vgg16", "resnet50")
+NETWORKS = ("vgg16", "resnet50", "densenet121")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 COMPOSITES = ("epsilon", "epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1")
 
@@ -52,7 +52,7 @@ COMPOSITES = ("epsilon", "epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_be
 @click.option("--floor-only", is_flag=True, help="Only the floor: no peer is needed, under a minute.")
 @click.option("--repeats", type=click.IntRange(1), default=7, show_default=True, help="Rounds that count.")
 @click.option("--batch", "batches", type=Words(), default="1,8", show_default=True, help="Batch sizes.")
-@click.option("--networks", type=Words(NETWORKS), default=",".join(NETWORKS), show_default=True)
+@click.option("--networks", type=Words(NETWORKS), default="vgg16,resnet50", show_default=True)
 @click.option("--composites", type=Words(COMPOSITES), default=",".join(COMPOSITES), show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of every side.")
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
@@ -82,11 +82,11 @@ def main(
     # NumPy is imported from here on: BLAS has read the number of threads.
     from . import peers, report
     from .load import Patience
+    from .options import Options
     from .questions import QUESTIONS as ANSWERS
-    from .questions import Options
 
     chosen = ("floor",) if floor_only else only
-    if not floor_only and set(chosen) & {"images", "accuracy", "growth"}:
+    if not floor_only and set(chosen) & {"images", "targets", "accuracy", "growth"}:
         peers.set_threads(given["threads"])
         _say_what_is_missing(peers)
     about = report.machine(given["threads"])
@@ -105,7 +105,7 @@ def main(
 
 
 def _say_what_is_missing(peers: Any) -> None:
-    missing = [name for name in ("torch", "zennit", "captum") if not peers.available(name)]
+    missing = [name for name in ("torch", "zennit", "captum", "onnxruntime") if not peers.available(name)]
     if missing:
         click.echo(f"not installed, so not measured: {', '.join(missing)} ({EXTRA})", err=True)
 

@@ -65,7 +65,8 @@ def _non_negative(graph: Graph) -> set[str]:
     found: set[str] = set()
     for op in graph.ops:
         if op.kind == "relu" or (
-            op.kind in ("maxpool", "average", "flatten", "add") and all(name in found for name in op.inputs)
+            op.kind in ("maxpool", "averagepool", "average", "flatten", "add", "concat")
+            and all(name in found for name in op.inputs)
         ):
             found.add(op.name)
     return found

@@ -13,7 +13,7 @@ Parameters = dict[str, dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Op:
-    """One node: kind is conv, batchnorm, relu, maxpool, average (global), flatten, dense or add."""
+    """One node: conv, batchnorm, relu, maxpool, averagepool, average (global), flatten, dense, add or concat."""
 
     name: str
     kind: str
@@ -42,11 +42,13 @@ class Graph:
         found: dict[str, tuple[int, ...]] = {"input": self.shape}
         for op in self.ops:
             shape = found[op.inputs[0]]
-            if op.kind in ("conv", "maxpool"):
+            if op.kind in ("conv", "maxpool", "averagepool"):
                 side = [(s + 2 * op.padding - op.kernel) // op.stride + 1 for s in shape[1:]]
                 shape = (op.outs or shape[0], *side)
             elif op.kind == "dense":
                 shape = (op.outs,)
+            elif op.kind == "concat":
+                shape = (sum(found[name][0] for name in op.inputs), *shape[1:])
             elif op.kind == "average":
                 shape = (shape[0], 1, 1)
             elif op.kind == "flatten":
@@ -123,6 +125,56 @@ def _bottleneck(build: _Builder, ins: int, inner: int, *, stride: int, project: 
     return outs
 
 
+def densenet121(size: int = 224, width: float = 1.0) -> Graph:
+    """DenseNet-121: BatchNorm and ReLU before every convolution but the first, each block's maps side by side."""
+    build, growth = _Builder(), scaled(32, width)
+    channels = 2 * growth
+    build.conv(3, channels, 7, stride=2, bias=False)
+    _norm(build, channels)
+    build.add("maxpool", kernel=3, stride=2, padding=1)
+    for stage, layers in enumerate((6, 12, 24, 16)):
+        if stage:  # the transition between two blocks halves maps and sides
+            _norm(build, channels)
+            build.conv(channels, channels // 2, 1, bias=False)
+            build.add("averagepool", kernel=2, stride=2)
+            channels //= 2
+        maps = [build.last]
+        for _ in range(layers):
+            if len(maps) > 1:
+                build.add("concat", *maps)
+            _norm(build, channels)
+            build.conv(channels, 4 * growth, 1, bias=False)
+            _norm(build, 4 * growth)
+            maps.append(build.conv(4 * growth, growth, 3, bias=False))
+            channels += growth
+        build.add("concat", *maps)
+    _norm(build, channels)
+    build.add("average")
+    build.add("flatten")
+    build.add("dense", ins=channels, outs=scaled(1000, width))
+    return Graph("densenet121", (3, size, size), tuple(build.ops))
+
+
+def _norm(build: _Builder, channels: int) -> None:
+    build.add("batchnorm", outs=channels)
+    build.add("relu")
+
+
+def lenet(pool: str = "maxpool") -> Graph:
+    """A network of LeNet-5's size with ReLU on 28×28 grey pixels; ``pool`` is the kind of its two poolings."""
+    build = _Builder()
+    for ins, outs, padding in ((1, 6, 2), (6, 16, 0)):
+        build.add("conv", ins=ins, outs=outs, kernel=5, padding=padding)
+        build.add("relu")
+        build.add(pool, kernel=2, stride=2)
+    build.add("flatten")
+    for ins, outs in ((400, 120), (120, 84)):
+        build.add("dense", ins=ins, outs=outs)
+        build.add("relu")
+    build.add("dense", ins=84, outs=10)
+    return Graph("lenet", (1, 28, 28), tuple(build.ops))
+
+
 def chain(depth: int = 8, size: int = 64, width: float = 1.0) -> Graph:
     """A chain of 3×3 convolutions with 32 channels, pooled globally: what the growth curves stretch."""
     build, channels = _Builder(), 3
@@ -140,7 +192,12 @@ def scaled(channels: int, width: float) -> int:
     return max(4, round(channels * width))
 
 
-NETWORKS: dict[str, Callable[..., Graph]] = {"vgg16": vgg16, "resnet50": resnet50, "chain": chain}
+NETWORKS: dict[str, Callable[..., Graph]] = {
+    "vgg16": vgg16,
+    "resnet50": resnet50,
+    "densenet121": densenet121,
+    "chain": chain,
+}
 
 
 def parameters(graph: Graph, seed: int = 0) -> Parameters:

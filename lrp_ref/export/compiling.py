@@ -78,6 +78,7 @@ class Compiled:
         self.net, self._program, self._place, self._session = net, made, place, session
         self.difference: float | None = None
         self.core: float | None = None
+        self._adjusted = {k: np.array(v, dtype=made.graph.dtype) for k, v in made.graph.adjustable.items()}
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{n} {tuple(a.shape[1:])}" for n, a in self._program.asked.blank.items())
@@ -121,7 +122,7 @@ class Compiled:
         targets = self._targets(target, n, many)
         try:
             results = self._session.run(
-                list(self._program.shown.values()), {**fed, self._program.recording.asks: targets}
+                list(self._program.shown.values()), {**fed, **self._adjusted, self._program.recording.asks: targets}
             )
         except Exception as error:  # of the runtime, whose classes are its own
             raise BackendError(f"onnxruntime: {str(error).splitlines()[0]}") from error
@@ -256,8 +257,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
 
     Example:
         >>> from lrp_ref.layers import Dense
-        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))], shape=(2,))
-        >>> compiled = compile(net, "epsilon")
+        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))])
+        >>> compiled = compile(net, "epsilon", shapes=(2,))
         >>> compiled(np.array([[3.0, 1.0]])).relevance.round(4).tolist()
         [[3.0, 2.0]]
     """

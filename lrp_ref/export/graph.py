@@ -36,7 +36,8 @@ class Graph:
         flips: whether the transpose of a convolution of stride 1 is a convolution with a second copy of the weights,
             which runs faster, or a transposed one, which keeps the file small.
         batch: the value that has the number of samples now: an input, and on the way back what starts.
-        adjustable: numbers that are inputs, with those that are taken where nothing is fed.
+        adjustable: numbers that are inputs, with those that the composite has. They are no defaults of the inputs:
+            runtimes for JavaScript refuse, or do not look at, what is fed for an input that has one.
         start: what starts, which may have more samples than the inputs: several targets of one sample.
         taken: names of inputs and outputs, which no value within the graph has.
     """
@@ -148,8 +149,6 @@ class Graph:
         read = {name for c in calls for name in c.inputs} | {inner for _, inner, _, _ in outputs}
 
         known = {name: a for name, a in self.constants.items() if name in read}
-        fed = {name for name, _, _ in inputs}
-        adjusted = {k: np.asarray(v, dtype=self.dtype) for k, v in self.adjustable.items() if k in fed}
 
         def described(name: str, dtype: np.dtype[Any], shape: Sequence[Any]) -> Any:
             return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), list(shape))
@@ -159,7 +158,7 @@ class Graph:
             "explanation",
             [described(*each) for each in inputs],
             [described(name, dtype, shape) for name, _, dtype, shape in outputs],
-            [self._tensor(a, name, beside) for name, a in {**known, **adjusted}.items()],
+            [self._tensor(a, name, beside) for name, a in known.items()],
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10, producer_name="lrp_ref"

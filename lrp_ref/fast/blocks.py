@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,44 @@ def tiles(rows: int, columns: int, cell_bytes: int, xp: Namespace) -> Iterator[t
             yield slice(top, min(top + high, rows)), slice(left, min(left + wide, columns))
 
 
+def scaled(
+    x: Array, scale: Array | None, shift: Array | None, finish: Callable[[Array], object] = lambda part: None
+) -> Array:
+    """Return x·scale + shift after ``finish`` was called on all of it, or on each of its parts; always a new array.
+
+    Args:
+        x: (N, ...).
+        scale, shift: of shapes that broadcast against x, or enlarge it; None for 1 and for 0.
+        finish: takes a part of the result that may still be in the cache, and may write into it.
+    """
+    xp, given = namespace(x), [p for p in (scale, shift) if p is not None]
+    channels = (x.shape[1], *(1,) * (x.ndim - 2)) if x.ndim > 2 else ()
+    each = isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.flags.c_contiguous
+    if not (each and channels and all(p.shape == channels and p.dtype == x.dtype for p in given)):
+        y = x if scale is None else x * scale
+        y = y if shift is None else y + shift
+        finish(y)
+        return y
+    y = buffers.empty(x.shape, x.dtype, xp)
+
+    def work(parts: Iterator[tuple[int, slice]]) -> None:
+        for n, part in parts:
+            source, here = x[n, part], y[n, part]
+            if scale is not None:
+                source = np.multiply(source, scale[part], out=here)
+            if shift is not None:
+                np.add(source, shift[part], out=here)
+            finish(here)
+
+    some = list(blocks(x.shape[1], x[0, :1].nbytes if len(x) else 0, np))
+    parts = [(n, part) for n in range(len(x)) for part in some]
+    if x.nbytes > BLOCK_BYTES:
+        threads.each(parts, work)
+    else:
+        work(iter(parts))
+    return y
+
+
 def add_product(x: Array, g: Array, into: Array | None, *, sign: int, keep: Array) -> tuple[Array, Array | None]:
     """Return ``into`` ± x·g, and its sum per sample (N,) where it was formed on the way.
 
@@ -48,23 +86,24 @@ def add_product(x: Array, g: Array, into: Array | None, *, sign: int, keep: Arra
         sign: 1 or -1.
         keep: an array that must stay as it is, and with which ``g`` may share memory.
     """
-    own = isinstance(g, np.ndarray) and g.flags.writeable and (g.dtype, g.shape) == (x.dtype, x.shape)
-    own = own and not np.may_share_memory(g, keep)
-    large = own and g.dtype.kind == "f" and g.nbytes > BLOCK_BYTES
+    alike = isinstance(g, np.ndarray) and (g.dtype, g.shape) == (x.dtype, x.shape)
+    own = alike and g.flags.writeable and not np.may_share_memory(g, keep)
+    large = alike and g.dtype.kind == "f" and g.nbytes > BLOCK_BYTES
     if not (large and all(a is None or a.flags.c_contiguous for a in (x, g, into))):
         xp = namespace(x, g)
         part = buffers.computed(xp.multiply, x, g, out=g if own else None)
         part = part if sign > 0 else -part
         return part if into is None else buffers.computed(xp.add, into, part), None
     rows = math.prod(g.shape[: 2 if g.ndim > 2 else 1])
-    flat = [None if a is None else a.reshape(rows, -1) for a in (x, g, into)]
+    made = g if own else buffers.empty(g.shape, g.dtype, np) if into is None else None
+    flat = [None if a is None else a.reshape(rows, -1) for a in (x, g, into, made)]
     sums = np.empty(rows, dtype=g.dtype)
 
     def work(parts: Iterator[slice]) -> None:
         for part in parts:
             views: list[Any] = [None if a is None else a[part] for a in flat]
-            factor, here, whole = views
-            np.multiply(factor, here, out=here)
+            factor, given, whole, place = views
+            here = np.multiply(factor, given, out=place)
             if sign < 0:
                 np.negative(here, out=here)
             if whole is not None:
@@ -72,4 +111,4 @@ def add_product(x: Array, g: Array, into: Array | None, *, sign: int, keep: Arra
             sums[part] = here.sum(axis=1)
 
     threads.each(blocks(rows, g.nbytes // rows, np), work)
-    return g if into is None else into, sums.reshape(g.shape[0], -1).sum(axis=1)
+    return made if into is None else into, sums.reshape(g.shape[0], -1).sum(axis=1)

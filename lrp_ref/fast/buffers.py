@@ -100,6 +100,16 @@ def zeros(shape: Sequence[int], dtype: Any, xp: Namespace) -> Array:
     return array
 
 
+def concatenated(parts: Sequence[Array], axis: int, xp: Namespace) -> Array:
+    """Return the parts one after the other along an axis (0 and up), in used memory if they are large and of floats."""
+    first = parts[0]
+    if xp is not np or any(p.dtype != first.dtype or p.ndim != first.ndim for p in parts) or first.dtype.kind != "f":
+        return xp.concatenate(parts, axis=axis)
+    shape = list(first.shape)
+    shape[axis] = sum(p.shape[axis] for p in parts)
+    return np.concatenate(parts, axis=axis, out=empty(shape, first.dtype, np))
+
+
 def computed(function: Callable[..., Array], x: Array, y: Any, *, out: Array | None = None) -> Array:
     """Return ``function(x, y)`` of every element, in used memory if the result is a large array of floats.
 

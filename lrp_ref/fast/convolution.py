@@ -22,6 +22,7 @@ SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those
 BACK_SUMMANDS = 288  # of one by the flipped kernel: nothing is divided by sums of relevance, so their errors count once
 DIVIDED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DIVIDED_PRODUCTS = 32 << 20  # multiplications from which on smaller ones are too: some 0.3 ms, and a piece costs 0.1
+SHARED_PRODUCTS = 8 << 20  # of a convolution, from which on threads divide it: some 0.2 ms
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
@@ -107,8 +108,9 @@ def convolve(
     pieces = _pieces(inner, taps, summands or SUMMANDS, x.dtype, xp)
     numbers = groups * pieces[0].stop * taps + (2 * outs if len(pieces) > 1 else 0)
     parts = _parts(pieces, numbers * math.prod(out) * x.dtype.itemsize)
+    many = _members(weight.size * n * math.prod(out))
     sums = [z, *(buffers.empty(z.shape, z.dtype, xp) for _ in parts[1:])]
-    strips = _strips(n, out, numbers, x.dtype.itemsize, xp, members=-(-threads.members() // len(parts)))
+    strips = _strips(n, out, numbers, x.dtype.itemsize, xp, members=-(-many // len(parts)))
     row = math.prod(out[1:])
 
     def work(tasks: Iterator[tuple[int, tuple[slice, slice]]]) -> None:
@@ -124,7 +126,8 @@ def convolve(
             if strip is not target:
                 target[...] = strip
 
-    threads.each([(k, strip) for k in range(len(parts)) for strip in strips], work)
+    tasks = [(k, strip) for k in range(len(parts)) for strip in strips]
+    threads.each(tasks, work) if many > 1 else work(iter(tasks))
     if len(parts) > 1:
         z += sums[1]
         ending(z)
@@ -175,6 +178,11 @@ class _Bank:
             part = _room(rooms, "part", target.shape, x.dtype, xp)
             matmul_into(weights, columns, part, xp)
             target += part
+
+
+def _members(products: int) -> int:
+    """Return how many threads divide a convolution of so many multiplications: one, unless it is worth waking them."""
+    return threads.members() if products >= SHARED_PRODUCTS else 1
 
 
 def _room(rooms: dict[Any, Any], purpose: str, shape: tuple[int, ...], dtype: Any, xp: Namespace) -> Array:
@@ -236,8 +244,10 @@ def convolve_adjoint(g: Array, weight: Array, geometry: Geometry, spatial: Seque
         flipped = flipped.reshape(groups * inner, outs // groups, *kernel)
         around = tuple((r - a, n - m + a) for r, (a, _), n, m in zip(reach, geometry.pads, spatial, out, strict=True))
         return convolve(g, flipped, replace(geometry, pads=around), xp, summands=BACK_SUMMANDS)
-    y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
     meets = geometry.windows(spatial, out, kernel)
+    if g.size and meets.pointwise and meets.out == meets.spatial:
+        return _pointwise(g, weight, groups, xp)
+    y = buffers.zeros((n, groups * inner, *spatial), g.dtype, xp)
     if g.size:
         _scatter(g, weight, y.reshape(n, groups, inner, *spatial), groups, meets, xp)
     return y
@@ -251,6 +261,22 @@ def _flips(weight: Array, stride: Sequence[int], groups: int, positions: int) ->
     """
     outs, inner = weight.shape[0] // groups, weight.shape[1]
     return all(s == 1 for s in stride) and outs <= inner and positions >= 4 * outs
+
+
+def _pointwise(g: Array, weight: Array, groups: int, xp: Namespace) -> Array:
+    """Return W^T g where a window is one position, and every position is a window: nothing has to be scattered."""
+    n, outs, inner, positions = g.shape[0], weight.shape[0], weight.shape[1], math.prod(g.shape[2:])
+    y = buffers.empty((n, groups * inner, *g.shape[2:]), g.dtype, xp)
+    matrix = xp.moveaxis(weight.reshape(groups, outs // groups, inner), 1, 2)
+    source, target = g.reshape(n, groups, outs // groups, positions), y.reshape(n, groups, inner, positions)
+
+    def work(parts: Iterator[slice]) -> None:
+        for channels in parts:
+            matmul_into(matrix[:, channels], source, target[:, :, channels], xp)
+
+    many = _members(weight.size * n * positions)
+    threads.each(_portions(inner), work) if many > 1 else work(iter([slice(0, inner)]))
+    return y
 
 
 def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp: Namespace) -> None:
@@ -277,7 +303,8 @@ def _scatter(g: Array, weight: Array, y: Array, groups: int, meets: Windows, xp:
                 for k, (there, here) in enumerate(meets.taps(rows)):
                     block[(..., *here)] += unrolled[(slice(None),) * 3 + (k, *there)]
 
-    threads.each(_portions(inner), work)
+    many = _members(weight.size * n * math.prod(out))
+    threads.each(_portions(inner), work) if many > 1 else work(iter([slice(0, inner)]))
 
 
 def _strips(

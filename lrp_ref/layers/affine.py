@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..base.arrays import Array, fits, namespace, require_dtype, unbroadcast
 from ..errors import ShapeError
+from ..fast import blocks
 from ..rules.edits import Edit
 from .base import Elementwise, Linear
 from .promises import Promises
@@ -37,6 +39,7 @@ class Affine(Linear):
     """
 
     own_rule: ClassVar[str | None] = None
+    promises: ClassVar[Promises] = Promises(makes_new=True)
 
     scale: Array | None = None
     shift: Array | None = None
@@ -83,14 +86,17 @@ class Affine(Linear):
 
     def forward(self, *xs: Array) -> Array:
         """Return scale·x + shift; parameters larger than the sample enlarge it as NumPy broadcasts."""
+        return self.forward_then(lambda part: None, *xs)
+
+    def forward_then(self, finish: Callable[[Array], object], *xs: Array) -> Array:
+        """Return the same after ``finish`` was called on each part of it."""
         (x,) = xs
         for parameter in (self.scale, self.shift):
             if parameter is not None:
                 require_dtype(x, parameter, "Affine")
         scale, shift = (None if p is None else self._fit(p, x) for p in (self.scale, self.shift))
         try:
-            y = x if scale is None else x * scale
-            return y if shift is None else y + shift
+            return blocks.scaled(x, scale, shift, finish)
         except ValueError as error:
             raise ShapeError(f"Affine: {self!r} does not fit an input of shape {x.shape}") from error
 

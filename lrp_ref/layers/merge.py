@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from ..arithmetic import scalar
 from ..base.arrays import Array, namespace
 from ..errors import ShapeError
+from ..fast import buffers
 from ..rules.edits import Edit
 from .base import Route, Unweighted, pull_broadcast
 
@@ -42,12 +43,12 @@ class Add(Unweighted):
 
     def forward(self, *xs: Array) -> Array:
         """Return y; operands broadcast as in NumPy."""
-        namespace(*xs)
+        xp = namespace(*xs)
         terms = [x if c == 1 else scalar(c, x) * x for c, x in zip(self._coefficients(xs), xs, strict=True)]
         try:
             total = terms[0]
             for term in terms[1:]:
-                total = total + term
+                total = buffers.computed(xp.add, total, term)
         except ValueError as error:
             raise ShapeError(f"Add: operands of shapes {[x.shape for x in xs]} do not broadcast") from error
         return total
@@ -91,7 +92,7 @@ class Concat(Route):
         """Return the concatenation."""
         xp, axis = namespace(*xs), self._axis(xs)
         try:
-            return xp.concatenate(xs, axis=axis)
+            return buffers.concatenated(xs, axis, xp)
         except ValueError as error:
             raise ShapeError(f"Concat: shapes {[x.shape for x in xs]} differ outside axis {axis}") from error
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, ClassVar
 
 from .. import dialects, rules
@@ -84,9 +85,9 @@ class Planned:
     rule: AnyRule | None
     why: str
 
-    @property
+    @cached_property
     def label(self) -> str:
-        """The rule as text."""
+        """The rule as text, made once."""
         if self.rule is not None:
             return repr(self.rule)
         if isinstance(self.layer, Bilinear):

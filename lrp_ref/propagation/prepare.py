@@ -23,6 +23,7 @@ from ..network.inputs import Input
 from ..network.network import Network, Node, owner
 from ..rules.prepared import Facts, PreparedRule
 from ..rules.rule import AnyRule, Rule, Universal
+from ..rules.universal import Pass
 from . import composites
 from .differences import TracedNode
 from .domain import outside
@@ -373,26 +374,32 @@ def _with_constants(ready: PreparedRule, node: Node, fed: Mapping[str, Array]) -
 
 
 def _replaced(net: Network, plan: Plan, rules: Iterable[PreparedRule | None], looked_at: set[str]) -> dict[str, str]:
-    """Return the values z of linear layers for which max(z, 0) does on the way back, and the ReLU that makes it.
+    """Return the values z of layers for which max(z, 0) does on the way back, and the ReLU that makes it.
 
-    Only that ReLU reads z, and no relevance arrives where z ≤ 0: a denominator that is 0 there as well, and a gate that
-    is closed, change nothing.
+    Only that ReLU reads z. Of a layer that passes relevance on unchanged nothing but the shape of z matters. Of a
+    linear layer with a rule of groups no relevance arrives where z ≤ 0: a denominator that is 0 there as well, and a
+    gate that is closed, change nothing.
     """
     readers: dict[str, list[tuple[Node, AnyRule | None]]] = {}
     for node, planned in zip(net.nodes, plan, strict=True):
         for name in node.inputs:
             readers.setdefault(name, []).append((node, planned.rule))
     replaced = {}
-    for node, ready in zip(net.nodes, rules, strict=True):
+    for node, planned, ready in zip(net.nodes, plan, rules, strict=True):
         read = readers.get(node.name, [])
-        if len(read) != 1 or node.name in looked_at or ready is None or not ready.facts.active:
+        if len(read) != 1 or node.name in looked_at:
             continue
         reader, passes = read[0]
         if not reader.layer.promises.rectifies or passes is not None:
             continue
-        if all(group.stabiliser.kind != "relative" for group in ready.rule.groups):  # that looks at all z of a sample
+        if type(planned.rule) is Pass or (ready is not None and _ignores_negative(ready)):
             replaced[node.name] = reader.name
     return replaced
+
+
+def _ignores_negative(ready: PreparedRule) -> bool:
+    """Return whether outputs ≤ 0 might as well be 0: none has relevance, and no stabiliser looks at all of a sample."""
+    return ready.facts.active and all(group.stabiliser.kind != "relative" for group in ready.rule.groups)
 
 
 def _kept(net: Network, steps: tuple[Step, ...], wanted: set[str]) -> tuple[Step, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.arrays import Array, namespace, only, require_finite, sample_sum, unwarned
 from ..errors import LrpError, NonFiniteError, UndecidedError, UnsupportedError
+from ..fast import buffers
 from ..layers import Elementwise, Linear
 from ..network.network import located, value_name
 from ..rules.rule import Redistribution, Seen
@@ -180,8 +181,10 @@ class _Back:
                 given = Given(_one(made), step.ready, tape, self.seen(step, names))
                 shared = _redistributed(step, xs, arrived, given).only(takes)
                 received = self._received(names, shared)
-            for part, total in zip(shared.relevances, received, strict=True):
-                require_finite(part, "the relevance of its input", total=total)
+            whole = sum(received)
+            if not _is_finite(whole):  # which it is only if every part is
+                for part, total in zip(shared.relevances, received, strict=True):
+                    require_finite(part, "the relevance of its input", total=total)
         except UndecidedError as error:
             raise located(error, node, self.values) from error
         except NonFiniteError as error:
@@ -192,10 +195,10 @@ class _Back:
             raise error.at(node.name) from error
         for source, taken, part, total in zip(node.inputs, takes, shared.relevances, received, strict=True):
             if taken:
-                relevance[source] = relevance[source] + part if source in relevance else part
+                relevance[source] = _sum(relevance[source], part) if source in relevance else part
                 sums[source] = sums[source] + total if source in sums else total
         told = replace(shared, dropped=shared.dropped + lost) if self.masks else shared
-        self.rows.append(Row.of(step.planned, out, sum(received), told, size))
+        self.rows.append(Row.of(step.planned, out, whole, told, size))
 
     def _received(self, names: list[str], shared: Redistribution) -> list[Array]:
         """Return the sums (N,) of what every input received, of which some were formed before, or on the way."""
@@ -213,6 +216,16 @@ def _redistributed(step: Step, xs: tuple[Array, ...], arrived: tuple[Array, ...]
         # No rule is named, and none is needed: a softmax that makes a gate receives nothing to redistribute.
         return Redistribution.routed([namespace(x).zeros(x.shape, dtype=x.dtype) for x in xs], arrived[0])
     return layer.redistribute(_one(xs), _one(arrived), rule, given=given)
+
+
+def _sum(a: Array, b: Array) -> Array:
+    """Return a + b."""
+    return buffers.computed(namespace(a, b).add, a, b)
+
+
+def _is_finite(total: Any) -> bool:
+    """Return whether a sum (N,) of floats holds neither NaN nor infinity."""
+    return total.dtype.kind == "f" and bool(namespace(total).isfinite(total).all())
 
 
 def _some(relevance: Array) -> bool:

@@ -264,3 +264,57 @@ def test_denominators_that_are_the_same_for_every_sample() -> None:
     weight = net.nodes[0].layer.edited(edits.SQUARE, edits.ZERO)
     expected = 0.5 * weight.vjp(x, start / weight.forward(np.full(x.shape, 0.5)))
     np.testing.assert_allclose(e.relevance, expected, rtol=1e-9, atol=1e-12)
+
+
+# Scale and shift -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 2, 5), (1, 4, 6), (2, 4, 1), (0, 4, 3), (2, 4, 0), (3, 4)])
+@pytest.mark.parametrize("given", ["scale", "shift", "both"])
+@pytest.mark.parametrize("bytes_", [8, 90, 1 << 20])
+def test_scale_and_shift_are_applied_to_every_part_once(
+    shape: tuple[int, ...], given: str, bytes_: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", bytes_)
+    random = np.random.default_rng(0)
+    x = random.standard_normal(shape)
+    own = (4, *(1,) * (len(shape) - 2))
+    scale = random.standard_normal(own) if given != "shift" else None
+    shift = random.standard_normal(own) if given != "scale" else None
+    expected, seen = (x if scale is None else x * scale) + (0 if shift is None else shift), []
+    before = x.copy()
+
+    def finish(part: Any) -> None:
+        seen.extend(part.ravel().tolist())
+        part *= -2
+
+    found = blocks.scaled(x, scale, shift, finish)
+    assert np.array_equal(found, -2 * expected)
+    assert sorted(seen) == sorted(expected.ravel().tolist())
+    assert np.array_equal(x, before)
+
+
+def test_what_lies_otherwise_is_scaled_as_numpy_broadcasts() -> None:
+    x, scale = np.arange(24.0).reshape(2, 3, 4), np.arange(3.0).reshape(3, 1)
+    turned = x.transpose(0, 2, 1)
+    assert np.array_equal(blocks.scaled(turned, scale.ravel(), None), turned * scale.ravel())
+    assert np.array_equal(blocks.scaled(x[:, :1], scale, scale), x[:, :1] * scale + scale)
+    assert blocks.scaled(exact([1, 2], [3, 4]), exact(F(1, 2), 3), None).tolist() == [[F(1, 2), 6], [F(3, 2), 12]]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("into", [False, True])
+def test_a_product_that_may_not_be_written_over_gets_a_place_of_its_own(
+    sign: int, into: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operands of a sum have one g: it is left as it is, and the sums are formed all the same."""
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
+    random = np.random.default_rng(1)
+    x, g, whole = (random.standard_normal((2, 3, 7)) for _ in range(3))
+    before, expected = g.copy(), sign * x * g + (whole if into else 0)
+    found, sums = blocks.add_product(x, g, whole if into else None, sign=sign, keep=g)
+    assert np.array_equal(g, before)
+    assert not np.may_share_memory(found, g)
+    assert np.array_equal(found, expected)
+    assert sums is not None
+    np.testing.assert_allclose(sums, expected.sum(axis=(1, 2)), rtol=1e-12)

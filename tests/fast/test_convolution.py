@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from convolutions import GEOMETRIES, Geometry
+from exact_numbers import exact
 from strict import STRICT
 
 from lrp_ref.errors import LrpError, ParameterError, ShapeError
@@ -325,3 +326,24 @@ def test_a_window_of_one_position_needs_no_room(kernel: tuple[int, int], pads: i
     meets = windows.Windows((4, 4), out, kernel, (1, 1), ((pads, pads),) * 2, (1, 1))
     assert meets.pointwise == pointwise
     assert meets.reach == kernel
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_adjoint_of_single_positions_is_the_transposed_matrix(n: int, groups: int) -> None:
+    """In rationals as in floats, without a place that only zeros were written to."""
+    random = np.random.default_rng(n)
+    weight = random.integers(-3, 4, size=(6, 4 // groups, 1, 1)).astype(float)
+    g = random.integers(-3, 4, size=(n, 6, 2, 3)).astype(float)
+    per, ins = 6 // groups, 4 // groups
+    expected = np.zeros((n, 4, 2, 3))
+    for o in range(6):
+        for c in range(ins):
+            expected[:, (o // per) * ins + c] += weight[o, c, 0, 0] * g[:, o]
+    lies = kernels.Geometry((1, 1), ((0, 0),) * 2, (1, 1), groups)
+    assert np.array_equal(kernels.convolve_adjoint(g, weight, lies, (2, 3), np), expected)
+    found = kernels.convolve_adjoint(
+        exact(*g.astype(int).tolist()), exact(*weight.astype(int).tolist()), lies, (2, 3), np
+    )
+    assert found.dtype == object
+    assert np.array_equal(found.astype(float), expected)

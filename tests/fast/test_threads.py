@@ -317,6 +317,36 @@ def test_matrices_of_a_mebibyte_are_large(blas: Blas, monkeypatch: pytest.Monkey
             assert len(calls) == many
 
 
+GEOMETRIES = {
+    "pointwise, back at once": ((5, 4, 1, 1), 1, 0),
+    "scattered back": ((5, 4, 2, 2), 2, 0),
+    "flipped back": ((1, 4, 3, 3), 1, 1),
+}
+
+
+@pytest.mark.parametrize(("shape", "stride", "padding"), GEOMETRIES.values(), ids=GEOMETRIES)
+def test_threads_divide_a_convolution_that_is_worth_it(
+    shape: tuple[int, ...], stride: int, padding: int, blas: Blas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forward and back, of one product fewer than are worth it: one thread, and the same numbers (all integers)."""
+    random = np.random.default_rng(4)
+    layer = layers.Conv(random.integers(-3, 4, shape).astype(float), stride=stride, padding=padding)
+    x = random.integers(-3, 4, (2, 4, 6, 6)).astype(float)
+    z = layer.forward(x)
+    back = layer.pull((x,), z)[0]
+    products = layer.weight.size * z.size // z.shape[1]
+    calls: list[int] = []
+    each = threads.each
+    monkeypatch.setattr(threads, "each", lambda pieces, work: calls.append(1) or each(pieces, work))
+    for needed, expected in ((products, 2), (products + 1, 0)):
+        monkeypatch.setattr(kernels, "SHARED_PRODUCTS", needed)
+        calls.clear()
+        with threads.together(FLOATS):
+            assert np.array_equal(layer.forward(x), z)
+            assert np.array_equal(layer.pull((x,), z)[0], back)
+        assert len(calls) == expected
+
+
 # -- what an explanation shares -----------------------------------------------------------------------------------
 
 
@@ -406,6 +436,7 @@ def test_shared_layers_are_those_of_one_thread(blas: Blas, monkeypatch: pytest.M
     for composite in ("epsilon_plus", "epsilon"):
         alone = lrp.explain(net, x, composite=composite)
         monkeypatch.setattr(workload, "DIVIDED_PRODUCTS", 1)
+        monkeypatch.setattr(kernels, "SHARED_PRODUCTS", 0)
         shared = lrp.explain(net, x, composite=composite)
         monkeypatch.undo()
         np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-12, atol=1e-14)
