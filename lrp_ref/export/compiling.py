@@ -163,7 +163,7 @@ class Compiled:
             target = [class_number(t, named) for t in target]
         if target is None:
             return np.full(n, -1, dtype=np.int64)
-        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", 0) else 1
+        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", False) else 1
         found = to_numpy(indices(target, several if n == 1 and several else n, (many,)))
         if found.shape[1] != 1:
             raise ParameterError(
