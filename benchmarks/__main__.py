@@ -11,7 +11,7 @@ import click
 
 from . import timing
 
-QUESTIONS = ("floor", "images", "accuracy", "lstm", "startup", "growth")
+QUESTIONS = ("floor", "images", "targets", "accuracy", "lstm", "startup", "growth")
 EXTRA = "pip install -e '.[bench]'"
 
 
@@ -82,11 +82,11 @@ def main(
     # NumPy is imported from here on: BLAS has read the number of threads.
     from . import peers, report
     from .load import Patience
+    from .options import Options
     from .questions import QUESTIONS as ANSWERS
-    from .questions import Options
 
     chosen = ("floor",) if floor_only else only
-    if not floor_only and set(chosen) & {"images", "accuracy", "growth"}:
+    if not floor_only and set(chosen) & {"images", "targets", "accuracy", "growth"}:
         peers.set_threads(given["threads"])
         _say_what_is_missing(peers)
     about = report.machine(given["threads"])
@@ -105,7 +105,7 @@ def main(
 
 
 def _say_what_is_missing(peers: Any) -> None:
-    missing = [name for name in ("torch", "zennit", "captum") if not peers.available(name)]
+    missing = [name for name in ("torch", "zennit", "captum", "onnxruntime") if not peers.available(name)]
     if missing:
         click.echo(f"not installed, so not measured: {', '.join(missing)} ({EXTRA})", err=True)
 

@@ -18,9 +18,9 @@ def main() -> None:
     timing.set_threads(cell["threads"])
     from . import peers
     from .networks import NETWORKS, parameters, pictures
-    from .sides import make
+    from .sides import OURS, make
 
-    if cell["side"] != "lrp_ref":
+    if cell["side"] not in OURS:
         peers.set_threads(cell["threads"])
     graph = NETWORKS[cell["network"]](size=cell["size"], width=cell["width"])
     call = make(cell["side"], graph, parameters(graph), pictures(graph, cell["batch"]), cell["composite"])

@@ -160,6 +160,21 @@ def _norm(build: _Builder, channels: int) -> None:
     build.add("relu")
 
 
+def lenet(pool: str = "maxpool") -> Graph:
+    """A network of LeNet-5's size with ReLU on 28×28 grey pixels; ``pool`` is the kind of its two poolings."""
+    build = _Builder()
+    for ins, outs, padding in ((1, 6, 2), (6, 16, 0)):
+        build.add("conv", ins=ins, outs=outs, kernel=5, padding=padding)
+        build.add("relu")
+        build.add(pool, kernel=2, stride=2)
+    build.add("flatten")
+    for ins, outs in ((400, 120), (120, 84)):
+        build.add("dense", ins=ins, outs=outs)
+        build.add("relu")
+    build.add("dense", ins=84, outs=10)
+    return Graph("lenet", (1, 28, 28), tuple(build.ops))
+
+
 def chain(depth: int = 8, size: int = 64, width: float = 1.0) -> Graph:
     """A chain of 3×3 convolutions with 32 channels, pooled globally: what the growth curves stretch."""
     build, channels = _Builder(), 3

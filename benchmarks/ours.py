@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,9 @@ def _layer(op: Op, arrays: dict[str, np.ndarray]) -> Any:
     if op.kind == "batchnorm":
         gamma, beta, mean, variance = (arrays[k] for k in ("weight", "bias", "mean", "variance"))
         return layers.Affine.batch_norm(gamma, beta, mean, variance, epsilon=0.0)
-    if op.kind == "maxpool":
-        return layers.MaxPool(op.kernel, stride=op.stride, padding=op.padding)
-    if op.kind == "averagepool":
-        return layers.AveragePool(op.kernel, stride=op.stride, padding=op.padding)
+    if op.kind in ("maxpool", "averagepool"):
+        pool = layers.MaxPool if op.kind == "maxpool" else layers.AveragePool
+        return pool(op.kernel, stride=op.stride, padding=op.padding)
     return {
         "relu": layers.ReLU,
         "average": layers.GlobalAveragePool,
@@ -59,12 +58,25 @@ def composite(name: str) -> lrp.Composite:
     return lrp.composites.get(name, **bounds)
 
 
-def call(graph: Graph, given: Parameters, x: np.ndarray, name: str, *, backend: str = "numpy") -> Callable[[], Any]:
-    """Return a function of no arguments that explains ``x`` and returns the relevance."""
+def call(
+    graph: Graph,
+    given: Parameters,
+    x: np.ndarray,
+    name: str,
+    *,
+    backend: str = "numpy",
+    targets: Sequence[int] | None = None,
+) -> Callable[[], Any]:
+    """Return a function of no arguments that explains ``x`` and returns the relevance.
+
+    Args:
+        targets: several, each explained for itself on the one image of ``x``; None for the usual one.
+    """
     net, chosen = network(graph, given), composite(name)
-    inputs: Any = x
+    inputs: Any = x if targets is None else np.repeat(x, len(targets), axis=0)
+    target = TARGET if targets is None else list(targets)
     if backend == "cupy":
         import cupy
 
-        net, inputs = net.to("cupy"), cupy.asarray(x)
-    return lambda: lrp.explain(net, inputs, composite=chosen, target=TARGET).relevance
+        net, inputs = net.to("cupy"), cupy.asarray(inputs)
+    return lambda: lrp.explain(net, inputs, composite=chosen, target=target).relevance

@@ -1,9 +1,9 @@
-"""The peers' sides: PyTorch's forward pass, zennit, captum; imported only when they are measured."""
+"""The peers' sides: PyTorch's forward pass and gradient, zennit, captum; imported only when they are measured."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,39 @@ def torch_forward(
     return run
 
 
+def torch_gradient(
+    graph: Graph,
+    given: Parameters,
+    x: np.ndarray,
+    name: str,
+    *,
+    device: str = "cpu",
+    targets: Sequence[int] | None = None,
+) -> Callable[[], Any]:
+    """Return a call of PyTorch's gradient of the target's output with respect to the input, BatchNorm not merged."""
+    import torch
+
+    net, inputs = module(graph, given).to(device), _tensor(_repeated(x, targets), device)
+    units = _units(targets)
+
+    def run() -> Any:
+        leaf = inputs.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(net(leaf)[units].sum(), leaf)
+        return gradient
+
+    return run
+
+
+def _repeated(x: np.ndarray, targets: Sequence[int] | None) -> np.ndarray:
+    """Return the image of ``x`` once for each of several targets."""
+    return x if targets is None else np.repeat(x, len(targets), axis=0)
+
+
+def _units(targets: Sequence[int] | None) -> tuple[Any, Any]:
+    """Return the index of the outputs (N, K) that are explained: the usual target, or each sample's own."""
+    return (slice(None), TARGET) if targets is None else (list(range(len(targets))), list(targets))
+
+
 def _zennit_composite(name: str, shape: tuple[int, ...], dtype: Any, device: str, canonizers: list[Any]) -> Any:
     import torch
 
@@ -146,28 +179,36 @@ def _zennit_composite(name: str, shape: tuple[int, ...], dtype: Any, device: str
 
 
 def zennit(
-    graph: Graph, given: Parameters, x: np.ndarray, name: str, *, device: str = "cpu", merge: bool = True
+    graph: Graph,
+    given: Parameters,
+    x: np.ndarray,
+    name: str,
+    *,
+    device: str = "cpu",
+    merge: bool = True,
+    targets: Sequence[int] | None = None,
 ) -> Callable[[], Any]:
     """Return a call of zennit's composite of this name, registered beforehand.
 
     Args:
         merge: whether BatchNorm is merged (SequentialMergeBatchNorm); otherwise relevance passes it unchanged, which
             gives other numbers. Additions are zennit's Sum module in both cases.
+        targets: several, each explained for itself on the one image of ``x``; None for the usual one.
     """
     import torch
 
     loaded = import_zennit()
     net = module(graph, given, plus=loaded.layer.Sum).to(device)
-    inputs = _tensor(x, device)
+    inputs, units = _tensor(_repeated(x, targets), device), _units(targets)
     canonizers = [loaded.canonizers.SequentialMergeBatchNorm()] if merge else []
-    composite = _zennit_composite(name, x.shape, inputs.dtype, device, canonizers)
+    composite = _zennit_composite(name, inputs.shape, inputs.dtype, device, canonizers)
     composite.register(net)
 
     def run(registered: Any = composite) -> Any:  # held as long as this call is
         leaf = inputs.detach().clone().requires_grad_()
         out = net(leaf)
         start = torch.zeros_like(out)
-        start[:, TARGET] = out.detach()[:, TARGET]
+        start[units] = out.detach()[units]
         (relevance,) = torch.autograd.grad(out, leaf, start)
         return relevance
 

@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import ours, peers, timing
+import lrp_ref as lrp
+
+from . import peers, timing
 from .floor import Machine, multiply_adds, products, shape_of
-from .load import Patience
+from .images import AGREEMENT, images
 from .networks import NETWORKS, Graph, Parameters, cast, parameters, pictures
+from .options import SECONDS, Options, largest_difference, progress
 from .report import Cell, Table
-from .sides import UNIT, make, sides_of
-
-SECONDS = ("median [s]", "min [s]", "max [s]")  # columns
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is measured and how often."""
-
-    repeats: int = 7
-    batches: tuple[int, ...] = (1, 8)
-    networks: tuple[str, ...] = ("vgg16", "resnet50")
-    composites: tuple[str, ...] = ours.COMPOSITES
-    threads: int = 2
-    backend: str = "numpy"
-    size: int = 224
-    width: float = 1.0
-    limit: float = 60.0
-    pause: float = timing.PAUSE
-    memory: bool = True
-    lstm_peer: Path | None = None
-    patience: Patience = field(default_factory=lambda: Patience(0))
-
-    @property
-    def clock(self) -> Callable[[Callable[[], Any]], float]:
-        return timing.device_clock if self.backend == "cupy" else timing.cpu_clock
-
-    def graph(self, name: str) -> Graph:
-        return NETWORKS[name](size=self.size, width=self.width)
-
-    def time(self, calls: dict[str, Callable[[], Any]]) -> dict[str, timing.Times]:
-        return self.alternate(calls, clock=self.clock)
-
-    def alternate(self, calls: dict[str, Callable[[], Any]], **changes: Any) -> dict[str, timing.Times]:
-        given = {"repeats": self.repeats, "limit": self.limit, "pause": self.pause, "patience": self.patience}
-        return timing.alternate(calls, **{**given, **changes})
-
-
-def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Return max |a − b| / max |b|."""
-    return float(np.abs(a - b).max() / np.abs(b).max())
-
-
-def progress(text: str) -> None:
-    sys.stderr.write(f"  {text}\n")
-
+from .sides import COMPILED, GRADIENT, NO_RELEVANCE, NUMPY, OURS, PASSED, make, sides_of
+from .targets import targets
 
 # Floor -----------------------------------------------------------------------------------------------------------
 
@@ -109,116 +65,6 @@ def _shape_rows(table: Table, graph: Graph, computer: Machine) -> None:
         )
 
 
-# Images ----------------------------------------------------------------------------------------------------------
-
-FLOOR = "floor"
-
-AGREEMENT = (
-    "zennit's z⁺ has b⁺ in its denominator; lrp_ref is run (and timed) with αβ(1, 0), which is the same rule, instead "
-    "of its own z⁺, so that all sides compute the same numbers"
-)
-SETUP = (
-    "the same He-scaled random weights on every side, biases not zero; target 3; everything is built, canonized and "
-    "registered before the clock starts; torch forward: inference mode, BatchNorm not merged"
-)
-MERGED = (
-    "ResNet-50: lrp_ref merges BatchNorm (canonize), zennit too (SequentialMergeBatchNorm) except in the row that says "
-    "'passed', whose numbers are others; additions are zennit's Sum; BatchNorm's eps is 0 on every side"
-)
-
-
-def images(options: Options) -> list[Table]:
-    """How long does an explanation of an image take, next to the peers, the forward pass and the floor?"""
-    tables = []
-    for label in tensor_float_modes(options.backend):
-        columns = [
-            "network", "batch", "composite", "side", *SECONDS, "÷ forward [×]",
-            "÷ lrp_ref [×]", "÷ floor [×]", "peak [MB]", "difference", "others",
-        ]  # fmt: skip
-        where = f"{options.threads} threads" if options.backend == "numpy" else f"{options.backend}, {label}"
-        table = Table("images" + label.replace(" ", "_"), f"Images, float32, {where}", columns)
-        table.notes += [SETUP, AGREEMENT, MERGED]
-        table.notes.append(
-            "÷: the median of the rounds' ratios. ÷ lrp_ref above 1: slower than lrp_ref; below 1: faster. "
-            "floor: the matrix products that the rule needs, "
-            "and nothing else, in turn with the sides. peak: bytes of the first call beyond those "
-            "resident before it, each in a process of its own. difference: max |R − R of lrp_ref| / max |R| in float32 "
-            "as timed. others: cores that other processes used in the median of the runs"
-        )
-        computer = Machine(backend=options.backend)
-        for name in options.networks:
-            _network_rows(table, options, name, computer)
-        tables.append(table)
-    return tables
-
-
-def tensor_float_modes(backend: str) -> Iterator[str]:
-    """Set TF32 off, then on, for CuPy and PyTorch; on the CPU there is one mode."""
-    if backend != "cupy":
-        yield ""
-        return
-    import cupy
-    import torch
-
-    for on in (False, True):
-        kind = cupy._core.COMPUTE_TYPE_TF32 if on else cupy._core.COMPUTE_TYPE_FP32
-        cupy._core.set_compute_type(np.float32, kind)
-        torch.backends.cuda.matmul.allow_tf32 = on
-        torch.backends.cudnn.allow_tf32 = on
-        yield f"TF32 {'on' if on else 'off'}"
-
-
-def _network_rows(table: Table, options: Options, name: str, computer: Machine) -> None:
-    graph = options.graph(name)
-    given = parameters(graph)
-    for batch in options.batches:
-        x = pictures(graph, batch)
-        for composite in options.composites:
-            progress(f"{name}, batch {batch}, {composite}")
-            gc.collect()  # what the last cell's modules and hooks held
-            calls = {s: make(s, graph, given, x, composite, backend=options.backend) for s in sides_of(name, composite)}
-            relevance = {s: peers.to_numpy(call()) for s, call in calls.items() if s != UNIT}
-            calls[FLOOR] = computer.call(graph, composite, batch)
-            times = options.time(calls)
-            for side, taken in times.items():
-                row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]
-                row.append(taken.over(times[UNIT]) if UNIT in times else None)
-                row.append(taken.over(times["lrp_ref"]))
-                row.append(None if side == UNIT else taken.over(times[FLOOR]))
-                row.append(None if side == FLOOR else _peak(options, name, batch, composite, side, calls[side]))
-                differs = side in relevance and side != "lrp_ref"
-                row.append(largest_difference(relevance[side], relevance["lrp_ref"]) if differs else None)
-                row.append(round(taken.busy, 2))
-                table.rows.append(row)
-
-
-def _peak(options: Options, network: str, batch: int, composite: str, side: str, call: Callable[[], Any]) -> int | None:
-    if not options.memory:
-        return None
-    if options.backend == "cupy":
-        return _device_peak(side, call)
-    cell = {"network": network, "batch": batch, "composite": composite, "side": side}
-    return timing.peak_of_cell({**cell, "size": options.size, "width": options.width, "threads": options.threads})
-
-
-def _device_peak(side: str, call: Callable[[], Any]) -> int:
-    """Return the most bytes that the library's pool holds in a call, less those held before."""
-    if side != "lrp_ref":
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        call()
-        return int(torch.cuda.max_memory_allocated() - before)
-    import cupy
-
-    pool = cupy.get_default_memory_pool()
-    pool.free_all_blocks()
-    before = pool.total_bytes()
-    call()
-    return int(pool.total_bytes() - before)
-
-
 # Accuracy --------------------------------------------------------------------------------------------------------
 
 
@@ -233,7 +79,7 @@ def accuracy(options: Options) -> list[Table]:
         ["network", "composite", "side", "max error", "L1 error", "worse in", "float64 difference"],
         notes=[
             "max error: max |R32 − R64| / max |R64|; L1 error: Σ |R32 − R64| / Σ |R64|, the geometric means over the "
-            "images; R64 is the side's own run",
+            "images; R64 is the side's own run, of the compiled side lrp_ref's",
             "worse in: images in which lrp_ref's largest error exceeds that side's (over single images, a winner of "
             "max-pooling that changes in single precision decides)",
             "float64 difference: max |R64 − R64 of lrp_ref| / max |R64|: whether the sides compute the same thing",
@@ -246,20 +92,29 @@ def accuracy(options: Options) -> list[Table]:
         double = cast(single, "float64")
         for composite in options.composites:
             progress(f"{name}, {composite}, float64")
-            reference, ours = None, np.zeros(0)
+            reference = ours = np.zeros(0)
             for side in sides_of(name, composite):
-                if side == UNIT or side.endswith("passed"):
+                if side in (*NO_RELEVANCE, PASSED):
                     continue
-                r64 = _relevance(side, graph, double, composite, "float64")
-                r32 = _relevance(side, graph, single, composite, "float32")
-                reference = r64 if reference is None else reference
+                try:
+                    r32 = _relevance(side, graph, single, composite, "float32")
+                except lrp.LrpError as refused:
+                    if side != COMPILED:
+                        raise
+                    table.notes.append(f"not measured: {side}, {name}, {composite}: {refused}")
+                    continue
+                if side != COMPILED:  # which has single precision alone
+                    r64 = _relevance(side, graph, double, composite, "float64")
+                    reference = r64 if side == NUMPY else reference
+                else:
+                    r64 = reference
                 error, size = np.abs(r32 - r64), np.abs(r64)
                 largest = error.max(axis=(1, 2, 3)) / size.max(axis=(1, 2, 3))
                 mean = error.sum(axis=(1, 2, 3)) / size.sum(axis=(1, 2, 3))
-                ours = largest if side == "lrp_ref" else ours
+                ours = largest if side == NUMPY else ours
                 row: list[Cell] = [name, composite, side, _geometric_mean(largest), _geometric_mean(mean)]
-                other = [f"{(ours > largest).sum()} of {IMAGES}", largest_difference(r64, reference)]
-                table.rows.append([*row, *([None, None] if side == "lrp_ref" else other)])
+                worse = None if side == NUMPY else f"{(ours > largest).sum()} of {IMAGES}"
+                table.rows.append([*row, worse, None if side in OURS else largest_difference(r64, reference)])
     return [table]
 
 
@@ -378,7 +233,8 @@ def growth(options: Options) -> list[Table]:
             given, x = parameters(graph), pictures(graph, at["batch"])
             calls = {
                 side: make(side, graph, given, x, "epsilon_plus", backend=options.backend)
-                for side in sides_of("chain", "epsilon_plus")
+                for side in sides_of("chain", "epsilon_plus", options.backend)
+                if side != GRADIENT
             }
             times = options.time(calls)
             for side, taken in times.items():
@@ -390,6 +246,7 @@ def growth(options: Options) -> list[Table]:
 QUESTIONS: dict[str, Callable[[Options], list[Table]]] = {
     "floor": floor,
     "images": images,
+    "targets": targets,
     "accuracy": accuracy,
     "lstm": lstm,
     "startup": startup,

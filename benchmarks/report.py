@@ -63,7 +63,7 @@ def machine(threads: int) -> dict[str, Any]:
     """Return what the numbers depend on: processor, threads, load by others, versions."""
     from . import peers
 
-    names = ("lrp-ref", "numpy", "torch", "zennit", "captum", "cupy")
+    names = ("lrp-ref", "numpy", "onnxruntime", "torch", "zennit", "captum", "cupy")
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

@@ -9,7 +9,7 @@ class Adjustable(float):
     """A float with a name: a number everywhere, and an input of the graph where an explanation is exported.
 
     Args:
-        value: the number; in a graph the one that is taken where nothing else is fed.
+        value: the number; a graph is fed one, and has this one in its metadata.
         name: of the graph's input.
 
     Example:
@@ -24,6 +24,10 @@ class Adjustable(float):
         made = super().__new__(cls, value)
         made.name = name
         return made
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Count among NumPy's arrays as the plain number, which leaves float32 as it is."""
+        return getattr(ufunc, method)(*(float(x) if type(x) is Adjustable else x for x in inputs), **keywords)
 
     def __repr__(self) -> str:
         return f"Adjustable({float(self)!r}, {self.name!r})"

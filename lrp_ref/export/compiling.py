@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +14,13 @@ from ..errors import BackendError, LrpError, NonFiniteError, ParameterError, Sha
 from ..fast import threads
 from ..network.inputs import batch_back
 from ..network.network import Network
-from ..propagation.explaining import Request, as_given, explain, output_place
+from ..propagation.explaining import Request, as_given, at_the_door, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS, Ledger, Row
-from ..propagation.start import Difference, find, require_apart
+from ..propagation.start import Difference, Logit, Output, find, require_apart
 from ..propagation.targets import class_number, indices
 from .exporting import chosen_composite
 from .program import Form, Program, asking, program
-from .recording import TARGET
 
 WORSE = 10.0  # times the error of the float32 core that a compiled explanation may have
 SLIGHT = 1e-4  # of the largest relevance: what is below it is rounding of float32 in any case
@@ -46,8 +46,20 @@ class NoLedger(Ledger):
 
     @property
     def residual(self) -> float:
-        """Refused."""
-        return float(self._refuse())
+        """NaN: nobody knows."""
+        return math.nan
+
+    def map(self, function: Callable[..., Array], *others: Ledger) -> Ledger:
+        """Return itself: there are no columns."""
+        return self
+
+    def sample(self, k: int | slice) -> Ledger:
+        """Return itself."""
+        return self
+
+    def to_numpy(self) -> Ledger:
+        """Return itself."""
+        return self
 
     def __repr__(self) -> str:
         return "no ledger: compiled without one"
@@ -66,7 +78,7 @@ class Compiled:
         self.net, self._program, self._place, self._session = net, made, place, session
         self.difference: float | None = None
         self.core: float | None = None
-        self._names = [o[0] for o in made.outputs]
+        self._adjusted = {k: np.array(v, dtype=made.graph.dtype) for k, v in made.graph.adjustable.items()}
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{n} {tuple(a.shape[1:])}" for n, a in self._program.asked.blank.items())
@@ -109,27 +121,34 @@ class Compiled:
         many = int(np.prod(self._program.recording.output.shape[1:]))
         targets = self._targets(target, n, many)
         try:
-            results = self._session.run(self._names, {**fed, TARGET: targets})
+            results = self._session.run(
+                list(self._program.shown.values()), {**fed, **self._adjusted, self._program.recording.asks: targets}
+            )
         except Exception as error:  # of the runtime, whose classes are its own
             raise BackendError(f"onnxruntime: {str(error).splitlines()[0]}") from error
-        found = dict(zip(self._names, results, strict=True))
+        found = dict(zip(self._program.shown, results, strict=True))
         return self._explanation(found, fed, begin)
 
     def _fed(self, x: Any) -> dict[str, Array]:
         """Return checked inputs, floats as float32 and integers as the graph takes them."""
-        fed = self.net.feed(x if not isinstance(x, Mapping) else dict(x))
+        _, fed = at_the_door(self.net, x, None)
         blank, ready = self._program.asked.blank, {}
         for name, array in fed.items():
+            if array.dtype.kind not in "fiub":
+                raise BackendError(
+                    f"input '{name}' holds {array.dtype}, a compiled explanation computes in float32: use lrp.explain"
+                )
             if array.shape[1:] != blank[name].shape[1:]:
                 raise ShapeError(
                     f"input '{name}' has samples of shape {array.shape[1:]}, compiled for {blank[name].shape[1:]}: "
                     "compile once more, with these sizes in shapes="
                 )
-            kind = np.float32 if is_float(blank[name]) else np.int64
+            kind = np.dtype(np.float32) if is_float(blank[name]) else blank[name].dtype
             if not is_float(blank[name]) and is_float(array):
                 raise ShapeError(f"input '{name}' takes integers, got {array.dtype}")
-            ready[name] = np.ascontiguousarray(to_numpy(array), dtype=kind)
-            if kind is np.float32 and not np.isfinite(ready[name]).all():
+            with np.errstate(over="ignore"):
+                ready[name] = np.ascontiguousarray(to_numpy(array), dtype=kind)
+            if kind.kind == "f" and not np.isfinite(ready[name]).all():
                 raise NonFiniteError(f"input '{name}' has numbers that float32 cannot hold")
         return ready
 
@@ -141,8 +160,8 @@ class Compiled:
             target = [class_number(t, named) for t in target]
         if target is None:
             return np.full(n, -1, dtype=np.int64)
-        each = len(target) if hasattr(target, "__len__") else n
-        found = to_numpy(indices(target, each if n == 1 else n, (many,)))
+        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", False) else 1
+        found = to_numpy(indices(target, several if n == 1 and several else n, (many,)))
         if found.shape[1] != 1:
             raise ParameterError(
                 f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
@@ -154,7 +173,7 @@ class Compiled:
 
     def _explanation(self, found: dict[str, Array], fed: dict[str, Array], begin: Any) -> Explanation:
         recording, asked = self._program.recording, self._program.asked
-        prepared = recording.prepared
+        prepared, canonized = recording.prepared, asked.question.canonize
         relevance = {name: found[shown] for name, shown in self._program.relevances.items()}
         for name, array in relevance.items():
             if not np.isfinite(array).all():
@@ -181,7 +200,7 @@ class Compiled:
             relevance=relevance,
             ledger=ledger,
             target=found["explained"],
-            start=repr(begin),
+            start=repr(Output() if isinstance(begin, Logit) and prepared.head.squashed and not canonized else begin),
             composite=prepared.composite,
             plan=prepared.plan,
             start_relevance=found["start"],
@@ -238,8 +257,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
 
     Example:
         >>> from lrp_ref.layers import Dense
-        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))], shape=(2,))
-        >>> compiled = compile(net, "epsilon")
+        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))])
+        >>> compiled = compile(net, "epsilon", shapes=(2,))
         >>> compiled(np.array([[3.0, 1.0]])).relevance.round(4).tolist()
         [[3.0, 2.0]]
     """
@@ -249,6 +268,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
     chosen = chosen_composite(net, composite, parameters, (), compile)
     if example is not None:
         first = {name: array[:1] for name, array in net.feed(example).items()}
+        if not all(map(len, first.values())):
+            raise ParameterError("the example has no sample that could be compared: give one, or leave it out")
         places = {i.name: i.batch_axis for i in net.inputs}
         example = {name: batch_back(array, places[name]) for name, array in first.items()}
         shapes = {name: array.shape[1:] for name, array in first.items()} if shapes is None else shapes
@@ -270,7 +291,7 @@ def _session(runtime: Any, made: Program) -> Any:
     options = runtime.SessionOptions()
     with threads.together(np.zeros(1)):
         options.intra_op_num_threads = threads.members()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is an error here, with the runtime's words
     held = [runtime.OrtValue.ortvalue_from_numpy(array) for array in beside.values()]
     options.add_external_initializers(list(beside), held)
     try:

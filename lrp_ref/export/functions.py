@@ -10,8 +10,9 @@ import numpy as np
 from scipy import special
 
 from ..arithmetic import Adjustable
+from ..errors import ParameterError, UnsupportedError
 from . import indexing, values
-from .graph import Graph
+from .graph import INNER, Graph
 from .values import BOOL, FLOAT, INT, Value, cast, elementwise, where
 
 Function = Callable[..., Value]
@@ -28,8 +29,22 @@ def valued(graph: Graph, x: Any, like: Any = None) -> Value:
 
 
 def adjusted(graph: Graph, number: Adjustable) -> Value:
-    """Return the input of the graph that a number with a name is; it must not be negative."""
+    """Return the input of the graph that a number with a name is; it must not be negative.
+
+    Raises:
+        ParameterError: something else in the graph is called so, or another number.
+    """
+    known = graph.adjustable.get(number.name)
+    if known is None and (not number.name or number.name in graph.taken or INNER.fullmatch(number.name)):
+        raise ParameterError(
+            f"adjustable: '{number.name}' is no name, or that of something else in the graph: name it otherwise"
+        )
+    if known is not None and known != float(number):
+        raise ParameterError(
+            f"adjustable: '{number.name}' is {known:g} and {float(number):g}: name one of them otherwise"
+        )
     graph.adjustable[number.name] = float(number)
+    graph.taken.add(number.name)
     return Value(graph, (), FLOAT, number.name, nonnegative=True)
 
 
@@ -48,6 +63,8 @@ def _one(operator: str, host: Any, *, nonnegative: bool = False) -> Function:
 
 
 def _add(graph: Graph, a: Any, b: Any) -> Value:
+    if _masks(a, b):
+        return FUNCTIONS["logical_or"](graph, a, b)
     a, b = _numbers(graph, a, b)
     if a.is_all(0) or b.is_all(0):
         return _shaped(b, a) if a.is_all(0) else _shaped(a, b)
@@ -62,6 +79,8 @@ def _subtract(graph: Graph, a: Any, b: Any) -> Value:
 
 
 def _multiply(graph: Graph, a: Any, b: Any) -> Value:
+    if _masks(a, b):
+        return FUNCTIONS["logical_and"](graph, a, b)
     a, b = _numbers(graph, a, b)
     shape = np.broadcast_shapes(a.shape, b.shape)
     if a.is_all(1) or b.is_all(1):
@@ -82,6 +101,11 @@ def _divide(graph: Graph, a: Any, b: Any) -> Value:
 def _shaped(x: Value, *others: Value) -> Value:
     """Return a value in the shape that it broadcasts to together with others."""
     return x.broadcast(np.broadcast_shapes(x.shape, *(v.shape for v in others)))
+
+
+def _masks(*operands: Any) -> bool:
+    """Return whether the operands are booleans: their sum and maximum is "or", their product and minimum "and"."""
+    return all(type(v) is bool or getattr(v, "dtype", None) == BOOL for v in operands)
 
 
 def _numbers(graph: Graph, a: Any, b: Any) -> tuple[Value, Value]:
@@ -113,6 +137,8 @@ def _power(graph: Graph, a: Any, b: Any) -> Value:
 
 
 def _maximum(graph: Graph, a: Any, b: Any) -> Value:
+    if _masks(a, b):
+        return FUNCTIONS["logical_or"](graph, a, b)
     a, b = _numbers(graph, a, b)
     for x, other in ((a, b), (b, a)):
         if other.is_all(0) and x.nonnegative:
@@ -127,6 +153,8 @@ def _rectified(x: Any) -> Any:
 
 
 def _minimum(graph: Graph, a: Any, b: Any) -> Value:
+    if _masks(a, b):
+        return FUNCTIONS["logical_and"](graph, a, b)
     a, b = _numbers(graph, a, b)
     for x, other in ((a, b), (b, a)):
         if other.is_all(0) and x.nonnegative:
@@ -221,15 +249,18 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return (int(shape),) if isinstance(shape, int) else tuple(int(s) for s in shape)
 
 
-def _arange(graph: Graph, start: int, stop: int | None = None, dtype: Any = None) -> Value:
+def _arange(graph: Graph, start: int, stop: int | None = None, step: int = 1, *, dtype: Any = None) -> Value:
     start, stop = (0, start) if stop is None else (start, stop)
     if not values.free(stop - start):
-        return Value.constant(graph, np.arange(start, stop))
+        if max(start, stop) > values.SAMPLES // 2:
+            raise UnsupportedError("a part of the samples cannot be counted: how many there are is not known")
+        return Value.constant(graph, np.arange(start, stop, step, dtype=dtype))
+    if (start, step) != (0, 1):
+        raise UnsupportedError("samples can only be counted from 0, one by one")
     size = graph.one("Squeeze", values.sizes(graph, (stop - start,), graph.batch), graph.integers((0,)))
-    first, step = (graph.constant(np.asarray(k, dtype=INT)) for k in (start, 1))
-    last = graph.one("Add", size, first)
-    name = graph.one("Range", first, last, step)
-    return Value(graph, (stop - start,), INT, name, None, (stop - start,), graph.batch)
+    zero, one = (graph.constant(np.asarray(k, dtype=INT)) for k in (0, 1))
+    counted = Value(graph, (stop,), INT, graph.one("Range", zero, size, one), None, (stop,), graph.batch)
+    return counted if dtype is None else cast(counted, dtype)
 
 
 def _isfinite(graph: Graph, x: Any) -> Value:
@@ -257,7 +288,7 @@ def _take(graph: Graph, x: Any, indices: Any, axis: int | None = None) -> Value:
 
 
 def _matmul(graph: Graph, a: Any, b: Any) -> Value:
-    return values.matmul(*(cast(v, FLOAT) for v in _both(graph, a, b)))
+    return values.matmul(*_numbers(graph, a, b))
 
 
 def _broadcast_to(graph: Graph, x: Any, shape: Any) -> Value:

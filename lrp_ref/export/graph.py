@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..errors import require
+from ..errors import NonFiniteError, require
 
 OPSETS = range(17, 24)  # with every operator that is written, in every one of its versions
+INNER = re.compile(r"[vc]\d+(_\d+)?_*")  # names of values within a graph
 SMALL = 4096  # bytes: constants up to this size are compared by their numbers, larger ones by their memory
 
 
@@ -34,8 +36,10 @@ class Graph:
         flips: whether the transpose of a convolution of stride 1 is a convolution with a second copy of the weights,
             which runs faster, or a transposed one, which keeps the file small.
         batch: the value that has the number of samples now: an input, and on the way back what starts.
-        adjustable: numbers that are inputs, with those that are taken where nothing is fed.
+        adjustable: numbers that are inputs, with those that the composite has. They are no defaults of the inputs:
+            runtimes for JavaScript refuse, or do not look at, what is fed for an input that has one.
         start: what starts, which may have more samples than the inputs: several targets of one sample.
+        taken: names of inputs and outputs, which no value within the graph has.
     """
 
     opset: int = 17
@@ -43,6 +47,7 @@ class Graph:
     flips: bool = False
     batch: str = ""
     start: str = ""
+    taken: set[str] = field(default_factory=set)
     adjustable: dict[str, float] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
@@ -54,10 +59,22 @@ class Graph:
         frozen = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in attributes.items()))
         key = (operator, inputs, frozen, outputs)
         if key not in self._known:
-            made = tuple(f"v{len(self.calls)}" + (f"_{k}" if k else "") for k in range(outputs))
+            stem = f"v{len(self.calls)}"
+            made = tuple(self.unused(stem + (f"_{k}" if k else "")) for k in range(outputs))
             self.calls.append(Call(operator, inputs, made, frozen))
             self._known[key] = made
         return self._known[key]
+
+    def unused(self, name: str) -> str:
+        """Return the name, or a longer one where an input or output is called so.
+
+        Example:
+            >>> Graph(taken={"v0", "v0_"}).unused("v0")
+            'v0__'
+        """
+        while name in self.taken:
+            name += "_"
+        return name
 
     def one(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Return the name of the only value that an operator makes."""
@@ -68,16 +85,29 @@ class Graph:
         dtype = self.dtype if array.dtype.kind == "f" else array.dtype
         key: Any = (dtype.str, array.shape)
         if array.nbytes <= SMALL:
-            array = np.ascontiguousarray(array, dtype=dtype)
+            array = self._rounded(array, dtype)
             key = (*key, array.tobytes())
         else:
             key = (*key, array.__array_interface__["data"][0], array.strides, array.dtype.str)
             self._held.append(array)
         if key not in self._known:
-            name = f"c{len(self.constants)}"
-            self.constants[name] = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
+            name = self.unused(f"c{len(self.constants)}")
+            self.constants[name] = array if array.nbytes <= SMALL else self._rounded(array, dtype)
             self._known[key] = (name,)
         return self._known[key][0]
+
+    def _rounded(self, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return a constant in the graph's dtype.
+
+        Raises:
+            NonFiniteError: a finite number that the dtype cannot hold.
+        """
+        with np.errstate(over="ignore"):
+            made = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
+        if made.dtype.kind == "f" and not np.isfinite(made).all() and (np.isinf(made) & np.isfinite(array)).any():
+            size = float(np.abs(array[np.isfinite(array)]).max())
+            raise NonFiniteError(f"the graph needs the number {size:.2g}, which {dtype} cannot hold: use lrp.explain")
+        return made
 
     def integers(self, values: Iterable[int]) -> str:
         """Return the name of a constant vector of integers."""
@@ -119,8 +149,6 @@ class Graph:
         read = {name for c in calls for name in c.inputs} | {inner for _, inner, _, _ in outputs}
 
         known = {name: a for name, a in self.constants.items() if name in read}
-        fed = {name for name, _, _ in inputs}
-        adjusted = {k: np.asarray(v, dtype=self.dtype) for k, v in self.adjustable.items() if k in fed}
 
         def described(name: str, dtype: np.dtype[Any], shape: Sequence[Any]) -> Any:
             return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), list(shape))
@@ -130,7 +158,7 @@ class Graph:
             "explanation",
             [described(*each) for each in inputs],
             [described(name, dtype, shape) for name, _, dtype, shape in outputs],
-            [self._tensor(a, name, beside) for name, a in {**known, **adjusted}.items()],
+            [self._tensor(a, name, beside) for name, a in known.items()],
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10, producer_name="lrp_ref"

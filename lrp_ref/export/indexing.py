@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from .values import FLOAT, INT, Value, cast, concatenate, elementwise, free, later, reshape, where
+from .values import FLOAT, INT, Value, cast, concatenate, elementwise, empty, free, later, reshape, where
 
 
 def _spread(key: Any, axes: int) -> list[Any]:
     """Return one entry per axis of the value, with None where the result gets a new axis."""
     parts = list(key) if isinstance(key, tuple) else [key]
-    parts = [int(p) if isinstance(p, np.integer) else p for p in parts]
     given = sum(p is not None and p is not Ellipsis for p in parts)
     at = next((k for k, p in enumerate(parts) if p is Ellipsis), None)
     filler = [slice(None)] * (axes - given)
@@ -53,25 +52,32 @@ def _cut(x: Value, slices: Sequence[slice]) -> Value:
     """Return the part of a value that slices, one per axis, leave."""
     ranges = [range(*s.indices(n)) for s, n in zip(slices, x.shape, strict=True)]
     shape = tuple(map(len, ranges))
-    if any(free(n) and 1 < len(r) != n for n, r in zip(x.shape, ranges, strict=True)):
+    if any(not _known(n, r) for n, r in zip(x.shape, ranges, strict=True)):
         raise UnsupportedError("a part of the samples cannot be taken: how many there are is not known")
     if shape == x.shape and all(r.step > 0 for r in ranges):
         return x
     if x.uniform is not None:
         return replace(x, shape=shape)
+    if 0 in shape:
+        return empty(x, shape)
     cut = [k for k, r in enumerate(ranges) if x.tensor[k] != 1 and r != range(x.tensor[k])]
     tensor = tuple(t if k not in cut else len(ranges[k]) for k, t in enumerate(x.tensor))
-    tensor = tuple(0 if n == 0 else t for n, t in zip(shape, tensor, strict=True))
     if x.data is not None:
-        every = tuple(slices[k] if k in cut or shape[k] == 0 else slice(None) for k in range(len(shape)))
+        every = tuple(slices[k] if k in cut else slice(None) for k in range(len(shape)))
         return Value.constant(x.graph, x.data[every], shape)
     if not cut:
         return replace(x, shape=shape, tensor=tensor)
-    starts = [ranges[k].start for k in cut]
+    # The last sample is counted from the end, wherever that is.
+    starts = [ranges[k].start - (x.shape[k] if free(x.shape[k]) and ranges[k].start else 0) for k in cut]
     stops = [ranges[k].stop if ranges[k].stop >= 0 else -(1 << 40) for k in cut]
     steps = [ranges[k].step for k in cut]
     name = x.graph.one("Slice", x.name, *map(x.graph.integers, (starts, stops, cut, steps)))
     return x.made(name, shape, tensor, nonnegative=x.nonnegative)
+
+
+def _known(size: int, places: range) -> bool:
+    """Return whether places along an axis can be named: of a free one all, none, the first and the last."""
+    return not free(size) or len(places) in (0, size) or (len(places) == 1 and places[0] in (0, size - 1))
 
 
 def take(x: Value, indices: Value, axis: int) -> Value:
@@ -83,9 +89,8 @@ def take(x: Value, indices: Value, axis: int) -> Value:
     if x.tensor[axis] == 1 and x.shape[axis] != 1:
         x = x.whole(but_samples=not free(x.shape[axis]))
     if x.data is not None and indices.data is not None:
-        lazy = len(x.tensor) == len(x.shape)
-        data = np.take(x.data, np.broadcast_to(indices.data, indices.shape), axis=axis)
-        return Value.constant(x.graph, data, shape if lazy else None)
+        places = indices.data.reshape(indices.tensor or (1,) * len(indices.shape))
+        return Value.constant(x.graph, np.take(x.data, places, axis=axis), shape)
     whole = indices.whole(batch=x.batch)
     tensor = (*x.tensor[:axis], *whole.tensor, *x.tensor[axis + 1 :])
     name = x.graph.one("Gather", x.reference(), whole.reference(), axis=axis)
@@ -141,6 +146,8 @@ def put(x: Value, key: Any, new: Value) -> Value:
     slices = [slice(p % n, p % n + 1) if isinstance(p, int) else p for p, n in zip(parts, x.shape, strict=True)]
     ranges = [range(*s.indices(n)) for s, n in zip(slices, x.shape, strict=True)]
     here = tuple(map(len, ranges))
+    if any(free(n) and len(r) != n for n, r in zip(x.shape, ranges, strict=True)):
+        raise UnsupportedError("a part of the samples cannot be written: how many there are is not known")
     kept = tuple(n for n, p in zip(here, parts, strict=True) if not isinstance(p, int))
     new = reshape(cast(new, x.dtype).broadcast(kept) if new.shape != kept else cast(new, x.dtype), here)
     if here == x.shape and all(r.step == 1 for r in ranges):
@@ -183,8 +190,6 @@ def _laid(x: Value, new: Value, ranges: Sequence[range], cut: Sequence[int]) -> 
     mask = np.ones((1,) * len(x.shape), dtype=bool)
     for k in cut:
         size = x.shape[k]
-        if free(size):
-            raise UnsupportedError("a part of the samples cannot be written")
         source, hit = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=bool)
         source[list(ranges[k])], hit[list(ranges[k])] = np.arange(len(ranges[k])), True
         new = take(new, Value.constant(x.graph, source), k)

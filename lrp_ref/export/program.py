@@ -12,15 +12,16 @@ import numpy as np
 from ..base.arrays import Array
 from ..errors import ParameterError, ShapeError
 from ..exact.hashes import network_hash
+from ..network.inputs import Input
 from ..network.network import Network
 from ..propagation.explaining import output_place
 from ..propagation.ledger import COLUMNS
 from ..propagation.prepare import Question
-from ..propagation.start import Start, find
-from ..propagation.targets import class_number
+from ..propagation.start import Difference, Start, find
+from ..propagation.targets import class_number, is_tuple
 from .graph import OPSETS, Graph
 from .recorded import Recorded
-from .recording import TARGET, Asked, Recording, record
+from .recording import Asked, Recording, record
 
 Described = tuple[str, str, np.dtype[Any], list[Any]]  # an output: shown name, name in the graph, dtype, shape
 
@@ -40,7 +41,7 @@ class Form:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.opset not in OPSETS:
+        if not isinstance(self.opset, int) or self.opset not in OPSETS:
             raise ParameterError(f"opset must be {OPSETS[0]} to {OPSETS[-1]}, got {self.opset!r}")
         if self.optimize not in ("size", "speed"):
             raise ParameterError(f"optimize must be 'size' or 'speed', got {self.optimize!r}")
@@ -62,7 +63,8 @@ class Program:
         graph: nodes and constants.
         recording: the arrays that are shown.
         outputs: what the model shows: names, dtypes and shapes.
-        relevances: the output that holds the relevance of each input that receives one.
+        shown: what each output is called, by what it is: another name where an input is called so.
+        relevances: what the relevance of each input that receives one is in ``shown``.
     """
 
     asked: Asked
@@ -70,6 +72,7 @@ class Program:
     graph: Graph
     recording: Recording
     outputs: list[Described] = field(default_factory=list)
+    shown: dict[str, str] = field(default_factory=dict)
     relevances: dict[str, str] = field(default_factory=dict)
 
     def inputs(self, *, forward: bool = False) -> list[tuple[str, np.dtype[Any], list[Any]]]:
@@ -81,8 +84,8 @@ class Program:
             found.append((name, kind, [many, *array.shape[1:]]))
         if forward:
             return found
-        if isinstance(self.asked.targets, str) and self.asked.targets == "input":
-            found.append((TARGET, np.dtype(np.int64), ["M"]))
+        if self.recording.asks:
+            found.append((self.recording.asks, np.dtype(np.int64), ["M"]))
         return found + [(name, self.graph.dtype, []) for name in self.graph.adjustable]
 
     def model(self, net: Network) -> Any:
@@ -96,7 +99,7 @@ class Program:
 
     def forward(self, net: Network) -> Any:
         """Return the forward pass alone as an ``onnx.ModelProto``, without what is adjustable in the way back."""
-        kept = [o for o in self.outputs if o[0] in ("output", "probability")]
+        kept = [o for o in self.outputs if o[0] in (self.shown["output"], self.shown.get("probability"))]
         said = {k: v for k, v in self._metadata(net).items() if k in ("lrp_ref", "network", "classes", "notes")}
         return self.graph.model(self.inputs(forward=True), kept, said)
 
@@ -132,17 +135,17 @@ def program(asked: Asked, form: Form) -> Program:
     graph = form.graph()
     recording = record(asked, graph)
     made = Program(asked, form, graph, recording)
-    taken = {*recording.fed, TARGET, *graph.adjustable}
     samples = "N" if isinstance(asked.targets, str) else 1
     begun = {"argmax": "N", "input": "M"}.get(asked.targets, 0) if isinstance(asked.targets, str) else None
     many = len(asked.targets) if begun is None else begun
 
     def show(name: str, array: Recorded, first: Any) -> str:
-        shown = name if name not in taken else f"{name}_out"
+        made.shown[name] = shown = graph.unused(name)
+        graph.taken.add(shown)
         whole = array.value.whole()
         kind = graph.dtype if whole.dtype.kind == "f" else whole.dtype
         made.outputs.append((shown, whole.reference(), kind, [first, *array.shape[1:]]))
-        return shown
+        return name
 
     show("output", recording.output, samples)
     if recording.chance is not None:
@@ -169,7 +172,10 @@ def asking(
     place = output_place(net, output)
     begin = find(start)
     if not isinstance(begin, Start):
-        raise ParameterError(f"start {start!r}: a graph starts by a name of lrp.start.NAMES or an lrp.start.Start")
+        said = repr(start) if isinstance(start, str) else f"of type {type(start).__name__}"
+        raise ParameterError(f"start {said}: a graph starts by a name of lrp.start.NAMES or an lrp.start.Start")
+    if isinstance(begin, Difference) and np.ndim(begin.against) and not is_tuple(begin.against):
+        raise ParameterError(f"start {begin!r}: a graph sets one output against the targets of all samples")
     blank = blanks(net, shapes)
     front = net.batch_first()
     question = Question(composite, place, canonize, begin)
@@ -188,7 +194,9 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         targets = [targets]
     try:
         numbers = [class_number(t, classes) for t in targets]
-        known = bool(numbers) and all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
+        ordered = isinstance(targets, Sequence) or hasattr(targets, "ndim")  # a set has no order, a dict no rows
+        whole = all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
+        known = ordered and bool(numbers) and whole
     except TypeError:
         known = False
     if not known:
@@ -199,6 +207,15 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         if not 0 <= number < many:
             raise ParameterError(f"targets: there are {many} outputs, 0 to {many - 1}; got {number}")
     return tuple(int(t) for t in numbers)
+
+
+def _kind(net: Network, one: Input) -> np.dtype[Any]:
+    """Return what an input holds: floats, unless its file or what reads it says otherwise."""
+    if one.element_type == "bool":
+        return np.dtype(bool)
+    lengths = {n.inputs[1] for n in net.nodes if getattr(n.layer, "lengths", False)}
+    whole = one.name in net.tokens or one.name in lengths or one.element_type.startswith(("int", "uint"))
+    return np.dtype(np.int64 if whole else np.float64)
 
 
 def blanks(net: Network, shapes: Any) -> dict[str, Array]:
@@ -220,18 +237,22 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
     for one in net.batch_first().inputs:
         declared = None if one.shape is None else one.shape[1:]
         wanted = given.get(one.name, declared)
-        if wanted is None or None in tuple(wanted):
+        if wanted is None or (isinstance(wanted, tuple | list) and None in wanted):
             sizes = "any shape" if wanted is None else str(tuple(wanted)).replace("None", "any")
             raise ShapeError(
                 f"input '{one.name}' has sizes that are free, {sizes} without the samples: say which the graph is for, "
                 f"shapes={{'{one.name}': (…)}} (lrp-ref export --shape {one.name}=…)"
             )
-        wanted = tuple(int(n) for n in wanted)
+        if not isinstance(wanted, tuple | list) or not all(isinstance(n, int | np.integer) for n in wanted):
+            raise ParameterError(
+                f"shapes: {wanted!r} is no tuple of sizes, such as (1, 28, 28), for input '{one.name}'"
+            )
+        wanted = tuple(map(int, wanted))
         fits = declared is None or (
             len(wanted) == len(declared) and all(d in (None, n) for n, d in zip(wanted, declared, strict=True))
         )
         if not fits or any(n < 1 for n in wanted):
-            raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}', {one.expected()}, N the samples")
-        whole = one.name in net.tokens or one.element_type.startswith(("int", "uint"))
-        found[one.name] = np.zeros((0, *wanted), dtype=np.int64 if whole else np.float64)
+            of = f", {one.expected()}, N the samples" if one.shape is not None else ": no size is below 1"
+            raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}'{of}")
+        found[one.name] = np.zeros((0, *wanted), dtype=_kind(net, one))
     return found

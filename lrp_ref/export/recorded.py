@@ -34,7 +34,7 @@ class Recorder:
         >>> x = xp.input("x", (3,))
         >>> y = xp.maximum(2.0 * x + xp.asarray(np.ones(3)), 0.0)
         >>> [call.operator for call in xp.graph.needed([y.value.name])]
-        ['Mul', 'Add', 'Max']
+        ['Mul', 'Add', 'Relu']
     """
 
     __name__ = "recorded"
@@ -101,7 +101,9 @@ class Recorder:
         """Return the value that an array holds; of lists those of all entries; another object as it is."""
         if isinstance(value, Recorded):
             return value.value
-        if isinstance(value, np.ndarray | np.generic):
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray):
             raise TypeError(f"an array of NumPy, of shape {value.shape}, next to one of a graph")
         if isinstance(value, list | tuple):
             return type(value)(self.opened(v) for v in value)
@@ -195,7 +197,10 @@ class Recorded:
         return self.get().item()
 
     def __getitem__(self, key: Any) -> Recorded:
-        return self._view("part", self.xp.opened(key))
+        opened = self.xp.opened(key)
+        if any(isinstance(part, Value) for part in (opened if isinstance(opened, tuple) else (opened,))):
+            return self.xp.wrapped(indexing.get(self.value, opened))  # a copy, which no view of the array is
+        return self._view("part", opened)
 
     def __setitem__(self, key: Any, new: Any) -> None:
         self._write(indexing.put(self.value, self.xp.opened(key), _value(self, new)))
@@ -216,14 +221,21 @@ class Recorded:
 
     def astype(self, dtype: Any, copy: bool = True) -> Recorded:
         """Return the array as floats, integers or booleans."""
-        return self.xp.wrapped(values.cast(self.value, dtype))
+        made = values.cast(self.value, dtype)
+        return self.xp.wrapped(made) if copy or made.dtype != self.dtype else self
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return the sum along axes."""
         return self.xp.wrapped(values.total(self.value, axis, keepdims))
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Recorded:
-        """Return the mean along axes."""
+        """Return the mean along axes.
+
+        Raises:
+            UnsupportedError: one of them is that of the samples.
+        """
+        if any(values.free(self.shape[k]) for k in values.axes_of(self.value, axis)):
+            raise UnsupportedError("a mean over the samples cannot be written: how many there are is not known")
         left = self.sum(axis, keepdims)
         return left / (self.size / left.size) if left.size else left
 
@@ -266,6 +278,7 @@ def _value(array: Recorded, other: Any) -> Value:
         return other.value
     if type(other) is Adjustable:
         return adjusted(array.xp.graph, other)
+    other = other.item() if isinstance(other, np.generic) else other
     if isinstance(other, np.ndarray) or not isinstance(other, bool | int | float):
         raise TypeError(f"an operand of type {type(other).__name__} next to an array of a graph")
     kind = array.dtype if array.dtype.kind == "f" or isinstance(other, float) is False else FLOAT
@@ -283,6 +296,8 @@ def _binary(name: str, *, swapped: bool = False, in_place: bool = False) -> Call
             return self.xp.wrapped(made)
         if made.shape != self.shape:
             raise ValueError(f"an operand of shape {b.shape} does not fit into an array of shape {self.shape}")
+        if made.dtype != self.dtype:
+            raise TypeError(f"{made.dtype.name} cannot be put in place into an array of {self.dtype.name}")
         self._write(made)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,9 +19,9 @@ from ..propagation.start import begun, find, start_relevance
 from ..rules.share import Given
 from .graph import Graph
 from .recorded import Recorded, Recorder
-from .values import INT, Value
+from .values import INT, SAMPLES, Value
 
-TARGET = "target"  # the input that says what is explained
+TARGET = "target"  # the input that says what is explained, unless an input of the network is called so
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ class Recording:
         began: the relevance that started.
         target: what is explained (N, T).
         chance: the probabilities of the output, or None.
+        asks: the input that says what is explained, where one does.
     """
 
     prepared: PreparedNetwork
@@ -65,6 +67,7 @@ class Recording:
     began: Recorded
     target: Recorded
     chance: Recorded | None
+    asks: str = ""
 
     def columns(self) -> Recorded:
         """Return the ledger as one array (N, nodes, columns)."""
@@ -82,6 +85,7 @@ def record(asked: Asked, graph: Graph) -> Recording:
         LrpError: any other of its kinds, with the node's name where one is involved.
     """
     xp = Recorder(graph)
+    graph.taken.update(asked.blank)
     single = not isinstance(asked.targets, str)
     fed = {}
     for name, array in asked.blank.items():
@@ -89,12 +93,21 @@ def record(asked: Asked, graph: Graph) -> Recording:
         if single:  # one sample, whatever the number of targets
             value = fed[name].value
             fed[name] = xp.wrapped(replace(value, tensor=(1, *value.tensor[1:])))
-    prepared = prepare(asked.net.to(xp), fed, asked.question)
     try:
+        prepared = prepare(asked.net.to(xp), fed, asked.question)
         return _walked(asked, prepared, fed, xp)
     except UnsupportedError as error:
         everything = refused(asked)
-        raise everything if everything is not None else error from error
+        raise _free(error if everything is None else everything) from error
+    except LrpError as error:
+        raise _free(error) from error
+
+
+def _free(error: LrpError) -> LrpError:
+    """Return an error that says N for the number of samples."""
+    named = type(error)(re.sub(rf"\b{SAMPLES}\b", "N", str(error)))
+    named.node = error.node
+    return named
 
 
 def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], xp: Recorder) -> Recording:
@@ -103,10 +116,12 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
     out, chance = values[name], prepared.probability(values)
     start = find(asked.question.start)
     targets: Any
+    asks = xp.graph.unused(TARGET) if asked.targets == "input" else ""
+    xp.graph.taken.add(asks)
     if asked.targets == "argmax":
         begin, targets, _ = start_relevance(out, None, start, probability=chance)
     else:
-        targets = _targets(asked.targets, out, xp)
+        targets = _targets(asked.targets, out, xp, asks)
         begin = begun(out, targets, start, chance)
     relevance, rows = walk.back(prepared, values, {name: begin}, tapes, keep=False)
     received = {
@@ -115,15 +130,15 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
         if prepared.net.receives(key, array)
     }
     ledger = Ledger(rows if asked.ledger else ())
-    return Recording(prepared, fed, out, received, ledger, begin, targets, chance)
+    return Recording(prepared, fed, out, received, ledger, begin, targets, chance, asks)
 
 
-def _targets(targets: Any, out: Recorded, xp: Any) -> Recorded:
+def _targets(targets: Any, out: Recorded, xp: Any, asks: str) -> Recorded:
     """Return the targets (N, 1); a negative one stands for the largest output, one too large stops the graph."""
     many = int(np.prod(out.shape[1:]))
     if isinstance(targets, str):
-        given = xp.input(TARGET, (), samples=True, dtype=int)
-        value = replace(given.value, batch=TARGET)
+        given = xp.input(asks, (), samples=True, dtype=int)
+        value = replace(given.value, batch=asks)
     else:
         numbers = np.asarray(list(targets), dtype=np.int64)
         name = xp.graph.constant(numbers)

@@ -92,7 +92,8 @@ class Value:
         """Return the value with a larger shape, and the same tensor."""
         if shape == self.shape:
             return self
-        np.broadcast_shapes(self.shape, shape)
+        if np.broadcast_shapes(self.shape, shape) != shape:
+            raise ValueError(f"shape {self.shape} does not broadcast to {shape}")
         lead = (1,) * (len(shape) - len(self.shape))
         if self.data is not None:
             return Value.constant(self.graph, self.data.reshape(lead + self.tensor if self.tensor else ()), shape)
@@ -225,6 +226,8 @@ def reshape(x: Value, shape: Sequence[int]) -> Value:
         return x
     if x.uniform is not None:
         return replace(x, shape=shape)
+    if 0 in shape:
+        return empty(x, shape)
     kept = len(shape) > 0 and len(x.shape) > 0 and shape[0] == x.shape[0] and x.tensor[0] == 1 and free(shape[0])
     x = x.whole(but_samples=kept)
     tensor = (1, *shape[1:]) if kept else shape
@@ -232,6 +235,11 @@ def reshape(x: Value, shape: Sequence[int]) -> Value:
         return Value.constant(x.graph, x.data.reshape(tensor), shape)
     x = x if x.data is None else x.whole()
     return x.made(x.graph.one("Reshape", x.name, _sizes(tensor, x.graph)), shape, tensor, nonnegative=x.nonnegative)
+
+
+def empty(x: Value, shape: tuple[int, ...]) -> Value:
+    """Return what is left of a value where nothing is left."""
+    return Value.constant(x.graph, np.zeros((), dtype=x.dtype), shape)
 
 
 def transpose(x: Value, order: Sequence[int]) -> Value:
@@ -259,11 +267,11 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
     values = [cast(v, dtype) for v in values]
     alike = {v.uniform for v in values}
     if len(alike) == 1 and None not in alike:
-        return first.broadcast(first.shape).__class__.constant(first.graph, values[0].uniform, shape)
+        return Value.constant(first.graph, values[0].uniform, shape)
     lazy = [v.whole(but_samples=True) for v in values]
     some = {v.tensor[k] == 1 and free(v.shape[k]) for v in lazy for k in range(len(shape)) if free(v.shape[k])}
-    if some == {False, True} or len({v.batch for v in lazy if v.batch}) > 1:
-        lazy = [_per_sample(v, batch) for v in values]
+    if some == {False, True} or len({v.batch for v in lazy if v.batch}) > 1 or free(shape[axis]):
+        lazy = [per_sample(v, batch) for v in values]
     if all(v.data is not None for v in lazy):
         return Value.constant(first.graph, np.concatenate([v.numbers for v in lazy], axis), shape)
     tensor = tuple(sum(v.tensor[k] for v in lazy) if k == axis else lazy[0].tensor[k] for k in range(len(shape)))
@@ -272,7 +280,7 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
     return Value(first.graph, shape, dtype, name, None, tensor, batch, positive)
 
 
-def _per_sample(x: Value, batch: str) -> Value:
+def per_sample(x: Value, batch: str) -> Value:
     """Return a value with a tensor that has every sample, as many as ``batch`` has."""
     if x.tensor == x.shape and x.batch == batch:
         return x
@@ -304,6 +312,8 @@ def total(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the sum along axes."""
     axes, shape = axes_of(x, axis), reduced(x, axis, keepdims)
     x = cast(x, INT) if x.dtype.kind == "b" else x
+    if not axes:
+        return x
     if x.uniform is not None and x.uniform == 0:
         return Value.constant(x.graph, x.uniform, shape)
     tensor = x.tensor or (1,) * len(x.shape)
@@ -320,12 +330,17 @@ def total(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     if kept:
         name = x.graph.one("ReduceSum", name, x.graph.integers(kept), keepdims=int(keepdims))
     made = x.made(name, shape, left, nonnegative=x.nonnegative)
-    return made if times == 1 else elementwise("Mul", np.multiply, made, Value.constant(x.graph, float(times)))
+    return made if times == 1 else elementwise("Mul", np.multiply, made, Value.constant(x.graph, x.dtype.type(times)))
 
 
 def extreme(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the largest ("Max"), the smallest ("Min") or the product ("Prod") along axes."""
     axes, shape = axes_of(x, axis), reduced(x, axis, keepdims)
+    if x.dtype.kind == "b":
+        made = extreme(cast(x, INT), which, axis, keepdims)
+        return made if which == "Prod" else cast(made, BOOL)
+    if not axes:
+        return x
     x = x.whole(but_samples=which != "Prod")
     hosts: dict[str, Callable[..., Any]] = {"Max": np.max, "Min": np.min, "Prod": np.prod}
     host = hosts[which]
@@ -342,9 +357,10 @@ def extreme(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> V
 def argmax(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return where the largest is along an axis, the first of several."""
     if axis is None:
-        x, axis = reshape(x, (math.prod(x.shape),)), 0
+        found = argmax(reshape(x, (math.prod(x.shape),)), 0)
+        return reshape(found, (1,) * len(x.shape)) if keepdims else found
     (place,), shape = axes_of(x, axis), reduced(x, axis, keepdims)
-    x = x.whole(but_samples=True)
+    x = (cast(x, INT) if x.dtype.kind == "b" else x).whole(but_samples=True)
     if x.data is not None:
         return Value.constant(x.graph, np.argmax(x.data, axis=place, keepdims=keepdims), shape)
     left = tuple(1 if k == place else t for k, t in enumerate(x.tensor) if keepdims or k != place)
@@ -362,7 +378,7 @@ def matmul(a: Value, b: Value) -> Value:
         if not all(one):
             shape = (*made.shape[:-2], made.shape[-1]) if one[0] else made.shape[:-1]
         return reshape(made, shape)
-    a, b = (v.whole(but_samples=True) for v in (a, b))
+    a, b = (v.whole(but_samples=not free(a.shape[-1])) for v in (a, b))
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul of shapes {a.shape} and {b.shape}")
@@ -374,11 +390,12 @@ def matmul(a: Value, b: Value) -> Value:
         return total(row, axis=-1, keepdims=True)
     positive = a.nonnegative and b.nonnegative
     turned = b.data is not None and b.data.ndim == 2 and b.data.T.flags.c_contiguous and not b.data.flags.c_contiguous
-    if turned and len(a.shape) == 2 and b.data is not None:  # so that one copy of the weights serves both ways
+    # One copy of the weights serves both ways.
+    if turned and len(a.shape) == 2 and b.data is not None and b.dtype == FLOAT:
         name = a.graph.one("Gemm", a.reference(), a.graph.constant(b.data.T), transB=1)
     else:
         name = a.graph.one("MatMul", a.reference(), b.reference())
-    return Value(a.graph, shape, FLOAT, name, None, tensor, later((a, b)), positive)
+    return Value(a.graph, shape, b.dtype, name, None, tensor, later((a, b)), positive)
 
 
 def holds(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> Value:
@@ -389,4 +406,4 @@ def holds(x: Value, which: str, axis: Any = None, keepdims: bool = False) -> Val
         host = np.any if which == "Max" else np.all
         data = host(np.broadcast_to(x.data, x.tensor or x.shape), axis=axis, keepdims=keepdims)
         return Value.constant(x.graph, data, reduced(x, axis, keepdims))
-    return cast(extreme(cast(x, INT), which, axis, keepdims), BOOL)
+    return extreme(cast(x, BOOL), which, axis, keepdims)

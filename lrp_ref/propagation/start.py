@@ -104,7 +104,7 @@ class Probability(Start):
         if probability is None:
             return self(f, target)
         wanted = namespace(f).where(target > 0, probability, target).astype(f.dtype)
-        if f.dtype.kind == "f" and bool((wanted != wanted).any()):
+        if f.dtype.kind == "f" and known(f) and bool((wanted != wanted).any()):
             raise ParameterError(
                 "start 'probability': an explained output comes out of no sigmoid or softmax; give start 'logit'"
             )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..base.arrays import Array, namespace, only, require_finite, sample_sum, unwarned
-from ..errors import LrpError, NonFiniteError, UndecidedError
+from ..errors import LrpError, NonFiniteError, UndecidedError, UnsupportedError
 from ..fast import buffers
 from ..layers import Elementwise, Linear
 from ..network.network import located, value_name
@@ -212,7 +212,7 @@ def _redistributed(step: Step, xs: tuple[Array, ...], arrived: tuple[Array, ...]
     """Return what a node's layer makes of the relevance that arrived."""
     layer, rule = step.node.layer, step.planned.rule
     ruled = rule is not None or layer.own_rule is not None or isinstance(layer, Linear)
-    if not ruled and not any(bool((r != 0).any()) for r in arrived):
+    if not ruled and not any(map(_some, arrived)):
         # No rule is named, and none is needed: a softmax that makes a gate receives nothing to redistribute.
         return Redistribution.routed([namespace(x).zeros(x.shape, dtype=x.dtype) for x in xs], arrived[0])
     return layer.redistribute(_one(xs), _one(arrived), rule, given=given)
@@ -226,6 +226,14 @@ def _sum(a: Array, b: Array) -> Array:
 def _is_finite(total: Any) -> bool:
     """Return whether a sum (N,) of floats holds neither NaN nor infinity."""
     return total.dtype.kind == "f" and bool(namespace(total).isfinite(total).all())
+
+
+def _some(relevance: Array) -> bool:
+    """Return whether there is relevance to redistribute; of what a recording does not know before it runs there is."""
+    try:
+        return bool((relevance != 0).any())
+    except UnsupportedError:
+        return True
 
 
 def _one(arrays: tuple[Any, ...]) -> Any:

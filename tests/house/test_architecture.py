@@ -32,6 +32,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "evaluate": set(),
     "literal": set(),
     "exact": set(),
+    "export": {"exact"},  # what a file is about: the network's hash
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "methods": set(),
@@ -39,7 +40,19 @@ WINGS = {  # on the core; wing → wings that it imports
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
-    "cli": {"bilrp", "evaluate", "exact", "loaders", "methods", "model_checks", "peers", "teach", "text", "vectors"},
+    "cli": {
+        "bilrp",
+        "evaluate",
+        "exact",
+        "export",
+        "loaders",
+        "methods",
+        "model_checks",
+        "peers",
+        "teach",
+        "text",
+        "vectors",
+    },
     "__main__": {"cli"},
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}

@@ -218,13 +218,20 @@ def test_images_are_measured_with_whatever_is_installed(tmp_path: Path) -> None:
     options = ["--only", "images", "--networks", "vgg16", "--composites", "epsilon", "--batch", "1", "--repeats", "2"]
     done = run(*options, "--pause", "0", "--no-memory", "--json", str(tmp_path / "images.json"))
     assert done.returncode == 0, done.stderr
-    (table,) = json.loads((tmp_path / "images.json").read_text())["tables"]
+    table, seconds, ratios = json.loads((tmp_path / "images.json").read_text())["tables"]
+    assert [table["name"], seconds["name"], ratios["name"]] == ["images", "seconds", "ratios"]
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
     assert [row["side"] for row in rows] == [*sides.sides_of("vgg16", "epsilon"), "floor"]
     assert rows[-1]["÷ floor [×]"] == 1
     assert rows[0]["side"] == "lrp_ref"
     assert all(row["min [s]"] <= row["median [s]"] <= row["max [s]"] for row in rows)
     assert all(row["difference"] < 1e-3 for row in rows if row["difference"] is not None)
+    cell = dict(zip(seconds["columns"], seconds["rows"][0], strict=True))
+    assert cell["NumPy [s]"] == rows[0]["median [s]"]
+    assert all(len(t["rows"]) == 1 and len(t["rows"][0]) == len(t["columns"]) for t in (seconds, ratios))
+    for side in (sides.COMPILED, sides.ZENNIT):
+        said = any(side in note for t in (table, ratios) for note in t["notes"] if note.startswith("not measured"))
+        assert said == bool(sides.missing(side))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ What the first word after the three backquotes means:
 - ``sh``: commands that run, one after another; ``# exit status 1`` at the end of a line says so.
 - ``text`` directly below one of the two: what it prints; ``…`` stands for anything within a line, and alone in a line
   for any lines. Elsewhere: to be read, such as a synopsis with placeholders in capitals.
-- ``javascript``, ``yaml``: files that shell blocks find, or that a test of the page's subject looks at.
+- ``javascript``, ``html``, ``yaml``: files that shell blocks find, or that a test of the page's subject looks at.
 - ``math``, ``json``: to be read.
 - ``diff``: what a recipe changes in a file; ``tests/house/test_contributing.py`` does so.
 """
@@ -27,9 +27,11 @@ PAGES = [
 ]
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.M | re.S)
 
-# Programs whose commands are not run: they install, download or train, or are this very test run.
+# Programs whose commands are not run: they install, download, copy, serve or train, are this very test run, or are
+# another language's, which the test of the page's subject runs.
 SET_UP = re.compile(
-    r"(python3 -m venv|\S*python -m (pip|pytest)|pip|apt-get|npm|python models/make/|\S*(ruff|mypy)\b|make|git)\b"
+    r"(python3 -m venv|\S*python -m (pip|pytest|http\.server)|pip|apt-get|npm|node|cp|python models/make/"
+    r"|\S*(ruff|mypy)\b|make|git)\b"
 )
 
 
