@@ -183,6 +183,9 @@ def test_what_relevance_passes_unchanged_need_not_be_kept_below_its_relu() -> No
     # A rule of groups looks at z where relevance may arrive at z ≤ 0.
     composite = [(layers.Affine, rules.Epsilon(0.25)), ((layers.Conv, layers.Dense), rules.Flat())]
     assert not any(name.startswith("norm") for name in stand_ins(made_ready(network, composite)))
+    # So may another rule for any layer.
+    composite = [(layers.Affine, rules.Taylor()), ((layers.Conv, layers.Dense), rules.Epsilon(0.25))]
+    assert not any(name.startswith("norm") for name in stand_ins(made_ready(network, composite)))
 
 
 # -- overwriting --------------------------------------------------------------------------------------------------
@@ -282,3 +285,18 @@ def test_the_first_node_that_is_not_finite_is_named(sign: int) -> None:
     net = relu_of(big, reads="big", outputs=("top",), more=(node("top", layers.Dense(np.ones((2, 1))), "relu"),))
     with pytest.raises(NonFiniteError, match="big"):
         lrp.explain(net, np.full((1, 2), 10.0))
+
+
+def test_relevance_that_is_not_finite_is_named_and_a_sum_that_overflows_is_not() -> None:
+    below = node("below", layers.Dense(np.eye(2)), "x")
+    tiny = node("top", layers.Dense(np.array([[1.0], [-1.0]])), "below")
+    one = node("top", layers.Dense(np.array([[1.0], [1.0]]), np.array([-1.0])), "below")
+    for top, x, start, fails in ((tiny, [1.0, 1 - 2**-53], 1e300, True), (one, [1.0, 1.0], 1.5e308, False)):
+        net = Network((below, top), (Input("x", (None, 2)),), ("top",))
+        asked: dict[str, Any] = {"composite": rules.LRP0(), "start": np.array([[start]])}
+        if fails:
+            with pytest.raises(NonFiniteError, match="node 'top': the relevance of its input has 2 values"):
+                lrp.explain(net, np.array([x]), **asked)
+            continue
+        with np.errstate(all="ignore"):  # the ledger's columns overflow
+            assert lrp.explain(net, np.array([x]), **asked).relevance.tolist() == [[start, start]]
