@@ -102,7 +102,7 @@ def test_wrong_pools_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     kind, operator, change = POOLS[name]
     planted(monkeypatch, operator, change)
     with pytest.raises(FOUND):
-        are_their_windows(expected(kind), 19)
+        are_their_windows(expected(kind, 80), 19)
 
 
 def test_places_of_another_sample_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_places_of_another_sample_are_found(monkeypatch: pytest.MonkeyPatch) -> 
         lambda name, host, *of, **how: of[0] if name == "Mod" else elementwise(name, host, *of, **how),
     )
     with pytest.raises(FOUND):
-        are_their_windows(expected("MaxPool")[:40], 19)
+        are_their_windows(expected("MaxPool", 80), 19)
 
 
 def test_ties_that_are_not_shared_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_ties_that_are_not_shared_are_found(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(MaxPool, "_shared", MaxPool._first)
     with pytest.raises(AssertionError):
-        are_their_windows(expected("MaxPool"), 19)
+        are_their_windows(expected("MaxPool", 80), 19)
 
 
 def test_a_view_that_is_stale_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_a_kernel_that_serves_where_it_should_not_is_found(monkeypatch: pytest.M
 
     monkeypatch.setattr(Kernels, "sum_windows", always)
     with pytest.raises((onnx.checker.ValidationError, *FOUND)):
-        are_their_windows(expected("SumPool"), 17)
+        are_their_windows(expected("SumPool", 80), 17)
 
 
 def test_a_slice_that_forgets_its_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
