@@ -14,7 +14,7 @@ from test_geometries import ALL, Recording
 from test_geometries import test_forward_and_back_are_the_matrix_and_its_transpose as right_geometries
 from test_pools import are_their_windows, expected
 
-from lrp_ref.export import indexing, recorded, values
+from lrp_ref.export import functions, indexing, recorded, values
 from lrp_ref.export.graph import Graph
 from lrp_ref.export.kernels import Kernels
 
@@ -182,6 +182,22 @@ def test_a_kernel_that_serves_where_it_should_not_is_found(monkeypatch: pytest.M
     monkeypatch.setattr(Kernels, "sum_windows", always)
     with pytest.raises((onnx.checker.ValidationError, *FOUND)):
         are_their_windows(expected("SumPool", 80), 17)
+
+
+def test_a_sign_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference that counts as nonnegative: what is made of it leaves out its absolute value."""
+    elementwise, a = functions.elementwise, np.arange(4.0)
+
+    def call(xp: Any, given: Any) -> Any:
+        return xp.abs(given[0] - given[1])
+
+    def faulty(operator: str, *operands: Any, **how: Any) -> Any:
+        return elementwise(operator, *operands, **({**how, "nonnegative": True} if operator == "Sub" else how))
+
+    same(call, a, a[::-1])
+    monkeypatch.setattr(functions, "elementwise", faulty)
+    with pytest.raises(AssertionError):
+        same(call, a, a[::-1])
 
 
 def test_a_slice_that_forgets_its_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
