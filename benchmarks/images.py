@@ -97,6 +97,7 @@ def _network_rows(table: Table, cells: Cells, options: Options, name: str, compu
             relevance = {s: peers.to_numpy(call()) for s, call in calls.items() if s not in NO_RELEVANCE}
             calls[FLOOR] = computer.call(graph, composite, batch)
             times = options.time(calls)
+            progress("  " + ", ".join(f"{side} {taken.median:.3g} s" for side, taken in times.items()))
             cells.add(name, batch, composite, times, relevance)
             for side, taken in times.items():
                 row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]

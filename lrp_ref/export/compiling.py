@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,8 +46,20 @@ class NoLedger(Ledger):
 
     @property
     def residual(self) -> float:
-        """Refused."""
-        return float(self._refuse())
+        """NaN: nobody knows."""
+        return math.nan
+
+    def map(self, function: Callable[..., Array], *others: Ledger) -> Ledger:
+        """Return itself: there are no columns."""
+        return self
+
+    def sample(self, k: int | slice) -> Ledger:
+        """Return itself."""
+        return self
+
+    def to_numpy(self) -> Ledger:
+        """Return itself."""
+        return self
 
     def __repr__(self) -> str:
         return "no ledger: compiled without one"
@@ -147,7 +160,7 @@ class Compiled:
             target = [class_number(t, named) for t in target]
         if target is None:
             return np.full(n, -1, dtype=np.int64)
-        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", 0) else 1
+        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", False) else 1
         found = to_numpy(indices(target, several if n == 1 and several else n, (many,)))
         if found.shape[1] != 1:
             raise ParameterError(
@@ -244,8 +257,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
 
     Example:
         >>> from lrp_ref.layers import Dense
-        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))], shape=(2,))
-        >>> compiled = compile(net, "epsilon")
+        >>> net = Network.sequential([Dense(np.array([[1.0], [2.0]]), np.array([0.5]))])
+        >>> compiled = compile(net, "epsilon", shapes=(2,))
         >>> compiled(np.array([[3.0, 1.0]])).relevance.round(4).tolist()
         [[3.0, 2.0]]
     """
@@ -255,6 +268,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
     chosen = chosen_composite(net, composite, parameters, (), compile)
     if example is not None:
         first = {name: array[:1] for name, array in net.feed(example).items()}
+        if not all(map(len, first.values())):
+            raise ParameterError("the example has no sample that could be compared: give one, or leave it out")
         places = {i.name: i.batch_axis for i in net.inputs}
         example = {name: batch_back(array, places[name]) for name, array in first.items()}
         shapes = {name: array.shape[1:] for name, array in first.items()} if shapes is None else shapes

@@ -115,15 +115,16 @@ def export_onnx(
         >>> import tempfile
         >>> import numpy as np
         >>> from lrp_ref.layers import Dense
-        >>> net = Network.sequential([Dense(np.ones((2, 3)))], shape=(2,))
+        >>> net = Network.sequential([Dense(np.ones((2, 3)))])
         >>> folder = tempfile.TemporaryDirectory()
-        >>> written = export_onnx(net, "epsilon", Path(folder.name) / "explained.onnx")
+        >>> written = export_onnx(net, "epsilon", Path(folder.name) / "explained.onnx", shapes=(2,))
         >>> written.inputs, [name for name, _, _ in written.outputs]
         ((('input', 'float32', '(N, 2)'),), ['output', 'relevance', 'ledger', 'explained', 'start'])
         >>> folder.cleanup()
     """
     Network.required(net, "export_onnx")
     require("onnx", extra="onnx", purpose="write a graph")
+    adjustable = (adjustable,) if isinstance(adjustable, str) else tuple(adjustable)
     chosen = chosen_composite(net, composite, parameters, adjustable, export_onnx)
     form = Form(opset, optimize, dtype)
     asked = asking(
@@ -158,7 +159,7 @@ def chosen_composite(
     """
     composite = composites.usual(net) if composite is None else composite
     given = dict(parameters)
-    for key in (adjustable,) if isinstance(adjustable, str) else adjustable:
+    for key in adjustable:
         takes = composites.takes(composite) if isinstance(composite, str) else []
         free = [name for name in ("epsilon", "gamma") if name in takes]
         if key not in free:

@@ -35,13 +35,13 @@ def adjusted(graph: Graph, number: Adjustable) -> Value:
         ParameterError: something else in the graph is called so, or another number.
     """
     known = graph.adjustable.get(number.name)
-    if known is None and (number.name in graph.taken or INNER.fullmatch(number.name)):
+    if known is None and (not number.name or number.name in graph.taken or INNER.fullmatch(number.name)):
         raise ParameterError(
-            f"adjustable: '{number.name}' is the name of something else in the graph; name it otherwise"
+            f"adjustable: '{number.name}' is no name, or that of something else in the graph: name it otherwise"
         )
     if known is not None and known != float(number):
         raise ParameterError(
-            f"adjustable: '{number.name}' is {known:g} and {float(number):g}; name one of them otherwise"
+            f"adjustable: '{number.name}' is {known:g} and {float(number):g}: name one of them otherwise"
         )
     graph.adjustable[number.name] = float(number)
     graph.taken.add(number.name)

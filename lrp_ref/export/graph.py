@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import require
+from ..errors import NonFiniteError, require
 
 OPSETS = range(17, 24)  # with every operator that is written, in every one of its versions
 INNER = re.compile(r"[vc]\d+(_\d+)?_*")  # names of values within a graph
@@ -85,16 +85,29 @@ class Graph:
         dtype = self.dtype if array.dtype.kind == "f" else array.dtype
         key: Any = (dtype.str, array.shape)
         if array.nbytes <= SMALL:
-            array = np.asarray(array, dtype=dtype, order="C")  # of which a scalar stays one
+            array = self._rounded(array, dtype)
             key = (*key, array.tobytes())
         else:
             key = (*key, array.__array_interface__["data"][0], array.strides, array.dtype.str)
             self._held.append(array)
         if key not in self._known:
             name = self.unused(f"c{len(self.constants)}")
-            self.constants[name] = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
+            self.constants[name] = array if array.nbytes <= SMALL else self._rounded(array, dtype)
             self._known[key] = (name,)
         return self._known[key][0]
+
+    def _rounded(self, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return a constant in the graph's dtype.
+
+        Raises:
+            NonFiniteError: a finite number that the dtype cannot hold.
+        """
+        with np.errstate(over="ignore"):
+            made = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
+        if made.dtype.kind == "f" and not np.isfinite(made).all() and (np.isinf(made) & np.isfinite(array)).any():
+            size = float(np.abs(array[np.isfinite(array)]).max())
+            raise NonFiniteError(f"the graph needs the number {size:.2g}, which {dtype} cannot hold: use lrp.explain")
+        return made
 
     def integers(self, values: Iterable[int]) -> str:
         """Return the name of a constant vector of integers."""

@@ -41,7 +41,7 @@ class Form:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.opset not in OPSETS:
+        if not isinstance(self.opset, int) or self.opset not in OPSETS:
             raise ParameterError(f"opset must be {OPSETS[0]} to {OPSETS[-1]}, got {self.opset!r}")
         if self.optimize not in ("size", "speed"):
             raise ParameterError(f"optimize must be 'size' or 'speed', got {self.optimize!r}")
@@ -194,7 +194,9 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         targets = [targets]
     try:
         numbers = [class_number(t, classes) for t in targets]
-        known = bool(numbers) and all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
+        ordered = isinstance(targets, Sequence) or hasattr(targets, "ndim")  # a set has no order, a dict no rows
+        whole = all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
+        known = ordered and bool(numbers) and whole
     except TypeError:
         known = False
     if not known:
@@ -235,17 +237,22 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
     for one in net.batch_first().inputs:
         declared = None if one.shape is None else one.shape[1:]
         wanted = given.get(one.name, declared)
-        if wanted is None or None in tuple(wanted):
+        if wanted is None or (isinstance(wanted, tuple | list) and None in wanted):
             sizes = "any shape" if wanted is None else str(tuple(wanted)).replace("None", "any")
             raise ShapeError(
                 f"input '{one.name}' has sizes that are free, {sizes} without the samples: say which the graph is for, "
                 f"shapes={{'{one.name}': (…)}} (lrp-ref export --shape {one.name}=…)"
             )
-        wanted = tuple(int(n) for n in wanted)
+        if not isinstance(wanted, tuple | list) or not all(isinstance(n, int | np.integer) for n in wanted):
+            raise ParameterError(
+                f"shapes: {wanted!r} is no tuple of sizes, such as (1, 28, 28), for input '{one.name}'"
+            )
+        wanted = tuple(map(int, wanted))
         fits = declared is None or (
             len(wanted) == len(declared) and all(d in (None, n) for n, d in zip(wanted, declared, strict=True))
         )
         if not fits or any(n < 1 for n in wanted):
-            raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}', {one.expected()}, N the samples")
+            of = f", {one.expected()}, N the samples" if one.shape is not None else ": no size is below 1"
+            raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}'{of}")
         found[one.name] = np.zeros((0, *wanted), dtype=_kind(net, one))
     return found

@@ -101,7 +101,9 @@ class Recorder:
         """Return the value that an array holds; of lists those of all entries; another object as it is."""
         if isinstance(value, Recorded):
             return value.value
-        if isinstance(value, np.ndarray | np.generic):
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray):
             raise TypeError(f"an array of NumPy, of shape {value.shape}, next to one of a graph")
         if isinstance(value, list | tuple):
             return type(value)(self.opened(v) for v in value)
@@ -276,6 +278,7 @@ def _value(array: Recorded, other: Any) -> Value:
         return other.value
     if type(other) is Adjustable:
         return adjusted(array.xp.graph, other)
+    other = other.item() if isinstance(other, np.generic) else other
     if isinstance(other, np.ndarray) or not isinstance(other, bool | int | float):
         raise TypeError(f"an operand of type {type(other).__name__} next to an array of a graph")
     kind = array.dtype if array.dtype.kind == "f" or isinstance(other, float) is False else FLOAT

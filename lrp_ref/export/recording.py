@@ -98,9 +98,7 @@ def record(asked: Asked, graph: Graph) -> Recording:
         return _walked(asked, prepared, fed, xp)
     except UnsupportedError as error:
         everything = refused(asked)
-        if everything is None:
-            raise
-        raise everything from error
+        raise _free(error if everything is None else everything) from error
     except LrpError as error:
         raise _free(error) from error
 
