@@ -17,10 +17,12 @@ from ..network.network import Network
 from ..propagation.explaining import Request, as_given, at_the_door, explain, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS, Ledger, Row
+from ..propagation.plan import Plan
 from ..propagation.start import Difference, Logit, Output, find, require_apart
 from ..propagation.targets import class_number, indices
 from .exporting import chosen_composite
 from .program import Form, Program, asking, program
+from .recorded import Recorded
 
 WORSE = 10.0  # times the error of the float32 core that a compiled explanation may have
 SLIGHT = 1e-4  # of the largest relevance: what is below it is rounding of float32 in any case
@@ -78,6 +80,7 @@ class Compiled:
         self.net, self._program, self._place, self._session = net, made, place, session
         self.difference: float | None = None
         self.core: float | None = None
+        self._plan = _on_host(made.recording.prepared.plan)
         self._adjusted = {k: np.array(v, dtype=made.graph.dtype) for k, v in made.graph.adjustable.items()}
 
     def __repr__(self) -> str:
@@ -156,11 +159,11 @@ class Compiled:
         """Return one target per sample, −1 for the largest output."""
         named: Sequence[str] = self.net.classes if self._place == 0 else ()
         target = class_number(target, named)
-        if isinstance(target, list | tuple):
+        if isinstance(target, list | tuple | range):
             target = [class_number(t, named) for t in target]
         if target is None:
             return np.full(n, -1, dtype=np.int64)
-        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", False) else 1
+        several = len(target) if isinstance(target, list) or getattr(target, "ndim", False) else 1
         found = to_numpy(indices(target, several if n == 1 and several else n, (many,)))
         if found.shape[1] != 1:
             raise ParameterError(
@@ -202,7 +205,7 @@ class Compiled:
             target=found["explained"],
             start=repr(Output() if isinstance(begin, Logit) and prepared.head.squashed and not canonized else begin),
             composite=prepared.composite,
-            plan=prepared.plan,
+            plan=self._plan,
             start_relevance=found["start"],
             against=against,
             head=prepared.head,
@@ -221,6 +224,15 @@ class Compiled:
         """Return one sample once for each of its targets."""
         many = len(found["explained"])
         return np.repeat(array, many, axis=0) if len(array) == 1 and many != 1 else array
+
+
+def _on_host(plan: Plan) -> Plan:
+    """Return a plan of which the layers hold numbers instead of constants of a graph."""
+
+    def host(array: Any) -> Any:
+        return array.get() if isinstance(array, Recorded) else array
+
+    return Plan([replace(planned, layer=planned.layer.map_arrays(host)) for planned in plan], note=plan.note)
 
 
 def compile(  # noqa: A001  the name under which the package has it, as re.compile
