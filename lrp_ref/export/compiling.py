@@ -159,11 +159,11 @@ class Compiled:
         """Return one target per sample, −1 for the largest output."""
         named: Sequence[str] = self.net.classes if self._place == 0 else ()
         target = class_number(target, named)
-        if isinstance(target, list | tuple):
+        if isinstance(target, list | tuple | range):
             target = [class_number(t, named) for t in target]
         if target is None:
             return np.full(n, -1, dtype=np.int64)
-        several = len(target) if isinstance(target, list | tuple) or getattr(target, "ndim", False) else 1
+        several = len(target) if isinstance(target, list) or getattr(target, "ndim", False) else 1
         found = to_numpy(indices(target, several if n == 1 and several else n, (many,)))
         if found.shape[1] != 1:
             raise ParameterError(
