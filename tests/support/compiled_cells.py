@@ -17,7 +17,6 @@ from lrp_ref.propagation.ledger import COLUMNS
 MEDIAN, TIMES, LEDGER = 2e-6, 2.0, 1e-5  # what must hold: of the median, times the float32 core's largest, of the sums
 FEW = 1e-6  # deviations below this are a few roundings of float32, of which no ratio speaks
 MOVED = 2.0**-22  # of a number: what a sum of some dozens of terms loses in float32
-HUGE = 1e30  # what is added to mask, and absorbs all it is added to
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,9 @@ def conditioned(case: Case, composite: Any, *, classes: int = 10, draws: int = 2
     rng, n = np.random.default_rng(5), case.samples
 
     def moved(a: Any) -> Any:
-        if a.dtype.kind != "f":
+        if a.dtype.kind != "f" or a.size == 1:  # a number alone is exact, such as what masks
             return a
-        return a * np.where(np.abs(a) < HUGE, 1 + MOVED * rng.uniform(-1, 1, a.shape), 1)
+        return a * (1 + MOVED * rng.uniform(-1, 1, a.shape))
 
     wide, x, found = case.net.astype("float64"), cast(case.x, "float64"), []
     for target in range(classes):
