@@ -269,7 +269,7 @@ def test_several_targets_of_one_sample() -> None:
     ("target", "message"),
     [
         (7, "7 is out of range"), (-1, "-1 is out of range"), ([0, 1, 2, 7, 0], "7 is out of range"),
-        ([1, 2], "2 targets"), ((1,), "1 targets"), ([[0, 1]] * 5, "add up"), (1.5, "class index"),
+        ([1, 2], "2 targets"), ((1, 2), "2 targets"), ([[0, 1]] * 5, "add up"), (1.5, "class index"),
         (True, "class index"), ("x", "no class names"), ({1}, "class index"), ([], "class index"),
         ([None] * 5, "class index"), ([[0], [1, 2]], "different lengths"),
     ],
@@ -446,7 +446,7 @@ def test_floats_of_any_type_are_rounded_to_float32() -> None:
     ("how", "message"),
     [
         ({"composite": "epsilonn"}, "did you mean 'epsilon'"), ({"composite": 3}, "is no composite"),
-        ({"gama": 2}, "not 'gama'"), ({"xp": "numpy"}, "not 'xp'"), ({"target": 1}, "not 'target'"),
+        ({"gama": 2}, "not 'gama'"), ({"xp": "numpy"}, "not 'xp'"), ({"target": 1}, "at the call"),
         ({"conditions": {}}, "not 'conditions'"), ({"start": "zz"}, "unknown start"), ({"epsilon": -1}, "must be ≥ 0"),
         ({"example": np.full((1, 4), np.nan)}, "not finite"), ({"example": np.ones((1, 5))}, r"expects \(N, 4\)"),
         ({"example": np.ones((0, 4))}, "no sample"), ({"example": "text"}, "not a NumPy or CuPy array"),
@@ -495,9 +495,76 @@ def test_packages_that_are_missing(missing: str, monkeypatch: pytest.MonkeyPatch
 
 def test_an_explanation_without_its_ledger() -> None:
     e = lrp.compile(mlp(), "epsilon")(X, target=1)
-    assert "ledger residual nan" in repr(e)
+    assert "no ledger; computed by onnxruntime" in repr(e)
+    assert "lrp.compile(..., ledger=True)" in repr(e.ledger)
+    assert "lrp.compile(..., ledger=True)" in e.ledger._repr_html_()
     assert e.sample(2).relevance.shape == (1, 4)
     assert repr(pickle.loads(pickle.dumps(e))) == repr(e)  # noqa: S301
     with pytest.raises(UnsupportedError, match="compiled without its ledger"):
         list(e.ledger)
     assert e.trace.relevance["a"].shape == (5, 5)
+
+
+def test_no_ledger_is_not_a_ledger_that_fails(tmp_path: Path) -> None:
+    with_one, without = (lrp.compile(mlp(), "epsilon", ledger=ledger)(X) for ledger in (True, False))
+    assert with_one.checks()["ledger"]
+    assert "ledger" not in without.checks()
+    assert "ledger_residual" in lrp.load_relevance(with_one.save(tmp_path / "with.npz"))
+    assert "ledger_residual" not in lrp.load_relevance(without.save(tmp_path / "without.npz"))
+
+
+def test_a_tuple_is_one_unit_of_a_map() -> None:
+    draw = Draw("map", "normal")
+    net = Network.sequential([L.Conv(draw(2, 2, 3, 3), draw(2)), L.ReLU(), L.Conv(draw(3, 2, 3, 3), draw(3))])
+    compiled = lrp.compile(net, "epsilon", ledger=True, **SIZES)
+    for x in (IMAGES, IMAGES[:1]):
+        same(compiled(x, target=(2, 0, 3)), lrp.explain(net, x, target=(2, 0, 3)))
+    same(compiled(IMAGES, target=5), lrp.explain(net, IMAGES, target=5))
+    with pytest.raises(ParameterError, match="out of range"):
+        compiled(IMAGES[:1], target=(3, 0, 0))
+    same(lrp.compile(mlp(), "epsilon", ledger=True)(X, target=(1,)), lrp.explain(mlp(), X, target=(1,)))
+
+
+@pytest.mark.parametrize("against", [0, 1, 2])
+def test_the_example_is_explained_whatever_its_largest_output(against: int) -> None:
+    net, start = mlp(), lrp.start.Difference(against)
+    compiled = lrp.compile(net, "epsilon", start=start, example=X, ledger=True)
+    target = (against + 1) % 3
+    same(compiled(X, target=target), lrp.explain(net, X, target=target, start=start))
+    with pytest.raises(ParameterError, match=f"output {against} is the target of sample 0"):
+        compiled(X, target=against)
+    if against in net.forward(X).argmax(axis=1):
+        with pytest.raises(ParameterError, match=f"output {against} is the prediction of sample"):
+            compiled(X)
+    else:
+        same(compiled(X), lrp.explain(net, X, start=start))
+
+
+def test_a_difference_of_the_largest_output_in_a_graph(tmp_path: Path) -> None:
+    net, start = mlp(), lrp.start.Difference(1)
+    apart = X[net.forward(X).argmax(axis=1) != 1]
+    lrp.export_onnx(net, "epsilon", tmp_path / "e.onnx", start=start)
+    session = runtime.InferenceSession(tmp_path / "e.onnx")
+    (relevance,) = session.run(["relevance"], {"input": apart.astype("float32")})
+    close(relevance, lrp.explain(net, apart, start=start).relevance)
+
+
+def test_a_difference_of_units_of_a_map() -> None:
+    draw = Draw("map", "normal")
+    net = Network.sequential([L.Conv(draw(2, 2, 3, 3), draw(2)), L.ReLU(), L.Conv(draw(3, 2, 3, 3), draw(3))])
+    start = lrp.start.Difference((2, 0, 3))
+    compiled = lrp.compile(net, "epsilon", start=start, ledger=True, **SIZES)
+    same(compiled(IMAGES, target=(1, 1, 1)), lrp.explain(net, IMAGES, target=(1, 1, 1), start=start))
+
+
+def test_listed_targets_are_not_set_against_themselves(tmp_path: Path) -> None:
+    start, path = lrp.start.Difference(1), tmp_path / "e.onnx"
+    with pytest.raises(ParameterError, match="also what it is set against"):
+        lrp.export_onnx(mlp(), "epsilon", path, targets=[0, 1], start=start)
+    assert not path.exists()
+    assert lrp.export_onnx(mlp(), "epsilon", path, targets=[0, 2], start=start).start == "Difference(against=1)"
+
+
+def test_the_target_belongs_to_the_call() -> None:
+    with pytest.raises(ParameterError, match=r"given at the call: lrp.compile\(net, ...\)\(x, target=3\)"):
+        lrp.compile(mlp(), "epsilon", target=3)
