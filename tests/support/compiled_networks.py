@@ -1,7 +1,7 @@
 """Compiled explanations of every network that is at hand: a row per network × composite.
 
-``python tests/support/compiled_networks.py [SOURCE|FOLDER…]`` prints the median and the largest deviation of 100 inputs × up
-to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
+``python tests/support/compiled_networks.py [SOURCE|FOLDER…]`` prints the median and the largest deviation of 100 inputs ×
+up to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
 """
 
 from __future__ import annotations
