@@ -48,7 +48,9 @@ TARGETS = (
 @click.option("--against", help="Explain the difference of the target and this output.")
 @output_option
 @architecture_option
-@click.option("--shape", multiple=True, metavar="NAME=SIZE,...", help="Sizes of one sample of an input that the file leaves open.")
+@click.option(
+    "--shape", multiple=True, metavar="NAME=SIZE,...", help="Sizes of one sample of an input that the file leaves open."
+)
 @click.option("--adjustable", multiple=True, metavar="epsilon|gamma", help="Make it an input of the graph; repeatable.")
 @click.option("--no-ledger", is_flag=True, help="Leave the ledger out.")
 @click.option("--forward", is_flag=True, help="Write the forward pass alone too, as NAME.forward.onnx.")
