@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from ..network.network import Network
 from ..propagation.explaining import output_place
 from ..propagation.ledger import COLUMNS
 from ..propagation.prepare import Question
-from ..propagation.start import Difference, Start, find
+from ..propagation.start import Difference, Start, find, require_apart
 from ..propagation.targets import class_number, is_tuple
 from .graph import OPSETS, Graph
 from .recorded import Recorded
@@ -202,10 +203,13 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
     if not known:
         raise ParameterError(f"targets must be 'argmax', 'input', or numbers of outputs, got {asked.targets!r}")
     prepared = prepare(asked.net, asked.blank, asked.question)
-    many = int(np.prod(prepared.output_shape(asked.blank)))
+    shape = prepared.output_shape(asked.blank)
+    many, begin = math.prod(shape), find(asked.question.start)
     for number in numbers:
         if not 0 <= number < many:
             raise ParameterError(f"targets: there are {many} outputs, 0 to {many - 1}; got {number}")
+        if isinstance(begin, Difference):
+            require_apart(np.array([[number]]), begin.indices(np.zeros((1, *shape))), False, 0)
     return tuple(int(t) for t in numbers)
 
 

@@ -122,7 +122,7 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
         begin, targets, _ = start_relevance(out, None, start, probability=chance)
     else:
         targets = _targets(asked.targets, out, xp, asks)
-        begin = begun(out, targets, start, chance)
+        begin = begun(out, targets, start.settled(len(out), out.shape[1:]), chance)
     relevance, rows = walk.back(prepared, values, {name: begin}, tapes, keep=False)
     received = {
         key: relevance[key] if key in relevance else xp.zeros(array.shape, dtype=float)
