@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,11 +19,12 @@ from ..propagation.explaining import output_place
 from ..propagation.ledger import COLUMNS
 from ..propagation.prepare import Question
 from ..propagation.start import Difference, Start, find
-from ..propagation.targets import class_number, is_tuple
+from ..propagation.targets import class_number, indices, is_tuple
 from .graph import OPSETS, Graph
 from .recorded import Recorded
 from .recording import Asked, Recording, record
 
+MOST_NUMBERS = 1 << 48  # of a sample
 Described = tuple[str, str, np.dtype[Any], list[Any]]  # an output: shown name, name in the graph, dtype, shape
 
 
@@ -202,11 +204,14 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
     if not known:
         raise ParameterError(f"targets must be 'argmax', 'input', or numbers of outputs, got {asked.targets!r}")
     prepared = prepare(asked.net, asked.blank, asked.question)
-    many = int(np.prod(prepared.output_shape(asked.blank)))
+    shape = prepared.output_shape(asked.blank)
+    if is_tuple(targets) and len(targets) == len(shape) > 1:
+        numbers = [int(n) for n in indices(tuple(numbers), 1, shape, "targets")[0]]
+    many = int(np.prod(shape))
     for number in numbers:
         if not 0 <= number < many:
             raise ParameterError(f"targets: there are {many} outputs, 0 to {many - 1}; got {number}")
-    return tuple(int(t) for t in numbers)
+    return tuple(map(int, numbers))
 
 
 def _kind(net: Network, one: Input) -> np.dtype[Any]:
@@ -229,6 +234,8 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
         ShapeError: sizes that are still free, or that do not fit the network's.
         ParameterError: a name that is none of the inputs.
     """
+    if not all(i.name for i in net.inputs):
+        raise ParameterError("an input of the network has the name '', which no input of a graph can have: name it")
     given = shapes if isinstance(shapes, Mapping) else {net.inputs[0].name: shapes} if shapes is not None else {}
     for name in given:
         if name not in {i.name for i in net.inputs}:
@@ -251,6 +258,8 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
         fits = declared is None or (
             len(wanted) == len(declared) and all(d in (None, n) for n, d in zip(wanted, declared, strict=True))
         )
+        if math.prod(wanted) > MOST_NUMBERS:
+            raise ShapeError(f"shapes: no computer holds a sample of shape {wanted} for input '{one.name}'")
         if not fits or any(n < 1 for n in wanted):
             of = f", {one.expected()}, N the samples" if one.shape is not None else ": no size is below 1"
             raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}'{of}")
