@@ -24,11 +24,12 @@ def call(
 ) -> Callable[[], Any]:
     """Return a function of no arguments that explains ``x`` and returns the relevance.
 
-    It is compiled beforehand, and then checked against the NumPy core on the first image.
+    It is compiled beforehand, without its own check on one sample: the tables say how far it is from the others, and
+    with random weights a winner of max-pooling that changes in single precision can decide there.
 
     Args:
         targets: several, each explained for itself on the one image of ``x``; None for the usual one.
     """
-    explain = lrp.compile(ours.network(graph, given), ours.composite(name), example=x)
+    explain = lrp.compile(ours.network(graph, given), ours.composite(name), example=x, check=False)
     target = ours.TARGET if targets is None else list(targets)
     return lambda: explain(x, target=target).relevance

@@ -11,7 +11,7 @@ import numpy as np
 from . import peers, timing
 from .cells import Cells
 from .floor import Machine
-from .networks import parameters, pictures
+from .networks import Graph, Parameters, parameters, pictures
 from .options import SECONDS, Options, largest_difference, progress
 from .report import Cell, Table
 from .sides import COMPILED, NO_RELEVANCE, NUMPY, UNIT, ZENNIT, made, missing, sides_of
@@ -90,25 +90,41 @@ def _network_rows(table: Table, cells: Cells, options: Options, name: str, compu
         x = pictures(graph, batch)
         for composite in options.composites:
             progress(f"{name}, batch {batch}, {composite}")
-            gc.collect()  # what the last cell's modules and hooks held
-            sides = sides_of(name, composite, options.backend)
-            calls, refused = made(sides, graph, given, x, composite, backend=options.backend)
-            table.notes += [f"not measured: {s}, {name}, batch {batch}, {composite}: {w}" for s, w in refused.items()]
-            relevance = {s: peers.to_numpy(call()) for s, call in calls.items() if s not in NO_RELEVANCE}
-            calls[FLOOR] = computer.call(graph, composite, batch)
-            times = options.time(calls)
-            progress("  " + ", ".join(f"{side} {taken.median:.3g} s" for side, taken in times.items()))
-            cells.add(name, batch, composite, times, relevance)
-            for side, taken in times.items():
-                row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]
-                row.append(taken.over(times[UNIT]) if UNIT in times else None)
-                row.append(taken.over(times[NUMPY]))
-                row.append(None if side in NO_RELEVANCE else taken.over(times[FLOOR]))
-                row.append(None if side == FLOOR else _peak(options, name, batch, composite, side, calls[side]))
-                differs = side in relevance and side != NUMPY
-                row.append(largest_difference(relevance[side], relevance[NUMPY]) if differs else None)
-                row.append(round(taken.busy, 2))
-                table.rows.append(row)
+            _cell_rows(table, cells, options, graph, given, x, composite, computer)
+            gc.collect()  # modules and hooks hold each other; with them goes what they hold: gigabytes
+
+
+def _cell_rows(
+    table: Table,
+    cells: Cells,
+    options: Options,
+    graph: Graph,
+    given: Parameters,
+    x: np.ndarray,
+    composite: str,
+    computer: Machine,
+) -> None:
+    name, batch = graph.name, len(x)
+    sides = sides_of(name, composite, options.backend)
+    calls, refused = made(sides, graph, given, x, composite, backend=options.backend)
+    without = [f"not measured: {side}, {name}, batch {batch}, {composite}: {why}" for side, why in refused.items()]
+    table.notes += without
+    cells.notes += without
+    relevance = {side: peers.to_numpy(call()) for side, call in calls.items() if side not in NO_RELEVANCE}
+    calls[FLOOR] = computer.call(graph, composite, batch)
+    times = options.time(calls)
+    progress("  " + ", ".join(f"{side} {taken.median:.3g} s" for side, taken in times.items()))
+    cells.add(name, batch, composite, times, relevance)
+    for side, taken in times.items():
+        row: list[Cell] = [name, batch, composite, side, taken.median, *taken.spread]
+        row.append(taken.over(times[UNIT]) if UNIT in times else None)
+        row.append(taken.over(times[NUMPY]))
+        row.append(None if side in NO_RELEVANCE else taken.over(times[FLOOR]))
+        row.append(None if side == FLOOR else _peak(options, name, batch, composite, side, calls[side]))
+        differs = side in relevance and side != NUMPY
+        row.append(largest_difference(relevance[side], relevance[NUMPY]) if differs else None)
+        row.append(round(taken.busy, 2))
+        table.rows.append(row)
 
 
 def _peak(options: Options, network: str, batch: int, composite: str, side: str, call: Callable[[], Any]) -> int | None:

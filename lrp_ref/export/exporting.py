@@ -90,7 +90,7 @@ def export_onnx(
         targets: which outputs are explained: "argmax", each sample's largest; "input", an input ``target`` (M,) of the
             graph, where a negative number stands for the largest and M is N, or N is 1: several targets of one sample;
             or a list of K numbers (or names of classes): the graph then takes one sample and explains each of them,
-            by one forward pass. A tuple with as many numbers as an output of several axes has is one index into it.
+            by one forward pass. In place of a number stands a tuple with one for each axis of the output.
         start: start relevance, a name or a ``Start``.
         output, canonize: as :func:`lrp_ref.explain` takes them.
         shapes: of one sample, where the network leaves sizes free: a tuple, or a dict by name.
@@ -154,7 +154,7 @@ def _path(path: Any) -> Path:
         ParameterError: what names none.
     """
     if not isinstance(path, str | Path) or not Path(path).name or "\0" in str(path):
-        raise ParameterError(f"path {path!r} names no file: give one, such as 'explanation.onnx'")
+        raise ParameterError(f"path {str(path)!r} names no file: give one, such as 'explanation.onnx'")
     return Path(path)
 
 

@@ -84,7 +84,7 @@ class Kernels:
     def sum_windows(self, x: Array, windows: Any) -> Array | None:
         """Return the sums over windows."""
         gaps = any(d != 1 for d in windows.dilation)
-        if x.value.data is not None or 0 in x.shape or (gaps and x.value.graph.opset < 19):
+        if _left_out(x.value, windows) or (gaps and x.value.graph.opset < 19):
             return None
         value, pads = _surrounded(x.value, windows, 0.0)
         how = {"kernel_shape": windows.kernel, "strides": windows.stride, "pads": pads, "count_include_pad": 1}
@@ -137,6 +137,11 @@ class Kernels:
         inner = (slice(a, a + s) for a, s in zip(_before(room, x, windows), x.shape[2:], strict=True))
         whole = values.reshape(made, (n, *room[1:]))
         return self.xp.wrapped(indexing.get(whole, (slice(None), slice(None), *inner)))
+
+
+def _left_out(x: Value, windows: Any) -> bool:
+    """Return whether a pool is not the operators' matter: of constants, of nothing, or along more than three axes."""
+    return x.data is not None or 0 in x.shape or len(windows.kernel) > 3
 
 
 def _before(room: Sequence[int], x: Array, windows: Any) -> list[int]:
@@ -201,7 +206,7 @@ def _surrounded(x: Value, windows: Any, number: float) -> tuple[Value, list[int]
 
 def _winners(x: Value, windows: Any) -> tuple[Value, Value, tuple[int, ...]] | None:
     """Return the maxima of windows, the flat places of the winners, and the shape that these count in."""
-    if x.data is not None or 0 in x.shape:
+    if _left_out(x, windows):
         return None
     if any(map(any, windows.pads)) and any(d != 1 for d in windows.dilation):
         return None  # a window may lie in the padding altogether

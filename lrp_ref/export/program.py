@@ -18,7 +18,7 @@ from ..network.network import Network
 from ..propagation.explaining import output_place
 from ..propagation.ledger import COLUMNS
 from ..propagation.prepare import Question
-from ..propagation.start import Difference, Start, find
+from ..propagation.start import Difference, Start, find, require_apart
 from ..propagation.targets import class_number, indices, is_tuple
 from .graph import OPSETS, Graph
 from .recorded import Recorded
@@ -194,8 +194,12 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         return targets
     if isinstance(targets, str | int | np.integer):
         targets = [targets]
+    prepared = prepare(asked.net, asked.blank, asked.question)
+    shape = tuple(prepared.output_shape(asked.blank))
+    if is_tuple(targets) and len(targets) == len(shape) > 1:
+        targets = [targets]  # one index into an output of several axes
     try:
-        numbers = [class_number(t, classes) for t in targets]
+        numbers = [_number(t, classes, shape) for t in targets]
         ordered = isinstance(targets, Sequence) or hasattr(targets, "ndim")  # a set has no order, a dict no rows
         whole = all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
         known = ordered and bool(numbers) and whole
@@ -203,15 +207,22 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         known = False
     if not known:
         raise ParameterError(f"targets must be 'argmax', 'input', or numbers of outputs, got {asked.targets!r}")
-    prepared = prepare(asked.net, asked.blank, asked.question)
-    shape = prepared.output_shape(asked.blank)
-    if is_tuple(targets) and len(targets) == len(shape) > 1:
-        numbers = [int(n) for n in indices(tuple(numbers), 1, shape, "targets")[0]]
     many = int(np.prod(shape))
     for number in numbers:
         if not 0 <= number < many:
             raise ParameterError(f"targets: there are {many} outputs, 0 to {many - 1}; got {number}")
+    begin = find(asked.question.start)
+    if isinstance(begin, Difference):
+        require_apart(np.array([numbers]), indices(begin.against, 1, shape, "against"), False, 0)
     return tuple(map(int, numbers))
+
+
+def _number(target: Any, classes: Sequence[str], shape: Sequence[int]) -> Any:
+    """Return the number of an output that a name or an index of several numbers stands for; others as they are."""
+    target = class_number(target, classes)
+    if is_tuple(target) and len(target) == len(shape):
+        return int(indices(target, 1, shape, "targets")[0, 0])
+    return target
 
 
 def _kind(net: Network, one: Input) -> np.dtype[Any]:

@@ -206,7 +206,7 @@ class Recorded:
         self._write(indexing.put(self.value, self.xp.opened(key), _value(self, new)))
 
     def reshape(self, *shape: Any) -> Recorded:
-        """Return a view in another shape."""
+        """Return a view in another shape; always one, where NumPy copies what does not lie side by side."""
         lengths = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
         return self._view("shape", lengths)
 

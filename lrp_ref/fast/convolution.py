@@ -22,7 +22,7 @@ SUMMANDS = 96  # of one product on the CPU: rounding errors no larger than those
 BACK_SUMMANDS = 288  # of one by the flipped kernel: nothing is divided by sums of relevance, so their errors count once
 DIVIDED_BYTES = 1 << 20  # matrices from this size on are multiplied by several threads
 DIVIDED_PRODUCTS = 32 << 20  # multiplications from which on smaller ones are too: some 0.3 ms, and a piece costs 0.1
-SHARED_PRODUCTS = 8 << 20  # of a convolution, from which on threads divide it: some 0.2 ms
+WINDOW_PRODUCTS = 8 << 20  # of a convolution, from which on threads divide it: some 0.2 ms
 DEVICE_STRIP_BYTES = 256 << 20  # on a GPU: few launches count more
 
 
@@ -182,7 +182,7 @@ class _Bank:
 
 def _members(products: int) -> int:
     """Return how many threads divide a convolution of so many multiplications: one, unless it is worth waking them."""
-    return threads.members() if products >= SHARED_PRODUCTS else 1
+    return threads.members() if products >= WINDOW_PRODUCTS else 1
 
 
 def _room(rooms: dict[Any, Any], purpose: str, shape: tuple[int, ...], dtype: Any, xp: Namespace) -> Array:

@@ -14,7 +14,7 @@ from test_geometries import ALL, Recording
 from test_geometries import test_forward_and_back_are_the_matrix_and_its_transpose as right_geometries
 from test_pools import are_their_windows, expected
 
-from lrp_ref.export import indexing, recorded, values
+from lrp_ref.export import functions, indexing, recorded, values
 from lrp_ref.export.graph import Graph
 from lrp_ref.export.kernels import Kernels
 
@@ -102,7 +102,7 @@ def test_wrong_pools_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     kind, operator, change = POOLS[name]
     planted(monkeypatch, operator, change)
     with pytest.raises(FOUND):
-        are_their_windows(expected(kind), 19)
+        are_their_windows(expected(kind, 80), 19)
 
 
 def test_places_of_another_sample_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_places_of_another_sample_are_found(monkeypatch: pytest.MonkeyPatch) -> 
         lambda name, host, *of, **how: of[0] if name == "Mod" else elementwise(name, host, *of, **how),
     )
     with pytest.raises(FOUND):
-        are_their_windows(expected("MaxPool")[:40], 19)
+        are_their_windows(expected("MaxPool", 80), 19)
 
 
 def test_ties_that_are_not_shared_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_ties_that_are_not_shared_are_found(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(MaxPool, "_shared", MaxPool._first)
     with pytest.raises(AssertionError):
-        are_their_windows(expected("MaxPool"), 19)
+        are_their_windows(expected("MaxPool", 80), 19)
 
 
 def test_a_view_that_is_stale_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,23 @@ def test_a_kernel_that_serves_where_it_should_not_is_found(monkeypatch: pytest.M
 
     monkeypatch.setattr(Kernels, "sum_windows", always)
     with pytest.raises((onnx.checker.ValidationError, *FOUND)):
-        are_their_windows(expected("SumPool"), 17)
+        are_their_windows(expected("SumPool", 80), 17)
+
+
+def test_a_sign_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference that counts as nonnegative: what is made of it leaves out its absolute value."""
+    elementwise, a = functions.elementwise, np.arange(4.0)
+
+    def call(xp: Any, given: Any) -> Any:
+        return xp.abs(given[0] - given[1])
+
+    def faulty(operator: str, *operands: Any, **how: Any) -> Any:
+        return elementwise(operator, *operands, **({**how, "nonnegative": True} if operator == "Sub" else how))
+
+    same(call, a, a[::-1])
+    monkeypatch.setattr(functions, "elementwise", faulty)
+    with pytest.raises(AssertionError):
+        same(call, a, a[::-1])
 
 
 def test_a_slice_that_forgets_its_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -381,7 +381,6 @@ def test_arrays_of_others_are_refused() -> None:
     for mixing in (
         lambda: x + np.ones(2),
         lambda: np.ones(2) + x,
-        lambda: x * np.float32(2),
         lambda: x.xp.maximum(x, np.ones(2)),
         lambda: x.xp.concatenate((x, np.ones(2))),
         lambda: x.__setitem__(0, np.ones(1)),
@@ -395,6 +394,10 @@ def test_arrays_of_others_are_refused() -> None:
         _ = x.xp.einsum
     with pytest.raises(UnsupportedError, match="an array of recorded numbers"):
         x.xp.asarray([x, x])
+
+
+def test_scalars_of_numpy_are_numbers() -> None:
+    same(lambda xp, given: xp.maximum(given[0] * np.float64(2), np.float64(0.5))[np.int64(1)], X)
 
 
 def test_a_part_of_the_samples_cannot_be_taken_or_written() -> None:

@@ -24,7 +24,9 @@ OTHERS = (
     "digits8_mlp.npz", "digits_cnn.onnx", "fashion_cnn.onnx", "fashion_dense.onnx", "minilm_sentiment_head.npz",
     "sequence_lstm.onnx",
 )  # fmt: skip
-SOME = ("epsilon", "epsilon_plus_flat", "epsilon_alpha2_beta1", "epsilon_gamma_box", "gradient")
+CONVOLUTIONAL = ("digits_cnn.onnx", "fashion_cnn.onnx")
+CASES = [(name, composite) for name in OTHERS for composite in ("epsilon", "epsilon_gamma_box")]
+CASES += [(name, composite) for name in CONVOLUTIONAL for composite in ("epsilon_plus_flat", "epsilon_alpha2_beta1")]
 WAYS = [pytest.param(c, how, id=" ".join([c, *map(str, how.values())])) for c, how in ways()]
 EXACT = 1e-11  # of the largest relevance, in float64
 
@@ -50,8 +52,7 @@ def test_small_networks_and_every_composite(name: str, composite: str) -> None:
     assert recorded(one, composite, **given(one.net, composite)) <= EXACT
 
 
-@pytest.mark.parametrize("composite", SOME)
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(("name", "composite"), CASES)
 def test_the_other_networks(name: str, composite: str) -> None:
     one = case(name, 3)
     assert not holds(one, composite, 2)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import command
 import numpy as np
 import pytest
 
@@ -33,6 +34,10 @@ def mlp(name: str = "input", outputs: int = 3) -> Network:
     draw = Draw("unusual mlp", "normal")
     layers: Sequence[L.Layer] = [L.Dense(draw(4, 5), draw(5)), L.ReLU(), L.Dense(draw(5, outputs), draw(outputs))]
     return Network.sequential(layers, input_name=name)
+
+
+def single(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32)
 
 
 def maps() -> Network:
@@ -124,13 +129,32 @@ def test_an_index_of_several_numbers_is_written(tmp_path: Path) -> None:
     lrp.export_onnx(maps(), "epsilon", tmp_path / "e.onnx", targets=(1, 2, 3), **SIZES)
     session = runtime.InferenceSession(tmp_path / "e.onnx", providers=["CPUExecutionProvider"])
     found = dict(
-        zip([o.name for o in session.get_outputs()], session.run(None, {"input": np.float32(IMAGES[:1])}), strict=True)
+        zip([o.name for o in session.get_outputs()], session.run(None, {"input": single(IMAGES[:1])}), strict=True)
     )
     assert found["explained"].tolist() == [[1 * 25 + 2 * 5 + 3]]
     wanted = lrp.explain(maps(), IMAGES[:1], composite="epsilon", target=(1, 2, 3)).relevance
     assert np.abs(found["relevance"] - wanted).max() <= 2e-6 * np.abs(wanted).max()
     with pytest.raises(ParameterError, match="out of range"):
         lrp.export_onnx(maps(), "epsilon", tmp_path / "e.onnx", targets=(1, 2, 9), **SIZES)
+
+
+def test_several_indices_and_differences_are_written(tmp_path: Path) -> None:
+    path, x = tmp_path / "e.onnx", IMAGES[:1]
+    for start in ("logit", lrp.start.Difference(5), lrp.start.Difference((1, 1, 1))):
+        for targets in ([(1, 2, 3), (0, 0, 0), 7], "argmax"):
+            lrp.export_onnx(maps(), "epsilon", path, targets=targets, start=start, **SIZES)
+            session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            found = dict(
+                zip([o.name for o in session.get_outputs()], session.run(None, {"input": single(x)}), strict=True)
+            )
+            if targets != "argmax":
+                assert found["explained"].tolist() == [[38], [0], [7]]
+            many = np.repeat(x, len(found["explained"]), axis=0)
+            wanted = lrp.explain(maps(), many, composite="epsilon", target=found["explained"], start=start).relevance
+            assert np.abs(found["relevance"] - wanted).max() <= 2e-6 * np.abs(wanted).max()
+    for targets, against in (([3, 5], 5), ((1, 2, 3), (1, 2, 3))):
+        with pytest.raises(ParameterError, match="also what it is set against"):
+            lrp.export_onnx(maps(), "epsilon", path, targets=targets, start=lrp.start.Difference(against), **SIZES)
 
 
 @pytest.mark.parametrize("against", range(3))
@@ -215,3 +239,36 @@ def test_threads_share_one() -> None:
         for x, relevance in zip(batches, found[k], strict=True):
             wanted = lrp.explain(mlp(), x, composite="epsilon").relevance
             assert np.abs(relevance - wanted).max() <= 2e-6 * np.abs(wanted).max()
+
+
+# The command line ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (["-t", "1+2"], "a graph explains no sums"), (["-t", "1,2"], "targets must be"),
+        (["-o", "."], "'.' names no file"),
+        (["--against", "2", "-t", "2"], "also what it is set against"), (["--epsilon", "1e-300"], "rounds to 0"),
+    ],
+)  # fmt: skip
+def test_the_command_line_answers_in_a_line(how: list[str], message: str, tmp_path: Path) -> None:
+    model = tmp_path / "net.npz"
+    lrp.save(Network(mlp().nodes, (lrp.Input("input", (None, 4)),), mlp().outputs), model)
+    found = command.run("export", model, "-o", tmp_path / "e.onnx", *how)
+    assert found.exit_code == 2
+    assert message in found.output
+    assert found.output.count("\n") == 1
+    assert not (tmp_path / "e.onnx").exists()
+
+
+def test_the_command_line_sets_every_prediction_against_one_output(tmp_path: Path) -> None:
+    model, path = tmp_path / "net.npz", tmp_path / "e.onnx"
+    lrp.save(Network(mlp().nodes, (lrp.Input("input", (None, 4)),), mlp().outputs), model)
+    assert command.run("export", model, "-o", path, "--against", 2).exit_code == 0
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": single(X)}), strict=True))
+    output, rows = lrp.explain(mlp(), X).output, np.arange(len(X))
+    begun = found["start"].sum(axis=1)
+    assert np.allclose(begun, output.max(axis=1) - output[rows, 2], rtol=1e-5, atol=1e-5)
+    assert not found["relevance"][output.argmax(axis=1) == 2].any()

@@ -344,7 +344,7 @@ def test_threads_that_share_the_blocks_change_nothing(
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(kernels, "SUMMANDS", 18)
     monkeypatch.setattr(kernels, "STRIP_BYTES", 4096)
-    monkeypatch.setattr(kernels, "SHARED_PRODUCTS", 0)
+    monkeypatch.setattr(kernels, "WINDOW_PRODUCTS", 0)
     monkeypatch.setattr(prepare.PreparedNetwork, "divided", lambda self, fed, whole: workload.Divided.SAMPLES)
     monkeypatch.setattr(threads._Team, "enter", divided_by_three)
     shared = lrp.explain(net, x, composite=chosen, target=1)

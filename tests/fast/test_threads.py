@@ -339,7 +339,7 @@ def test_threads_divide_a_convolution_that_is_worth_it(
     each = threads.each
     monkeypatch.setattr(threads, "each", lambda pieces, work: calls.append(1) or each(pieces, work))
     for needed, expected in ((products, 2), (products + 1, 0)):
-        monkeypatch.setattr(kernels, "SHARED_PRODUCTS", needed)
+        monkeypatch.setattr(kernels, "WINDOW_PRODUCTS", needed)
         calls.clear()
         with threads.together(FLOATS):
             assert np.array_equal(layer.forward(x), z)
@@ -436,7 +436,7 @@ def test_shared_layers_are_those_of_one_thread(blas: Blas, monkeypatch: pytest.M
     for composite in ("epsilon_plus", "epsilon"):
         alone = lrp.explain(net, x, composite=composite)
         monkeypatch.setattr(workload, "DIVIDED_PRODUCTS", 1)
-        monkeypatch.setattr(kernels, "SHARED_PRODUCTS", 0)
+        monkeypatch.setattr(kernels, "WINDOW_PRODUCTS", 0)
         shared = lrp.explain(net, x, composite=composite)
         monkeypatch.undo()
         np.testing.assert_allclose(shared.relevance, alone.relevance, rtol=1e-12, atol=1e-14)

@@ -1,7 +1,7 @@
 """Compiled explanations of every network that is at hand: a row per network × composite.
 
-``python tests/support/compiled_networks.py [SOURCE…]`` prints the median and the largest deviation of 100 inputs × up
-to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
+``python tests/support/compiled_networks.py [SOURCE|FOLDER…]`` prints the median and the largest deviation of 100 inputs ×
+up to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
 """
 
 from __future__ import annotations
@@ -186,6 +186,7 @@ SOURCES: dict[str, Callable[..., Iterator[Case]]] = {
     "shipped": shipped, "large": large, "varied": varied, "beside": beside, "layers": layer_samples,
     "torch": torch_kinds, "estimators": estimators, "keras": keras_cases,
 }  # fmt: skip
+SOME = ("epsilon", "attnlrp", "epsilon_gamma_box")  # of models in packages
 COMPOSITES = {
     "layers": ("lrp0", "epsilon", "epsilon_plus_flat", "attnlrp", "guided_backprop"),
     "torch": ("epsilon", "epsilon_gamma_box", "attnlrp", "cp_lrp", "gradient", "excitation_backprop"),
@@ -194,10 +195,25 @@ COMPOSITES = {
 }
 
 
+def packaged(folder: Path, count: int = 3) -> Iterator[Case]:
+    """The models in a folder and in the wheels there, as ``real_models`` loads them."""
+    from real_models import OPTIONS, models
+
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in models([folder], Path(scratch)):
+            try:
+                net = lrp.load(path, **OPTIONS.get(path.name, {}))
+                yield drawn(path.stem, net.until(net.outputs[0]), count)
+            except LrpError as error:
+                print(f"{path.name}: {error}")
+
+
 def main(arguments: list[str]) -> None:
     for source in arguments or SOURCES:
-        for case in SOURCES[source]():
-            plain = [(name, {}) for name in COMPOSITES.get(source) or lrp.composites.names()]
+        for case in SOURCES[source]() if source in SOURCES else packaged(Path(source)):
+            plain = [
+                (name, {}) for name in COMPOSITES.get(source, lrp.composites.names() if source in SOURCES else SOME)
+            ]
             for composite, how in ways() if source == "varied" else plain:
                 shown = " ".join([composite, *map(str, how.values())])
                 row = told(case, composite, 3 if source == "large" else 10, **how)

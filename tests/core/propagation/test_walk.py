@@ -142,6 +142,52 @@ def test_z_that_others_read_or_that_is_explained_is_kept() -> None:
     assert stand_ins(made) == {}
 
 
+def before_activations() -> Network:
+    """Scale, shift and ReLU in front of each layer, over maps side by side; the last scale is read by two nodes."""
+    return Network(
+        (
+            node("conv1", layers.Conv(drawn(3, 2, 2, 2), drawn(3)), "x"),
+            node("norm1", layers.Affine(drawn(3), drawn(3)), "conv1"),
+            node("relu1", layers.ReLU(), "norm1"),
+            node("conv2", layers.Conv(drawn(2, 3, 1, 1), drawn(2)), "relu1"),
+            node("both", layers.Concat(), "conv1", "conv2"),
+            node("norm2", layers.Affine(drawn(5), drawn(5)), "both"),
+            node("relu2", layers.ReLU(), "norm2"),
+            node("conv3", layers.Conv(drawn(5, 5, 1, 1)), "relu2"),
+            node("norm3", layers.Affine(drawn(5), None), "both"),
+            node("relu3", layers.ReLU(), "norm3"),
+            node("sum", layers.Add(), "norm3", "relu3", "conv3"),
+            node("flat", layers.Flatten(), "sum"),
+            node("dense", layers.Dense(drawn(80, 2), drawn(2)), "flat"),
+        ),
+        (Input("x", (None, 2, 5, 5)),),
+        ("dense",),
+    )
+
+
+def test_what_relevance_passes_unchanged_need_not_be_kept_below_its_relu() -> None:
+    network, x, start = before_activations(), drawn(3, 2, 5, 5), drawn(3, 2)
+    made = made_ready(network, rules.Epsilon(0.25))
+    assert {k: v for k, v in stand_ins(made).items() if k.startswith("norm")} == {"norm1": "relu1", "norm2": "relu2"}
+    assert {"norm1", "norm2", "relu3"} <= made.unkept
+    assert "norm3" not in made.unkept
+    for rule in (RULES["ε"], RULES["αβ"]):
+        found = lrp.explain(network, x, composite=rule, start=start)
+        expected, totals = plain(network, x, start, found.plan)
+        assert np.array_equal(found.relevance, expected["x"])
+        for column, total in totals.items():
+            assert np.array_equal(sum(getattr(row, column) for row in found.ledger), total)
+        floats = (network.astype("float64"), x.astype(float), start.astype(float))
+        few = lrp.explain(floats[0], floats[1], composite=rule, start=floats[2])
+        np.testing.assert_allclose(few.relevance, found.relevance.astype(float), rtol=1e-9, atol=1e-9)
+    # A rule of groups looks at z where relevance may arrive at z ≤ 0.
+    composite = [(layers.Affine, rules.Epsilon(0.25)), ((layers.Conv, layers.Dense), rules.Flat())]
+    assert not any(name.startswith("norm") for name in stand_ins(made_ready(network, composite)))
+    # So may another rule for any layer.
+    composite = [(layers.Affine, rules.Taylor()), ((layers.Conv, layers.Dense), rules.Epsilon(0.25))]
+    assert not any(name.startswith("norm") for name in stand_ins(made_ready(network, composite)))
+
+
 # -- overwriting --------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +261,14 @@ def test_a_transposed_convolution_makes_a_new_array() -> None:
 # -- what need not be looked at -----------------------------------------------------------------------------------
 
 
+def test_scale_and_shift_make_a_new_array() -> None:
+    assert layers.Affine.promises.makes_new
+    one, none = np.ones(1), np.zeros(1)
+    for x in (np.ones((2, 1)), np.ones((2, 1, 3)), np.ones((2, 3, 1)).transpose(0, 2, 1), np.ones(2)):
+        for given in ((one, None), (None, none), (one, none)):
+            assert not any(np.may_share_memory(layers.Affine(*given).forward(x), a) for a in (x, one, none))
+
+
 @pytest.mark.parametrize("layer", [layers.ReLU(), layers.Flatten(), layers.Reshape((4,)), layers.Squeeze((3,))])
 def test_layers_that_say_so_stay_finite(layer: Any) -> None:
     assert layer.promises.stays_finite
@@ -231,3 +285,18 @@ def test_the_first_node_that_is_not_finite_is_named(sign: int) -> None:
     net = relu_of(big, reads="big", outputs=("top",), more=(node("top", layers.Dense(np.ones((2, 1))), "relu"),))
     with pytest.raises(NonFiniteError, match="big"):
         lrp.explain(net, np.full((1, 2), 10.0))
+
+
+def test_relevance_that_is_not_finite_is_named_and_a_sum_that_overflows_is_not() -> None:
+    below = node("below", layers.Dense(np.eye(2)), "x")
+    tiny = node("top", layers.Dense(np.array([[1.0], [-1.0]])), "below")
+    one = node("top", layers.Dense(np.array([[1.0], [1.0]]), np.array([-1.0])), "below")
+    for top, x, start, fails in ((tiny, [1.0, 1 - 2**-53], 1e300, True), (one, [1.0, 1.0], 1.5e308, False)):
+        net = Network((below, top), (Input("x", (None, 2)),), ("top",))
+        asked: dict[str, Any] = {"composite": rules.LRP0(), "start": np.array([[start]])}
+        if fails:
+            with pytest.raises(NonFiniteError, match="node 'top': the relevance of its input has 2 values"):
+                lrp.explain(net, np.array([x]), **asked)
+            continue
+        with np.errstate(all="ignore"):  # the ledger's columns overflow
+            assert lrp.explain(net, np.array([x]), **asked).relevance.tolist() == [[start, start]]

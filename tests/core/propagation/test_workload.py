@@ -68,7 +68,7 @@ def test_a_small_matrix_takes_as_long_as_reading_it(n: int) -> None:
     assert Extent(1).mean_products(n) == 0
 
 
-PRODUCTS, BYTES, RECURRENT = 24 << 20, 8 << 20, 1 << 20
+PRODUCTS, BYTES, RECURRENT = 22 << 20, 8 << 20, 1 << 20
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -120,6 +120,7 @@ def chain_products(name: str, size: int) -> tuple[tuple[int, int], ...]:
 @pytest.mark.parametrize(
     ("name", "size", "expected"),
     [("vgg16", 224, Divided.LAYERS), ("vgg16", 32, Divided.LAYERS), ("resnet50", 224, Divided.LAYERS),
+     ("densenet121", 224, Divided.LAYERS), ("densenet121", 160, Divided.NOTHING),
      ("resnet50", 64, Divided.NOTHING)],
 )  # fmt: skip
 def test_one_sample_of_large_networks_is_divided(name: str, size: int, expected: Divided) -> None:
