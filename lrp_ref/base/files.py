@@ -11,6 +11,8 @@ from typing import IO, Any
 def replace_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Call ``write`` with a temporary file beside ``path``, which then takes its place; none is left after an error.
 
+    A link stays one: what it names is replaced. Devices and pipes are no files that could be; they are written to.
+
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -20,6 +22,11 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """
     import tempfile  # it loads a tenth of what the whole package takes
 
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as stream:
+            write(stream)
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:

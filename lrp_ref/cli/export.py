@@ -18,6 +18,7 @@ from .options import (
     class_names,
     composite_options,
     dialect_option,
+    find_outputs,
     find_preset,
     find_target,
     load_network,
@@ -31,7 +32,8 @@ from .options import (
 from .output import print_table
 
 TARGETS = (
-    "Output to explain: number or class name; repeatable: the graph then takes one sample and explains each of them. "
+    "Output to explain: number, class name, or c,h,w of a map; repeatable: the graph then takes one sample and "
+    "explains each of them. "
     "'argmax' (default): each sample's largest. 'input': an input of the graph says it."
 )
 
@@ -127,4 +129,10 @@ def _targets(targets: tuple[str, ...], classes: tuple[str, ...]) -> Any:
         raise ParameterError(f"--target {' and '.join(targets)}: '{words[0]}' stands alone")
     if not targets:
         return "argmax"
-    return words[0] if words else [find_target(t, classes) for t in targets]
+    if words:
+        return words[0]
+    found = [find_outputs(t, classes) for t in targets]
+    for text, one in zip(targets, found, strict=True):
+        if isinstance(one, tuple) and isinstance(one[0], tuple):
+            raise ParameterError(f"--target {text}: a graph explains no sums; add what it gives for each of them")
+    return found

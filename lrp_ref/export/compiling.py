@@ -98,6 +98,24 @@ class Compiled:
             )
         return f"Compiled({self._program.recording.prepared.composite}, {sizes}, {self.engine}: {checked})"
 
+    def __copy__(self) -> Compiled:
+        """Return itself, which nothing changes."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Compiled:
+        """Return itself, which nothing changes."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """Return what makes it once more where it is unpickled, for what onnxruntime has loaded cannot be moved."""
+        asked = self._program.asked
+        question = asked.question
+        how = {
+            "start": question.start, "output": self._output, "canonize": question.canonize, "ledger": asked.ledger,
+            "shapes": {name: array.shape[1:] for name, array in asked.blank.items()}, "check": False,
+        }  # fmt: skip
+        return _made_again, (self.net, question.composite, how, self.difference, self.core)
+
     @property
     def engine(self) -> str:
         """What computes it, with its version."""
@@ -158,20 +176,27 @@ class Compiled:
                 ready[name] = np.ascontiguousarray(to_numpy(array), dtype=kind)
             if kind.kind == "f" and not np.isfinite(ready[name]).all():
                 raise NonFiniteError(f"input '{name}' has numbers that float32 cannot hold")
+            if kind.kind == "f":
+                _require_size(name, array, ready[name])
         return ready
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+        return tuple(self._program.recording.output.shape[1:])
 
     def _targets(self, target: Any, n: int) -> Array:
         """Return one target per sample, −1 for the largest output."""
         named: Sequence[str] = self.net.classes if self._place == 0 else ()
-        shape = self._program.recording.output.shape[1:]
         target = class_number(target, named)
-        one = is_tuple(target) and len(target) == len(shape)  # an index into a sample's output, as lrp.explain has it
-        if isinstance(target, list | tuple | range) and not one:
-            target = [class_number(t, named) for t in target]
+        if isinstance(target, list | tuple | range):
+            numbers = [class_number(t, named) for t in target]
+            # A tuple with a number per axis is one index into an output, for all samples.
+            target = tuple(numbers) if is_tuple(target) and len(target) == len(self._sizes) else numbers
         if target is None:
             return np.full(n, -1, dtype=np.int64)
         several = len(target) if isinstance(target, list) or getattr(target, "ndim", False) else 1
-        found = to_numpy(indices(target, several if n == 1 and several else n, shape))
+        found = to_numpy(indices(target, several if n == 1 and several else n, self._sizes))
         if found.shape[1] != 1:
             raise ParameterError(
                 f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
@@ -304,8 +329,39 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
     session = _session(runtime, made)
     compiled = Compiled(net, made, output_place(net, output), session)
     if check:
-        _check(compiled, _example(compiled) if example is None else example)
+        try:
+            _check(compiled, _example(compiled) if example is None else example)
+        except LrpError as error:
+            if example is not None or type(error) is LrpError:
+                raise
+            raise type(error)(
+                f"{error} (compared on one sample of random numbers: give one of your own, example=, or check=False)"
+            ) from error
     return compiled
+
+
+def _made_again(
+    net: Network, composite: Any, how: dict[str, Any], difference: float | None, core: float | None
+) -> Compiled:
+    """Return a compiled explanation that was checked where it was pickled."""
+    made = compile(net, composite, **how)
+    made.difference, made.core = difference, core
+    return made
+
+
+def _require_size(name: str, given: Array, rounded: Array) -> None:
+    """Raise if what is left of a sample in float32 has lost most digits, as below 1e-38, or all."""
+    if given.dtype.itemsize <= rounded.dtype.itemsize or not given.size:
+        return
+    axes = tuple(range(1, given.ndim))
+    largest, left = np.abs(to_numpy(given)).max(axis=axes), np.abs(rounded).max(axis=axes)
+    lost = (largest > 0) & (left < np.finfo(np.float32).tiny)
+    if lost.any():
+        k = int(lost.argmax())
+        raise BackendError(
+            f"input '{name}' has in sample {k} no number above {largest[k]:.1e}, which float32 rounds to 0 or to a few "
+            "digits: scale it, or use lrp.explain in float64"
+        )
 
 
 def _session(runtime: Any, made: Program) -> Any:
@@ -343,20 +399,14 @@ def _example(compiled: Compiled) -> dict[str, Array]:
     return found
 
 
-def _apart(compiled: Compiled) -> int | None:
-    """Return a target for the example: its largest output, or one that is not what all targets are set against."""
-    begin = find(compiled._program.asked.question.start)
-    if not isinstance(begin, Difference):
-        return None
-    shape = compiled._program.recording.output.shape[1:]
-    against = int(begin.indices(np.zeros((1, *shape)))[0, 0])
-    return (against + 1) % int(np.prod(shape))
-
-
 def _check(compiled: Compiled, example: Any) -> None:
     """Compare with the NumPy core in float64, and that with itself in float32."""
     asked, net = compiled._program.asked, compiled.net
-    got = compiled(example, target=_apart(compiled))
+    begin, target = find(asked.question.start), None
+    if isinstance(begin, Difference):  # the example's largest output may be the one that others are set against
+        against = int(np.reshape(indices(begin.against, 1, compiled._sizes, "against"), -1)[0])
+        target = (against + 1) % int(np.prod(compiled._sizes))
+    got = compiled(example, target=target)
     fed = example if isinstance(example, Mapping) else {net.inputs[0].name: example}
     question = asked.question
     how: dict[str, Any] = {

@@ -93,7 +93,7 @@ def export_onnx(
         targets: which outputs are explained: "argmax", each sample's largest; "input", an input ``target`` (M,) of the
             graph, where a negative number stands for the largest and M is N, or N is 1: several targets of one sample;
             or a list of K numbers (or names of classes): the graph then takes one sample and explains each of them,
-            by one forward pass.
+            by one forward pass. In place of a number stands a tuple with one for each axis of the output.
         start: start relevance, a name or a ``Start``.
         output, canonize: as :func:`lrp_ref.explain` takes them.
         shapes: of one sample, where the network leaves sizes free: a tuple, or a dict by name.
@@ -126,7 +126,10 @@ def export_onnx(
         >>> folder.cleanup()
     """
     Network.required(net, "export_onnx")
+    path = _path(path)
     require("onnx", extra="onnx", purpose="write a graph")
+    if not isinstance(adjustable, Sequence):
+        raise ParameterError(f"adjustable: {adjustable!r} is no name of a parameter, nor several: ('epsilon',)")
     adjustable = (adjustable,) if isinstance(adjustable, str) else tuple(adjustable)
     chosen = chosen_composite(net, composite, parameters, adjustable, export_onnx)
     form = Form(opset, optimize, dtype)
@@ -138,7 +141,6 @@ def export_onnx(
     unused = [key for key in adjustable if key not in made.graph.adjustable]
     if unused:
         raise ParameterError(f"adjustable: {', '.join(unused)} has no part in what is computed for this network")
-    path = Path(path)
     model = made.model(net)
     size = write(model, path)
     beside = forward_path(path) if forward else None
@@ -157,6 +159,17 @@ def forward_path(path: Path) -> Path:
         'digit.lrp.forward.onnx'
     """
     return path.with_suffix(".forward.onnx")
+
+
+def _path(path: Any) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        ParameterError: what names none.
+    """
+    if not isinstance(path, str | Path) or not Path(path).name or "\0" in str(path):
+        raise ParameterError(f"path {str(path)!r} names no file: give one, such as 'explanation.onnx'")
+    return Path(path)
 
 
 def _shown(described: Sequence[tuple[str, Any, Sequence[Any]]]) -> tuple[tuple[str, str, str], ...]:

@@ -100,13 +100,18 @@ class Graph:
         """Return a constant in the graph's dtype.
 
         Raises:
-            NonFiniteError: a finite number that the dtype cannot hold.
+            NonFiniteError: a finite number that the dtype cannot hold, or numbers that it rounds to 0, all of them.
         """
         with np.errstate(over="ignore"):
             made = np.asarray(array, dtype=dtype, order="C").reshape(array.shape)
         if made.dtype.kind == "f" and not np.isfinite(made).all() and (np.isinf(made) & np.isfinite(array)).any():
             size = float(np.abs(array[np.isfinite(array)]).max())
             raise NonFiniteError(f"the graph needs the number {size:.2g}, which {dtype} cannot hold: use lrp.explain")
+        if made.dtype.kind == "f" and made.dtype != array.dtype and not made.any() and array.any():
+            size = float(np.abs(array).max())
+            raise NonFiniteError(
+                f"the graph needs the number {size:.2g}, which {dtype} rounds to 0: take a larger one, or lrp.explain"
+            )
         return made
 
     def integers(self, values: Iterable[int]) -> str:

@@ -19,11 +19,12 @@ from ..propagation.explaining import output_place
 from ..propagation.ledger import COLUMNS
 from ..propagation.prepare import Question
 from ..propagation.start import Difference, Start, find, require_apart
-from ..propagation.targets import class_number, is_tuple
+from ..propagation.targets import class_number, indices, is_tuple
 from .graph import OPSETS, Graph
 from .recorded import Recorded
 from .recording import Asked, Recording, record
 
+MOST_NUMBERS = 1 << 48  # of a sample
 Described = tuple[str, str, np.dtype[Any], list[Any]]  # an output: shown name, name in the graph, dtype, shape
 
 
@@ -193,8 +194,12 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         return targets
     if isinstance(targets, str | int | np.integer):
         targets = [targets]
+    prepared = prepare(asked.net, asked.blank, asked.question)
+    shape = tuple(prepared.output_shape(asked.blank))
+    if is_tuple(targets) and len(targets) == len(shape) > 1:
+        targets = [targets]  # one index into an output of several axes
     try:
-        numbers = [class_number(t, classes) for t in targets]
+        numbers = [_number(t, classes, shape) for t in targets]
         ordered = isinstance(targets, Sequence) or hasattr(targets, "ndim")  # a set has no order, a dict no rows
         whole = all(isinstance(t, int | np.integer) and not isinstance(t, bool) for t in numbers)
         known = ordered and bool(numbers) and whole
@@ -202,15 +207,22 @@ def _checked(asked: Asked, classes: Sequence[str]) -> Any:
         known = False
     if not known:
         raise ParameterError(f"targets must be 'argmax', 'input', or numbers of outputs, got {asked.targets!r}")
-    prepared = prepare(asked.net, asked.blank, asked.question)
-    shape = prepared.output_shape(asked.blank)
-    many, begin = math.prod(shape), find(asked.question.start)
+    many = int(np.prod(shape))
     for number in numbers:
         if not 0 <= number < many:
             raise ParameterError(f"targets: there are {many} outputs, 0 to {many - 1}; got {number}")
-        if isinstance(begin, Difference):
-            require_apart(np.array([[number]]), begin.indices(np.zeros((1, *shape))), False, 0)
-    return tuple(int(t) for t in numbers)
+    begin = find(asked.question.start)
+    if isinstance(begin, Difference):
+        require_apart(np.array([numbers]), indices(begin.against, 1, shape, "against"), False, 0)
+    return tuple(map(int, numbers))
+
+
+def _number(target: Any, classes: Sequence[str], shape: Sequence[int]) -> Any:
+    """Return the number of an output that a name or an index of several numbers stands for; others as they are."""
+    target = class_number(target, classes)
+    if is_tuple(target) and len(target) == len(shape):
+        return int(indices(target, 1, shape, "targets")[0, 0])
+    return target
 
 
 def _kind(net: Network, one: Input) -> np.dtype[Any]:
@@ -233,6 +245,8 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
         ShapeError: sizes that are still free, or that do not fit the network's.
         ParameterError: a name that is none of the inputs.
     """
+    if not all(i.name for i in net.inputs):
+        raise ParameterError("an input of the network has the name '', which no input of a graph can have: name it")
     given = shapes if isinstance(shapes, Mapping) else {net.inputs[0].name: shapes} if shapes is not None else {}
     for name in given:
         if name not in {i.name for i in net.inputs}:
@@ -255,6 +269,8 @@ def blanks(net: Network, shapes: Any) -> dict[str, Array]:
         fits = declared is None or (
             len(wanted) == len(declared) and all(d in (None, n) for n, d in zip(wanted, declared, strict=True))
         )
+        if math.prod(wanted) > MOST_NUMBERS:
+            raise ShapeError(f"shapes: no computer holds a sample of shape {wanted} for input '{one.name}'")
         if not fits or any(n < 1 for n in wanted):
             of = f", {one.expected()}, N the samples" if one.shape is not None else ": no size is below 1"
             raise ShapeError(f"shapes: {wanted} does not fit input '{one.name}'{of}")

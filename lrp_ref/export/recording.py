@@ -114,15 +114,15 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
     values, tapes = walk.forward(prepared, fed, keep=False, check=False)
     name = prepared.net.outputs[0]
     out, chance = values[name], prepared.probability(values)
-    start = find(asked.question.start)
+    start = find(asked.question.start).settled(1, out.shape[1:])
     targets: Any
     asks = xp.graph.unused(TARGET) if asked.targets == "input" else ""
     xp.graph.taken.add(asks)
     if asked.targets == "argmax":
-        begin, targets, _ = start_relevance(out, None, start, probability=chance)
+        _, targets, _ = start_relevance(out, None)
     else:
         targets = _targets(asked.targets, out, xp, asks)
-        begin = begun(out, targets, start.settled(len(out), out.shape[1:]), chance)
+    begin = begun(out, targets, start, chance)
     relevance, rows = walk.back(prepared, values, {name: begin}, tapes, keep=False)
     received = {
         key: relevance[key] if key in relevance else xp.zeros(array.shape, dtype=float)

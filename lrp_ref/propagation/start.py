@@ -238,6 +238,11 @@ class Reference(Start):
 
     value: Any = 0.0
 
+    def __post_init__(self) -> None:
+        if getattr(self.value, "ndim", 0) or isinstance(self.value, str | list | tuple | None):
+            said = f"of shape {self.value.shape}" if getattr(self.value, "ndim", 0) else repr(self.value)
+            raise ParameterError(f"start Reference: the value is one number, for all outputs; got {said}")
+
     def __call__(self, f: Array, target: Array) -> Array:
         return (f - scalar(self.value, f)) * target
 

@@ -226,6 +226,7 @@ def test_the_sidecar_of_a_text() -> None:
 
 
 def test_no_sidecar_is_none_and_a_named_one_must_exist(tmp_path: Path) -> None:
+    assert load_sidecar(".") is None  # a folder without a name
     assert load_sidecar(tmp_path / "net.onnx") is None
     with pytest.raises(ModelFormatError, match="there is no such file"):
         load_sidecar(tmp_path / "net.onnx", tmp_path / "other.json")

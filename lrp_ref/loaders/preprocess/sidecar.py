@@ -126,8 +126,9 @@ def load_sidecar(model: str | Path, path: str | Path | None = None) -> Sidecar |
         ...     load_sidecar(Path(folder) / "net.onnx").size
         (224, 224)
     """
-    file = Path(model).with_suffix(".json") if path is None else Path(path)
-    if path is None and not file.exists():
+    beside = Path(model).with_suffix(".json") if Path(model).name else Path(model)  # "." has no name
+    file = beside if path is None else Path(path)
+    if path is None and not (file.name and file.exists()):
         return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from exact_numbers import F, exact, rationals
 import lrp_ref as lrp
 from lrp_ref import rules
 from lrp_ref.arithmetic import rational
-from lrp_ref.errors import LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError
+from lrp_ref.errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.layers import Dense, Flatten, ReLU, Reshape
 from lrp_ref.network import Network
 from lrp_ref.propagation.start import STARTS, Logit, Reference, start_relevance
@@ -541,3 +541,14 @@ def test_starts_are_values() -> None:
     assert Logit() == STARTS["logit"]
     assert Reference(1.0) != Reference(2.0)
     assert repr(Logit()) == "Logit()"
+
+
+@pytest.mark.parametrize("value", [[0.1, 0.2], (1.0,), np.ones(3), "1", None])
+def test_a_reference_is_one_number(value: Any) -> None:
+    with pytest.raises(ParameterError, match="one number, for all outputs"):
+        Reference(value)
+
+
+def test_no_array_is_no_input() -> None:
+    with pytest.raises(BackendError, match="input 'input' is None"):
+        lrp.explain(Network.sequential([Dense(np.ones((2, 1)))]), None)
