@@ -11,7 +11,7 @@ from typing import Any
 from ..arithmetic import settled
 from ..base.arrays import Array, by_name, convert, is_float, namespace, require_finite, unwarned
 from ..base.frozen import Value
-from ..errors import GraphError, LrpError, ParameterError, ShapeError, UndecidedError
+from ..errors import BackendError, GraphError, LrpError, ParameterError, ShapeError, UndecidedError
 from ..layers.base import Layer
 from .inputs import Input, batch_back, checked
 
@@ -335,6 +335,9 @@ class Network(Value):
         expected = [i.name for i in self.inputs]
         if set(named) != set(expected):
             raise GraphError(f"the network's inputs are {', '.join(expected)}; given: {', '.join(map(str, named))}")
+        for name, array in named.items():
+            if array is None:  # which stands for a parameter that is not there, and is no input
+                raise BackendError(f"input '{name}' is None: give it an array")
         namespace(*named.values(), *self.parameters)
         return checked(named, self.inputs)
 
