@@ -337,7 +337,7 @@ class Network(Value):
             raise GraphError(f"the network's inputs are {', '.join(expected)}; given: {', '.join(map(str, named))}")
         for name, array in named.items():
             if array is None:  # which stands for a parameter that is not there, and is no input
-                raise BackendError(f"input '{name}' is None: give it an array")
+                raise BackendError(f"input '{name}' is None, not an array")
         namespace(*named.values(), *self.parameters)
         return checked(named, self.inputs)
 

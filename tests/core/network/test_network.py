@@ -167,7 +167,7 @@ def test_names_may_hold_a_colon() -> None:
         (
             {"left": np.ones((1, 3)), "right": None},
             BackendError,
-            "input 'right' is None: give it an array",
+            "input 'right' is None, not an array",
         ),
         (
             {"left": np.ones((1, 3)), "right": np.ones((1, 3), np.float32)},
