@@ -101,6 +101,10 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     warn_unused_rules(net, options["rules"], canonized=not options["no_canonize"])
     classes = class_names(net, sidecar)
     chosen = tuple(dict.fromkeys(find_outputs(t, classes) for t in targets))
+    if options["engine"] == "onnxruntime":
+        for text, target in zip(targets, (find_outputs(t, classes) for t in targets), strict=True):
+            if isinstance(target, tuple) and isinstance(target[0], tuple):
+                raise ParameterError(f"--target {text}: --engine onnxruntime adds no outputs up: leave --engine out")
     against = None if options["against"] is None else find_outputs(options["against"], classes)
     if against in chosen:
         raise ParameterError(f"--target and --against are both {options['against']}: give two different outputs")

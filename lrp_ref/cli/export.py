@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ TARGETS = (
 @click.option("--against", help="Explain the difference of the target and this output.")
 @output_option
 @architecture_option
-@click.option("--shape", multiple=True, metavar="NAME=SIZE,...", help="Sizes of an input that the file leaves open.")
+@click.option(
+    "--shape", multiple=True, metavar="NAME=SIZE,...", help="Sizes of one sample of an input that the file leaves open."
+)
 @click.option("--adjustable", multiple=True, metavar="epsilon|gamma", help="Make it an input of the graph; repeatable.")
 @click.option("--no-ledger", is_flag=True, help="Leave the ledger out.")
 @click.option("--forward", is_flag=True, help="Write the forward pass alone too, as NAME.forward.onnx.")
@@ -65,12 +68,16 @@ def export(model: Path, path: Path | None, composite: str | None, targets: tuple
     """
     from ..export.exporting import export_onnx
 
+    path = Path(f"{model.stem}.lrp.onnx") if path is None else path
+    _require_free(path, model, options)
     sidecar = load_sidecar(model, options["sidecar"])
     net = declare(load_network(model, options["output_name"], options["architecture"]), sidecar)
     warn_unused_rules(net, options["rules"], canonized=not options["no_canonize"])
     classes = class_names(net, sidecar)
     chosen = _targets(targets, classes)
     against = None if options["against"] is None else find_target(options["against"], classes)
+    if isinstance(chosen, list) and against in chosen:
+        raise ParameterError(f"--target and --against are both {options['against']}: give two different outputs")
     preset, parameters = find_preset(composite, net, sidecar, options)
     if options["spoken"] is not None:
         parameters["dialect"] = options["spoken"]
@@ -80,15 +87,33 @@ def export(model: Path, path: Path | None, composite: str | None, targets: tuple
             raise ParameterError("--adjustable and --rule exclude each other: with rules of its own it is no preset")
         rules, parameters = with_rules(_resolved(preset, parameters), options["rules"]), {}
     written = export_onnx(
-        net, rules, Path(f"{model.stem}.lrp.onnx") if path is None else path, targets=chosen,
-        start=make_start(options["start"], against), canonize=not options["no_canonize"],
-        shapes=dict(map(parse_shape, options["shape"])) or None, adjustable=options["adjustable"],
-        ledger=not options["no_ledger"], forward=options["forward"], opset=options["opset"],
-        optimize=options["optimize"], **parameters,
+        net, rules, path, targets=chosen, start=make_start(options["start"], against),
+        canonize=not options["no_canonize"], shapes=dict(map(parse_shape, options["shape"])) or None,
+        adjustable=options["adjustable"], ledger=not options["no_ledger"], forward=options["forward"],
+        opset=options["opset"], optimize=options["optimize"], **parameters,
     )  # fmt: skip
+    click.echo(f"composite {written.composite}, start {written.start}, targets {_said(chosen, classes)}\n")
     print_table(written.headers, written.rows())
     for file in filter(None, (written.path, written.forward)):
         click.echo(f"{file}: {file.stat().st_size:,} bytes")
+
+
+def _require_free(path: Path, model: Path, options: dict[str, Any]) -> None:
+    """Raise if a file that is read would be written over."""
+    from ..export.exporting import forward_path
+
+    named = (model, options["sidecar"] or model.with_suffix(".json"), options["architecture"])
+    read = [f for f in named if f is not None and f.exists()]
+    for file in (path, forward_path(path)) if options["forward"] else (path,):
+        if file.exists() and any(file.samefile(one) for one in read):
+            raise ParameterError(f"--file {path}: {file} would be written over, which is read: give another name")
+
+
+def _said(targets: Any, classes: Sequence[str]) -> str:
+    """Return which outputs are explained."""
+    if isinstance(targets, str):
+        return targets
+    return ", ".join(classes[t] if 0 <= t < len(classes) else str(t) for t in targets)
 
 
 def _resolved(preset: str, parameters: dict[str, Any]) -> Any:

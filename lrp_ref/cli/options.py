@@ -46,7 +46,7 @@ def one_composite(command: F) -> F:
             raise ParameterError(f"--composite {' and '.join(names)}: this command takes one; run it once for each")
         return names[0] if names else None
 
-    text = "Which rules; 'lrp-ref composites' lists them. Default: the sidecar's."
+    text = "Which rules; 'lrp-ref composites' lists them. Default: the sidecar's, or epsilon."
     return click.option("-c", "--composite", multiple=True, callback=only, help=text)(command)
 
 

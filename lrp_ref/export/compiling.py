@@ -26,10 +26,13 @@ from .recorded import Recorded
 
 WORSE = 10.0  # times the error of the float32 core that a compiled explanation may have
 SLIGHT = 1e-3  # of the sum of all absolute relevances: what is below it is rounding of float32 in any case
+MOST = 0.5  # of the sum of all absolute relevances, whatever the error of the float32 core
 
 
 class NoLedger(Ledger):
     """The ledger of an explanation that was compiled without one: it says so to whoever looks into it."""
+
+    made = False
 
     def __init__(self) -> None:
         super().__init__(())
@@ -64,7 +67,10 @@ class NoLedger(Ledger):
         return self
 
     def __repr__(self) -> str:
-        return "no ledger: compiled without one"
+        return "no ledger: compiled without one; lrp.compile(..., ledger=True) makes it"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>"
 
 
 class Compiled:
@@ -126,8 +132,9 @@ class Compiled:
 
         Args:
             x: inputs as :meth:`Network.forward` takes them; floats of any type are rounded to float32.
-            target: one output for all samples, one per sample (N,), or K numbers for one sample, which is then
-                explained K times by one forward pass; names where the network has classes; None for the largest.
+            target: one output for all samples (a tuple such as c, h, w in a map), one per sample (N,), or K numbers
+                for one sample, which is then explained K times by one forward pass; names where the network has
+                classes; None for the largest.
 
         Returns:
             An :class:`lrp_ref.Explanation` with float32 arrays. Its ``trace`` walks once more, in NumPy.
@@ -147,7 +154,7 @@ class Compiled:
         except Exception as error:  # of the runtime, whose classes are its own
             raise BackendError(f"onnxruntime: {str(error).splitlines()[0]}") from error
         found = dict(zip(self._program.shown, results, strict=True))
-        return self._explanation(found, fed, begin)
+        return self._explanation(found, fed, begin, predicted=target is None)
 
     def _fed(self, x: Any) -> dict[str, Array]:
         """Return checked inputs, floats as float32 and integers as the graph takes them."""
@@ -174,33 +181,35 @@ class Compiled:
                 _require_size(name, array, ready[name])
         return ready
 
-    @property
-    def _sizes(self) -> tuple[int, ...]:
-        """The shape of one sample's output."""
-        return tuple(self._program.recording.output.shape[1:])
-
     def _targets(self, target: Any, n: int) -> Array:
         """Return one target per sample, −1 for the largest output."""
         named: Sequence[str] = self.net.classes if self._place == 0 else ()
+        shape = self._program.recording.output.shape[1:]
         target = class_number(target, named)
-        if isinstance(target, list | tuple | range):
-            numbers = [class_number(t, named) for t in target]
-            # A tuple with a number per axis is one index into an output, for all samples.
-            target = tuple(numbers) if is_tuple(target) and len(target) == len(self._sizes) else numbers
+        one = is_tuple(target) and len(target) == len(shape)  # an index into a sample's output, as lrp.explain has it
+        if isinstance(target, list | tuple | range) and not one:
+            target = [class_number(t, named) for t in target]
         if target is None:
             return np.full(n, -1, dtype=np.int64)
         several = len(target) if isinstance(target, list) or getattr(target, "ndim", False) else 1
-        found = to_numpy(indices(target, several if n == 1 and several else n, self._sizes))
+        found = to_numpy(indices(target, several if n == 1 and several else n, shape))
         if found.shape[1] != 1:
             raise ParameterError(
                 f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
                 "lrp.explain, or add explanations of one target each"
             )
+        if len(found) > n and any(i.batch_axis is None for i in self.net.inputs):
+            raise ParameterError(
+                f"{len(found)} targets of a network whose arrays are one sample, without an axis for several "
+                "explanations: explain one at a time"
+            )
         return np.ascontiguousarray(
             np.broadcast_to(found[:, 0], (max(len(found), n) if n == 1 else n,)), dtype=np.int64
         )
 
-    def _explanation(self, found: dict[str, Array], fed: dict[str, Array], begin: Any) -> Explanation:
+    def _explanation(
+        self, found: dict[str, Array], fed: dict[str, Array], begin: Any, *, predicted: bool
+    ) -> Explanation:
         recording, asked = self._program.recording, self._program.asked
         prepared, canonized = recording.prepared, asked.question.canonize
         relevance = {name: found[shown] for name, shown in self._program.relevances.items()}
@@ -222,7 +231,7 @@ class Compiled:
         against = None
         if isinstance(begin, Difference):
             against = begin.indices(output)
-            require_apart(found["explained"], against, False, 0)
+            require_apart(found["explained"], against, predicted, 0)
             against = against.reshape(len(output))
         e = Explanation(
             output=output,
@@ -301,6 +310,8 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
         [[3.0, 2.0]]
     """
     Network.required(net, "compile")
+    if "target" in parameters or "targets" in parameters:
+        raise ParameterError("the target is given at the call: lrp.compile(net, ...)(x, target=3)")
     runtime = require("onnxruntime", extra="runtime", purpose="run a graph")
     require("onnx", extra="onnx", purpose="write a graph")
     chosen = chosen_composite(net, composite, parameters, (), compile)
@@ -389,14 +400,20 @@ def _example(compiled: Compiled) -> dict[str, Array]:
     return found
 
 
+def _apart(compiled: Compiled) -> int | None:
+    """Return a target for the example: its largest output, or one that is not what all targets are set against."""
+    begin = find(compiled._program.asked.question.start)
+    if not isinstance(begin, Difference):
+        return None
+    shape = compiled._program.recording.output.shape[1:]
+    against = int(begin.indices(np.zeros((1, *shape)))[0, 0])
+    return (against + 1) % int(np.prod(shape))
+
+
 def _check(compiled: Compiled, example: Any) -> None:
     """Compare with the NumPy core in float64, and that with itself in float32."""
     asked, net = compiled._program.asked, compiled.net
-    begin, target = find(asked.question.start), None
-    if isinstance(begin, Difference):  # the example's largest output may be the one that others are set against
-        against = int(np.reshape(indices(begin.against, 1, compiled._sizes, "against"), -1)[0])
-        target = (against + 1) % int(np.prod(compiled._sizes))
-    got = compiled(example, target=target)
+    got = compiled(example, target=_apart(compiled))
     fed = example if isinstance(example, Mapping) else {net.inputs[0].name: example}
     question = asked.question
     how: dict[str, Any] = {
@@ -425,6 +442,11 @@ def _check(compiled: Compiled, example: Any) -> None:
 
     # A winner of a pool that rounding changes moves all of its relevance, and hardly any of the whole: the sum decides.
     (compiled.difference, differs), (compiled.core, rounds) = apart(got.maps()), apart(narrow.maps())
+    if differs > MOST:
+        raise LrpError(
+            f"float32 does not hold this explanation: what is compiled differs by {differs:.1e} of all relevance from "
+            f"the NumPy core in float64 (the core in float32 by {rounds:.1e}): use lrp.explain in float64"
+        )
     if differs > max(SLIGHT, WORSE * rounds):
         raise LrpError(
             f"the compiled explanation differs from the NumPy core by {differs:.1e} of all relevance (the core in "

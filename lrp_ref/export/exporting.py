@@ -28,6 +28,7 @@ class Exported:
         inputs, outputs: names, dtypes and shapes; N samples, M targets.
         nodes: operators of the graph.
         size: of the file, in bytes.
+        composite, start: what is explained, as the metadata have it.
     """
 
     path: Path
@@ -36,6 +37,8 @@ class Exported:
     outputs: tuple[tuple[str, str, str], ...]
     nodes: int
     size: int
+    composite: str
+    start: str
 
     headers = ("", "name", "dtype", "shape")
 
@@ -140,11 +143,22 @@ def export_onnx(
         raise ParameterError(f"adjustable: {', '.join(unused)} has no part in what is computed for this network")
     model = made.model(net)
     size = write(model, path)
-    beside = path.with_suffix(".forward.onnx") if forward else None
+    beside = forward_path(path) if forward else None
     if beside is not None:
         write(made.forward(net), beside)
+    said = {entry.key: entry.value for entry in model.metadata_props}
     return Exported(path, beside, _shown(made.inputs()), _shown([(o[0], *o[2:]) for o in made.outputs]),
-                    len(model.graph.node), size)  # fmt: skip
+                    len(model.graph.node), size, said["composite"], said["start"])  # fmt: skip
+
+
+def forward_path(path: Path) -> Path:
+    """Return where the forward pass alone is written, beside an explanation.
+
+    Example:
+        >>> forward_path(Path("digit.lrp.onnx")).name
+        'digit.lrp.forward.onnx'
+    """
+    return path.with_suffix(".forward.onnx")
 
 
 def _path(path: Any) -> Path:
@@ -183,7 +197,9 @@ def chosen_composite(
         number = given.get(key)
         number = composites.default(composite, key) if number is None else number
         if not number:
-            raise ParameterError(f"adjustable: {key} is 0 in the composite, which leaves it out; give {key}=1e-6")
+            raise ParameterError(
+                f"adjustable: {key} is 0 in the composite, which leaves it out; give {key}=1e-6 (--{key} 1e-6)"
+            )
         given[key] = Adjustable(number, key)
     return composites.resolve(composite, given, caller=caller)
 

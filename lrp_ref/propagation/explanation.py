@@ -111,10 +111,11 @@ class Explanation:
         if self.target is not None:
             target = f", {listed(to_numpy(self.target), self._against(), self.output_shape)}"
         notes = "".join(f"; {note}" for note in self.notes)
+        ledger = f"ledger residual {self.ledger.residual:.1e}" if self.ledger.made else "no ledger"
         return (
             f"Explanation({self.rules}, {self.start}{target}: relevance {self._shapes()}, "
             f"start {number(_total(self.started))}, arrived at the input {number(_total(self.arrived))}, "
-            f"ledger residual {self.ledger.residual:.1e}{notes})"
+            f"{ledger}{notes})"
         )
 
     @property
@@ -235,7 +236,8 @@ class Explanation:
         """Return the named checks of Montavon et al. 2017, each over all samples.
 
         conservative: Σ_i R_i equals the start relevance (relative to it); positive: R_i ≥ 0 everywhere;
-        consistent: conservative and positive, so that f = 0 implies R = 0; ledger: what did not arrive is accounted.
+        consistent: conservative and positive, so that f = 0 implies R = 0; ledger: what did not arrive is accounted
+        (left out where the explanation was compiled without one).
 
         Args:
             tolerance: relative to the sum of a sample's absolute start relevances; for positive, to its largest abs(R).
@@ -245,12 +247,12 @@ class Explanation:
         parts = [to_numpy(r) for r in self.maps().values()]
         conservative = bool((abs(arrived - start) <= allowed).all())
         positive = all(bool((r >= -tolerance * _largest(r)).all()) for r in parts)
-        return {
+        found = {
             "conservative": conservative,
             "positive": positive,
             "consistent": conservative and positive,
-            "ledger": self.ledger.residual <= tolerance,
         }
+        return found | ({"ledger": self.ledger.residual <= tolerance} if self.ledger.made else {})
 
     def save(self, path: str | Path, *, trace: bool = True, remarks: Mapping[str, Any] | None = None) -> Path:
         """Write relevance, output, target and, unless ``trace`` is False, the trace as .npz; return the path.
@@ -270,14 +272,14 @@ class Explanation:
         said = (("starts_at", self.starts_at), ("conditions", self.conditions))
         extra |= {key: text for key, text in said if text}
         extra |= {"start": self.start, "composite": self.composite, "bias": self.bias, "inputs": names}
-        extra["ledger_residual"] = self.ledger.residual
+        extra |= {"ledger_residual": self.ledger.residual} if self.ledger.made else {}
         return write_npz(path, extra, self.trace if trace else Trace())
 
 
 def load_relevance(path: str | Path) -> dict[str, Any]:
     """Read a saved explanation: output, relevance, start, start_relevance, composite, bias, trace, ... in a dict.
 
-    Target, against, probability, starts_at and conditions are missing where the explanation has none.
+    Target, against, probability, starts_at, conditions and ledger_residual are missing where the explanation has none.
 
     Raises:
         ModelFormatError: no such file, or not a saved explanation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
@@ -81,6 +81,8 @@ class Ledger(Sequence[Row]):
         ──────────────────────────────────────────────────────────────────────────────────
         fc    Epsilon(0)              1          0.75  0.25           0        0         0
     """
+
+    made: ClassVar[bool] = True  # False where an explanation was computed without its ledger
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = tuple(rows)

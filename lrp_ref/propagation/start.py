@@ -353,7 +353,7 @@ def start_relevance(
         return namespace(output).broadcast_to(given, output.shape), None, "array"
     targets = _targets(output, target)
     settled = start.settled(len(output), output.shape[1:])
-    if isinstance(settled, Difference):
+    if isinstance(settled, Difference) and known(targets):
         require_apart(targets, settled.indices(output), target is None, first)
     return begun(output, targets, settled, probability), targets, repr(start)
 

@@ -140,7 +140,7 @@ def test_floats_of_any_type_are_rounded_to_float32() -> None:
     ("how", "message"),
     [
         ({"composite": "epsilonn"}, "did you mean 'epsilon'"), ({"composite": 3}, "is no composite"),
-        ({"gama": 2}, "not 'gama'"), ({"xp": "numpy"}, "not 'xp'"), ({"target": 1}, "not 'target'"),
+        ({"gama": 2}, "not 'gama'"), ({"xp": "numpy"}, "not 'xp'"), ({"target": 1}, "at the call"),
         ({"conditions": {}}, "not 'conditions'"), ({"start": "zz"}, "unknown start"), ({"epsilon": -1}, "must be ≥ 0"),
         ({"example": np.full((1, 4), np.nan)}, "not finite"), ({"example": np.ones((1, 5))}, r"expects \(N, 4\)"),
         ({"example": np.ones((0, 4))}, "no sample"), ({"example": "text"}, "not a NumPy or CuPy array"),
@@ -189,9 +189,19 @@ def test_packages_that_are_missing(missing: str, monkeypatch: pytest.MonkeyPatch
 
 def test_an_explanation_without_its_ledger() -> None:
     e = lrp.compile(mlp(), "epsilon")(X, target=1)
-    assert "ledger residual nan" in repr(e)
+    assert "no ledger; computed by onnxruntime" in repr(e)
+    assert "lrp.compile(..., ledger=True)" in repr(e.ledger)
+    assert "lrp.compile(..., ledger=True)" in e.ledger._repr_html_()
     assert e.sample(2).relevance.shape == (1, 4)
     assert repr(pickle.loads(pickle.dumps(e))) == repr(e)  # noqa: S301
     with pytest.raises(UnsupportedError, match="compiled without its ledger"):
         list(e.ledger)
     assert e.trace.relevance["a"].shape == (5, 5)
+
+
+def test_no_ledger_is_not_a_ledger_that_fails(tmp_path: Path) -> None:
+    with_one, without = (lrp.compile(mlp(), "epsilon", ledger=ledger)(X) for ledger in (True, False))
+    assert with_one.checks()["ledger"]
+    assert "ledger" not in without.checks()
+    assert "ledger_residual" in lrp.load_relevance(with_one.save(tmp_path / "with.npz"))
+    assert "ledger_residual" not in lrp.load_relevance(without.save(tmp_path / "without.npz"))

@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from compiled_cases import IMAGES, SIZES, D, X, agrees, close, conv, mlp, run, same, single
+from samples import Draw
 
 import lrp_ref as lrp
 from lrp_ref import layers as L  # noqa: N812
@@ -20,7 +21,7 @@ from lrp_ref.errors import (
     LrpError,
     ParameterError,
 )
-from lrp_ref.network import Node
+from lrp_ref.network import Network, Node
 
 # Targets -------------------------------------------------------------------------------------------------------------
 
@@ -38,7 +39,7 @@ def test_several_targets_of_one_sample() -> None:
     ("target", "message"),
     [
         (7, "7 is out of range"), (-1, "-1 is out of range"), ([0, 1, 2, 7, 0], "7 is out of range"),
-        ([1, 2], "2 targets"), ([1], "1 targets"), ([[0, 1]] * 5, "add up"), (1.5, "class index"),
+        ([1, 2], "2 targets"), ((1, 2), "2 targets"), ([[0, 1]] * 5, "add up"), (1.5, "class index"),
         (True, "class index"), ("x", "no class names"), ({1}, "class index"), ([], "class index"),
         ([None] * 5, "class index"), ([[0], [1, 2]], "different lengths"),
     ],
@@ -104,3 +105,60 @@ def test_starts_that_a_graph_does_not_have() -> None:
         lrp.compile(mlp(), "epsilon", start=lrp.start.Difference([0, 1, 2, 0, 1]))
     with pytest.raises(ParameterError, match="also what it is set against"):
         lrp.compile(mlp(), "epsilon", start=lrp.start.Difference(2), check=False)(X, target=2)
+
+
+def test_a_tuple_is_one_unit_of_a_map() -> None:
+    draw = Draw("map", "normal")
+    net = Network.sequential([L.Conv(draw(2, 2, 3, 3), draw(2)), L.ReLU(), L.Conv(draw(3, 2, 3, 3), draw(3))])
+    compiled = lrp.compile(net, "epsilon", ledger=True, **SIZES)
+    for x in (IMAGES, IMAGES[:1]):
+        same(compiled(x, target=(2, 0, 3)), lrp.explain(net, x, target=(2, 0, 3)))
+    same(compiled(IMAGES, target=5), lrp.explain(net, IMAGES, target=5))
+    with pytest.raises(ParameterError, match="out of range"):
+        compiled(IMAGES[:1], target=(3, 0, 0))
+    same(lrp.compile(mlp(), "epsilon", ledger=True)(X, target=(1,)), lrp.explain(mlp(), X, target=(1,)))
+
+
+@pytest.mark.parametrize("against", [0, 1, 2])
+def test_the_example_is_explained_whatever_its_largest_output(against: int) -> None:
+    net, start = mlp(), lrp.start.Difference(against)
+    compiled = lrp.compile(net, "epsilon", start=start, example=X, ledger=True)
+    target = (against + 1) % 3
+    same(compiled(X, target=target), lrp.explain(net, X, target=target, start=start))
+    with pytest.raises(ParameterError, match=f"output {against} is the target of sample 0"):
+        compiled(X, target=against)
+    if against in net.forward(X).argmax(axis=1):
+        with pytest.raises(ParameterError, match=f"output {against} is the prediction of sample"):
+            compiled(X)
+    else:
+        same(compiled(X), lrp.explain(net, X, start=start))
+
+
+def test_a_difference_of_the_largest_output_in_a_graph(tmp_path: Path) -> None:
+    net, start = mlp(), lrp.start.Difference(1)
+    apart = X[net.forward(X).argmax(axis=1) != 1]
+    lrp.export_onnx(net, "epsilon", tmp_path / "e.onnx", start=start)
+    close(
+        run(tmp_path / "e.onnx", {"input": single(apart)})["relevance"], lrp.explain(net, apart, start=start).relevance
+    )
+
+
+def test_a_difference_of_units_of_a_map() -> None:
+    draw = Draw("map", "normal")
+    net = Network.sequential([L.Conv(draw(2, 2, 3, 3), draw(2)), L.ReLU(), L.Conv(draw(3, 2, 3, 3), draw(3))])
+    start = lrp.start.Difference((2, 0, 3))
+    compiled = lrp.compile(net, "epsilon", start=start, ledger=True, **SIZES)
+    same(compiled(IMAGES, target=(1, 1, 1)), lrp.explain(net, IMAGES, target=(1, 1, 1), start=start))
+
+
+def test_listed_targets_are_not_set_against_themselves(tmp_path: Path) -> None:
+    start, path = lrp.start.Difference(1), tmp_path / "e.onnx"
+    with pytest.raises(ParameterError, match="also what it is set against"):
+        lrp.export_onnx(mlp(), "epsilon", path, targets=[0, 1], start=start)
+    assert not path.exists()
+    assert lrp.export_onnx(mlp(), "epsilon", path, targets=[0, 2], start=start).start == "Difference(against=1)"
+
+
+def test_the_target_belongs_to_the_call() -> None:
+    with pytest.raises(ParameterError, match=r"given at the call: lrp.compile\(net, ...\)\(x, target=3\)"):
+        lrp.compile(mlp(), "epsilon", target=3)

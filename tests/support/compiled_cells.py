@@ -151,7 +151,9 @@ def conditioned(case: Case, composite: Any, *, classes: int = 10, draws: int = 2
     rng, n = np.random.default_rng(5), case.samples
 
     def moved(a: Any) -> Any:
-        return a * (1 + MOVED * rng.uniform(-1, 1, a.shape)) if a.dtype.kind == "f" else a
+        if a.dtype.kind != "f" or a.size == 1:  # a number alone is exact, such as what masks
+            return a
+        return a * (1 + MOVED * rng.uniform(-1, 1, a.shape))
 
     wide, x, found = case.net.astype("float64"), cast(case.x, "float64"), []
     for target in range(classes):

@@ -1,7 +1,7 @@
 """Compiled explanations of every network that is at hand: a row per network × composite.
 
-``python tests/support/compiled_networks.py [SOURCE|FOLDER…]`` prints the median and the largest deviation of 100 inputs ×
-up to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
+``python tests/support/compiled_networks.py [SOURCE|FOLDER…]`` prints the median and the largest deviation of 100 inputs
+× up to 10 classes from the float64 core, in brackets those of the float32 core, and the ledger's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import lrp_ref as lrp
 from lrp_ref.errors import LrpError
 from lrp_ref.model_checks.samples import random_samples
 from lrp_ref.network import Input, Network, Node
+from lrp_ref.network.heads import heads
 from lrp_ref.network.inputs import batch_back
 from lrp_ref.network.sizes import USUAL, sample_shapes
 
@@ -106,7 +107,9 @@ def beside(count: int = 100) -> Iterator[Case]:
     texts = {"toolbox_LeNet-5": (1, 32, 32), "toolbox_xor": (2,), "gait_MlpLinear_part0_model": (606,)}
     for name, sizes in {**texts, "gait_Cnn1DC8_part0_model": (606, 1, 1)}.items():
         net = lrp.load(DATA / f"{name}.txt")
-        yield drawn(name, net, count, shapes={net.inputs[0].name: net.inputs[0].sample or sizes})
+        told = net.inputs[0].sample
+        fits = told is not None and None not in told
+        yield drawn(name, net, count, shapes={net.inputs[0].name: told if fits else sizes})
     for name in ("fashion_cgan_generator.h5", "fashion_dcgan_generator.h5"):
         yield drawn(name, lrp.load(DATA / name), 10)
     yield drawn("squeezenet_dc", lrp.load(DATA / "squeezenet_dc.onnx"), 2)
@@ -211,9 +214,9 @@ def packaged(folder: Path, count: int = 3) -> Iterator[Case]:
 def main(arguments: list[str]) -> None:
     for source in arguments or SOURCES:
         for case in SOURCES[source]() if source in SOURCES else packaged(Path(source)):
-            plain = [
-                (name, {}) for name in COMPOSITES.get(source, lrp.composites.names() if source in SOURCES else SOME)
-            ]
+            names = COMPOSITES.get(source, lrp.composites.names() if source in SOURCES else SOME)
+            start = {"start": "output"} if heads(case.net)[0].lost else {}
+            plain = [(name, start) for name in names]
             for composite, how in ways() if source == "varied" else plain:
                 shown = " ".join([composite, *map(str, how.values())])
                 row = told(case, composite, 3 if source == "large" else 10, **how)
