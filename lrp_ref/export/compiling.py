@@ -383,11 +383,15 @@ def _session(runtime: Any, made: Program) -> Any:
 def _example(compiled: Compiled) -> dict[str, Array]:
     """Return one sample of random numbers for every input, in its layout."""
     rng, found = np.random.default_rng(0), {}
+    lengths = {n.inputs[1]: n.inputs[0] for n in compiled.net.nodes if getattr(n.layer, "lengths", False)}
     for one in compiled.net.inputs:
         blank = compiled._program.asked.blank[one.name]
         shape = tuple(blank.shape[1:]) if one.batch_axis is None else (1, *blank.shape[1:])
         array: Any
-        if not is_float(blank):
+        if one.name in lengths:  # all of the sequence where that is an input: of no steps nothing could be compared
+            sequence = compiled._program.asked.blank.get(lengths[one.name])
+            array = np.full(shape, 1 if sequence is None else sequence.shape[1])
+        elif not is_float(blank):
             array = rng.integers(0, 2, size=shape)
         elif one.low is not None and one.high is not None:
             low, high = np.asarray(one.low, dtype=float), np.asarray(one.high, dtype=float)

@@ -24,6 +24,7 @@ import lrp_ref as lrp
 from lrp_ref import layers as L  # noqa: N812
 from lrp_ref import rules
 from lrp_ref.errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError
+from lrp_ref.export.compiling import _example
 from lrp_ref.network import Network
 
 D = Draw("unusual", "normal")
@@ -213,6 +214,19 @@ def test_where_random_numbers_do_not_serve_the_error_says_what_does() -> None:
     compiled = lrp.compile(net, [("*", rules.Gradient())], example=np.abs(X))
     assert compiled.difference is not None
     assert compiled.difference < 2e-6
+
+
+def test_sequences_are_compared_over_all_of_their_steps() -> None:
+    layer = L.LSTM(D(1, 4, 3, 2), D(1, 4, 3, 3), D(1, 4, 3), returns="last", lengths=True)
+    inputs = lrp.Input("x", (None, 6, 2)), lrp.Input("n", (None,))
+    net = Network((lrp.Node("r", layer, ("x", "n")), lrp.Node("d", L.Dense(D(3, 2)), ("r",))), inputs, ("d",))
+    compiled = lrp.compile(net, "epsilon", ledger=True)
+    assert _example(compiled)["n"].tolist() == [6]
+    fed = {"x": D(4, 6, 2), "n": np.array([6, 1, 0, 3])}
+    found, wanted = compiled(fed).relevance, lrp.explain(net, fed, composite="epsilon").relevance
+    assert set(found) == set(wanted)
+    assert np.abs(found["x"] - wanted["x"]).max() <= 4e-6 * np.abs(wanted["x"]).max()
+    assert not found["x"][2].any()
 
 
 # Objects -------------------------------------------------------------------------------------------------------------
