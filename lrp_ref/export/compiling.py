@@ -26,6 +26,7 @@ from .recorded import Recorded
 
 WORSE = 10.0  # times the error of the float32 core that a compiled explanation may have
 SLIGHT = 1e-3  # of the sum of all absolute relevances: what is below it is rounding of float32 in any case
+MOST = 0.5  # of the sum of all absolute relevances, whatever the error of the float32 core
 
 
 class NoLedger(Ledger):
@@ -201,6 +202,11 @@ class Compiled:
             raise ParameterError(
                 f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
                 "lrp.explain, or add explanations of one target each"
+            )
+        if len(found) > n and any(i.batch_axis is None for i in self.net.inputs):
+            raise ParameterError(
+                f"{len(found)} targets of a network whose arrays are one sample, without an axis for several "
+                "explanations: explain one at a time"
             )
         return np.ascontiguousarray(
             np.broadcast_to(found[:, 0], (max(len(found), n) if n == 1 else n,)), dtype=np.int64
@@ -382,11 +388,15 @@ def _session(runtime: Any, made: Program) -> Any:
 def _example(compiled: Compiled) -> dict[str, Array]:
     """Return one sample of random numbers for every input, in its layout."""
     rng, found = np.random.default_rng(0), {}
+    lengths = {n.inputs[1]: n.inputs[0] for n in compiled.net.nodes if getattr(n.layer, "lengths", False)}
     for one in compiled.net.inputs:
         blank = compiled._program.asked.blank[one.name]
         shape = tuple(blank.shape[1:]) if one.batch_axis is None else (1, *blank.shape[1:])
         array: Any
-        if not is_float(blank):
+        if one.name in lengths:  # all of the sequence where that is an input: of no steps nothing could be compared
+            sequence = compiled._program.asked.blank.get(lengths[one.name])
+            array = np.full(shape, 1 if sequence is None else sequence.shape[1])
+        elif not is_float(blank):
             array = rng.integers(0, 2, size=shape)
         elif one.low is not None and one.high is not None:
             low, high = np.asarray(one.low, dtype=float), np.asarray(one.high, dtype=float)
@@ -435,6 +445,11 @@ def _check(compiled: Compiled, example: Any) -> None:
 
     # A winner of a pool that rounding changes moves all of its relevance, and hardly any of the whole: the sum decides.
     (compiled.difference, differs), (compiled.core, rounds) = apart(got.maps()), apart(narrow.maps())
+    if differs > MOST:
+        raise LrpError(
+            f"float32 does not hold this explanation: what is compiled differs by {differs:.1e} of all relevance from "
+            f"the NumPy core in float64 (the core in float32 by {rounds:.1e}): use lrp.explain in float64"
+        )
     if differs > max(SLIGHT, WORSE * rounds):
         raise LrpError(
             f"the compiled explanation differs from the NumPy core by {differs:.1e} of all relevance (the core in "

@@ -24,6 +24,7 @@ import lrp_ref as lrp
 from lrp_ref import layers as L  # noqa: N812
 from lrp_ref import rules
 from lrp_ref.errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError
+from lrp_ref.export.compiling import _example
 from lrp_ref.network import Network
 
 D = Draw("unusual", "normal")
@@ -174,6 +175,18 @@ def test_a_difference_needs_two_outputs() -> None:
         lrp.compile(mlp(), "epsilon", shapes=(4,), start=lrp.start.Difference(3))
 
 
+def test_arrays_of_one_sample_hold_one_explanation() -> None:
+    net = Network(mlp().nodes, (lrp.Input("input", (4,), batch_axis=None),), mlp().outputs, output_axes=(None,))
+    compiled = lrp.compile(net, "epsilon")
+    for target in (None, 2, [1]):
+        found = compiled(X[0], target=target)
+        wanted = lrp.explain(net, X[0], composite="epsilon", target=target)
+        assert found.relevance.shape == wanted.relevance.shape == (4,)
+        assert np.abs(found.relevance - wanted.relevance).max() <= 2e-6 * np.abs(wanted.relevance).max()
+    with pytest.raises(ParameterError, match="without an axis for several explanations"):
+        compiled(X[0], target=[0, 1, 2])
+
+
 # Numbers -------------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +200,13 @@ def test_samples_of_which_float32_keeps_nothing_are_refused() -> None:
     assert np.abs(found.relevance - wanted.relevance).max() <= 2e-6 * np.abs(wanted.relevance).max()
 
 
+def test_an_explanation_that_float32_does_not_hold_is_not_compiled() -> None:
+    small = Network.sequential([L.Dense(D(4, 5) * 1e-25), L.ReLU(), L.Dense(D(5, 3) * 1e-25)])
+    assert np.abs(lrp.explain(small, X, composite="lrp0").relevance).max() > 0
+    with pytest.raises(LrpError, match="float32 does not hold this explanation"):
+        lrp.compile(small, "lrp0", shapes=(4,))
+
+
 def test_where_random_numbers_do_not_serve_the_error_says_what_does() -> None:
     net = Network.sequential([L.Log(), L.Dense(D(4, 2))])
     with pytest.raises(LrpError, match="one sample of random numbers: give one of your own, example="):
@@ -194,6 +214,19 @@ def test_where_random_numbers_do_not_serve_the_error_says_what_does() -> None:
     compiled = lrp.compile(net, [("*", rules.Gradient())], example=np.abs(X))
     assert compiled.difference is not None
     assert compiled.difference < 2e-6
+
+
+def test_sequences_are_compared_over_all_of_their_steps() -> None:
+    layer = L.LSTM(D(1, 4, 3, 2), D(1, 4, 3, 3), D(1, 4, 3), returns="last", lengths=True)
+    inputs = lrp.Input("x", (None, 6, 2)), lrp.Input("n", (None,))
+    net = Network((lrp.Node("r", layer, ("x", "n")), lrp.Node("d", L.Dense(D(3, 2)), ("r",))), inputs, ("d",))
+    compiled = lrp.compile(net, "epsilon", ledger=True)
+    assert _example(compiled)["n"].tolist() == [6]
+    fed = {"x": D(4, 6, 2), "n": np.array([6, 1, 0, 3])}
+    found, wanted = compiled(fed).relevance, lrp.explain(net, fed, composite="epsilon").relevance
+    assert set(found) == set(wanted)
+    assert np.abs(found["x"] - wanted["x"]).max() <= 4e-6 * np.abs(wanted["x"]).max()
+    assert not found["x"][2].any()
 
 
 # Objects -------------------------------------------------------------------------------------------------------------
@@ -249,7 +282,7 @@ def test_threads_share_one() -> None:
     [
         (["-t", "1+2"], "a graph explains no sums"), (["-t", "1,2"], "targets must be"),
         (["-o", "."], "'.' names no file"),
-        (["--against", "2", "-t", "2"], "also what it is set against"), (["--epsilon", "1e-300"], "rounds to 0"),
+        (["--against", "2", "-t", "2"], "two different outputs"), (["--epsilon", "1e-300"], "rounds to 0"),
     ],
 )  # fmt: skip
 def test_the_command_line_answers_in_a_line(how: list[str], message: str, tmp_path: Path) -> None:
