@@ -181,18 +181,23 @@ class Compiled:
                 _require_size(name, array, ready[name])
         return ready
 
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+        return tuple(self._program.recording.output.shape[1:])
+
     def _targets(self, target: Any, n: int) -> Array:
         """Return one target per sample, −1 for the largest output."""
         named: Sequence[str] = self.net.classes if self._place == 0 else ()
-        shape = self._program.recording.output.shape[1:]
         target = class_number(target, named)
-        one = is_tuple(target) and len(target) == len(shape)  # an index into a sample's output, as lrp.explain has it
-        if isinstance(target, list | tuple | range) and not one:
-            target = [class_number(t, named) for t in target]
+        if isinstance(target, list | tuple | range):
+            numbers = [class_number(t, named) for t in target]
+            # A tuple with a number per axis is one index into an output, for all samples.
+            target = tuple(numbers) if is_tuple(target) and len(target) == len(self._sizes) else numbers
         if target is None:
             return np.full(n, -1, dtype=np.int64)
         several = len(target) if isinstance(target, list) or getattr(target, "ndim", False) else 1
-        found = to_numpy(indices(target, several if n == 1 and several else n, shape))
+        found = to_numpy(indices(target, several if n == 1 and several else n, self._sizes))
         if found.shape[1] != 1:
             raise ParameterError(
                 f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
@@ -404,20 +409,14 @@ def _example(compiled: Compiled) -> dict[str, Array]:
     return found
 
 
-def _apart(compiled: Compiled) -> int | None:
-    """Return a target for the example: its largest output, or one that is not what all targets are set against."""
-    begin = find(compiled._program.asked.question.start)
-    if not isinstance(begin, Difference):
-        return None
-    shape = compiled._program.recording.output.shape[1:]
-    against = int(begin.indices(np.zeros((1, *shape)))[0, 0])
-    return (against + 1) % int(np.prod(shape))
-
-
 def _check(compiled: Compiled, example: Any) -> None:
     """Compare with the NumPy core in float64, and that with itself in float32."""
     asked, net = compiled._program.asked, compiled.net
-    got = compiled(example, target=_apart(compiled))
+    begin, target = find(asked.question.start), None
+    if isinstance(begin, Difference):  # the example's largest output may be the one that others are set against
+        against = int(np.reshape(indices(begin.against, 1, compiled._sizes, "against"), -1)[0])
+        target = (against + 1) % int(np.prod(compiled._sizes))
+    got = compiled(example, target=target)
     fed = example if isinstance(example, Mapping) else {net.inputs[0].name: example}
     question = asked.question
     how: dict[str, Any] = {

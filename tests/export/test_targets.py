@@ -39,7 +39,7 @@ def test_several_targets_of_one_sample() -> None:
     ("target", "message"),
     [
         (7, "7 is out of range"), (-1, "-1 is out of range"), ([0, 1, 2, 7, 0], "7 is out of range"),
-        ([1, 2], "2 targets"), ((1, 2), "2 targets"), ([[0, 1]] * 5, "add up"), (1.5, "class index"),
+        ([1, 2], "2 targets"), ([1], "1 targets"), ([[0, 1]] * 5, "add up"), (1.5, "class index"),
         (True, "class index"), ("x", "no class names"), ({1}, "class index"), ([], "class index"),
         ([None] * 5, "class index"), ([[0], [1, 2]], "different lengths"),
     ],

@@ -165,6 +165,11 @@ def test_names_may_hold_a_colon() -> None:
             "builtins.list is not a NumPy or CuPy array: convert it first (numpy.asarray(x), tensor.detach().numpy())",
         ),
         (
+            {"left": np.ones((1, 3)), "right": None},
+            BackendError,
+            "input 'right' is None, not an array",
+        ),
+        (
             {"left": np.ones((1, 3)), "right": np.ones((1, 3), np.float32)},
             ShapeError,
             "the inputs have different dtypes: ['float32', 'float64']",
