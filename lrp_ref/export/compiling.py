@@ -2,75 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, is_float, to_numpy
-from ..errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError, UnsupportedError, require
+from ..base.arrays import Array
+from ..errors import BackendError, LrpError, NonFiniteError, ParameterError, require
 from ..fast import threads
 from ..network.inputs import batch_back
 from ..network.network import Network
-from ..propagation.explaining import Request, as_given, at_the_door, explain, output_place
+from ..propagation.explaining import Request, as_given, output_place
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS, Ledger, Row
 from ..propagation.plan import Plan
 from ..propagation.start import Difference, Logit, Output, find, require_apart
-from ..propagation.targets import class_number, indices, is_tuple
+from .checking import compared, example_of
 from .exporting import chosen_composite
+from .feeding import fed, numbered
+from .no_ledger import NoLedger
 from .program import Form, Program, asking, program
 from .recorded import Recorded
-
-WORSE = 10.0  # times the error of the float32 core that a compiled explanation may have
-SLIGHT = 1e-3  # of the sum of all absolute relevances: what is below it is rounding of float32 in any case
-MOST = 0.5  # of the sum of all absolute relevances, whatever the error of the float32 core
-
-
-class NoLedger(Ledger):
-    """The ledger of an explanation that was compiled without one: it says so to whoever looks into it."""
-
-    made = False
-
-    def __init__(self) -> None:
-        super().__init__(())
-
-    def _refuse(self) -> Any:
-        raise UnsupportedError("this explanation was compiled without its ledger: lrp.compile(..., ledger=True)")
-
-    def __getitem__(self, index: Any) -> Any:
-        self._refuse()
-
-    def __iter__(self) -> Any:
-        self._refuse()
-
-    def __len__(self) -> int:
-        return int(self._refuse())
-
-    @property
-    def residual(self) -> float:
-        """NaN: nobody knows."""
-        return math.nan
-
-    def map(self, function: Callable[..., Array], *others: Ledger) -> Ledger:
-        """Return itself: there are no columns."""
-        return self
-
-    def sample(self, k: int | slice) -> Ledger:
-        """Return itself."""
-        return self
-
-    def to_numpy(self) -> Ledger:
-        """Return itself."""
-        return self
-
-    def __repr__(self) -> str:
-        return "no ledger: compiled without one; lrp.compile(..., ledger=True) makes it"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>"
 
 
 class Compiled:
@@ -144,73 +96,22 @@ class Compiled:
             NonFiniteError: NaN or infinity in the input or in the result.
             ParameterError: a target that is no output, or several that add up.
         """
-        fed, begin = self._fed(x), find(self._program.asked.question.start)
-        n = len(next(iter(fed.values())))
-        targets = self._targets(target, n)
+        given, begin = fed(self.net, self._program.asked.blank, x), find(self._program.asked.question.start)
+        n, classes = len(next(iter(given.values()))), self.net.classes if self._place == 0 else ()
+        targets = numbered(self.net, target, n, sizes=self._sizes, classes=classes)
         try:
             results = self._session.run(
-                list(self._program.shown.values()), {**fed, **self._adjusted, self._program.recording.asks: targets}
+                list(self._program.shown.values()), {**given, **self._adjusted, self._program.recording.asks: targets}
             )
         except Exception as error:  # of the runtime, whose classes are its own
             raise BackendError(f"onnxruntime: {str(error).splitlines()[0]}") from error
         found = dict(zip(self._program.shown, results, strict=True))
-        return self._explanation(found, fed, begin, predicted=target is None)
-
-    def _fed(self, x: Any) -> dict[str, Array]:
-        """Return checked inputs, floats as float32 and integers as the graph takes them."""
-        _, fed = at_the_door(self.net, x, None)
-        blank, ready = self._program.asked.blank, {}
-        for name, array in fed.items():
-            if array.dtype.kind not in "fiub":
-                raise BackendError(
-                    f"input '{name}' holds {array.dtype}, a compiled explanation computes in float32: use lrp.explain"
-                )
-            if array.shape[1:] != blank[name].shape[1:]:
-                raise ShapeError(
-                    f"input '{name}' has samples of shape {array.shape[1:]}, compiled for {blank[name].shape[1:]}: "
-                    "compile once more, with these sizes in shapes="
-                )
-            kind = np.dtype(np.float32) if is_float(blank[name]) else blank[name].dtype
-            if not is_float(blank[name]) and is_float(array):
-                raise ShapeError(f"input '{name}' takes integers, got {array.dtype}")
-            with np.errstate(over="ignore"):
-                ready[name] = np.ascontiguousarray(to_numpy(array), dtype=kind)
-            if kind.kind == "f" and not np.isfinite(ready[name]).all():
-                raise NonFiniteError(f"input '{name}' has numbers that float32 cannot hold")
-            if kind.kind == "f":
-                _require_size(name, array, ready[name])
-        return ready
+        return self._explanation(found, given, begin, predicted=target is None)
 
     @property
     def _sizes(self) -> tuple[int, ...]:
         """The shape of one sample's output."""
         return tuple(self._program.recording.output.shape[1:])
-
-    def _targets(self, target: Any, n: int) -> Array:
-        """Return one target per sample, −1 for the largest output."""
-        named: Sequence[str] = self.net.classes if self._place == 0 else ()
-        target = class_number(target, named)
-        if isinstance(target, list | tuple | range):
-            numbers = [class_number(t, named) for t in target]
-            # A tuple with a number per axis is one index into an output, for all samples.
-            target = tuple(numbers) if is_tuple(target) and len(target) == len(self._sizes) else numbers
-        if target is None:
-            return np.full(n, -1, dtype=np.int64)
-        several = len(target) if isinstance(target, list) or getattr(target, "ndim", False) else 1
-        found = to_numpy(indices(target, several if n == 1 and several else n, self._sizes))
-        if found.shape[1] != 1:
-            raise ParameterError(
-                f"targets of shape {found.shape} add up, which a compiled explanation does not: explain them with "
-                "lrp.explain, or add explanations of one target each"
-            )
-        if len(found) > n and any(i.batch_axis is None for i in self.net.inputs):
-            raise ParameterError(
-                f"{len(found)} targets of a network whose arrays are one sample, without an axis for several "
-                "explanations: explain one at a time"
-            )
-        return np.ascontiguousarray(
-            np.broadcast_to(found[:, 0], (max(len(found), n) if n == 1 else n,)), dtype=np.int64
-        )
 
     def _explanation(
         self, found: dict[str, Array], fed: dict[str, Array], begin: Any, *, predicted: bool
@@ -336,7 +237,10 @@ def compile(  # noqa: A001  the name under which the package has it, as re.compi
     compiled = Compiled(net, made, output_place(net, output), session)
     if check:
         try:
-            _check(compiled, _example(compiled) if example is None else example)
+            shown = example_of(net, asked.blank) if example is None else example
+            compiled.difference, compiled.core = compared(
+                net, asked.question, compiled._output, compiled._sizes, compiled, shown
+            )
         except LrpError as error:
             if example is not None or type(error) is LrpError:
                 raise
@@ -355,21 +259,6 @@ def _made_again(
     return made
 
 
-def _require_size(name: str, given: Array, rounded: Array) -> None:
-    """Raise if what is left of a sample in float32 has lost most digits, as below 1e-38, or all."""
-    if given.dtype.itemsize <= rounded.dtype.itemsize or not given.size:
-        return
-    axes = tuple(range(1, given.ndim))
-    largest, left = np.abs(to_numpy(given)).max(axis=axes), np.abs(rounded).max(axis=axes)
-    lost = (largest > 0) & (left < np.finfo(np.float32).tiny)
-    if lost.any():
-        k = int(lost.argmax())
-        raise BackendError(
-            f"input '{name}' has in sample {k} no number above {largest[k]:.1e}, which float32 rounds to 0 or to a few "
-            "digits: scale it, or use lrp.explain in float64"
-        )
-
-
 def _session(runtime: Any, made: Program) -> Any:
     """Return the model loaded, with as many threads as the BLAS may use."""
     model, beside = made.loadable()
@@ -383,75 +272,3 @@ def _session(runtime: Any, made: Program) -> Any:
         return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of the runtime, whose classes are its own
         raise BackendError(f"onnxruntime does not take the graph: {str(error).splitlines()[0]}") from error
-
-
-def _example(compiled: Compiled) -> dict[str, Array]:
-    """Return one sample of random numbers for every input, in its layout."""
-    rng, found = np.random.default_rng(0), {}
-    lengths = {n.inputs[1]: n.inputs[0] for n in compiled.net.nodes if getattr(n.layer, "lengths", False)}
-    for one in compiled.net.inputs:
-        blank = compiled._program.asked.blank[one.name]
-        shape = tuple(blank.shape[1:]) if one.batch_axis is None else (1, *blank.shape[1:])
-        array: Any
-        if one.name in lengths:  # all of the sequence where that is an input: of no steps nothing could be compared
-            sequence = compiled._program.asked.blank.get(lengths[one.name])
-            array = np.full(shape, 1 if sequence is None else sequence.shape[1])
-        elif not is_float(blank):
-            array = rng.integers(0, 2, size=shape)
-        elif one.low is not None and one.high is not None:
-            low, high = np.asarray(one.low, dtype=float), np.asarray(one.high, dtype=float)
-            if low.ndim == 1 and len(shape) > 2:
-                low, high = (b.reshape(-1, *(1,) * (len(shape) - 2)) for b in (low, high))
-            array = low + (high - low) * rng.random(shape)
-        else:
-            array = rng.normal(size=shape)
-        found[one.name] = array if not one.batch_axis else np.moveaxis(array, 0, one.batch_axis)
-    return found
-
-
-def _check(compiled: Compiled, example: Any) -> None:
-    """Compare with the NumPy core in float64, and that with itself in float32."""
-    asked, net = compiled._program.asked, compiled.net
-    begin, target = find(asked.question.start), None
-    if isinstance(begin, Difference):  # the example's largest output may be the one that others are set against
-        against = int(np.reshape(indices(begin.against, 1, compiled._sizes, "against"), -1)[0])
-        target = (against + 1) % int(np.prod(compiled._sizes))
-    got = compiled(example, target=target)
-    fed = example if isinstance(example, Mapping) else {net.inputs[0].name: example}
-    question = asked.question
-    how: dict[str, Any] = {
-        "composite": question.composite, "start": question.start, "canonize": question.canonize,
-        "target": got.target, "output": compiled._output,
-    }  # fmt: skip
-    wide, narrow = (
-        explain(
-            net.astype(dtype),
-            {k: np.asarray(v, dtype=dtype if is_float(np.asarray(v)) else None) for k, v in fed.items()},
-            **how,
-        )
-        for dtype in ("float64", "float32")
-    )
-    exact = wide.maps()
-
-    def apart(maps: Mapping[str, Array]) -> tuple[float, float]:
-        """Return the largest difference, and the sum of all, each as a share of the same of the relevances."""
-        both = [(np.abs(maps[k] - exact[k]), np.abs(exact[k])) for k in exact if exact[k].size]
-        largest = (
-            max((float(d.max()) for d, _ in both), default=0.0),
-            max((float(r.max()) for _, r in both), default=0.0),
-        )
-        total = float(sum(d.sum() for d, _ in both)), float(sum(r.sum() for _, r in both))
-        return largest[0] / (largest[1] or 1.0), total[0] / (total[1] or 1.0)
-
-    # A winner of a pool that rounding changes moves all of its relevance, and hardly any of the whole: the sum decides.
-    (compiled.difference, differs), (compiled.core, rounds) = apart(got.maps()), apart(narrow.maps())
-    if differs > MOST:
-        raise LrpError(
-            f"float32 does not hold this explanation: what is compiled differs by {differs:.1e} of all relevance from "
-            f"the NumPy core in float64 (the core in float32 by {rounds:.1e}): use lrp.explain in float64"
-        )
-    if differs > max(SLIGHT, WORSE * rounds):
-        raise LrpError(
-            f"the compiled explanation differs from the NumPy core by {differs:.1e} of all relevance (the core in "
-            f"float32 by {rounds:.1e}): use lrp.explain, and report the network"
-        )

@@ -11,7 +11,7 @@ from scipy import special
 
 from ..arithmetic import Adjustable
 from ..errors import ParameterError, UnsupportedError
-from . import indexing, values
+from . import indexing, sums, values
 from .graph import INNER, Graph
 from .values import BOOL, FLOAT, INT, Value, cast, elementwise, where
 
@@ -288,7 +288,7 @@ def _take(graph: Graph, x: Any, indices: Any, axis: int | None = None) -> Value:
 
 
 def _matmul(graph: Graph, a: Any, b: Any) -> Value:
-    return values.matmul(*_numbers(graph, a, b))
+    return sums.matmul(*_numbers(graph, a, b))
 
 
 def _broadcast_to(graph: Graph, x: Any, shape: Any) -> Value:

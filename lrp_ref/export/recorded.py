@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arithmetic import Adjustable
 from ..errors import UnsupportedError
-from . import indexing, values
+from . import indexing, sums, values
 from .functions import FUNCTIONS, adjusted
 from .graph import Graph
 from .kernels import Kernels
@@ -226,7 +226,7 @@ class Recorded:
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return the sum along axes."""
-        return self.xp.wrapped(values.total(self.value, axis, keepdims))
+        return self.xp.wrapped(sums.total(self.value, axis, keepdims))
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return the mean along axes.
@@ -234,34 +234,34 @@ class Recorded:
         Raises:
             UnsupportedError: one of them is that of the samples.
         """
-        if any(values.free(self.shape[k]) for k in values.axes_of(self.value, axis)):
+        if any(values.free(self.shape[k]) for k in sums.axes_of(self.value, axis)):
             raise UnsupportedError("a mean over the samples cannot be written: how many there are is not known")
         left = self.sum(axis, keepdims)
         return left / (self.size / left.size) if left.size else left
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return the largest along axes."""
-        return self.xp.wrapped(values.extreme(self.value, "Max", axis, keepdims))
+        return self.xp.wrapped(sums.extreme(self.value, "Max", axis, keepdims))
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return the smallest along axes."""
-        return self.xp.wrapped(values.extreme(self.value, "Min", axis, keepdims))
+        return self.xp.wrapped(sums.extreme(self.value, "Min", axis, keepdims))
 
     def prod(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return the product along axes."""
-        return self.xp.wrapped(values.extreme(self.value, "Prod", axis, keepdims))
+        return self.xp.wrapped(sums.extreme(self.value, "Prod", axis, keepdims))
 
     def any(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return whether any holds along axes."""
-        return self.xp.wrapped(values.holds(self.value, "Max", axis, keepdims))
+        return self.xp.wrapped(sums.holds(self.value, "Max", axis, keepdims))
 
     def all(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return whether all hold along axes."""
-        return self.xp.wrapped(values.holds(self.value, "Min", axis, keepdims))
+        return self.xp.wrapped(sums.holds(self.value, "Min", axis, keepdims))
 
     def argmax(self, axis: Any = None, keepdims: bool = False) -> Recorded:
         """Return where the largest is along an axis."""
-        return self.xp.wrapped(values.argmax(self.value, axis, keepdims))
+        return self.xp.wrapped(sums.argmax(self.value, axis, keepdims))
 
 
 _VIEWS = {"part": indexing.get, "shape": values.reshape, "axes": values.transpose}  # of the whole

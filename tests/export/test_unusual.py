@@ -24,7 +24,7 @@ import lrp_ref as lrp
 from lrp_ref import layers as L  # noqa: N812
 from lrp_ref import rules
 from lrp_ref.errors import BackendError, LrpError, NonFiniteError, ParameterError, ShapeError
-from lrp_ref.export.compiling import _example
+from lrp_ref.export.checking import example_of
 from lrp_ref.network import Network
 
 D = Draw("unusual", "normal")
@@ -221,7 +221,7 @@ def test_sequences_are_compared_over_all_of_their_steps() -> None:
     inputs = lrp.Input("x", (None, 6, 2)), lrp.Input("n", (None,))
     net = Network((lrp.Node("r", layer, ("x", "n")), lrp.Node("d", L.Dense(D(3, 2)), ("r",))), inputs, ("d",))
     compiled = lrp.compile(net, "epsilon", ledger=True)
-    assert _example(compiled)["n"].tolist() == [6]
+    assert example_of(compiled.net, compiled._program.asked.blank)["n"].tolist() == [6]
     fed = {"x": D(4, 6, 2), "n": np.array([6, 1, 0, 3])}
     found, wanted = compiled(fed).relevance, lrp.explain(net, fed, composite="epsilon").relevance
     assert set(found) == set(wanted)
