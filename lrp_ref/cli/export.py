@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from ..errors import ParameterError
-from ..loaders.preprocess import declare, load_sidecar
+from ..loaders.preprocess import Sidecar, declare, load_sidecar
+from ..network.network import Network
 from ..network.sizes import parse_shape
 from .options import (
     FILE,
@@ -88,7 +89,7 @@ def export(model: Path, path: Path | None, composite: str | None, targets: tuple
         rules, parameters = with_rules(_resolved(preset, parameters), options["rules"]), {}
     written = export_onnx(
         net, rules, path, targets=chosen, start=make_start(options["start"], against),
-        canonize=not options["no_canonize"], shapes=dict(map(parse_shape, options["shape"])) or None,
+        canonize=not options["no_canonize"], shapes=dict(map(parse_shape, options["shape"])) or _known(net, sidecar),
         adjustable=options["adjustable"], ledger=not options["no_ledger"], forward=options["forward"],
         opset=options["opset"], optimize=options["optimize"], **parameters,
     )  # fmt: skip
@@ -96,6 +97,15 @@ def export(model: Path, path: Path | None, composite: str | None, targets: tuple
     print_table(written.headers, written.rows())
     for file in filter(None, (written.path, written.forward)):
         click.echo(f"{file}: {file.stat().st_size:,} bytes")
+
+
+def _known(net: Network, sidecar: Sidecar | None) -> dict[str, tuple[int, ...]] | None:
+    """Return the sizes of the only input where the sidecar tells those that the network leaves free."""
+    sizes = None if sidecar is None else sidecar.shape()
+    one = net.inputs[0]
+    if sizes is None or len(net.inputs) > 1 or not (one.sample is None or None in one.sample):
+        return None
+    return {one.name: tuple(sizes[1:])}
 
 
 def _require_free(path: Path, model: Path, options: dict[str, Any]) -> None:

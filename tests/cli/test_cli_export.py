@@ -16,6 +16,7 @@ from command import array, dense_model, pixel_model, run
 import lrp_ref as lrp
 
 X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
+MODELS = Path(__file__).parents[2] / "models"
 SIZE = ("--shape", "input=1,2,2")
 
 
@@ -87,3 +88,15 @@ def test_both_engines_say_the_same(tmp_path: Path, more: tuple[str, ...]) -> Non
     for ours, theirs in zip(made["numpy"].values(), made["onnxruntime"].values(), strict=True):
         assert np.allclose(ours["relevance"], theirs["relevance"], rtol=1e-5, atol=1e-6)
         assert np.array_equal(ours["target"], theirs["target"])
+
+
+def test_a_size_that_the_network_leaves_free_is_the_sidecars(tmp_path: Path) -> None:
+    net = lrp.load(MODELS / "digits_cnn.onnx")
+    free = lrp.Network(net.nodes, (lrp.Input("image", (None, 1, None, None)),), net.outputs)
+    lrp.save(free, tmp_path / "m.npz")
+    refused = last_line("export", tmp_path / "m.npz", "-o", tmp_path / "e.onnx")
+    assert "lrp-ref export --shape image=" in refused
+    (tmp_path / "m.json").write_bytes((MODELS / "digits_cnn.json").read_bytes())
+    done = run("export", tmp_path / "m.npz", "-o", tmp_path / "e.onnx")
+    assert done.exit_code == 0, done.output
+    assert "(N, 1, 28, 28)" in done.stdout
