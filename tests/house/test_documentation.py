@@ -150,12 +150,12 @@ def table(page: Path, first: str) -> list[list[str]]:
 
 
 def test_the_readme_s_speed_is_that_of_the_full_table() -> None:
-    """Each cell is from the least to the largest of the four composites."""
+    """Each cell is from the least to the largest of the composites that were measured, four but for batch 8."""
     full = table(ROOT / "docs" / "speed.md", "network, batch")
     for name, *cells in table(ROOT / "README.md", "network, batch"):
         rows = [row for row in full if row[0] == name]
-        assert len(rows) == 4
-        for cell, column in zip(cells, (2, 3, 4, 6, 7), strict=True):
+        assert len(rows) == (3 if name.endswith(", 8") else 4)
+        for cell, column in zip(cells, (2, 3, 4, 8, 9), strict=True):
             found = sorted((row[column] for row in rows), key=lambda text: float(text.split()[0]))
             assert cell == f"{found[0].split()[0]}–{found[-1]}"
 
