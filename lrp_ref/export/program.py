@@ -17,7 +17,7 @@ from ..network.inputs import Input
 from ..network.network import Network
 from ..propagation.explaining import output_place
 from ..propagation.ledger import COLUMNS
-from ..propagation.prepare import Question
+from ..propagation.prepare import Question, prepare
 from ..propagation.start import Difference, Start, find, require_apart
 from ..propagation.targets import class_number, indices, is_tuple
 from .graph import OPSETS, Graph
@@ -137,9 +137,9 @@ def program(asked: Asked, form: Form) -> Program:
     graph = form.graph()
     recording = record(asked, graph)
     made = Program(asked, form, graph, recording)
-    samples = "N" if isinstance(asked.targets, str) else 1
-    begun = {"argmax": "N", "input": "M"}.get(asked.targets, 0) if isinstance(asked.targets, str) else None
-    many = len(asked.targets) if begun is None else begun
+    listed = not isinstance(asked.targets, str)
+    samples: Any = 1 if listed else "N"
+    many: Any = len(asked.targets) if listed else "M" if recording.asks else "N"
 
     def show(name: str, array: Recorded, first: Any) -> str:
         made.shown[name] = shown = graph.unused(name)
@@ -187,8 +187,6 @@ def asking(
 
 def _checked(asked: Asked, classes: Sequence[str]) -> Any:
     """Return targets as numbers, or "argmax" or "input"."""
-    from ..propagation.prepare import prepare
-
     targets = asked.targets
     if isinstance(targets, str) and targets in ("argmax", "input"):
         return targets
