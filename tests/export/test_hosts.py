@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import browser
 import numpy as np
 import pytest
-from browser import Page, page, served
+from browser import Page, served
 from snippets import ROOT, blocks, matches
 
 import lrp_ref as lrp
@@ -62,10 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    with page(browser, driver, tmp_path_factory.mktemp("profile")) as opened:
+    with browser.chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 

@@ -1,25 +1,63 @@
-"""A page in Chromium without a window, by the WebDriver protocol (chromedriver), of which five commands are enough."""
+"""A page in Chromium without a window, by the WebDriver protocol (chromedriver): looked at, driven, and listened to."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 # What asks the network for anything but the page is off.
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
+
+
+KEYS = {
+    "Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Escape": "\ue00c", "Left": "\ue012", "Up": "\ue013",
+    "Right": "\ue014", "Down": "\ue015", "Home": "\ue011", "End": "\ue010", "Shift": "\ue008",
+}  # fmt: skip
+
+
+def node_modules() -> Path:
+    """Return the folder with packages of npm, or skip: where LRP_REF_NODE_MODULES says, or docs/node_modules."""
+    given = os.environ.get("LRP_REF_NODE_MODULES")
+    folder = Path(given) if given else Path(__file__).parents[2] / "docs" / "node_modules"
+    if not folder.is_dir():
+        pytest.skip(f"no packages of npm: {folder} does not exist (npm ci --prefix docs)")
+    return folder
+
+
+def axe_source() -> str:
+    """Return axe-core's program, or skip."""
+    path = node_modules() / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.skip("axe-core is not installed (npm ci --prefix docs)")
+    return path.read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def chromium(profile: Path) -> Iterator[Page]:
+    """Start Debian's Chromium, or skip where it is not installed."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    with page(browser, driver, profile) as opened:
+        yield opened
 
 
 class Page:
@@ -42,6 +80,58 @@ class Page:
         """Return what a function body returns, or the promise that it returns."""
         return self._ask("/execute/sync", script=code, args=[])
 
+    def press(self, *keys: str) -> None:
+        """Press and release keys, one after the other: a character, or a name out of ``KEYS``."""
+        names = [KEYS.get(key, key) for key in keys]
+        self._do("key", "keyboard", *({"type": kind, "value": k} for k in names for kind in ("keyDown", "keyUp")))
+
+    def stroke(self, points: Sequence[tuple[float, float]]) -> None:
+        """Move the mouse to the first point of the window, press it, go through the others, and release it."""
+        moves = [{"type": "pointerMove", "x": round(x), "y": round(y), "duration": 8} for x, y in points]
+        pressed = {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}
+        self._do("pointer", "mouse", moves[0], pressed[0], *moves[1:], pressed[1])
+
+    def click(self, selector: str) -> None:
+        """Click on the middle of the first element that a CSS selector finds."""
+        found = self._ask("/element", using="css selector", value=selector)
+        self._ask(f"/element/{next(iter(found.values()))}/click")
+
+    def _do(self, kind: str, name: str, *actions: dict[str, Any]) -> None:
+        self._ask("/actions", actions=[{"type": kind, "id": name, "actions": list(actions)}])
+
+    def command(self, name: str, **given: Any) -> Any:
+        """Return what a command of the DevTools protocol returns, such as Emulation.setEmulatedMedia."""
+        return self._ask("/goog/cdp/execute", cmd=name, params=given)
+
+    def resize(self, width: int, height: int) -> None:
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+
+    def screenshot(self, path: Path, *, whole: bool = True) -> Path:
+        """Write what the page looks like as PNG; ``whole`` has what lies below the window's edge too."""
+        shot = self.command("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path
+
+    def said(self) -> list[str]:
+        """Return what stands in the console since the last call: errors and warnings, also of refused loads."""
+        return [entry["message"] for entry in self._ask("/se/log", type="browser")]
+
+    def requests(self) -> list[str]:
+        """Return the addresses that were asked for since the last call, but data:, blob: and files."""
+        events = [json.loads(entry["message"])["message"] for entry in self._ask("/se/log", type="performance")]
+        asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        return [url for url in asked if not url.startswith(("data:", "blob:", "file:", "about:", "chrome:"))]
+
+    def axe(self) -> list[str]:
+        """Return the violations of WCAG 2 A and AA that axe-core finds, a line each."""
+        self.run(axe_source())
+        found = self.run(
+            "return axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(r => r.violations)"
+        )
+        return [f"{v['id']}: {v['help']}: {n['html'][:120]}" for v in found for n in v["nodes"]]
+
     def wait(self, code: str, enough: Callable[[Any], Any], seconds: float = 60) -> Any:
         """Return the first value of a function body that is enough; the last one when the time is over."""
         end = time.monotonic() + seconds
@@ -51,7 +141,7 @@ class Page:
 
 
 @contextlib.contextmanager
-def page(chromium: str, driver: str, profile: Path) -> Iterator[Page]:
+def page(binary: str, driver: str, profile: Path) -> Iterator[Page]:
     """Start a browser with an empty profile, and end it."""
     process = subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
@@ -59,7 +149,11 @@ def page(chromium: str, driver: str, profile: Path) -> Iterator[Page]:
         port = next(found[1] for line in process.stdout if (found := re.search(r"successfully on port (\d+)", line)))
         root = f"http://127.0.0.1:{port}/session"
         arguments = [*ARGUMENTS, f"--user-data-dir={profile}"]
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"binary": chromium, "args": arguments}}
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"binary": binary, "args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }
         made = Page(root)._ask("", capabilities={"alwaysMatch": wanted})
         address = f"{root}/{made['sessionId']}"
         try:

@@ -1,0 +1,1 @@
+"""Pages: one explanation as a self-contained HTML file, and the interactive pieces that it is made of."""
