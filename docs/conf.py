@@ -16,9 +16,12 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     # Of docs/_ext:
+    "docstrings",
     "formulas",
     "outside",
     "lessons",
+    "navigation",
+    "reference",
 ]
 exclude_patterns = ["node_modules", "_build", "_ext"]
 
@@ -38,6 +41,15 @@ html_title = "lrp_ref"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "formulas"
+toc_object_entries = False
 html_copy_source = False
 html_show_sourcelink = False
 copybutton_selector = "div.cell_input pre, div.highlight-python pre, div.highlight-sh pre"
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = [("Class attributes", "params_style")]
+# A parameter that happens to have the name of two attributes, such as "program", is a link to neither.
+suppress_warnings = ["ref.python"]
