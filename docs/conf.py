@@ -16,12 +16,14 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     # Of docs/_ext:
+    "accessible",
     "docstrings",
     "formulas",
     "outside",
     "lessons",
     "navigation",
     "reference",
+    "shows",
 ]
 exclude_patterns = ["node_modules", "_build", "_ext"]
 

@@ -99,8 +99,7 @@ def _inline(translator: Any, node: nodes.Node) -> None:
 
 
 def _block(translator: Any, node: nodes.Node) -> None:
-    # A wide formula scrolls; so the keyboard has to reach it.
-    attributes = {"class": "math-block", "tabindex": "0", "role": "group", "aria-label": "formula"}
+    attributes = {"class": "math-block"}
     translator.body.append(translator.starttag(node, "div", "", **attributes))
     translator.body.append(_html(translator, node) + "</div>\n")
     raise nodes.SkipNode

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lrp_ref.vectors import Case
 
+from .latex import latex
 from .worked import Worked, shown
 
 ROOT = Path(__file__).parents[3]
@@ -32,9 +33,10 @@ def raw(html: str) -> str:
     return f"````{{raw}} html\n{html}\n````"
 
 
-def formula(text: str, latex: str | None = None) -> str:
-    """Return a formula: LaTeX where there is some, and as the package prints it."""
-    return (f"```math\n{latex}\n```\n\n" if latex else "") + f"```text\n{text}\n```"
+def formula(text: str) -> str:
+    """Return a formula: in LaTeX unless it has words, and as the package prints it."""
+    drawn = latex(text)
+    return (f"```math\n{drawn}\n```\n\n" if drawn else "") + f"```text\n{text}\n```"
 
 
 def worked(done: Worked) -> str:

@@ -40,7 +40,7 @@ def rule_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
             f"# {name}",
             documented(f"lrp_ref.rules.{name}"),
             f"## Formula\n\nAs the example below has it; it runs on {runs_on}.",
-            formula(done.table.formula, latex_of(done.rule)),
+            formula(done.table.formula),
             f"## Worked numbers\n\n{worked(done)}",
             f"## What proves it\n\n{proof(proving, [name])}",
         ])  # fmt: skip
@@ -62,18 +62,12 @@ def layer_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
             f"# {name}",
             documented(f"lrp_ref.layers.{name}"),
             f"## Back\n\n{ways} The example below takes:",
-            formula(done.table.formula, latex_of(done.rule)),
+            formula(done.table.formula),
             f"## Worked numbers\n\n{worked(done)}",
             f"## What proves it\n\n{proof(proving, [name])}",
         ])  # fmt: skip
         rows.append((f"[{name}]({name}.md)", first_sentence(kind), own or "a rule is named", str(len(proving))))
     yield "index", _index("Layers", "layer", ("layer", "what", "own way back", "vectors"), rows)
-
-
-def latex_of(rule: Any) -> str | None:
-    """Return a rule's formula in LaTeX, where the package writes it."""
-    write = getattr(rule, "latex", None)
-    return write() if write is not None else None
 
 
 def _index(title: str, kind: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
