@@ -10,22 +10,23 @@ import numpy as np
 
 from ..base.arrays import Array, to_numpy
 from ..errors import UnsupportedError
-from ..layers import Affine, AveragePool, Conv, Dense, Elementwise, Flatten, Layer, MaxPool, SumPool
+from ..layers import Add, Affine, Conv, Dense, Elementwise, Flatten, Layer, MaxPool, Sum, SumPool
 from ..layers.pooling import Geometry
-from ..layers.reduction import Mean
+from ..layers.reduction import reduced_axes
 
 Described = tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
 
 
-def layer_json(layer: Layer, read: Sequence[int], made: Sequence[int]) -> Described:
+def layer_json(layer: Layer, read: Sequence[int], made: Sequence[int], operands: int = 1) -> Described:
     """Return a layer as a JSON value and its arrays by name: ``weight`` and, where it has one, ``bias``.
 
     The page puts the arrays into the value, ``{...layer, weight, bias}``, in which ``connections.js`` looks for them.
 
     Args:
-        layer: dense, a convolution, a sum, average or max pool, a mean over all spatial axes, an affine or an
-            elementwise one, or Flatten.
+        layer: dense, a convolution, a sum, average or max pool, a sum or mean over whole axes, a sum of operands of
+            one shape, an affine or an elementwise layer, or Flatten.
         read, made: shapes of one sample of its input and its output.
+        operands: how many inputs it has.
 
     Raises:
         UnsupportedError: another layer: a page has its messages only as they were computed.
@@ -33,7 +34,7 @@ def layer_json(layer: Layer, read: Sequence[int], made: Sequence[int]) -> Descri
     Example:
         >>> described, arrays = layer_json(SumPool(2), (1, 4), (1, 2))
         >>> described["kernel"], described["stride"], arrays["weight"]
-        ([2], [2], array([1.]))
+        ([1, 2], [1, 2], array([1.]))
     """
     head = {"type": type(layer).__name__, "read": list(read), "made": list(made)}
     if isinstance(layer, Dense):
@@ -44,14 +45,18 @@ def layer_json(layer: Layer, read: Sequence[int], made: Sequence[int]) -> Descri
     if isinstance(layer, SumPool | MaxPool):
         x = np.zeros((1, *read))
         shape = Geometry.of(layer, x)
-        windows = _windows(shape.kernel, shape.stride, shape.pads, shape.dilation)
+        windows = _windows((1, *shape.kernel), (1, *shape.stride), ((0, 0), *shape.pads), (1, *shape.dilation))
         weight = np.ones(1) if isinstance(layer, MaxPool) else np.asarray(layer.weights(x, shape), dtype=np.float64)
-        return {**head, "kind": "pool", **windows}, _arrays(weight)
-    if isinstance(layer, Mean) and len(read) > 1 and layer.reduced(np.zeros((1, *read))) == tuple(range(2, len(read) + 1)):
-        size = read[1:]  # its one window is the whole map; where its axes are gone, the places are the same
-        windows = _windows(size, [1] * len(size), [(0, 0)] * len(size), [1] * len(size))
-        head["made"] = [read[0], *(1 for _ in size)]
-        return {**head, "kind": "pool", **windows}, _arrays(np.array([1 / math.prod(size)]))
+        return {**head, "kind": "window", **windows}, _arrays(weight)
+    if isinstance(layer, Sum):
+        x = np.zeros((1, *read))
+        whole = [n if k in reduced_axes(layer, x) else 1 for k, n in enumerate(read, 1)]
+        ones = [1] * len(whole)
+        head["made"] = [n // size for n, size in zip(read, whole, strict=True)]  # as if the axes had stayed
+        windows = _windows(whole, ones, [(0, 0)] * len(whole), ones)
+        return {**head, "kind": "window", **windows}, _arrays(np.array([float(layer.weight(x))]))
+    if isinstance(layer, Add):
+        return {**head, "kind": "add"}, _arrays(np.array([float(c) for c in layer.coefficients or (1,) * operands]))
     if isinstance(layer, Affine) and not layer.cut and tuple(read) == tuple(made):
         parameters = [_parameter(p, read) for p in (layer.scale, layer.shift)]
         each = math.prod(read[1:]) if all(p is None or p.size == read[0] for p in parameters) else 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import to_numpy
 from ..errors import UnsupportedError
-from ..layers import Elementwise, Layer, Linear, MaxPool
+from ..layers import Elementwise, Flatten, Layer, Linear, MaxPool
 from ..rules import Pass, Zero
 from ..rules.edits import Boost, Const, Edit, Less, Stabiliser
 from ..rules.rule import Group, Rule, Run
@@ -30,7 +30,8 @@ def rule_json(rule: Any, layer: Layer | None = None, shape: Sequence[int] = ()) 
     Example:
         >>> from lrp_ref import rules
         >>> rule_json(rules.Gamma(0.25))["groups"][0]["runs"]
-        [{'inputs': 'keep', 'weights': {'boost': 0.25, 'part': 'pos'}, 'bias': {'boost': 0.25, 'part': 'pos'}, 'sign': 1}]
+        [{'inputs': 'keep', 'weights': {'boost': 0.25, 'part': 'pos'},
+          'bias': {'boost': 0.25, 'part': 'pos'}, 'sign': 1}]
         >>> rule_json(rules.Pass())
         {'kind': 'pass', 'name': 'Pass()', 'formula': 'R_i = R_j'}
     """
@@ -39,7 +40,8 @@ def rule_json(rule: Any, layer: Layer | None = None, shape: Sequence[int] = ()) 
     if rule is None and isinstance(layer, MaxPool):
         formula = "R_i = Σ_j [a_i is the largest] R_j"
         return {"kind": "winner", "name": "the winner takes all", "formula": formula, "ties": layer.ties}
-    if isinstance(rule, Pass) or (rule is None and isinstance(layer, Elementwise) and layer.own_rule == "R_i = R_j"):
+    passes = isinstance(layer, Flatten) or (isinstance(layer, Elementwise) and layer.own_rule == "R_i = R_j")
+    if isinstance(rule, Pass) or (rule is None and passes):
         return {"kind": "pass", "name": "Pass()", "formula": "R_i = R_j"}
     if isinstance(rule, Zero):
         return {"kind": "zero", "name": "Zero()", "formula": "R_i = 0"}

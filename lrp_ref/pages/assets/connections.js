@@ -63,13 +63,11 @@ const KINDS = {
     return { index, w, b: bias?.[bias.length === made[0] ? o : unit] ?? 0 };
   },
 
-  /** z[c, p] = weight Σ a[c, window p], with a weight for all windows or one for each, or the largest of them. */
-  pool(layer, unit) {
+  /** z_p = weight Σ_{i in window p} a_i, windows over all axes, with a weight for all or one for each; or the largest. */
+  window(layer, unit) {
     const { read, made, weight } = layer;
-    const [c, ...output] = place(unit, made);
-    const index = taps(layer, output, read.slice(1)).map(({ at }) => flat([c, ...at], read));
-    const one = weight.length === 1 ? weight[0] : weight[flat(output, made.slice(1))];
-    return { index, w: index.map(() => one), b: 0 };
+    const index = taps(layer, place(unit, made), read).map(({ at }) => flat(at, read));
+    return { index, w: index.map(() => weight[unit % weight.length]), b: 0 };
   },
 
   /** z_i = scale_i a_i + shift_i, with parameters for each ``each`` inputs. */
@@ -82,9 +80,18 @@ const KINDS = {
   elementwise(_, unit) {
     return { index: [unit], w: [1], b: 0 };
   },
+
+  /** z_i = Σ_k c_k a_ki: the inputs are one number of each operand. */
+  add({ weight }, unit) {
+    const operands = Array.from(weight, (_, k) => k);
+    return { index: operands.map(() => unit), operands, w: Array.from(weight), b: 0 };
+  },
 };
 
-/** Return what a unit reads: ``index`` of its inputs in the layer's input, their weights ``w``, and its bias ``b``. */
+/**
+ * Return what a unit reads: ``index`` of its inputs in the layer's input, their weights ``w``, and its bias ``b``; of a
+ * layer of several operands ``operands``, the number of that which each input lies in.
+ */
 export function connections(layer, unit) {
   if (!Object.hasOwn(KINDS, layer.kind)) throw new Error(`no connections are known of a layer ${layer.type}`);
   return KINDS[layer.kind](layer, unit);
