@@ -32,7 +32,7 @@ PROGRAM, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 COMPOSITE = "epsilon_gamma_box"
 EPSILON, GAMMA = 1e-6, 0.25
 FIRST = "3"  # the sample that the page shows before the network is ready
-STYLES = ("page.css", "live.css")
+STYLES = ("page.css", "unit.css", "live.css")
 MOST_CLASSES = 16
 FEW = 16  # numbers that stand in the header
 
@@ -88,14 +88,13 @@ def write(path: str | Path, *, runtime: str | Path, model: str | Path | None = N
     files = Runtime.of(runtime)
     if model is None:
         with resources.as_file(resources.files("lrp_ref") / "data") as folder:
-            return _written(path, files, folder / "digits_cnn.npz")
-    return _written(path, files, Path(model))
+            return _written(path, files, folder / "digits_cnn.npz", own=True)
+    return _written(path, files, Path(model), own=False)
 
 
-def _written(path: str | Path, files: Runtime, model: Path) -> Path:
+def _written(path: str | Path, files: Runtime, model: Path, *, own: bool) -> Path:
     net, sidecar = read(model)
-    graph = exported(net)
-    page = assembled(net, sidecar, graph, files)
+    page = assembled(net, sidecar, exported(net), files, own)
     path = Path(path)
     replace_file(path, lambda stream: stream.write(page.encode()))
     return path
@@ -136,8 +135,8 @@ def exported(net: Network) -> bytes:
         raise UnsupportedError(f"the page has no slider for this network: {reason}") from reason
 
 
-def assembled(net: Network, sidecar: Sidecar, graph: bytes, files: Runtime) -> str:
-    """Return the page."""
+def assembled(net: Network, sidecar: Sidecar, graph: bytes, files: Runtime, own: bool = False) -> str:
+    """Return the page; ``own`` is whether the network is the package's, for which the tour is written."""
     lines = {name: [smooth(line) for line in sample] for name, sample in SAMPLES.items()}
     drawing = picture(lines[FIRST])
     first = first_view(net, sidecar, drawing)
@@ -157,6 +156,8 @@ def assembled(net: Network, sidecar: Sidecar, graph: bytes, files: Runtime) -> s
         "ledger": [row.node for row in first.ledger],
         "nodes": nodes(first, graph),
         "first": FIRST,
+        "digits": names == list("0123456789"),
+        "tour": own,
         "samples": lines,
     }
     ledger = np.stack([np.stack([getattr(row, c) for c in COLUMNS], axis=-1) for row in first.ledger], axis=1)

@@ -5,7 +5,7 @@ import { pad as drawingPad } from "lrp/draw.js";
 import { engine } from "lrp/engine.js";
 import { cards } from "lrp/live_cards.js";
 import { sentence, signed, waterfall } from "lrp/live_ledger.js";
-import { kept, largest, paint, palette, where } from "lrp/live_maps.js";
+import { limitOf, outline, paint, palette, where } from "lrp/live_maps.js";
 import { network } from "lrp/live_units.js";
 import { stepsOf } from "lrp/live_tour.js";
 import { account, combined, softmax, started } from "lrp/starts.js";
@@ -30,6 +30,8 @@ let running = null; // the engine, when it is ready
 let found = null; // what it gave last
 let [busy, again] = [false, false];
 
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+
 // What is computed of a result ------------------------------------------------------------------------------------------
 
 /** Return what starts for a class, as it is asked now. */
@@ -40,7 +42,7 @@ function explain() {
   const starts = head.classes.map((_, k) => start(k));
   shown.maps = starts.map((s) => combined(s, found.relevance));
   shown.accounts = starts.map((s) => account(combined(s, found.ledger), head.columns));
-  shown.limit = largest(...shown.maps);
+  shown.limit = limitOf(shown.maps);
   shown.frame += 1;
 }
 
@@ -77,8 +79,10 @@ function show() {
   paintCards(all);
   find("#map-title").textContent = asks();
   paint(find("#map"), shown.maps[chosen], [side, side], { limit: shown.limit, colours, sign });
+  outline(find("#map"), state.image, side, ink("--quiet"));
   const ends = [find("#bar-low"), find("#bar-high")];
   [ends[0].textContent, ends[1].textContent] = [signed(-shown.limit, 2), signed(shown.limit, 2)];
+  find("#limit").textContent = `Colours are full from |R| = ${shown.limit.toPrecision(2)} on, which one pixel in 200 exceeds. Dots mark what speaks against the class.`;
   waterfall(find("#account"), shown.accounts[chosen]);
   find("#closes").textContent = `The account closes. ${sentence(shown.accounts[chosen])}`;
   paintSeen();
@@ -90,8 +94,8 @@ function show() {
 
 function paintSeen() {
   const canvas = find("#seen");
-  const ink = { minus: [255, 255, 255], zero: [0, 0, 0], plus: [255, 255, 255] };
-  paint(canvas, state.image, [side, side], { limit: 1, colours: { ...ink, zero: [0, 0, 0] }, sign: "plus" });
+  const white = [255, 255, 255];
+  paint(canvas, state.image, [side, side], { limit: 1, colours: { minus: white, zero: [0, 0, 0], plus: white } });
 }
 
 function ready() {
@@ -112,9 +116,9 @@ function say() {
   saying = setTimeout(() => {
     const chances = softmax(shown.output);
     const best = chances.indexOf(Math.max(...chances));
-    const ink = state.image.some((v) => v > 0);
+    const drawn = state.image.some((v) => v > 0);
     const map = shown.maps[state.chosen];
-    find("#says").textContent = ink
+    find("#says").textContent = drawn
       ? `The network says ${head.classes[best]} (${(100 * chances[best]).toFixed(1)} %). ${asks()}: ` +
         `${signed(shown.accounts[state.chosen].arrived, 2)} arrives at the pixels; ${where(map, side)}.`
       : "The pad is empty: what the network says of an empty picture has no meaning.";
@@ -180,14 +184,14 @@ find("#map").addEventListener("keydown", (event) => {
 // What is set -----------------------------------------------------------------------------------------------------------
 
 const paintCards = cards(find("#cards"), head.classes, side, (k) => set({ chosen: k }));
-const layers = network({ strip: find("#strip"), unit: find("#unit"), channel: find("#channel"), position: find("#position") }, head);
+const layers = network({ strip: find("#strip"), unit: find("#unit"), node: find("#node"), position: find("#position") }, head);
 const draw = drawingPad(find("#pad"), {
   changed(lines) {
     state.image = picture(lines, head.pen);
     request();
   },
   said: (text) => (find("#says").textContent = text),
-  colour: (name) => getComputedStyle(document.documentElement).getPropertyValue(name),
+  colour: ink,
 });
 
 /** Change what is asked; what a slider sets is computed anew, the rest shown anew. */
@@ -213,7 +217,7 @@ function set(change) {
 const click = (id, act) => find(id).addEventListener("click", act);
 const input = (id, act) => find(id).addEventListener("input", (event) => act(event.target.value));
 head.classes.forEach((name, k) => find("#against").append(new Option(name, String(k))));
-for (const [name, lines] of Object.entries(head.samples)) {
+for (const [name, lines] of Object.entries(head.digits ? head.samples : {})) {
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
   button.setAttribute("aria-label", `Load a sample ${name}`);
   button.addEventListener("click", () => draw.play(lines));
@@ -230,9 +234,10 @@ click("#undo", () => draw.undo());
 click("#clear", () => draw.set([]));
 click("#three-nine", () => set({ kind: "difference", chosen: 3, against: 9 }));
 click("#reset", () => set({ kind: "logit", epsilon: head.epsilon, gamma: head.gamma, sign: "both" }));
-find("#three-nine").hidden = head.classes.length < 10;
+find("#three-nine").hidden = find("#samples").hidden = !head.digits;
+find("#start-tour").hidden = !head.tour;
 
-const guide = tour(find("#tour"), stepsOf({ head, draw, set, layers, state }), { closed: () => undefined });
+const guide = tour(find("#tour"), stepsOf({ head, draw, set, layers }));
 click("#start-tour", guide.open);
 const { runtime, version, model } = head;
 find("#about").textContent =

@@ -11,19 +11,20 @@ export function cards(box, classes, side, chosen) {
     const [name, score, chance, fill] = ["strong", "span", "span", "i"].map((tag) => document.createElement(tag));
     [name.textContent, score.className, chance.className] = [label, "n", "chance"];
     chance.append(fill);
-    button.append(canvas, name, score, chance);
+    const [of, scored, said] = ["Class ", " score ", ""].map((textContent) =>
+      Object.assign(document.createElement("span"), { textContent, className: "hidden-text" }));
+    button.append(canvas, of, name, scored, score, chance, said);
     button.addEventListener("click", () => chosen(k));
     box.append(button);
-    return { button, canvas, score, fill };
+    return { button, canvas, score, fill, said };
   });
   return ({ maps, accounts, output, chances, limit, chosen: now, sign, colours }) => {
-    made.forEach(({ button, canvas, score, fill }, k) => {
+    made.forEach(({ button, canvas, score, fill, said }, k) => {
       paint(canvas, maps[k], [side, side], { limit, colours, sign });
       score.textContent = signed(output[k], 2);
       fill.style.width = `${100 * chances[k]}%`;
       button.setAttribute("aria-pressed", String(k === now));
-      const percent = (100 * chances[k]).toFixed(1);
-      button.setAttribute("aria-label", `Class ${classes[k]}: ${percent} %, score ${signed(output[k], 2)}, ${signed(accounts[k].arrived, 2)} arrives`);
+      said.textContent = `, probability ${(100 * chances[k]).toFixed(1)} %, ${signed(accounts[k].arrived, 2)} arrives at the pixels`;
     });
   };
 }

@@ -24,6 +24,12 @@ export function colour(part, { minus, zero, plus }) {
 /** Return what a choice of sign leaves of a number. */
 export const kept = (value, sign) => (sign === "plus" ? Math.max(value, 0) : sign === "minus" ? Math.min(value, 0) : value);
 
+/** Return the number that a part of all |R| of some maps exceed, where a common scale of colours ends. */
+export function limitOf(maps, beyond = 0.005) {
+  const sizes = Float64Array.from(maps.flatMap((map) => Array.from(map, Math.abs))).sort();
+  return sizes[Math.floor((1 - beyond) * (sizes.length - 1))] || largest(...maps);
+}
+
 /** Return the largest |R|, at least a number above 0. */
 export function largest(...maps) {
   let most = 1e-30;
@@ -75,6 +81,22 @@ function glyph(mark, dx, dy, small) {
   if (small < 8) return mark < 0 && dx < 0.6 && dy < 0.6;
   const [arm, thick] = [0.26 * small, Math.max(0.06 * small, 0.55)];
   return (dx <= arm && dy <= thick) || (mark > 0 && dy <= arm && dx <= thick);
+}
+
+/** Draw the outline of ink over a map of side × side, so that one sees what was drawn and what was not. */
+export function outline(canvas, ink, side, stroke) {
+  const pen = canvas.getContext("2d");
+  const size = canvas.width / side;
+  const dark = (row, column) => row >= 0 && column >= 0 && row < side && column < side && ink[row * side + column] > 0.5;
+  pen.beginPath();
+  for (let row = 0; row <= side; row++) {
+    for (let column = 0; column <= side; column++) {
+      if (dark(row, column) !== dark(row - 1, column)) pen.rect(column * size, row * size - 0.5, size, 1);
+      if (dark(row, column) !== dark(row, column - 1)) pen.rect(column * size - 0.5, row * size, 1, size);
+    }
+  }
+  pen.fillStyle = stroke;
+  pen.fill();
 }
 
 /** Return a sentence on where the relevance above 0 lies, of a square map. */

@@ -3,7 +3,13 @@ import { signed } from "lrp/live_ledger.js";
 import { largest, paint } from "lrp/live_maps.js";
 import { combined } from "lrp/starts.js";
 import { connections, place } from "lrp/connections.js";
-import { cut, redistribute } from "lrp/rules.js";
+import { cut } from "lrp/rules.js";
+import { unitOf } from "lrp/unit.js";
+
+const RULES = {
+  ZBox: "zᴮ-rule", GeneralizedGamma: "γ-rule", Gamma: "γ-rule", Epsilon: "ε-rule", ZPlus: "z⁺-rule", "R_i = R_j": "passes on",
+  "relevance goes where the value came from": "moves",
+};
 
 /** Return the weights of a layer: out of the graph's bytes where it has them. */
 export function arrays(unit, graph) {
@@ -45,31 +51,36 @@ export function strongest(relevance, shape, count) {
   return order.slice(0, count).map((unit) => ({ unit, at: place(unit, shape), r: relevance[unit] }));
 }
 
+/** Return what a number of a node is called: the node and its place. */
+export const called = (name, unit, shape) => `${name}[${place(unit, shape).join(", ")}]`;
+
 /** Return what one unit of a node hands down: its connections, the messages and its ledger, by the literal rules. */
 export function handed(node, layers, unit, sliders, graph) {
   const layer = arrays(node.unit, graph);
   const { index, w, b } = connections(layer, unit);
   const rule = cut(settled(node.share, sliders), index);
   const read = layers[node.reads[0]].value;
-  const given = { a: index.map((i) => read[i]), w, b, r: layers[node.name].relevance[unit], z: layers[node.name].value[unit] };
-  return { ...given, index, rule, ...redistribute(rule, given) };
+  const names = index.map((i) => called(node.reads[0], i, node.unit.read));
+  const own = layers[node.name];
+  const title = `${called(node.name, unit, node.shape)}: ${node.layer}, ${RULES[node.rule.split("(")[0]] ?? node.rule}`;
+  return { ...unitOf({ names, a: index.map((i) => read[i]), w, b, r: own.relevance[unit], z: own.value[unit], rule, title }), index };
 }
 
 /** Make the strip of nodes; ``chosen(name)`` is told of a click. Returns what paints it. */
 export function strip(box, header, chosen) {
   const input = { name: header.input.name, layer: "the picture", rule: "", shape: [1, header.pen.side, header.pen.side] };
   const cards = [input, ...header.nodes].map((node) => {
-    const button = Object.assign(document.createElement("button"), { type: "button" });
+    const opens = node.unit && node.share.kind === "groups";
+    const button = document.createElement(opens ? "button" : "div");
     const canvas = Object.assign(document.createElement("canvas"), { width: 112, height: 112 });
     canvas.setAttribute("aria-hidden", "true");
     const [name, sum, rule] = ["strong", "span", "span"].map((tag) => document.createElement(tag));
     name.textContent = node.name;
     [sum.className, rule.className] = ["n", "rule"];
-    rule.textContent = node.rule.split("(")[0];
+    rule.textContent = node.layer === input.layer ? input.layer : `${node.layer}: ${RULES[node.rule.split("(")[0]] ?? node.rule}`;
     button.title = node.rule;
     button.append(canvas, name, sum, rule);
-    button.disabled = !node.unit;
-    button.addEventListener("click", () => chosen(node.name));
+    if (opens) button.addEventListener("click", () => chosen(node.name));
     box.append(button);
     return { node, canvas, sum, button };
   });
@@ -79,7 +90,7 @@ export function strip(box, header, chosen) {
       const { map, size } = flatMap(relevance, node.shape);
       paint(canvas, map, size, { limit: largest(map), colours });
       sum.textContent = `Σ ${signed(relevance.reduce((a, b) => a + b, 0))}`;
-      button.setAttribute("aria-pressed", String(node.name === name));
+      if (button.tagName === "BUTTON") button.setAttribute("aria-pressed", String(node.name === name));
     }
   };
 }

@@ -1,7 +1,7 @@
 // A guided tour: numbered steps that operate the page, point at its parts, and ask before they show.
 
 /** Make the tour's card of an element; each step is {title, text, at, act, ask: {question, answers, right, because}}. */
-export function tour(card, steps, { closed }) {
+export function tour(card, steps) {
   let at = -1;
   let before = null; // what had the focus
   let pointed = null;
@@ -63,7 +63,6 @@ export function tour(card, steps, { closed }) {
     at = -1;
     point(null);
     before?.focus();
-    closed();
   }
 
   find("next").addEventListener("click", () => show(at + 1));
