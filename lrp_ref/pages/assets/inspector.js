@@ -14,7 +14,7 @@ import { outputs } from "lrp/about.js";
 import { provenance } from "lrp/about.js";
 import { summary } from "lrp/about.js";
 import { comparison } from "lrp/compare.js";
-import { ledger } from "lrp/ledger.js";
+import { ledger } from "lrp/account.js";
 import { State } from "lrp/state.js";
 
 const USUAL = { view: 0, against: -1, node: null, channel: null, pixel: null, unit: null, sign: "both", clip: 100, palette: null, marks: 0 };
