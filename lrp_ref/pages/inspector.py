@@ -27,6 +27,7 @@ SMALL, LARGE = 300_000, 2_000_000  # bytes of a page about an input of few numbe
 FEW_NUMBERS = 4096
 MOST_VIEWS = 24  # explanations on one page
 PALETTES = (DEFAULT, "purple-orange")  # the second for those who cannot tell the first apart; never red and green
+FILLED, MARGIN = 3, 4000  # how often room is looked for, and what is never filled
 COLOURS = 511  # of a palette: the middle one is exactly that of 0
 
 
@@ -127,17 +128,18 @@ def assembled(
     tables = _without_script(shown[0])
     empty = len(_document(title, header, [], Store(), tables))
     extra = max(allowed - empty, 0.0)
-    for _ in range(6):
+    for _ in range(8):
         store = Store()
         views = [view(one, store, 0.75 * (allowed - empty) * (k + 1) / len(shown)) for k, one in enumerate(shown)]
-        least = len(_document(title, header, views, store, tables).encode())
-        _fill(views, min(allowed - least, extra))
+        for _ in range(FILLED):  # what is there twice, or zero, takes less than was expected
+            size = len(_document(title, header, views, store, tables).encode())
+            _fill(views, min(allowed - size - MARGIN, extra))
         _say_left(views, left_out)
         text = _document(title, header, views, store, tables)
         size = len(text.encode())
         if size <= allowed or extra <= 0:
             break
-        extra = 0.0 if extra < 4000 else min(extra, allowed - least) - 1.2 * (size - allowed)
+        extra = 0.0 if extra < MARGIN else 0.6 * extra
     if size > allowed and budget is not None:
         raise ParameterError(f"budget {budget}: the page takes at least {size} bytes; give that many, or None")
     return text
@@ -152,20 +154,23 @@ def usual_budget(shown: Sequence[Shown]) -> int:
 def _fill(views: Sequence[View], room: float) -> None:
     """Put into the page what fits: the strongest units, up to half of the room, then channels."""
     spent = 0.0
-    for queue, most in (("units", 0.45 * room), ("channels", 0.97 * room)):
-        waiting = [(one.rank, k, one) for k, v in enumerate(views) for one in getattr(v, queue)]
-        for _, k, one in sorted(waiting, key=lambda entry: (entry[0], entry[2].cost)):
-            if spent + one.cost > most:
-                views[k].left[queue] = views[k].left.get(queue, 0) + 1
-                continue
-            one.write()
-            spent += one.cost
+    for queue, most in (("units", 0.5 * room), ("channels", room)):
+        waiting = [(one.rank, one.cost, k, one) for k, v in enumerate(views) for one in getattr(v, queue)]
+        for _, cost, k, one in sorted(waiting, key=lambda entry: entry[:3]):
+            if spent + cost <= most:
+                getattr(views[k], queue).remove(one)
+                one.write()
+                spent += cost
 
 
 def _say_left(views: Sequence[View], left_out: int) -> None:
     for v in views:
-        words = {"channels": "maps of {} channels (their sums are here)", "units": "messages of {} units or nodes"}
-        v.said["left"] += [words[key].format(count) for key, count in sorted(v.left.items())]
+        if count := len(v.channels) + v.left.get("channels", 0):
+            v.said["left"].append(f"maps of {count} channels among the strongest (their sums are here)")
+        if v.units:
+            v.said["left"].append(f"messages of {len(v.units)} units among the strongest")
+        if count := v.left.get("units", 0):
+            v.said["left"].append(f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large")
         shrunk = [n["name"] for n in v.said["nodes"] if n["map"] and n["map"][3] > 1]
         if shrunk:
             v.said["left"].append(f"single numbers of {len(shrunk)} large maps: each square is the sum of several")
@@ -181,7 +186,7 @@ def _document(title: str, header: Mapping[str, Any], views: Sequence[View], stor
         start="inspector.js",
         header=header,
         blocks={"views": said.encode("utf-8", "replace"), **store.blocks()},
-        styles=("page.css", "inspector.css"),
+        styles=("page.css", "unit.css", "inspector.css"),
     )
 
 

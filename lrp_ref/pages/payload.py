@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..arithmetic import to_float
 from ..base.arrays import Array
-from ..errors import ParameterError
+from ..errors import LrpError, ParameterError
 from ..heatmap.colours import floats
 from ..network.inputs import batch_first
 from ..network.network import owner
@@ -22,14 +24,17 @@ from ..propagation.targets import described
 from ..propagation.trace import Trace
 from . import pictures
 from .layout import channel_axes, channels_first, flat_map, kind, pooled
+from .rule_json import rule_json
 from .store import FLOAT, Store
-from .units import Unit, affordable, places, tells, units
+from .units import Unit, affordable, places, tells, unit
 
 MOST_PIXELS = 512 * 512  # of a map; more are added up in squares, which the page says
 MOST_ROW = 4096  # numbers of a vector, or of a series all of whose channels are shown as rows
 MOST_CHANNELS = 24  # of a node that a page shows one by one
 MOST_UNITS = 8  # of a node
 FEW, MOST_MESSAGES = 130, 32  # all messages of a unit with few inputs, the strongest of others
+WHOLE, FIRST = 600, 2  # all messages of the first units of a node with more inputs
+LONG_RULE = 4000  # characters of a rule that a page executes
 BEST = 5  # outputs that are listed
 
 
@@ -230,6 +235,7 @@ def _node(
         "rule": "" if made is None else made.label,
         "formula": "" if made is None or made.rule is None else made.rule.formula(),
         "why": "" if made is None else made.why,
+        "twin": None if made is None else _twin(made, trace, reads),
         "reads": list(reads),
         "shape": list(relevance.shape),
         "axis": axis,
@@ -243,6 +249,15 @@ def _node(
     }
     values = None if value is None else channels_first(to_float(value), axis)
     return _Node(said, said["layer"], values, channels, axis, flat, by)
+
+
+def _twin(planned: Planned, trace: Trace, reads: Sequence[str]) -> Any:
+    """Return the rule as JSON that the page executes on a unit; None where it cannot."""
+    try:
+        said = rule_json(planned.rule, planned.layer, trace.values[reads[0]].shape[1:] if reads else ())
+        return said if len(json.dumps(said, allow_nan=False)) <= LONG_RULE else None
+    except (LrpError, KeyError, ValueError, TypeError):
+        return None
 
 
 def _first_axis(shape: tuple[int, ...]) -> int:
@@ -305,19 +320,20 @@ def _units(n: _Node, planned: Planned, trace: Trace, store: Store, made: View) -
     wanted = affordable(planned.layer, xs, value, MOST_UNITS)
     at = places(to_float(relevance[0]), n.axis, wanted)
     inputs = sum(int(np.prod(x.shape[1:])) for x in xs)
-    most = FEW if inputs <= FEW else MOST_MESSAGES
+
+    def most(rank: int) -> int:
+        return inputs if inputs <= (WHOLE if rank < FIRST else FEW) else MOST_MESSAGES
+
     if not wanted:
         made.left["units"] = made.left.get("units", 0) + 1
-    found: list[Unit] = []
 
     def write(rank: int) -> None:
-        if not found:
-            found.extend(units(planned, xs, value, relevance, at, most))
-        if rank < len(found):
-            n.said["units"].append(_said(found[rank], store))
+        found = unit(planned, xs, value, relevance, at[rank], most(rank))
+        if found is not None:
+            n.said["units"].append(_said(found, store))
 
     for rank in range(len(at)):
-        made.units.append(More(rank, min(inputs, most) * 16 * FLOAT + 150, lambda rank=rank: write(rank)))
+        made.units.append(More(rank, min(inputs, most(rank)) * 16 * FLOAT + 150, partial(write, rank)))
 
 
 def _said(unit: Unit, store: Store) -> dict[str, Any]:

@@ -88,25 +88,19 @@ def places(relevance: NDArray[Any], axis: int, wanted: int) -> list[tuple[int, .
     return found
 
 
-def units(
-    planned: Planned, xs: tuple[Array, ...], made: Array, relevance: Array, at: list[tuple[int, ...]], most: int
-) -> list[Unit]:
-    """Return units of one node with their strongest messages; none where the layer cannot tell of one unit alone.
+def unit(
+    planned: Planned, xs: tuple[Array, ...], made: Array, relevance: Array, place: tuple[int, ...], most: int
+) -> Unit | None:
+    """Return one unit of a node with its strongest messages; None where the layer cannot tell of one unit alone.
 
     Args:
         planned: the node, its layer and rule.
         xs: what it reads, one sample each (1, …).
         made: its output (1, …).
         relevance: that arrived at its output (1, …).
-        at: the places of the units.
-        most: messages of each.
+        place: of the unit.
+        most: messages.
     """
-    return [u for place in at for u in _one(planned, xs, made, relevance, place, most)]
-
-
-def _one(
-    planned: Planned, xs: tuple[Array, ...], made: Array, relevance: Array, place: tuple[int, ...], most: int
-) -> list[Unit]:
     part = _part(planned, xs, place)
     alone = made * 0 if part.place is None else made[(slice(None), *map(_slice, place))] * 0
     spot = (0, *place) if part.place is None else (0, *part.place)
@@ -120,28 +114,26 @@ def _one(
             one[spot] = 1
             weights = layer.pull(part.xs, one)
     except (LrpError, ValueError, TypeError, IndexError):  # a rule that needs a reference, or looks at all of a layer
-        return []
+        return None
     bias = layer.bias_map(alone) if isinstance(layer, Linear) else None
     values, messages = _flat(part.xs), _flat(handed.relevances)
     slopes = np.full(values.shape, np.nan) if weights is None else _flat(weights)
     there = np.flatnonzero((messages != 0) | (np.nan_to_num(slopes) != 0))
     order = there[np.argsort(-abs(messages[there]), kind="stable")]
     shown, other = order[:most], order[most:]
-    return [
-        Unit(
-            place,
-            _number(relevance[(0, *place)]),
-            _number(made[(0, *place)]),
-            shown if part.inputs is None else part.inputs[shown],
-            values[shown],
-            slopes[shown],
-            messages[shown],
-            len(other),
-            float(messages[other].sum()),
-            None if bias is None else _number(np.broadcast_to(bias, alone.shape)[spot]),
-            *(_number(getattr(handed, column)[0]) for column in ("bias", "stabiliser", "dropped")),
-        )
-    ]
+    return Unit(
+        place,
+        _number(relevance[(0, *place)]),
+        _number(made[(0, *place)]),
+        shown if part.inputs is None else part.inputs[shown],
+        values[shown],
+        slopes[shown],
+        messages[shown],
+        len(other),
+        float(messages[other].sum()),
+        None if bias is None else _number(np.broadcast_to(bias, alone.shape)[spot]),
+        *(_number(getattr(handed, column)[0]) for column in ("bias", "stabiliser", "dropped")),
+    )
 
 
 @dataclass(frozen=True, eq=False)

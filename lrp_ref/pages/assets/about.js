@@ -1,6 +1,6 @@
 // What was predicted, what is explained, and where the page comes from.
 
-import { bar } from "lrp/messages.js";
+import { bar } from "lrp/bars.js";
 import { el } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";

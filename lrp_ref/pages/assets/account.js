@@ -3,10 +3,10 @@
 import { el } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";
-import { percent } from "lrp/dom.js";
 import { short } from "lrp/dom.js";
 
 const COLUMNS = ["relevance out", "relevance in", "bias", "stabiliser", "dropped", "residual"];
+const TO = { bias: "biases", stabiliser: "stabilisers", dropped: "nowhere (dropped)", residual: "rounding" };
 
 /** Return the ledger of an explanation as an element; ``chosen(node)`` is told which row is wanted. */
 export function ledger(view, chosen) {
@@ -14,13 +14,13 @@ export function ledger(view, chosen) {
   if (!view.ledger.length) return [el("p", {}, "No node handed relevance on.")];
   const totals = COLUMNS.slice(2).map((_, k) => view.ledger.reduce((sum, row) => sum + row[k + 4], 0));
   const parts = COLUMNS.slice(2).map((name, k) => [name, totals[k]]).filter(([, value]) => value !== 0);
-  const words = parts.map(([name, value]) => `${percent(value, view.started) || number(value)} to ${name}`);
+  const words = parts.map(([name, value]) => `${part(value, view.started)} to ${TO[name]}`);
   return [
     el(
       "p",
       {},
       `Of the start relevance ${number(view.started)}, ${number(view.arrived)} arrived at the input` +
-        (view.started ? ` (${percent(view.arrived, view.started)})` : "") +
+        (view.started ? ` (${part(view.arrived, view.started)})` : "") +
         (words.length ? `; ${words.join(", ")}.` : "."),
     ),
     el(
@@ -28,7 +28,7 @@ export function ledger(view, chosen) {
       { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Ledger table" },
       el(
         "table",
-        { class: "ledger" },
+        { class: "account" },
         el("thead", {}, el("tr", {}, ...["node", "rule"].map((h) => el("th", { scope: "col" }, h)), ...COLUMNS.map((h) => el("th", { scope: "col", class: "n" }, h)))),
         el("tbody", {}, ...view.ledger.map((row) => line(row, chosen))),
         el(
@@ -39,6 +39,10 @@ export function ledger(view, chosen) {
       ),
     ),
   ];
+}
+
+function part(value, whole) {
+  return whole ? `${number((100 * value) / whole)} %` : number(value);
 }
 
 function line([node, rule, ...numbers], chosen) {

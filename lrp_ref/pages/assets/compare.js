@@ -42,7 +42,7 @@ export function comparison(data, view, other, chosen) {
     { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Comparison table" },
     el(
       "table",
-      { class: "ledger" },
+      { class: "account" },
       el("thead", {}, el("tr", {}, ...headers.map((h, k) => el("th", { scope: "col", class: k > 2 ? "n" : null }, h)))),
       el("tbody", {}, ...rows),
     ),

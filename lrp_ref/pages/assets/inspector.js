@@ -15,10 +15,13 @@ import { provenance } from "lrp/about.js";
 import { summary } from "lrp/about.js";
 import { comparison } from "lrp/compare.js";
 import { ledger } from "lrp/account.js";
+import { asSeen } from "lrp/pixels.js";
+import { put } from "lrp/pixels.js";
 import { State } from "lrp/state.js";
 
-const USUAL = { view: 0, against: -1, node: null, channel: null, pixel: null, unit: null, sign: "both", clip: 100, palette: null, marks: 0 };
+const USUAL = { view: 0, against: -1, node: null, channel: null, pixel: null, unit: null, sign: "both", clip: 100, opacity: 1, palette: null, marks: 0 };
 const LARGE = 64; // pixels of a picture from which on its map is shown over it at first
+const OVER = { opacity: 0.5, clip: 99.5 };
 
 /** Put the page together and show what the address asks for. */
 async function start() {
@@ -26,7 +29,7 @@ async function start() {
   const data = await load();
   const palettes = Object.fromEntries(Object.entries(said.palettes).map(([name, hex]) => [name, new Palette(hex)]));
   const picture = data.picture(data.views[0]);
-  const usual = { ...USUAL, palette: Object.keys(palettes)[0], opacity: picture && picture.wide > LARGE ? 0.5 : 1 };
+  const usual = { ...USUAL, palette: Object.keys(palettes)[0], ...(picture && picture.wide > LARGE ? OVER : {}) };
   if (said.compare !== null) usual.against = said.compare;
   const page = new Inspector(said, data, palettes, usual);
   page.show(page.state.values, []);
@@ -90,10 +93,19 @@ class Inspector {
 
   showView(view) {
     document.getElementById("summary").textContent = summary(view);
-    fill(this.about, el("section", { "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "Prediction"), ...outputs(view).filter(Boolean)), notes(view));
+    fill(this.about, el("section", { "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "Prediction"), ...outputs(view).filter(Boolean)), this.input(view), notes(view));
     const chosen = (name) => this.data.node(view, name) && this.state.set({ node: name, channel: null, unit: null, pixel: null }, true);
     fill(this.ledger, el("h2", { id: "ledger-title" }, "Where the relevance went"), ...ledger(view, chosen));
     fill(this.sources, el("h2", { id: "provenance-title" }, "Where this page comes from"), ...provenance(this.said.provenance, view.left));
+  }
+
+  /** Return the input's picture as the network sees it; null for what is none. */
+  input(view) {
+    const picture = this.data.picture(view);
+    if (!picture) return null;
+    const canvas = el("canvas", { class: "seen", role: "img", "aria-label": "The input as the network sees it" });
+    put(canvas, asSeen(picture));
+    return canvas;
   }
 
   showChoice(values, view, rival) {

@@ -8,7 +8,10 @@ import { el } from "lrp/dom.js";
 import { fill } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { short } from "lrp/dom.js";
-import { unitView } from "lrp/messages.js";
+import { patch } from "lrp/patch.js";
+import { unitOf } from "lrp/unit.js";
+import { unitView } from "lrp/unit.js";
+import { cut } from "lrp/rules.js";
 import { choose } from "lrp/strip.js";
 import { repaint } from "lrp/strip.js";
 import { strip } from "lrp/strip.js";
@@ -78,16 +81,40 @@ export class Layers {
     const unit = node.units.find((one) => one.at.join(",") === values.unit);
     this.unit.hidden = !unit;
     if (!unit) return;
-    const name = (message) => {
-      const [read, there, at] = this.data.placed(view, node, message.at);
-      const features = there && there.input ? there.input.features : [];
-      if (features.length && at.length === 1 && features[at[0]] !== undefined) return named(features[at[0]], 32);
-      return el("span", {}, named(read, 24), ` [${at.join(", ")}]`);
-    };
+    const messages = this.data.messages(unit);
+    const places = messages.map((message) => this.data.placed(view, node, message.at));
+    const connections = messages.map(({ value, weight, message }, k) => ({
+      name: this.inputName(...places[k]), a: value, w: unit.weighted ? weight : null, message,
+    }));
+    const told = { r: unit.relevance, z: unit.value, b: unit.b, bias: unit.bias, stabiliser: unit.stabiliser, dropped: unit.dropped };
+    const others = unit.others ? { count: unit.others, message: unit.rest } : null;
+    const host = el("div", { "data-unit-view": unit.at.join(",") });
     fill(
       this.unit,
       el("h2", { id: "unit-title" }, "Unit ", named(node.name, 32), ` [${unit.at.join(", ")}]`),
-      ...unitView(node, unit, this.data.messages(unit), name),
+      el("div", { class: "unit-columns" }, host, patch(this.data, view, node, messages, places, this.palettes[values.palette])),
     );
+    unitView(host, { title: "", formula: node.formula, others, ...told, connections, ...inNumbers(node, unit, messages, told) });
+  }
+
+  /** Return the name of a unit's input: of the feature, or of the layer with the place in it. */
+  inputName(read, there, at) {
+    const features = there && there.input ? there.input.features : [];
+    if (features.length && at.length === 1 && features[at[0]] !== undefined) return short(features[at[0]], 32);
+    return `${short(read, 24)} [${at.join(", ")}]`;
+  }
+}
+
+/** Return the parts of the formula with numbers, where all of a unit's inputs are in the page and its rule can be executed there. */
+function inNumbers(node, unit, messages, told) {
+  if (!node.twin || unit.others || !unit.weighted) return {};
+  const rule = cut(node.twin, messages.map((message) => message.at));
+  const [names, a, w] = [messages.map(() => ""), messages.map((m) => m.value), messages.map((m) => m.weight)];
+  try {
+    const found = unitOf({ names, a, w, b: told.b, r: told.r, z: told.z, rule });
+    const far = messages.some((m, k) => !(Math.abs(m.message - found.connections[k].message) <= 1e-4 * Math.abs(told.r)));
+    return far ? {} : { rule, parts: found.parts };
+  } catch {
+    return {};
   }
 }

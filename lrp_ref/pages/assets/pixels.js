@@ -1,5 +1,6 @@
 // A map of relevance as pixels, alone or over the picture that it is about.
 
+import { limitOf } from "lrp/colours.js";
 import { oneSided } from "lrp/colours.js";
 
 const STRENGTH = 0.9; // opacity of the strongest relevance over the picture, as in the pictures of the package
@@ -50,6 +51,15 @@ export function greyOf(picture, y, x) {
   return depth === 1 ? pixels[at] : 0.299 * pixels[at] + 0.587 * pixels[at + 1] + 0.114 * pixels[at + 2];
 }
 
+/** Return a picture's own pixels {data, high, wide}. */
+export function asSeen({ pixels, high, wide, depth }) {
+  const data = new Uint8ClampedArray(4 * high * wide).fill(255);
+  for (let k = 0; k < high * wide; k += 1) {
+    for (let c = 0; c < 3; c += 1) data[4 * k + c] = pixels[k * depth + Math.min(c, depth - 1)];
+  }
+  return { data, high, wide };
+}
+
 /** Put pixels into a canvas, which takes their size. */
 export function put(canvas, { data, high, wide }) {
   if (canvas.width !== wide) canvas.width = wide;
@@ -57,10 +67,9 @@ export function put(canvas, { data, high, wide }) {
   canvas.getContext("2d").putImageData(new ImageData(data, wide, high), 0, 0);
 }
 
-/** Draw a map small, on its own scale. */
+/** Draw a map small, on its own scale, which ends before the few strongest of many numbers. */
 export function thumbnail(canvas, map, palette) {
-  let limit = 0;
-  for (const r of map.values) limit = Math.max(limit, Math.abs(r));
+  const limit = limitOf([map.values], map.values.length > 1000 ? 99.5 : 100);
   put(canvas, painted(map, { limit, palette, which: "both", opacity: 1, picture: null }));
 }
 

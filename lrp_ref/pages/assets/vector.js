@@ -1,6 +1,6 @@
 // The numbers of a short vector: a bar each, with one focus that arrow keys move.
 
-import { bar } from "lrp/messages.js";
+import { bar } from "lrp/bars.js";
 import { el } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";
