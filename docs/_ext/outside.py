@@ -1,8 +1,8 @@
 """Pages and sources that lie outside docs/: links to them lead to pages of the site.
 
-What GitHub shows is not touched: links are rewritten while a page is read, and pages such as CONTRIBUTING.md are copied,
-with their links rewritten, into ``docs/reference/project``. A source file, or each file of a folder, that a page links to
-is shown on a page in ``docs/reference/source``. Git ignores ``docs/reference``.
+What GitHub shows is not touched: links are rewritten while a page is read, and pages such as CONTRIBUTING.md are
+copied, with their links rewritten, into ``docs/reference/project``. A source file, or each file of a folder, that a
+page links to is shown on a page in ``docs/reference/source``. Git ignores ``docs/reference``.
 """
 
 from __future__ import annotations

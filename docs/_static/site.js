@@ -14,3 +14,14 @@ function reachable() {
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 document.addEventListener("toggle", reachable, true);
+
+/** Bring the page that is open into view in the navigation, which starts at its top otherwise. */
+function here() {
+  const box = document.querySelector(".sidebar-scroll");
+  const page = box?.querySelector(".current-page");
+  if (page && page.offsetTop > box.clientHeight) {
+    box.scrollTop = page.offsetTop - box.clientHeight / 2;
+  }
+}
+
+addEventListener("load", here);

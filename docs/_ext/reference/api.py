@@ -10,9 +10,8 @@ from typing import Any
 
 import lrp_ref as lrp
 
-from .parts import table
-from .rules_layers import RULES, first_sentence
-
+from .parts import first_sentence, table
+from .rules_layers import RULES
 
 
 def modules() -> dict[str, ModuleType]:
