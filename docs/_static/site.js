@@ -19,8 +19,9 @@ document.addEventListener("toggle", reachable, true);
 function here() {
   const box = document.querySelector(".sidebar-scroll");
   const page = box?.querySelector(".current-page");
-  if (page && page.offsetTop > box.clientHeight) {
-    box.scrollTop = page.offsetTop - box.clientHeight / 2;
+  if (page) {
+    const below = page.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+    box.scrollTop = below > 0 ? below + box.clientHeight / 2 : 0;
   }
 }
 

@@ -69,7 +69,7 @@ def _said(map_: Any) -> str:
 def _picture(map_: Any, name: str) -> str:
     file = io.BytesIO()
     picture = lrp.heatmap.image(map_)
-    picture.resize((192, 192), 0).save(file, "PNG")
+    picture.save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode("ascii")
     told = f"The map of {name}: red where the numbers are above 0, blue where they are below."
-    return f'<figure><img src="data:image/png;base64,{data}" width="192" height="192" alt="{escape(told)}"></figure>'
+    return f'<figure><img src="data:image/png;base64,{data}" width="{picture.width}" height="{picture.height}" alt="{escape(told)}"></figure>'
