@@ -21,7 +21,7 @@ function here() {
   const page = box?.querySelector(".current-page");
   if (page) {
     const below = page.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
-    box.scrollTop = below > 0 ? below + box.clientHeight / 2 : 0;
+    box.scrollTo({ top: below > 0 ? below + box.clientHeight / 2 : 0, behavior: "instant" });
   }
 }
 
