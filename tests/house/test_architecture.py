@@ -38,6 +38,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "methods": set(),
     "pages": set(),
     "neuralise": set(),
+    "pages": {"teach"},  # the neuron's numbers are those of a message table
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
