@@ -80,7 +80,7 @@ class Neuron {
       el("button", { type: "button", onclick: () => this.choose(this.chosen.i, j) }, name)));
     this.units.hidden = this.outputs.length < 2;
     this.results = el("div", { class: "results" }, this.sentence, this.notes, this.live);
-    this.below = el("div", { class: this.outputs.length > 2 ? "below stacked" : "below" }, this.controls(), el("div", { class: "shown" }, this.units, this.place));
+    this.below = el("div", { class: `below ${["single", "", "stacked"][this.outputs.length - 1]}` }, this.controls(), el("div", { class: "shown" }, this.units, this.place));
     this.question = this.said.predict ? new Asked(this.said.predict, () => this.answered()) : null;
     fill(this.root, el("h1", {}, this.said.title), this.question?.element, this.toolbar(), this.graph.root, this.legend, this.results, this.below);
     this.known(this.question === null);
