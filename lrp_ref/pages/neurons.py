@@ -170,7 +170,7 @@ def neuron(
         dropped                  0        0
         R_j                      1        1
     """
-    a, w = _numbers("inputs", inputs), _numbers("weights", weights)
+    a, w = numbers("neuron", "inputs", inputs), numbers("neuron", "weights", weights)
     w = w[:, None] if w.ndim == 1 else w
     if a.ndim != 1 or w.ndim != 2 or len(w) != len(a) or not a.size or not w.size:
         raise ShapeError(f"neuron: inputs of shape {a.shape} and weights of shape {w.shape} are not (I,) and (I, J)")
@@ -179,8 +179,8 @@ def neuron(
         raise ShapeError(
             f"neuron: {len(a)} inputs and {outs} units; at most {MOST_INPUTS} and {MOST_OUTPUTS} are shown"
         )
-    b = np.zeros(outs) if bias is None else _numbers("bias", bias).reshape(-1)
-    r = None if relevance is None else _numbers("relevance", relevance).reshape(-1)
+    b = np.zeros(outs) if bias is None else numbers("neuron", "bias", bias).reshape(-1)
+    r = None if relevance is None else numbers("neuron", "relevance", relevance).reshape(-1)
     for name, values in (("bias", b), ("relevance", r)):
         if values is not None and values.shape != (outs,):
             raise ShapeError(f"neuron: the {name} has {values.size} numbers for {outs} units")
@@ -194,10 +194,15 @@ def neuron(
     return Neuron(a, w, b, r, rule, made.title, names, output, asked)
 
 
-def _numbers(name: str, value: Any) -> NDArray[np.float64]:
+def numbers(where: str, name: str, value: Any) -> NDArray[np.float64]:
+    """Return finite numbers as a new array.
+
+    Raises:
+        ParameterError: one is not finite.
+    """
     array = np.array(value, dtype=np.float64)
     if not np.isfinite(array).all():
-        raise ParameterError(f"neuron: {name} must be finite numbers")
+        raise ParameterError(f"{where}: {name} must be finite numbers")
     return array
 
 

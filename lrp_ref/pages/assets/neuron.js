@@ -5,14 +5,10 @@ import { el, fill, number, signed, svg } from "lrp/dom.js";
 import { fit } from "lrp/frame.js";
 import { Graph } from "lrp/graph.js";
 import { link } from "lrp/links.js";
-import { NAMED } from "lrp/named.js";
-import { ruleOf } from "lrp/named.js";
+import { NAMED, ruleOf } from "lrp/named.js";
 import { Asked } from "lrp/predict.js";
-import { cut } from "lrp/rules.js";
-import { rootMeanSquares } from "lrp/rules.js";
-import { sentence } from "lrp/unit.js";
-import { unitOf } from "lrp/unit.js";
-import { unitView } from "lrp/unit.js";
+import { cut, rootMeanSquares } from "lrp/rules.js";
+import { sentence, unitOf, unitView } from "lrp/unit.js";
 
 const POLICIES = [["absorb", "keeps its share"], ["ignore", "is left out"], ["spread", "shares with the inputs"]];
 const QUIET = 400; // milliseconds without a change before the sentence is read out
