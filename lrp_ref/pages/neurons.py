@@ -20,6 +20,7 @@ from .assembling import document, framed
 from .rule_json import rule_json
 
 MOST_INPUTS, MOST_OUTPUTS = 6, 3
+COUNTED = ("One neuron", "Two neurons", "Three neurons")
 SIGNS = ("positive", "negative", "zero")
 SIMPLE = (LRP0, Gamma, GeneralizedGamma, AlphaBeta, ZPlus, WSquare, Flat, ZBox)  # a page has them by name
 
@@ -147,7 +148,7 @@ def neuron(
         bias: b_j (J,), or a number for one unit; None for 0.
         relevance: R_j (J,), or a number for one unit; None for the units' outputs z_j.
         rule: a named rule of ``lrp_ref.rules``, also with a bias policy; LRP-0 by default.
-        title: plain text.
+        title: plain text; how many neurons and inputs there are by default.
         input_names, output_names: a₁, a₂, … and z, or z₁, z₂, … by default.
         predict: what is asked before the numbers are shown: the number k (from 1) of an input, for the sign of R_k, or
             a :class:`Prediction`.
@@ -189,7 +190,7 @@ def neuron(
     output = tuple(map(str, output_names)) or (("z",) if outs == 1 else _named("z", outs))
     if len(names) != len(a) or len(output) != outs:
         raise ShapeError(f"neuron: {len(names)} names of inputs and {len(output)} of units for {len(a)} and {outs}")
-    made = Neuron(a, w, b, r, rule, title or f"{rule!r} on one layer", names, output)
+    made = Neuron(a, w, b, r, rule, title or f"{COUNTED[outs - 1]} of {len(a)} input{'s' if len(a) > 1 else ''}", names, output)
     asked = _sign(made, predict) if isinstance(predict, int) else predict
     return Neuron(a, w, b, r, rule, made.title, names, output, asked)
 
