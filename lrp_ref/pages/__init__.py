@@ -1,5 +1,6 @@
 """Pages: one explanation as a self-contained HTML file, and the interactive pieces that it is made of."""
 
 from .neurons import Neuron, Prediction, neuron
+from .taylors import Expansion, taylor
 
-__all__ = ["Neuron", "Prediction", "neuron"]
+__all__ = ["Expansion", "Neuron", "Prediction", "neuron", "taylor"]
