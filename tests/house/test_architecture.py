@@ -33,7 +33,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "literal": set(),
     "exact": set(),
     "export": {"exact"},  # what a file is about: the network's hash
-    "teach": {"literal"},  # a message table is computed by the textbook
+    "teach": {"literal", "vectors"},  # a message table is computed by the textbook; exercises are checked by vectors
     "vectors": set(),
     "methods": set(),
     "pages": set(),
