@@ -27,7 +27,7 @@ SMALL, LARGE = 300_000, 2_000_000  # bytes of a page about an input of few numbe
 FEW_NUMBERS = 4096
 MOST_VIEWS = 24  # explanations on one page
 PALETTES = (DEFAULT, "purple-orange")  # the second for those who cannot tell the first apart; never red and green
-FILLED, MARGIN = 3, 4000  # how often room is looked for, and what is never filled
+FILLED, MARGIN = 5, 4000  # how often room is looked for, and what is never filled
 COLOURS = 511  # of a palette: the middle one is exactly that of 0
 
 

@@ -26,7 +26,7 @@ from . import pictures
 from .layout import channel_axes, channels_first, flat_map, kind, pooled
 from .rule_json import rule_json
 from .store import FLOAT, Store
-from .units import Unit, affordable, places, tells, unit
+from .units import Unit, affordable, inputs_of_one, places, tells, unit
 
 MOST_PIXELS = 512 * 512  # of a map; more are added up in squares, which the page says
 MOST_ROW = 4096  # numbers of a vector, or of a series all of whose channels are shown as rows
@@ -65,6 +65,8 @@ class Shown:
         features: names of the numbers of a vector, or of the channels of a series.
         words: of a text.
         sample: which explanations are of one sample, and can be compared.
+        chances: probabilities of the outputs, NaN for outputs that are none; None for those of the explanation.
+        chance_name: what makes them.
     """
 
     e: Explanation
@@ -74,6 +76,8 @@ class Shown:
     features: Sequence[str] = ()
     words: Words | None = None
     sample: str = ""
+    chances: NDArray[Any] | None = None
+    chance_name: str = "probability"
 
 
 @dataclass(eq=False)
@@ -156,8 +160,9 @@ def _names(trace: Trace, planned: dict[str, Planned]) -> list[str]:
 def _about(e: Explanation, shown: Shown) -> dict[str, Any]:
     """Return what is said of the whole explanation."""
     output = to_float(batch_first(e.output, e.output_axis)[0]).reshape(-1)
-    chance = e.probability
-    chances = None if chance is None else to_float(batch_first(chance, e.output_axis)[0]).reshape(-1)
+    chances = shown.chances
+    if chances is None and e.probability is not None:
+        chances = to_float(batch_first(e.probability, e.output_axis)[0]).reshape(-1)
     asked = [] if e.target is None else [int(k) for k in np.asarray(e.target)[0]]
     against = None if e.against is None else int(np.asarray(e.against).reshape(-1)[0])
     finite = np.where(np.isfinite(output), output, -np.inf)
@@ -189,6 +194,7 @@ def _about(e: Explanation, shown: Shown) -> dict[str, Any]:
         "notes": notes,
         "dtype": "exact" if exact else str(e.output.dtype),
         "outputs": outputs,
+        "chanceName": shown.chance_name,
         "outputCount": int(output.size),
         "started": float(to_float(np.asarray(e.started)).reshape(-1)[0]),
         "arrived": float(to_float(np.asarray(e.arrived)).reshape(-1)[0]),
@@ -283,7 +289,7 @@ def _input(n: _Node, shown: Shown, store: Store, allowance: float) -> dict[str, 
 
 def _channels(n: _Node, store: Store, made: View) -> None:
     """Say how much each channel has, the strongest first, and offer their maps."""
-    if n.relevance is None or n.said["kind"] == "vector":
+    if n.relevance is None or n.said["kind"] == "vector" or n.said["whole"]:
         return
     count = len(n.relevance)
     flat = n.relevance.reshape(count, -1)
@@ -319,7 +325,7 @@ def _units(n: _Node, planned: Planned, trace: Trace, store: Store, made: View) -
     value, relevance = trace.values[name], trace.relevance[name]
     wanted = affordable(planned.layer, xs, value, MOST_UNITS)
     at = places(to_float(relevance[0]), n.axis, wanted)
-    inputs = sum(int(np.prod(x.shape[1:])) for x in xs)
+    inputs = inputs_of_one(planned.layer, xs)
 
     def most(rank: int) -> int:
         return inputs if inputs <= (WHOLE if rank < FIRST else FEW) else MOST_MESSAGES

@@ -20,7 +20,7 @@ export function outputs(view) {
       el("td", {}, bar(o.value ?? 0, most)),
     ),
   );
-  const headers = ["output", "value", ...(chances ? ["probability"] : []), "size"];
+  const headers = ["output", "value", ...(chances ? [view.chanceName] : []), "size"];
   const more = view.outputCount - view.outputs.length;
   return [
     el(

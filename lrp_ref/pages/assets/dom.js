@@ -33,7 +33,7 @@ export function number(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   const text = size >= 1e-4 && size < 1e6 ? trimmed(Number(value.toPrecision(4))) : value.toExponential(3);
-  return text.replace("-", "−").replace("e+", "e");
+  return text.replaceAll("-", "−").replace("e+", "e");
 }
 
 function trimmed(value) {

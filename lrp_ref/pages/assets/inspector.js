@@ -52,7 +52,7 @@ class Inspector {
     fill(
       document.getElementById("page"),
       this.about,
-      el("div", { class: "columns" }, this.maps.element, this.layers.list),
+      (this.columns = el("div", { class: "columns" }, this.maps.element, this.layers.list)),
       this.layers.node, this.layers.unit, this.comparison, this.ledger, this.sources,
     );
     this.choice();
@@ -80,6 +80,7 @@ class Inspector {
     document.getElementById("notice").textContent = wrong.length ? `${wrong.join(" ")} Ignored.` : "";
     if (changed("view")) this.showView(view);
     if (changed("view", "against") && this.view) this.showChoice(values, view, rival);
+    this.columns.classList.toggle("compared", Boolean(rival));
     this.layers.show({ values, view, node, changed });
     this.maps.show({ values, view, node, rival, changed });
     this.before = { ...values };

@@ -154,6 +154,8 @@ export class Maps {
       node.units.find((one) => at && one.at.join(",") === at.join(",")) ??
       node.units.find((one) => node.kind === "image" && values.channel === null && one.at.filter((_, k) => k !== node.axis).join(",") === `${y},${x}`);
     this.set({ pixel: `${y},${x}`, unit: unit ? unit.at.join(",") : null }, true);
+    this.readout.append(unit ? " · its messages are below" : node.units.length ? " · the messages of this place are not in the page" : "");
+    document.querySelector(".unit-view:not([hidden])")?.scrollIntoView({ block: "nearest" });
     return undefined;
   }
 
@@ -179,7 +181,7 @@ export class Maps {
 
   where(y, x) {
     const { node, map } = this;
-    if (node.kind === "vector") return this.names()[x] ?? `place ${x}`;
+    if (node.kind === "vector") return this.names()[x] ?? `number ${x}`;
     if (map.high === 1) return `place ${x}`;
     if (node.whole) return `${this.names()[y] ?? `channel ${y}`}, place ${x}`;
     return `row ${y}, column ${x}`;
