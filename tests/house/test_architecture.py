@@ -37,6 +37,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "vectors": set(),
     "methods": set(),
     "neuralise": set(),
+    "pages": {"teach"},  # the neuron's numbers are those of a message table
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
