@@ -36,6 +36,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "methods": set(),
+    "pages": set(),
     "neuralise": set(),
     "pages": {"teach"},  # the neuron's numbers are those of a message table
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
