@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import ParameterError
-from ..pages import inspector
+from ..pages import inspecting
 from ..pages.payload import Shown, Words
 from .job import Found, Job
 from .report import Results
@@ -41,7 +41,7 @@ class Pages:
     def add(self, sample: Sample, found: Found) -> None:
         """Put the explanations of one sample on the page; a page that is full is written first."""
         every = [e for several in found.values() for e in several]
-        if self.waiting and len(self.waiting) + len(every) > inspector.MOST_VIEWS:
+        if self.waiting and len(self.waiting) + len(every) > inspecting.MOST_VIEWS:
             self._write()
         job, sidecar = self.job, self.job.sidecar
         features = () if sidecar is None else sidecar.feature_names or sidecar.channel_names
@@ -72,9 +72,9 @@ class Pages:
             self._take(path)
         title = self.titles[0] if len(self.titles) == 1 else f"{len(self.titles)} inputs"
         compare = len(self.job.composites) == 2 and not self.job.several
-        text = inspector.assembled(self.waiting, title=title, command=self.command, compare=compare)
+        text = inspecting.assembled(self.waiting, title=title, command=self.command, compare=compare)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.written.append(inspector.write(path, text))
+        self.written.append(inspecting.write(path, text))
         self.waiting, self.titles = [], []
 
     def _take(self, path: Path) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import to_float
-from ..base.arrays import Array
 from ..errors import LrpError, ParameterError
 from ..heatmap.colours import floats
 from ..network.inputs import batch_first

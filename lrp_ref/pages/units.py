@@ -59,7 +59,7 @@ def affordable(layer: Layer, xs: tuple[Array, ...], made: Array, wanted: int) ->
     if type(layer) is Conv:  # a unit sees its window alone
         return wanted
     each = made.size + sum(x.size for x in xs)
-    return min(wanted, MOST_NUMBERS // max(each, 1))
+    return min(wanted, int(MOST_NUMBERS // max(each, 1)))
 
 
 def inputs_of_one(layer: Layer, xs: tuple[Array, ...]) -> int:

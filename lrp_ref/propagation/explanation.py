@@ -223,13 +223,13 @@ class Explanation:
             >>> lrp.explain(net, np.array([[3.0, 1.0]])).to_html()[:15]
             '<!doctype html>'
         """
-        from ..pages import inspector  # an explanation shows itself: the one door from the core to a wing
+        from ..pages import inspecting  # an explanation shows itself: the one door from the core to a wing
 
-        text = inspector.page(
+        text = inspecting.page(
             self, against=against, classes=classes, image=image, features=features, title=title, budget=budget
         )
         if path is not None:
-            inspector.write(path, text)
+            inspecting.write(path, text)
         return text
 
     def map(self, function: Callable[..., Array], *others: Explanation) -> Explanation:

@@ -50,19 +50,18 @@ def page(
         words: of a text, with their relevance.
         command: what makes the page again, for its last section; "" for the Python line.
     """
+    if against is not None and against.samples != e.samples:
+        raise ParameterError(f"against explains {against.samples} samples, the explanation {e.samples}")
+    pair = (e,) if against is None else (e, against)
     several = e.samples > 1
     shown = []
     for k in range(min(e.samples, MOST_VIEWS)):
-        for number_, one in enumerate((e,) if against is None else (e, against)):
-            said = [f"sample {k}"] if several else []
-            said += [one.asked(k, classes)] if k < one.samples else []
-            said += [f"{one.rules}"] if against is not None else []
-            if k >= one.samples:
-                raise ParameterError(f"against explains {one.samples} samples, the explanation {e.samples}")
-            picture = image[k] if several and image is not None and np.ndim(image) > 2 and len(image) == e.samples else image
-            shown.append(
-                Shown(one.sample(k), " · ".join(said), classes, picture, features, words, sample=str(k))
-            )
+        each = several and image is not None and len(image) == e.samples and np.ndim(image) > 2
+        for one in pair:
+            name = [f"sample {k}"] if several else []
+            name += [one.asked(k, classes), *([one.rules] if against is not None else [])]
+            look = image[k] if each else image
+            shown.append(Shown(one.sample(k), " · ".join(name), classes, look, features, words, sample=str(k)))
     return assembled(
         shown, title=title or _title(e, classes), budget=budget, command=command, left_out=e.samples - MOST_VIEWS,
         compare=against is not None,
@@ -146,7 +145,7 @@ def assembled(
 
 
 def usual_budget(shown: Sequence[Shown]) -> int:
-    """Return the bytes of a page unless they are asked for: 300 KB for small inputs, 2 MB for others; for several more."""
+    """Return the bytes of a page unless they are asked for: 300 KB for small inputs, 2 MB for others; of several more."""
     largest = max(int(np.prod(p.shape)) // max(s.e.samples, 1) for s in shown for p in s.e.parts().values())
     return (SMALL if largest <= FEW_NUMBERS else LARGE) * min(len(shown), 4)
 
@@ -170,7 +169,9 @@ def _say_left(views: Sequence[View], left_out: int) -> None:
         if v.units:
             v.said["left"].append(f"messages of {len(v.units)} units among the strongest")
         if count := v.left.get("units", 0):
-            v.said["left"].append(f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large")
+            v.said["left"].append(
+                f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large"
+            )
         shrunk = [n["name"] for n in v.said["nodes"] if n["map"] and n["map"][3] > 1]
         if shrunk:
             v.said["left"].append(f"single numbers of {len(shrunk)} large maps: each square is the sum of several")
