@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, heatmap
+from ..arithmetic import to_float
 from ..base.files import replace_file
 from ..base.tables import html as table_html
 from ..base.tables import number
@@ -19,6 +20,7 @@ from ..heatmap.colours import DEFAULT, paint
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
 from .assembling import document, framed
+from .layout import channels_first, flat_map, input_axis, pooled
 from .payload import Shown, View, Words, view
 from .provenance import provenance
 from .store import Store
@@ -27,6 +29,7 @@ SMALL, LARGE = 300_000, 2_000_000  # bytes of a page about an input of few numbe
 FEW_NUMBERS = 4096
 MOST_VIEWS = 24  # explanations on one page
 PALETTES = (DEFAULT, "purple-orange")  # the second for those who cannot tell the first apart; never red and green
+STILL, ROWS = 128 * 128, 64  # of a map, and numbers of a vector, for readers without JavaScript
 FILLED, MARGIN = 5, 4000  # how often room is looked for, and what is never filled
 COLOURS = 511  # of a palette: the middle one is exactly that of 0
 
@@ -112,9 +115,11 @@ def assembled(
         left_out: how many further explanations are not on it.
 
     Raises:
-        ParameterError: not even the least that a page has fits into ``budget``.
+        ParameterError: no sample, or not even the least that a page has fits into ``budget``.
         NonFiniteError: relevance that is NaN or infinite.
     """
+    if not shown or not all(one.e.samples for one in shown):
+        raise ParameterError("an explanation of no samples has nothing to show on a page")
     allowed = budget if budget is not None else usual_budget(shown)
     header = {
         "title": title,
@@ -145,7 +150,7 @@ def assembled(
 
 
 def usual_budget(shown: Sequence[Shown]) -> int:
-    """Return the bytes of a page unless they are asked for: 300 KB for small inputs, 2 MB for others; of several more."""
+    """Return the bytes of a page unless they are asked for: 300 KB for small inputs, 2 MB for others; more for several."""
     largest = max(int(np.prod(p.shape)) // max(s.e.samples, 1) for s in shown for p in s.e.parts().values())
     return (SMALL if largest <= FEW_NUMBERS else LARGE) * min(len(shown), 4)
 
@@ -204,21 +209,23 @@ def _title(e: Explanation, classes: Sequence[str]) -> str:
 
 
 def _without_script(shown: Shown) -> str:
-    """Return what a reader without JavaScript sees: the maps as pictures, and the ledger."""
-    from ..propagation.reading import pictures as drawn
-
+    """Return what a reader without JavaScript sees: the maps as pictures or tables, and the ledger."""
     e = shown.e.to_numpy().sample(0)
-    words = "<p>This page needs JavaScript to be explored; here is what it starts with.</p>"
-    if e.output.dtype == object:
-        return words + e.ledger._repr_html_()
-    maps = drawn(e.maps(), lambda k: e.asked(k, shown.classes))
-    values = ""
-    if not maps:
-        rows = [
-            [name, str(k), number(float(r))]
-            for name, part in e.maps().items()
-            for k, r in enumerate(part[0].reshape(-1)[:64])
-        ]
-        values = table_html(("input", "place", "relevance"), rows, right=(1, 2))
-    ledger = table_html(("node", "rule", *COLUMNS), e.ledger.cells(), right=range(2, 8)) if e.ledger.made else ""
-    return words + maps + values + ledger
+    parts = ["<p>This page needs JavaScript to be explored; here is what it starts with.</p>"]
+    for name, array in e.maps().items():
+        words = f"{e.asked(0, shown.classes)}: {name}"
+        sample = np.asarray(to_float(array[0]))
+        if sample.ndim == 3:
+            small, by = pooled(flat_map(channels_first(sample, input_axis(sample.shape)), "image"), STILL)
+            note = f", each square the sum of {by} × {by} numbers" if by > 1 else ""
+            uri = heatmap.to_data_uri(heatmap.image(small))
+            parts.append(f'<figure><img src="{uri}" alt="relevance">')
+            parts.append(f"<figcaption>{escape(words + note)}</figcaption></figure>")
+            continue
+        flat = sample.reshape(-1)
+        rows = [[str(k), number(float(flat[k]))] for k in range(min(len(flat), ROWS))]
+        more = f", the first {ROWS} of {len(flat)}" if len(flat) > ROWS else ""
+        parts.append(table_html(("place", "relevance"), rows, title=words + more, right=(0, 1)))
+    if e.ledger.made:
+        parts.append(table_html(("node", "rule", *COLUMNS), e.ledger.cells(), right=range(2, 8)))
+    return "".join(parts)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import to_float
-from ..errors import LrpError, ParameterError
+from ..errors import LrpError
 from ..heatmap.colours import floats
 from ..network.inputs import batch_first
 from ..network.network import owner
@@ -22,7 +22,7 @@ from ..propagation.plan import Planned
 from ..propagation.targets import described
 from ..propagation.trace import Trace
 from . import pictures
-from .layout import channel_axes, channels_first, flat_map, kind, pooled
+from .layout import channel_axes, channels_first, flat_map, input_axis, kind, pooled
 from .rule_json import rule_json
 from .store import FLOAT, Store
 from .units import Unit, affordable, inputs_of_one, places, tells, unit
@@ -114,13 +114,10 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
 
     Raises:
         NonFiniteError: relevance that is NaN or infinite.
-        ParameterError: an explanation of no sample.
     """
-    if not shown.e.samples:
-        raise ParameterError("an explanation of no samples has nothing to show on a page")
     e = shown.e.to_numpy().sample(0)
     for name, part in e.maps().items():
-        floats(f"the relevance of '{name}'", to_float(part))
+        floats("the relevance of the input" if name == "relevance" else f"the relevance of '{name}'", to_float(part))
     trace = e.trace
     if not trace.values:  # made elsewhere, without the question: what there is are maps of the inputs
         trace = Trace({}, {("input" if n == "relevance" else n): r for n, r in e.maps().items()}, {})
@@ -228,7 +225,7 @@ def _node(
     made = planned.get(node)
     relevance = floats(f"the relevance of '{name}'", to_float(trace.relevance[name][0]))
     value = trace.values[name][0] if name in trace.values else None
-    axis = axes.get(name, _first_axis(relevance.shape))
+    axis = axes.get(name, input_axis(relevance.shape))
     of = kind(relevance.shape, axis)
     channels = channels_first(relevance, axis)
     whole = of == "series" and channels.size <= MOST_ROW
@@ -265,10 +262,6 @@ def _twin(planned: Planned, trace: Trace, reads: Sequence[str]) -> Any:
         return None
 
 
-def _first_axis(shape: tuple[int, ...]) -> int:
-    return 2 if len(shape) == 3 and shape[-1] in (1, 3) and shape[0] not in (1, 3) else 0
-
-
 def _input(n: _Node, shown: Shown, store: Store, allowance: float) -> dict[str, Any]:
     """Return what a page shows of an input besides its relevance."""
     found: dict[str, Any] = {"features": list(shown.features)}
@@ -280,7 +273,7 @@ def _input(n: _Node, shown: Shown, store: Store, allowance: float) -> dict[str, 
     if n.value is None:
         return found
     if of == "image":
-        found |= pictures.written(store, n.value, shown.image, allowance / 3)
+        found |= pictures.written(store, n.value, shown.image, allowance / 3, n.by)
     elif n.value.size <= MOST_PIXELS:
         found["values"] = store.floats(n.value)
     return found
