@@ -65,6 +65,7 @@ def export_onnx(
     shapes: Any = None,
     adjustable: Sequence[str] = (),
     ledger: bool = True,
+    trace: bool = False,
     forward: bool = False,
     opset: int = 17,
     optimize: str = "size",
@@ -84,6 +85,7 @@ def export_onnx(
     start        the relevance that started, of the output's shape
     ===========  ====================================================================================
 
+    and with ``trace`` also ``value.NODE`` (N, ...) and ``relevance.NODE`` of the same shape for every node.
     Its metadata name the composite, the plan, the ledger's nodes and the network's SHA-256.
 
     Args:
@@ -101,6 +103,7 @@ def export_onnx(
             that have to be fed, for not every runtime can feed an input that has a default. The preset's numbers stand
             in the metadata. Rules of one's own take an ``lrp.arithmetic.Adjustable`` in their place.
         ledger: whether the graph makes the ledger.
+        trace: whether every node's output and the relevance that arrived there are given as well.
         forward: whether the forward pass alone is written beside it, as NAME.forward.onnx: who asks a runtime for
             ``output`` alone waits for the whole graph.
         opset: of the operators, 17 to 23.
@@ -135,7 +138,7 @@ def export_onnx(
     form = Form(opset, optimize, dtype)
     asked = asking(
         net, composite=chosen, targets=targets, start=start, output=output, canonize=canonize, shapes=shapes,
-        ledger=ledger,
+        ledger=ledger, trace=trace,
     )  # fmt: skip
     made = program(asked, form)
     unused = [key for key in adjustable if key not in made.graph.adjustable]

@@ -159,12 +159,16 @@ def program(asked: Asked, form: Form) -> Program:
         show("ledger", recording.columns(), many)
     show("explained", recording.target, many)
     show("start", recording.began, many)
+    for name, array in recording.trace.values.items():
+        show(f"value.{name}", array, samples)
+    for name, array in recording.trace.relevance.items():
+        show(f"relevance.{name}", array, many)
     return made
 
 
 def asking(
     net: Network, *, composite: Any, targets: Any, start: Any, output: str | None, canonize: bool, shapes: Any,
-    ledger: bool = True,
+    ledger: bool = True, trace: bool = False,
 ) -> Asked:  # fmt: skip
     """Return what is to be recorded, checked.
 
@@ -181,7 +185,7 @@ def asking(
     blank = blanks(net, shapes)
     front = net.batch_first()
     question = Question(composite, place, canonize, begin)
-    asked = Asked(front, blank, question, targets, ledger)
+    asked = Asked(front, blank, question, targets, ledger, trace)
     return replace(asked, targets=_checked(asked, net.classes if place == 0 else ()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..propagation import walk
 from ..propagation.ledger import COLUMNS, Ledger
 from ..propagation.prepare import PreparedNetwork, Question, Step, prepare
 from ..propagation.start import begun, find, start_relevance
+from ..propagation.trace import Trace
 from ..rules.share import Given
 from .graph import Graph
 from .recorded import Recorded, Recorder
@@ -34,6 +35,7 @@ class Asked:
         question: composite, output, start, and whether the network is canonized.
         targets: "argmax", "input", or numbers of outputs, each of which is explained for the one sample.
         ledger: whether the ledger is made.
+        trace: whether the values and relevances between the nodes are kept.
     """
 
     net: Network
@@ -41,6 +43,7 @@ class Asked:
     question: Question
     targets: Any = "argmax"
     ledger: bool = True
+    trace: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class Recording:
         target: what is explained (N, T).
         chance: the probabilities of the output, or None.
         asks: the input that says what is explained, where one does.
+        trace: values and relevances by the names of nodes, where they were asked for.
     """
 
     prepared: PreparedNetwork
@@ -68,6 +72,7 @@ class Recording:
     target: Recorded
     chance: Recorded | None
     asks: str = ""
+    trace: Trace = field(default_factory=Trace)
 
     def columns(self) -> Recorded:
         """Return the ledger as one array (N, nodes, columns)."""
@@ -111,7 +116,7 @@ def _free(error: LrpError) -> LrpError:
 
 
 def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], xp: Recorder) -> Recording:
-    values, tapes = walk.forward(prepared, fed, keep=False, check=False)
+    values, tapes = walk.forward(prepared, fed, keep=asked.trace, check=False)
     name = prepared.net.outputs[0]
     out, chance = values[name], prepared.probability(values)
     start = find(asked.question.start).settled(1, out.shape[1:])
@@ -123,14 +128,16 @@ def _walked(asked: Asked, prepared: PreparedNetwork, fed: dict[str, Recorded], x
     else:
         targets = _targets(asked.targets, out, xp, asks)
     begin = begun(out, targets, start, chance)
-    relevance, rows = walk.back(prepared, values, {name: begin}, tapes, keep=False)
+    relevance, rows = walk.back(prepared, values, {name: begin}, tapes, keep=asked.trace)
     received = {
         key: relevance[key] if key in relevance else xp.zeros(array.shape, dtype=float)
         for key, array in fed.items()
         if prepared.net.receives(key, array)
     }
     ledger = Ledger(rows if asked.ledger else ())
-    return Recording(prepared, fed, out, received, ledger, begin, targets, chance, asks)
+    between = Trace(*({k: v for k, v in part.items() if k not in fed} for part in (values, relevance)))
+    trace = between if asked.trace else Trace()
+    return Recording(prepared, fed, out, received, ledger, begin, targets, chance, asks, trace)
 
 
 def _targets(targets: Any, out: Recorded, xp: Any, asks: str) -> Recorded:

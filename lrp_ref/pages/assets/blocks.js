@@ -8,7 +8,9 @@ export function header() {
 /** Return the bytes of a block by its name. */
 export async function bytes(name) {
   const text = document.getElementById(`block-${name}`).textContent;
-  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const characters = atob(text);
+  const packed = new Uint8Array(characters.length);
+  for (let k = 0; k < packed.length; k++) packed[k] = characters.charCodeAt(k);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
 }
