@@ -188,7 +188,7 @@ def _document(title: str, header: Mapping[str, Any], views: Sequence[View], stor
     said = json.dumps([v.said for v in views], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return document(
         title=title,
-        body=BODY.format(title=escape(title), tables=tables),
+        body=BODY.format(title=escape(title), tables=tables, waterfalls="".join(v.waterfall for v in views)),
         start="inspector.js",
         header=header,
         blocks={"views": said.encode("utf-8", "replace"), **store.blocks()},
@@ -200,7 +200,8 @@ BODY = """<header><h1 id="title"><bdi>{title}</bdi></h1><p id="summary" class="q
 <div id="choice" hidden></div></header>
 <main><p id="notice" role="status"></p>
 <noscript>{tables}</noscript>
-<div id="page"></div></main>
+<div id="page"></div>
+<div id="waterfalls">{waterfalls}</div></main>
 <dialog id="help" aria-labelledby="help-title"></dialog>"""
 
 

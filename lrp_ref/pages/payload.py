@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import heatmap
 from ..arithmetic import to_float
 from ..errors import LrpError
 from ..heatmap.colours import floats
@@ -99,6 +100,7 @@ class View:
     """One explanation ready for a page: what has to be there, and what may be."""
 
     said: dict[str, Any]
+    waterfall: str = ""
     channels: list[More] = field(default_factory=list)
     units: list[More] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
@@ -121,7 +123,7 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
     trace = e.trace
     if not trace.values:  # made elsewhere, without the question: what there is are maps of the inputs
         trace = Trace({}, {("input" if n == "relevance" else n): r for n, r in e.maps().items()}, {})
-    made = View(_about(e, shown))
+    made = View(_about(e, shown), _waterfall(e))
     axes = channel_axes(e, trace)
     planned = {p.node: p for p in e.plan}
     nodes = [_node(n, e, shown, trace, axes, planned) for n in _names(trace, planned)]
@@ -143,6 +145,7 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
         _channels(n, store, made)
         if n.layer:
             _units(n, planned[n.said["name"]], trace, store, made)
+    made.said["waterfall"] = bool(made.waterfall)
     made.said["nodes"] = [n.said for n in nodes]
     return made
 
@@ -199,6 +202,15 @@ def _about(e: Explanation, shown: Shown) -> dict[str, Any]:
         "left": [],
         "nodes": [],
     }
+
+
+def _waterfall(e: Explanation) -> str:
+    """Return where the relevance went as a picture; "" without a ledger."""
+    if not e.ledger.made:
+        return ""
+    start, arrived = (float(to_float(np.asarray(sums)).reshape(-1)[0]) for sums in (e.started, e.arrived))
+    told = e.ledger.map(to_float).steps(0)
+    return f"<div>{heatmap.waterfall(told, start=start, arrived=arrived, title='Where the relevance went')}</div>"
 
 
 @dataclass(eq=False)

@@ -57,6 +57,9 @@ class Inspector {
       (this.columns = el("div", { class: "columns" }, this.maps.element, this.layers.list)),
       this.layers.node, this.layers.unit, this.comparison, this.ledger, this.sources,
     );
+    const host = document.getElementById("waterfalls");
+    this.waterfalls = [...host.children];
+    host.remove();
     this.choice();
     help(document.getElementById("help"), () => this.layers.next(-1), () => this.layers.next(1));
   }
@@ -72,7 +75,7 @@ class Inspector {
     const views = this.data.views;
     if (views.length < 2) return;
     const options = () => views.map((view, k) => el("option", { value: k }, view.name.slice(0, 120) || `explanation ${k}`));
-    this.view = el("select", { id: "view", onchange: (event) => this.state.set({ view: Number(event.target.value), against: -1, unit: null, channel: null }, true) }, ...options());
+    this.view = el("select", { id: "view", onchange: (event) => this.state.set({ view: Number(event.target.value), against: -1, unit: null, channel: null, pixel: null }, true) }, ...options());
     this.against = el("select", { id: "against", onchange: (event) => this.state.set({ against: Number(event.target.value) }, true) }, el("option", { value: -1 }, "nothing"), ...options());
     const host = document.getElementById("choice");
     host.hidden = false;
@@ -104,8 +107,20 @@ class Inspector {
     document.getElementById("summary").textContent = summary(view);
     fill(this.about, el("section", { "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "Prediction"), ...outputs(view).filter(Boolean)), this.input(view), notes(view));
     const chosen = (name) => this.data.node(view, name) && this.set({ node: name, channel: null, unit: null, pixel: null }, true);
-    fill(this.ledger, el("h2", { id: "ledger-title" }, "Where the relevance went"), ...ledger(view, chosen));
+    fill(this.ledger, el("h2", { id: "ledger-title" }, "Where the relevance went"), this.waterfall(view, chosen), ...ledger(view, chosen));
     fill(this.sources, el("h2", { id: "provenance-title" }, "Where this page comes from"), ...provenance(this.said.provenance, view.left));
+  }
+
+  /** Return the picture of what each layer took, whose bars lead to their layers; null without a ledger. */
+  waterfall(view, chosen) {
+    if (!view.waterfall) return null;
+    const place = this.data.views.filter((one) => one.waterfall).indexOf(view);
+    const element = this.waterfalls[place];
+    element.onclick = (event) => {
+      const bar = event.target.closest("[data-node]");
+      if (bar) chosen(bar.dataset.node);
+    };
+    return element;
   }
 
   /** Return the input's picture as the network sees it; null for what is none. */
