@@ -21,7 +21,7 @@ from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
 from .assembling import document, framed
 from .layout import channels_first, flat_map, input_axis, pooled
-from .payload import Shown, View, Words, view
+from .payload import Shown, View, Words, require_finite, view
 from .provenance import provenance
 from .store import Store
 
@@ -120,6 +120,8 @@ def assembled(
     """
     if not shown or not all(one.e.samples for one in shown):
         raise ParameterError("an explanation of no samples has nothing to show on a page")
+    for one in shown:
+        require_finite(one.e)
     allowed = budget if budget is not None else usual_budget(shown)
     header = {
         "title": title,

@@ -106,6 +106,16 @@ class View:
     left: dict[str, int] = field(default_factory=dict)
 
 
+def require_finite(e: Explanation) -> None:
+    """Raise if relevance of an input is NaN or infinite.
+
+    Raises:
+        NonFiniteError: how many numbers are, and where the first is.
+    """
+    for name, part in e.to_numpy().maps().items():
+        floats("the relevance of the input" if name == "relevance" else f"the relevance of '{name}'", to_float(part))
+
+
 def view(shown: Shown, store: Store, allowance: float) -> View:
     """Write what has to be there of one explanation into the store, and return the rest.
 
@@ -118,8 +128,6 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
         NonFiniteError: relevance that is NaN or infinite.
     """
     e = shown.e.to_numpy().sample(0)
-    for name, part in e.maps().items():
-        floats("the relevance of the input" if name == "relevance" else f"the relevance of '{name}'", to_float(part))
     trace = e.trace
     if not trace.values:  # made elsewhere, without the question: what there is are maps of the inputs
         trace = Trace({}, {("input" if n == "relevance" else n): r for n, r in e.maps().items()}, {})

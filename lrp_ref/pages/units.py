@@ -111,6 +111,10 @@ def unit(
         place: of the unit.
         most: messages.
     """
+    own = next((a.dtype for a in planned.layer.arrays() if a.dtype.kind == "f"), None)
+    if own is not None and made.dtype.kind == "f" and made.dtype != own:  # of a compiled explanation, in float32
+        xs = tuple(x.astype(own) if x.dtype.kind == "f" else x for x in xs)
+        made, relevance = made.astype(own), relevance.astype(own)
     part = _part(planned, xs, place)
     alone = made * 0 if part.place is None else made[(slice(None), *map(_slice, place))] * 0
     spot = (0, *place) if part.place is None else (0, *part.place)
