@@ -8,7 +8,7 @@ import click
 
 from ..errors import ParameterError
 from ..pages import inspecting
-from ..pages.payload import Shown, Words
+from ..pages.shown import Shown, Words
 from .job import Found, Job
 from .report import Results
 from .reproduce import command_line

@@ -21,8 +21,9 @@ from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
 from .assembling import document, framed
 from .layout import channels_first, flat_map, input_axis, pooled
-from .payload import Shown, View, Words, require_finite, view
+from .payload import View, require_finite, view
 from .provenance import provenance
+from .shown import Shown, Words
 from .store import Store
 
 SMALL, LARGE = 300_000, 2_000_000  # bytes of a page about an input of few numbers (a digit), and of others
@@ -152,7 +153,7 @@ def assembled(
 
 
 def usual_budget(shown: Sequence[Shown]) -> int:
-    """Return the bytes of a page unless they are asked for: 300 KB for small inputs, 2 MB for others; more for several."""
+    """Return the bytes of a page where none are given: 300 KB for small inputs, 2 MB for others; more for several."""
     largest = max(int(np.prod(p.shape)) // max(s.e.samples, 1) for s in shown for p in s.e.parts().values())
     return (SMALL if largest <= FEW_NUMBERS else LARGE) * min(len(shown), 4)
 

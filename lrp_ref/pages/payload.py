@@ -11,20 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import heatmap
 from ..arithmetic import to_float
 from ..errors import LrpError
 from ..heatmap.colours import floats
-from ..network.inputs import batch_first
 from ..network.network import owner
 from ..propagation.explanation import Explanation
-from ..propagation.ledger import COLUMNS
 from ..propagation.plan import Planned
-from ..propagation.targets import described
 from ..propagation.trace import Trace
 from . import pictures
 from .layout import channel_axes, channels_first, flat_map, input_axis, kind, pooled
 from .rule_json import rule_json
+from .shown import Shown, about, finite, waterfall
 from .store import FLOAT, Store
 from .units import Unit, affordable, inputs_of_one, places, tells, unit
 
@@ -35,49 +32,6 @@ MOST_UNITS = 8  # of a node
 FEW, MOST_MESSAGES = 130, 32  # all messages of a unit with few inputs, the strongest of others
 WHOLE, FIRST = 600, 2  # all messages of the first units of a node with more inputs
 LONG_RULE = 4000  # characters of a rule that a page executes
-BEST = 5  # outputs that are listed
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words of a text with their relevance.
-
-    Attributes:
-        texts: in their order.
-        relevance: of each.
-        special: which are pieces that a tokenizer added.
-    """
-
-    texts: Sequence[str]
-    relevance: Any
-    special: Sequence[bool] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One explanation on a page, of one sample.
-
-    Attributes:
-        e: the explanation; of several samples the first is shown.
-        name: of the sample and of what is explained, for the choice between several.
-        classes: names of the outputs.
-        image: the picture as the network sees it, (H, W) or (H, W, 3) uint8; None for one made of the numbers.
-        features: names of the numbers of a vector, or of the channels of a series.
-        words: of a text.
-        sample: which explanations are of one sample, and can be compared.
-        chances: probabilities of the outputs, NaN for outputs that are none; None for those of the explanation.
-        chance_name: what makes them.
-    """
-
-    e: Explanation
-    name: str = ""
-    classes: Sequence[str] = ()
-    image: Any = None
-    features: Sequence[str] = ()
-    words: Words | None = None
-    sample: str = ""
-    chances: NDArray[Any] | None = None
-    chance_name: str = "probability"
 
 
 @dataclass(eq=False)
@@ -131,7 +85,7 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
     trace = e.trace
     if not trace.values:  # made elsewhere, without the question: what there is are maps of the inputs
         trace = Trace({}, {("input" if n == "relevance" else n): r for n, r in e.maps().items()}, {})
-    made = View(_about(e, shown), _waterfall(e))
+    made = View(about(e, shown), waterfall(e))
     axes = channel_axes(e, trace)
     planned = {p.node: p for p in e.plan}
     nodes = [_node(n, e, shown, trace, axes, planned) for n in _names(trace, planned)]
@@ -162,63 +116,6 @@ def _names(trace: Trace, planned: dict[str, Planned]) -> list[str]:
     """Return the values of a trace that received relevance, the inputs first, then in execution order."""
     names = [n for n in trace.values if n in trace.relevance] or list(trace.relevance)
     return [n for n in names if owner(n, planned) not in planned] + [n for n in names if owner(n, planned) in planned]
-
-
-def _about(e: Explanation, shown: Shown) -> dict[str, Any]:
-    """Return what is said of the whole explanation."""
-    output = to_float(batch_first(e.output, e.output_axis)[0]).reshape(-1)
-    chances = shown.chances
-    if chances is None and e.probability is not None:
-        chances = to_float(batch_first(e.probability, e.output_axis)[0]).reshape(-1)
-    asked = [] if e.target is None else [int(k) for k in np.asarray(e.target)[0]]
-    against = None if e.against is None else int(np.asarray(e.against).reshape(-1)[0])
-    finite = np.where(np.isfinite(output), output, -np.inf)
-    best = [int(k) for k in np.argsort(-finite, kind="stable")[:BEST]]
-    best += [k for k in (*asked, *([] if against is None else [against])) if k not in best]
-    outputs = [
-        {
-            "name": described([k], None, e.output_shape, shown.classes),
-            "value": _finite(output[k]),
-            "chance": None if chances is None or not np.isfinite(chances[k]) else float(chances[k]),
-            "asked": k in asked,
-            "against": k == against,
-        }
-        for k in best
-    ]
-    exact = e.output.dtype == object
-    notes = [*e.notes, *(["the numbers are exact; this page shows them rounded to floats"] if exact else [])]
-    rows = []
-    if e.ledger.made:
-        rows = [[r.node, r.rule, *(float(to_float(getattr(r, c))[0]) for c in COLUMNS)] for r in e.ledger]
-    return {
-        "name": shown.name,
-        "sample": shown.sample,
-        "asked": e.asked(0, shown.classes),
-        "negative": e.negative(0),
-        "composite": e.rules,
-        "start": e.start,
-        "startsAt": e.starts_at,
-        "notes": notes,
-        "dtype": "exact" if exact else str(e.output.dtype),
-        "outputs": outputs,
-        "chanceName": shown.chance_name,
-        "outputCount": int(output.size),
-        "started": float(to_float(np.asarray(e.started)).reshape(-1)[0]),
-        "arrived": float(to_float(np.asarray(e.arrived)).reshape(-1)[0]),
-        "ledger": rows,
-        "ledgerMade": e.ledger.made,
-        "left": [],
-        "nodes": [],
-    }
-
-
-def _waterfall(e: Explanation) -> str:
-    """Return where the relevance went as a picture; "" without a ledger."""
-    if not e.ledger.made:
-        return ""
-    start, arrived = (float(to_float(np.asarray(sums)).reshape(-1)[0]) for sums in (e.started, e.arrived))
-    told = e.ledger.map(to_float).steps(0)
-    return f"<div>{heatmap.waterfall(told, start=start, arrived=arrived, title='Where the relevance went')}</div>"
 
 
 @dataclass(eq=False)
@@ -359,7 +256,7 @@ def _said(unit: Unit, store: Store) -> dict[str, Any]:
     return {
         "at": list(unit.at),
         "relevance": unit.relevance,
-        "value": _finite(unit.value),
+        "value": finite(unit.value),
         "table": [store.floats(table), len(unit.inputs)],
         "weighted": bool(len(unit.weights)) and not bool(np.isnan(unit.weights).any()),
         "others": unit.others,
@@ -369,7 +266,3 @@ def _said(unit: Unit, store: Store) -> dict[str, Any]:
         "stabiliser": unit.stabiliser,
         "dropped": unit.dropped,
     }
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None

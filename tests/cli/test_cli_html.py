@@ -60,7 +60,9 @@ def test_the_page_says_the_command_that_makes_it_again(tmp_path: Path) -> None:
 
 def test_two_composites_stand_side_by_side(tmp_path: Path) -> None:
     model, x = dense_model(tmp_path), array(tmp_path / "x.npy", [[3.0, 1.0]])
-    _, held = page(tmp_path, model, x, "-c", "lrp0", "-c", "flat" if "flat" in lrp.composites.names() else "epsilon_plus")
+    _, held = page(
+        tmp_path, model, x, "-c", "lrp0", "-c", "flat" if "flat" in lrp.composites.names() else "epsilon_plus"
+    )
     assert held.header["compare"] == 1
     assert len({v["composite"] for v in held.views}) == 2
     assert len({v["sample"] for v in held.views}) == 1
@@ -112,7 +114,9 @@ def test_nothing_that_the_run_reads_or_writes_is_overwritten(tmp_path: Path) -> 
     model, x = dense_model(tmp_path), array(tmp_path / "x.npy", [[3.0, 1.0]])
     before = {p: p.read_bytes() for p in (model, x)}
     for path in (model, x):
-        assert "is read or written by this run; choose another file" in refused(model, x, "--html", path, "-o", tmp_path / "o")
+        assert "is read or written by this run; choose another file" in refused(
+            model, x, "--html", path, "-o", tmp_path / "o"
+        )
     assert {p: p.read_bytes() for p in before} == before
     told = refused(model, x, "--html", tmp_path / "o" / "x.npz", "-o", tmp_path / "o")
     assert "is read or written by this run" in told

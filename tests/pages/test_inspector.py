@@ -19,7 +19,7 @@ from lrp_ref.loaders.preprocess import load_sidecar, read_image
 from lrp_ref.network import Input, Network, Node
 from lrp_ref.pages import inspecting
 from lrp_ref.pages.layout import channel_axes
-from lrp_ref.pages.payload import Shown, Words
+from lrp_ref.pages.shown import Shown, Words
 
 MODELS = Path(__file__).parents[2] / "models"
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\x00\"'&`"
@@ -219,7 +219,11 @@ def test_half_precision_a_trace_and_a_free_batch_axis() -> None:
     half = e.map(lambda a: a.astype(np.float16) if a.dtype.kind == "f" else a)
     assert Inspected(half.to_html()).views[0]["dtype"] == "float16"
     net = Network(
-        (Node("lstm", lstm(3), ("x",)), Node("mean", Mean((1,), keepdims=False), ("lstm",)), Node("out", Dense(draw(5, 2)), ("mean",))),
+        (
+            Node("lstm", lstm(3), ("x",)),
+            Node("mean", Mean((1,), keepdims=False), ("lstm",)),
+            Node("out", Dense(draw(5, 2)), ("mean",)),
+        ),
         (Input("x", shape=(None, None, 3), batch_axis=1),), ("out",),
     )  # fmt: skip
     x = draw(7, 2, 3)

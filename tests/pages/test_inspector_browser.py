@@ -1,4 +1,4 @@
-"""The inspector in a browser, from a file: what it shows equals Python, by mouse and by keys, and it asks for nothing."""
+"""The inspector in a browser, from a file: what it shows equals Python, by mouse and keys, and it asks for nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,31 @@ import lrp_ref as lrp
 from lrp_ref.layers import Conv, Dense, Embedding, Flatten, MaxPool, Mean, ReLU
 from lrp_ref.network import Network
 from lrp_ref.pages import inspecting
-from lrp_ref.pages.payload import Words
+from lrp_ref.pages.shown import Words
 
-HOSTILE = '</script><img src=x onerror=alert(1)>\u202egnp.\x00"\'&`'
-SHORT = {"ready": "return document.documentElement.dataset.ready"}
+HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\x00\"'&`"
+READY = "return document.documentElement.dataset.ready"
+RELEVANCE = "return document.querySelector('.readout').dataset.relevance"
+NOTE = "return document.getElementById('notice').textContent"
+HASH = "return location.hash"
+LEDGER = "return [...document.querySelectorAll('.account tbody tr')].map(r => [r.dataset.node, r.dataset.numbers])"
+PIXELS = """
+const c = document.querySelector('.pixels');
+return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)
+"""
+MESSAGES = """
+const cells = (s) => [...document.querySelectorAll(`[data-unit-view] ${s}`)];
+const message = (row) => [row.querySelector('bdi').textContent, +row.querySelector('.message').dataset.value];
+return [cells('tbody tr').map(message), cells('tfoot td[data-value]').map((cell) => +cell.dataset.value)];
+"""
+MARKED = """
+const c = document.querySelector('.marks');
+const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+return d.reduce((sum, v, k) => sum + (k % 4 === 3 && v > 0), 0);
+"""
+CLICK = "document.querySelector(`{}`).dispatchEvent(new MouseEvent('click', {{bubbles: true}}))"
+CHANGE = "const s = document.getElementById('{}'); s.value = {}; s.dispatchEvent(new Event('{}', {{bubbles: true}}))"
+FIGURES = "return [...document.querySelectorAll('.map')].filter(m => m.offsetParent).length"
 
 
 def draw(*shape: int) -> NDArray[np.float64]:
@@ -44,7 +65,9 @@ class Made:
         self.image = lrp.explain(net, x, composite="epsilon")
         self.plus = lrp.explain(net, x, composite="epsilon_plus")
         self.vector = lrp.explain(Network.sequential([Dense(draw(5, 4)), ReLU(), Dense(draw(4, 2))]), draw(1, 5))
-        self.series = lrp.explain(Network.sequential([Conv(draw(3, 2, 3)), Flatten(), Dense(draw(36, 2))]), draw(1, 2, 14))
+        self.series = lrp.explain(
+            Network.sequential([Conv(draw(3, 2, 3)), Flatten(), Dense(draw(36, 2))]), draw(1, 2, 14)
+        )
         text = Network.sequential([Embedding(draw(5, 3)), Mean((1,), keepdims=False), Dense(draw(3, 2))])
         self.text = lrp.explain(text, np.array([[1, 2, 4]]))
         named = [(HOSTILE, Dense(abs(draw(4, 3)))), ("x" * 10_000, ReLU()), ("#node=1&a", Dense(draw(3, 2)))]
@@ -71,15 +94,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def show(page: browser.Page, url: str) -> None:
     page.open("about:blank")  # an address that differs by its fragment alone would not be loaded anew
     page.open(url)
-    assert page.wait(SHORT["ready"], bool) == "yes"
+    assert page.wait(READY, bool) == "yes"
 
 
 READ = """
 const stage = [...document.querySelectorAll(".stage")].find((s) => s.offsetParent);
 const box = stage.getBoundingClientRect();
 return PLACES.map(([y, x]) => {
-  const at = {clientX: box.left + (x + .5) * box.width / WIDE, clientY: box.top + (y + .5) * box.height / HIGH, bubbles: true};
-  stage.dispatchEvent(new MouseEvent("mousemove", at));
+  const [clientX, clientY] = [box.left + (x + .5) * box.width / WIDE, box.top + (y + .5) * box.height / HIGH];
+  stage.dispatchEvent(new MouseEvent("mousemove", {clientX, clientY, bubbles: true}));
   return {...document.querySelector(".readout").dataset};
 });
 """
@@ -137,18 +160,16 @@ def test_the_rows_of_the_ledger_are_python_s_and_the_waterfall_ends_at_what_arri
     page: browser.Page, made: Made
 ) -> None:
     show(page, made.url("image"))
-    rows = page.run(
-        "return [...document.querySelectorAll('.account tbody tr')].map(r => [r.dataset.node, JSON.parse(r.dataset.numbers)])"
-    )
+    rows = page.run(LEDGER)
     for row, (node, numbers) in zip(made.image.ledger, rows, strict=True):
         columns = (row.relevance_out, row.relevance_in, row.bias, row.stabiliser, row.dropped, row.residual)
         assert node == row.node
-        np.testing.assert_allclose(numbers, [float(c[0]) for c in columns], rtol=1e-6, atol=1e-15)
+        np.testing.assert_allclose(json.loads(numbers), [float(c[0]) for c in columns], rtol=1e-6, atol=1e-15)
     bars = page.run("return [...document.querySelectorAll('.waterfall rect')].map(r => +r.dataset.value)")
     np.testing.assert_allclose(bars[-1], made.image.arrived[0], rtol=1e-9)
     np.testing.assert_allclose(sum(bars[:-1]), made.image.arrived[0], rtol=1e-9)
-    page.run("document.querySelector('.waterfall [data-node=dense1]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
-    assert "node=dense1" in page.run("return location.hash")
+    page.run(CLICK.format(".waterfall [data-node=dense1]"))
+    assert "node=dense1" in page.run(HASH)
 
 
 def test_messages_of_a_unit_add_up_to_its_relevance_and_are_those_of_the_layer(page: browser.Page, made: Made) -> None:
@@ -163,11 +184,7 @@ def test_messages_of_a_unit_add_up_to_its_relevance_and_are_those_of_the_layer(p
             alone = np.zeros_like(e.trace.relevance[node])
             alone[at] = e.trace.relevance[node][at]
             told = planned.layer.redistribute(reads, alone, planned.rule)
-            shown = page.run(
-                "const cells = (s) => [...document.querySelectorAll(`[data-unit-view] ${s}`)];"
-                "return [cells('tbody tr').map(r => [r.querySelector('bdi').textContent, +r.querySelector('.message').dataset.value]),"
-                " cells('tfoot td[data-value]').map(c => +c.dataset.value)]"
-            )
+            shown = page.run(MESSAGES)
             flat = told.relevances[0]
             for name, message in shown[0]:
                 spot = tuple(map(int, name.rpartition("[")[2].rstrip("]").split(",")))
@@ -193,22 +210,23 @@ def test_an_address_shows_the_same_and_back_goes_back(page: browser.Page, made: 
     )
     assert page.run(state) == ["conv1", "1", "3,4", "plus", "95", True, "purple-orange"]
     page.click(".layer[data-node=dense1]")
-    address = page.run("return location.hash")
+    address = page.run(HASH)
     assert "node=dense1" in address
     page.run("history.back()")
     assert page.wait(state, lambda found: found[0] == "conv1")[:3] == ["conv1", "1", "3,4"]
     page.run("history.forward()")
     assert page.wait(state, lambda found: found[0] == "dense1")[0] == "dense1"
-    assert page.run("return location.hash") == address
-    assert page.run("return document.getElementById('notice').textContent") == ""
+    assert page.run(HASH) == address
+    assert page.run(NOTE) == ""
 
 
 @pytest.mark.parametrize(
-    "wrong", ["node=no%20such", "pixel=99,0", "channel=77", "unit=1,2", "view=4", "sign=red", "clip=NaN", "%E0%A4%A=1", "a&b"]
+    "wrong",
+    ["node=no%20such", "pixel=99,0", "channel=77", "unit=1,2", "view=4", "sign=red", "clip=NaN", "%E0%A4%A=1", "a&b"],
 )
 def test_a_wrong_address_is_ignored_with_a_note(page: browser.Page, made: Made, wrong: str) -> None:
-    page.run(f"location.hash = {json.dumps(wrong)}") if page.run(SHORT["ready"]) else show(page, made.url("image", wrong))
-    note = page.wait("return document.getElementById('notice').textContent", bool)
+    page.run(f"location.hash = {json.dumps(wrong)}") if page.run(READY) else show(page, made.url("image", wrong))
+    note = page.wait(NOTE, bool)
     assert note.startswith("The address asks for ")
     assert note.endswith(" Ignored.")
     assert page.run("return document.querySelectorAll('.layer[aria-selected=true]').length") == 1
@@ -224,7 +242,7 @@ def test_everything_can_be_reached_by_keys(page: browser.Page, made: Made) -> No
     page.press("End")
     assert page.run("return document.querySelector('.readout').dataset.y") == "9"
     page.press("]")
-    assert page.run("return location.hash") == "#node=conv1"
+    assert page.run(HASH) == "#node=conv1"
     page.press("[")
     page.run("document.querySelector('.layer[tabindex=\"0\"]').focus()")
     page.press("Down", "Down", "Down")
@@ -250,10 +268,7 @@ def test_everything_can_be_reached_by_keys(page: browser.Page, made: Made) -> No
 def test_0_is_neutral_and_colours_are_symmetric_and_monotone(page: browser.Page, made: Made) -> None:
     """The canvas read back: of each map cell the colour, in the order of its relevance."""
     show(page, made.url("image", "node=maxpool1"))
-    pixels = page.run(
-        "const c = document.querySelector('.pixels');"
-        "return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    )
+    pixels = page.run(PIXELS)
     colours = np.array(pixels).reshape(-1, 4)[:, :3]
     relevance = made.image.trace.relevance["maxpool1"][0].sum(axis=0).reshape(-1)
     limit = abs(relevance).max()
@@ -264,10 +279,7 @@ def test_0_is_neutral_and_colours_are_symmetric_and_monotone(page: browser.Page,
     assert (warm[relevance > 0.01 * limit] > 0).all()
     assert (warm[relevance < -0.01 * limit] < 0).all()
     show(page, made.url("image", "node=relu1&channel=0"))
-    pixels = page.run(
-        "const c = document.querySelector('.pixels');"
-        "return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    )
+    pixels = page.run(PIXELS)
     zero = made.image.trace.relevance["relu1"][0, 0].reshape(-1) == 0
     assert zero.any()
     assert (np.array(pixels).reshape(-1, 4)[zero] == 255).all()
@@ -275,21 +287,20 @@ def test_0_is_neutral_and_colours_are_symmetric_and_monotone(page: browser.Page,
 
 def test_one_sign_alone_and_where_colours_end(page: browser.Page, made: Made) -> None:
     show(page, made.url("image", "sign=plus"))
-    colours = "const c = document.querySelector('.pixels'); return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    told = np.array(page.run(colours)).reshape(-1, 4)
+    told = np.array(page.run(PIXELS)).reshape(-1, 4)
     negative = made.image.relevance[0].sum(axis=0).reshape(-1) < 0
     assert (told[negative] == 255).all()
     assert (told[~negative][:, 2] < 255).any()
     ends = "return [...document.querySelectorAll('.scale span')].slice(0, 3).map(s => s.textContent)"
     assert page.run(ends)[0].startswith("+")
     before = page.run(ends)
-    page.run("const s = document.getElementById('clip'); s.value = 80; s.dispatchEvent(new Event('input', {bubbles: true}))")
+    page.run(CHANGE.format("clip", 80, "input"))
     after = page.run(ends)
     limit = np.percentile(abs(made.image.relevance[0].sum(axis=0)), 80)
     assert before != after
     np.testing.assert_allclose(float(after[0]), limit, rtol=1e-3)
     assert after[0][1:] == after[2][1:]
-    assert "clip=80" in page.run("return location.hash")
+    assert "clip=80" in page.run(HASH)
 
 
 def test_the_sign_does_not_depend_on_colour(page: browser.Page, made: Made) -> None:
@@ -301,18 +312,17 @@ def test_the_sign_does_not_depend_on_colour(page: browser.Page, made: Made) -> N
     page.command("Emulation.setEmulatedMedia", media="")
     page.click("#marks")
     assert page.run(seen) == "visible"
-    drawn = page.run(
-        "const c = document.querySelector('.marks'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        "return [c.width, c.height, d.reduce((sum, v, k) => sum + (k % 4 === 3 && v > 0), 0)]"
+    drawn = page.run(MARKED)
+    assert drawn > 100
+    texts = page.run(
+        "return [...document.querySelectorAll('.tile .plus, .tile .minus, .layer-sum')].map(e => e.textContent)"
     )
-    assert drawn[2] > 100
-    texts = page.run("return [...document.querySelectorAll('.tile .plus, .tile .minus, .layer-sum')].map(e => e.textContent)")
     assert all(text[0] in "+−0" for text in texts)
 
 
 def test_two_explanations_have_one_scale_one_cursor_and_their_difference(page: browser.Page, made: Made) -> None:
     show(page, made.url("pair"))
-    assert page.run("return [...document.querySelectorAll('.map')].filter(m => m.offsetParent).length") == 3
+    assert page.run(FIGURES) == 3
     ends = page.run("return [...document.querySelectorAll('.scale div')].map(d => d.textContent)")
     assert len(set(ends)) == 1
     places = [[1, 2], [7, 7], [9, 0]]
@@ -321,8 +331,8 @@ def test_two_explanations_have_one_scale_one_cursor_and_their_difference(page: b
         np.testing.assert_allclose(float(told["difference"]), one[y, x] - two[y, x], rtol=1e-5, atol=1e-6)
     cursors = page.run("return [...document.querySelectorAll('.cursor')].map(c => c.style.top + c.style.left)")
     assert cursors == ["90%0%"] * 3
-    page.run("const s = document.getElementById('against'); s.value = -1; s.dispatchEvent(new Event('change', {bubbles: true}))")
-    assert page.run("return [...document.querySelectorAll('.map')].filter(m => m.offsetParent).length") == 1
+    page.run(CHANGE.format("against", -1, "change"))
+    assert page.run(FIGURES) == 1
 
 
 def test_bars_words_and_lines(page: browser.Page, made: Made) -> None:
@@ -330,14 +340,20 @@ def test_bars_words_and_lines(page: browser.Page, made: Made) -> None:
     told = page.run("return [...document.querySelectorAll('.bar-row')].map(r => r.textContent)")
     assert [text[0] for text in told] == list("abcde")
     page.click(".bar-row[data-place='2']")
-    shown = float(page.run("return document.querySelector('.readout').dataset.relevance"))
+    shown = float(page.run(RELEVANCE))
     np.testing.assert_allclose(shown, made.vector.relevance[0, 2], rtol=1e-6)
     show(page, made.url("text"))
-    assert page.run("return [...document.querySelectorAll('.word bdi')].map(w => w.textContent)") == ["not", "<b>", "good"]
+    assert page.run("return [...document.querySelectorAll('.word bdi')].map(w => w.textContent)") == [
+        "not",
+        "<b>",
+        "good",
+    ]
     page.run("document.querySelector('.word').focus()")
     page.press("Right")
     np.testing.assert_allclose(
-        float(page.run("return document.querySelector('.readout').dataset.relevance")), made.text.relevance[0, 1], rtol=1e-6
+        float(page.run(RELEVANCE)),
+        made.text.relevance[0, 1],
+        rtol=1e-6,
     )
     show(page, made.url("series"))
     assert page.run("return document.querySelectorAll('.lines .line').length") == 2
@@ -349,12 +365,14 @@ def test_bars_words_and_lines(page: browser.Page, made: Made) -> None:
 def test_hostile_names_are_texts(page: browser.Page, made: Made) -> None:
     show(page, made.url("hostile"))
     assert page.run("return document.images.length + document.querySelectorAll('main b').length") == 0
-    assert page.run("return document.querySelector('h1').textContent") == HOSTILE.replace("\x00", "")  # HTML has no such letter
+    assert page.run("return document.querySelector('h1').textContent") == HOSTILE.replace(
+        "\x00", ""
+    )  # HTML has no such letter
     page.click(".layer:nth-child(3)")
-    assert page.run("return location.hash") == "#node=%402"
+    assert page.run(HASH) == "#node=%402"
     page.click(".layer:nth-child(2)")
-    address = page.run("return location.hash")
+    address = page.run(HASH)
     show(page, made.url("hostile", address.removeprefix("#")))
     assert page.run("return [...document.querySelectorAll('.layer')].findIndex(l => l.ariaSelected === 'true')") == 1
-    assert page.run("return document.getElementById('notice').textContent") == ""
+    assert page.run(NOTE) == ""
     assert page.said() == []
