@@ -236,6 +236,7 @@ click("#three-nine", () => set({ kind: "difference", chosen: 3, against: 9 }));
 click("#reset", () => set({ kind: "logit", epsilon: head.epsilon, gamma: head.gamma, sign: "both" }));
 find("#three-nine").hidden = find("#samples").hidden = !head.digits;
 find("#start-tour").hidden = !head.tour;
+find("#gamma").closest(".field").hidden = !JSON.stringify(head.nodes).includes('"gamma"');
 
 const guide = tour(find("#tour"), stepsOf({ head, draw, set, layers }));
 click("#start-tour", guide.open);
