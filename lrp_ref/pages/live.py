@@ -55,7 +55,9 @@ class Runtime:
         folder = Path(folder)
         want = f"the folder 'dist' of the npm package onnxruntime-web, with {PROGRAM} and {WASM}"
         if not folder.is_dir():
-            raise ParameterError(f"runtime {folder}: there is no such folder; give {want} (npm install onnxruntime-web)")
+            raise ParameterError(
+                f"runtime {folder}: there is no such folder; give {want} (npm install onnxruntime-web)"
+            )
         missing = [name for name in (PROGRAM, WASM) if not (folder / name).is_file()]
         if missing:
             raise ParameterError(f"runtime {folder}: it has no {' and no '.join(missing)}; give {want}")

@@ -39,6 +39,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "neuralise": set(),
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
+    "pages": {"export", "loaders"},  # the live page's graph and model
     "text": {"loaders", "neuralise"},
     "cli": {
         "bilrp",
@@ -48,6 +49,7 @@ WINGS = {  # on the core; wing → wings that it imports
         "loaders",
         "methods",
         "model_checks",
+        "pages",
         "peers",
         "teach",
         "text",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,13 +42,30 @@ def driven(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bro
         yield page
 
 
-@pytest.fixture
-def page(driven: browser.Page, file: Path) -> browser.Page:
+@pytest.fixture(scope="module")
+def opened(driven: browser.Page, file: Path) -> browser.Page:
     driven.open(file.as_uri())
     ready(driven)
-    driven.said()
-    driven.requests()
     return driven
+
+
+@pytest.fixture
+def page(opened: browser.Page) -> browser.Page:
+    """The page as it was when it was opened: opening it takes a second."""
+    opened.run(
+        "live.guide.close(); document.activeElement.blur(); document.querySelector('#table').open = false;"
+        "live.draw.set(live.first); scrollTo(0, 0);"
+        "live.set({kind: 'logit', against: 9, chosen: 3, sign: 'both', epsilon: 1e-6, gamma: 0.25});"
+    )
+    settled(opened)
+    opened.run("return live.request()")
+    return opened
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_said(driven: browser.Page) -> Iterator[None]:
+    yield
+    assert driven.said() == []
 
 
 def ready(page: browser.Page) -> None:
@@ -64,8 +83,10 @@ def text(page: browser.Page, selector: str) -> str:
     return found
 
 
-def explained(image: NDArray[Any], start: Any = "one_hot", **parameters: Any) -> lrp.Explanation:
-    batch = np.repeat(image.reshape(1, 1, 28, 28).astype(float), 10, axis=0)
+def explained(
+    image: NDArray[Any], start: Any = "one_hot", dtype: str = "float64", **parameters: Any
+) -> lrp.Explanation:
+    batch = np.repeat(image.reshape(1, 1, 28, 28).astype(dtype), 10, axis=0)
     return lrp.explain(
         NET, batch, target=np.arange(10), composite=live.COMPOSITE, start=start, trace=True, **parameters
     )
@@ -109,34 +130,40 @@ def test_webassembly_says_what_float64_says(page: browser.Page, epsilon: float, 
         scale = abs(e.relevance).max(axis=(1, 2, 3))
         off = abs(relevance.reshape(10, -1) - e.relevance.reshape(10, -1)).max(axis=1) / scale
         worst = max(worst, float(off.max()))
+        single = explained(image, epsilon=epsilon, gamma=gamma, dtype="float32")  # γ = 0 amplifies rounding
+        core = (abs(single.relevance.astype(float) - e.relevance).max(axis=(1, 2, 3)) / scale).max()
+        allowed = max(CLOSE, 2 * float(core))
+        assert off.max() <= allowed
         assert abs(output - e.output[0]).max() <= CLOSE * abs(e.output).max()
         rows = np.stack([np.stack([getattr(r, c) for c in live.COLUMNS], axis=-1) for r in e.ledger], axis=1)
-        assert abs(ledger.reshape(rows.shape) - rows).max() <= CLOSE * abs(rows).max()
+        assert abs(ledger.reshape(rows.shape) - rows).max() <= 2 * allowed * abs(rows).max()
     print(f"\nε = {epsilon}, γ = {gamma}: {worst:.1e} of the largest relevance")
-    assert worst <= CLOSE
+    assert worst <= CLOSE or gamma == 0
 
 
 def draw(page: browser.Page, lines: list[list[tuple[float, float]]]) -> None:
     page.run("live.draw.set([]); document.querySelector('#pad').scrollIntoView({block: 'center'})")
-    x, y, size = page.run("const b = document.querySelector('#pad').getBoundingClientRect(); return [b.x, b.y, b.width]")
+    x, y, size = page.run(
+        "const b = document.querySelector('#pad').getBoundingClientRect(); return [b.x, b.y, b.width]"
+    )
     for line in lines:
-        points = [*line[::3], line[-1]]
+        points = [*line[::5], line[-1]]
         page.stroke([(x + a * size, y + b * size) for a, b in points])
     settled(page)
 
 
 def test_the_stored_drawings_are_read_when_they_are_drawn_with_the_mouse(page: browser.Page) -> None:
     right, times = [], []
-    for one in SETS[:20] + SETS[20::2]:
+    for one in SETS[:20] + SETS[20::4]:  # the others are read in Python
         page.run("live.times.length = 0")
         draw(page, one["lines"])
         said = page.run("return live.shown.output.indexOf(Math.max(...live.shown.output))")
         right.append((one["digit"], said == one["digit"]))
         times += page.run("return live.times")
     assert sum(ok for digit, ok in right if digit == 3) >= 19
-    assert sum(ok for digit, ok in right if digit != 3) >= 8
+    assert sum(ok for digit, ok in right if digit != 3) >= 4
     print(f"\n{len(times)} updates while drawing: median {np.median(times):.1f} ms for ten classes")
-    assert len(times) > 5 * len(right)  # it explains during a stroke, not only after it
+    assert len(times) > 3 * len(right)  # it explains during a stroke, not only after it
 
 
 def test_a_frame_that_is_late_is_dropped_and_the_last_one_shown(page: browser.Page) -> None:
@@ -166,9 +193,7 @@ def choose(page: browser.Page, selector: str, value: str) -> None:
 def test_three_against_nine_is_the_explanation_of_the_difference(page: browser.Page) -> None:
     page.click("#three-nine")
     image = np.array(page.run(f"{LIST} return list(live.state.image)"))
-    e = lrp.explain(
-        NET, image.reshape(1, 1, 28, 28), target=3, composite=live.COMPOSITE, start="difference", against=9
-    )
+    e = lrp.explain(NET, image.reshape(1, 1, 28, 28), target=3, composite=live.COMPOSITE, start="difference", against=9)
     shown = np.array(page.run(f"{LIST} return list(live.shown.maps[3])"))
     assert abs(shown - e.relevance.reshape(-1)).max() <= CLOSE * abs(e.relevance).max()
     assert text(page, "#map-title") == "Class 3 against 9"
@@ -176,6 +201,7 @@ def test_three_against_nine_is_the_explanation_of_the_difference(page: browser.P
 
 
 def test_the_account_closes_for_every_class_start_and_slider(page: browser.Page) -> None:
+    largest = max(map(abs, page.run(f"{LIST} return list(live.shown.output)")))
     for kind in ("logit", "probability", "contrastive", "log_odds", "difference"):
         choose(page, "#kind", kind)
         for gamma, epsilon in ((0, -6), (2, 1)):
@@ -186,7 +212,7 @@ def test_the_account_closes_for_every_class_start_and_slider(page: browser.Page)
             for account in page.run("return live.shown.accounts"):
                 parts = [account[n] for n in ("arrived", "bias", "stabiliser", "dropped", "rounding")]
                 assert account["from"] == pytest.approx(sum(parts), abs=1e-9)
-                assert abs(account["rounding"]) <= CLOSE * max(1, *map(abs, parts))
+                assert abs(account["rounding"]) <= CLOSE * largest
 
 
 def test_a_large_epsilon_stays_in_the_stabiliser(page: browser.Page) -> None:
@@ -226,7 +252,9 @@ def test_the_messages_of_units_are_those_of_the_layer(page: browser.Page, node: 
 def test_the_strip_has_the_sums_of_the_ledger_and_opens_units(page: browser.Page) -> None:
     three = drawn.picture([drawn.smooth(line) for line in drawn.SAMPLES["3"]])
     e = lrp.explain(NET, three[None, None].astype(float), target=3, composite=live.COMPOSITE, trace=True)
-    shown = page.run("return [...document.querySelectorAll('#strip > *')].map((n) => [n.children[1].textContent, n.children[2].textContent])")
+    shown = page.run(
+        "return [...document.querySelectorAll('#strip > *')].map((n) => [n.children[1].textContent, n.children[2].textContent])"
+    )
     names = ["image", *(n.name for n in NET.nodes)]
     assert [name for name, _ in shown] == names
     for name, told in shown:
@@ -277,7 +305,10 @@ def test_the_tour_runs_with_keys_and_its_answers_are_right(page: browser.Page) -
         if page.run("return document.querySelectorAll('#tour .question').length"):
             page.press("Tab", "Enter")  # the first answer
             settled(page)
-            asked[titles[-1]] = text(page, "#tour .verdict"), page.run("return [live.state.chosen, live.shown.output, live.shown.accounts[3]]")
+            asked[titles[-1]] = (
+                text(page, "#tour .verdict"),
+                page.run("return [live.state.chosen, live.shown.output, live.shown.accounts[3]]"),
+            )
             page.run("document.querySelector('#tour').focus()")
         page.press("Right")
     assert len(titles) == len(set(titles)) == 10
@@ -317,9 +348,21 @@ def test_axe_finds_nothing_in_any_state(page: browser.Page) -> None:
     page.run("document.querySelector('#tour [data-part=questions] button').click()")
     page.run("document.querySelector('#table').open = true")
     assert page.axe() == []
-    page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}, {"name": "prefers-reduced-motion", "value": "reduce"}])
+    page.command(
+        "Emulation.setEmulatedMedia",
+        features=[
+            {"name": "prefers-color-scheme", "value": "dark"},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ],
+    )
     assert page.axe() == []
-    page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}, {"name": "prefers-reduced-motion", "value": "reduce"}])
+    page.command(
+        "Emulation.setEmulatedMedia",
+        features=[
+            {"name": "prefers-color-scheme", "value": "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ],
+    )
 
 
 def test_nothing_is_cut_off_at_twice_the_size(page: browser.Page) -> None:
@@ -338,7 +381,9 @@ def test_the_sign_is_coded_twice(page: browser.Page) -> None:
         "return Array.from(m.getContext('2d').getImageData(0, 0, 560, 560).data)")).reshape(28, 20, 28, 20, 4)  # fmt: skip
     inked = drawn.picture([drawn.smooth(line) for line in drawn.SAMPLES["3"]])
     for sign, marks in ((1, "cross"), (-1, "bar")):
-        spots = [(r, c) for r, c in np.argwhere(sign * values > 0.2 * limit) if not inked[r - 1 : r + 2, c - 1 : c + 2].any()]
+        spots = [
+            (r, c) for r, c in np.argwhere(sign * values > 0.2 * limit) if not inked[r - 1 : r + 2, c - 1 : c + 2].any()
+        ]
         spots = spots or [tuple(np.argwhere(sign * values > 0.2 * limit)[0])]
         row, column = spots[0]
         cell = pixels[row, :, column, :, :3]
@@ -351,10 +396,11 @@ def test_the_sign_is_coded_twice(page: browser.Page) -> None:
 
 
 def test_a_sentence_says_what_is_seen_once_it_stays(page: browser.Page) -> None:
-    said = page.wait("return document.querySelector('#says').textContent", bool, 5)
+    asked = "return document.querySelector('#says').textContent"
+    said = page.wait(asked, lambda t: "Class 3:" in t, 5)
     assert said.startswith("The network says 3 (100.0 %). Class 3: +19.49 arrives at the pixels; ")
     page.run("live.draw.set([])")
-    assert "empty" in page.wait("return document.querySelector('#says').textContent", lambda t: "empty" in t, 5)
+    assert "empty" in page.wait(asked, lambda t: "empty" in t, 5)
     rows = page.run("return document.querySelectorAll('#table tr').length")
     assert rows == 11
 
@@ -363,13 +409,12 @@ def test_a_network_that_does_not_start_is_said(driven: browser.Page, file: Path,
     whole = file.read_text()
     start = whole.index('id="block-graph">') + len('id="block-graph">')
     other = tmp_path / "broken.html"
-    import base64
-    import gzip
-
     junk = base64.b64encode(gzip.compress(b"no graph")).decode()
     other.write_text(whole[:start] + junk + whole[whole.index("</script>", start) :])
     driven.open(other.as_uri())
     told = driven.wait("return document.querySelector('#state').textContent", lambda t: "did not start" in t, 20)
     assert told.startswith("The network did not start: ")
-    assert driven.run("return document.querySelectorAll('#cards .n')[3].textContent") == "+20.44"  # the first view stays
+    assert (
+        driven.run("return document.querySelectorAll('#cards .n')[3].textContent") == "+20.44"
+    )  # the first view stays
     driven.said()

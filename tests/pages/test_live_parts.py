@@ -115,11 +115,15 @@ def test_every_start_is_made_of_explanations_of_one() -> None:
     asked: list[dict[str, Any]] = [{"kind": kind, "target": t} for kind in kinds for t in (3, 9)]
     asked += [{"kind": "difference", "target": 3, "against": 9}, {"kind": "difference", "target": 9, "against": 0}]
     given = {"what": "starts", "output": e.output[0].tolist(), "unit": e.relevance.reshape(-1).tolist()}
-    answers = javascript.run(PROGRAM, given | {"ledger": ledger.reshape(-1).tolist(), "columns": live.COLUMNS, "asked": asked})
+    answers = javascript.run(
+        PROGRAM, given | {"ledger": ledger.reshape(-1).tolist(), "columns": live.COLUMNS, "asked": asked}
+    )
     for question, answer in zip(asked, answers, strict=True):
         said = question.get("against")
         start: Any = question["kind"] if said is None else lrp.start.Difference(said)
-        one = lrp.explain(network(), three[None, None].astype(float), target=question["target"], composite=live.COMPOSITE, start=start)
+        one = lrp.explain(
+            network(), three[None, None].astype(float), target=question["target"], composite=live.COMPOSITE, start=start
+        )
         scale = abs(one.relevance).max()
         assert abs(np.array(answer["map"]) - one.relevance.reshape(-1)).max() <= 1e-10 * max(scale, 1e-9), question
         account = answer["account"]
@@ -179,7 +183,9 @@ def test_a_network_that_reads_no_drawings_is_refused(tmp_path: Path) -> None:
 def test_names_of_classes_are_no_markup(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     rng = np.random.default_rng(0)
-    lrp.save(lrp.Network.sequential([lrp.layers.Flatten(), lrp.layers.Dense(rng.normal(size=(784, 2)))]), tmp_path / "n.npz")
+    lrp.save(
+        lrp.Network.sequential([lrp.layers.Flatten(), lrp.layers.Dense(rng.normal(size=(784, 2)))]), tmp_path / "n.npz"
+    )
     said = json.loads(MODEL.with_suffix(".json").read_text())
     hostile = ["</script><img src=x onerror=alert(1)>", "\u202eb"]
     (tmp_path / "n.json").write_text(json.dumps(said | {"classes": hostile, "licence": "<b>"}))
@@ -203,7 +209,9 @@ def test_weights_stand_in_the_page_once() -> None:
     three = drawn.picture([drawn.smooth(line) for line in drawn.SAMPLES["3"]])
     first = live.first_view(net, sidecar, three)
     layers = {node.name: node.layer for node in net.nodes}
-    weighted = [n for n in live.nodes(first, graph) if "weight" in n.get("unit", {}) and n["layer"] in ("Conv", "Dense")]
+    weighted = [
+        n for n in live.nodes(first, graph) if "weight" in n.get("unit", {}) and n["layer"] in ("Conv", "Dense")
+    ]
     assert [n["name"] for n in weighted] == ["conv1", "conv2", "conv3", "dense4"]
     for node in weighted:
         at, size = node["unit"]["weight"]

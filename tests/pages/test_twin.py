@@ -195,4 +195,9 @@ def test_what_a_page_does_not_execute_is_refused() -> None:
       () => offset({ kind: "relative", epsilon: 1 }, 1), () => redistribute({ kind: "pass" }, { a: [1, 2], r: 1 })]
       .map((f) => { try { f(); return "answered"; } catch (e) { return e.message; } });"""
     told = javascript.run(program.replace("; import", ";\nimport"), None)
-    assert [one.split(":")[0][:15] for one in told] == ["no connections ", "no such edit", "no such stabili", "no such rule fo"]
+    assert [one.split(":")[0][:15] for one in told] == [
+        "no connections ",
+        "no such edit",
+        "no such stabili",
+        "no such rule fo",
+    ]

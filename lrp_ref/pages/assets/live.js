@@ -280,4 +280,4 @@ try {
 }
 
 /** What tests ask: the state, what is shown, and the parts that compute. */
-globalThis.live = { state, shown, times, draw, set, request, guide, layers, run: running.run, idle: () => !busy };
+globalThis.live = { first: head.samples[head.first], state, shown, times, draw, set, request, guide, layers, run: running.run, idle: () => !busy };
