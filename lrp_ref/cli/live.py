@@ -17,8 +17,8 @@ from .options import FILE
 def live(model: Path | None, path: Path, runtime: Path) -> None:
     """Write a page on which one draws a digit and sees every class explained meanwhile.
 
-    One HTML file, which opens from a folder and asks the network for nothing. MODEL reads pictures of 28x28 grey pixels and
-    has a sidecar; without one it is the network of digits that comes with the package.
+    One HTML file, which opens from a folder and asks the network for nothing. MODEL reads pictures of 28x28 grey pixels
+    and has a sidecar; without one it is the network of digits that comes with the package.
     """
     from ..pages import live as page
 

@@ -179,7 +179,7 @@ def test_a_frame_that_is_late_is_dropped_and_the_last_one_shown(page: browser.Pa
     assert page.run(f"{LIST} return list(live.shown.output)") == pytest.approx(e.output[0].tolist(), abs=1e-3)
 
 
-# Starts, sliders, the account ------------------------------------------------------------------------------------------
+# Starts, sliders, the account ----------------------------------------------------------------------------------------
 
 
 def choose(page: browser.Page, selector: str, value: str) -> None:
@@ -221,14 +221,14 @@ def test_a_large_epsilon_stays_in_the_stabiliser(page: browser.Page) -> None:
     assert account["stabiliser"] == pytest.approx(account["from"] * 10 / (account["from"] + 10), rel=2e-3)
 
 
-# Through the network to one unit ---------------------------------------------------------------------------------------
+# Through the network to one unit -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("node", ["conv1", "pool1", "conv2", "pool2", "conv3", "dense4"])
 def test_the_messages_of_units_are_those_of_the_layer(page: browser.Page, node: str) -> None:
     page.run(f"live.set({{chosen: 5}}); live.layers.choose('{node}')")
     units = page.run(f"{LIST} const r = live.layers.now().layers['{node}'].relevance;"
-                     "return list(r).map((v, k) => [Math.abs(v), k]).sort((a, b) => b[0] - a[0]).map((p) => p[1])")  # fmt: skip
+                     "return list(r.keys()).sort((a, b) => Math.abs(r[b]) - Math.abs(r[a]))")  # fmt: skip
     image = np.array(page.run(f"{LIST} return list(live.state.image)"))
     e = lrp.explain(NET, image.reshape(1, 1, 28, 28), target=5, composite=live.COMPOSITE, trace=True)
     planned = next(p for p in e.plan if p.node == node)
@@ -253,7 +253,8 @@ def test_the_strip_has_the_sums_of_the_ledger_and_opens_units(page: browser.Page
     three = drawn.picture([drawn.smooth(line) for line in drawn.SAMPLES["3"]])
     e = lrp.explain(NET, three[None, None].astype(float), target=3, composite=live.COMPOSITE, trace=True)
     shown = page.run(
-        "return [...document.querySelectorAll('#strip > *')].map((n) => [n.children[1].textContent, n.children[2].textContent])"
+        "const said = (node) => [1, 2].map((k) => node.children[k].textContent);"
+        "return [...document.querySelectorAll('#strip > *')].map(said)"
     )
     names = ["image", *(n.name for n in NET.nodes)]
     assert [name for name, _ in shown] == names
@@ -268,7 +269,7 @@ def test_the_strip_has_the_sums_of_the_ledger_and_opens_units(page: browser.Page
     assert text(page, "#readout").startswith("Row 13, column 14: R = ")
 
 
-# Keys, eyes, words -----------------------------------------------------------------------------------------------------
+# Keys, eyes, words ---------------------------------------------------------------------------------------------------
 
 
 def test_everything_works_with_keys_alone(page: browser.Page) -> None:

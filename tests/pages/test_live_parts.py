@@ -99,7 +99,7 @@ def test_a_smooth_line_goes_through_its_points_and_keeps_a_straight_one() -> Non
     assert all(y == pytest.approx(x / 2, abs=1e-4) for x, y in straight)
 
 
-# Starts ----------------------------------------------------------------------------------------------------------------
+# Starts --------------------------------------------------------------------------------------------------------------
 
 
 def unit_explanations(three: NDArray[Any]) -> lrp.Explanation:
@@ -141,7 +141,7 @@ def test_one_class_against_itself_is_nothing() -> None:
     assert answer["start"] == [0, 0]
 
 
-# What a page is made of ------------------------------------------------------------------------------------------------
+# What a page is made of ----------------------------------------------------------------------------------------------
 
 
 def runtime(folder: Path) -> Path:
