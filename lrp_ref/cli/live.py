@@ -13,7 +13,7 @@ from .options import FILE
 @click.argument("model", type=FILE, required=False)
 @click.option("-o", "--file", "path", type=FILE, default=Path("live.html"), show_default=True, help="The page.")
 @click.option("--runtime", type=click.Path(path_type=Path), required=True, metavar="FOLDER",
-              help="The folder 'dist' of the npm package onnxruntime-web, of which the page holds two files.")  # fmt: skip
+              help="The folder 'dist' of the npm package onnxruntime-web.")  # fmt: skip
 def live(model: Path | None, path: Path, runtime: Path) -> None:
     """Write a page on which one draws a digit and sees every class explained meanwhile.
 

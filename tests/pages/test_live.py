@@ -147,7 +147,7 @@ def draw(page: browser.Page, lines: list[list[tuple[float, float]]]) -> None:
         "const b = document.querySelector('#pad').getBoundingClientRect(); return [b.x, b.y, b.width]"
     )
     for line in lines:
-        points = [*line[::5], line[-1]]
+        points = [*line[::6], line[-1]]
         page.stroke([(x + a * size, y + b * size) for a, b in points])
     settled(page)
 
@@ -171,7 +171,8 @@ def test_a_frame_that_is_late_is_dropped_and_the_last_one_shown(page: browser.Pa
         "const before = live.shown.frame; const lines = live.draw.lines();"
         "for (let k = 0; k < 50; k++) live.draw.set([...lines, [[0.3 + k / 100, 0.9]]]);"
         "const image = live.state.image;"
-        "return new Promise((done) => setTimeout(() => done([before, live.shown.frame, live.state.image === image]), 600))"
+        "const after = () => [before, live.shown.frame, live.state.image === image];"
+        "return new Promise((done) => setTimeout(() => done(after()), 600))"
     )
     assert last
     assert 1 <= after - before <= 5
@@ -378,8 +379,8 @@ def test_the_sign_is_coded_twice(page: browser.Page) -> None:
     page.run("live.set({chosen: 9})")
     values = np.array(page.run(f"{LIST} return list(live.shown.maps[9])")).reshape(28, 28)
     limit = page.run("return live.shown.limit")
-    pixels = np.array(page.run("const m = document.querySelector('#map');"
-        "return Array.from(m.getContext('2d').getImageData(0, 0, 560, 560).data)")).reshape(28, 20, 28, 20, 4)  # fmt: skip
+    read = "document.querySelector('#map').getContext('2d').getImageData(0, 0, 420, 420).data"
+    pixels = np.array(page.run(f"{LIST} return list({read})")).reshape(28, 15, 28, 15, 4)
     inked = drawn.picture([drawn.smooth(line) for line in drawn.SAMPLES["3"]])
     for sign, marks in ((1, "cross"), (-1, "bar")):
         spots = [
@@ -390,8 +391,8 @@ def test_the_sign_is_coded_twice(page: browser.Page) -> None:
         cell = pixels[row, :, column, :, :3]
         red, blue = cell[2, 2, 0], cell[2, 2, 2]
         assert (red > blue) == (sign > 0)
-        upright = abs(cell[6, 10] - cell[2, 2]).sum() > 0  # the upright stroke of a cross
-        level = abs(cell[10, 6] - cell[2, 2]).sum() > 0
+        upright = abs(cell[4, 7] - cell[2, 2]).sum() > 0  # the upright stroke of a cross
+        level = abs(cell[7, 4] - cell[2, 2]).sum() > 0
         assert level, marks
         assert upright == (sign > 0), marks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,34 @@ def test_every_start_is_made_of_explanations_of_one() -> None:
         for name, number in wanted.items():
             assert abs(account[name] - number) <= 1e-10 * size, (question, name)
         assert abs(account["rounding"]) <= 1e-10 * size
+
+
+PLANTS = [
+    ("digits.js", "middle - across / whole", "0"),
+    ("digits.js", "high[0] - low[0], high[1] - low[1], smallest", "high[1] - low[1], smallest"),
+    ("digits.js", "Math.min(Math.max(reach - d, 0), 1)", "Number(reach - d > 0.5)"),
+    ("starts.js", "f[t] : -f[t] / (f.length - 1)", "f[t] : -f[t] / f.length"),
+    ("starts.js", "v : -p[k] * v", "v : -p[k]"),
+    ("starts.js", "k === against ? -v", "k === against ? v"),
+    ("starts.js", "all.at(-1).relevance_in", "all.at(-2).relevance_in"),
+]
+
+
+@pytest.mark.parametrize(("name", "right", "wrong"), PLANTS)
+def test_a_planted_fault_is_found(
+    name: str, right: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(javascript.ASSETS, tmp_path / "assets"))
+    source = (folder / name).read_text(encoding="utf-8")
+    assert source.count(right) == 1
+    (folder / name).write_text(source.replace(right, wrong), encoding="utf-8")
+    monkeypatch.setattr(javascript, "ASSETS", folder)
+    check = {
+        "digits.js": test_the_page_and_python_make_one_picture_of_a_drawing,
+        "starts.js": test_every_start_is_made_of_explanations_of_one,
+    }[name]
+    with pytest.raises(AssertionError):
+        check()
 
 
 def test_one_class_against_itself_is_nothing() -> None:
