@@ -9,12 +9,49 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "lrp_ref"
 author = "The lrp_ref developers"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_design", "sphinx_copybutton"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_design",
+    "sphinx_copybutton",
+    # Of docs/_ext:
+    "accessible",
+    "docstrings",
+    "formulas",
+    "outside",
+    "lessons",
+    "navigation",
+    "reference",
+    "shows",
+]
+exclude_patterns = ["node_modules", "_build", "_ext"]
+
+# Pages read on GitHub as well, so that they keep to its Markdown: ```math, $`…`$ (docs/_ext/outside.py), anchors.
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_fence_as_directive = ["math"]
+myst_heading_anchors = 4
+
+# A lesson whose cell raises fails the build; its outputs are always those of the code beside it, never kept ones.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_show_tb = True
+
 html_theme = "furo"
 html_title = "lrp_ref"
 html_static_path = ["_static"]
-exclude_patterns = ["node_modules", "_build", "README.md", "pypi.md"]
-myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
-nb_execution_mode = "cache"
-nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+html_css_files = ["site.css"]
+html_math_renderer = "formulas"
+toc_object_entries = False
+html_copy_source = False
+html_show_sourcelink = False
+copybutton_selector = "div.cell_input pre, div.highlight-python pre, div.highlight-sh pre"
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = [("Class attributes", "params_style")]
+# A parameter that happens to have the name of two attributes, such as "program", is a link to neither.
+suppress_warnings = ["ref.python"]

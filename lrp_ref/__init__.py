@@ -16,7 +16,21 @@ from . import arithmetic, errors
 from .errors import LrpError
 
 if TYPE_CHECKING:
-    from . import bilrp, dialects, evaluate, heatmap, layers, loaders, methods, neuralise, peers, rules, text, vectors
+    from . import (
+        bilrp,
+        dialects,
+        evaluate,
+        heatmap,
+        layers,
+        loaders,
+        methods,
+        neuralise,
+        pages,
+        peers,
+        rules,
+        text,
+        vectors,
+    )
     from . import exact as certificate
     from .bilrp import PairExplanation, explain_pair
     from .dialects import Dialect, dialect
@@ -58,6 +72,7 @@ else:
         "loaders": "loaders",
         "methods": "methods",
         "neuralise": "neuralise",
+        "pages": "pages",
         "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
@@ -116,6 +131,6 @@ __all__ = [
     "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp",
     "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
     "dialects", "edits", "errors", "evaluate", "explain", "explain_pair", "export_onnx", "first", "heatmap", "join",
-    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "peers", "plain",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "pages", "peers", "plain",
     "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

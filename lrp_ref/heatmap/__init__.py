@@ -1,4 +1,4 @@
-"""Relevance to look at: pictures (Pillow), HTML and coloured text in the terminal.
+"""Relevance to look at: pictures (Pillow), drawings (SVG), HTML and coloured text in the terminal.
 
 NumPy arrays in, pictures out. Every colour map has its middle colour exactly at 0, so that a colour tells
 the sign.
@@ -9,6 +9,7 @@ from .comparison import comparison
 from .curves import curves
 from .grids import grid
 from .links import pair_matrix, pairs
+from .messages import message_graph
 from .output import save, to_data_uri
 from .pictures import image, panel
 from .points import scatter
@@ -16,6 +17,7 @@ from .scores import scores
 from .sheets import series_grid
 from .signals import series
 from .texts import text_html, text_latex, text_page, text_terminal
+from .waterfalls import waterfall
 from .words import text_image
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "curves",
     "grid",
     "image",
+    "message_graph",
     "pair_matrix",
     "pairs",
     "panel",
@@ -41,4 +44,5 @@ __all__ = [
     "text_page",
     "text_terminal",
     "to_data_uri",
+    "waterfall",
 ]

@@ -145,7 +145,7 @@ def explain(
     masked = as_conditions(conditions, net, prepared, fed)
     whole = Batch(prepared, target, begin, n, axis, trace, conditions=masked).explanation(fed)
     begun = begin if isinstance(begin, Start) else whole.start_relevance
-    again = None if trace else Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize, masked)
+    again = Request(net.batch_first(), fed, whole.target, chosen, begun, output, canonize, masked)
     how = repr(start) if isinstance(start, Start) else whole.start
     if isinstance(start, Logit) and not canonize and prepared.head.squashed:
         how = repr(Output())  # the network is explained as it is, above its sigmoid or softmax

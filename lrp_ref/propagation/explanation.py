@@ -13,6 +13,7 @@ from ..base.tables import number
 from ..errors import ModelFormatError
 from ..network.heads import NO_HEAD, Head
 from ..network.inputs import batch_first, in_front
+from ..network.network import Network
 from . import composites
 from .files import write_npz
 from .ledger import Ledger
@@ -26,6 +27,10 @@ class Question(Protocol):
 
     def trace(self) -> Trace:
         """Walk again and keep everything."""
+
+    @property
+    def net(self) -> Network:
+        """The network that was given, with the batch in front."""
 
     def on_host(self) -> Question:
         """Return the question whose trace is on the host."""
@@ -182,6 +187,46 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         return page(self)
+
+    def to_html(
+        self,
+        path: str | Path | None = None,
+        *,
+        against: Explanation | None = None,
+        classes: Sequence[str] = (),
+        image: Any = None,
+        title: str | None = None,
+        budget: int | None = None,
+    ) -> str:
+        """Return the explanation as one HTML file, in which it can be explored without any other; write it to ``path``.
+
+        Args:
+            path: where to write it; None for the text alone.
+            against: another explanation of the same samples, beside which this one is shown, with their difference.
+            classes: names of the outputs.
+            image: the input as a picture, (H, W) or (H, W, 3) uint8, or one for each sample; None for one made of the
+                input's numbers, where it has 1 or 3 channels.
+            title: of the page; None for what is explained.
+            budget: bytes of the page: maps and sums of all nodes come first, then units and channels, the strongest
+                first; None for 300,000 of a small input and 2,000,000 of others.
+
+        Raises:
+            NonFiniteError: relevance that is NaN or infinite.
+            ParameterError: no sample, or a budget into which not even the least fits.
+
+        Example:
+            >>> import numpy as np
+            >>> import lrp_ref as lrp
+            >>> net = lrp.Network.sequential([lrp.layers.Dense(np.array([[1.0], [2.0]]))])
+            >>> lrp.explain(net, np.array([[3.0, 1.0]])).to_html()[:15]
+            '<!doctype html>'
+        """
+        from ..pages import inspector  # an explanation shows itself: the one door from the core to a wing
+
+        text = inspector.page(self, against=against, classes=classes, image=image, title=title, budget=budget)
+        if path is not None:
+            inspector.write(path, text)
+        return text
 
     def map(self, function: Callable[..., Array], *others: Explanation) -> Explanation:
         """Return the explanation with ``function`` of every array that has a batch axis in the array's place.

@@ -143,6 +143,21 @@ class Ledger(Sequence[Row]):
         """Return the sum over all nodes of each absorbing column (bias, stabiliser, dropped, residual), (N,) each."""
         return {c: sum(getattr(r, c) for r in self._rows) for c in COLUMNS[2:]}
 
+    def steps(self, sample: int | None = None) -> list[tuple[str, str, float]]:
+        """Return (node, column, amount) of all that bias, stabiliser and dropped took, in the order of the walk back.
+
+        Args:
+            sample: whose; None for sums over the batch.
+
+        Example:
+            >>> one = np.ones(1)
+            >>> Ledger([Row("fc", "Epsilon(0)", one, 0.75 * one, 0.25 * one, 0 * one, 0 * one, 0 * one)]).steps()
+            [('fc', 'bias', 0.25)]
+        """
+        every = [(r.node, c, to_numpy(getattr(r, c))) for r in self._rows for c in ("bias", "stabiliser", "dropped")]
+        amounts = [(n, c, float(values.sum() if sample is None else values[sample])) for n, c, values in every]
+        return [step for step in amounts if step[2] != 0]
+
     def cells(self, sample: int | None = None) -> list[list[str]]:
         """Return the table's cells: sums over the batch, or one sample's numbers."""
 

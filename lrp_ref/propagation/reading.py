@@ -42,7 +42,18 @@ def page(e: Any) -> str:
     colours = heatmap.sign_colours()
     drawn = pictures(e.maps(), e.asked, lambda k: e.negative(k, colours))
     note = "" if drawn else "".join(f"<p>{escape(words)}</p>" for words in _notes(e))
-    return f"<p>{escape(repr(e))}</p>{drawn}{note}{e.ledger._repr_html_()}"
+    return f"<p>{escape(repr(e))}</p>{drawn}{note}{_where_it_went(e)}{e.ledger._repr_html_()}"
+
+
+def _where_it_went(e: Any) -> str:
+    """Return what each node took of the start relevance as a picture, summed over the samples; "" without a ledger."""
+    from .. import heatmap
+
+    host = [to_numpy(sums) for sums in (e.started, e.arrived)]
+    if not e.ledger.made or not e.samples or any(sums.dtype.kind not in "f" for sums in host):
+        return ""
+    start, arrived = (float(sums.sum()) for sums in host)
+    return heatmap.waterfall(e.ledger.steps(), start=start, arrived=arrived, title="Where the relevance went")
 
 
 def pictures(maps: Mapping[str, Any], asked: Callable[[int], str], remark: Callable[[int], str] = lambda k: "") -> str:

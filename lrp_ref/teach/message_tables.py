@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import literal
+from .. import heatmap, literal
 from ..arithmetic import scalar
 from ..base import tables
 from ..base.arrays import Array, like, to_numpy
@@ -36,6 +36,7 @@ from ..rules import (
 from ..rules.edits import KEEP, ONES, ZERO, Const, Stabiliser
 from ..rules.rule import WithBias
 
+DRAWN = 12  # inputs or outputs of a table that a notebook draws
 LARGEST = 1_000_000  # cells of a message table; a layer with more connections is not for reading
 
 
@@ -82,9 +83,25 @@ class MessageTable:
         headers, rows = self._cells()
         return f"{self.formula}\n{tables.text(headers, rows, right=range(1, len(headers)))}"
 
+    def picture(self, *, title: str = "") -> str:
+        """Return the messages as SVG, see ``lrp_ref.heatmap.message_graph``.
+
+        Args:
+            title: what the picture is of, in a few words.
+
+        Raises:
+            ShapeError: more than 24 inputs or outputs.
+        """
+        return heatmap.message_graph(
+            self.inputs, self.outputs, self.messages, relevance_out=self.relevance_out,
+            bias=self.bias, stabiliser=self.stabiliser, dropped=self.dropped, title=title,
+        )  # fmt: skip
+
     def _repr_html_(self) -> str:
         headers, rows = self._cells()
-        return tables.html(headers, rows, title=self.formula, right=range(1, len(headers)))
+        drawable = max(self.messages.shape) <= DRAWN and not any(hasattr(v, "free_symbols") for v in self.outputs)
+        drawn = self.picture() if drawable and self.messages.size else ""
+        return drawn + tables.html(headers, rows, title=self.formula, right=range(1, len(headers)))
 
 
 def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: int = 0) -> MessageTable:

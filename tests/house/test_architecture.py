@@ -36,7 +36,9 @@ WINGS = {  # on the core; wing → wings that it imports
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "methods": set(),
+    "pages": set(),
     "neuralise": set(),
+    "pages": {"teach"},  # the neuron's numbers are those of a message table
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "pages": {"export", "loaders"},  # the live page's graph and model

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from snippets import ROOT
+from snippets import DOCS, ROOT
 
 PACKAGE = ROOT / "lrp_ref"
 FILES = sorted(PACKAGE.rglob("*.py"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *DOCS]
 
 
 class Words:

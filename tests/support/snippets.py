@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+MADE = ("node_modules", "reference", "_build")  # folders of docs/ that others fill
+DOCS = sorted(page for page in (ROOT / "docs").rglob("*.md") if not {*page.parts} & {*MADE})
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "models/README.md", "lrp_ref/vectors/v1/README.md")),
     # The blocks of that page also print what PyTorch's exporters say; its own test runs them.
-    *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name != "pytorch.md"),
+    *(page for page in DOCS if page.name != "pytorch.md"),
 ]
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.M | re.S)
 

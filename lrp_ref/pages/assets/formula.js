@@ -52,8 +52,9 @@ function inNumbers(unit, group, part, i) {
   if (part.terms.length <= MOST_TERMS) {
     part.terms.forEach((value, k) => {
       const { name: other, links: own } = unit.connections[k];
-      bottom.push(factor(term(value, k === 0), own, `what ${other} brings`));
+      if (value !== 0) bottom.push(factor(term(value, bottom.length === 0), own, `what ${other} brings`));
     });
+    if (!bottom.length) bottom.push(factor("0", unit.links.all, "what the inputs bring"));
   } else {
     const total = part.terms.reduce((all, x) => all + x, 0);
     bottom.push(factor(term(total, true), unit.links.all, `what ${part.terms.length} inputs bring`));
@@ -74,7 +75,7 @@ const term = (x, first) => (first ? number(x) : x < 0 ? ` − ${number(-x)}` : `
 
 /** Return text as nodes in which "_ij" and the like stand below the line. */
 export function lowered(text) {
-  return text.split(/(_[a-z0-9]+)/i).map((piece) => (piece.startsWith("_") ? el("sub", {}, piece.slice(1)) : piece));
+  return text.split(/(_[a-z0-9←]+)/i).map((piece) => (piece.startsWith("_") ? el("sub", {}, piece.slice(1)) : piece));
 }
 
 /** A formula in an element, which update() draws anew. */

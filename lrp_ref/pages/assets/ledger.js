@@ -30,7 +30,7 @@ export class LedgerBar {
     this.root = root;
     this.rows = ["arrived", "to inputs", "bias", "stabiliser", "dropped"].map((name, k) => {
       const y = 6 + k * ROW;
-      const bar = svg("rect", { y, height: ROW - 12, rx: 3 });
+      const bar = svg("rect", { y, height: ROW - 12, rx: 2, "stroke-width": 2 });
       const label = svg("text", { x: LEFT - 10, y: y + LINE, "text-anchor": "end" }, name);
       const value = svg("text", { x: WIDE - 4, y: y + LINE, "text-anchor": "end", class: "value" });
       const join = svg("path", { class: "join" });
@@ -64,7 +64,8 @@ export class LedgerBar {
       const [a, b] = [x(starts[k]), x(ends[k])].sort((p, q) => p - q);
       bar.setAttribute("x", a);
       bar.setAttribute("width", Math.max(b - a, found[k].value === 0 ? 0 : 1.5));
-      bar.setAttribute("fill", `var(--${colour})`);
+      bar.setAttribute("stroke", `var(--${colour})`);
+      bar.setAttribute("fill", found[k].value < 0 ? "var(--paper)" : `var(--${colour})`);
       value.textContent = k === 0 ? number(found[k].value) : signed(found[k].value);
       value.dataset.value = found[k].value;
       group.dataset.link = link?.belongs ?? "";

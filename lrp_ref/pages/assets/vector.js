@@ -1,0 +1,50 @@
+// The numbers of a short vector: a bar each, with one focus that arrow keys move.
+
+import { bar } from "lrp/bars.js";
+import { el } from "lrp/dom.js";
+import { named } from "lrp/dom.js";
+import { number } from "lrp/dom.js";
+import { sign } from "lrp/dom.js";
+import { signed } from "lrp/dom.js";
+
+export const MOST_BARS = 64;
+
+/** Return the bars of a vector as an element; ``moved(k, chosen)`` is told which is looked at. */
+export function bars(label, map, names, values, limit, moved) {
+  const list = el("div", { class: "bars", role: "listbox", "aria-label": label });
+  map.values.forEach((r, k) =>
+    list.append(
+      el(
+        "div",
+        { role: "option", class: "bar-row", tabindex: k ? "-1" : "0", "aria-selected": "false", "data-place": k },
+        el("span", { class: "bar-name" }, named(names[k] ?? String(k), 32)),
+        el("span", { class: "n quiet" }, values[k] === undefined ? "" : number(values[k])),
+        bar(r, limit),
+        el("span", { class: `n ${sign(r)}` }, signed(r)),
+      ),
+    ),
+  );
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) moved(Number(option.dataset.place), true);
+  });
+  list.addEventListener("keydown", (event) => {
+    const options = [...list.children];
+    const at = options.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: options.length - 1, Enter: at, " ": at }[event.key];
+    if (to === undefined || at < 0) return;
+    event.preventDefault();
+    const place = Math.max(0, Math.min(options.length - 1, to));
+    options[place].focus();
+    moved(place, event.key === "Enter" || event.key === " ");
+  });
+  return list;
+}
+
+/** Mark the bar that is looked at. */
+export function chooseBar(list, place) {
+  [...list.children].forEach((option, k) => {
+    option.setAttribute("aria-selected", String(k === place));
+    option.tabIndex = k === place ? 0 : -1;
+  });
+}
