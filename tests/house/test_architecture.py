@@ -36,12 +36,11 @@ WINGS = {  # on the core; wing → wings that it imports
     "teach": {"literal"},  # a message table is computed by the textbook
     "vectors": set(),
     "methods": set(),
-    "pages": set(),
     "neuralise": set(),
-    "pages": {"teach"},  # the neuron's numbers are those of a message table
+    # What a page is about (hashes), the live page's network and graph, the numbers of a message table.
+    "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
-    "pages": {"export", "loaders"},  # the live page's graph and model
     "text": {"loaders", "neuralise"},
     "cli": {
         "bilrp",
