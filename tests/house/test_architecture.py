@@ -37,7 +37,8 @@ WINGS = {  # on the core; wing → wings that it imports
     "vectors": set(),
     "methods": set(),
     "neuralise": set(),
-    "pages": {"exact", "teach"},  # hashes of what a page is about; the neuron's numbers are those of a message table
+    # What a page is about (hashes), the live page's network and graph, the numbers of a message table.
+    "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},

@@ -53,9 +53,19 @@ def of_vectors(
         parameters = {k: v for k, v in asked["rule"].items() if k != "name"}
         expected, scale = case.expected()["0"]
         for n, (a, r) in enumerate(zip(asked["inputs"][0], asked["relevance_out"], strict=True)):
-            given = {"a": a, "w": weight, "b": np.zeros(weight.shape[1]) if bias is None else bias, "R": r, **parameters}
+            given = {
+                "a": a,
+                "w": weight,
+                "b": np.zeros(weight.shape[1]) if bias is None else bias,
+                "R": r,
+                **parameters,
+            }
             if a.ndim == 1 and keep(given):
-                faults = {k: f.values.reshape(expected.shape)[n] for k, f in case.faults.items() if f.values.size == expected.size}
+                faults = {
+                    k: f.values.reshape(expected.shape)[n]
+                    for k, f in case.faults.items()
+                    if f.values.size == expected.size
+                }
                 yield Case(f"{case.id}, sample {n}", arguments(given), expected[n], scale[n], faults)
 
 

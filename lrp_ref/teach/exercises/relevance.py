@@ -58,7 +58,13 @@ def _tables() -> Iterator[Case]:
         if n % 2:
             messages[int(rng.integers(i)), 0] -= 0.5
             taken[0] = 0.5
-        given = {"R": r, "messages": messages, "bias": told.bias, "stabiliser": told.stabiliser, "dropped": told.dropped}
+        given = {
+            "R": r,
+            "messages": messages,
+            "bias": told.bias,
+            "stabiliser": told.stabiliser,
+            "dropped": told.dropped,
+        }
         size = np.abs(messages).sum(axis=0) + abs(told.bias) + abs(told.stabiliser) + abs(r)
         yield Case(f"random table {n}" + (", 1/2 of it lost" if n % 2 else ""), given, taken, size)
 
