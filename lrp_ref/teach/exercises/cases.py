@@ -53,9 +53,19 @@ def of_vectors(
         parameters = {k: v for k, v in asked["rule"].items() if k != "name"}
         expected, scale = case.expected()["0"]
         for n, (a, r) in enumerate(zip(asked["inputs"][0], asked["relevance_out"], strict=True)):
-            given = {"a": a, "w": weight, "b": np.zeros(weight.shape[1]) if bias is None else bias, "R": r, **parameters}
+            given = {
+                "a": a,
+                "w": weight,
+                "b": np.zeros(weight.shape[1]) if bias is None else bias,
+                "R": r,
+                **parameters,
+            }
             if a.ndim == 1 and keep(given):
-                faults = {k: f.values.reshape(expected.shape)[n] for k, f in case.faults.items() if f.values.size == expected.size}
+                faults = {
+                    k: f.values.reshape(expected.shape)[n]
+                    for k, f in case.faults.items()
+                    if f.values.size == expected.size
+                }
                 yield Case(f"{case.id}, sample {n}", arguments(given), expected[n], scale[n], faults)
 
 
@@ -112,7 +122,7 @@ def exact(value: Any) -> Any:
 def active(given: Mapping[str, Any]) -> bool:
     """Return whether no unit's z_j is 0 or near it, so that LRP-0 has an answer for each."""
     z = given["a"] @ given["w"] + given["b"]
-    return bool((abs(z) > 1e-3).all())
+    return bool((abs(z) > 1e-6).all())
 
 
 def all_of(*parts: Sequence[Case] | Iterator[Case]) -> tuple[Case, ...]:
