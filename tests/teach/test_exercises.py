@@ -118,7 +118,7 @@ def test_a_broken_function_never_passes(kind: str, words: str) -> None:
 def test_one_wrong_case_is_enough_and_is_told_with_its_numbers() -> None:
     def only_here(a: Any, w: Any, b: Any, r: Any) -> Any:
         told = SOLUTIONS["lrp0"](a, w, b, r)
-        return told * (1 + 1e-7) if len(a) == 2 and w[1, 0] == -0.9990234375 else told
+        return told * (1 + 1e-2) if len(a) == 2 and w[1, 0] == -0.9990234375 else told
 
     result = lrp.exercises.check("lrp0", only_here)
     assert not result
