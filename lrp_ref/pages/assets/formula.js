@@ -28,14 +28,13 @@ export function quotients(unit, i) {
 }
 
 function inSymbols(unit, group, i) {
-  const { name, weightName = "w", links } = unit.connections[i];
-  const { top, bottom } = quotient(group, [name, weightName, unit.biasName]);
+  const { name, symbol = "a_i", weight = "w_ij", links } = unit.connections[i];
+  const { top } = quotient(group, [symbol, weight]);
   const generic = quotient(group);
   return {
     top: [factor(top, links, `what ${name} brings`)],
-    bottom: [factor(generic.bottom(), unit.links.all, "the sum over all inputs, with bias and stabiliser")],
+    bottom: [factor(generic.bottom, unit.links.all, "the sum over all inputs, with bias and stabiliser")],
     before: generic.before.includes("[") ? generic.before.replace(/^[^[]*/, "").trim() : "",
-    bottomText: bottom,
   };
 }
 

@@ -114,7 +114,7 @@ export function quotient(one, names = []) {
     before: `${one.weight === 1 ? "" : `${String(one.weight).replace("-", "−")}·`}${gate}`,
     top: spread ? `${inner} + ${one.present ? "[a_i ≠ 0] " : ""}${spread}/N_j` : top,
     many: many || spread !== "",
-    bottom: (inner_) => `Σ_i ${inner_ ?? inner}${bias}${added(one.stabiliser)}`,
+    bottom: `Σ_i ${inner}${bias}${added(one.stabiliser)}`,
   };
 }
 
@@ -130,7 +130,7 @@ function spreadOf(one, bias, biases) {
 export function ruleFormula(groups) {
   const one = (g) => {
     const { before, top, many, bottom } = quotient(g);
-    return `${before}${many ? `(${top})` : top} / (${bottom()})`;
+    return `${before}${many ? `(${top})` : top} / (${bottom})`;
   };
   const text = groups.map(one).join(" + ").replaceAll("+ −", "− ");
   return `R_i = Σ_j ${groups.length > 1 ? `(${text})` : text}·R_j`;

@@ -190,7 +190,8 @@ class Neuron {
     const { names } = this.said;
     const many = this.outputs.length > 1;
     const connections = unit.connections.map((one, i) => ({
-      ...one, links: own(`e-${i}-${j} n-${i}`, `e-${i}-${j}`), weightName: `w${lower(i + 1)}${many ? lower(j + 1) : ""}`,
+      ...one, links: own(`e-${i}-${j} n-${i}`, `e-${i}-${j}`), weight: `w${lower(i + 1)}${many ? lower(j + 1) : ""}`,
+      symbol: one.name.length > 4 ? `a${lower(i + 1)}` : one.name,
     }));
     const sink = (k, name) => own(`e-${names.length + k}-${j} ${name}`, `e-${names.length + k}-${j}`);
     const links = {

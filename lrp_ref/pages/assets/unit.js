@@ -4,7 +4,8 @@
 // unitView(element, unit) shows a unit:
 //   title        text above; "" for none
 //   r, z, b      R_j, z_j, b_j (null where there is none)
-//   connections  [{name, a, w, message}]: a_i and w_i may be null; all of the unit, or the strongest alone with
+//   connections  [{name, a, w, message}]: a_i and w_i may be null; all of the unit, or the strongest alone with others;
+//                symbol and weight are how the formula calls its input and weight, a_i and w_ij by default
 //   others       {count, message}: how many further inputs there are, and what they receive together; or null
 //   bias, stabiliser, dropped    the unit's columns of the ledger
 //   formula      text of the rule
@@ -34,7 +35,7 @@ function withLinks(unit) {
   const all = { belongs: "all", points: unit.connections.map((_, i) => `in-${i}`).join(" ") };
   const links = { r: own("r"), bias: own("bias"), stabiliser: own("stabiliser"), dropped: own("dropped"), all, ...unit.links };
   const connections = unit.connections.map((one, i) => ({ links: own(`in-${i}`), ...one }));
-  return { title: "", others: null, biasName: "b_j", ...unit, links, connections };
+  return { title: "", others: null, ...unit, links, connections };
 }
 
 /** Return what a unit sends, as one sentence. */
@@ -43,7 +44,8 @@ export function sentence(unit) {
   const count = connections.length + (others?.count ?? 0);
   const total = connections.reduce((sum, one) => sum + one.message, others?.message ?? 0);
   const most = connections.reduce((best, one) => (Math.abs(one.message) > Math.abs(best?.message ?? 0) ? one : best), null);
-  const strongest = most && count > 1 ? `; ${most.name} gets the most, ${signed(most.message)}` : "";
+  const alone = connections.filter((one) => Math.abs(one.message) >= Math.abs(most.message) * (1 - 1e-9)).length === 1;
+  const strongest = most && count > 1 && alone ? `; ${most.name} gets the most, ${signed(most.message)}` : "";
   const rest = [["the bias keeps", unit.bias], ["the stabiliser takes", unit.stabiliser], ["dropped is", unit.dropped]];
   const kept = rest.filter(([, x]) => x !== 0).map(([what, x]) => `${what} ${signed(x)}`);
   const end = kept.length ? `. ${capital(kept.join(", "))}` : ". Nothing is kept or dropped";
@@ -125,7 +127,7 @@ class UnitView {
     const { links } = unit;
     fill(
       this.foot,
-      others.count ? row(`${others.count} others`, others.message, null, { bar: true, class: "others" }) : null,
+      others.count ? row(others.count > 1 ? `${others.count} others` : "1 other", others.message, null, { bar: true, class: "others" }) : null,
       row("sum of the messages", total, links.all, { class: "sum" }),
       row(["bias keeps ", el("span", { class: "quiet" }, unit.b === null || unit.b === undefined ? "" : `(b = ${number(unit.b)})`)], unit.bias, links.bias),
       row("stabiliser takes", unit.stabiliser, links.stabiliser),
