@@ -44,7 +44,8 @@ export function sentence(unit) {
   const count = connections.length + (others?.count ?? 0);
   const total = connections.reduce((sum, one) => sum + one.message, others?.message ?? 0);
   const most = connections.reduce((best, one) => (Math.abs(one.message) > Math.abs(best?.message ?? 0) ? one : best), null);
-  const alone = connections.filter((one) => Math.abs(one.message) >= Math.abs(most.message) * (1 - 1e-9)).length === 1;
+  const least = Math.abs(most?.message ?? 0) * (1 - 1e-9);
+  const alone = connections.filter((one) => Math.abs(one.message) >= least).length === 1;
   const strongest = most && count > 1 && alone ? `; ${most.name} gets the most, ${signed(most.message)}` : "";
   const rest = [["the bias keeps", unit.bias], ["the stabiliser takes", unit.stabiliser], ["dropped is", unit.dropped]];
   const kept = rest.filter(([, x]) => x !== 0).map(([what, x]) => `${what} ${signed(x)}`);
