@@ -1,7 +1,7 @@
 // One layer of up to six inputs and three units, with every number to change: what a rule sends, at once.
 
 import { header } from "lrp/blocks.js";
-import { el, fill, number, signed, svg } from "lrp/dom.js";
+import { el, fill, number, short, signed, svg } from "lrp/dom.js";
 import { fit } from "lrp/frame.js";
 import { Graph } from "lrp/graph.js";
 import { link } from "lrp/links.js";
@@ -47,7 +47,8 @@ export function notes(state, names) {
 class Neuron {
   constructor(root, said) {
     Object.assign(this, { root, said, chosen: { i: 0, j: 0 }, fields: [] });
-    this.outputs = said.outputs;
+    said.names = said.names.map((name) => short(name, 14));
+    this.outputs = said.outputs = said.outputs.map((name) => short(name, 14));
     if (said.given) said.given = cut(said.given, said.names.map((_, i) => i)); // bounds with a number for each input
     this.start();
     this.build();
@@ -78,7 +79,7 @@ class Neuron {
     this.results = el("div", { class: "results" }, this.sentence, this.notes, this.live);
     this.below = el("div", { class: `below ${["single", "", "stacked"][this.outputs.length - 1]}` }, this.controls(), el("div", { class: "shown" }, this.units, this.place));
     this.question = this.said.predict ? new Asked(this.said.predict, () => this.answered()) : null;
-    fill(this.root, el("h1", {}, this.said.title), this.question?.element, this.toolbar(), this.graph.root, this.legend, this.results, this.below);
+    fill(this.root, el("h1", {}, this.said.title), this.question?.element, this.toolbar(), el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Picture of the layer" }, this.graph.root), this.legend, this.results, this.below);
     this.known(this.question === null);
   }
 
