@@ -2,5 +2,6 @@
 
 from .inspecting import inspector
 from .neurons import Neuron, Prediction, neuron
+from .taylors import Expansion, taylor
 
-__all__ = ["Neuron", "Prediction", "inspector", "neuron"]
+__all__ = ["Expansion", "Neuron", "Prediction", "inspector", "neuron", "taylor"]

@@ -130,7 +130,8 @@ def exported(net: Network) -> bytes:
         path = Path(folder) / "live.onnx"
         for adjustable in (("epsilon", "gamma"), ("epsilon",)):
             try:
-                export_onnx(net, COMPOSITE, path, targets="input", start="one_hot", adjustable=adjustable, trace=True)
+                export_onnx(net, COMPOSITE, path, targets="input", start="one_hot", shapes=(1, SIDE, SIDE),
+                            adjustable=adjustable, trace=True)  # fmt: skip
                 return path.read_bytes()
             except ParameterError as error:  # a network without convolutions has no γ
                 reason = error

@@ -33,11 +33,12 @@ WINGS = {  # on the core; wing → wings that it imports
     "literal": set(),
     "exact": set(),
     "export": {"exact"},  # what a file is about: the network's hash
-    "teach": {"literal"},  # a message table is computed by the textbook
+    "teach": {"literal", "vectors"},  # a message table is computed by the textbook; exercises are checked by vectors
     "vectors": set(),
     "methods": set(),
     "neuralise": set(),
-    "pages": {"exact", "teach"},  # hashes of what a page is about; the neuron's numbers are those of a message table
+    # What a page is about (hashes), the live page's network and graph, the numbers of a message table.
+    "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
