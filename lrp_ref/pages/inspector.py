@@ -59,10 +59,10 @@ def page(
             said += [f"{one.rules}"] if against is not None else []
             if k >= one.samples:
                 raise ParameterError(f"against explains {one.samples} samples, the explanation {e.samples}")
-            picture = image[k] if several and image is not None and np.ndim(image) > 2 and len(image) == e.samples else image
-            shown.append(
-                Shown(one.sample(k), " · ".join(said), classes, picture, features, words, sample=str(k))
+            picture = (
+                image[k] if several and image is not None and np.ndim(image) > 2 and len(image) == e.samples else image
             )
+            shown.append(Shown(one.sample(k), " · ".join(said), classes, picture, features, words, sample=str(k)))
     return assembled(
         shown, title=title or _title(e, classes), budget=budget, command=command, left_out=e.samples - MOST_VIEWS,
         compare=against is not None,
@@ -170,7 +170,9 @@ def _say_left(views: Sequence[View], left_out: int) -> None:
         if v.units:
             v.said["left"].append(f"messages of {len(v.units)} units among the strongest")
         if count := v.left.get("units", 0):
-            v.said["left"].append(f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large")
+            v.said["left"].append(
+                f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large"
+            )
         shrunk = [n["name"] for n in v.said["nodes"] if n["map"] and n["map"][3] > 1]
         if shrunk:
             v.said["left"].append(f"single numbers of {len(shrunk)} large maps: each square is the sum of several")

@@ -27,7 +27,9 @@ def picture(channels: NDArray[Any], given: Any = None) -> Pixels | None:
         shown = np.asarray(given)
         shown = shown[:, :, None] if shown.ndim == 2 else shown
         if shown.dtype != np.uint8 or shown.ndim != 3 or shown.shape[2] not in (1, 3, 4):
-            raise ShapeError(f"image has shape {np.shape(given)} and dtype {shown.dtype}; give uint8 (H, W) or (H, W, 3)")
+            raise ShapeError(
+                f"image has shape {np.shape(given)} and dtype {shown.dtype}; give uint8 (H, W) or (H, W, 3)"
+            )
         if channels.ndim != 3 or shown.shape[:2] != channels.shape[1:]:
             raise ShapeError(
                 f"image is {shown.shape[0]} x {shown.shape[1]} (height x width), the input has shape {channels.shape}: "
@@ -80,5 +82,3 @@ def _table(codes: Pixels, values: NDArray[Any]) -> list[float] | None:
     if (table[codes] != values).any():
         return None
     return [float(v) for v in table]
-
-
