@@ -399,6 +399,11 @@ def test_the_sign_is_coded_twice(page: browser.Page) -> None:
         level = abs(cell[7, 4] - cell[2, 2]).sum() > 0
         assert level, marks
         assert upright == (sign > 0), marks
+    smaller = page.run(
+        "return [...document.querySelectorAll('canvas')].filter((c) => c.clientWidth && c.clientWidth < c.width"
+        " && getComputedStyle(c).imageRendering === 'pixelated').map((c) => c.id)"
+    )
+    assert smaller == ["seen"]  # whole lines of pixels would be left out, and with them the marks
 
 
 def test_a_sentence_says_what_is_seen_once_it_stays(page: browser.Page) -> None:
