@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV = .venv
 
-.PHONY: demo test lint coverage mutation clean
+.PHONY: demo test lint coverage mutation site clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,5 +28,15 @@ mutation: $(VENV)/ready
 	$(VENV)/bin/python -m pip install --quiet --editable '.[mutation]'
 	$(VENV)/bin/python tests/mutation/mutation.py $(MUTATION)
 
+$(VENV)/site: setup.cfg pyproject.toml docs/package-lock.json
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[docs]'
+	npm ci --prefix docs --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The pages of docs/, the course with the outputs of this code, and the reference: site/index.html needs no server.
+site: $(VENV)/site
+	$(VENV)/bin/sphinx-build -q -W -E -j2 -d docs/_build docs site
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site docs/_build docs/reference docs/node_modules *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache

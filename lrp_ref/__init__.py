@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .propagation.trace import Trace
     from .rules import edits
     from .rules.rule import Group, Redistribution, Rule, Run
-    from .teach import taylor
+    from .teach import exercises, taylor
     from .teach.formulas import Formulas, symbolic
     from .teach.message_tables import MessageTable, messages
     from .teach.taylor import RootPoint, root_point
@@ -67,6 +67,7 @@ else:
         "dialects": "dialects",
         "edits": "rules.edits",
         "evaluate": "evaluate",
+        "exercises": "teach.exercises",
         "heatmap": "heatmap",
         "layers": "layers",
         "loaders": "loaders",
@@ -130,7 +131,7 @@ __all__ = [
     "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable", "Network", "Node", "PairExplanation",
     "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp",
     "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
-    "dialects", "edits", "errors", "evaluate", "explain", "explain_pair", "export_onnx", "first", "heatmap", "join",
-    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "pages", "peers", "plain",
-    "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first", "heatmap", "join",
+    "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "pages", "peers",
+    "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
 ]  # fmt: skip

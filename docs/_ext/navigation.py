@@ -1,7 +1,7 @@
 """The navigation beside every page, made once: captions, pages, and within a section its own pages.
 
-The theme would copy the whole tree for every page, which takes minutes with this many. Headings get the level that screen
-readers ask for.
+The theme would copy the whole tree for every page, which takes minutes with this many. Headings get the level that
+screen readers ask for.
 """
 
 from __future__ import annotations

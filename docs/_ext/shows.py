@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
+import lrp_ref as lrp
+from lrp_ref.loaders.preprocess import declare, load_sidecar, read_image
 from lrp_ref.pages import live
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "docs" / "node_modules" / "onnxruntime-web" / "dist"
 EXPLAINED = {
-    "inspector-digit.html": ["models/digits_cnn.onnx", "models/samples/digit_3.png", "-c", "epsilon_gamma_box"],
-    "inspector-cat.html": ["models/efficientnet_lite0.onnx", "models/samples/chelsea.png"],
+    "inspector-digit.html": ("digits_cnn.onnx", "digit_3.png", "epsilon_gamma_box"),
+    "inspector-cat.html": ("efficientnet_lite0.onnx", "chelsea.png", "epsilon_plus_flat"),
 }
 
 
+def explained(path: Path, model: str, sample: str, composite: str) -> None:
+    """Explain a sample of models/ and write the page on which the explanation is explored."""
+    file = ROOT / "models" / model
+    sidecar = load_sidecar(file)
+    if sidecar is None:
+        raise FileNotFoundError(f"{file}: no JSON file beside it says how a picture becomes an input")
+    net = declare(lrp.load(file), sidecar)
+    x, picture = read_image(ROOT / "models" / "samples" / sample, sidecar)
+    low, high = sidecar.bounds()
+    given = {"low": low, "high": high} if "box" in composite else {}
+    e = lrp.explain(net, x, composite=composite, trace=True, **given)
+    e.to_html(path, classes=sidecar.classes, image=picture)
+
+
 def _write(app: Sphinx, error: Exception | None) -> None:
-    if error is not None:
-        return
-    target = Path(app.outdir).resolve()
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    # The live page is made while other processes make the explanations.
-    running = {
-        name: subprocess.Popen(  # noqa: S603  this package
-            [sys.executable, "-m", "lrp_ref", "explain", *given, "--html", str(target / name)],
-            cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )
-        for name, given in EXPLAINED.items()
-    }  # fmt: skip
-    live.write(target / "live.html", runtime=RUNTIME)
-    for name, process in running.items():
-        _, said = process.communicate()
-        if process.returncode:
-            raise ExtensionError(f"{name}: {said.strip()}")
+    if error is None:
+        target = Path(app.outdir)
+        live.write(target / "live.html", runtime=RUNTIME)
+        for page, given in EXPLAINED.items():
+            explained(target / page, *given)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

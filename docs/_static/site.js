@@ -14,3 +14,15 @@ function reachable() {
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 document.addEventListener("toggle", reachable, true);
+
+/** Bring the page that is open into view in the navigation, which starts at its top otherwise. */
+function here() {
+  const box = document.querySelector(".sidebar-scroll");
+  const page = box?.querySelector(".current-page");
+  if (page) {
+    const below = page.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+    box.scrollTo({ top: below > 0 ? below + box.clientHeight / 2 : 0, behavior: "instant" });
+  }
+}
+
+addEventListener("load", here);

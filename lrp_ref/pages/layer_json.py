@@ -60,8 +60,8 @@ def layer_json(layer: Layer, read: Sequence[int], made: Sequence[int], operands:
     if isinstance(layer, Affine) and not layer.cut and tuple(read) == tuple(made):
         parameters = [_parameter(p, read) for p in (layer.scale, layer.shift)]
         each = math.prod(read[1:]) if all(p is None or p.size == read[0] for p in parameters) else 1
-        whole = [p if p is None or each > 1 else np.broadcast_to(p, read) for p in parameters]
-        return {**head, "kind": "affine", "each": each}, _arrays(*whole)
+        full = [p if p is None or each > 1 else np.broadcast_to(p, read) for p in parameters]
+        return {**head, "kind": "affine", "each": each}, _arrays(*full)
     if isinstance(layer, Flatten) or (isinstance(layer, Elementwise) and tuple(read) == tuple(made)):
         return {**head, "kind": "elementwise"}, {}
     raise UnsupportedError(f"{head['type']}: a page knows no connections of it")

@@ -55,7 +55,9 @@ class Runtime:
         folder = Path(folder)
         want = f"the folder 'dist' of the npm package onnxruntime-web, with {PROGRAM} and {WASM}"
         if not folder.is_dir():
-            raise ParameterError(f"runtime {folder}: there is no such folder; give {want} (npm install onnxruntime-web)")
+            raise ParameterError(
+                f"runtime {folder}: there is no such folder; give {want} (npm install onnxruntime-web)"
+            )
         missing = [name for name in (PROGRAM, WASM) if not (folder / name).is_file()]
         if missing:
             raise ParameterError(f"runtime {folder}: it has no {' and no '.join(missing)}; give {want}")
@@ -128,7 +130,8 @@ def exported(net: Network) -> bytes:
         path = Path(folder) / "live.onnx"
         for adjustable in (("epsilon", "gamma"), ("epsilon",)):
             try:
-                export_onnx(net, COMPOSITE, path, targets="input", start="one_hot", adjustable=adjustable, trace=True)
+                export_onnx(net, COMPOSITE, path, targets="input", start="one_hot", shapes=(1, SIDE, SIDE),
+                            adjustable=adjustable, trace=True)  # fmt: skip
                 return path.read_bytes()
             except ParameterError as error:  # a network without convolutions has no γ
                 reason = error

@@ -20,6 +20,7 @@ from .assembling import document, framed
 from .rule_json import rule_json
 
 MOST_INPUTS, MOST_OUTPUTS = 6, 3
+COUNTED = ("One neuron", "Two neurons", "Three neurons")
 SIGNS = ("positive", "negative", "zero")
 SIMPLE = (LRP0, Gamma, GeneralizedGamma, AlphaBeta, ZPlus, WSquare, Flat, ZBox)  # a page has them by name
 
@@ -147,7 +148,7 @@ def neuron(
         bias: b_j (J,), or a number for one unit; None for 0.
         relevance: R_j (J,), or a number for one unit; None for the units' outputs z_j.
         rule: a named rule of ``lrp_ref.rules``, also with a bias policy; LRP-0 by default.
-        title: plain text.
+        title: plain text; how many neurons and inputs there are by default.
         input_names, output_names: a₁, a₂, … and z, or z₁, z₂, … by default.
         predict: what is asked before the numbers are shown: the number k (from 1) of an input, for the sign of R_k, or
             a :class:`Prediction`.
@@ -170,7 +171,7 @@ def neuron(
         dropped                  0        0
         R_j                      1        1
     """
-    a, w = _numbers("inputs", inputs), _numbers("weights", weights)
+    a, w = numbers("neuron", "inputs", inputs), numbers("neuron", "weights", weights)
     w = w[:, None] if w.ndim == 1 else w
     if a.ndim != 1 or w.ndim != 2 or len(w) != len(a) or not a.size or not w.size:
         raise ShapeError(f"neuron: inputs of shape {a.shape} and weights of shape {w.shape} are not (I,) and (I, J)")
@@ -179,8 +180,8 @@ def neuron(
         raise ShapeError(
             f"neuron: {len(a)} inputs and {outs} units; at most {MOST_INPUTS} and {MOST_OUTPUTS} are shown"
         )
-    b = np.zeros(outs) if bias is None else _numbers("bias", bias).reshape(-1)
-    r = None if relevance is None else _numbers("relevance", relevance).reshape(-1)
+    b = np.zeros(outs) if bias is None else numbers("neuron", "bias", bias).reshape(-1)
+    r = None if relevance is None else numbers("neuron", "relevance", relevance).reshape(-1)
     for name, values in (("bias", b), ("relevance", r)):
         if values is not None and values.shape != (outs,):
             raise ShapeError(f"neuron: the {name} has {values.size} numbers for {outs} units")
@@ -189,15 +190,22 @@ def neuron(
     output = tuple(map(str, output_names)) or (("z",) if outs == 1 else _named("z", outs))
     if len(names) != len(a) or len(output) != outs:
         raise ShapeError(f"neuron: {len(names)} names of inputs and {len(output)} of units for {len(a)} and {outs}")
-    made = Neuron(a, w, b, r, rule, title or f"{rule!r} on one layer", names, output)
+    made = Neuron(
+        a, w, b, r, rule, title or f"{COUNTED[outs - 1]} of {len(a)} input{'s' if len(a) > 1 else ''}", names, output
+    )
     asked = _sign(made, predict) if isinstance(predict, int) else predict
     return Neuron(a, w, b, r, rule, made.title, names, output, asked)
 
 
-def _numbers(name: str, value: Any) -> NDArray[np.float64]:
+def numbers(where: str, name: str, value: Any) -> NDArray[np.float64]:
+    """Return finite numbers as a new array.
+
+    Raises:
+        ParameterError: one is not finite.
+    """
     array = np.array(value, dtype=np.float64)
     if not np.isfinite(array).all():
-        raise ParameterError(f"neuron: {name} must be finite numbers")
+        raise ParameterError(f"{where}: {name} must be finite numbers")
     return array
 
 

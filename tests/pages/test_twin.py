@@ -125,7 +125,7 @@ def test_what_a_unit_sends_and_keeps_is_what_arrived_at_it() -> None:
 
 
 def test_nodes_of_the_networks() -> None:
-    """Every node with the relevance that its output has in the vectors; what a value receives is the sum over its uses."""
+    """Every node with the relevance of its output in the vectors; what a value receives is the sum over its uses."""
     compared = 0
     for case in vectors.load(groups=["networks"]):
         question, body = case.question(), case.body
@@ -173,7 +173,7 @@ def test_nodes_of_the_networks() -> None:
 ], ids=repr)  # fmt: skip
 def test_what_the_vectors_do_not_have_against_the_textbook(rule: Any) -> None:
     rng = np.random.default_rng(7)
-    layer = lrp.layers.Conv(rng.normal(size=(2, 3, 2, 2)), rng.normal(size=2), padding=1)
+    layer = lrp.layers.Conv(rng.normal(size=(2, 3, 2, 2)), rng.normal(size=(2, 3, 3)), padding=1)  # a bias per place
     x, relevance = rng.normal(size=(1, 3, 2, 2)), rng.normal(size=(1, 2, 3, 3))
     x[0, 0, 0, 0] = 0
     table = lrp.messages(layer, x, relevance, rule)
@@ -183,6 +183,31 @@ def test_what_the_vectors_do_not_have_against_the_textbook(rule: Any) -> None:
         assert told["columns"][name] == pytest.approx(float(getattr(table, name).sum()), rel=1e-11, abs=1e-11)
 
 
+def test_named_rules_are_those_of_python_and_print_the_same_formulas() -> None:
+    rules, named = lrp.rules, []
+    for policy in ("absorb", "ignore", "spread"):
+        for rule, parameters in (
+            (rules.LRP0(), {}), (rules.Epsilon(0.25), {"epsilon": 0.25}), (rules.Gamma(0.5), {"gamma": 0.5}),
+            (rules.GeneralizedGamma(0.5), {"gamma": 0.5}), (rules.AlphaBeta(2, 1), {"alpha": 2}),
+            (rules.AlphaBeta(1, 0), {"alpha": 1}), (rules.ZPlus(), {}), (rules.WSquare(), {}), (rules.Flat(), {}),
+            (rules.ZBox(-0.5, 1.5), {"low": -0.5, "high": 1.5}),
+        ):  # fmt: skip
+            named.append((rule.with_bias(policy), [type(rule).__name__, parameters, policy]))
+    program = """import { ruleFormula, ruleOf } from "lrp/named.js";
+    export default ([asked, others]) => [asked.map((one) => ruleOf(...one)), others.map(ruleFormula)];"""
+    others = [
+        rules.Epsilon(0.25, bias_share=0.5), rules.Epsilon(0.5, bias_share=0, stabiliser_share=1),
+        rules.LRP0(stabiliser=rules.edits.relative(0.25)).with_bias("nonzero"), rules.Reference(0.5),
+        rules.Gamma(0.25, stabiliser=rules.edits.clip(0.5)), rules.GeneralizedGamma(0.25).with_bias("spread"),
+    ]  # fmt: skip
+    groups = [rule_json(rule)["groups"] for rule in others]
+    told, formulas = javascript.run(program, [[asked for _, asked in named], groups])
+    for (rule, _), got in zip(named, told, strict=True):
+        right = rule_json(rule)
+        assert (got["groups"], got["formula"]) == (right["groups"], right["formula"])
+    assert formulas == [rule.formula() for rule in others]
+
+
 def test_what_a_page_does_not_execute_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="a page knows no connections"):
         layer_json(lrp.layers.Softmax(axis=1), (3,), (3,))
@@ -190,11 +215,12 @@ def test_what_a_page_does_not_execute_is_refused() -> None:
         rule_json(lrp.rules.Gradient())
     with pytest.raises(UnsupportedError, match="l_i is not known"):
         rule_json(lrp.rules.ZBox())
-    program = """import { connections } from "lrp/connections.js"; import { edited, offset, redistribute } from "lrp/rules.js";
+    program = """import { connections } from "lrp/connections.js";
+    import { edited, offset, redistribute } from "lrp/rules.js";
     export default () => [() => connections({ kind: "softmax", type: "Softmax" }, 0), () => edited("cube", 1),
       () => offset({ kind: "relative", epsilon: 1 }, 1), () => redistribute({ kind: "pass" }, { a: [1, 2], r: 1 })]
       .map((f) => { try { f(); return "answered"; } catch (e) { return e.message; } });"""
-    told = javascript.run(program.replace("; import", ";\nimport"), None)
+    told = javascript.run(program, None)
     assert [one.split(":")[0][:15] for one in told] == [
         "no connections ",
         "no such edit",

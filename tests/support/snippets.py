@@ -9,6 +9,7 @@ What the first word after the three backquotes means:
   for any lines. Elsewhere: to be read, such as a synopsis with placeholders in capitals.
 - ``javascript``, ``html``, ``yaml``: files that shell blocks find, or that a test of the page's subject looks at.
 - ``math``, ``json``: to be read.
+- a word in braces, such as ``{code-cell}``: of a lesson, whose cells run when the site is built, or of its navigation.
 - ``diff``: what a recipe changes in a file; ``tests/house/test_contributing.py`` does so.
 """
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import lrp_ref as lrp
 
-from .parts import table
-from .rules_layers import RULES, first_sentence
-
+from .parts import first_sentence, table
+from .rules_layers import RULES
 
 
 def modules() -> dict[str, ModuleType]:
@@ -82,4 +81,5 @@ def _entry(name: str, value: Any) -> str:
         return f"```{{eval-rst}}\n.. autoclass:: {name}\n   :members:\n   :show-inheritance:\n```"
     if inspect.isfunction(value):
         return f"```{{eval-rst}}\n.. autofunction:: {name}\n```"
-    return f"```{{eval-rst}}\n.. py:data:: {name}\n   :type: {type(value).__name__}\n```"
+    module, _, own = name.rpartition(".")
+    return f"```{{eval-rst}}\n.. py:data:: {own}\n   :module: {module}\n   :type: {type(value).__name__}\n```"

@@ -101,7 +101,7 @@ LAYERS: dict[str, Example] = {
     "Power": _of("Power()", SIGNED),
     "Prod": _of("Prod()", "rational([[[2, 3, 4]]])"),
     "RNN": _of(
-        "RNN(rational([[[[1]]]]), rational([[[[0.5]]]]), rational([[[0]]]), activation=\"relu\")",
+        'RNN(rational([[[[1]]]]), rational([[[[0.5]]]]), rational([[[0]]]), activation="relu")',
         "rational([[[1], [2], [-5]]])",
         rule="Recurrent(lrp.rules.LRP0(), lrp.rules.LRP0())",
     ),
@@ -160,7 +160,7 @@ RULES: dict[str, Example] = {
     "Pass": _of("Tanh()", FLOATS, rule="Pass()"),
     "Product": _of("Multiply(gate=0)", "rational([[0.5, 1]])", "rational([[3, -2]])", rule='Product("half")'),
     "Recurrent": _of(
-        "RNN(rational([[[[1]]]]), rational([[[[0.5]]]]), rational([[[0]]]), activation=\"relu\")",
+        'RNN(rational([[[[1]]]]), rational([[[[0.5]]]]), rational([[[0]]]), activation="relu")',
         "rational([[[1], [2], [-5]]])",
         rule="Recurrent(lrp.rules.LRP0(), lrp.rules.LRP0())",
     ),

@@ -18,7 +18,7 @@ def latex(text: str) -> str | None:
         >>> latex("R_i = Σ_j a_i·w_ij⁺ / (Σ_i a_i·w_ij⁺)·R_j")
         'R_{i} = \\\\sum_{j} \\\\frac{a_{i} \\\\cdot w_{ij}^{+}}{\\\\sum_{i} a_{i} \\\\cdot w_{ij}^{+}} \\\\cdot R_{j}'
     """
-    if " = " not in text or {w for w in WORDS.findall(text)} - KNOWN or re.search(r"[:;,']", text):
+    if " = " not in text or set(WORDS.findall(text)) - KNOWN or re.search(r"[:;,']", text):
         return None
     return _symbols(_fractions(text))
 

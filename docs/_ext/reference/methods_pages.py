@@ -12,8 +12,7 @@ import numpy as np
 
 import lrp_ref as lrp
 
-from .parts import documented, formula, proof, raw
-from .rules_layers import _index, first_sentence
+from .parts import documented, first_sentence, formula, index, proof, raw
 from .worked import shown
 
 CODE = """\
@@ -44,17 +43,17 @@ def method_pages() -> Iterator[tuple[str, str]]:
         code = f"```python\n{CODE}\ne = {call}\nprint(e)\nprint(e.relevance.round(4))\n```"
         rounded = np.array2string(map_[0].round(4) + 0.0, suppress_small=True)
         yield name, "\n\n".join([
-            f"# {name}",
-            documented(f"lrp_ref.methods.{kind.__name__}"),
+            f"# {name}\n\n{first_sentence(kind)}",
             f"## Formula\n\n{formula(made.method.formula())}",
             f"## Worked numbers\n\n{code}",
             f"```text\n{made!r}\n{rounded}\n```",
             f"{_sum(map_, score)} {_said(map_)}",
             raw(_picture(map_, name)),
+            f"## In code\n\n{documented(f'lrp_ref.methods.{kind.__name__}')}",
             f"## What proves it\n\n{proof([], [name, kind.__name__])}",
         ])  # fmt: skip
         rows.append((f"[{name}]({name}.md)", first_sentence(kind)))
-    yield "index", _index("Methods beside LRP", "method", ("method", "what"), rows)
+    yield "index", index("Methods beside LRP", "method", ("method", "what"), rows)
 
 
 def _sum(map_: Any, score: float) -> str:
@@ -70,7 +69,8 @@ def _said(map_: Any) -> str:
 def _picture(map_: Any, name: str) -> str:
     file = io.BytesIO()
     picture = lrp.heatmap.image(map_)
-    picture.resize((192, 192), 0).save(file, "PNG")
+    picture.save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode("ascii")
     told = f"The map of {name}: red where the numbers are above 0, blue where they are below."
-    return f'<figure><img src="data:image/png;base64,{data}" width="192" height="192" alt="{escape(told)}"></figure>'
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return f'<figure><img src="data:image/png;base64,{data}" {size} alt="{escape(told)}"></figure>'

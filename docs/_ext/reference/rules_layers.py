@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from lrp_ref.rules.rule import Rule, Universal
 from lrp_ref.vectors import Case
 
 from . import examples
-from .parts import documented, formula, proof, table, worked
+from .parts import documented, first_sentence, formula, index, proof, worked
 from .worked import work
 
 RULES = {
@@ -19,11 +18,6 @@ RULES = {
     for name in lrp.rules.__all__
     if name not in ("RULES", "AnyRule", "Rule", "Universal")
 }
-
-
-def first_sentence(kind: Any) -> str:
-    """Return the first sentence of a docstring."""
-    return " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split())
 
 
 def rule_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
@@ -37,15 +31,15 @@ def rule_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
             else "any layer" if issubclass(kind, Universal) else "its own kind of layer"
         )  # fmt: skip
         yield name, "\n\n".join([
-            f"# {name}",
-            documented(f"lrp_ref.rules.{name}"),
+            f"# {name}\n\n{first_sentence(kind)}",
             f"## Formula\n\nAs the example below has it; it runs on {runs_on}.",
             formula(done.table.formula),
             f"## Worked numbers\n\n{worked(done)}",
+            f"## In code\n\n{documented(f'lrp_ref.rules.{name}')}",
             f"## What proves it\n\n{proof(proving, [name])}",
         ])  # fmt: skip
         rows.append((f"[{name}]({name}.md)", first_sentence(kind), runs_on, str(len(proving))))
-    yield "index", _index("Rules", "rule", ("rule", "what", "runs on", "vectors"), rows)
+    yield "index", index("Rules", "rule", ("rule", "what", "runs on", "vectors"), rows)
 
 
 def layer_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
@@ -59,24 +53,15 @@ def layer_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
         way = f"Its own way back: {own}." if own else "It has no way back of its own: a composite names its rule."
         ways = f"{way} It is linear, so that every rule for linear layers runs on it." if linear else way
         yield name, "\n\n".join([
-            f"# {name}",
-            documented(f"lrp_ref.layers.{name}"),
+            f"# {name}\n\n{first_sentence(kind)}",
             f"## Back\n\n{ways} The example below takes:",
             formula(done.table.formula),
             f"## Worked numbers\n\n{worked(done)}",
+            f"## In code\n\n{documented(f'lrp_ref.layers.{name}')}",
             f"## What proves it\n\n{proof(proving, [name])}",
         ])  # fmt: skip
         rows.append((f"[{name}]({name}.md)", first_sentence(kind), own or "a rule is named", str(len(proving))))
-    yield "index", _index("Layers", "layer", ("layer", "what", "own way back", "vectors"), rows)
-
-
-def _index(title: str, kind: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    links = "```{toctree}\n:hidden:\n" + "\n".join(row[0].split("[")[1].split("]")[0] for row in rows) + "\n```"
-    told = (
-        f"Every {kind} has a page with its docstring, its formula, numbers that this build computed, and the vectors or "
-        "tests that prove it."
-    )
-    return f"# {title}\n\n{told}\n\n{table(head, rows)}\n\n{links}"
+    yield "index", index("Layers", "layer", ("layer", "what", "own way back", "vectors"), rows)
 
 
 def _example(known: dict[str, examples.Example], kind: str, name: str) -> examples.Example:

@@ -29,7 +29,8 @@ def vector_pages(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
         yield name, "\n\n".join([f"# {file.removesuffix('.json')}", told, raw("\n".join(map(_case, listed)))])
         rows.append((f"[{file.removesuffix('.json')}]({name}.md)", str(len(listed)), listed[0].group))
     links = "```{toctree}\n:hidden:\n" + "\n".join(row[0].split("](")[1][:-4] for row in rows) + "\n```"
-    told = "Every conformance vector: what is asked, and the exact answer. [How to check an implementation](../../vectors.md)."
+    guide = "[How to check an implementation](../../vectors.md)"
+    told = f"Every conformance vector: what is asked, and the exact answer. {guide}."
     yield "index", f"# Vectors\n\n{told}\n\n{table(('file', 'cases', 'group'), rows)}\n\n{links}"
 
 

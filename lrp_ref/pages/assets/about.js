@@ -2,8 +2,10 @@
 
 import { bar } from "lrp/bars.js";
 import { el } from "lrp/dom.js";
+import { isolated } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";
+import { short } from "lrp/dom.js";
 import { sign } from "lrp/dom.js";
 
 /** Return the largest outputs as rows with bars, the explained ones marked. */
@@ -20,7 +22,7 @@ export function outputs(view) {
       el("td", {}, bar(o.value ?? 0, most)),
     ),
   );
-  const headers = ["output", "value", ...(chances ? ["probability"] : []), "size"];
+  const headers = ["output", "value", ...(chances ? [view.chanceName] : []), "size"];
   const more = view.outputCount - view.outputs.length;
   return [
     el(
@@ -36,7 +38,7 @@ export function outputs(view) {
 /** Return the line under the title. */
 export function summary(view) {
   const parts = [
-    `explained: ${view.asked.slice(0, 120)}`, `composite ${view.composite}`, `start ${view.start}`,
+    `explained: ${isolated(short(view.asked, 120))}`, `composite ${isolated(view.composite)}`, `start ${isolated(view.start)}`,
     `relevance ${number(view.started)} at the output, ${number(view.arrived)} at the input`,
   ];
   return parts.join(" · ");
@@ -51,7 +53,7 @@ export function notes(view) {
 /** Return where the page comes from, and what is left out of it. */
 export function provenance(rows, left) {
   return [
-    el("dl", {}, ...rows.flatMap(([what, text]) => [el("dt", {}, what), el("dd", {}, el("code", {}, text))])),
+    el("dl", {}, ...rows.flatMap(([what, text]) => [el("dt", {}, named(what, 60)), el("dd", {}, el("code", {}, el("bdi", {}, text)))])),
     el("h3", {}, "Left out of this page"),
     left.length
       ? el("ul", {}, ...left.map((text) => el("li", {}, text)))

@@ -33,7 +33,7 @@ export function number(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   const text = size >= 1e-4 && size < 1e6 ? trimmed(Number(value.toPrecision(4))) : value.toExponential(3);
-  return text.replace("-", "−").replace("e+", "e");
+  return text.replaceAll("-", "−").replace("e+", "e");
 }
 
 function trimmed(value) {
@@ -65,4 +65,9 @@ export function short(text, most = 48) {
 /** Return a name of a model as an element: of any direction, cut where it is long. */
 export function named(text, most = 48) {
   return el("bdi", { title: text.length > most ? short(text, 400) : null }, short(text, most));
+}
+
+/** Return a text of any direction so that it does not turn the text around it. */
+export function isolated(text) {
+  return `\u2068${text}\u2069`;
 }

@@ -91,24 +91,25 @@ export class Formula {
   /** Show the message of a unit's connection i; without the parts of its rule only the formula's text and the number. */
   update(unit, i) {
     const connection = unit.connections[i];
-    const lead = () => el("span", { class: "lead" }, ...lowered(`R_${connection.at ?? i + 1}←${unit.at ?? "j"}`));
+    const lead = (text = "") => el("span", { class: "lead" }, ...lowered(text));
+    const message = lead(`R_${connection.at ?? i + 1}←${unit.at ?? "j"}`);
     this.element.setAttribute("aria-label", `Formula of what ${connection.name} receives; arrow keys go through its factors`);
     const lines = [];
     if (!unit.parts || !unit.rule?.groups) {
       if (unit.formula) lines.push(line([...lowered(unit.formula)]));
-      lines.push(line([lead(), " = ", this.factor(factor(signed(connection.message), connection.links, "the message"))]));
+      lines.push(line([message, "= ", this.factor(factor(signed(connection.message), connection.links, "the message"))]));
     } else {
       const found = quotients(unit, i);
-      const r = (text) => this.factor(factor(text, unit.links.r, `the relevance that arrived`));
+      const r = (text) => this.factor(factor(text, unit.links.r, "the relevance that arrived"));
       if (found.length) {
-        lines.push(line([lead(), " = ", ...this.sum(found, "symbols"), " · ", r("R_j")]));
-        lines.push(line(["= ", ...this.sum(found, "numbers"), " · ", r(bracketed(unit.r))]));
+        lines.push(line([message, "= ", ...this.sum(found, "symbols"), " · ", r(`R_${unit.at ?? "j"}`)]));
+        lines.push(line([lead(), "= ", ...this.sum(found, "numbers"), " · ", r(bracketed(unit.r))]));
       } else {
-        lines.push(line([lead(), " = 0: z is 0, and no part of the rule holds for it"]));
+        lines.push(line([message, "= 0: z is 0, and no part of the rule holds for it"]));
       }
       const dead = found.filter((one) => one.dead).length;
       const why = dead ? " (a denominator is 0: what it would divide is dropped)" : "";
-      lines.push(line(["= ", this.factor(factor(signed(connection.message), connection.links, "the message")), why]));
+      lines.push(line([lead(), "= ", this.factor(factor(signed(connection.message), connection.links, "the message")), why]));
     }
     fill(this.element, ...lines);
     const factors = this.factors();

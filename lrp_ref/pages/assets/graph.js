@@ -1,8 +1,8 @@
 // A small layer as a picture: inputs on the left, units on the right, and on every edge the message that it carries.
 
-import { fill, number, sign, signed, svg } from "lrp/dom.js";
+import { fill, number, short, sign, signed, svg } from "lrp/dom.js";
 
-const [WIDE, STEP, SINK, TOP, X0, X1, RADIUS] = [720, 78, 50, 42, 170, 590, 27];
+const [WIDE, STEP, SINK, TOP, X0, X1, RADIUS, HALF] = [720, 78, 48, 42, 165, 570, 27, 16]; // HALF of a square
 const SINKS = [["bias", "b"], ["stabiliser", "ε"], ["dropped", "∅"]];
 
 /** A picture in an <svg> of as many inputs and units as there are, which update() changes in place. */
@@ -20,7 +20,7 @@ export class Graph {
     const middle = (TOP + last) / 2 + (inputs < 3 ? 14 : 0);
     const right = (j) => middle + (j - (outputs - 1) / 2) * Math.max(STEP * 1.2, (STEP * inputs) / outputs);
     this.edges = Array.from({ length: left }, (_, i) =>
-      Array.from({ length: outputs }, (_, j) => new Edge(y(i), right(j), i, j, () => onChoose(i < inputs ? i : null, j))));
+      Array.from({ length: outputs }, (_, j) => new Edge([X0 + (i < inputs ? RADIUS : HALF), y(i)], right(j), i, j, () => onChoose(i < inputs ? i : null, j))));
     this.ins = Array.from({ length: left }, (_, i) => new Node(X0, y(i), "in", i < inputs ? null : SINKS[i - inputs][0]));
     this.outs = Array.from({ length: outputs }, (_, j) => new Node(X1, right(j), "out", null, () => onChoose(null, j)));
     const edges = this.edges.flat();
@@ -44,7 +44,7 @@ export class Graph {
       node.group.dataset.link = `n-${i} ${belongs} ${sink ?? ""}`;
       node.group.dataset.points = `n-${i}`;
       node.group.classList.toggle("none", none || (sink !== undefined && !known));
-      node.update({ inside: letter ?? number(values[i]), name: sink ?? names[i], value: total, known });
+      node.update({ inside: letter ?? number(values[i]), name: sink ?? names[i], value: total, known, alone: none });
     });
     this.outs.forEach((node, j) => {
       node.group.dataset.link = `o-${j} r-${j}`;
@@ -63,19 +63,21 @@ export class Graph {
 class Node {
   constructor(x, y, side, sink = null, choose = null) {
     const out = side === "out" ? 1 : -1;
-    const shape = sink ? svg("rect", { x: x - 16, y: y - 16, width: 32, height: 32, rx: 7 }) : svg("circle", { cx: x, cy: y, r: RADIUS });
+    const shape = sink ? svg("rect", { x: x - HALF, y: y - HALF, width: 2 * HALF, height: 2 * HALF, rx: 7 }) : svg("circle", { cx: x, cy: y, r: RADIUS });
     this.inside = svg("text", { x, y: y + 5, "text-anchor": "middle", class: "inside" });
     const place = { x: x + out * (RADIUS + 12), "text-anchor": out > 0 ? "start" : "end" };
-    this.name = svg("text", { ...place, y: y - 5, class: "name" });
+    this.y = y;
+    this.name = svg("text", { ...place, class: "name" });
     this.value = svg("text", { ...place, y: y + 14, class: "value" });
     this.group = svg("g", { class: sink ? `node sink ${sink}` : `node ${side}` }, shape, this.inside, this.name, this.value);
     if (choose) this.group.addEventListener("click", choose);
   }
 
-  update({ inside, name, value, known, plain = false }) {
+  update({ inside, name, value, known, plain = false, alone = false }) {
     this.inside.textContent = inside;
     this.inside.classList.toggle("long", inside.length > 5);
-    this.name.textContent = name;
+    this.name.textContent = short(name, 16);
+    this.name.setAttribute("y", this.y + (alone ? 5 : -5));
     this.value.textContent = known ? `R = ${plain ? number(value) : signed(value)}` : "R = ?";
     this.value.dataset.value = known ? value : "";
     this.value.setAttribute("class", `value ${known ? sign(value) : ""}`);
@@ -84,8 +86,8 @@ class Node {
 
 /** What one unit sends to one input: as wide as it is large, full for + and hollow for −, with its number and its sign. */
 class Edge {
-  constructor(y0, y1, i, j, choose) {
-    const [a, b] = [X0 + RADIUS, X1 - RADIUS];
+  constructor([a, y0], y1, i, j, choose) {
+    const b = X1 - RADIUS;
     const bend = (b - a) * 0.42;
     const d = `M${b} ${y1}C${b - bend} ${y1} ${a + bend} ${y0} ${a} ${y0}`;
     [this.path, this.core] = [svg("path", { d, class: "body" }), svg("path", { d, class: "core" })];

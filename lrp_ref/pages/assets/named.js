@@ -48,7 +48,7 @@ export const NAMED = {
   WSquare: { say: "w²", parameters: {}, groups: () => [group([["ones", "square", "zero"]])] },
   Flat: { say: "flat", parameters: {}, groups: () => [group([["ones", "ones", "zero"]])] },
   ZBox: {
-    say: "z^B",
+    say: "zᴮ",
     parameters: {
       low: { letter: "l", usual: -1, least: -4, most: 4 },
       high: { letter: "h", usual: 1, least: -4, most: 4 },

@@ -5,12 +5,10 @@ import { el, fill, number, signed, svg } from "lrp/dom.js";
 import { fit } from "lrp/frame.js";
 import { Graph } from "lrp/graph.js";
 import { link } from "lrp/links.js";
-import { NAMED } from "lrp/named.js";
-import { ruleOf } from "lrp/named.js";
+import { NAMED, ruleOf } from "lrp/named.js";
 import { Asked } from "lrp/predict.js";
-import { sentence } from "lrp/unit.js";
-import { unitOf } from "lrp/unit.js";
-import { unitView } from "lrp/unit.js";
+import { cut, rootMeanSquares } from "lrp/rules.js";
+import { sentence, unitOf, unitView } from "lrp/unit.js";
 
 const POLICIES = [["absorb", "keeps its share"], ["ignore", "is left out"], ["spread", "shares with the inputs"]];
 const QUIET = 400; // milliseconds without a change before the sentence is read out
@@ -23,10 +21,12 @@ export function ruleAt(state, given) {
 /** Return the units of a state {inputs, weights, bias, relevance, tied, …} by its rule, one for each output. */
 export function unitsAt(state, { names, outputs, given }) {
   const rule = ruleAt(state, given);
+  const columns = outputs.map((_, j) => ({ a: state.inputs, w: state.weights.map((row) => row[j]), b: state.bias[j], groups: rule.groups }));
+  const rms = rule.groups ? rootMeanSquares(columns) : [];
   return outputs.map((output, j) => {
-    const w = state.weights.map((row) => row[j]);
+    const { w } = columns[j];
     const z = state.inputs.reduce((sum, a, i) => sum + a * w[i], 0) + state.bias[j];
-    const unit = unitOf({ names, a: state.inputs, w, b: state.bias[j], r: state.tied ? z : state.relevance[j], rule, z });
+    const unit = unitOf({ names, a: state.inputs, w, b: state.bias[j], r: state.tied ? z : state.relevance[j], rule, rms, z });
     return { ...unit, name: output };
   });
 }
@@ -48,6 +48,7 @@ class Neuron {
   constructor(root, said) {
     Object.assign(this, { root, said, chosen: { i: 0, j: 0 }, fields: [] });
     this.outputs = said.outputs;
+    if (said.given) said.given = cut(said.given, said.names.map((_, i) => i)); // bounds with a number for each input
     this.start();
     this.build();
     this.update();
@@ -75,7 +76,7 @@ class Neuron {
       el("button", { type: "button", onclick: () => this.choose(this.chosen.i, j) }, name)));
     this.units.hidden = this.outputs.length < 2;
     this.results = el("div", { class: "results" }, this.sentence, this.notes, this.live);
-    this.below = el("div", { class: "below" }, this.controls(), el("div", { class: "shown" }, this.units, this.place));
+    this.below = el("div", { class: `below ${["single", "", "stacked"][this.outputs.length - 1]}` }, this.controls(), el("div", { class: "shown" }, this.units, this.place));
     this.question = this.said.predict ? new Asked(this.said.predict, () => this.answered()) : null;
     fill(this.root, el("h1", {}, this.said.title), this.question?.element, this.toolbar(), this.graph.root, this.legend, this.results, this.below);
     this.known(this.question === null);
@@ -126,7 +127,7 @@ class Neuron {
       cell(this.field(`r-${j}`, `relevance of ${output}`, -spans.relevance, spans.relevance,
         (s) => (s.tied ? this.now[j].z : s.relevance[j]), (s, x) => { this.untie(s, false); s.relevance[j] = x; }), `r-${j}`)));
     const caption = el("caption", { class: "hidden-text" }, "All numbers of the layer, to change");
-    return el("table", { class: "controls" }, caption, el("thead", {}, head), el("tbody", {}, ...rows, bias, relevance));
+    return el("div", { class: "numbers scroll" }, el("table", { class: "controls" }, caption, el("thead", {}, head), el("tbody", {}, ...rows, bias, relevance)));
   }
 
   untie(state, tied = this.tied.checked) {

@@ -78,6 +78,14 @@ export function share({ a, w, b = 0, r, groups, z = sum(a.map((x, i) => x * w[i]
   return { messages, bias, stabiliser, dropped: r - covered, z, parts };
 }
 
+/** Return the root mean square of each group's denominators over all units {a, w, b, groups} of a sample. */
+export function rootMeanSquares(units) {
+  return units[0].groups.map((_, g) => {
+    const totals = units.map((unit) => denominator(unit.groups[g], unit).total);
+    return Math.sqrt(sum(totals.map((t) => t * t)) / totals.length);
+  });
+}
+
 /** Return what becomes of r where the largest input takes all: the first of them, or in equal parts. */
 export function winner({ a, r, ties = "first" }) {
   const z = Math.max(...a);

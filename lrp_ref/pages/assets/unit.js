@@ -11,13 +11,14 @@
 //   rule, parts  of rules.js where the page executed the rule itself (see unitOf); else left out
 // It returns {update(unit), choose(i)}: another state of the same unit is shown in place, so that no focus is lost.
 
-import { el, fill, number, sign, signed, svg } from "lrp/dom.js";
+import { el, fill, named, number, sign, signed, svg } from "lrp/dom.js";
 import { Formula } from "lrp/formula.js";
 import { LedgerBar } from "lrp/ledger.js";
 import { redistribute } from "lrp/rules.js";
 import { link } from "lrp/links.js";
 
 const MOST = 24; // bars; the others are one
+const LONGEST = 40; // letters of a name
 const COLUMNS = ["input", "a", "w", "message"];
 
 /** Return a unit for unitView from its numbers, by executing a rule of rule_json.py; further values are taken over. */
@@ -70,7 +71,8 @@ class UnitView {
     const head = el("thead", {}, el("tr", {}, ...heads, el("td", {})));
     this.table = el("table", { class: "messages" }, el("caption", { class: "hidden-text" }, "Messages"), head, this.body, this.foot);
     this.ledger = new LedgerBar(svg("svg"));
-    const parts = [this.title, options.said ? this.sentence : null, this.table, this.formula.element, this.ledger.root];
+    const scroll = el("div", { class: "scroll" }, this.table);
+    const parts = [this.title, options.said ? this.sentence : null, scroll, this.formula.element, this.ledger.root];
     element.classList.add("unit");
     fill(element, ...parts);
     link(element);
@@ -144,7 +146,7 @@ class Row {
   }
 
   update({ name, a, w, message, links }, largest, chosen) {
-    fill(this.name, el("bdi", {}, name));
+    fill(this.name, named(name, LONGEST));
     this.name.setAttribute("aria-pressed", String(chosen));
     this.element.dataset.link = links.belongs;
     this.element.dataset.points = links.points ?? links.belongs;
