@@ -4,7 +4,8 @@
     exercises.sheet()                              # all of them: name, arguments, what is asked
     exercises.check("epsilon", my_function)        # passed n of m, or the first case that fails, and why
 
-Exercises are data. To add one, write it into the file of its lessons (``relevance.py`` has 1 to 3, ``roots.py`` 4 and 5)
+Exercises are data. To add one, write it into the file of its lessons (``relevance.py`` has 1 to 3, ``roots.py`` 4 and 5,
+``comparing.py`` 10, 12 and 13, ``products.py`` 11)
 or into a new file with a tuple ``EXERCISES``, and name that file in ``GROUPS`` below. An exercise has
 
 - ``name``, ``lesson``, ``arguments`` (such as ``"a, w, b, R, eps"``) and ``asked``, one sentence;

@@ -10,7 +10,7 @@ from ...base import tables
 from ...errors import unknown
 from .exercise import Exercise
 
-GROUPS = ("relevance", "roots")  # files of this folder, each with a tuple EXERCISES
+GROUPS = ("relevance", "roots", "comparing", "products")  # files of this folder, each with a tuple EXERCISES
 
 
 @cache
