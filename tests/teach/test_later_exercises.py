@@ -1,4 +1,4 @@
-"""Exercises of lessons 10 to 13: the solutions of the lessons pass; that mistakes fail is tested with the other exercises."""
+"""Exercises of lessons 10 to 13: solutions pass; that mistakes fail is tested with those of the other lessons."""
 
 from __future__ import annotations
 

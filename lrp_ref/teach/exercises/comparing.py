@@ -1,4 +1,6 @@
-"""Exercises of lessons 10, 12 and 13: other methods and measures, what a model looks at, and how a program is checked."""
+"""Exercises of lessons 10, 12 and 13: other methods, measures, what a model looks at, how a program is checked."""
+
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ class Written:
 
 
 def _slopes() -> Iterator[Case]:
-    """Yield f = Σ_i w_i x_i + q_i x_i² + c_i x_i³ + s (Σ_i x_i)²/2: its gradient, and the midpoint sum in closed form."""
+    """Yield f = Σ_i w_i x_i + q_i x_i² + c_i x_i³ + s (Σ_i x_i)²/2: its gradient, and the sum by a formula."""
     rng = np.random.default_rng(zlib.crc32(b"integrated"))
     for k in range(DRAWN):
         i, n = int(rng.integers(1, 5)), int(rng.integers(1, 6))
@@ -42,8 +44,8 @@ def _slopes() -> Iterator[Case]:
         s, d = exact(eighths(rng, 1))[0], x - b
         cubed = b**2 + b * d + d**2 * (4 * n * n - 1) / (12 * n * n)  # the mean of ((k + ½)/n)² is 1/3 − 1/(12 n²)
         told = d * (w + 2 * q * (b + d / 2) + 3 * c * cubed + s * (b + d / 2).sum())
-        parts = [v.astype(np.float64) for v in (w, q, c)]
-        gradient = Written("∂f/∂x of a cubic f", _cubic(*parts, float(s)))
+        w, q, c = (v.astype(np.float64) for v in (w, q, c))
+        gradient = Written("∂f/∂x of a cubic f", _cubic(w, q, c, float(s)))
         given = {"gradient": gradient, "x": x.astype(np.float64), "baseline": b.astype(np.float64), "n": n}
         yield Case(f"random cubic {k}", given, told.astype(np.float64))
 
@@ -96,7 +98,7 @@ def _masks() -> Iterator[Case]:
     yield Case("no positive relevance: 0", {"R": -np.ones((2, 2)), "mask": np.eye(2, dtype=bool)}, np.zeros(()))
 
 
-def _mass(R: Any, mask: Any) -> Any:  # noqa: N803
+def _mass(R: Any, mask: Any) -> Any:
     positive = [(r, inside) for r, inside in zip(R.ravel(), mask.ravel(), strict=True) if r > 0]
     return sum(r for r, inside in positive if inside) / sum(r for r, _ in positive)
 
@@ -221,12 +223,13 @@ EXERCISES = (
         {
             "the ones that change, not the ones that stay":
                 lambda before, after: np.mean(before.argmax(axis=1) == after.argmax(axis=1)),
-            "the class has to change, not the number": lambda before, after: np.mean(before.max(axis=1) != after.max(axis=1)),
+            "the class has to change, not the number":
+                lambda before, after: np.mean(before.max(axis=1) != after.max(axis=1)),
         },
     ),
     Exercise(
         "first_departing", 13, "ours, theirs, tolerance",
-        "the first row (node on the way back) with max |ours − theirs| above tolerance · max |ours| of that row; else −1",
+        "the first row (a node on the way back) with max |ours − theirs| above tolerance · max |ours| there; else −1",
         lambda: tuple(_traces()),
         {
             "small numbers differ, too: allow the tolerance times the row's largest":

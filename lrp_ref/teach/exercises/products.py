@@ -1,5 +1,7 @@
 """Exercises of lesson 11: products of gate and signal, a softmax, and a memory that is walked back through time."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 import zlib
@@ -37,9 +39,11 @@ def _drawn_products() -> Iterator[Case]:
     yield Case("gate and signal that cancel, 0/0 := 0", given, np.array([[0.0, 0.5], [0.0, 0.5]]))
 
 
-def _product(g: Any, s: Any, R: Any, rule: str) -> Any:  # noqa: N803
-    parts = {"signal": lambda gi, si: (0, 1), "half": lambda gi, si: (1, 1), "prop": lambda gi, si: (gi, si)}[rule]
-    told = [[part * r / sum(parts(gi, si)) for part in parts(gi, si)] for gi, si, r in zip(g, s, R, strict=True)]
+def _product(g: Any, s: Any, R: Any, rule: str) -> Any:
+    told = []
+    for gate, signal, r in zip(g, s, R, strict=True):
+        parts = {"signal": (0, 1), "half": (1, 1), "prop": (gate, signal)}[rule]
+        told.append([part * r / sum(parts) for part in parts])
     return np.array(told, dtype=object).T
 
 
@@ -58,7 +62,7 @@ def _weights(x: Any) -> Any:
     return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
 
 
-def _memories() -> Iterator[Case]:
+def _steps_in_time() -> Iterator[Case]:
     rng = np.random.default_rng(zlib.crc32(b"memory_back"))
     for n in range(DRAWN):
         steps = int(rng.integers(2, 7))
@@ -104,12 +108,13 @@ EXERCISES = (
     ),
     Exercise(
         "memory_back", 11, "brings, forget",
-        "the relevance of each step's input where c_t = forget_t·c_{t−1} + brings_t and the signal takes all, shape (T,)",
-        lambda: tuple(_memories()),
+        "the relevance of each step where c_t = forget_t·c_{t−1} + brings_t and the signal takes all, shape (T,)",
+        lambda: tuple(_steps_in_time()),
         {
             "a step's own forget gate acts on what was there before it, not on what it brings":
                 lambda brings, forget: brings * np.cumprod(forget[::-1])[::-1],
-            "the later gates, not the earlier ones": lambda brings, forget: brings * np.append(1, np.cumprod(forget[1:])),
+            "the later gates, not the earlier ones":
+                lambda brings, forget: brings * np.append(1, np.cumprod(forget[1:])),
             "the forget gates are missing": lambda brings, forget: brings,
             "half of each product goes to its gate: that is another rule":
                 lambda brings, forget: brings * _later(forget / 2),
