@@ -77,11 +77,25 @@ def test_channels_have_their_relevance_and_their_values() -> None:
         np.testing.assert_array_equal(there, e.trace.values["conv1"][0, channel].astype("f4"))
 
 
+CONVOLUTIONS = {
+    "plain": Conv(draw(4, 2, 3, 3), draw(4)),
+    "padded": Conv(draw(4, 2, 3, 3), draw(4), padding=((2, 1), (1, 2))),
+    "strided": Conv(draw(4, 2, 3, 3), draw(4), stride=2, padding=1),
+    "dilated": Conv(draw(4, 2, 2, 2), draw(4), dilation=(2, 3), padding=2),
+    "in groups": Conv(draw(4, 1, 3, 3), draw(4), groups=2, padding=1),
+    "bias map": Conv(draw(4, 2, 3, 3), draw(4, 6, 6)),
+}
+
+
 @pytest.mark.parametrize("composite", ["epsilon", "epsilon_plus_flat", "epsilon_alpha2_beta1"])
-def test_messages_are_what_the_layer_makes_of_one_unit_alone(composite: str) -> None:
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_messages_are_what_the_layer_makes_of_one_unit_alone(composite: str, kind: str) -> None:
     """A convolution's unit is looked at in its window alone; the whole layer, redistributed, says the same."""
-    e = lrp.explain(small(), draw(1, 2, 8, 8), composite=composite)
-    held = Inspected(e.to_html())
+    conv = CONVOLUTIONS[kind]
+    size = conv.forward(draw(1, 2, 8, 8))[0].size
+    net = Network.sequential([conv, ReLU(), MaxPool(1), Flatten(), Dense(draw(size, 3))])
+    e = lrp.explain(net, draw(1, 2, 8, 8), composite=composite)
+    held = Inspected(e.to_html(budget=400_000))
     rules, seen = {p.node: p for p in e.plan}, 0
     for node in held.views[0]["nodes"]:
         for unit in node["units"]:

@@ -72,6 +72,10 @@ class Made:
         self.text = lrp.explain(text, np.array([[1, 2, 4]]))
         named = [(HOSTILE, Dense(abs(draw(4, 3)))), ("x" * 10_000, ReLU()), ("#node=1&a", Dense(draw(3, 2)))]
         self.hostile = lrp.explain(Network.sequential(named, input_name=f"<b>{HOSTILE}"), abs(draw(1, 4)))
+        grey = np.random.default_rng(5).integers(0, 255, size=(6, 9), dtype=np.uint8)
+        photo = Network.sequential([Conv(draw(2, 1, 3, 3)), Flatten(), Dense(draw(56, 2))])
+        self.photo = lrp.explain(photo, (grey[None, None] / 4 - 3).astype(float))
+        self.write("photo", self.photo, image=grey)
         self.write("image", self.image)
         self.write("pair", self.image, against=self.plus)
         self.write("vector", self.vector, features=["a", "b", "c", "d", "e"])
@@ -145,6 +149,15 @@ def test_fifty_read_outs_are_the_relevance_and_the_input(page: browser.Page, mad
         assert (int(told["y"]), int(told["x"])) == (y, x_)
         np.testing.assert_allclose(float(told["relevance"]), relevance[y, x_], rtol=1e-6)
         np.testing.assert_allclose([float(v) for v in told["input"].split()], x[:, y, x_], rtol=1e-6)
+
+
+def test_the_read_outs_of_a_picture_are_the_numbers_behind_its_bytes(page: browser.Page, made: Made) -> None:
+    show(page, made.url("photo"))
+    places = [[y, x] for y in range(6) for x in (0, 4, 8)]
+    x_ = made.photo.trace.values["input"][0, 0]
+    for (y, x), told in zip(places, read(page, places, 6, 9), strict=True):
+        np.testing.assert_allclose(float(told["relevance"]), made.photo.relevance[0, 0, y, x], rtol=1e-6)
+        assert float(told["input"]) == x_[y, x]
 
 
 def test_the_read_outs_of_a_layer_and_of_a_channel(page: browser.Page, made: Made) -> None:

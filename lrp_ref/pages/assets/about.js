@@ -35,6 +35,34 @@ export function outputs(view) {
   ];
 }
 
+/** Return what became of the start relevance as rows with bars; null without a ledger. */
+export function parts(view) {
+  if (!view.ledgerMade) return null;
+  const sum = (k) => view.ledger.reduce((total, row) => total + row[k], 0);
+  const rows = [["start", view.started], ["to the input", view.arrived], ["to biases", sum(4)], ["to stabilisers", sum(5)], ["dropped", sum(6)]];
+  const most = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-300);
+  const part = (value) => (view.started ? `${number((100 * value) / view.started)} %` : "–");
+  return el(
+    "table",
+    { class: "outputs" },
+    el("thead", {}, el("tr", {}, ...["where it went", "relevance", "of the start", "size"].map((h, k) => el("th", { scope: "col", class: k ? "n" : null }, h)))),
+    el(
+      "tbody",
+      {},
+      ...rows.map(([name, value], k) =>
+        el(
+          "tr",
+          { class: k ? null : "asked" },
+          el("th", { scope: "row" }, name),
+          el("td", { class: `n ${sign(value)}` }, number(value)),
+          el("td", { class: "n" }, part(value)),
+          el("td", {}, bar(value, most)),
+        ),
+      ),
+    ),
+  );
+}
+
 /** Return the line under the title. */
 export function summary(view) {
   const parts = [

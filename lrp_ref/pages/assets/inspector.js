@@ -13,6 +13,7 @@ import { Layers } from "lrp/layers.js";
 import { Maps } from "lrp/maps.js";
 import { notes } from "lrp/about.js";
 import { outputs } from "lrp/about.js";
+import { parts } from "lrp/about.js";
 import { provenance } from "lrp/about.js";
 import { summary } from "lrp/about.js";
 import { comparison } from "lrp/compare.js";
@@ -105,7 +106,7 @@ class Inspector {
 
   showView(view) {
     document.getElementById("summary").textContent = summary(view);
-    fill(this.about, el("section", { "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "Prediction"), ...outputs(view).filter(Boolean)), this.input(view), notes(view));
+    fill(this.about, el("section", { "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "Prediction"), ...outputs(view).filter(Boolean)), this.input(view), this.parts(view), notes(view));
     const chosen = (name) => this.data.node(view, name) && this.set({ node: name, channel: null, unit: null, pixel: null }, true);
     fill(this.ledger, el("h2", { id: "ledger-title" }, "Where the relevance went"), this.waterfall(view, chosen), ...ledger(view, chosen));
     fill(this.sources, el("h2", { id: "provenance-title" }, "Where this page comes from"), ...provenance(this.said.provenance, view.left));
@@ -121,6 +122,12 @@ class Inspector {
       if (bar) chosen(bar.dataset.node);
     };
     return element;
+  }
+
+  /** Return the section that says in a few rows what became of the start relevance; null without a ledger. */
+  parts(view) {
+    const table = parts(view);
+    return table && el("section", { "aria-labelledby": "parts-title" }, el("h2", { id: "parts-title" }, "Relevance"), table);
   }
 
   /** Return the input's picture as the network sees it; null for what is none. */

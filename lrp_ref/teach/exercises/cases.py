@@ -122,7 +122,7 @@ def exact(value: Any) -> Any:
 def active(given: Mapping[str, Any]) -> bool:
     """Return whether no unit's z_j is 0 or near it, so that LRP-0 has an answer for each."""
     z = given["a"] @ given["w"] + given["b"]
-    return bool((abs(z) > 1e-3).all())
+    return bool((abs(z) > 1e-6).all())
 
 
 def all_of(*parts: Sequence[Case] | Iterator[Case]) -> tuple[Case, ...]:

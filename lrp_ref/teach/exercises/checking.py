@@ -129,8 +129,8 @@ def _asked(case: Case, function: Callable[..., Any]) -> Failure | None:
     if answer is None:
         return Failure(case, None, "it returns nothing: the line with return is missing")
     try:
-        got = np.asarray(answer)
-        got = got.astype(np.float64) if got.dtype.kind in "bifuO" else None
+        raw = np.asarray(answer)
+        got = raw.astype(np.float64) if raw.dtype.kind in "bifuO" else None
     except (TypeError, ValueError):
         got = None
     if got is None:

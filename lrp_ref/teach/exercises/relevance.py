@@ -1,5 +1,7 @@
 """Exercises of lessons 1 to 3: contributions, conservation, LRP-0 and ε."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 import zlib
@@ -43,7 +45,7 @@ def _proportions() -> Iterator[Case]:
     yield Case("no contribution at all, 0/0 := 0", {"q": np.zeros(3), "R": 2.0}, np.zeros(3))
 
 
-def _proportional(q: Any, R: Fraction) -> Any:  # noqa: N803
+def _proportional(q: Any, R: Fraction) -> Any:
     return [qi / sum(q) * R for qi in q]
 
 
@@ -69,15 +71,15 @@ def _tables() -> Iterator[Case]:
         yield Case(f"random table {n}" + (", 1/2 of it lost" if n % 2 else ""), given, taken, size)
 
 
-def _lrp0(a: Any, w: Any, b: Any, R: Any) -> Any:  # noqa: N803
+def _lrp0(a: Any, w: Any, b: Any, R: Any) -> Any:
     return book.lrp0(a, literal.matrices.dense(w, b), R).relevance
 
 
-def _messages(a: Any, w: Any, b: Any, R: Any) -> Any:  # noqa: N803
+def _messages(a: Any, w: Any, b: Any, R: Any) -> Any:
     return book.lrp0(a, literal.matrices.dense(w, b), R).messages
 
 
-def _epsilon(a: Any, w: Any, b: Any, R: Any, eps: Any) -> Any:  # noqa: N803
+def _epsilon(a: Any, w: Any, b: Any, R: Any, eps: Any) -> Any:
     return book.epsilon(a, literal.matrices.dense(w, b), R, eps).relevance
 
 
@@ -142,7 +144,7 @@ EXERCISES = (
             "you forget the columns: bias, stabiliser, dropped": lambda R, m, b, s, d: R - m.sum(axis=0),
             "you forget the column of the bias": lambda R, m, b, s, d: R - m.sum(axis=0) - s - d,
             "you forget the column of the stabiliser": lambda R, m, b, s, d: R - m.sum(axis=0) - b - d,
-            "you sum over the outputs: sum over the inputs, axis 0": lambda R, m, b, s, d: R - m.sum(axis=1) - b - s - d,
+            "your sum is over the outputs: take axis 0": lambda R, m, b, s, d: R - m.sum(axis=1) - b - s - d,
             "reversed: R minus what is in the table": lambda R, m, b, s, d: m.sum(axis=0) + b + s + d - R,
         },
     ),

@@ -1,5 +1,7 @@
 """Exercises of lessons 4 and 5: Taylor terms, root points, and the rules that follow from them."""
 
+# ruff: noqa: N803  (R is the letter of the papers, for the relevance that comes from above)
+
 from __future__ import annotations
 
 import zlib
@@ -21,10 +23,10 @@ def _neurons(name: str, answer: Callable[..., Any], *letters: str) -> Iterator[C
     made = 0
     while made < DRAWN:
         i = int(rng.integers(1, 5))
-        w = eighths(rng, i)
-        known = {"w": w, "x": eighths(rng, i), "a": eighths(rng, i), "b": float(eighths(rng, 1)[0])}
-        known |= {"root": eighths(rng, i), "v": eighths(rng, i)}
-        if abs(w @ known["v"]) > 0.1:
+        w, v = eighths(rng, i), eighths(rng, i)
+        known: dict[str, Any] = {"w": w, "v": v, "x": eighths(rng, i), "a": eighths(rng, i), "root": eighths(rng, i)}
+        if abs(float(w @ v)) > 0.1:
+            known["b"] = float(eighths(rng, 1)[0])
             yield drawn(f"random neuron {made}", {k: known[k] for k in letters}, answer)
             made += 1
 
@@ -46,15 +48,15 @@ def _matrix(w: Any) -> literal.Matrix:
     return literal.matrices.dense(w)
 
 
-def _zplus(a: Any, w: Any, R: Any) -> Any:  # noqa: N803
+def _zplus(a: Any, w: Any, R: Any) -> Any:
     return book.zplus(a, _matrix(w), R).relevance
 
 
-def _wsquare(w: Any, R: Any) -> Any:  # noqa: N803
+def _wsquare(w: Any, R: Any) -> Any:
     return book.wsquare(np.array([0 * row[0] for row in w], dtype=w.dtype), _matrix(w), R).relevance
 
 
-def _zbox(a: Any, w: Any, R: Any, low: Any, high: Any) -> Any:  # noqa: N803
+def _zbox(a: Any, w: Any, R: Any, low: Any, high: Any) -> Any:
     return book.zbox(a, _matrix(w), R, low, high).relevance
 
 
@@ -72,11 +74,13 @@ def _dead_unit() -> Case:
     return Case("a unit without positive contribution, 0/0 := 0", given, np.zeros(2))
 
 
-def _over(q: Any, R: Any) -> Any:  # noqa: N803
+def _over(q: Any, R: Any) -> Any:
     """Return Σ_j q_ij / Σ_i q_ij · R_j, 0/0 := 0."""
     total = q.sum(axis=0)
     return q @ np.divide(R, total, out=np.zeros(len(R)), where=total != 0)
 
+
+ABSOLUTE = "you take absolute values: negative contributions are cut off, not turned around"
 
 EXERCISES = (
     Exercise(
@@ -119,7 +123,7 @@ EXERCISES = (
             "cut the products a_i w_ij at 0, not the weights: inputs can be negative":
                 lambda a, w, R: _over(a[:, None] * np.maximum(w, 0), R),
             "cut at 0 before the sum": lambda a, w, R: _over(a[:, None] * w, R),
-            "you take absolute values: the negative contributions are cut off, not turned around": lambda a, w, R: _over(abs(a[:, None] * w), R),
+            ABSOLUTE: lambda a, w, R: _over(abs(a[:, None] * w), R),
         },
     ),
     Exercise(
