@@ -34,6 +34,8 @@ SAMPLES: dict[str, tuple[Line, ...]] = {
            (0.63, 0.55), (0.6, 0.84)),),
 }  # fmt: skip
 
+LOOP: Line = ((0.32, 0.24), (0.28, 0.36), (0.36, 0.47), (0.46, 0.47))  # closes the upper arc of the 3: a 9
+
 
 def smooth(line: Line, pieces: int = 8) -> list[tuple[float, float]]:
     """Return points on the curve through a line's points (Catmull, Rom 1974).

@@ -24,7 +24,7 @@ from ..propagation.explaining import explain
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
 from .assembling import asset, document, little_endian
-from .drawn import BOX, PEN, SAMPLES, SIDE, SMALLEST, picture, smooth
+from .drawn import BOX, LOOP, PEN, SAMPLES, SIDE, SMALLEST, picture, smooth
 from .layer_json import layer_json
 from .rule_json import rule_json
 
@@ -162,6 +162,7 @@ def assembled(net: Network, sidecar: Sidecar, graph: bytes, files: Runtime, own:
         "digits": names == list("0123456789"),
         "tour": own,
         "samples": lines,
+        "loop": smooth(LOOP),
     }
     ledger = np.stack([np.stack([getattr(row, c) for c in COLUMNS], axis=-1) for row in first.ledger], axis=1)
     values = (first.output[:1], first.relevance, ledger)

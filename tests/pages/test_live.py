@@ -227,11 +227,15 @@ def test_a_large_epsilon_stays_in_the_stabiliser(page: browser.Page) -> None:
 
 @pytest.mark.parametrize("node", ["conv1", "pool1", "conv2", "pool2", "conv3", "dense4"])
 def test_the_messages_of_units_are_those_of_the_layer(page: browser.Page, node: str) -> None:
-    page.run(f"live.set({{chosen: 5}}); live.layers.choose('{node}')")
+    page.run(f"live.set({{chosen: 5, gamma: 0.5, epsilon: 0.1}}); live.layers.choose('{node}')")
+    settled(page)
+    page.run("return live.request()")
     units = page.run(f"{LIST} const r = live.layers.now().layers['{node}'].relevance;"
                      "return list(r.keys()).sort((a, b) => Math.abs(r[b]) - Math.abs(r[a]))")  # fmt: skip
     image = np.array(page.run(f"{LIST} return list(live.state.image)"))
-    e = lrp.explain(NET, image.reshape(1, 1, 28, 28), target=5, composite=live.COMPOSITE, trace=True)
+    e = lrp.explain(
+        NET, image.reshape(1, 1, 28, 28), target=5, composite=live.COMPOSITE, gamma=0.5, epsilon=0.1, trace=True
+    )
     planned = next(p for p in e.plan if p.node == node)
     source = e.trace.nodes[node].reads[0]
     x, arrived = e.trace.values[source], e.trace.relevance[node]
@@ -395,6 +399,11 @@ def test_the_sign_is_coded_twice(page: browser.Page) -> None:
         level = abs(cell[7, 4] - cell[2, 2]).sum() > 0
         assert level, marks
         assert upright == (sign > 0), marks
+    smaller = page.run(
+        "return [...document.querySelectorAll('canvas')].filter((c) => c.clientWidth && c.clientWidth < c.width"
+        " && getComputedStyle(c).imageRendering === 'pixelated').map((c) => c.id)"
+    )
+    assert smaller == ["seen"]  # whole lines of pixels would be left out, and with them the marks
 
 
 def test_a_sentence_says_what_is_seen_once_it_stays(page: browser.Page) -> None:

@@ -1,7 +1,7 @@
 // The ledger of one class as a waterfall that closes: what arrived, then all that stayed on the way, up to what started.
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, ROW, LEFT, RIGHT] = [400, 24, 142, 70];
+const [WIDTH, ROW, LEFT, RIGHT] = [400, 24, 148, 66];
 
 /** Return an element of a picture. */
 export function element(name, attributes = {}, text = "") {

@@ -86,7 +86,7 @@ function places(length, cells) {
 function glyph(mark, dx, dy, small) {
   if (small < 3) return false;
   if (small < 8) return mark < 0 && dx < 0.6 && dy < 0.6;
-  const [arm, thick] = [0.26 * small, Math.max(0.06 * small, 0.55)];
+  const [arm, thick] = [0.26 * small, Math.max(0.075 * small, 0.55)];
   return (dx <= arm && dy <= thick) || (mark > 0 && dy <= arm && dx <= thick);
 }
 
