@@ -32,8 +32,8 @@ myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_fence_as_directive = ["math"]
 myst_heading_anchors = 4
 
-# Outputs are always those of the code beside them, never kept ones. A cell that raises is a warning with the lesson, the
-# cell and the error, which -W makes a failure; an error would only say which lesson.
+# Outputs are always those of the code beside them, never kept ones. A cell that raises is a warning with the lesson,
+# the cell and the error, which -W makes a failure; an error would only say which lesson.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = False
 nb_execution_timeout = 120

@@ -16,6 +16,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from written import write
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -29,14 +30,6 @@ PAGES = {
 PARTS = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[ ]*$)", re.M | re.S)
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 GITHUB_MATH = re.compile(r"\$`([^`]+)`\$")
-
-
-def write(path: Path, text: str) -> Path:
-    """Write a generated page where it is new, so that Sphinx reads again what has changed only."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return path
 
 
 def prose(text: str, change: Callable[[str], str]) -> str:

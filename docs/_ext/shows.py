@@ -36,7 +36,7 @@ def explained(path: Path, model: str, sample: str, composite: str) -> None:
 def _write(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         target = Path(app.outdir)
-        live.write(target / "live.html", runtime=RUNTIME)
+        live.write(target / "draw-a-digit.html", runtime=RUNTIME)
         for page, given in EXPLAINED.items():
             explained(target / page, *given)
 

@@ -61,7 +61,9 @@ def text(
         table.add_row(*(Text(cell) for cell in row))
     buffer = io.StringIO()
     wide = 10_000 if fits or width is None else max(width, least)
-    Console(file=buffer, width=wide, color_system=None, legacy_windows=False).print(table)
+    # In a notebook, rich would show the table beneath the cell and leave the text empty.
+    console = Console(file=buffer, width=wide, color_system=None, legacy_windows=False, force_jupyter=False)
+    console.print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
 
 

@@ -15,6 +15,7 @@ from ..loaders.preprocess import declare, load_sidecar
 from ..propagation.start import Positive
 from ..text import load_tokenizer, sizes
 from . import drawing, inputs, report, stream
+from .html import Pages
 from .job import Job
 from .ledgers import LedgerFile
 from .options import (
@@ -74,6 +75,7 @@ ENGINE_HELP = "What computes: NumPy (default), or onnxruntime in float32, faster
 @click.option("--trace", is_flag=True, help="Keep the values and relevances of all nodes in the .npz, for 'diff'.")
 @click.option("--ledger", is_flag=True, help="Print the ledger node by node.")
 @click.option("--ledger-file", type=FILE, help="Write all ledgers as .csv or .json.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write all explanations as one page to explore: FILE.html.")
 @click.option("--plan", is_flag=True, help="Print which rule every node gets, and why.")
 @click.option("--show", "view", is_flag=True, help="Open the pictures.")
 def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **options: Any) -> None:
@@ -157,6 +159,7 @@ def _run(job: Job, files: dict[str, inputs.Source], refused: list[Refused], tall
     results = report.Results(options["directory"], [f for f in given if isinstance(f, Path)])
     if options["ledger_file"]:
         results.require_free(options["ledger_file"])
+    pages = None if options["html"] is None else Pages(options["html"], job, results)
     with ExitStack() as stack:
         ledgers = stack.enter_context(LedgerFile(options["ledger_file"])) if options["ledger_file"] else None
         step = stack.enter_context(progress(len(files), "explaining"))
@@ -173,6 +176,10 @@ def _run(job: Job, files: dict[str, inputs.Source], refused: list[Refused], tall
             report.tell(job, sample, found, paths, brief=len(files) > 1 or sample.several)
             if ledgers is not None:
                 ledgers.add(sample.name, found)
+            if pages is not None:
+                pages.add(sample, found)
+        if pages is not None and (made := pages.finish()):
+            click.echo(f"page: {', '.join(map(str, made))}")
         tally.fail_if_none()
 
 
@@ -186,6 +193,8 @@ def _check_options(targets: tuple[str, ...], options: dict[str, Any]) -> None:
         for key in ("xp", "float64", "trace"):
             if options[key]:
                 raise ParameterError(f"--engine onnxruntime and --{key} exclude each other: leave one of them out")
+    if options["html"] and options["skip_existing"]:
+        raise ParameterError("--html and --skip-existing exclude each other: what is left out would not be on the page")
     if options["ledger_file"] and options["skip_existing"]:
         raise ParameterError(
             "--ledger-file and --skip-existing exclude each other: the ledgers of inputs that are left out are not kept"

@@ -34,7 +34,7 @@ Result = Explanation | Attribution
 Found = dict[str, list[Any]]  # results by the name of the composite or method, one for each target
 # Options that say where results go and what is printed, not what they are.
 ELSEWHERE = (
-    "directory", "batch_size", "ledger", "ledger_file", "plan", "sidecar", "skip_existing", "strict", "view",
+    "directory", "batch_size", "html", "ledger", "ledger_file", "plan", "sidecar", "skip_existing", "strict", "view",
 )  # fmt: skip
 
 

@@ -148,9 +148,18 @@ class Graph:
         """
         onnx = require("onnx", extra="onnx", purpose="write a graph")
         helper = onnx.helper
-        shown = [helper.make_node("Identity", [inner], [name]) for name, inner, _, _ in outputs]
         calls = self.needed([inner for _, inner, _, _ in outputs])
-        nodes = [helper.make_node(c.operator, c.inputs, c.outputs, **dict(c.attributes)) for c in calls]
+        # What a node makes is called as it is shown, which spares a copy; what is shown twice, or is fed, is copied.
+        made = {name for c in calls for name in c.outputs}
+        called = {inner: name for name, inner, _, _ in reversed(outputs) if inner in made}
+        copies = [(called.get(inner, inner), name) for name, inner, _, _ in outputs if called.get(inner) != name]
+        shown = [helper.make_node("Identity", [inner], [name]) for inner, name in copies]
+        nodes = [
+            helper.make_node(
+                c.operator, *([called.get(n, n) for n in part] for part in (c.inputs, c.outputs)), **dict(c.attributes)
+            )
+            for c in calls
+        ]
         read = {name for c in calls for name in c.inputs} | {inner for _, inner, _, _ in outputs}
 
         known = {name: a for name, a in self.constants.items() if name in read}

@@ -34,6 +34,8 @@ SAMPLES: dict[str, tuple[Line, ...]] = {
            (0.63, 0.55), (0.6, 0.84)),),
 }  # fmt: skip
 
+LOOP: Line = ((0.32, 0.24), (0.28, 0.36), (0.36, 0.47), (0.46, 0.47))  # closes the upper arc of the 3: a 9
+
 
 def smooth(line: Line, pieces: int = 8) -> list[tuple[float, float]]:
     """Return points on the curve through a line's points (Catmull, Rom 1974).
@@ -54,8 +56,8 @@ def smooth(line: Line, pieces: int = 8) -> list[tuple[float, float]]:
 def picture(lines: Sequence[Line], pen: float = PEN) -> NDArray[np.float32]:
     """Return a drawing as numbers (28, 28) from 0 (paper) to 1 (ink).
 
-    The ink fills a square of 20×20 pixels on its longer side, and its centre of mass stands in the middle. A pixel holds
-    min(max(r + ½ − d, 0), 1): r half the pen's width, d the distance of its centre from the nearest line.
+    The ink fills a square of 20×20 pixels on its longer side, and its centre of mass stands in the middle. A pixel
+    holds min(max(r + ½ − d, 0), 1): r half the pen's width, d the distance of its centre from the nearest line.
 
     Args:
         lines: (x, y) points each, in any unit; y grows downwards.
@@ -82,7 +84,8 @@ def picture(lines: Sequence[Line], pen: float = PEN) -> NDArray[np.float32]:
 
 def _inked(lines: Sequence[NDArray[np.float64]], pen: float) -> NDArray[np.float64]:
     """Return the ink of lines whose points are pixels' columns and rows."""
-    centres = np.stack(np.indices((SIDE, SIDE))[::-1], axis=-1).astype(np.float64)
+    rows, columns = np.indices((SIDE, SIDE))
+    centres = np.stack([columns, rows], axis=-1).astype(np.float64)
     nearest = np.full((SIDE, SIDE), np.inf)
     for line in lines:
         for a, b in zip(line, line[1:] if len(line) > 1 else line, strict=False):

@@ -55,9 +55,7 @@ def _of_input(
     name: str, shape: tuple[int, ...], axes: tuple[str, ...], layers: Mapping[str, Layer], trace: Trace
 ) -> int:
     if len(shape) == 3:
-        told = axes[-1:] == ("channels",)
-        looks = not axes and shape[-1] in COLOURS and shape[0] not in COLOURS
-        return 2 if told or looks else 0
+        return 2 if axes[-1:] == ("channels",) else 0 if axes else input_axis(shape)
     if len(shape) != 2:
         return 0
     turned = False
@@ -70,6 +68,17 @@ def _of_input(
             return int(isinstance(layer, BEHIND)) ^ int(turned)
         turned ^= isinstance(layer, Transpose)
         name = reader
+
+
+def input_axis(shape: tuple[int, ...]) -> int:
+    """Return the axis of an image's channels by its shape alone: the last where it looks like colours, else the first.
+
+    Example:
+        >>> input_axis((3, 28, 28)), input_axis((28, 28, 3)), input_axis((2, 1, 1)), input_axis((4,))
+        (0, 2, 0, 0)
+    """
+    looks = len(shape) == 3 and shape[-1] in COLOURS and shape[0] not in COLOURS
+    return 2 if looks and min(shape[:2]) > shape[-1] else 0
 
 
 def _of_two(layer: Layer, reads: tuple[str, ...], found: Mapping[str, int], trace: Trace) -> int:

@@ -24,7 +24,7 @@ from ..propagation.explaining import explain
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
 from .assembling import asset, document, little_endian
-from .drawn import BOX, PEN, SAMPLES, SIDE, SMALLEST, picture, smooth
+from .drawn import BOX, LOOP, PEN, SAMPLES, SIDE, SMALLEST, picture, smooth
 from .layer_json import layer_json
 from .rule_json import rule_json
 
@@ -55,7 +55,9 @@ class Runtime:
         folder = Path(folder)
         want = f"the folder 'dist' of the npm package onnxruntime-web, with {PROGRAM} and {WASM}"
         if not folder.is_dir():
-            raise ParameterError(f"runtime {folder}: there is no such folder; give {want} (npm install onnxruntime-web)")
+            raise ParameterError(
+                f"runtime {folder}: there is no such folder; give {want} (npm install onnxruntime-web)"
+            )
         missing = [name for name in (PROGRAM, WASM) if not (folder / name).is_file()]
         if missing:
             raise ParameterError(f"runtime {folder}: it has no {' and no '.join(missing)}; give {want}")
@@ -128,7 +130,8 @@ def exported(net: Network) -> bytes:
         path = Path(folder) / "live.onnx"
         for adjustable in (("epsilon", "gamma"), ("epsilon",)):
             try:
-                export_onnx(net, COMPOSITE, path, targets="input", start="one_hot", adjustable=adjustable, trace=True)
+                export_onnx(net, COMPOSITE, path, targets="input", start="one_hot", shapes=(1, SIDE, SIDE),
+                            adjustable=adjustable, trace=True)  # fmt: skip
                 return path.read_bytes()
             except ParameterError as error:  # a network without convolutions has no γ
                 reason = error
@@ -159,6 +162,7 @@ def assembled(net: Network, sidecar: Sidecar, graph: bytes, files: Runtime, own:
         "digits": names == list("0123456789"),
         "tour": own,
         "samples": lines,
+        "loop": smooth(LOOP),
     }
     ledger = np.stack([np.stack([getattr(row, c) for c in COLUMNS], axis=-1) for row in first.ledger], axis=1)
     values = (first.output[:1], first.relevance, ledger)

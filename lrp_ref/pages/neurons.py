@@ -190,7 +190,9 @@ def neuron(
     output = tuple(map(str, output_names)) or (("z",) if outs == 1 else _named("z", outs))
     if len(names) != len(a) or len(output) != outs:
         raise ShapeError(f"neuron: {len(names)} names of inputs and {len(output)} of units for {len(a)} and {outs}")
-    made = Neuron(a, w, b, r, rule, title or f"{COUNTED[outs - 1]} of {len(a)} input{'s' if len(a) > 1 else ''}", names, output)
+    made = Neuron(
+        a, w, b, r, rule, title or f"{COUNTED[outs - 1]} of {len(a)} input{'s' if len(a) > 1 else ''}", names, output
+    )
     asked = _sign(made, predict) if isinstance(predict, int) else predict
     return Neuron(a, w, b, r, rule, made.title, names, output, asked)
 

@@ -12,21 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import to_float
-from ..base.arrays import Array
-from ..errors import LrpError, ParameterError
+from ..errors import LrpError
 from ..heatmap.colours import floats
-from ..network.inputs import batch_first
 from ..network.network import owner
 from ..propagation.explanation import Explanation
-from ..propagation.ledger import COLUMNS
 from ..propagation.plan import Planned
-from ..propagation.targets import described
 from ..propagation.trace import Trace
 from . import pictures
-from .layout import channel_axes, channels_first, flat_map, kind, pooled
+from .layout import channel_axes, channels_first, flat_map, input_axis, kind, pooled
 from .rule_json import rule_json
+from .shown import Shown, about, finite, waterfall
 from .store import FLOAT, Store
-from .units import Unit, affordable, places, tells, unit
+from .units import Unit, affordable, inputs_of_one, places, tells, unit
 
 MOST_PIXELS = 512 * 512  # of a map; more are added up in squares, which the page says
 MOST_ROW = 4096  # numbers of a vector, or of a series all of whose channels are shown as rows
@@ -35,45 +32,6 @@ MOST_UNITS = 8  # of a node
 FEW, MOST_MESSAGES = 130, 32  # all messages of a unit with few inputs, the strongest of others
 WHOLE, FIRST = 600, 2  # all messages of the first units of a node with more inputs
 LONG_RULE = 4000  # characters of a rule that a page executes
-BEST = 5  # outputs that are listed
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words of a text with their relevance.
-
-    Attributes:
-        texts: in their order.
-        relevance: of each.
-        special: which are pieces that a tokenizer added.
-    """
-
-    texts: Sequence[str]
-    relevance: Any
-    special: Sequence[bool] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One explanation on a page, of one sample.
-
-    Attributes:
-        e: the explanation; of several samples the first is shown.
-        name: of the sample and of what is explained, for the choice between several.
-        classes: names of the outputs.
-        image: the picture as the network sees it, (H, W) or (H, W, 3) uint8; None for one made of the numbers.
-        features: names of the numbers of a vector, or of the channels of a series.
-        words: of a text.
-        sample: which explanations are of one sample, and can be compared.
-    """
-
-    e: Explanation
-    name: str = ""
-    classes: Sequence[str] = ()
-    image: Any = None
-    features: Sequence[str] = ()
-    words: Words | None = None
-    sample: str = ""
 
 
 @dataclass(eq=False)
@@ -96,9 +54,20 @@ class View:
     """One explanation ready for a page: what has to be there, and what may be."""
 
     said: dict[str, Any]
+    waterfall: str = ""
     channels: list[More] = field(default_factory=list)
     units: list[More] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
+
+
+def require_finite(e: Explanation) -> None:
+    """Raise if relevance of an input is NaN or infinite.
+
+    Raises:
+        NonFiniteError: how many numbers are, and where the first is.
+    """
+    for name, part in e.to_numpy().maps().items():
+        floats("the relevance of the input" if name == "relevance" else f"the relevance of '{name}'", to_float(part))
 
 
 def view(shown: Shown, store: Store, allowance: float) -> View:
@@ -111,17 +80,12 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
 
     Raises:
         NonFiniteError: relevance that is NaN or infinite.
-        ParameterError: an explanation of no sample.
     """
-    if not shown.e.samples:
-        raise ParameterError("an explanation of no samples has nothing to show on a page")
     e = shown.e.to_numpy().sample(0)
-    for name, part in e.maps().items():
-        floats(f"the relevance of '{name}'", to_float(part))
     trace = e.trace
     if not trace.values:  # made elsewhere, without the question: what there is are maps of the inputs
         trace = Trace({}, {("input" if n == "relevance" else n): r for n, r in e.maps().items()}, {})
-    made = View(_about(e, shown))
+    made = View(about(e, shown), waterfall(e))
     axes = channel_axes(e, trace)
     planned = {p.node: p for p in e.plan}
     nodes = [_node(n, e, shown, trace, axes, planned) for n in _names(trace, planned)]
@@ -143,6 +107,7 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
         _channels(n, store, made)
         if n.layer:
             _units(n, planned[n.said["name"]], trace, store, made)
+    made.said["waterfall"] = bool(made.waterfall)
     made.said["nodes"] = [n.said for n in nodes]
     return made
 
@@ -151,52 +116,6 @@ def _names(trace: Trace, planned: dict[str, Planned]) -> list[str]:
     """Return the values of a trace that received relevance, the inputs first, then in execution order."""
     names = [n for n in trace.values if n in trace.relevance] or list(trace.relevance)
     return [n for n in names if owner(n, planned) not in planned] + [n for n in names if owner(n, planned) in planned]
-
-
-def _about(e: Explanation, shown: Shown) -> dict[str, Any]:
-    """Return what is said of the whole explanation."""
-    output = to_float(batch_first(e.output, e.output_axis)[0]).reshape(-1)
-    chance = e.probability
-    chances = None if chance is None else to_float(batch_first(chance, e.output_axis)[0]).reshape(-1)
-    asked = [] if e.target is None else [int(k) for k in np.asarray(e.target)[0]]
-    against = None if e.against is None else int(np.asarray(e.against).reshape(-1)[0])
-    finite = np.where(np.isfinite(output), output, -np.inf)
-    best = [int(k) for k in np.argsort(-finite, kind="stable")[:BEST]]
-    best += [k for k in (*asked, *([] if against is None else [against])) if k not in best]
-    outputs = [
-        {
-            "name": described([k], None, e.output_shape, shown.classes),
-            "value": _finite(output[k]),
-            "chance": None if chances is None or not np.isfinite(chances[k]) else float(chances[k]),
-            "asked": k in asked,
-            "against": k == against,
-        }
-        for k in best
-    ]
-    exact = e.output.dtype == object
-    notes = [*e.notes, *(["the numbers are exact; this page shows them rounded to floats"] if exact else [])]
-    rows = []
-    if e.ledger.made:
-        rows = [[r.node, r.rule, *(float(to_float(getattr(r, c))[0]) for c in COLUMNS)] for r in e.ledger]
-    return {
-        "name": shown.name,
-        "sample": shown.sample,
-        "asked": e.asked(0, shown.classes),
-        "negative": e.negative(0),
-        "composite": e.rules,
-        "start": e.start,
-        "startsAt": e.starts_at,
-        "notes": notes,
-        "dtype": "exact" if exact else str(e.output.dtype),
-        "outputs": outputs,
-        "outputCount": int(output.size),
-        "started": float(to_float(np.asarray(e.started)).reshape(-1)[0]),
-        "arrived": float(to_float(np.asarray(e.arrived)).reshape(-1)[0]),
-        "ledger": rows,
-        "ledgerMade": e.ledger.made,
-        "left": [],
-        "nodes": [],
-    }
 
 
 @dataclass(eq=False)
@@ -223,7 +142,7 @@ def _node(
     made = planned.get(node)
     relevance = floats(f"the relevance of '{name}'", to_float(trace.relevance[name][0]))
     value = trace.values[name][0] if name in trace.values else None
-    axis = axes.get(name, _first_axis(relevance.shape))
+    axis = axes.get(name, input_axis(relevance.shape))
     of = kind(relevance.shape, axis)
     channels = channels_first(relevance, axis)
     whole = of == "series" and channels.size <= MOST_ROW
@@ -260,10 +179,6 @@ def _twin(planned: Planned, trace: Trace, reads: Sequence[str]) -> Any:
         return None
 
 
-def _first_axis(shape: tuple[int, ...]) -> int:
-    return 2 if len(shape) == 3 and shape[-1] in (1, 3) and shape[0] not in (1, 3) else 0
-
-
 def _input(n: _Node, shown: Shown, store: Store, allowance: float) -> dict[str, Any]:
     """Return what a page shows of an input besides its relevance."""
     found: dict[str, Any] = {"features": list(shown.features)}
@@ -275,7 +190,7 @@ def _input(n: _Node, shown: Shown, store: Store, allowance: float) -> dict[str, 
     if n.value is None:
         return found
     if of == "image":
-        found |= pictures.written(store, n.value, shown.image, allowance / 3)
+        found |= pictures.written(store, n.value, shown.image, allowance / 3, n.by)
     elif n.value.size <= MOST_PIXELS:
         found["values"] = store.floats(n.value)
     return found
@@ -283,7 +198,7 @@ def _input(n: _Node, shown: Shown, store: Store, allowance: float) -> dict[str, 
 
 def _channels(n: _Node, store: Store, made: View) -> None:
     """Say how much each channel has, the strongest first, and offer their maps."""
-    if n.relevance is None or n.said["kind"] == "vector":
+    if n.relevance is None or n.said["kind"] == "vector" or n.said["whole"]:
         return
     count = len(n.relevance)
     flat = n.relevance.reshape(count, -1)
@@ -319,7 +234,7 @@ def _units(n: _Node, planned: Planned, trace: Trace, store: Store, made: View) -
     value, relevance = trace.values[name], trace.relevance[name]
     wanted = affordable(planned.layer, xs, value, MOST_UNITS)
     at = places(to_float(relevance[0]), n.axis, wanted)
-    inputs = sum(int(np.prod(x.shape[1:])) for x in xs)
+    inputs = inputs_of_one(planned.layer, xs)
 
     def most(rank: int) -> int:
         return inputs if inputs <= (WHOLE if rank < FIRST else FEW) else MOST_MESSAGES
@@ -341,7 +256,7 @@ def _said(unit: Unit, store: Store) -> dict[str, Any]:
     return {
         "at": list(unit.at),
         "relevance": unit.relevance,
-        "value": _finite(unit.value),
+        "value": finite(unit.value),
         "table": [store.floats(table), len(unit.inputs)],
         "weighted": bool(len(unit.weights)) and not bool(np.isnan(unit.weights).any()),
         "others": unit.others,
@@ -351,7 +266,3 @@ def _said(unit: Unit, store: Store) -> dict[str, Any]:
         "stabiliser": unit.stabiliser,
         "dropped": unit.dropped,
     }
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -27,7 +27,9 @@ def picture(channels: NDArray[Any], given: Any = None) -> Pixels | None:
         shown = np.asarray(given)
         shown = shown[:, :, None] if shown.ndim == 2 else shown
         if shown.dtype != np.uint8 or shown.ndim != 3 or shown.shape[2] not in (1, 3, 4):
-            raise ShapeError(f"image has shape {np.shape(given)} and dtype {shown.dtype}; give uint8 (H, W) or (H, W, 3)")
+            raise ShapeError(
+                f"image has shape {np.shape(given)} and dtype {shown.dtype}; give uint8 (H, W) or (H, W, 3)"
+            )
         if channels.ndim != 3 or shown.shape[:2] != channels.shape[1:]:
             raise ShapeError(
                 f"image is {shown.shape[0]} x {shown.shape[1]} (height x width), the input has shape {channels.shape}: "
@@ -45,7 +47,7 @@ def _bytes(values: NDArray[Any]) -> Pixels:
     return np.rint((values / 2 - low / 2) / (span if span > 0 else 1.0) * 255.0).astype(np.uint8)
 
 
-def written(store: Store, channels: NDArray[Any], given: Any, allowance: float) -> dict[str, Any]:
+def written(store: Store, channels: NDArray[Any], given: Any, allowance: float, by: int = 1) -> dict[str, Any]:
     """Write an image to a page; return what says where its picture and its numbers are.
 
     Where the numbers are a function of the picture's bytes, as after reading a file, bytes and a table hold both.
@@ -55,8 +57,13 @@ def written(store: Store, channels: NDArray[Any], given: Any, allowance: float) 
         channels: the input (C, H, W).
         given: its picture, or None.
         allowance: characters that the numbers may take where the picture does not tell them.
+        by: where the map is of squares of so many pixels, the picture has the first pixel of each, and no numbers.
     """
     shown = picture(channels, given)
+    if by > 1:
+        shown = None if shown is None else shown[::by, ::by]
+        place = None if shown is None else [store.pixels(shown), *shown.shape]
+        return {"picture": place, "tables": None, "values": None, "channels": len(channels)}
     found: dict[str, Any] = {"picture": None, "tables": None, "values": None, "channels": len(channels)}
     if shown is not None:
         if shown.shape[2] == len(channels) == 3 and given is None and not (shown != shown[:, :, :1]).any():
@@ -80,5 +87,3 @@ def _table(codes: Pixels, values: NDArray[Any]) -> list[float] | None:
     if (table[codes] != values).any():
         return None
     return [float(v) for v in table]
-
-

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..arithmetic import to_float
 from ..base.arrays import Array
 from ..errors import LrpError
-from ..layers import Affine, Conv, Elementwise, Layer, Linear
+from ..layers import Affine, AveragePool, Conv, Elementwise, Layer, Linear, MaxPool, SumPool
 from ..propagation.plan import Planned
 
 MOST_NUMBERS = 6_000_000  # read and made by a layer for all units of a node together
@@ -59,7 +59,17 @@ def affordable(layer: Layer, xs: tuple[Array, ...], made: Array, wanted: int) ->
     if type(layer) is Conv:  # a unit sees its window alone
         return wanted
     each = made.size + sum(x.size for x in xs)
-    return min(wanted, MOST_NUMBERS // max(each, 1))
+    return min(wanted, int(MOST_NUMBERS // max(each, 1)))
+
+
+def inputs_of_one(layer: Layer, xs: tuple[Array, ...]) -> int:
+    """Return how many inputs one unit has at most: those in its window, or all that the layer reads."""
+    if isinstance(layer, Conv):
+        return int(np.prod(layer.weight.shape[1:]))
+    window = getattr(layer, "kernel", None)
+    if isinstance(layer, SumPool | AveragePool | MaxPool) and window is not None:
+        return int(np.prod(window))
+    return sum(int(np.prod(x.shape[1:])) for x in xs)
 
 
 def places(relevance: NDArray[Any], axis: int, wanted: int) -> list[tuple[int, ...]]:
@@ -101,6 +111,10 @@ def unit(
         place: of the unit.
         most: messages.
     """
+    own = next((a.dtype for a in planned.layer.arrays() if a.dtype.kind == "f"), None)
+    if own is not None and made.dtype.kind == "f" and made.dtype != own:  # of a compiled explanation, in float32
+        xs = tuple(x.astype(own) if x.dtype.kind == "f" else x for x in xs)
+        made, relevance = made.astype(own), relevance.astype(own)
     part = _part(planned, xs, place)
     alone = made * 0 if part.place is None else made[(slice(None), *map(_slice, place))] * 0
     spot = (0, *place) if part.place is None else (0, *part.place)

@@ -195,6 +195,7 @@ class Explanation:
         against: Explanation | None = None,
         classes: Sequence[str] = (),
         image: Any = None,
+        features: Sequence[str] = (),
         title: str | None = None,
         budget: int | None = None,
     ) -> str:
@@ -206,6 +207,7 @@ class Explanation:
             classes: names of the outputs.
             image: the input as a picture, (H, W) or (H, W, 3) uint8, or one for each sample; None for one made of the
                 input's numbers, where it has 1 or 3 channels.
+            features: names of the numbers of a vector, or of the channels of a series.
             title: of the page; None for what is explained.
             budget: bytes of the page: maps and sums of all nodes come first, then units and channels, the strongest
                 first; None for 300,000 of a small input and 2,000,000 of others.
@@ -221,11 +223,13 @@ class Explanation:
             >>> lrp.explain(net, np.array([[3.0, 1.0]])).to_html()[:15]
             '<!doctype html>'
         """
-        from ..pages import inspector  # an explanation shows itself: the one door from the core to a wing
+        from ..pages import inspecting  # an explanation shows itself: the one door from the core to a wing
 
-        text = inspector.page(self, against=against, classes=classes, image=image, title=title, budget=budget)
+        text = inspecting.page(
+            self, against=against, classes=classes, image=image, features=features, title=title, budget=budget
+        )
         if path is not None:
-            inspector.write(path, text)
+            inspecting.write(path, text)
         return text
 
     def map(self, function: Callable[..., Array], *others: Explanation) -> Explanation:

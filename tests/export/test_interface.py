@@ -155,3 +155,18 @@ def test_networks_of_one_node_and_constants() -> None:
     agrees(Network((constant,), (x,), ("k",)), X, target=0)
     twice = (Node("d", L.Dense(draw(4, 3)), ("x",)), Node("m", L.Multiply(), ("d", "d")))
     agrees(Network(twice, (x,), ("m",)), X, target=0)
+
+
+def test_a_trace_gives_what_is_between_the_nodes(tmp_path: Path) -> None:
+    net, path = mlp("x"), tmp_path / "e.onnx"
+    written = lrp.export_onnx(net, "epsilon", path, targets="input", trace=True)
+    found = run(path, {"x": single(X[:1]), "target": np.arange(3)})
+    e = lrp.explain(net, np.repeat(X[:1], 3, axis=0), target=np.arange(3), composite="epsilon", trace=True)
+    names = [node.name for node in net.nodes]
+    assert {n for n, _, _ in written.outputs if "." in n} == {
+        f"{kind}.{n}" for kind in ("value", "relevance") for n in names
+    }
+    for name in names:
+        close(found[f"value.{name}"], e.trace.values[name][:1])
+        close(found[f"relevance.{name}"], e.trace.relevance[name])
+    assert not [n for n, _, _ in lrp.export_onnx(net, "epsilon", path).outputs if "." in n]

@@ -36,9 +36,9 @@ WINGS = {  # on the core; wing → wings that it imports
     "teach": {"literal", "vectors"},  # a message table is computed by the textbook; exercises are checked by vectors
     "vectors": set(),
     "methods": set(),
-    "pages": set(),
     "neuralise": set(),
-    "pages": {"teach"},  # the neuron's numbers are those of a message table
+    # What a page is about (hashes), the live page's network and graph, the numbers of a message table.
+    "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
     "text": {"loaders", "neuralise"},
@@ -50,12 +50,16 @@ WINGS = {  # on the core; wing → wings that it imports
         "loaders",
         "methods",
         "model_checks",
+        "pages",
         "peers",
         "teach",
         "text",
         "vectors",
     },
     "__main__": {"cli"},
+}
+DOORS = {  # a file of the core → the wing that one of its functions asks for, imported there and nowhere else
+    ("propagation", "explanation"): {"pages"},  # an explanation shows itself: ``Explanation.to_html``
 }
 FLOOR = {name: k for k, name in enumerate(FLOORS)}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -101,8 +105,17 @@ def test_files_import_only_their_own_folder_or_lower_ones(path: Path) -> None:
     here = module_of(path)[0]
     known = {here, *(WINGS.get(here, ()))}
     known |= {name for name in FLOORS if here in WINGS or FLOOR[name] < FLOOR[here]}
+    known |= DOORS.get(module_of(path), set())
     names = here == "__init__"  # it says where every public name is
     assert names or not {".".join(m) for m in imports(path) if m[0] not in known}
+
+
+@pytest.mark.parametrize("module", DOORS, ids=".".join)
+def test_a_door_is_one_import_inside_a_function(module: tuple[str, ...]) -> None:
+    path = PACKAGE.joinpath(*module).with_suffix(".py")
+    assert {m[0] for m in imports(path)} & WINGS.keys() == DOORS[module]
+    tops = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ImportFrom)]
+    assert not {(n.module or "").split(".")[0] for n in tops} & DOORS[module]
 
 
 def test_a_wing_named_here_is_still_imported() -> None:
@@ -112,6 +125,8 @@ def test_a_wing_named_here_is_still_imported() -> None:
 
 def test_there_is_no_circle_of_imports() -> None:
     graph = {module_of(p): imports(p) - {module_of(p), ("__init__",)} for p in FILES if module_of(p) != ("__init__",)}
+    for module, wings in DOORS.items():
+        graph[module] = {m for m in graph[module] if m[0] not in wings}
     done: set[tuple[str, ...]] = set()
 
     def visit(module: tuple[str, ...], path: tuple[tuple[str, ...], ...]) -> None:

@@ -21,7 +21,7 @@ GENERATED = {"node_modules", "_build", "reference"}
 LOOKED_AT = [
     "index.html", "vectors.html", "formulas.html", "reference/rules/Epsilon.html", "reference/layers/Conv.html",
     "reference/methods/occlusion.html", "reference/api/lrp_ref.html", "reference/vectors/core-dense.html",
-    "reference/rules/index.html", "live.html", "inspector-digit.html",
+    "reference/rules/index.html", "draw-a-digit.html", "inspector-digit.html",
 ]  # fmt: skip
 
 

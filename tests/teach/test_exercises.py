@@ -30,6 +30,50 @@ def proportions(q: Any, r: float) -> Any:
     return q / q.sum() * r if q.sum() != 0 else 0 * q
 
 
+def gamma(a: Any, w: Any, b: Any, r: Any, g: float) -> Any:
+    w, b = w + g * np.maximum(w, 0), b + g * np.maximum(b, 0)
+    return a * (w @ (r / (a @ w + b)))
+
+
+def alpha_beta(a: Any, w: Any, b: Any, r: Any, alpha: float, beta: float) -> Any:
+    found = np.zeros(len(a))
+    for j in range(len(r)):
+        z = a * w[:, j]
+        for factor, side, c in ((alpha, z * (z > 0), max(b[j], 0)), (-beta, z * (z < 0), min(b[j], 0))):
+            if side.sum() + c != 0:
+                found += factor * side / (side.sum() + c) * r[j]
+    return found
+
+
+def two_layers(a: Any, w1: Any, b1: Any, w2: Any, b2: Any, r: Any, eps: float) -> Any:
+    return epsilon(a, w1, b1, epsilon(np.maximum(a @ w1 + b1, 0), w2, b2, r, eps), eps)
+
+
+def max_pool(a: Any, r: Any) -> Any:
+    return np.concatenate([[r_j, 0] if x >= y else [0, r_j] for (x, y), r_j in zip(a.reshape(-1, 2), r, strict=True)])
+
+
+def merge_batch_norm(w: Any, b: Any, mean: Any, var: Any, scale: Any, shift: Any, eps: float) -> Any:
+    factor = scale / np.sqrt(var + eps)
+    return np.vstack([w * factor, (b - mean) * factor + shift])
+
+
+def residual(x: Any, branch: Any, r: Any) -> Any:
+    total = x + branch
+    return np.stack([x, branch]) * np.where(total == 0, 0, r / np.where(total == 0, 1, total))
+
+
+def difference(logits: Any, target: int, against: int) -> Any:
+    start = np.zeros(len(logits))
+    start[target], start[against] = logits[target], -logits[against]
+    return start
+
+
+def log_odds(logits: Any, target: int) -> Any:
+    others = np.delete(logits, target)
+    return logits[target] - others.max() - np.log(np.exp(others - others.max()).sum())
+
+
 SOLUTIONS: dict[str, Callable[..., Any]] = {
     "contributions": lambda x, w, c: x * w[:, c],
     "contrast": lambda x, w, c, d: x * (w[:, c] - w[:, d]),
@@ -46,6 +90,14 @@ SOLUTIONS: dict[str, Callable[..., Any]] = {
     "zbox": lambda a, w, r, low, high: in_proportion(
         a[:, None] * w - low * np.maximum(w, 0) - high * np.minimum(w, 0), r
     ),
+    "gamma": gamma,
+    "alpha_beta": alpha_beta,
+    "two_layers": two_layers,
+    "max_pool": max_pool,
+    "merge_batch_norm": merge_batch_norm,
+    "residual": residual,
+    "difference": difference,
+    "log_odds": log_odds,
 }
 MISTAKES = [(e.name, sentence) for e in EXERCISES for sentence in e.wrong]
 
@@ -54,12 +106,12 @@ MISTAKES = [(e.name, sentence) for e in EXERCISES for sentence in e.wrong]
 def test_the_solution_passes_every_case(name: str) -> None:
     result = lrp.exercises.check(name, SOLUTIONS[name])
     assert result, result
-    assert result.passed == result.of >= 12
+    assert result.passed == result.of >= 11
     assert result.failure is None
 
 
-def test_the_first_lessons_have_their_exercises() -> None:
-    assert set(SOLUTIONS) == {e.name for e in EXERCISES if e.lesson <= 5}
+def test_every_exercise_of_lessons_1_to_9_has_a_solution() -> None:
+    assert set(SOLUTIONS) == {e.name for e in EXERCISES if e.lesson <= 9}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -72,4 +72,5 @@ def _picture(map_: Any, name: str) -> str:
     picture.save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode("ascii")
     told = f"The map of {name}: red where the numbers are above 0, blue where they are below."
-    return f'<figure><img src="data:image/png;base64,{data}" width="{picture.width}" height="{picture.height}" alt="{escape(told)}"></figure>'
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return f'<figure><img src="data:image/png;base64,{data}" {size} alt="{escape(told)}"></figure>'

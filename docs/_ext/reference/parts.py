@@ -73,8 +73,8 @@ def worked(done: Worked) -> str:
     rows += [("R_i" if one else f"R_i of operand {k}", f"`{shown(r)}`") for k, r in enumerate(done.relevances)]
     parts.append(table(("", ""), rows))
     parts.append(
-        "\nEvery message $R_{i \\leftarrow j}$ from an output j to an input i, in C order; each column adds up to its $R_j$, and what "
-        "does not reach an input is in a row of its own:\n"
+        "\nEvery message $R_{i \\leftarrow j}$ from an output j to an input i, in C order; each column adds up to its "
+        "$R_j$, and what does not reach an input is in a row of its own:\n"
     )
     parts.append(raw(f'<div class="worked">{done.table._repr_html_()}</div>'))
     return "\n".join(parts)

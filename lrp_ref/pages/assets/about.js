@@ -2,8 +2,10 @@
 
 import { bar } from "lrp/bars.js";
 import { el } from "lrp/dom.js";
+import { isolated } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";
+import { short } from "lrp/dom.js";
 import { sign } from "lrp/dom.js";
 
 /** Return the largest outputs as rows with bars, the explained ones marked. */
@@ -20,7 +22,7 @@ export function outputs(view) {
       el("td", {}, bar(o.value ?? 0, most)),
     ),
   );
-  const headers = ["output", "value", ...(chances ? ["probability"] : []), "size"];
+  const headers = ["output", "value", ...(chances ? [view.chanceName] : []), "size"];
   const more = view.outputCount - view.outputs.length;
   return [
     el(
@@ -33,10 +35,38 @@ export function outputs(view) {
   ];
 }
 
+/** Return what became of the start relevance as rows with bars; null without a ledger. */
+export function parts(view) {
+  if (!view.ledgerMade) return null;
+  const sum = (k) => view.ledger.reduce((total, row) => total + row[k], 0);
+  const rows = [["start", view.started], ["to the input", view.arrived], ["to biases", sum(4)], ["to stabilisers", sum(5)], ["dropped", sum(6)]];
+  const most = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-300);
+  const part = (value) => (view.started ? `${number((100 * value) / view.started)} %` : "–");
+  return el(
+    "table",
+    { class: "outputs" },
+    el("thead", {}, el("tr", {}, ...["where it went", "relevance", "of the start", "size"].map((h, k) => el("th", { scope: "col", class: k ? "n" : null }, h)))),
+    el(
+      "tbody",
+      {},
+      ...rows.map(([name, value], k) =>
+        el(
+          "tr",
+          { class: k ? null : "asked" },
+          el("th", { scope: "row" }, name),
+          el("td", { class: `n ${sign(value)}` }, number(value)),
+          el("td", { class: "n" }, part(value)),
+          el("td", {}, bar(value, most)),
+        ),
+      ),
+    ),
+  );
+}
+
 /** Return the line under the title. */
 export function summary(view) {
   const parts = [
-    `explained: ${view.asked.slice(0, 120)}`, `composite ${view.composite}`, `start ${view.start}`,
+    `explained: ${isolated(short(view.asked, 120))}`, `composite ${isolated(view.composite)}`, `start ${isolated(view.start)}`,
     `relevance ${number(view.started)} at the output, ${number(view.arrived)} at the input`,
   ];
   return parts.join(" · ");
@@ -51,7 +81,7 @@ export function notes(view) {
 /** Return where the page comes from, and what is left out of it. */
 export function provenance(rows, left) {
   return [
-    el("dl", {}, ...rows.flatMap(([what, text]) => [el("dt", {}, what), el("dd", {}, el("code", {}, text))])),
+    el("dl", {}, ...rows.flatMap(([what, text]) => [el("dt", {}, named(what, 60)), el("dd", {}, el("code", {}, el("bdi", {}, text)))])),
     el("h3", {}, "Left out of this page"),
     left.length
       ? el("ul", {}, ...left.map((text) => el("li", {}, text)))

@@ -1,5 +1,7 @@
 // What an address may ask for: values that this page has; all else is named, and left alone.
 
+const LONG = 64; // letters of a name that an address does not repeat
+
 /** Return the values of an address that make sense, and a sentence about each that does not. */
 export function checked(asked, data, palettes) {
   const [values, wrong] = [{}, []];
@@ -24,7 +26,7 @@ export function checked(asked, data, palettes) {
   const view = data.views[values.view ?? 0];
   const node = "node" in asked ? find(view, asked.node) : view.nodes[0];
   if (!node) refuse("node", asked.node);
-  else if ("node" in asked) values.node = node.name;
+  else if ("node" in asked) values.node = address(view, node.name);
   const here = node ?? view.nodes[0];
   if ("channel" in asked) {
     const channel = whole(asked.channel, Infinity);
@@ -47,4 +49,9 @@ export function checked(asked, data, palettes) {
 export function find(view, text) {
   const named = view.nodes.find((node) => node.name === text);
   return named ?? (/^@\d+$/.test(text ?? "") ? view.nodes[Number(text.slice(1))] : undefined);
+}
+
+/** Return how an address names a view's node: by its name, or by its place where the name is long. */
+export function address(view, name) {
+  return name.length > LONG ? `@${view.nodes.findIndex((node) => node.name === name)}` : name;
 }

@@ -66,3 +66,8 @@ export function short(text, most = 48) {
 export function named(text, most = 48) {
   return el("bdi", { title: text.length > most ? short(text, 400) : null }, short(text, most));
 }
+
+/** Return a text of any direction so that it does not turn the text around it. */
+export function isolated(text) {
+  return `\u2068${text}\u2069`;
+}

@@ -35,9 +35,14 @@ export function sentence(found, root) {
   const terms = found.terms.map(signed).join(" and ");
   const parts = found.terms.length > 1 ? `the terms are ${terms}` : `the term is ${terms}`;
   const rest = Math.abs(found.rest) <= TINY * (1 + Math.abs(found.value)) ? 0 : found.rest;
-  if (found.there === 0 && rest === 0) return `${at}, f is 0, and ${parts}: together all of f(a) = ${number(found.value)}.`;
-  const missing = [found.there ? `f(x̃) = ${number(found.there)} belongs to no input` : "", rest ? `${signed(rest)} is left over` : ""];
-  const why = !found.kink && found.there === 0 ? " x̃ lies where f is flat: its gradient is 0, and says nothing of a." : "";
+  if (found.there === 0 && rest === 0)
+    return `${at}, f is 0, and ${parts}: together all of f(a) = ${number(found.value)}.`;
+  const missing = [
+    found.there ? `f(x̃) = ${number(found.there)} belongs to no input` : "",
+    rest ? `${signed(rest)} is left over` : "",
+  ];
+  const why =
+    !found.kink && found.there === 0 ? " x̃ lies where f is flat: its gradient is 0, and says nothing of a." : "";
   return `${at}, ${parts}; ${missing.filter(Boolean).join(", ")}.${why}`;
 }
 

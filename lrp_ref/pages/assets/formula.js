@@ -23,19 +23,25 @@ export function quotients(unit, i) {
   return unit.rule.groups.flatMap((group, g) => {
     const part = told[g];
     if (!part.open) return [];
-    return [{ weight: group.weight, dead: part.dead, symbols: inSymbols(unit, group, i), numbers: inNumbers(unit, group, part, i) }];
+    return [
+      {
+        weight: group.weight,
+        dead: part.dead,
+        symbols: inSymbols(unit, group, i),
+        numbers: inNumbers(unit, group, part, i),
+      },
+    ];
   });
 }
 
 function inSymbols(unit, group, i) {
-  const { name, weightName = "w", links } = unit.connections[i];
-  const { top, bottom } = quotient(group, [name, weightName, unit.biasName]);
+  const { name, symbol = "a_i", weight = "w_ij", links } = unit.connections[i];
+  const { top } = quotient(group, [symbol, weight]);
   const generic = quotient(group);
   return {
     top: [factor(top, links, `what ${name} brings`)],
-    bottom: [factor(generic.bottom(), unit.links.all, "the sum over all inputs, with bias and stabiliser")],
+    bottom: [factor(generic.bottom, unit.links.all, "the sum over all inputs, with bias and stabiliser")],
     before: generic.before.includes("[") ? generic.before.replace(/^[^[]*/, "").trim() : "",
-    bottomText: bottom,
   };
 }
 
@@ -93,11 +99,16 @@ export class Formula {
     const connection = unit.connections[i];
     const lead = (text = "") => el("span", { class: "lead" }, ...lowered(text));
     const message = lead(`R_${connection.at ?? i + 1}←${unit.at ?? "j"}`);
-    this.element.setAttribute("aria-label", `Formula of what ${connection.name} receives; arrow keys go through its factors`);
+    this.element.setAttribute(
+      "aria-label",
+      `Formula of what ${connection.name} receives; arrow keys go through its factors`,
+    );
     const lines = [];
     if (!unit.parts || !unit.rule?.groups) {
       if (unit.formula) lines.push(line([...lowered(unit.formula)]));
-      lines.push(line([message, "= ", this.factor(factor(signed(connection.message), connection.links, "the message"))]));
+      lines.push(
+        line([message, "= ", this.factor(factor(signed(connection.message), connection.links, "the message"))]),
+      );
     } else {
       const found = quotients(unit, i);
       const r = (text) => this.factor(factor(text, unit.links.r, "the relevance that arrived"));
@@ -109,7 +120,9 @@ export class Formula {
       }
       const dead = found.filter((one) => one.dead).length;
       const why = dead ? " (a denominator is 0: what it would divide is dropped)" : "";
-      lines.push(line([lead(), "= ", this.factor(factor(signed(connection.message), connection.links, "the message")), why]));
+      lines.push(
+        line([lead(), "= ", this.factor(factor(signed(connection.message), connection.links, "the message")), why]),
+      );
     }
     fill(this.element, ...lines);
     const factors = this.factors();
@@ -120,7 +133,10 @@ export class Formula {
   sum(found, which) {
     const parts = found.flatMap((one, k) => {
       const weight = Math.abs(one.weight) === 1 ? "" : `${number(Math.abs(one.weight))} · `;
-      const before = which === "symbols" && one.symbols.before ? el("span", { class: "gate" }, ...lowered(one.symbols.before), " ") : null;
+      const before =
+        which === "symbols" && one.symbols.before
+          ? el("span", { class: "gate" }, ...lowered(one.symbols.before), " ")
+          : null;
       const sign = one.weight < 0 ? (k ? " − " : "−") : k ? " + " : "";
       return [sign, weight, before, this.fraction(one[which])];
     });
@@ -135,7 +151,14 @@ export class Formula {
 
   factor({ text, link, say }) {
     const { belongs, points } = link ?? {};
-    const attributes = { type: "button", class: "factor", "data-link": belongs, "data-points": points, title: say, tabindex: -1 };
+    const attributes = {
+      type: "button",
+      class: "factor",
+      "data-link": belongs,
+      "data-points": points,
+      title: say,
+      tabindex: -1,
+    };
     return el("button", attributes, ...lowered(text), el("span", { class: "hidden-text" }, `, ${say}`));
   }
 
@@ -164,4 +187,3 @@ export class Formula {
 function line(children) {
   return el("div", { class: "line" }, ...children.filter((child) => child !== null && child !== ""));
 }
-

@@ -3,7 +3,11 @@
 import { fill, number, short, sign, signed, svg } from "lrp/dom.js";
 
 const [WIDE, STEP, SINK, TOP, X0, X1, RADIUS, HALF] = [720, 78, 48, 42, 165, 570, 27, 16]; // HALF of a square
-const SINKS = [["bias", "b"], ["stabiliser", "ε"], ["dropped", "∅"]];
+const SINKS = [
+  ["bias", "b"],
+  ["stabiliser", "ε"],
+  ["dropped", "∅"],
+];
 
 /** A picture in an <svg> of as many inputs and units as there are, which update() changes in place. */
 export class Graph {
@@ -20,8 +24,16 @@ export class Graph {
     const middle = (TOP + last) / 2 + (inputs < 3 ? 14 : 0);
     const right = (j) => middle + (j - (outputs - 1) / 2) * Math.max(STEP * 1.2, (STEP * inputs) / outputs);
     this.edges = Array.from({ length: left }, (_, i) =>
-      Array.from({ length: outputs }, (_, j) => new Edge([X0 + (i < inputs ? RADIUS : HALF), y(i)], right(j), i, j, () => onChoose(i < inputs ? i : null, j))));
-    this.ins = Array.from({ length: left }, (_, i) => new Node(X0, y(i), "in", i < inputs ? null : SINKS[i - inputs][0]));
+      Array.from(
+        { length: outputs },
+        (_, j) =>
+          new Edge([X0 + (i < inputs ? RADIUS : HALF), y(i)], right(j), i, j, () => onChoose(i < inputs ? i : null, j)),
+      ),
+    );
+    this.ins = Array.from(
+      { length: left },
+      (_, i) => new Node(X0, y(i), "in", i < inputs ? null : SINKS[i - inputs][0]),
+    );
     this.outs = Array.from({ length: outputs }, (_, j) => new Node(X1, right(j), "out", null, () => onChoose(null, j)));
     const edges = this.edges.flat();
     const groups = [...this.ins, ...this.outs, ...edges].map((one) => one.group);
@@ -52,10 +64,17 @@ export class Graph {
       node.group.classList.toggle("chosen", units.length > 1 && chosen.j === j);
       node.update({ inside: number(units[j].z), name: units[j].name, value: units[j].r, known: true, plain: true });
     });
-    this.edges.forEach((row, i) => row.forEach((edge, j) => {
-      const sink = SINKS[i - names.length]?.[0] ?? null;
-      edge.update(rows(units[j])[i], largest, { known, sink, chosen: chosen.i === i && chosen.j === j, back: chosen.j !== j });
-    }));
+    this.edges.forEach((row, i) =>
+      row.forEach((edge, j) => {
+        const sink = SINKS[i - names.length]?.[0] ?? null;
+        edge.update(rows(units[j])[i], largest, {
+          known,
+          sink,
+          chosen: chosen.i === i && chosen.j === j,
+          back: chosen.j !== j,
+        });
+      }),
+    );
   }
 }
 
@@ -63,13 +82,22 @@ export class Graph {
 class Node {
   constructor(x, y, side, sink = null, choose = null) {
     const out = side === "out" ? 1 : -1;
-    const shape = sink ? svg("rect", { x: x - HALF, y: y - HALF, width: 2 * HALF, height: 2 * HALF, rx: 7 }) : svg("circle", { cx: x, cy: y, r: RADIUS });
+    const shape = sink
+      ? svg("rect", { x: x - HALF, y: y - HALF, width: 2 * HALF, height: 2 * HALF, rx: 7 })
+      : svg("circle", { cx: x, cy: y, r: RADIUS });
     this.inside = svg("text", { x, y: y + 5, "text-anchor": "middle", class: "inside" });
     const place = { x: x + out * (RADIUS + 12), "text-anchor": out > 0 ? "start" : "end" };
     this.y = y;
     this.name = svg("text", { ...place, class: "name" });
     this.value = svg("text", { ...place, y: y + 14, class: "value" });
-    this.group = svg("g", { class: sink ? `node sink ${sink}` : `node ${side}` }, shape, this.inside, this.name, this.value);
+    this.group = svg(
+      "g",
+      { class: sink ? `node sink ${sink}` : `node ${side}` },
+      shape,
+      this.inside,
+      this.name,
+      this.value,
+    );
     if (choose) this.group.addEventListener("click", choose);
   }
 

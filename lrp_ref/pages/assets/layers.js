@@ -6,6 +6,7 @@ import { unitList } from "lrp/channels.js";
 import { onMap } from "lrp/data.js";
 import { el } from "lrp/dom.js";
 import { fill } from "lrp/dom.js";
+import { isolated } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { short } from "lrp/dom.js";
 import { patch } from "lrp/patch.js";
@@ -51,7 +52,7 @@ export class Layers {
   }
 
   showNode(values, view, node, palette) {
-    const reads = node.reads.map((name) => short(name, 60)).join(", ");
+    const reads = node.reads.map((name) => isolated(short(name, 60))).join(", ");
     fill(
       this.node,
       el("h2", { id: "node-title" }, node.layer ? `${node.layer} ` : "Input ", named(node.name)),
@@ -100,8 +101,8 @@ export class Layers {
   /** Return the name of a unit's input: of the feature, or of the layer with the place in it. */
   inputName(read, there, at) {
     const features = there && there.input ? there.input.features : [];
-    if (features.length && at.length === 1 && features[at[0]] !== undefined) return short(features[at[0]], 32);
-    return `${short(read, 24)} [${at.join(", ")}]`;
+    if (features.length && at.length === 1 && features[at[0]] !== undefined) return isolated(short(features[at[0]], 32));
+    return `${isolated(short(read, 24))} [${at.join(", ")}]`;
   }
 }
 

@@ -17,7 +17,10 @@ export function steps({ messages, bias, stabiliser, dropped, links = {} }) {
 
 /** Return an account as one sentence. */
 export function sentence({ r, messages, bias, stabiliser, dropped }) {
-  const kept = [["the bias", bias], ["the stabiliser", stabiliser]].filter(([, x]) => x !== 0);
+  const kept = [
+    ["the bias", bias],
+    ["the stabiliser", stabiliser],
+  ].filter(([, x]) => x !== 0);
   const said = kept.map(([name, x]) => `${name} takes ${signed(x)}`);
   if (dropped !== 0) said.push(`${signed(dropped)} is dropped`);
   const rest = said.length ? `, ${said.join(", ")}` : ", and nothing is left";

@@ -12,7 +12,10 @@ export function link(root) {
     const wanted = from && root.contains(from) ? names(from.dataset.points ?? from.dataset.link) : [];
     root.classList.toggle("linking", wanted.length > 0);
     for (const one of root.querySelectorAll("[data-link]")) {
-      one.classList.toggle("linked", names(one.dataset.link).some((name) => wanted.includes(name)));
+      one.classList.toggle(
+        "linked",
+        names(one.dataset.link).some((name) => wanted.includes(name)),
+      );
     }
   };
   const focused = () => (root.contains(document.activeElement) ? document.activeElement : null);

@@ -1,7 +1,7 @@
 // The ledger of one class as a waterfall that closes: what arrived, then all that stayed on the way, up to what started.
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, ROW, LEFT, RIGHT] = [560, 26, 150, 90];
+const [WIDTH, ROW, LEFT, RIGHT] = [400, 24, 148, 66];
 
 /** Return an element of a picture. */
 export function element(name, attributes = {}, text = "") {
@@ -57,5 +57,5 @@ export function waterfall(svg, account) {
 export function sentence({ from, arrived, bias, stabiliser, dropped, rounding }) {
   const stays = [["biases", bias], ["stabilisers", stabiliser], ["dropped", dropped]];
   const said = stays.map(([name, v]) => `${name} ${signed(v)}`).join(", ");
-  return `${signed(from)} started: ${signed(arrived)} arrives at the pixels, ${said}; rounding ${rounding.toExponential(0)}.`;
+  return `${signed(from)} started: ${signed(arrived)} arrives at the pixels, ${said}; rounding ${signed(rounding, 6)}.`;
 }

@@ -24,10 +24,17 @@ export function colour(part, { minus, zero, plus }) {
 /** Return what a choice of sign leaves of a number. */
 export const kept = (value, sign) => (sign === "plus" ? Math.max(value, 0) : sign === "minus" ? Math.min(value, 0) : value);
 
-/** Return the number that a part of all |R| of some maps exceed, where a common scale of colours ends. */
+const BINS = 1000;
+
+/** Return a number that at most a part of all |R| of some maps exceed, to a thousandth: there a scale of colours ends. */
 export function limitOf(maps, beyond = 0.005) {
-  const sizes = Float64Array.from(maps.flatMap((map) => Array.from(map, Math.abs))).sort();
-  return sizes[Math.floor((1 - beyond) * (sizes.length - 1))] || largest(...maps);
+  const most = largest(...maps);
+  const counts = new Uint32Array(BINS + 1);
+  for (const map of maps) for (const v of map) counts[Math.floor((BINS * Math.abs(v)) / most)] += 1;
+  let left = beyond * maps.reduce((n, map) => n + map.length, 0);
+  let bin = BINS;
+  while (bin > 0 && left >= counts[bin]) left -= counts[bin--];
+  return (most * Math.min(bin + 1, BINS)) / BINS;
 }
 
 /** Return the largest |R|, at least a number above 0. */
@@ -79,7 +86,7 @@ function places(length, cells) {
 function glyph(mark, dx, dy, small) {
   if (small < 3) return false;
   if (small < 8) return mark < 0 && dx < 0.6 && dy < 0.6;
-  const [arm, thick] = [0.26 * small, Math.max(0.06 * small, 0.55)];
+  const [arm, thick] = [0.26 * small, Math.max(0.075 * small, 0.55)];
   return (dx <= arm && dy <= thick) || (mark > 0 && dy <= arm && dx <= thick);
 }
 

@@ -1,7 +1,5 @@
 // What the tour of the live page says and does: its numbers hold for the network of the package and its sample 3.
 
-const LOOP = [[0.32, 0.24], [0.28, 0.3], [0.28, 0.36], [0.31, 0.43], [0.36, 0.47], [0.41, 0.48], [0.46, 0.47]]; // closes the 3
-
 /** Return the steps; the parts of the page come from live.js. */
 export function stepsOf({ head, draw, set, layers }) {
   const three = head.samples[head.first];
@@ -63,7 +61,7 @@ export function stepsOf({ head, draw, set, layers }) {
         because: "It says 9. The map told which pixels it waited for: the blue ones of class 9.",
         act() {
           set({ ...plain, chosen: 9 });
-          return draw.play([LOOP], { keep: true });
+          return draw.play([head.loop], { keep: true });
         },
       },
     },

@@ -139,7 +139,7 @@ export function sentence(map, strip, names = []) {
   const signs = `Relevance here adds up to ${signed(plus + minus)}: ${number(plus)} positive, ${number(minus)} negative`;
   if (strip || map.high === 1) {
     const [row, column] = [Math.floor(best / map.wide), best % map.wide];
-    const where = map.high === 1 ? (names[column] ?? `place ${column}`) : `${names[row] ?? `row ${row}`}, place ${column}`;
+    const where = map.high === 1 ? (names[column] ?? `number ${column}`) : `${names[row] ?? `channel ${row}`}, place ${column}`;
     return `${signs}; the strongest is ${where} with ${signed(map.values[best])}.`;
   }
   const most = quarters.indexOf(Math.max(...quarters));

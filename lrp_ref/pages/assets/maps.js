@@ -6,6 +6,7 @@ import { Controls } from "lrp/controls.js";
 import { placeOf } from "lrp/data.js";
 import { el } from "lrp/dom.js";
 import { fill } from "lrp/dom.js";
+import { isolated } from "lrp/dom.js";
 import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";
 import { percent } from "lrp/dom.js";
@@ -154,6 +155,8 @@ export class Maps {
       node.units.find((one) => at && one.at.join(",") === at.join(",")) ??
       node.units.find((one) => node.kind === "image" && values.channel === null && one.at.filter((_, k) => k !== node.axis).join(",") === `${y},${x}`);
     this.set({ pixel: `${y},${x}`, unit: unit ? unit.at.join(",") : null }, true);
+    this.readout.append(unit ? " · its messages are below" : node.units.length ? " · the messages of this place are not in the page" : "");
+    document.querySelector(".unit-view:not([hidden])")?.scrollIntoView({ block: "nearest" });
     return undefined;
   }
 
@@ -177,17 +180,21 @@ export class Maps {
     Object.assign(this.readout.dataset, { y, x, relevance: r, input: numbers.join(" "), difference: gap ? gap.values[k] : "" });
   }
 
+  named(name, otherwise) {
+    return name === undefined ? otherwise : isolated(short(name, 60));
+  }
+
   where(y, x) {
     const { node, map } = this;
-    if (node.kind === "vector") return this.names()[x] ?? `place ${x}`;
+    if (node.kind === "vector") return this.named(this.names()[x], `number ${x}`);
     if (map.high === 1) return `place ${x}`;
-    if (node.whole) return `${this.names()[y] ?? `channel ${y}`}, place ${x}`;
+    if (node.whole) return `${this.named(this.names()[y], `channel ${y}`)}, place ${x}`;
     return `row ${y}, column ${x}`;
   }
 
   readWord(words, k) {
     const [text, r] = words[k];
-    fill(this.readout, `“${short(text, 60)}” · relevance ${signed(r)}${this.node.sum ? ` (${percent(r, this.node.sum)} of Σ)` : ""}`);
+    fill(this.readout, `“${isolated(short(text, 60))}” · relevance ${signed(r)}${this.node.sum ? ` (${percent(r, this.node.sum)} of Σ)` : ""}`);
     Object.assign(this.readout.dataset, { y: 0, x: k, relevance: r });
     chooseBar(this.others.firstElementChild, k);
   }
@@ -197,7 +204,7 @@ export class Maps {
     const strip = node.kind !== "image" && node.kind !== "array";
     const words = node.input && node.input.words;
     const shown = words ? { values: words.map(([, r]) => r), high: 1, wide: words.length } : map;
-    const names = words ? words.map(([text]) => `“${short(text, 40)}”`) : this.names().map((name) => short(name, 40));
+    const names = words ? words.map(([text]) => `“${isolated(short(text, 40))}”`) : this.names().map((name) => isolated(short(name, 40)));
     fill(this.sentence, sentence(shown, strip, names));
     const order = Array.from(shown.values, (r, k) => [Math.abs(r), k]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).slice(0, 20);
     fill(this.strongest, ...order.map(([, k]) => {

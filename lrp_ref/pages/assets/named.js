@@ -30,8 +30,20 @@ export const NAMED = {
     groups: ({ gamma }) => {
       const [up, down] = [boost(gamma, "pos"), boost(gamma, "neg")];
       return [
-        group([["pos", up, up], ["neg", down, "zero"]], { gate: "positive" }),
-        group([["pos", down, down], ["neg", up, "zero"]], { gate: "negative" }),
+        group(
+          [
+            ["pos", up, up],
+            ["neg", down, "zero"],
+          ],
+          { gate: "positive" },
+        ),
+        group(
+          [
+            ["pos", down, down],
+            ["neg", up, "zero"],
+          ],
+          { gate: "negative" },
+        ),
       ];
     },
   },
@@ -39,12 +51,33 @@ export const NAMED = {
     say: "LRP-αβ",
     parameters: { alpha: { letter: "α", usual: 2, least: 1, most: 4 } }, // β = α − 1
     groups: ({ alpha }) => {
-      const positive = group([["pos", "pos", "pos"], ["neg", "neg", "zero"]], { weight: alpha });
-      const negative = group([["pos", "neg", "neg"], ["neg", "pos", "zero"]], { weight: 1 - alpha });
+      const positive = group(
+        [
+          ["pos", "pos", "pos"],
+          ["neg", "neg", "zero"],
+        ],
+        { weight: alpha },
+      );
+      const negative = group(
+        [
+          ["pos", "neg", "neg"],
+          ["neg", "pos", "zero"],
+        ],
+        { weight: 1 - alpha },
+      );
       return alpha === 1 ? [positive] : [positive, negative];
     },
   },
-  ZPlus: { say: "z⁺", parameters: {}, groups: () => [group([["pos", "pos", "zero"], ["neg", "neg", "zero"]])] },
+  ZPlus: {
+    say: "z⁺",
+    parameters: {},
+    groups: () => [
+      group([
+        ["pos", "pos", "zero"],
+        ["neg", "neg", "zero"],
+      ]),
+    ],
+  },
   WSquare: { say: "w²", parameters: {}, groups: () => [group([["ones", "square", "zero"]])] },
   Flat: { say: "flat", parameters: {}, groups: () => [group([["ones", "ones", "zero"]])] },
   ZBox: {
@@ -91,7 +124,9 @@ export function symbol(edit, letter) {
 /** Return the sum over runs of a group as text: the products a_i·w_ij, and the bias b_j. */
 export function sums(one, a = "a_i", w = "w_ij", b = "b_j") {
   const plus = (sign) => (sign > 0 ? " + " : " − ");
-  const products = one.runs.map((run) => `${plus(run.sign)}${symbol(run.inputs, a)}·${symbol(run.weights, w)}`).join("");
+  const products = one.runs
+    .map((run) => `${plus(run.sign)}${symbol(run.inputs, a)}·${symbol(run.weights, w)}`)
+    .join("");
   const biases = one.runs.filter((run) => run.bias !== "zero");
   const bias = biases.map((run) => plus(run.sign) + symbol(run.bias, b)).join("");
   return { top: products.replace(/^ \+ /, "").trimStart(), bias, many: one.runs.length > 1, biases: biases.length };
@@ -114,7 +149,7 @@ export function quotient(one, names = []) {
     before: `${one.weight === 1 ? "" : `${String(one.weight).replace("-", "−")}·`}${gate}`,
     top: spread ? `${inner} + ${one.present ? "[a_i ≠ 0] " : ""}${spread}/N_j` : top,
     many: many || spread !== "",
-    bottom: (inner_) => `Σ_i ${inner_ ?? inner}${bias}${added(one.stabiliser)}`,
+    bottom: `Σ_i ${inner}${bias}${added(one.stabiliser)}`,
   };
 }
 
@@ -130,7 +165,7 @@ function spreadOf(one, bias, biases) {
 export function ruleFormula(groups) {
   const one = (g) => {
     const { before, top, many, bottom } = quotient(g);
-    return `${before}${many ? `(${top})` : top} / (${bottom()})`;
+    return `${before}${many ? `(${top})` : top} / (${bottom})`;
   };
   const text = groups.map(one).join(" + ").replaceAll("+ −", "− ");
   return `R_i = Σ_j ${groups.length > 1 ? `(${text})` : text}·R_j`;

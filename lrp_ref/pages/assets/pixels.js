@@ -70,7 +70,16 @@ export function put(canvas, { data, high, wide }) {
 /** Draw a map small, on its own scale, which ends before the few strongest of many numbers. */
 export function thumbnail(canvas, map, palette) {
   const limit = limitOf([map.values], map.values.length > 1000 ? 99.5 : 100);
-  put(canvas, painted(map, { limit, palette, which: "both", opacity: 1, picture: null }));
+  put(canvas, painted(folded(map), { limit, palette, which: "both", opacity: 1, picture: null }));
+}
+
+/** Return a long row as a square, row by row, so that it can be seen when it is small. */
+function folded(map) {
+  if (map.high > 1 || map.wide < 24) return map;
+  const wide = Math.ceil(Math.sqrt(map.wide));
+  const values = new Float32Array(wide * Math.ceil(map.wide / wide));
+  values.set(map.values);
+  return { ...map, values, high: values.length / wide, wide };
 }
 
 /** Draw + and − where relevance is strong, which tells the sign without a colour. */

@@ -15,9 +15,25 @@ export function scales([low, high]) {
 class Plot {
   constructor(owner) {
     this.owner = owner;
-    this.root = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, class: "plot", role: "group", "aria-label": "The neuron's inputs; x̃ can be moved" });
-    this.handle = svg("g", { class: "handle", tabindex: 0, role: "slider", "aria-label": "x̃; arrow keys move it, with Shift by less", "aria-valuemin": owner.said.span[0], "aria-valuemax": owner.said.span[1] },
-      svg("circle", { r: 10 }), svg("text", { x: 0, y: -16, "text-anchor": "middle" }, "x̃"));
+    this.root = svg("svg", {
+      viewBox: `0 0 ${SIZE} ${SIZE}`,
+      class: "plot",
+      role: "group",
+      "aria-label": "The neuron's inputs; x̃ can be moved",
+    });
+    this.handle = svg(
+      "g",
+      {
+        class: "handle",
+        tabindex: 0,
+        role: "slider",
+        "aria-label": "x̃; arrow keys move it, with Shift by less",
+        "aria-valuemin": owner.said.span[0],
+        "aria-valuemax": owner.said.span[1],
+      },
+      svg("circle", { r: 10 }),
+      svg("text", { x: 0, y: -16, "text-anchor": "middle" }, "x̃"),
+    );
     this.handle.addEventListener("keydown", (event) => owner.keyed(event));
     this.root.addEventListener("pointerdown", (event) => {
       this.root.setPointerCapture(event.pointerId);
@@ -25,7 +41,10 @@ class Plot {
       owner.pointed(this.at(event));
       event.preventDefault();
     });
-    this.root.addEventListener("pointermove", (event) => this.root.hasPointerCapture(event.pointerId) && owner.pointed(this.at(event)));
+    this.root.addEventListener(
+      "pointermove",
+      (event) => this.root.hasPointerCapture(event.pointerId) && owner.pointed(this.at(event)),
+    );
   }
 
   /** Return where a pointer is, in the picture's units. */
@@ -45,14 +64,19 @@ class Plot {
     const ticks = Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, k) => Math.ceil(low) + k);
     const every = Math.ceil(ticks.length / 9);
     const shown = ticks.filter((t) => t % every === 0);
-    return svg("g", { class: "axes" },
+    return svg(
+      "g",
+      { class: "axes" },
       svg("path", { d: `M${x(low)} ${y(0)}H${x(high)}M${x(0)} ${y(low)}V${y(high)}` }),
-      ...shown.filter((t) => t !== 0).flatMap((t) => [
-        svg("text", { x: x(t), y: y(0) + 15, "text-anchor": "middle" }, number(t)),
-        svg("text", { x: x(0) - 6, y: y(t) + 4, "text-anchor": "end" }, number(t)),
-      ]),
+      ...shown
+        .filter((t) => t !== 0)
+        .flatMap((t) => [
+          svg("text", { x: x(t), y: y(0) + 15, "text-anchor": "middle" }, number(t)),
+          svg("text", { x: x(0) - 6, y: y(t) + 4, "text-anchor": "end" }, number(t)),
+        ]),
       svg("text", { x: x(high) + 4, y: y(0) - 6, class: "axis-name" }, vertical ? "x₁" : "x"),
-      svg("text", { x: x(0) + 8, y: y(high) - 4, class: "axis-name" }, vertical ?? "f"));
+      svg("text", { x: x(0) + 8, y: y(high) - 4, class: "axis-name" }, vertical ?? "f"),
+    );
   }
 
   place(px, py, root) {
@@ -68,14 +92,27 @@ export class Plane extends Plot {
     super(owner);
     const { low, high, x, y } = owner.span;
     const { a, w, b } = owner.said;
-    const corners = [[low, low], [high, low], [high, high], [low, high]];
+    const corners = [
+      [low, low],
+      [high, low],
+      [high, high],
+      [low, high],
+    ];
     const most = Math.max(...corners.map((c) => dot(w, c) + b), 1e-12);
     const foot = nearestRoot(owner.said, [(low + high) / 2, (low + high) / 2]) ?? [low, low];
     const size = dot(w, w) || 1;
     const top = foot.map((v, i) => v + (w[i] * most) / size);
-    const shade = svg("linearGradient", { id: "shade", gradientUnits: "userSpaceOnUse", x1: x(foot[0]), y1: y(foot[1]), x2: x(top[0]), y2: y(top[1]) },
-      svg("stop", { offset: 0, class: "from" }), svg("stop", { offset: 1, class: "to" }));
-    const hatch = svg("pattern", { id: "flat", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("path", { d: "M0 0V7", class: "hatch" }));
+    const shade = svg(
+      "linearGradient",
+      { id: "shade", gradientUnits: "userSpaceOnUse", x1: x(foot[0]), y1: y(foot[1]), x2: x(top[0]), y2: y(top[1]) },
+      svg("stop", { offset: 0, class: "from" }),
+      svg("stop", { offset: 1, class: "to" }),
+    );
+    const hatch = svg(
+      "pattern",
+      { id: "flat", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+      svg("path", { d: "M0 0V7", class: "hatch" }),
+    );
     const text = (positive) => polygon(clipped(corners, w, b, positive), x, y);
     this.legs = a.map((_, i) => svg("path", { class: "leg", "data-link": `t-${i}` }));
     this.tags = a.map((_, i) => svg("text", { class: "tag", "data-link": `t-${i}` }));
@@ -83,12 +120,44 @@ export class Plane extends Plot {
     this.arrow = svg("path", { class: "gradient" });
     this.arrowName = svg("text", { class: "gradient-name" }, "∇f");
     const line = clipped(corners, w, b, true).filter((c) => Math.abs(dot(w, c) + b) < 1e-9 * (1 + most));
-    const roots = line.length > 1 ? [svg("path", { class: "roots", d: `M${x(line[0][0])} ${y(line[0][1])}L${x(line[1][0])} ${y(line[1][1])}` })] : [];
+    const roots =
+      line.length > 1
+        ? [svg("path", { class: "roots", d: `M${x(line[0][0])} ${y(line[0][1])}L${x(line[1][0])} ${y(line[1][1])}` })]
+        : [];
     const box = owner.said.box;
-    const frame = box ? [svg("rect", { class: "box", x: x(box[0]), y: y(box[1]), width: x(box[1]) - x(box[0]), height: y(box[0]) - y(box[1]) })] : [];
-    const point = svg("g", { class: "point" }, svg("circle", { cx: x(a[0]), cy: y(a[1]), r: 7 }), svg("text", { x: x(a[0]) + 11, y: y(a[1]) - 9 }, "a"));
-    fill(this.root, svg("defs", {}, shade, hatch), svg("path", { d: text(true), fill: "url(#shade)" }), svg("path", { d: text(false), fill: "url(#flat)", class: "flat" }),
-      this.axes("x₂"), ...frame, ...roots, this.way, ...this.legs, ...this.tags, this.arrow, this.arrowName, point, this.handle);
+    const frame = box
+      ? [
+          svg("rect", {
+            class: "box",
+            x: x(box[0]),
+            y: y(box[1]),
+            width: x(box[1]) - x(box[0]),
+            height: y(box[0]) - y(box[1]),
+          }),
+        ]
+      : [];
+    const point = svg(
+      "g",
+      { class: "point" },
+      svg("circle", { cx: x(a[0]), cy: y(a[1]), r: 7 }),
+      svg("text", { x: x(a[0]) + 11, y: y(a[1]) - 9 }, "a"),
+    );
+    fill(
+      this.root,
+      svg("defs", {}, shade, hatch),
+      svg("path", { d: text(true), fill: "url(#shade)" }),
+      svg("path", { d: text(false), fill: "url(#flat)", class: "flat" }),
+      this.axes("x₂"),
+      ...frame,
+      ...roots,
+      this.way,
+      ...this.legs,
+      ...this.tags,
+      this.arrow,
+      this.arrowName,
+      point,
+      this.handle,
+    );
   }
 
   at(event) {
@@ -98,10 +167,16 @@ export class Plane extends Plot {
   update(root, found) {
     const { x, y, low, high } = this.owner.span;
     const { a } = this.owner.said;
-    const [p, q] = [[x(root[0]), y(root[1])], [x(a[0]), y(a[1])]];
+    const [p, q] = [
+      [x(root[0]), y(root[1])],
+      [x(a[0]), y(a[1])],
+    ];
     this.way.setAttribute("d", `M${p}L${q}`);
     const middle = [q[0], p[1]]; // first along x₁, then along x₂
-    [[p, middle], [middle, q]].forEach(([from, to], i) => {
+    [
+      [p, middle],
+      [middle, q],
+    ].forEach(([from, to], i) => {
       this.legs[i].setAttribute("d", `M${from}L${to}`);
       this.legs[i].setAttribute("class", `leg ${sign(found.terms[i])}`);
       const off = i ? [8, 4] : [0, to[1] <= q[1] ? -8 : 18];
@@ -109,14 +184,19 @@ export class Plane extends Plot {
       this.tags[i].setAttribute("y", (from[1] + to[1]) / 2 + off[1]);
       this.tags[i].setAttribute("text-anchor", i ? "start" : "middle");
       this.tags[i].setAttribute("class", `tag ${sign(found.terms[i])}`);
-      this.tags[i].textContent = Math.hypot(from[0] - to[0], from[1] - to[1]) > 24 && found.terms[i] !== 0 && this.owner.open ? signed(found.terms[i]) : "";
+      this.tags[i].textContent =
+        Math.hypot(from[0] - to[0], from[1] - to[1]) > 24 && found.terms[i] !== 0 && this.owner.open
+          ? signed(found.terms[i])
+          : "";
     });
     const size = Math.hypot(...found.slope);
     const long = size ? (0.16 * (high - low)) / size : 0;
     const tip = [x(root[0] + long * found.slope[0]), y(root[1] + long * found.slope[1])];
     this.arrow.setAttribute("d", size ? arrow(p, tip) : "");
     this.arrowName.textContent = size ? "∇f" : "∇f = 0";
-    const [ux, uy] = size ? [tip[0] - p[0], tip[1] - p[1]].map((v) => v / Math.hypot(tip[0] - p[0], tip[1] - p[1])) : [0, 0];
+    const [ux, uy] = size
+      ? [tip[0] - p[0], tip[1] - p[1]].map((v) => v / Math.hypot(tip[0] - p[0], tip[1] - p[1]))
+      : [0, 0];
     const [nx, ny] = uy < 0 && ux >= 0 ? [uy, -ux] : [-uy, ux]; // to the side that the legs are not on
     this.arrowName.setAttribute("x", size ? (p[0] + tip[0]) / 2 + 16 * nx : p[0] + 14);
     this.arrowName.setAttribute("y", size ? (p[1] + tip[1]) / 2 + 16 * ny + 4 : p[1] + 18);
@@ -138,9 +218,19 @@ export class Curve extends Plot {
     this.tangent = svg("path", { class: "tangent" });
     this.leg = svg("path", { class: "leg", "data-link": "t-0" });
     this.drop = svg("path", { class: "way" });
-    const point = svg("g", { class: "point" }, svg("path", { class: "way", d: `M${x(a[0])} ${y(0)}V${y(f(a[0]))}` }), svg("circle", { cx: x(a[0]), cy: y(f(a[0])), r: 7 }), svg("text", { x: x(a[0]) - 6, y: y(f(a[0])) - 13, "text-anchor": "end" }, "f(a)"));
+    const point = svg(
+      "g",
+      { class: "point" },
+      svg("path", { class: "way", d: `M${x(a[0])} ${y(0)}V${y(f(a[0]))}` }),
+      svg("circle", { cx: x(a[0]), cy: y(f(a[0])), r: 7 }),
+      svg("text", { x: x(a[0]) - 6, y: y(f(a[0])) - 13, "text-anchor": "end" }, "f(a)"),
+    );
     const name = svg("text", { x: x(a[0]), y: y(0) + 30, "text-anchor": "middle", class: "axis-name" }, "a");
-    const clip = svg("clipPath", { id: "inside" }, svg("rect", { x: EDGE, y: EDGE, width: SIZE - 2 * EDGE, height: SIZE - 2 * EDGE }));
+    const clip = svg(
+      "clipPath",
+      { id: "inside" },
+      svg("rect", { x: EDGE, y: EDGE, width: SIZE - 2 * EDGE, height: SIZE - 2 * EDGE }),
+    );
     const drawn = svg("g", { "clip-path": "url(#inside)" }, curve, this.tangent, this.drop, this.leg);
     fill(this.root, svg("defs", {}, clip), this.axes(null), drawn, name, point, this.handle);
   }

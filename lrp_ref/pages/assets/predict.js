@@ -7,8 +7,13 @@ export class Asked {
   constructor({ question, options, answer, because }, done) {
     this.said = el("p", { class: "told", role: "status" });
     this.buttons = options.map((text, k) => el("button", { type: "button", onclick: () => this.take(k) }, text));
-    this.element = el("section", { class: "asked", "aria-label": "Predict" },
-      el("p", {}, el("strong", {}, "Predict: "), question), el("div", { class: "options" }, ...this.buttons), this.said);
+    this.element = el(
+      "section",
+      { class: "asked", "aria-label": "Predict" },
+      el("p", {}, el("strong", {}, "Predict: "), question),
+      el("div", { class: "options" }, ...this.buttons),
+      this.said,
+    );
     Object.assign(this, { options, answer, because, done });
   }
 

@@ -67,7 +67,9 @@ export function share({ a, w, b = 0, r, groups, z = sum(a.map((x, i) => x * w[i]
     const there = a.map((x) => (group.present && x === 0 ? 0 : 1));
     const fanIn = sum(there); // N_j inputs of the unit; a part δ of bias and stabiliser goes evenly to them
     const [toBias, toStabiliser] = [message * ofBias, message * added];
-    const [evenBias, evenStabiliser] = fanIn ? [group.bias_share * toBias, group.stabiliser_share * toStabiliser] : [0, 0];
+    const [evenBias, evenStabiliser] = fanIn
+      ? [group.bias_share * toBias, group.stabiliser_share * toStabiliser]
+      : [0, 0];
     const even = fanIn ? (evenBias + evenStabiliser) / fanIn : 0;
     terms.forEach((term, i) => (messages[i] += term * message + there[i] * even));
     bias += toBias - evenBias;
@@ -114,8 +116,11 @@ export function cut(rule, index) {
   if (rule.kind !== "groups") return rule;
   const of = (c) => (typeof c === "number" ? c : index.map((i) => c.values[Math.floor(i / c.each) % c.values.length]));
   const edit = (e) =>
-    typeof e === "string" || e.boost !== undefined ? e
-      : e.const !== undefined ? { ...e, const: of(e.const) } : { ...e, less: of(e.less) };
+    typeof e === "string" || e.boost !== undefined
+      ? e
+      : e.const !== undefined
+        ? { ...e, const: of(e.const) }
+        : { ...e, less: of(e.less) };
   const runs = (group) => group.runs.map((run) => ({ ...run, inputs: edit(run.inputs) }));
   return { ...rule, groups: rule.groups.map((group) => ({ ...group, runs: runs(group) })) };
 }

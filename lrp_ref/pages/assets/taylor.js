@@ -32,13 +32,32 @@ class Taylor {
       input.addEventListener("input", () => this.typed(i, input));
       return el("label", {}, label, " ", input);
     });
-    this.buttons = said.roots.map(({ name, point }) => el("button", { type: "button", onclick: () => this.move(point) }, name));
-    const onto = el("button", { type: "button", id: "onto", onclick: () => this.move(nearestRoot(this.neuron, this.root) ?? this.root) }, "to the nearest root");
-    const names = ["f(a)", "f(x̃)", ...said.a.map((_, i) => `term of x${said.a.length > 1 ? lower(i + 1) : ""}`), "left over"];
+    this.buttons = said.roots.map(({ name, point }) =>
+      el("button", { type: "button", onclick: () => this.move(point) }, name),
+    );
+    const onto = el(
+      "button",
+      { type: "button", id: "onto", onclick: () => this.move(nearestRoot(this.neuron, this.root) ?? this.root) },
+      "to the nearest root",
+    );
+    const names = [
+      "f(a)",
+      "f(x̃)",
+      ...said.a.map((_, i) => `term of x${said.a.length > 1 ? lower(i + 1) : ""}`),
+      "left over",
+    ];
     this.bars = new Waterfall(svg("svg"), names, 400);
     this.rows = names.map((name) => ({ name, how: el("td"), value: el("td", { class: "n" }) }));
-    const table = el("table", { class: "terms" }, el("caption", { class: "hidden-text" }, "The expansion"),
-      el("tbody", {}, ...this.rows.map((row) => el("tr", {}, el("th", { scope: "row" }, row.name), row.how, row.value))));
+    const table = el(
+      "table",
+      { class: "terms" },
+      el("caption", { class: "hidden-text" }, "The expansion"),
+      el(
+        "tbody",
+        {},
+        ...this.rows.map((row) => el("tr", {}, el("th", { scope: "row" }, row.name), row.how, row.value)),
+      ),
+    );
     this.controls = el("div", { class: "toolbar" }, ...this.inputs, onto, ...this.buttons);
     this.result = el("div", { class: "result" }, this.bars.root, table);
     const columns = el("div", { class: "columns" }, this.plot.root, this.result);
@@ -56,7 +75,11 @@ class Taylor {
   typed(i, input) {
     const x = input.value.trim() === "" ? NaN : Number(input.value);
     input.setAttribute("aria-invalid", String(!Number.isFinite(x)));
-    if (Number.isFinite(x)) this.move(this.root.map((old, k) => (k === i ? x : old)), input);
+    if (Number.isFinite(x))
+      this.move(
+        this.root.map((old, k) => (k === i ? x : old)),
+        input,
+      );
   }
 
   /** Move x̃, and say what the terms there are. */
@@ -77,7 +100,12 @@ class Taylor {
     ];
     const text = sentence(found, this.root);
     this.bars.show({ value: found.value, colour: colour(found.value), link: { belongs: "whole" } }, parts, text);
-    const how = ["", "", ...found.terms.map((_, i) => `${bracketed(found.slope[i])} · (${number(a[i])} − ${bracketed(this.root[i])})`), ""];
+    const how = [
+      "",
+      "",
+      ...found.terms.map((_, i) => `${bracketed(found.slope[i])} · (${number(a[i])} − ${bracketed(this.root[i])})`),
+      "",
+    ];
     [found.value, found.there, ...found.terms, found.rest].forEach((value, k) => {
       const row = this.rows[k];
       row.how.textContent = how[k];

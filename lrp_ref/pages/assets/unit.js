@@ -4,7 +4,8 @@
 // unitView(element, unit) shows a unit:
 //   title        text above; "" for none
 //   r, z, b      R_j, z_j, b_j (null where there is none)
-//   connections  [{name, a, w, message}]: a_i and w_i may be null; all of the unit, or the strongest alone with
+//   connections  [{name, a, w, message}]: a_i and w_i may be null; all of the unit, or the strongest alone with others;
+//                symbol and weight are how the formula calls its input and weight, a_i and w_ij by default
 //   others       {count, message}: how many further inputs there are, and what they receive together; or null
 //   bias, stabiliser, dropped    the unit's columns of the ledger
 //   formula      text of the rule
@@ -32,9 +33,16 @@ export function unitOf({ names, a, w, b, r, rule, rms, z, ...rest }) {
 function withLinks(unit) {
   const own = (name) => ({ belongs: name, points: name });
   const all = { belongs: "all", points: unit.connections.map((_, i) => `in-${i}`).join(" ") };
-  const links = { r: own("r"), bias: own("bias"), stabiliser: own("stabiliser"), dropped: own("dropped"), all, ...unit.links };
+  const links = {
+    r: own("r"),
+    bias: own("bias"),
+    stabiliser: own("stabiliser"),
+    dropped: own("dropped"),
+    all,
+    ...unit.links,
+  };
   const connections = unit.connections.map((one, i) => ({ links: own(`in-${i}`), ...one }));
-  return { title: "", others: null, biasName: "b_j", ...unit, links, connections };
+  return { title: "", others: null, ...unit, links, connections };
 }
 
 /** Return what a unit sends, as one sentence. */
@@ -42,9 +50,18 @@ export function sentence(unit) {
   const { connections, others, r } = unit;
   const count = connections.length + (others?.count ?? 0);
   const total = connections.reduce((sum, one) => sum + one.message, others?.message ?? 0);
-  const most = connections.reduce((best, one) => (Math.abs(one.message) > Math.abs(best?.message ?? 0) ? one : best), null);
-  const strongest = most && count > 1 ? `; ${most.name} gets the most, ${signed(most.message)}` : "";
-  const rest = [["the bias keeps", unit.bias], ["the stabiliser takes", unit.stabiliser], ["dropped is", unit.dropped]];
+  const most = connections.reduce(
+    (best, one) => (Math.abs(one.message) > Math.abs(best?.message ?? 0) ? one : best),
+    null,
+  );
+  const least = Math.abs(most?.message ?? 0) * (1 - 1e-9);
+  const alone = connections.filter((one) => Math.abs(one.message) >= least).length === 1;
+  const strongest = most && count > 1 && alone ? `; ${most.name} gets the most, ${signed(most.message)}` : "";
+  const rest = [
+    ["the bias keeps", unit.bias],
+    ["the stabiliser takes", unit.stabiliser],
+    ["dropped is", unit.dropped],
+  ];
   const kept = rest.filter(([, x]) => x !== 0).map(([what, x]) => `${what} ${signed(x)}`);
   const end = kept.length ? `. ${capital(kept.join(", "))}` : ". Nothing is kept or dropped";
   return `Of R = ${number(r)}, ${count === 1 ? "one input gets" : `${count} inputs get`} ${signed(total)}${strongest}${end}.`;
@@ -67,9 +84,22 @@ class UnitView {
     this.formula = new Formula(el("div", { class: "formula" }));
     this.body = el("tbody");
     this.foot = el("tfoot");
-    const heads = COLUMNS.map((name, k) => el("th", { scope: "col", class: k ? "n" : null }, name === "a" || name === "w" ? [name, el("sub", {}, "i")] : name));
+    const heads = COLUMNS.map((name, k) =>
+      el(
+        "th",
+        { scope: "col", class: k ? "n" : null },
+        name === "a" || name === "w" ? [name, el("sub", {}, "i")] : name,
+      ),
+    );
     const head = el("thead", {}, el("tr", {}, ...heads, el("td", {})));
-    this.table = el("table", { class: "messages" }, el("caption", { class: "hidden-text" }, "Messages"), head, this.body, this.foot);
+    this.table = el(
+      "table",
+      { class: "messages" },
+      el("caption", { class: "hidden-text" }, "Messages"),
+      head,
+      this.body,
+      this.foot,
+    );
     this.ledger = new LedgerBar(svg("svg"));
     const scroll = el("div", { class: "scroll" }, this.table);
     const parts = [this.title, options.said ? this.sentence : null, scroll, this.formula.element, this.ledger.root];
@@ -86,20 +116,31 @@ class UnitView {
     this.title.hidden = !unit.title;
     this.sentence.textContent = sentence(unit);
     const places = unit.connections.map((_, i) => i);
-    if (this.ranked) places.sort((p, q) => Math.abs(unit.connections[q].message) - Math.abs(unit.connections[p].message));
+    if (this.ranked)
+      places.sort((p, q) => Math.abs(unit.connections[q].message) - Math.abs(unit.connections[p].message));
     const shown = places.slice(0, MOST);
     if (this.chosen === null || !shown.includes(this.chosen)) this.chosen = shown[0] ?? null;
     if (shown.join() !== this.order.join()) this.build(shown);
     const hidden = places.slice(MOST);
     const more = unit.others ?? { count: 0, message: 0 };
-    const others = { count: more.count + hidden.length, message: hidden.reduce((sum, i) => sum + unit.connections[i].message, more.message) };
+    const others = {
+      count: more.count + hidden.length,
+      message: hidden.reduce((sum, i) => sum + unit.connections[i].message, more.message),
+    };
     const total = unit.connections.reduce((sum, one) => sum + one.message, more.message);
     const largest = Math.max(...[...shown.map((i) => unit.connections[i].message), others.message].map(Math.abs), 0);
     for (const row of this.rows) row.update(unit.connections[row.i], largest, row.i === this.chosen);
     this.sums(unit, others, total, largest);
     if (this.chosen !== null) this.formula.update(unit, this.chosen);
     this.formula.element.hidden = this.chosen === null;
-    this.ledger.update({ r: unit.r, messages: total, bias: unit.bias, stabiliser: unit.stabiliser, dropped: unit.dropped, links: unit.links });
+    this.ledger.update({
+      r: unit.r,
+      messages: total,
+      bias: unit.bias,
+      stabiliser: unit.stabiliser,
+      dropped: unit.dropped,
+      links: unit.links,
+    });
   }
 
   /** Show the formula of another connection. */
@@ -118,16 +159,31 @@ class UnitView {
   /** Write the rows below the bars: the others, the sum of all messages, what goes elsewhere, and R_j. */
   sums(unit, others, total, largest) {
     const row = (name, value, link, more = {}) => {
-      const cells = [el("th", { scope: "row", colspan: 3 }, name), el("td", { class: "n", "data-value": value }, more.plain ? number(value) : signed(value))];
+      const cells = [
+        el("th", { scope: "row", colspan: 3 }, name),
+        el("td", { class: "n", "data-value": value }, more.plain ? number(value) : signed(value)),
+      ];
       const bar = el("td", { class: "bar" }, more.bar ? barOf(value, largest) : null);
       return el("tr", { class: more.class, "data-link": link?.belongs, "data-points": link?.points }, ...cells, bar);
     };
     const { links } = unit;
     fill(
       this.foot,
-      others.count ? row(`${others.count} others`, others.message, null, { bar: true, class: "others" }) : null,
+      others.count
+        ? row(others.count > 1 ? `${others.count} others` : "1 other", others.message, null, {
+            bar: true,
+            class: "others",
+          })
+        : null,
       row("sum of the messages", total, links.all, { class: "sum" }),
-      row(["bias keeps ", el("span", { class: "quiet" }, unit.b === null || unit.b === undefined ? "" : `(b = ${number(unit.b)})`)], unit.bias, links.bias),
+      row(
+        [
+          "bias keeps ",
+          el("span", { class: "quiet" }, unit.b === null || unit.b === undefined ? "" : `(b = ${number(unit.b)})`),
+        ],
+        unit.bias,
+        links.bias,
+      ),
       row("stabiliser takes", unit.stabiliser, links.stabiliser),
       row("dropped", unit.dropped, links.dropped),
       row(["R", el("sub", {}, "j"), " that arrived"], unit.r, links.r, { class: "whole", plain: true }),

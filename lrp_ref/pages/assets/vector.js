@@ -17,7 +17,7 @@ export function bars(label, map, names, values, limit, moved) {
       el(
         "div",
         { role: "option", class: "bar-row", tabindex: k ? "-1" : "0", "aria-selected": "false", "data-place": k },
-        el("span", { class: "bar-name" }, named(names[k] ?? String(k), 32)),
+        el("span", { class: "bar-name" }, named(names[k] ?? `number ${k}`, 32)),
         el("span", { class: "n quiet" }, values[k] === undefined ? "" : number(values[k])),
         bar(r, limit),
         el("span", { class: `n ${sign(r)}` }, signed(r)),

@@ -5,7 +5,8 @@
     exercises.check("epsilon", my_function)        # passed n of m, or the first case that fails, and why
 
 Exercises are data. To add one, write it into the file of its lessons (``relevance.py`` has 1 to 3, ``roots.py`` 4
-and 5) or into a new file with a tuple ``EXERCISES``, and name that file in ``GROUPS`` of ``sheets.py``. An exercise has
+and 5, ``rules.py`` 6, ``networks.py`` 7 and 8, ``starts.py`` 9, ``comparing.py`` 10, 12 and 13, ``products.py`` 11) or
+into a new file with a tuple ``EXERCISES``, and name that file in ``GROUPS`` of ``sheets.py``. An exercise has
 
 - ``name``, ``lesson``, ``arguments`` (such as ``"a, w, b, R, eps"``) and ``asked``, what the function returns;
 - ``cases``, a function without arguments that returns its cases. ``cases.py`` makes them: ``of_vectors("Epsilon", …)``

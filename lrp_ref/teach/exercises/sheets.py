@@ -10,7 +10,8 @@ from ...base import tables
 from ...errors import unknown
 from .exercise import Exercise
 
-GROUPS = ("relevance", "roots")  # files of this folder, each with a tuple EXERCISES
+# Files of this folder, each with a tuple EXERCISES.
+GROUPS = ("relevance", "roots", "rules", "networks", "starts", "comparing", "products")
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, heatmap
+from ..arithmetic import to_float
 from ..base.files import replace_file
 from ..base.tables import html as table_html
 from ..base.tables import number
@@ -19,15 +20,18 @@ from ..heatmap.colours import DEFAULT, paint
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
 from .assembling import document, framed
-from .payload import Shown, View, Words, view
+from .layout import channels_first, flat_map, input_axis, pooled
+from .payload import View, require_finite, view
 from .provenance import provenance
+from .shown import Shown, Words
 from .store import Store
 
 SMALL, LARGE = 300_000, 2_000_000  # bytes of a page about an input of few numbers (a digit), and of others
 FEW_NUMBERS = 4096
 MOST_VIEWS = 24  # explanations on one page
 PALETTES = (DEFAULT, "purple-orange")  # the second for those who cannot tell the first apart; never red and green
-FILLED, MARGIN = 3, 4000  # how often room is looked for, and what is never filled
+STILL, ROWS = 128 * 128, 64  # of a map, and numbers of a vector, for readers without JavaScript
+FILLED, MARGIN = 5, 4000  # how often room is looked for, and what is never filled
 COLOURS = 511  # of a palette: the middle one is exactly that of 0
 
 
@@ -50,19 +54,18 @@ def page(
         words: of a text, with their relevance.
         command: what makes the page again, for its last section; "" for the Python line.
     """
+    if against is not None and against.samples != e.samples:
+        raise ParameterError(f"against explains {against.samples} samples, the explanation {e.samples}")
+    pair = (e,) if against is None else (e, against)
     several = e.samples > 1
     shown = []
     for k in range(min(e.samples, MOST_VIEWS)):
-        for number_, one in enumerate((e,) if against is None else (e, against)):
-            said = [f"sample {k}"] if several else []
-            said += [one.asked(k, classes)] if k < one.samples else []
-            said += [f"{one.rules}"] if against is not None else []
-            if k >= one.samples:
-                raise ParameterError(f"against explains {one.samples} samples, the explanation {e.samples}")
-            picture = image[k] if several and image is not None and np.ndim(image) > 2 and len(image) == e.samples else image
-            shown.append(
-                Shown(one.sample(k), " · ".join(said), classes, picture, features, words, sample=str(k))
-            )
+        each = several and image is not None and len(image) == e.samples and np.ndim(image) > 2
+        for one in pair:
+            name = [f"sample {k}"] if several else []
+            name += [one.asked(k, classes), *([one.rules] if against is not None else [])]
+            look = image[k] if each else image
+            shown.append(Shown(one.sample(k), " · ".join(name), classes, look, features, words, sample=str(k)))
     return assembled(
         shown, title=title or _title(e, classes), budget=budget, command=command, left_out=e.samples - MOST_VIEWS,
         compare=against is not None,
@@ -113,9 +116,13 @@ def assembled(
         left_out: how many further explanations are not on it.
 
     Raises:
-        ParameterError: not even the least that a page has fits into ``budget``.
+        ParameterError: no sample, or not even the least that a page has fits into ``budget``.
         NonFiniteError: relevance that is NaN or infinite.
     """
+    if not shown or not all(one.e.samples for one in shown):
+        raise ParameterError("an explanation of no samples has nothing to show on a page")
+    for one in shown:
+        require_finite(one.e)
     allowed = budget if budget is not None else usual_budget(shown)
     header = {
         "title": title,
@@ -146,7 +153,7 @@ def assembled(
 
 
 def usual_budget(shown: Sequence[Shown]) -> int:
-    """Return the bytes of a page unless they are asked for: 300 KB for small inputs, 2 MB for others; for several more."""
+    """Return the bytes of a page where none are given: 300 KB for small inputs, 2 MB for others; more for several."""
     largest = max(int(np.prod(p.shape)) // max(s.e.samples, 1) for s in shown for p in s.e.parts().values())
     return (SMALL if largest <= FEW_NUMBERS else LARGE) * min(len(shown), 4)
 
@@ -170,7 +177,9 @@ def _say_left(views: Sequence[View], left_out: int) -> None:
         if v.units:
             v.said["left"].append(f"messages of {len(v.units)} units among the strongest")
         if count := v.left.get("units", 0):
-            v.said["left"].append(f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large")
+            v.said["left"].append(
+                f"messages of the units of {count} node{'s' if count > 1 else ''}, which are too large"
+            )
         shrunk = [n["name"] for n in v.said["nodes"] if n["map"] and n["map"][3] > 1]
         if shrunk:
             v.said["left"].append(f"single numbers of {len(shrunk)} large maps: each square is the sum of several")
@@ -182,7 +191,7 @@ def _document(title: str, header: Mapping[str, Any], views: Sequence[View], stor
     said = json.dumps([v.said for v in views], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return document(
         title=title,
-        body=BODY.format(title=escape(title), tables=tables),
+        body=BODY.format(title=escape(title), tables=tables, waterfalls="".join(v.waterfall for v in views)),
         start="inspector.js",
         header=header,
         blocks={"views": said.encode("utf-8", "replace"), **store.blocks()},
@@ -194,7 +203,8 @@ BODY = """<header><h1 id="title"><bdi>{title}</bdi></h1><p id="summary" class="q
 <div id="choice" hidden></div></header>
 <main><p id="notice" role="status"></p>
 <noscript>{tables}</noscript>
-<div id="page"></div></main>
+<div id="page"></div>
+<div id="waterfalls">{waterfalls}</div></main>
 <dialog id="help" aria-labelledby="help-title"></dialog>"""
 
 
@@ -203,21 +213,23 @@ def _title(e: Explanation, classes: Sequence[str]) -> str:
 
 
 def _without_script(shown: Shown) -> str:
-    """Return what a reader without JavaScript sees: the maps as pictures, and the ledger."""
-    from ..propagation.reading import pictures as drawn
-
+    """Return what a reader without JavaScript sees: the maps as pictures or tables, and the ledger."""
     e = shown.e.to_numpy().sample(0)
-    words = "<p>This page needs JavaScript to be explored; here is what it starts with.</p>"
-    if e.output.dtype == object:
-        return words + e.ledger._repr_html_()
-    maps = drawn(e.maps(), lambda k: e.asked(k, shown.classes))
-    values = ""
-    if not maps:
-        rows = [
-            [name, str(k), number(float(r))]
-            for name, part in e.maps().items()
-            for k, r in enumerate(part[0].reshape(-1)[:64])
-        ]
-        values = table_html(("input", "place", "relevance"), rows, right=(1, 2))
-    ledger = table_html(("node", "rule", *COLUMNS), e.ledger.cells(), right=range(2, 8)) if e.ledger.made else ""
-    return words + maps + values + ledger
+    parts = ["<p>This page needs JavaScript to be explored; here is what it starts with.</p>"]
+    for name, array in e.maps().items():
+        words = f"{e.asked(0, shown.classes)}: {name}"
+        sample = np.asarray(to_float(array[0]))
+        if sample.ndim == 3:
+            small, by = pooled(flat_map(channels_first(sample, input_axis(sample.shape)), "image"), STILL)
+            note = f", each square the sum of {by} × {by} numbers" if by > 1 else ""
+            uri = heatmap.to_data_uri(heatmap.image(small))
+            parts.append(f'<figure><img src="{uri}" alt="relevance">')
+            parts.append(f"<figcaption>{escape(words + note)}</figcaption></figure>")
+            continue
+        flat = sample.reshape(-1)
+        rows = [[str(k), number(float(flat[k]))] for k in range(min(len(flat), ROWS))]
+        more = f", the first {ROWS} of {len(flat)}" if len(flat) > ROWS else ""
+        parts.append(table_html(("place", "relevance"), rows, title=words + more, right=(0, 1)))
+    if e.ledger.made:
+        parts.append(table_html(("node", "rule", *COLUMNS), e.ledger.cells(), right=range(2, 8)))
+    return "".join(parts)
