@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import ParameterError
-from ..pages import inspecting
+from ..pages import assembling, inspecting
 from ..pages.shown import Shown, Words
 from .job import Found, Job
 from .report import Results
@@ -74,7 +74,7 @@ class Pages:
         compare = len(self.job.composites) == 2 and not self.job.several
         text = inspecting.assembled(self.waiting, title=title, command=self.command, compare=compare)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.written.append(inspecting.write(path, text))
+        self.written.append(assembling.write(path, text))
         self.waiting, self.titles = [], []
 
     def _take(self, path: Path) -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import __version__, heatmap
 from ..arithmetic import to_float
-from ..base.files import replace_file
 from ..base.tables import html as table_html
 from ..base.tables import number
-from ..errors import ParameterError
+from ..errors import ParameterError, ShapeError
 from ..heatmap.colours import DEFAULT, paint
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
-from .assembling import document, framed
+from .assembling import document, framed, names, plain
 from .layout import channels_first, flat_map, input_axis, pooled
 from .payload import View, require_finite, view
 from .provenance import provenance
@@ -54,8 +53,9 @@ def page(
         words: of a text, with their relevance.
         command: what makes the page again, for its last section; "" for the Python line.
     """
-    if against is not None and against.samples != e.samples:
-        raise ParameterError(f"against explains {against.samples} samples, the explanation {e.samples}")
+    classes, features = names("classes", classes), names("features", features)
+    _require_same_inputs(e, against)
+    _require_used(e, image, classes, features)
     pair = (e,) if against is None else (e, against)
     several = e.samples > 1
     shown = []
@@ -70,6 +70,33 @@ def page(
         shown, title=title or _title(e, classes), budget=budget, command=command, left_out=e.samples - MOST_VIEWS,
         compare=against is not None,
     )  # fmt: skip
+
+
+def _require_same_inputs(e: Explanation, against: Explanation | None) -> None:
+    """Raise if two explanations cannot be compared."""
+    if against is None:
+        return
+    if not isinstance(against, Explanation):
+        raise ParameterError(f"against must be another explanation of the same samples, got {type(against).__name__}")
+    if against.samples != e.samples:
+        raise ParameterError(f"against explains {against.samples} samples, the explanation {e.samples}")
+    ours, theirs = ({name: part.shape for name, part in one.maps().items()} for one in (e, against))
+    if ours != theirs:
+        raise ParameterError(
+            f"against explains inputs of shape {theirs}, the explanation {ours}: compare the same samples"
+        )
+
+
+def _require_used(e: Explanation, image: Any, classes: Sequence[str], features: Sequence[str]) -> None:
+    """Raise if there is no input that a picture, or names of numbers, belong to, or if outputs have no name."""
+    if classes and len(classes) != math.prod(e.output_shape):
+        raise ShapeError(f"classes: {len(classes)} names for outputs of shape {e.output_shape}")
+    shapes = {name: tuple(part.shape[1:]) for name, part in e.maps().items()}
+    told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    if image is not None and all(len(shape) != 3 for shape in shapes.values()):
+        raise ShapeError(f"image: no input is a picture ({told}); leave image out")
+    if features and all(len(features) not in shape for shape in shapes.values()):
+        raise ShapeError(f"features: {len(features)} names, but no input has so many numbers or channels ({told})")
 
 
 def inspector(e: Explanation, *, height: int = 860, **options: Any) -> str:
@@ -87,13 +114,6 @@ def inspector(e: Explanation, *, height: int = 860, **options: Any) -> str:
     """
     made = page(e, **options)
     return framed(made, title=options.get("title") or _title(e, options.get("classes", ())), height=height)
-
-
-def write(path: str | Path, text: str) -> Path:
-    """Write a page in UTF-8, whole or not at all, and return its path."""
-    where = Path(path)
-    replace_file(where, lambda stream: stream.write(text.encode()))
-    return where
 
 
 def assembled(
@@ -123,6 +143,8 @@ def assembled(
         raise ParameterError("an explanation of no samples has nothing to show on a page")
     for one in shown:
         require_finite(one.e)
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int)):
+        raise ParameterError(f"budget must be a number of bytes, a whole one, or None, got {budget!r}")
     allowed = budget if budget is not None else usual_budget(shown)
     header = {
         "title": title,
@@ -189,15 +211,16 @@ def _say_left(views: Sequence[View], left_out: int) -> None:
 
 def _document(title: str, header: Mapping[str, Any], views: Sequence[View], store: Store, tables: str) -> str:
     said = json.dumps([v.said for v in views], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    text = document(
+    return document(
         title=title,
-        body=BODY.format(title=escape(title), tables=tables, waterfalls="".join(v.waterfall for v in views)),
+        body=BODY.format(
+            title=escape(plain("title", title)), tables=tables, waterfalls="".join(v.waterfall for v in views)
+        ),
         start="inspector.js",
         header=header,
         blocks={"views": said.encode("utf-8", "replace"), **store.blocks()},
         styles=("page.css", "unit.css", "inspector.css"),
     )
-    return text.encode("utf-8", "replace").decode("utf-8")  # a name may hold half a letter
 
 
 BODY = """<header><h1 id="title"><bdi>{title}</bdi></h1><p id="summary" class="quiet"></p>

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..base.files import replace_file
 from ..errors import ModelFormatError, ParameterError, UnsupportedError
 from ..export.exporting import export_onnx
 from ..layers import Dense
@@ -23,6 +22,7 @@ from ..network.network import Network
 from ..propagation.explaining import explain
 from ..propagation.explanation import Explanation
 from ..propagation.ledger import COLUMNS
+from . import assembling
 from .assembling import asset, document, little_endian
 from .drawn import BOX, LOOP, PEN, SAMPLES, SIDE, SMALLEST, picture, smooth
 from .layer_json import layer_json
@@ -35,6 +35,7 @@ FIRST = "3"  # the sample that the page shows before the network is ready
 STYLES = ("page.css", "unit.css", "live.css")
 MOST_CLASSES = 16
 FEW = 16  # numbers that stand in the header
+ENDS = 4096  # bytes at the end of the runtime's program, in which it says what it exports
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,14 @@ class Runtime:
     program: bytes
     wasm: bytes
     version: str
+    paths: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, folder: str | Path) -> Runtime:
         """Read a folder ``onnxruntime-web/dist``.
 
         Raises:
-            ParameterError: the folder or one of the files is not there, or is something else.
+            ParameterError: the folder or one of the files is not there, is something else, or not whole.
         """
         folder = Path(folder)
         want = f"the folder 'dist' of the npm package onnxruntime-web, with {PROGRAM} and {WASM}"
@@ -67,7 +69,28 @@ class Runtime:
             raise ParameterError(f"runtime {folder}: {PROGRAM} is not that of onnxruntime-web; give {want}")
         if wasm[:4] != b"\0asm":
             raise ParameterError(f"runtime {folder}: {WASM} is no WebAssembly; give {want}")
-        return cls(program, wasm, said[1].decode())
+        cut = [name for name, whole in ((PROGRAM, b"export" in program[-ENDS:]), (WASM, _whole(wasm))) if not whole]
+        if cut:
+            raise ParameterError(f"runtime {folder}: {' and '.join(cut)} ends too early; install the package again")
+        return cls(program, wasm, said[1].decode(), tuple(folder / name for name in (PROGRAM, WASM)))
+
+
+def _whole(wasm: bytes) -> bool:
+    """Return whether the sections of a WebAssembly module, each of which says how long it is, end where the file does.
+
+    Example:
+        >>> head = b"\\0asm\\1\\0\\0\\0"
+        >>> _whole(head), _whole(head + b"\\0\\2ab"), _whole(head + b"\\0\\3ab")
+        (True, True, False)
+    """
+    at, end = 8, len(wasm)
+    while at < end:
+        at, size, shift, more = at + 1, 0, 0, True
+        while more and at < end:
+            size |= (wasm[at] & 127) << shift
+            more, shift, at = wasm[at] > 127, shift + 7, at + 1
+        at += size + more
+    return at == end
 
 
 def write(path: str | Path, *, runtime: str | Path, model: str | Path | None = None) -> Path:
@@ -83,7 +106,7 @@ def write(path: str | Path, *, runtime: str | Path, model: str | Path | None = N
         The path.
 
     Raises:
-        ParameterError: a runtime that is not one.
+        ParameterError: a runtime that is not one, or a path that is none for a page.
         ModelFormatError, UnsupportedError: a network that is none of drawings, or cannot be written as a graph.
         MissingExtraError: onnx is not installed.
     """
@@ -97,9 +120,7 @@ def write(path: str | Path, *, runtime: str | Path, model: str | Path | None = N
 def _written(path: str | Path, files: Runtime, model: Path, *, own: bool) -> Path:
     net, sidecar = read(model)
     page = assembled(net, sidecar, exported(net), files, own)
-    path = Path(path)
-    replace_file(path, lambda stream: stream.write(page.encode()))
-    return path
+    return assembling.write(path, page, reads=(*files.paths, model, model.with_suffix(".json")))
 
 
 def read(model: Path) -> tuple[Network, Sidecar]:
@@ -108,6 +129,8 @@ def read(model: Path) -> tuple[Network, Sidecar]:
     Raises:
         ModelFormatError: no sidecar of images of 28×28 grey pixels, or another input or output.
     """
+    if not model.exists():
+        raise ModelFormatError(f"{model}: there is no such file")
     sidecar = load_sidecar(model)
     if sidecar is None or sidecar.kind != "image" or sidecar.shape() != (1, 1, SIDE, SIDE):
         beside = model.with_suffix(".json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -16,10 +16,11 @@ from ..layers import Dense
 from ..rules import LRP0, AlphaBeta, Epsilon, Flat, Gamma, GeneralizedGamma, WSquare, ZBox, ZPlus
 from ..rules.rule import WithBias
 from ..teach.message_tables import MessageTable, messages
-from .assembling import document, framed
+from .assembling import document, framed, names, plain
 from .rule_json import rule_json
 
 MOST_INPUTS, MOST_OUTPUTS = 6, 3
+MOST = 1e60  # of a number: products of several are finite then
 COUNTED = ("One neuron", "Two neurons", "Three neurons")
 SIGNS = ("positive", "negative", "zero")
 SIMPLE = (LRP0, Gamma, GeneralizedGamma, AlphaBeta, ZPlus, WSquare, Flat, ZBox)  # a page has them by name
@@ -42,6 +43,12 @@ class Prediction:
     because: str = ""
 
     def __post_init__(self) -> None:
+        if isinstance(self.options, str) or not isinstance(self.options, Sequence):
+            raise ParameterError(f"Prediction: options must be a list of texts, got {self.options!r:.60}")
+        for said in (self.question, self.because, *self.options):
+            plain("Prediction: each of question, options and because", said)
+        if isinstance(self.answer, bool) or not isinstance(self.answer, int):
+            raise ParameterError(f"Prediction: answer must be the number of an option, from 0, got {self.answer!r:.60}")
         if not 0 <= self.answer < len(self.options):
             raise ParameterError(f"Prediction: the answer {self.answer} is none of {len(self.options)} options")
 
@@ -186,27 +193,46 @@ def neuron(
         if values is not None and values.shape != (outs,):
             raise ShapeError(f"neuron: the {name} has {values.size} numbers for {outs} units")
     rule = LRP0() if rule is None else rule
-    names = tuple(map(str, input_names)) or _named("a", len(a))
-    output = tuple(map(str, output_names)) or (("z",) if outs == 1 else _named("z", outs))
-    if len(names) != len(a) or len(output) != outs:
-        raise ShapeError(f"neuron: {len(names)} names of inputs and {len(output)} of units for {len(a)} and {outs}")
-    made = Neuron(
-        a, w, b, r, rule, title or f"{COUNTED[outs - 1]} of {len(a)} input{'s' if len(a) > 1 else ''}", names, output
-    )
-    asked = _sign(made, predict) if isinstance(predict, int) else predict
-    return Neuron(a, w, b, r, rule, made.title, names, output, asked)
+    named = names("neuron: input_names", input_names) or _named("a", len(a))
+    output = names("neuron: output_names", output_names) or (("z",) if outs == 1 else _named("z", outs))
+    if len(named) != len(a) or len(output) != outs:
+        raise ShapeError(f"neuron: {len(named)} names of inputs and {len(output)} of units for {len(a)} and {outs}")
+    title = plain("title", title or "") or f"{COUNTED[outs - 1]} of {len(a)} input{'s' if len(a) > 1 else ''}"
+    made = Neuron(a, w, b, r, rule, title, named, output)
+    if isinstance(predict, int | np.integer) and not isinstance(predict, bool):
+        return replace(made, predict=_sign(made, int(predict)))
+    return replace(made, predict=question("neuron", predict))
 
 
 def numbers(where: str, name: str, value: Any) -> NDArray[np.float64]:
     """Return finite numbers as a new array.
 
     Raises:
-        ParameterError: one is not finite.
+        ParameterError: something that is no real number, is not finite, or is so large that sums of products are not.
     """
-    array = np.array(value, dtype=np.float64)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiubO":
+            raise TypeError(f"{array.dtype} is no kind of real numbers")
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ParameterError(f"{where}: {name} must be finite numbers: {error}") from error
     if not np.isfinite(array).all():
         raise ParameterError(f"{where}: {name} must be finite numbers")
+    if (abs(array) > MOST).any():
+        raise ParameterError(f"{where}: {name} must be numbers up to {MOST:g}, the largest is {abs(array).max():.3g}")
     return array
+
+
+def question(where: str, predict: Any) -> Prediction | None:
+    """Return what is asked first.
+
+    Raises:
+        ParameterError: it is no Prediction.
+    """
+    if predict is None or isinstance(predict, Prediction):
+        return predict
+    raise ParameterError(f"{where}: predict must be a lrp.pages.Prediction, got {predict!r:.60}")
 
 
 def _named(letter: str, count: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import to_float
-from ..errors import LrpError
+from ..errors import LrpError, NonFiniteError
 from ..heatmap.colours import floats
 from ..network.network import owner
 from ..propagation.explanation import Explanation
@@ -31,6 +31,7 @@ MOST_CHANNELS = 24  # of a node that a page shows one by one
 MOST_UNITS = 8  # of a node
 FEW, MOST_MESSAGES = 130, 32  # all messages of a unit with few inputs, the strongest of others
 WHOLE, FIRST = 600, 2  # all messages of the first units of a node with more inputs
+MOST_SIZE = float(np.finfo(np.float32).max) / 1e6  # of a number, so that sums over a map are float32 too
 LONG_RULE = 4000  # characters of a rule that a page executes
 
 
@@ -70,6 +71,21 @@ def require_finite(e: Explanation) -> None:
         floats("the relevance of the input" if name == "relevance" else f"the relevance of '{name}'", to_float(part))
 
 
+def require_small(name: str, array: Any) -> None:
+    """Raise if a page, whose numbers are float32, cannot hold numbers.
+
+    Raises:
+        NonFiniteError: the largest, and where it is.
+    """
+    size = abs(np.asarray(array, dtype=np.float64))
+    if size.size and size.max() > MOST_SIZE:
+        at = tuple(int(k) for k in np.unravel_index(int(size.argmax()), size.shape))
+        raise NonFiniteError(
+            f"{name} is {size.max():.3g} at {at}; a page holds float32, at most {MOST_SIZE:.3g}: scale the network's "
+            "input or output"
+        )
+
+
 def view(shown: Shown, store: Store, allowance: float) -> View:
     """Write what has to be there of one explanation into the store, and return the rest.
 
@@ -79,7 +95,7 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
         allowance: characters for maps; those of large nodes that do not fit are left out.
 
     Raises:
-        NonFiniteError: relevance that is NaN or infinite.
+        NonFiniteError: relevance that is NaN or infinite, or numbers that are too large for float32.
     """
     e = shown.e.to_numpy().sample(0)
     trace = e.trace
@@ -142,6 +158,9 @@ def _node(
     made = planned.get(node)
     relevance = floats(f"the relevance of '{name}'", to_float(trace.relevance[name][0]))
     value = trace.values[name][0] if name in trace.values else None
+    require_small(f"the relevance of '{name}'", relevance)
+    if value is not None:
+        require_small(f"the value of '{name}'", to_float(value))
     axis = axes.get(name, input_axis(relevance.shape))
     of = kind(relevance.shape, axis)
     channels = channels_first(relevance, axis)
@@ -244,7 +263,10 @@ def _units(n: _Node, planned: Planned, trace: Trace, store: Store, made: View) -
 
     def write(rank: int) -> None:
         found = unit(planned, xs, value, relevance, at[rank], most(rank))
-        if found is not None:
+        if found is not None and all(
+            np.isfinite(part).all() and (abs(part) < MOST_SIZE).all()
+            for part in (np.nan_to_num(found.weights, posinf=np.inf), found.messages)
+        ):
             n.said["units"].append(_said(found, store))
 
     for rank in range(len(at)):

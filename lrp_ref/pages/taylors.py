@@ -14,8 +14,8 @@ from ..base import tables
 from ..errors import ParameterError, ShapeError
 from ..layers import Dense
 from ..teach.taylor import NoRootError, root_point
-from .assembling import document, framed
-from .neurons import Prediction, numbers
+from .assembling import document, framed, plain
+from .neurons import MOST, Prediction, numbers, question
 
 NAMES = {"real": "w²: in any direction", "positive": "z⁺: inputs ≥ 0", "box": "zᴮ: inputs within bounds"}
 
@@ -68,10 +68,12 @@ class Expansion:
             if domain == "box" and self.bounds is None:
                 continue
             try:
-                point = root_point(layer, self.a[None], 0, domain, **options).point[0]
+                with np.errstate(all="ignore"):
+                    point = root_point(layer, self.a[None], 0, domain, **options).point[0]
             except (NoRootError, ParameterError):  # none in this direction, or a outside of the domain
                 continue
-            found.append((NAMES[domain], point))
+            if (abs(point) <= MOST).all():
+                found.append((NAMES[domain], point))
         return found
 
     def page(self) -> str:
@@ -161,7 +163,14 @@ def taylor(
         raise ShapeError(f"taylor: {x.size} inputs and {w.size} weights; one or two of each can be drawn")
     if not w.any():
         raise ParameterError("taylor: all weights are 0, so that there is nothing to expand")
-    b = float(numbers("taylor", "bias", bias))
+    given = numbers("taylor", "bias", bias)
+    if given.size != 1:
+        raise ShapeError(f"taylor: the bias has {given.size} numbers; it is one")
+    b = float(given.reshape(()))
+    if abs(w).max() < 1 / MOST:
+        raise ParameterError(
+            f"taylor: the weights are below {1 / MOST:g}, so that the nearest root lies beyond all numbers"
+        )
     start = x - w * (w @ x + b) / (w @ w) if root is None else numbers("taylor", "root", root).reshape(-1)
     if start.shape != x.shape:
         raise ShapeError(f"taylor: x̃ has {start.size} coordinates, a has {x.size}")
@@ -169,4 +178,5 @@ def taylor(
     if limits is not None and (len(limits) != 2 or not limits[0] <= limits[1]):
         raise ParameterError(f"taylor: bounds must be (low, high), got {bounds}")
     pair = None if limits is None else (limits[0], limits[1])
-    return Expansion(x, w, b, start, pair, title or "Taylor expansion of one neuron", predict)
+    named = plain("title", title or "") or "Taylor expansion of one neuron"
+    return Expansion(x, w, b, start, pair, named, question("taylor", predict))

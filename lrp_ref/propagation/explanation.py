@@ -213,8 +213,9 @@ class Explanation:
                 first; None for 300,000 of a small input and 2,000,000 of others.
 
         Raises:
-            NonFiniteError: relevance that is NaN or infinite.
-            ParameterError: no sample, or a budget into which not even the least fits.
+            NonFiniteError: relevance that is NaN or infinite, or numbers that are too large for a page's float32.
+            ParameterError: no sample, a budget into which not even the least fits, or a path that is none for a file.
+            ShapeError: an image, or names of features, that no input has room for.
 
         Example:
             >>> import numpy as np
@@ -223,13 +224,13 @@ class Explanation:
             >>> lrp.explain(net, np.array([[3.0, 1.0]])).to_html()[:15]
             '<!doctype html>'
         """
-        from ..pages import inspecting  # an explanation shows itself: the one door from the core to a wing
+        from ..pages import assembling, inspecting  # an explanation shows itself: the one door from the core to a wing
 
         text = inspecting.page(
             self, against=against, classes=classes, image=image, features=features, title=title, budget=budget
         )
         if path is not None:
-            inspecting.write(path, text)
+            assembling.write(path, text)
         return text
 
     def map(self, function: Callable[..., Array], *others: Explanation) -> Explanation:

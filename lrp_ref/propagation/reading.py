@@ -71,7 +71,7 @@ def pictures(maps: Mapping[str, Any], asked: Callable[[int], str], remark: Calla
     drawn = ""
     for name, part in maps.items():
         host = to_numpy(part)
-        if host.dtype.kind != "f" or host.ndim != 4:
+        if host.dtype.kind != "f" or host.ndim != 4 or not host.size:
             continue
         for k, sample in enumerate(host[:SHOWN]):
             alone = {"relevance": "relevance"}.get(name, f"relevance of {name}")
