@@ -216,3 +216,56 @@ def test_the_sheet_names_lessons_signatures_and_what_is_asked() -> None:
     assert [e.lesson for e in EXERCISES] == sorted(e.lesson for e in EXERCISES)
     assert "<td>lrp0(a, w, b, R)</td>" in lrp.exercises.sheet(3)._repr_html_()
     assert "zplus" not in repr(lrp.exercises.sheet(3))
+
+
+class Odd:
+    """An object that answers nothing."""
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("no array")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class WordlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def function(*_: Any) -> Any:
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (raising(SystemExit(3)), "it raises SystemExit: 3"),
+        (raising(WordlessError()), "it raises WordlessError: a WordlessError that cannot be shown"),
+        (raising(ValueError("\ud800")), "it raises ValueError: ?"),
+        (lambda *_: Odd(), "it returns Odd, which is not an array of real numbers"),
+        (lambda *_: 10**400, "it returns int, which is not an array of real numbers"),
+    ],
+)
+def test_a_function_that_does_anything_is_told_of(function: Callable[..., Any], told: str) -> None:
+    result = lrp.exercises.check("lrp0", function)
+    assert not result
+    assert told in result.line
+    (repr(result) + result._repr_html_()).encode()
+
+
+def test_a_learner_can_still_stop_a_function() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        lrp.exercises.check("lrp0", raising(KeyboardInterrupt()))
+
+
+def test_names_and_lessons_that_are_none() -> None:
+    for name in (5, None, [], b"lrp0"):
+        with pytest.raises(ParameterError, match="an exercise is named by a text"):
+            lrp.exercises.check(name, max)  # type: ignore[arg-type]
+    for lesson in (0, 99, "1"):
+        with pytest.raises(ParameterError, match="has no exercises"):
+            lrp.exercises.sheet(lesson)  # type: ignore[arg-type]

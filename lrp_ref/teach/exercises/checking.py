@@ -123,15 +123,16 @@ def _asked(case: Case, function: Callable[..., Any]) -> Failure | None:
     try:
         with np.errstate(all="ignore"):
             answer = function(*given.values())
-    except Exception as error:  # whatever a learner's function raises is told, not passed on
-        return Failure(case, None, f"it raises {type(error).__name__}: {str(error)[:LONG]}")
+    except (Exception, SystemExit) as error:  # whatever a learner's function raises is told, not passed on
+        return Failure(case, None, f"it raises {type(error).__name__}: {_text(error, str)}")
     changed = [k for k, v in case.arguments.items() if not _same(v, given[k])]
     if answer is None:
         return Failure(case, None, "it returns nothing: the line with return is missing")
     try:
         raw = np.asarray(answer)
-        got = raw.astype(np.float64) if raw.dtype.kind in "bifuO" else None
-    except (TypeError, ValueError):
+        with np.errstate(all="ignore"):
+            got = raw.astype(np.float64) if raw.dtype.kind in "bifuO" else None
+    except Exception:  # an object may do anything when it is asked for numbers
         got = None
     if got is None:
         return Failure(case, answer, f"it returns {type(answer).__name__}, which is not an array of real numbers")
@@ -191,6 +192,15 @@ def _show(value: Any) -> str:
     shown = (
         np.array2string(value, separator=", ", formatter={"float_kind": "{:.6g}".format})
         if isinstance(value, np.ndarray)
-        else repr(value)
+        else _text(value, repr)
     )
     return shown if len(shown) <= LONG else f"{shown[:LONG]}…"
+
+
+def _text(value: Any, how: Callable[[Any], str]) -> str:
+    """Return an object of a learner in words that can be printed, also where it has none."""
+    try:
+        words = how(value)[: LONG + 1]
+    except Exception:  # it is the learner's own
+        words = f"a {type(value).__name__} that cannot be shown"
+    return words.encode("utf-8", "replace").decode("utf-8")

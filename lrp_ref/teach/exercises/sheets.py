@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 
 from ...base import tables
-from ...errors import unknown
+from ...errors import ParameterError, unknown
 from .exercise import Exercise
 
 # Files of this folder, each with a tuple EXERCISES.
@@ -30,6 +30,8 @@ def exercise(name: str) -> Exercise:
         >>> exercise("epsilon").signature
         'epsilon(a, w, b, R, eps)'
     """
+    if not isinstance(name, str):
+        raise ParameterError(f"an exercise is named by a text, such as 'lrp0', got {name!r:.60}")
     if name not in _all():
         raise unknown("exercise", name, _all())
     return _all()[name]
@@ -61,8 +63,15 @@ def sheet(lesson: int | None = None) -> Sheet:
     Args:
         lesson: its number; None for all.
 
+    Raises:
+        ParameterError: a lesson without exercises.
+
     Example:
         >>> sheet(3).exercises[0].name
         'lrp0'
     """
-    return Sheet(tuple(e for e in _all().values() if lesson in (None, e.lesson)))
+    known = sorted({e.lesson for e in _all().values()})
+    found = tuple(e for e in _all().values() if lesson is None or e.lesson == lesson)
+    if not found:
+        raise ParameterError(f"lesson {lesson!r:.60} has no exercises; there are {', '.join(map(str, known))}")
+    return Sheet(found)
