@@ -82,7 +82,10 @@ def floats(name: str, values: Any) -> Floats:
     if not isinstance(values, (np.ndarray, np.generic, list, tuple, int, float)):
         kind = f"{type(values).__module__}.{type(values).__qualname__}"
         raise BackendError(f"{name} is a {kind}; pictures are made from NumPy arrays: convert it first")
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ParameterError(f"{name} is no array: its rows have different lengths") from error
     if array.dtype.kind not in "fiubO":
         raise ParameterError(f"{name} has dtype {array.dtype}; a picture needs real numbers")
     try:

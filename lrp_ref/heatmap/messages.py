@@ -66,6 +66,8 @@ def message_graph(
         name: _fitting(name, 0 * z if part is None else part, z.shape)
         for name, part in (("bias", bias), ("stabiliser", stabiliser), ("dropped", dropped))
     }
+    with np.errstate(over="ignore"):
+        floats("message_graph: the sum of all messages", abs(m).sum() + sum(abs(part).sum() for part in taken.values()))
     r = (
         m.sum(axis=0) + sum(taken.values())
         if relevance_out is None
@@ -174,8 +176,8 @@ def _head(words: str, x: float) -> str:
 def _names(given: Sequence[str] | None, letter: str, many: int) -> list[str]:
     if given is None:
         return [f"{letter}_{k}" for k in range(many)]
-    if len(given) != many:
-        raise ShapeError(f"message_graph: {len(given)} names for {many} units")
+    if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != many:
+        raise ShapeError(f"message_graph: {given!r:.60} are no names for {many} units")
     return [str(name) for name in given]
 
 

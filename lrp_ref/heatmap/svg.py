@@ -42,7 +42,12 @@ def element(tag: str, *children: str, **attributes: Any) -> str:
 def text_of(words: str) -> str:
     """Return a text so that it may stand in an element; characters that turn the direction of writing stay inside."""
     isolated = f"\u2068{words}\u2069" if any(c in words for c in "\u202a\u202b\u202d\u202e\u2066\u2067") else words
-    return escape("".join(c if c >= " " or c in "\t\n" else "\ufffd" for c in isolated))
+    return escape("".join(c if _drawn(c) else "\ufffd" for c in isolated))
+
+
+def _drawn(letter: str) -> bool:
+    """Whether a character may stand in a picture: no control character, and no half of a letter."""
+    return (letter >= " " or letter in "\t\n") and not "\ud800" <= letter <= "\udfff"
 
 
 def label(words: str, x: float, y: float, *, anchor: str = "start", size: int = 13, **attributes: Any) -> str:
@@ -85,7 +90,7 @@ def signed(words: str, value: float) -> str:
 
 
 def _value(value: Any) -> str:
-    return f"{_round(value)}" if isinstance(value, float) else str(value)
+    return f"{_round(value)}" if isinstance(value, float) else "".join(c if _drawn(c) else "\ufffd" for c in str(value))
 
 
 def _round(value: float) -> str:

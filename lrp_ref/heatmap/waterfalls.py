@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..base.tables import number
+from ..errors import ShapeError
 from . import svg
 from .colours import floats
 
@@ -16,7 +17,7 @@ ROUNDING = 1e-12  # of the largest number: below it a step is rounding alone
 Step = tuple[str, str, float]
 
 
-def waterfall(steps: Sequence[Step], *, start: float, arrived: float, title: str = "") -> str:
+def waterfall(steps: Iterable[Step], *, start: float, arrived: float, title: str = "") -> str:
     """Return as SVG what each step took of a sum: start − Σ taken − rounding = arrived, so that it always closes.
 
     Args:
@@ -26,16 +27,19 @@ def waterfall(steps: Sequence[Step], *, start: float, arrived: float, title: str
         title: what the picture is of, in a few words.
 
     Raises:
-        NonFiniteError: numbers that are not finite.
+        NonFiniteError: numbers that are not finite, or whose sums are not.
+        ShapeError: a step that is not three.
 
     Example:
         >>> drawn = waterfall([("fc", "bias", 0.25)], start=1.0, arrived=0.75)
         >>> drawn.count("<rect"), "Of 1 that started, 0.75 (75 %) arrived; bias took 0.25 (25 %)." in drawn
         (3, True)
     """
+    steps = [(str(name), str(part), value) for name, part, value in _threes(steps)]
     first, *taken, last = (float(v) for v in floats("waterfall", [start, *(s[2] for s in steps), arrived]))
     told = [(name, part, value) for (name, part, _), value in zip(steps, taken, strict=True)]
     bars = _merged([step for step in told if step[2] != 0])
+    floats("waterfall: the sum of all steps", abs(first) + sum(map(abs, taken)) + abs(last))
     rest = first - sum(taken) - last
     size = max(abs(first), abs(last), *map(abs, taken), 1e-300)
     if abs(rest) > ROUNDING * size:
@@ -61,6 +65,14 @@ def waterfall(steps: Sequence[Step], *, start: float, arrived: float, title: str
     drawn += _row(len(bars) + 1, "arrived", x(0), x(last), last, svg.SIGNS[svg.sign_of(last)], dash=last < 0)
     height = TOP + ROW * (len(bars) + 2) + 6
     return svg.picture(drawn, height=height, title=title, sentence=account(told, first, last), class_="waterfall")
+
+
+def _threes(steps: Iterable[Step]) -> list[Step]:
+    """Return steps as a list, each of which has to have three parts."""
+    found = list(steps) if isinstance(steps, Iterable) else [""]
+    if any(isinstance(step, str) or len(step) != 3 for step in found):
+        raise ShapeError("waterfall: a step is (name, part, taken)")
+    return found
 
 
 def account(steps: Sequence[Step], start: float, arrived: float) -> str:

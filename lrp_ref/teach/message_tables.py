@@ -16,7 +16,7 @@ import numpy as np
 from .. import heatmap, literal
 from ..arithmetic import scalar
 from ..base import tables
-from ..base.arrays import Array, like, to_numpy
+from ..base.arrays import Array, like, namespace, to_numpy
 from ..errors import ParameterError, ShapeError, UnsupportedError
 from ..layers.base import Linear
 from ..rules import (
@@ -135,6 +135,7 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
     """
     if not isinstance(layer, Linear):
         raise UnsupportedError(f"messages need a linear layer (Dense, Conv, a pool, Affine), got {layer!r}")
+    namespace(x, relevance)  # raises where one is no array
     z = to_numpy(layer.forward(x))
     if tuple(relevance.shape) != z.shape:
         raise ShapeError(f"the output has shape {z.shape}, its relevance has shape {tuple(relevance.shape)}")
@@ -142,6 +143,8 @@ def messages(layer: Linear, x: Array, relevance: Array, rule: Any, *, sample: in
         raise ParameterError(f"sample {sample} is out of range: the batch has {len(z)}")
     a, r = to_numpy(x)[sample].reshape(-1), to_numpy(relevance)[sample].reshape(-1)
     outputs = z[sample].reshape(-1)
+    if not a.size or not outputs.size:
+        raise ShapeError(f"a table of {a.size} × {outputs.size} messages has nothing to show")
     if a.size * outputs.size > LARGEST:
         raise ShapeError(f"a table of {a.size} × {outputs.size} messages is not for reading: take a smaller layer")
     stated, policy = (rule.rule, rule.policy) if isinstance(rule, WithBias) else (rule, "absorb")
