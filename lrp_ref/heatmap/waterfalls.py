@@ -49,10 +49,10 @@ def waterfall(steps: Iterable[Step], *, start: float, arrived: float, title: str
         running -= value
         levels.append(running)
     low, high = min(levels), max(levels)
-    scale = (BARS - NAMES) / ((high - low) or 1.0)
+    span = (high - low) or 1.0
 
     def x(value: float) -> float:
-        return NAMES + (value - low) * scale
+        return NAMES + (value - low) / span * (BARS - NAMES)
 
     drawn = [svg.element("line", x1=x(0), x2=x(0), y1=TOP - 4, y2=TOP + ROW * (len(bars) + 2), stroke=svg.LINE)]
     drawn += _row(0, "start", x(0), x(first), first, svg.SIGNS[svg.sign_of(first)], dash=first < 0)

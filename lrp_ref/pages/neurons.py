@@ -20,7 +20,7 @@ from .assembling import document, framed, names, plain
 from .rule_json import rule_json
 
 MOST_INPUTS, MOST_OUTPUTS = 6, 3
-MOST = 1e60  # of a number: products of several are finite then
+LEAST, MOST = 1e-60, 1e60  # of a number but 0: products and quotients of several are finite then
 COUNTED = ("One neuron", "Two neurons", "Three neurons")
 SIGNS = ("positive", "negative", "zero")
 SIMPLE = (LRP0, Gamma, GeneralizedGamma, AlphaBeta, ZPlus, WSquare, Flat, ZBox)  # a page has them by name
@@ -204,8 +204,8 @@ def neuron(
     return replace(made, predict=question("neuron", predict))
 
 
-def numbers(where: str, name: str, value: Any) -> NDArray[np.float64]:
-    """Return finite numbers as a new array.
+def numbers(where: str, name: str, value: Any, most: float = MOST) -> NDArray[np.float64]:
+    """Return finite numbers up to ``most`` as a new array.
 
     Raises:
         ParameterError: something that is no real number, is not finite, or is so large that sums of products are not.
@@ -219,8 +219,10 @@ def numbers(where: str, name: str, value: Any) -> NDArray[np.float64]:
         raise ParameterError(f"{where}: {name} must be finite numbers: {error}") from error
     if not np.isfinite(array).all():
         raise ParameterError(f"{where}: {name} must be finite numbers")
-    if (abs(array) > MOST).any():
-        raise ParameterError(f"{where}: {name} must be numbers up to {MOST:g}, the largest is {abs(array).max():.3g}")
+    if (abs(array) > most).any():
+        raise ParameterError(f"{where}: {name} must be numbers up to {most:g}, the largest is {abs(array).max():.3g}")
+    if (abs(array[array != 0]) < LEAST).any():
+        raise ParameterError(f"{where}: {name} must be 0 or numbers from {LEAST:g} on, one is smaller")
     return array
 
 

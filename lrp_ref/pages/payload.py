@@ -109,7 +109,7 @@ def view(shown: Shown, store: Store, allowance: float) -> View:
     sized = sorted(nodes, key=lambda n: n.pixels)
     left = []
     for n in sized:
-        if n.relevance is not None:
+        if n.map.size:
             costs = 0 if store.has(n.map) else n.map.size * 4 * FLOAT
             if n.layer and store.size + costs > allowance:
                 left.append(n.said["name"])

@@ -15,8 +15,9 @@ from ..errors import ParameterError, ShapeError
 from ..layers import Dense
 from ..teach.taylor import NoRootError, root_point
 from .assembling import document, framed, plain
-from .neurons import MOST, Prediction, numbers, question
+from .neurons import Prediction, numbers, question
 
+MOST = 1e10  # of a number: products of two are written without an exponent, as a slider's ends must be
 NAMES = {"real": "w²: in any direction", "positive": "z⁺: inputs ≥ 0", "box": "zᴮ: inputs within bounds"}
 
 
@@ -158,12 +159,12 @@ def taylor(
         term of x_2    0.2
         left over        0
     """
-    x, w = numbers("taylor", "a", a).reshape(-1), numbers("taylor", "weights", weights).reshape(-1)
+    x, w = numbers("taylor", "a", a, MOST).reshape(-1), numbers("taylor", "weights", weights, MOST).reshape(-1)
     if x.size not in (1, 2) or w.shape != x.shape:
         raise ShapeError(f"taylor: {x.size} inputs and {w.size} weights; one or two of each can be drawn")
     if not w.any():
         raise ParameterError("taylor: all weights are 0, so that there is nothing to expand")
-    given = numbers("taylor", "bias", bias)
+    given = numbers("taylor", "bias", bias, MOST)
     if given.size != 1:
         raise ShapeError(f"taylor: the bias has {given.size} numbers; it is one")
     b = float(given.reshape(()))
@@ -171,10 +172,10 @@ def taylor(
         raise ParameterError(
             f"taylor: the weights are below {1 / MOST:g}, so that the nearest root lies beyond all numbers"
         )
-    start = x - w * (w @ x + b) / (w @ w) if root is None else numbers("taylor", "root", root).reshape(-1)
+    start = x - w * (w @ x + b) / (w @ w) if root is None else numbers("taylor", "root", root, MOST).reshape(-1)
     if start.shape != x.shape:
         raise ShapeError(f"taylor: x̃ has {start.size} coordinates, a has {x.size}")
-    limits = None if bounds is None else tuple(float(v) for v in numbers("taylor", "bounds", bounds).reshape(-1))
+    limits = None if bounds is None else tuple(float(v) for v in numbers("taylor", "bounds", bounds, MOST).reshape(-1))
     if limits is not None and (len(limits) != 2 or not limits[0] <= limits[1]):
         raise ParameterError(f"taylor: bounds must be (low, high), got {bounds}")
     pair = None if limits is None else (limits[0], limits[1])

@@ -206,6 +206,8 @@ def _textbook(
         case Reference():
             return lambda m: book.reference(a, m, r, bound(rule.x0), stable(rule.stabiliser))
         case Pass():
+            if len(a) != len(r):
+                raise ShapeError(f"{rule!r} needs as many outputs as inputs, got {len(r)} and {len(a)}")
             return lambda m: book.pass_on(a, m, r)
         case Zero():
             return lambda m: book.zero(a, m, r)

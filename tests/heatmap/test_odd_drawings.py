@@ -55,3 +55,15 @@ def test_a_table_of_nothing_and_of_no_arrays() -> None:
             lrp.messages(lrp.layers.Dense(np.ones((i, j))), np.ones((1, i)), np.ones((1, j)), lrp.rules.LRP0())
     with pytest.raises(BackendError, match="is not a NumPy or CuPy array"):
         lrp.messages(lrp.layers.Dense(np.ones((1, 1))), np.ones((1, 1)), [[1.0]], lrp.rules.LRP0())  # type: ignore[arg-type]
+
+
+def test_a_waterfall_of_the_smallest_numbers() -> None:
+    drawn = waterfall([("a", "bias", 1e-320)], start=2e-320, arrived=1e-320)
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+
+
+def test_pass_needs_as_many_outputs_as_inputs() -> None:
+    layer = lrp.layers.Dense(np.ones((2, 1)))
+    with pytest.raises(ShapeError, match="needs as many outputs as inputs, got 1 and 2"):
+        lrp.messages(layer, np.ones((1, 2)), np.ones((1, 1)), lrp.rules.Pass())

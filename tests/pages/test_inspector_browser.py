@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import lrp_ref as lrp
 from lrp_ref.layers import Conv, Dense, Embedding, Flatten, MaxPool, Mean, ReLU
 from lrp_ref.network import Network
-from lrp_ref.pages import inspecting
+from lrp_ref.pages import assembling, inspecting
 from lrp_ref.pages.shown import Shown, Words
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\x00\"'&`"
@@ -73,7 +73,7 @@ class Made:
         self.texts = lrp.explain(text, np.array([[1, 2, 4]]), composite="epsilon", epsilon=0.5)
         spelled = [Words(("not", "<b>", "good"), e.relevance[0]) for e in (self.text, self.texts)]
         pair = [Shown(e, e.rules, words=w) for e, w in zip((self.text, self.texts), spelled, strict=True)]
-        inspecting.write(folder / "texts.html", inspecting.assembled(pair, title="two", compare=True))
+        assembling.write(folder / "texts.html", inspecting.assembled(pair, title="two", compare=True))
         named = [(HOSTILE, Dense(abs(draw(4, 3)))), ("x" * 10_000, ReLU()), ("#node=1&a", Dense(draw(3, 2)))]
         self.hostile = lrp.explain(Network.sequential(named, input_name=f"<b>{HOSTILE}"), abs(draw(1, 4)))
         grey = np.random.default_rng(5).integers(0, 255, size=(6, 9), dtype=np.uint8)
@@ -88,7 +88,7 @@ class Made:
         self.write("hostile", self.hostile, classes=[HOSTILE, "c" * 10_000], title=HOSTILE, features=[HOSTILE] * 4)
 
     def write(self, name: str, e: lrp.Explanation, **options: Any) -> None:
-        inspecting.write(self.folder / f"{name}.html", inspecting.page(e, **options))
+        assembling.write(self.folder / f"{name}.html", inspecting.page(e, **options))
 
     def url(self, name: str, fragment: str = "") -> str:
         return (self.folder / f"{name}.html").as_uri() + (f"#{fragment}" if fragment else "")

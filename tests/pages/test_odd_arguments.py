@@ -156,7 +156,17 @@ def test_a_notebook_shows_an_input_of_no_channels() -> None:
 
 # The neuron and the expansion ----------------------------------------------------------------------------------------
 
-NO_NUMBERS = [["a", 1], [[1], [1, 2]], [None, 1], [1j, 1], np.array([1j, 1]), [10**400, 1], [1e300, 1], {1: 2}]
+NO_NUMBERS = [
+    ["a", 1],
+    [1e-320, 1],
+    [[1], [1, 2]],
+    [None, 1],
+    [1j, 1],
+    np.array([1j, 1]),
+    [10**400, 1],
+    [1e300, 1],
+    {1: 2},
+]
 
 
 @pytest.mark.parametrize("given", NO_NUMBERS)
@@ -177,10 +187,14 @@ def test_exact_and_tiny_numbers_are_shown() -> None:
     assert "0.3333" in repr(neuron([Fraction(1, 3)], [1]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        neuron([1e-320, 5e-324], [1, 1], rule=lrp.rules.Epsilon(0.1)).page()
-        taylor([1e-320, 5e-324], [1, 1], -1, bounds=(0, 1)).page()
+        neuron([1e-60, 1e60], [1, 1], rule=lrp.rules.Epsilon(0.1)).page()
+        taylor([1e-60, 1e-10], [1, 1], -1, bounds=(0, 1)).page()
+        assert taylor([1], [1e-10], -1e10).roots() == []
+    for place in (neuron, taylor):
+        with pytest.raises(ParameterError, match="must be 0 or numbers from 1e-60 on"):
+            place([1e-320], [1])
     with pytest.raises(ParameterError, match="the weights are below"):
-        taylor([1, 1], [1e-320, 0])
+        taylor([1, 1], [1e-11, 0])
     with pytest.raises(ShapeError, match="the bias has 2 numbers"):
         taylor([1, 1], [1, 1], [1, 2])  # type: ignore[arg-type]
 

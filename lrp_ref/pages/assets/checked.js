@@ -5,9 +5,9 @@ const LONG = 64; // letters of a name that an address does not repeat
 /** Return the values of an address that make sense, and a sentence about each that does not. */
 export function checked(asked, data, palettes) {
   const [values, wrong] = [{}, []];
-  const refuse = (key, text) => wrong.push(`The address asks for ${key} “${String(text).slice(0, 60)}”, which this page does not have.`);
+  const refuse = (key, text) => wrong.push(`The address asks for ${key.slice(0, 60)} “${String(text ?? "").slice(0, 60)}”, which this page does not have.`);
   const whole = (text, end) => (/^\d+$/.test(text ?? "") && Number(text) < end ? Number(text) : null);
-  const range = (text, low, high) => (text !== "" && Number(text) >= low && Number(text) <= high ? Number(text) : null);
+  const range = (text, low, high) => (/^\d+(\.\d+)?$/.test(text ?? "") && Number(text) >= low && Number(text) <= high ? Number(text) : null);
   const readers = {
     view: (text) => whole(text, data.views.length),
     against: (text) => (text === "none" ? -1 : whole(text, data.views.length)),
@@ -19,7 +19,7 @@ export function checked(asked, data, palettes) {
   };
   for (const [key, text] of Object.entries(asked)) {
     if (["node", "channel", "pixel", "unit"].includes(key)) continue;
-    const value = readers[key] ? readers[key](text) : null;
+    const value = Object.hasOwn(readers, key) ? readers[key](text) : null;
     if (value === null) refuse(key, text);
     else values[key] = value;
   }

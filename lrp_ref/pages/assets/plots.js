@@ -61,9 +61,9 @@ class Plot {
 
   axes(vertical) {
     const { low, high, x, y } = this.owner.span;
-    const ticks = Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, k) => Math.ceil(low) + k);
-    const every = Math.ceil(ticks.length / 9);
-    const shown = ticks.filter((t) => t % every === 0);
+    const every = Math.ceil((Math.floor(high) - Math.ceil(low) + 1) / 9);
+    const [first, last] = [Math.ceil(Math.ceil(low) / every), Math.floor(Math.floor(high) / every)];
+    const shown = Array.from({ length: last - first + 1 }, (_, k) => (first + k) * every);
     return svg(
       "g",
       { class: "axes" },

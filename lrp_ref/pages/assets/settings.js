@@ -8,6 +8,7 @@ const POLICIES = [
   ["ignore", "is left out"],
   ["spread", "shares with the inputs"],
 ];
+const [LEAST, MOST] = [1e-60, 1e60]; // of a number but 0: products and quotients of several are finite then, as in neurons.py
 const STEP = 0.05; // of sliders; numbers are typed as they are
 
 /** The controls of a layer; set(change, input) is called with what changes the state, now() returns its units. */
@@ -129,7 +130,7 @@ export class Settings {
     const put = write ?? ((state, x) => (place(state)[key] = x));
     const take = (input) => {
       const x = input.value.trim() === "" ? NaN : Number(input.value);
-      const holds = Number.isFinite(x) && (!allowed || (x >= allowed[0] && x <= allowed[1]));
+      const holds = (x === 0 || (Math.abs(x) <= MOST && Math.abs(x) >= LEAST)) && (!allowed || (x >= allowed[0] && x <= allowed[1]));
       exact.setAttribute("aria-invalid", String(!holds));
       if (holds) this.set((state) => put(state, x), input);
     };

@@ -2,7 +2,7 @@
 
 /** Return the pairs of a fragment "a=1&b=2" as an object. */
 export function parsed(fragment) {
-  const found = {};
+  const found = Object.create(null); // a key may be any text, "constructor" too
   for (const pair of fragment.replace(/^#/, "").split("&")) {
     if (!pair) continue;
     const [key, ...rest] = pair.split("=");
