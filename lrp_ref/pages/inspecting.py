@@ -60,7 +60,7 @@ def page(
     several = e.samples > 1
     shown = []
     for k in range(min(e.samples, MOST_VIEWS)):
-        each = several and image is not None and len(image) == e.samples and np.ndim(image) > 2
+        each = several and image is not None and len(np.shape(image)) > 2 and len(image) == e.samples
         for one in pair:
             name = [f"sample {k}"] if several else []
             name += [one.asked(k, classes), *([one.rules] if against is not None else [])]
@@ -91,6 +91,12 @@ def _require_used(e: Explanation, image: Any, classes: Sequence[str], features: 
     """Raise if there is no input that a picture, or names of numbers, belong to, or if outputs have no name."""
     if classes and len(classes) != math.prod(e.output_shape):
         raise ShapeError(f"classes: {len(classes)} names for outputs of shape {e.output_shape}")
+    try:
+        np.shape(image)
+    except ValueError as error:
+        raise ShapeError(
+            "image: pictures of different shapes; give one for each sample, as the network sees it"
+        ) from error
     shapes = {name: tuple(part.shape[1:]) for name, part in e.maps().items()}
     told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
     if image is not None and all(len(shape) != 3 for shape in shapes.values()):

@@ -117,6 +117,16 @@ def test_what_no_input_has_room_for_is_refused_and_not_left_out() -> None:
         explained().to_html(against=picture())
 
 
+@pytest.mark.parametrize("image", [5, None, [np.zeros((4, 4), np.uint8), None], [1, 2]])
+def test_pictures_of_several_samples_that_are_none(image: Any) -> None:
+    e = explained(draw(2, 1, 4, 4), Conv(draw(2, 1, 2, 2)), Flatten(), Dense(draw(18, 2)))
+    if image is None:
+        assert e.to_html(image=image)
+        return
+    with pytest.raises(ShapeError, match="image"):
+        e.to_html(image=image)
+
+
 def test_names_may_be_numbers_and_arrays_but_not_one_text() -> None:
     page = explained().to_html(classes=np.array([7, 8]), features=range(3))
     assert page == explained().to_html(classes=["7", "8"], features=["0", "1", "2"])
