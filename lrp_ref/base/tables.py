@@ -64,7 +64,12 @@ def text(
     # In a notebook, rich would show the table beneath the cell and leave the text empty.
     console = Console(file=buffer, width=wide, color_system=None, legacy_windows=False, force_jupyter=False)
     console.print(table)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
+    return _whole("\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip()))
+
+
+def _whole(made: str) -> str:
+    """Return a text that can be printed: half a letter, which a name from a file may have, becomes "?"."""
+    return made.encode("utf-8", "replace").decode("utf-8")
 
 
 def _folded(header: str, width: int) -> str:
@@ -75,7 +80,7 @@ def _folded(header: str, width: int) -> str:
 
 
 def html(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()) -> str:
-    """Return the table as HTML, every cell escaped; arguments as in :func:`text`.
+    """Return the table as HTML, every cell escaped, half letters as "?"; arguments as in :func:`text`.
 
     Example:
         >>> html(["a"], [["<1>"]])
@@ -90,7 +95,7 @@ def html(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = 
         for row in rows
     )
     caption = f"<caption>{escape(title)}</caption>" if title else ""
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return _whole(f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
 def number(value: float) -> str:

@@ -159,6 +159,14 @@ def test_half_a_letter_is_no_reason_for_a_page_to_fail() -> None:
         page.encode()
 
 
+def test_a_notebook_shows_names_with_half_a_letter() -> None:
+    net = lrp.Network.sequential([(HALF, Dense(draw(3, 2), draw(2)))])
+    e = lrp.explain(net, draw(1, 3), composite="epsilon")
+    for shown in (e._repr_html_(), e.ledger._repr_html_(), repr(e.ledger)):
+        assert "a?b" in shown
+        shown.encode()
+
+
 def test_a_notebook_shows_an_input_of_no_channels() -> None:
     e = explained(draw(1, 0, 1, 1), Conv(draw(2, 0, 1, 1), np.ones(2)), Flatten(), Dense(draw(2, 2)))
     assert "<svg" in e._repr_html_()
