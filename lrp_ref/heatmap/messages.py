@@ -151,7 +151,7 @@ def _box(x: float, y: float, name: str, value: float | None, colour: str | None 
     middle = x + BOX / 2
     if value is None:
         return [rim, svg.label(name, middle, y + 5, anchor="middle", fill=colour)]
-    short = name if len(name) <= 12 else f"{name[:11]}…"
+    short = svg.shortened(name, 12)
     whole = () if short == name else (svg.element("title", svg.text_of(name[:1000])),)
     head = svg.element(
         "text", *whole, svg.text_of(short), x=middle, y=y - 4, fill=svg.QUIET, font_size=12, text_anchor="middle"
