@@ -14,6 +14,7 @@ from .colours import Floats, floats
 
 LEFT, RIGHT, BOX = 190, 530, 96  # where the boxes of inputs end and those of outputs begin, and how wide they are
 ROW, TOP, WIDEST, THINNEST = 58, 34, 15.0, 0.9
+NUMBER = 62.0, 15.0  # how wide and high the place of a number is
 MOST_LABELS = 16  # messages with a number at their line
 MOST = 24  # inputs or outputs of a picture
 
@@ -115,7 +116,8 @@ def _lines(
     """Return the lines of all messages, the widest first, so that thin ones stay visible."""
     largest = float(abs(rows).max(initial=0.0)) or 1.0
     numbered = np.count_nonzero(rows) <= MOST_LABELS
-    drawn, numbers = [], []
+    drawn: list[str] = []
+    numbers: list[tuple[float, float, float]] = []
     for i, j in sorted(np.ndindex(rows.shape), key=lambda ij: -abs(rows[ij])):
         value = float(rows[i, j])
         y0, y1 = _place(i, len(left), height), _place(j, len(right), height)
@@ -134,8 +136,19 @@ def _lines(
         if numbered and value:
             t = 0.2 + 0.6 * ((j + 0.5) / len(right) if len(right) > 1 else 0.5)
             x, y = _along(t, y0, y1)
-            numbers.append(_number(value, x, y + 4, "middle", halo=True))
-    return drawn + numbers
+            numbers.append((y + 4, x, value))
+    return drawn + [_number(value, x, y, "middle", halo=True) for x, y, value in _apart(numbers, height)]
+
+
+def _apart(numbers: list[tuple[float, float, float]], height: float) -> list[tuple[float, float, float]]:
+    """Return (x, y, value) of numbers (y, x, value), each moved as little as it takes that none covers another."""
+    placed: list[tuple[float, float, float]] = []
+    for y, x, value in sorted(numbers):
+        near = [y1 for x1, y1, _ in placed if abs(x1 - x) < NUMBER[0]]
+        free = [at for at in (y, *(y1 + d for y1 in near for d in (-NUMBER[1], NUMBER[1]))) if TOP <= at <= height - 4]
+        clear = [at for at in free if all(abs(at - y1) > NUMBER[1] - 1e-6 for y1 in near)]
+        placed.append((x, min(clear, key=lambda at: abs(at - y), default=y), value))
+    return placed
 
 
 def _along(t: float, y0: float, y1: float) -> tuple[float, float]:

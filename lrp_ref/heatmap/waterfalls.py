@@ -11,8 +11,8 @@ from .colours import floats
 
 MOST = 14  # steps with a bar of their own
 ROW, TOP = 26, 12
-WORDS = 28  # characters before a bar
-NAMES, BARS, NUMBERS = 210, 610, 706  # where names end, bars end, numbers end
+WORDS = 36  # characters before a bar
+NAMES, BARS, NUMBERS = 250, 610, 706  # where names end, bars end, numbers end
 ROUNDING = 1e-12  # of the largest number: below it a step is rounding alone
 
 Step = tuple[str, str, float]

@@ -86,6 +86,17 @@ def test_the_sign_is_told_by_colour_pattern_and_sign() -> None:
     assert {"+1.5", "−0.5"} <= set(words(root))
 
 
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 2), (2, 2), (4, 4), (8, 2), (2, 8), (15, 1)])
+def test_no_number_covers_another(inputs: int, outputs: int) -> None:
+    m = np.random.default_rng(1).normal(size=(inputs, outputs))
+    root = read(heatmap.message_graph(np.ones(inputs), np.ones(outputs), m))
+    places = [(float(t.get("x", 0)), float(t.get("y", 0))) for t in root.iter(f"{SVG}text") if t.get("paint-order")]
+    assert len(places) == m.size
+    for k, (x0, y0) in enumerate(places):
+        assert 12 < y0 < float(root.get("viewBox", "").split()[3])
+        assert all(abs(x0 - x1) >= 60 or abs(y0 - y1) >= 14 for x1, y1 in places[:k])
+
+
 def test_a_message_of_zero_and_a_graph_of_zeros_are_drawn() -> None:
     root = read(heatmap.message_graph([0, 0], [0], [[0.0], [0.0]]))
     assert [p.get("stroke-dasharray") for p in paths(root).values()] == ["1 5", "1 5"]
@@ -197,7 +208,7 @@ def test_many_nodes_are_merged_and_silent_ones_counted() -> None:
     bars = rects(root)
     assert len(bars) == 14 + 3
     assert sum(-float(b.get("data-value", 0)) for b in bars[1:-1]) == 150 * 151 / 2
-    assert all(word.endswith(": stabiliser") and len(word) <= 28 for word in shown[2:-5:2])
+    assert all(word.endswith(": stabiliser") and len(word) <= 36 for word in shown[2:-5:2])
 
 
 def test_fractions_are_drawn_as_their_floats() -> None:
