@@ -170,7 +170,7 @@ def _box(x: float, y: float, name: str, value: float | None, colour: str | None 
     middle = x + BOX / 2
     if value is None:
         return [rim, svg.label(name, middle, y + 5, anchor="middle", fill=colour)]
-    head = svg.label(name, middle, y - 4, anchor="middle", size=12, longest=12, fill=svg.QUIET)
+    head = svg.label(name, middle, y - 4, anchor="middle", size=12, longest=11, fill=svg.QUIET)
     return [rim, head, svg.label(number(value).replace("-", "−", 1), middle, y + 13, anchor="middle", size=14)]
 
 

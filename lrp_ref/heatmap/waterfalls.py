@@ -11,7 +11,7 @@ from .colours import floats
 
 MOST = 14  # steps with a bar of their own
 ROW, TOP = 26, 12
-WORDS = 36  # characters before a bar
+WORDS = 32  # characters before a bar
 NAMES, BARS, NUMBERS = 250, 610, 706  # where names end, bars end, numbers end
 ROUNDING = 1e-12  # of the largest number: below it a step is rounding alone
 

@@ -208,7 +208,7 @@ def test_many_nodes_are_merged_and_silent_ones_counted() -> None:
     bars = rects(root)
     assert len(bars) == 14 + 3
     assert sum(-float(b.get("data-value", 0)) for b in bars[1:-1]) == 150 * 151 / 2
-    assert all(word.endswith(": stabiliser") and len(word) <= 36 for word in shown[2:-5:2])
+    assert all(word.endswith(": stabiliser") and len(word) <= 32 for word in shown[2:-5:2])
 
 
 def test_fractions_are_drawn_as_their_floats() -> None:
@@ -274,32 +274,3 @@ def test_long_names_keep_beginning_and_end() -> None:
         assert len(short) == longest
         assert short[0] == "a"
         assert short[-1] == "h"
-
-
-def colours_of(css: str) -> list[dict[str, str]]:
-    """Return the variables of the page's light and dark style."""
-    light, dark = css.split("@media (prefers-color-scheme: dark)")
-    found = []
-    for block in (light, dark.split("* { box-sizing")[0]):
-        pairs = [p.split(":") for p in block.replace("{", ";").split(";") if p.strip().startswith("--")]
-        found.append({name.strip()[2:]: value.strip().rstrip("}").strip() for name, value in pairs})
-    return found
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def test_texts_have_the_contrast_of_wcag_aa_in_light_and_dark() -> None:
-    from importlib.resources import files
-
-    css = (files("lrp_ref.pages") / "assets" / "page.css").read_text(encoding="utf-8")
-    own = [svg.INK, svg.QUIET, svg.PAPER, svg.PANEL, *svg.SIGNS.values(), *svg.PARTS.values()]
-    alone = dict(c[6:-1].split(", ", 1) for c in own)
-    for style in (alone, *colours_of(css)):
-        for text in ("ink", "quiet", "plus", "minus", "bias", "stabiliser", "dropped"):
-            for ground in ("paper", "panel"):
-                a, b = sorted((luminance(style[text]), luminance(style[ground])))
-                assert (b + 0.05) / (a + 0.05) >= 4.5, (text, ground, style)
