@@ -38,6 +38,7 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = False
 nb_execution_timeout = 120
 nb_execution_show_tb = True
+nb_merge_streams = True  # what a cell prints is one block
 
 html_theme = "furo"
 html_title = "lrp_ref"

@@ -131,7 +131,8 @@ __all__ = [
     "Formulas", "Group", "Input", "Ledger", "LrpError", "MessageTable", "Network", "Node", "PairExplanation",
     "Redistribution", "RootPoint", "Row", "Rule", "Run", "Trace", "TraceDiff", "arithmetic", "attribute", "bilrp",
     "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
-    "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first", "heatmap",
-    "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order", "pages", "peers",
-    "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text", "vectors",
+    "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first",
+    "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order",
+    "pages", "peers", "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
+    "vectors",
 ]  # fmt: skip

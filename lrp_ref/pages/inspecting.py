@@ -189,7 +189,7 @@ def _say_left(views: Sequence[View], left_out: int) -> None:
 
 def _document(title: str, header: Mapping[str, Any], views: Sequence[View], store: Store, tables: str) -> str:
     said = json.dumps([v.said for v in views], ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return document(
+    text = document(
         title=title,
         body=BODY.format(title=escape(title), tables=tables, waterfalls="".join(v.waterfall for v in views)),
         start="inspector.js",
@@ -197,6 +197,7 @@ def _document(title: str, header: Mapping[str, Any], views: Sequence[View], stor
         blocks={"views": said.encode("utf-8", "replace"), **store.blocks()},
         styles=("page.css", "unit.css", "inspector.css"),
     )
+    return text.encode("utf-8", "replace").decode("utf-8")  # a name may hold half a letter
 
 
 BODY = """<header><h1 id="title"><bdi>{title}</bdi></h1><p id="summary" class="quiet"></p>

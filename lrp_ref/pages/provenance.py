@@ -24,7 +24,7 @@ def provenance(e: Explanation, command: str = "") -> list[list[str]]:
     rows = [["made again by", command or call(e)], ["lrp_ref", __version__], ["NumPy", np.__version__]]
     rows.append(["computed in", "exact numbers" if e.output.dtype == object else str(e.output.dtype)])
     if e.again is not None:
-        net = e.again.net
+        net = e.again.net.to("numpy")
         rows.append(["network (SHA-256)", _hash(lambda: network_hash(net))])
     for name, array in _inputs(e).items():
         rows.append([f"input '{name}' (SHA-256)", _hash(lambda array=array: array_hash(to_numpy(array)))])

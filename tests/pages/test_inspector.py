@@ -377,6 +377,13 @@ def test_names_are_never_markup() -> None:
     assert held.views[0]["outputs"][0]["name"] in classes
 
 
+def test_half_a_letter_in_a_name_can_be_written(tmp_path: Path) -> None:
+    net = Network.sequential([("half \ud800", Dense(draw(4, 3)))])
+    e = lrp.explain(net, draw(1, 4))
+    text = e.to_html(tmp_path / "page.html", title="\udfff", classes=["\ud800"] * 3)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == text
+
+
 def test_nothing_of_the_page_asks_the_network() -> None:
     text = lrp.explain(small(), draw(1, 2, 8, 8)).to_html()
     assert set(re.findall(r"(?:src|href)=\"(\w+):", text)) <= {"data"}

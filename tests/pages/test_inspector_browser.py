@@ -16,7 +16,7 @@ import lrp_ref as lrp
 from lrp_ref.layers import Conv, Dense, Embedding, Flatten, MaxPool, Mean, ReLU
 from lrp_ref.network import Network
 from lrp_ref.pages import inspecting
-from lrp_ref.pages.shown import Words
+from lrp_ref.pages.shown import Shown, Words
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202egnp.\x00\"'&`"
 READY = "return document.documentElement.dataset.ready"
@@ -70,6 +70,10 @@ class Made:
         )
         text = Network.sequential([Embedding(draw(5, 3)), Mean((1,), keepdims=False), Dense(draw(3, 2))])
         self.text = lrp.explain(text, np.array([[1, 2, 4]]))
+        self.texts = lrp.explain(text, np.array([[1, 2, 4]]), composite="epsilon", epsilon=0.5)
+        spelled = [Words(("not", "<b>", "good"), e.relevance[0]) for e in (self.text, self.texts)]
+        pair = [Shown(e, e.rules, words=w) for e, w in zip((self.text, self.texts), spelled, strict=True)]
+        inspecting.write(folder / "texts.html", inspecting.assembled(pair, title="two", compare=True))
         named = [(HOSTILE, Dense(abs(draw(4, 3)))), ("x" * 10_000, ReLU()), ("#node=1&a", Dense(draw(3, 2)))]
         self.hostile = lrp.explain(Network.sequential(named, input_name=f"<b>{HOSTILE}"), abs(draw(1, 4)))
         grey = np.random.default_rng(5).integers(0, 255, size=(6, 9), dtype=np.uint8)
@@ -124,7 +128,7 @@ STATES = {
     "pair": ["node=maxpool1"],
     "vector": [""],
     "series": [""],
-    "text": [""],
+    "texts": [""],
     "hostile": ["node=%401"],
 }  # fmt: skip
 
@@ -367,6 +371,13 @@ def test_bars_words_and_lines(page: browser.Page, made: Made) -> None:
         float(page.run(RELEVANCE)),
         made.text.relevance[0, 1],
         rtol=1e-6,
+    )
+    show(page, made.url("texts"))
+    assert page.run("return document.querySelectorAll('.words').length") == 3
+    page.click(".words:last-of-type .word:last-of-type")
+    told = page.run("return document.querySelector('.readout').dataset.difference")
+    np.testing.assert_allclose(
+        float(told), made.text.relevance[0, 2] - made.texts.relevance[0, 2], rtol=1e-6, atol=1e-9
     )
     show(page, made.url("series"))
     assert page.run("return document.querySelectorAll('.lines .line').length") == 2

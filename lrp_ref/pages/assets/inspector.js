@@ -71,12 +71,19 @@ class Inspector {
     this.state.set("node" in change ? { ...change, node: address(view, change.node) } : change, entry);
   }
 
+  /** Show another explanation, beside the other one of its sample where the page is about pairs. */
+  change(view) {
+    const { views } = this.data;
+    const other = this.said.compare === null ? -1 : views.findIndex((one, k) => k !== view && one.sample === views[view].sample);
+    this.state.set({ view, against: other, unit: null, channel: null, pixel: null }, true);
+  }
+
   /** Offer the choice between several explanations, and what to set against the one that is shown. */
   choice() {
     const views = this.data.views;
     if (views.length < 2) return;
     const options = () => views.map((view, k) => el("option", { value: k }, view.name.slice(0, 120) || `explanation ${k}`));
-    this.view = el("select", { id: "view", onchange: (event) => this.state.set({ view: Number(event.target.value), against: -1, unit: null, channel: null, pixel: null }, true) }, ...options());
+    this.view = el("select", { id: "view", onchange: (event) => this.change(Number(event.target.value)) }, ...options());
     this.against = el("select", { id: "against", onchange: (event) => this.state.set({ against: Number(event.target.value) }, true) }, el("option", { value: -1 }, "nothing"), ...options());
     const host = document.getElementById("choice");
     host.hidden = false;

@@ -83,7 +83,7 @@ export class Maps {
   }
 
   captions(rival, there) {
-    const names = rival && there ? [this.view.name || this.view.composite, rival.name || rival.composite, "difference, the first less the second"] : [""];
+    const names = rival && there ? this.pairNames() : [""];
     this.views.forEach((one, k) => fill(one.caption, names[k] ? named(names[k], 60) : ""));
     const lacking = this.rival && !this.gap ? "The other explanation has no map of this shape at this layer." : "";
     fill(this.views[0].caption, ...(lacking ? [lacking] : names[0] ? [named(names[0], 60)] : []));
@@ -96,11 +96,7 @@ export class Maps {
     this.bars = null;
     this.figures.hidden = false;
     if (words && values.channel === null) {
-      const ends = limitOf([words.map(([, r]) => r)], values.clip);
-      const look = { limit: ends, palette, which: values.sign };
-      const element = wordsOf(words, look, (k) => this.readWord(words, k));
-      fill(this.others, element);
-      this.figures.hidden = true;
+      this.showWords(words, palette);
       return;
     }
     if (node.kind !== "vector" || this.map.values.length > MOST_BARS || this.gap) {
@@ -112,6 +108,26 @@ export class Maps {
     this.bars = bars(`Relevance of ${node.name.slice(0, 80)}`, shown, this.names(), numbers, limit, (k, chosen) => this.moved(0, k, chosen));
     fill(this.others, this.bars);
     this.figures.hidden = true;
+  }
+
+  /** The words of a text; of two explanations both, and their difference, on one scale. */
+  showWords(words, palette) {
+    const { node, rival, values, data } = this;
+    const there = rival ? data.node(rival, node.name)?.input?.words : null;
+    const lists = [words];
+    if (there && there.length === words.length) {
+      lists.push(there, words.map(([text, r, special], k) => [text, r - there[k][1], special]));
+    }
+    const limit = limitOf(lists.map((list) => list.map(([, r]) => r)), values.clip);
+    const look = { limit, palette, which: values.sign };
+    const names = lists.length > 1 ? this.pairNames() : [""];
+    const each = lists.map((list, n) => [names[n] ? el("p", { class: "quiet" }, named(names[n], 60)) : null, wordsOf(list, look, (k) => this.readWord(lists, k))]);
+    fill(this.others, ...each.flat());
+    this.figures.hidden = true;
+  }
+
+  pairNames() {
+    return [this.view.name || this.view.composite, this.rival.name || this.rival.composite, "difference, the first less the second"];
   }
 
   whatIsShown() {
@@ -192,11 +208,12 @@ export class Maps {
     return `row ${y}, column ${x}`;
   }
 
-  readWord(words, k) {
-    const [text, r] = words[k];
-    fill(this.readout, `“${isolated(short(text, 60))}” · relevance ${signed(r)}${this.node.sum ? ` (${percent(r, this.node.sum)} of Σ)` : ""}`);
-    Object.assign(this.readout.dataset, { y: 0, x: k, relevance: r });
-    chooseBar(this.others.firstElementChild, k);
+  readWord(lists, k) {
+    const [text, r] = lists[0][k];
+    const rest = lists.length > 1 ? ` here, ${signed(lists[1][k][1])} there, difference ${signed(lists[2][k][1])}` : this.node.sum ? ` (${percent(r, this.node.sum)} of Σ)` : "";
+    fill(this.readout, `“${isolated(short(text, 60))}” · relevance ${signed(r)}${rest}`);
+    Object.assign(this.readout.dataset, { y: 0, x: k, relevance: r, difference: lists.length > 1 ? lists[2][k][1] : "" });
+    for (const list of this.others.querySelectorAll(".words")) chooseBar(list, k);
   }
 
   tell() {
