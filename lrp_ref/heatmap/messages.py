@@ -110,6 +110,7 @@ def _lines(
     largest = float(abs(rows).max(initial=0.0)) or 1.0
     numbered = np.count_nonzero(rows) <= MOST_LABELS
     drawn, numbers = [], []
+    places: list[tuple[float, float]] = []
     for i, j in sorted(np.ndindex(rows.shape), key=lambda ij: -abs(rows[ij])):
         value = float(rows[i, j])
         y0, y1 = _place(i, len(left), height), _place(j, len(right), height)
@@ -126,10 +127,20 @@ def _lines(
             )
         )  # fmt: skip
         if numbered and value:
-            t = 0.2 + 0.6 * ((j + 0.5) / len(right) if len(right) > 1 else 0.5)
-            x, y = _along(t, y0, y1)
+            places.append(_free(places, y0, y1))
+            x, y = places[-1]
             numbers.append(_number(value, x, y + 4, "middle", halo=True))
     return drawn + numbers
+
+
+def _free(taken: Sequence[tuple[float, float]], y0: float, y1: float) -> tuple[float, float]:
+    """Return the point of a line for its number: the one nearest the middle that is clear of the others' numbers."""
+
+    def room(point: tuple[float, float]) -> float:
+        apart = (max(abs(point[0] - x) / 58, abs(point[1] - y) / 18) for x, y in taken)
+        return min(min(apart, default=1.0), 1.0)
+
+    return max((_along(t, y0, y1) for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)), key=room)
 
 
 def _along(t: float, y0: float, y1: float) -> tuple[float, float]:
@@ -151,7 +162,7 @@ def _box(x: float, y: float, name: str, value: float | None, colour: str | None 
     middle = x + BOX / 2
     if value is None:
         return [rim, svg.label(name, middle, y + 5, anchor="middle", fill=colour)]
-    short = name if len(name) <= 12 else f"{name[:11]}…"
+    short = svg.shortened(name, 12)
     whole = () if short == name else (svg.element("title", svg.text_of(name[:1000])),)
     head = svg.element(
         "text", *whole, svg.text_of(short), x=middle, y=y - 4, fill=svg.QUIET, font_size=12, text_anchor="middle"

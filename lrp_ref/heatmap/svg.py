@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 WIDTH = 720  # of a picture in its own units; it is drawn as wide as its place allows
-LONGEST = 22  # characters of a name in a picture; a title says the whole name
+LONGEST = 32  # characters of a name in a picture; a title says the whole name
 # The variables are those of a page's style; where there is none, as in a notebook, the second value holds.
 INK, QUIET, LINE = "var(--ink, #1a1a1a)", "var(--quiet, #555555)", "var(--line, #c9c9c9)"
 PAPER, PANEL = "var(--paper, #ffffff)", "var(--panel, #f5f5f3)"
@@ -32,7 +32,7 @@ def element(tag: str, *children: str, **attributes: Any) -> str:
         '<rect width="3" stroke-width="0.5" class="a&lt;b"/>'
     """
     given = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
+        f' {name.rstrip("_").replace("_", "-")}="{escape(_written(_value(value)))}"'
         for name, value in attributes.items()
         if value is not None
     )
@@ -42,15 +42,20 @@ def element(tag: str, *children: str, **attributes: Any) -> str:
 def text_of(words: str) -> str:
     """Return a text so that it may stand in an element; characters that turn the direction of writing stay inside."""
     isolated = f"\u2068{words}\u2069" if any(c in words for c in "\u202a\u202b\u202d\u202e\u2066\u2067") else words
-    return escape("".join(c if c >= " " or c in "\t\n" else "\ufffd" for c in isolated))
+    return escape(_written(isolated))
 
 
 def label(words: str, x: float, y: float, *, anchor: str = "start", size: int = 13, **attributes: Any) -> str:
     """Return words at a place; a name that is too long is cut, and its title says the whole of it."""
-    shown = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+    shown = shortened(words, LONGEST)
     whole = () if shown == words else (element("title", text_of(words[:1000])),)
     look: dict[str, Any] = {"fill": INK, "font_size": size, "text_anchor": anchor} | attributes
     return element("text", *whole, text_of(shown), x=_round(x), y=_round(y), **look)
+
+
+def shortened(words: str, most: int) -> str:
+    """Return words of at most so many characters, the last of which says that there are more."""
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def picture(
@@ -82,6 +87,11 @@ def sign_of(value: float) -> int:
 def signed(words: str, value: float) -> str:
     """Return a number's text with its sign: "+0.5", "−0.5", "0"."""
     return f"+{words}" if value > 0 else words.replace("-", "−", 1) if value < 0 else words
+
+
+def _written(text: str) -> str:
+    """Return a text with a mark in the place of each character that XML cannot hold."""
+    return "".join(c if (c >= " " or c in "\t\n") and not "\ud800" <= c <= "\udfff" else "\ufffd" for c in text)
 
 
 def _value(value: Any) -> str:

@@ -10,6 +10,7 @@ from .colours import floats
 
 MOST = 14  # steps with a bar of their own
 ROW, TOP = 26, 12
+NAME = 17  # characters of a node's name
 NAMES, BARS, NUMBERS = 210, 610, 706  # where names end, bars end, numbers end
 ROUNDING = 1e-12  # of the largest number: below it a step is rounding alone
 
@@ -54,7 +55,7 @@ def waterfall(steps: Sequence[Step], *, start: float, arrived: float, title: str
     drawn += _row(0, "start", x(0), x(first), first, svg.SIGNS[svg.sign_of(first)], dash=first < 0)
     running = first
     for k, (name, part, value) in enumerate(bars, start=1):
-        words = name if part == "rounding" else f"{name}: {part}"
+        words = name if part == "rounding" else f"{svg.shortened(name, NAME)}: {part}"
         colour = svg.PARTS.get(part, svg.QUIET)
         drawn += _row(k, words, x(running), x(running - value), -value, colour, node=name, dash=value < 0)
         running -= value

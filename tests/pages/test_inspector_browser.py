@@ -70,7 +70,7 @@ class Made:
         )
         text = Network.sequential([Embedding(draw(5, 3)), Mean((1,), keepdims=False), Dense(draw(3, 2))])
         self.text = lrp.explain(text, np.array([[1, 2, 4]]))
-        self.texts = lrp.explain(text, np.array([[1, 2, 4]]), composite="epsilon_plus")
+        self.texts = lrp.explain(text, np.array([[1, 2, 4]]), composite="epsilon", epsilon=0.5)
         spelled = [Words(("not", "<b>", "good"), e.relevance[0]) for e in (self.text, self.texts)]
         pair = [Shown(e, e.rules, words=w) for e, w in zip((self.text, self.texts), spelled, strict=True)]
         inspecting.write(folder / "texts.html", inspecting.assembled(pair, title="two", compare=True))

@@ -178,7 +178,7 @@ def test_one_wrong_case_is_enough_and_is_told_with_its_numbers() -> None:
     assert result.failure is not None
     assert result.failure.case.name == "core/small/E-2, sample 0"
     assert "1024" in repr(result)
-    assert "[ 1024., -1023.]" in result._repr_html_()
+    assert "[1024, -1023]" in result._repr_html_()
 
 
 def test_hints_of_no_mistake_in_particular() -> None:

@@ -188,5 +188,9 @@ def _close(got: Any, answer: Any) -> bool:
 
 
 def _show(value: Any) -> str:
-    shown = np.array2string(value, precision=6, separator=", ") if isinstance(value, np.ndarray) else repr(value)
+    shown = (
+        np.array2string(value, separator=", ", formatter={"float_kind": "{:.6g}".format})
+        if isinstance(value, np.ndarray)
+        else repr(value)
+    )
     return shown if len(shown) <= LONG else f"{shown[:LONG]}…"

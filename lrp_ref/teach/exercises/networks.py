@@ -80,7 +80,7 @@ def _norms() -> Iterator[Case]:
         yield Case(f"random layer {n}", given, np.concatenate([outputs[1:] - outputs[0], outputs[:1]]))
 
 
-def _normalised(x: Any, w: Any, b: Any, mean: Any, var: Any, scale: Any, shift: Any, eps: float) -> Any:
+def _normalised(x: Any, w: Any, b: Any, mean: Any, var: Any, scale: Any, shift: Any, eps: Any) -> Any:
     return scale * (x @ w + b - mean) / np.sqrt(var + eps) + shift
 
 
