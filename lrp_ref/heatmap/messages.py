@@ -117,7 +117,8 @@ def _lines(
     largest = float(abs(rows).max(initial=0.0)) or 1.0
     numbered = np.count_nonzero(rows) <= MOST_LABELS
     drawn: list[str] = []
-    numbers: list[tuple[float, float, float]] = []
+    numbers: list[str] = []
+    places: list[tuple[float, float]] = []
     for i, j in sorted(np.ndindex(rows.shape), key=lambda ij: -abs(rows[ij])):
         value = float(rows[i, j])
         y0, y1 = _place(i, len(left), height), _place(j, len(right), height)
@@ -134,21 +135,20 @@ def _lines(
             )
         )  # fmt: skip
         if numbered and value:
-            t = 0.2 + 0.6 * ((j + 0.5) / len(right) if len(right) > 1 else 0.5)
-            x, y = _along(t, y0, y1)
-            numbers.append((y + 4, x, value))
-    return drawn + [_number(value, x, y, "middle", halo=True) for x, y, value in _apart(numbers, height)]
+            places.append(_free(places, y0, y1))
+            x, y = places[-1]
+            numbers.append(_number(value, x, y + 4, "middle", halo=True))
+    return drawn + numbers
 
 
-def _apart(numbers: list[tuple[float, float, float]], height: float) -> list[tuple[float, float, float]]:
-    """Return (x, y, value) of numbers (y, x, value), each moved as little as it takes that none covers another."""
-    placed: list[tuple[float, float, float]] = []
-    for y, x, value in sorted(numbers):
-        near = [y1 for x1, y1, _ in placed if abs(x1 - x) < NUMBER[0]]
-        free = [at for at in (y, *(y1 + d for y1 in near for d in (-NUMBER[1], NUMBER[1]))) if TOP <= at <= height - 4]
-        clear = [at for at in free if all(abs(at - y1) > NUMBER[1] - 1e-6 for y1 in near)]
-        placed.append((x, min(clear, key=lambda at: abs(at - y), default=y), value))
-    return placed
+def _free(taken: Sequence[tuple[float, float]], y0: float, y1: float) -> tuple[float, float]:
+    """Return the point of a line for its number: the one nearest the middle that is clear of the others' numbers."""
+
+    def room(point: tuple[float, float]) -> float:
+        apart = (max(abs(point[0] - x) / NUMBER[0], abs(point[1] - y) / NUMBER[1]) for x, y in taken)
+        return min(min(apart, default=1.0), 1.0)
+
+    return max((_along(0.5 + t, y0, y1) for t in sorted(np.linspace(-0.42, 0.42, 57), key=abs)), key=room)
 
 
 def _along(t: float, y0: float, y1: float) -> tuple[float, float]:
