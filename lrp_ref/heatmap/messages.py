@@ -175,7 +175,7 @@ def _box(x: float, y: float, name: str, value: float | None, colour: str | None 
 
 
 def _number(value: float, x: float, y: float, anchor: str, *, halo: bool = False) -> str:
-    rim: dict[str, Any] = {"stroke": svg.PAPER, "stroke_width": 4, "paint_order": "stroke"} if halo else {}
+    rim: dict[str, Any] = {"stroke": svg.PAPER, "stroke_width": 8, "paint_order": "stroke"} if halo else {}
     colour = svg.SIGNS[svg.sign_of(value)]
     return svg.label(
         svg.signed(number(value), value), x, y, anchor=anchor, size=13, fill=colour, font_weight="600", **rim
