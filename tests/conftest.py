@@ -18,7 +18,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 # Files that take a minute or more go first, so that no process is left alone with one of them at the end.
-FIRST = ("site/test_site.py", "pages/test_live.py", "house/test_contributing.py", "site/test_lessons.py")
+FIRST = ("site/test_site.py", "pages/test_live_page.py", "house/test_contributing.py", "site/test_lessons.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
