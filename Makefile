@@ -30,8 +30,8 @@ mutation: $(VENV)/ready
 
 $(VENV)/site: setup.cfg pyproject.toml docs/package-lock.json
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[docs]'
-	npm ci --prefix docs --no-audit --no-fund --loglevel=error
+	npm ci --prefix docs --no-audit --no-fund --loglevel=error & \
+	$(VENV)/bin/python -m pip install --quiet --no-compile --editable '.[docs]' && wait $$!
 	touch $@
 
 # The pages of docs/, the course with the outputs of this code, and the reference: site/index.html needs no server.

@@ -17,6 +17,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if named else None
 
 
+# Files that take a minute or more go first, so that no process is left alone with one of them at the end.
+FIRST = ("site/test_site.py", "pages/test_live_page.py", "house/test_contributing.py", "site/test_lessons.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first; the others keep their order."""
+    places = {name: k for k, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(FIRST)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Divide the cores among the processes: each has its own BLAS, whose threads would wait for each other's cores."""
     workers = config.getoption("numprocesses", None)

@@ -4,6 +4,7 @@ NumPy arrays in, pictures out. Every colour map has its middle colour exactly at
 the sign.
 """
 
+from .bars import bars
 from .colours import colorize, colormaps, resolve_limit, sign_colours
 from .comparison import comparison
 from .curves import curves
@@ -18,9 +19,11 @@ from .sheets import series_grid
 from .signals import series
 from .texts import text_html, text_latex, text_page, text_terminal
 from .waterfalls import waterfall
+from .whereabouts import whereabouts
 from .words import text_image
 
 __all__ = [
+    "bars",
     "colorize",
     "colormaps",
     "comparison",
@@ -45,4 +48,5 @@ __all__ = [
     "text_terminal",
     "to_data_uri",
     "waterfall",
+    "whereabouts",
 ]

@@ -14,6 +14,7 @@ from .colours import Floats, floats
 
 LEFT, RIGHT, BOX = 190, 530, 96  # where the boxes of inputs end and those of outputs begin, and how wide they are
 ROW, TOP, WIDEST, THINNEST = 58, 34, 15.0, 0.9
+NUMBER = 62.0, 15.0  # how wide and high the place of a number is
 MOST_LABELS = 16  # messages with a number at their line
 MOST = 24  # inputs or outputs of a picture
 
@@ -81,7 +82,9 @@ def message_graph(
     drawn += [_head("R_i", 38), _head("input", LEFT - BOX / 2), _head("output", RIGHT + BOX / 2), _head("R_j", 682)]
     for i, name in enumerate(left):
         y, value = _place(i, len(left), height), float(rows[i].sum())
-        drawn += _box(LEFT - BOX, y, name, float(a[i]) if i < len(a) else None, colour=svg.PARTS.get(name))
+        drawn += _box(
+            LEFT - BOX, y, name, float(a[i]) if i < len(a) else None, colour=None if i < len(a) else svg.PARTS[name]
+        )
         drawn.append(_number(value, 84, y + 5, "end"))
     for j, name in enumerate(right):
         y = _place(j, len(right), height)
@@ -95,11 +98,15 @@ def message_graph(
 def sentence(m: Floats, r: Floats, taken: dict[str, Floats], left: Sequence[str], right: Sequence[str]) -> str:
     """Return what the picture shows, in words."""
     received = m.sum(axis=1)
-    words = [f"{svg.signed(number(float(v)), float(v))} to {left[i]}" for i, v in enumerate(received[:8])]
+    words = [
+        f"{svg.signed(number(float(v)), float(v))} to {svg.shortened(left[i], svg.LONGEST)}"
+        for i, v in enumerate(received[:8])
+    ]
     words += [f"{len(received) - 8} further inputs"] * (len(received) > 8)
     words += [f"{svg.signed(number(float(p.sum())), float(p.sum()))} to {name}" for name, p in taken.items() if p.any()]
     start = " and ".join(
-        f"{svg.signed(number(float(v)), float(v))} at {name}" for v, name in zip(r[:4], right[:4], strict=True)
+        f"{svg.signed(number(float(v)), float(v))} at {svg.shortened(name, svg.LONGEST)}"
+        for v, name in zip(r[:4], right[:4], strict=True)
     )
     more = f" and {len(r) - 4} further outputs" if len(r) > 4 else ""
     return f"Of {start}{more} go {', '.join(words)}."
@@ -111,7 +118,9 @@ def _lines(
     """Return the lines of all messages, the widest first, so that thin ones stay visible."""
     largest = float(abs(rows).max(initial=0.0)) or 1.0
     numbered = np.count_nonzero(rows) <= MOST_LABELS
-    drawn, numbers = [], []
+    drawn: list[str] = []
+    numbers: list[str] = []
+    places: list[tuple[float, float]] = []
     for i, j in sorted(np.ndindex(rows.shape), key=lambda ij: -abs(rows[ij])):
         value = float(rows[i, j])
         y0, y1 = _place(i, len(left), height), _place(j, len(right), height)
@@ -120,7 +129,7 @@ def _lines(
         told = f"{left[i]} ← {right[j]}: {svg.signed(number(value), value)}{weight}"
         drawn.append(
             svg.element(
-                "path", svg.element("title", svg.text_of(told[:1000])),
+                "path", svg.element("title", svg.text_of(told)),
                 d=f"M{LEFT} {y0:.1f} C{LEFT + 120} {y0:.1f} {RIGHT - 120} {y1:.1f} {RIGHT} {y1:.1f}", fill="none",
                 stroke=colour, stroke_width=max(WIDEST * abs(value) / largest, THINNEST) if value else 0.8,
                 stroke_dasharray=svg.DASH if value < 0 else "1 5" if value == 0 else None, stroke_opacity=0.82,
@@ -128,10 +137,20 @@ def _lines(
             )
         )  # fmt: skip
         if numbered and value:
-            t = 0.2 + 0.6 * ((j + 0.5) / len(right) if len(right) > 1 else 0.5)
-            x, y = _along(t, y0, y1)
+            places.append(_free(places, y0, y1))
+            x, y = places[-1]
             numbers.append(_number(value, x, y + 4, "middle", halo=True))
     return drawn + numbers
+
+
+def _free(taken: Sequence[tuple[float, float]], y0: float, y1: float) -> tuple[float, float]:
+    """Return the point of a line for its number: the one nearest the middle that is clear of the others' numbers."""
+
+    def room(point: tuple[float, float]) -> float:
+        apart = (max(abs(point[0] - x) / NUMBER[0], abs(point[1] - y) / NUMBER[1]) for x, y in taken)
+        return min(min(apart, default=1.0), 1.0)
+
+    return max((_along(0.5 + t, y0, y1) for t in sorted(np.linspace(-0.42, 0.42, 57), key=abs)), key=room)
 
 
 def _along(t: float, y0: float, y1: float) -> tuple[float, float]:
@@ -153,16 +172,12 @@ def _box(x: float, y: float, name: str, value: float | None, colour: str | None 
     middle = x + BOX / 2
     if value is None:
         return [rim, svg.label(name, middle, y + 5, anchor="middle", fill=colour)]
-    short = name if len(name) <= 12 else f"{name[:11]}…"
-    whole = () if short == name else (svg.element("title", svg.text_of(name[:1000])),)
-    head = svg.element(
-        "text", *whole, svg.text_of(short), x=middle, y=y - 4, fill=svg.QUIET, font_size=12, text_anchor="middle"
-    )
+    head = svg.label(name, middle, y - 4, anchor="middle", size=12, longest=11, fill=svg.QUIET)
     return [rim, head, svg.label(number(value).replace("-", "−", 1), middle, y + 13, anchor="middle", size=14)]
 
 
 def _number(value: float, x: float, y: float, anchor: str, *, halo: bool = False) -> str:
-    rim = {"stroke": svg.PAPER, "stroke_width": 4, "paint_order": "stroke"} if halo else {}
+    rim: dict[str, Any] = {"stroke": svg.PAPER, "stroke_width": 8, "paint_order": "stroke"} if halo else {}
     colour = svg.SIGNS[svg.sign_of(value)]
     return svg.label(
         svg.signed(number(value), value), x, y, anchor=anchor, size=13, fill=colour, font_weight="600", **rim
@@ -176,8 +191,10 @@ def _head(words: str, x: float) -> str:
 def _names(given: Sequence[str] | None, letter: str, many: int) -> list[str]:
     if given is None:
         return [f"{letter}_{k}" for k in range(many)]
-    if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != many:
+    if isinstance(given, str) or not hasattr(given, "__len__"):
         raise ShapeError(f"message_graph: {given!r:.60} are no names for {many} units")
+    if len(given) != many:
+        raise ShapeError(f"message_graph: {len(given)} names for {many} units")
     return [str(name) for name in given]
 
 

@@ -16,6 +16,7 @@ PARTS = {
     "stabiliser": "var(--stabiliser, #5b4a8a)",
     "dropped": "var(--dropped, #5a5a5a)",
 }
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # of the direction of writing
 DASH = "7 4"  # of a line that stands for a negative number: its second sign besides the colour
 
 
@@ -32,7 +33,7 @@ def element(tag: str, *children: str, **attributes: Any) -> str:
         '<rect width="3" stroke-width="0.5" class="a&lt;b"/>'
     """
     given = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
+        f' {name.rstrip("_").replace("_", "-")}="{escape(_readable(_value(value)))}"'
         for name, value in attributes.items()
         if value is not None
     )
@@ -40,20 +41,32 @@ def element(tag: str, *children: str, **attributes: Any) -> str:
 
 
 def text_of(words: str) -> str:
-    """Return a text so that it may stand in an element; characters that turn the direction of writing stay inside."""
-    isolated = f"\u2068{words}\u2069" if any(c in words for c in "\u202a\u202b\u202d\u202e\u2066\u2067") else words
-    return escape("".join(c if _drawn(c) else "\ufffd" for c in isolated))
+    """Return a text so that it may stand in an element; characters that turn the direction of writing are replaced.
+
+    Example:
+        >>> text_of("a<b" + chr(0x202E) + "c")
+        'a&lt;b\ufffdc'
+    """
+    return escape("".join("\ufffd" if c in TURNING else c for c in _readable(words)))
 
 
-def _drawn(letter: str) -> bool:
-    """Whether a character may stand in a picture: no control character, and no half of a letter."""
-    return (letter >= " " or letter in "\t\n") and not "\ud800" <= letter <= "\udfff"
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most that many characters: beginning and end, for names often differ in their ends.
+
+    Example:
+        >>> shortened("block15.depthwise", 12)
+        'block1…hwise'
+    """
+    head = longest // 2
+    return name if len(name) <= longest else f"{name[:head]}…{name[head + 1 - longest :]}"
 
 
-def label(words: str, x: float, y: float, *, anchor: str = "start", size: int = 13, **attributes: Any) -> str:
-    """Return words at a place; a name that is too long is cut, and its title says the whole of it."""
-    shown = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
-    whole = () if shown == words else (element("title", text_of(words[:1000])),)
+def label(
+    words: str, x: float, y: float, *, anchor: str = "start", size: int = 13, longest: int = LONGEST, **attributes: Any
+) -> str:
+    """Return words at a place; a name that is too long is shortened, and its title says the whole of it."""
+    shown = shortened(words, longest)
+    whole = () if shown == words else (element("title", text_of(words)),)
     look: dict[str, Any] = {"fill": INK, "font_size": size, "text_anchor": anchor} | attributes
     return element("text", *whole, text_of(shown), x=_round(x), y=_round(y), **look)
 
@@ -89,8 +102,16 @@ def signed(words: str, value: float) -> str:
     return f"+{words}" if value > 0 else words.replace("-", "−", 1) if value < 0 else words
 
 
+def _readable(words: str) -> str:
+    """Return a text in which each character that XML does not know, such as half a surrogate, is replaced."""
+    return "".join(
+        c if c in "\t\n" or (" " <= c < "\ud800") or "\ue000" <= c < "\ufffe" or c > "\uffff" else "\ufffd"
+        for c in words
+    )
+
+
 def _value(value: Any) -> str:
-    return f"{_round(value)}" if isinstance(value, float) else "".join(c if _drawn(c) else "\ufffd" for c in str(value))
+    return f"{_round(value)}" if isinstance(value, float) else str(value)
 
 
 def _round(value: float) -> str:

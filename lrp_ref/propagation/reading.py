@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..base.arrays import to_numpy
 from ..base.tables import number
 
@@ -34,26 +36,48 @@ def negative_start(begin: Any, target: Any, colours: tuple[str, str]) -> str:
 
 
 def page(e: Any) -> str:
-    """Return an explanation as HTML: what it is, a picture of its first samples, and the ledger."""
+    """Return an explanation as HTML: what it is, pictures of its first samples, where it went, and the ledger."""
     from html import escape  # only needed here, and `import lrp_ref` should be quick
 
     from .. import heatmap
 
     colours = heatmap.sign_colours()
-    drawn = pictures(e.maps(), e.asked, lambda k: e.negative(k, colours))
+    maps = e.maps()
+    drawn = pictures(maps, e.asked, lambda k: e.negative(k, colours))
     note = "" if drawn else "".join(f"<p>{escape(words)}</p>" for words in _notes(e))
-    return f"<p>{escape(repr(e))}</p>{drawn}{note}{_where_it_went(e)}{e.ledger._repr_html_()}"
+    return f"<p>{escape(repr(e))}</p>{drawn}{note}{_vectors(maps, e.asked)}{_where_it_went(e)}{e.ledger._repr_html_()}"
+
+
+def _vectors(maps: Mapping[str, Any], asked: Callable[[int], str]) -> str:
+    """Return bars for the first samples of maps that are vectors (N, F) of finite floats."""
+    from .. import heatmap
+
+    drawn = ""
+    for name, part in maps.items():
+        host = to_numpy(part)
+        if host.dtype.kind != "f" or host.ndim != 2 or not host.shape[1]:
+            continue
+        alone = "relevance" if name == "relevance" else f"relevance of {name}"
+        for k, sample in enumerate(host[:SHOWN]):
+            drawn += heatmap.bars(sample, title=f"{asked(k)}: {alone}") if np.isfinite(sample).all() else ""
+    return drawn
 
 
 def _where_it_went(e: Any) -> str:
-    """Return what each node took of the start relevance as a picture, summed over the samples; "" without a ledger."""
+    """Return what each node took of the start relevance as a picture, summed over the samples.
+
+    "" without a ledger, and of numbers that are not finite floats.
+    """
     from .. import heatmap
 
     host = [to_numpy(sums) for sums in (e.started, e.arrived)]
     if not e.ledger.made or not e.samples or any(sums.dtype.kind not in "f" for sums in host):
         return ""
     start, arrived = (float(sums.sum()) for sums in host)
-    return heatmap.waterfall(e.ledger.steps(), start=start, arrived=arrived, title="Where the relevance went")
+    steps = [*e.ledger.steps(), *((row.node, "", 0.0) for row in e.ledger)]  # nodes that take nothing are counted
+    if not np.isfinite([start, arrived, *(step[2] for step in steps)]).all():
+        return ""
+    return heatmap.waterfall(steps, start=start, arrived=arrived, title="Where the relevance went")
 
 
 def pictures(maps: Mapping[str, Any], asked: Callable[[int], str], remark: Callable[[int], str] = lambda k: "") -> str:
@@ -75,7 +99,7 @@ def pictures(maps: Mapping[str, Any], asked: Callable[[int], str], remark: Calla
             continue
         for k, sample in enumerate(host[:SHOWN]):
             alone = {"relevance": "relevance"}.get(name, f"relevance of {name}")
-            words = ". ".join(w for w in (f"{asked(k)}: {alone}", remark(k)) if w)
+            words = ". ".join(w for w in (f"{asked(k)}: {alone}", remark(k), heatmap.whereabouts(sample)) if w)
             uri = heatmap.to_data_uri(heatmap.image(sample))
             drawn += f'<figure><img src="{uri}" alt="relevance"><figcaption>{escape(words)}</figcaption></figure>'
     return drawn

@@ -118,6 +118,11 @@ class AnyRule(Value):
         """Return the rule's formula as text."""
         raise NotImplementedError
 
+    def _repr_html_(self) -> str:
+        from html import escape  # only needed here, and `import lrp_ref` should be quick
+
+        return f"<p><code>{escape(repr(self))}</code></p><p>{escape(self.formula())}</p>"
+
 
 class Universal(AnyRule):
     """Base of rules that run on any layer (pass, zero, gradient, ...): they bring their own redistribution."""

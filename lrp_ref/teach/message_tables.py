@@ -7,6 +7,7 @@ that both agree. Every connection has its own cell, so this is for small layers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,7 +18,7 @@ from .. import heatmap, literal
 from ..arithmetic import scalar
 from ..base import tables
 from ..base.arrays import Array, like, namespace, to_numpy
-from ..errors import ParameterError, ShapeError, UnsupportedError
+from ..errors import NonFiniteError, ParameterError, ShapeError, UndecidedError, UnsupportedError
 from ..layers.base import Linear
 from ..rules import (
     LRP0,
@@ -99,8 +100,10 @@ class MessageTable:
 
     def _repr_html_(self) -> str:
         headers, rows = self._cells()
-        drawable = max(self.messages.shape) <= DRAWN and not any(hasattr(v, "free_symbols") for v in self.outputs)
-        drawn = self.picture() if drawable and self.messages.size else ""
+        drawn = ""
+        if self.messages.size and max(self.messages.shape) <= DRAWN:
+            with suppress(NonFiniteError, UndecidedError, ParameterError):  # the table has what no line can be wide as
+                drawn = self.picture()
         return drawn + tables.html(headers, rows, title=self.formula, right=range(1, len(headers)))
 
 

@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, block in FILES.items():
         (made / name).write_text(block.code, encoding="utf-8")
     (made / "models").symlink_to(ROOT / "models")
-    modules = Path(os.environ.get("LRP_REF_NODE_MODULES", ""))
+    modules = Path(os.environ.get("LRP_REF_NODE_MODULES", ROOT / "docs" / "node_modules"))
     if (modules / "onnxruntime-web").is_dir():
         (made / "node_modules").symlink_to(modules.resolve())
         for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"):
@@ -98,7 +98,7 @@ def accounts(opened: Page) -> list[str]:
 
 def needs_modules(folder: Path) -> None:
     if not (folder / "node_modules").exists():
-        pytest.skip("LRP_REF_NODE_MODULES names no folder with onnxruntime-web")
+        pytest.skip("onnxruntime-web is not installed (npm ci --prefix docs)")
 
 
 @pytest.fixture(scope="module", params=["python", "node", "browser", "file"])

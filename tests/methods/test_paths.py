@@ -123,7 +123,7 @@ def test_stored_expected_gradients(model: str, key: str) -> None:
     assert np.abs(a.relevance - golden[key]).max() <= 1e-12
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_on_rationals_the_exact_path_misses_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     net, x, b = rational(picture_net(rng)), rational(quarters(rng, 2, 2, 5, 5)), rational(quarters(rng, 2, 2, 5, 5))

@@ -87,7 +87,7 @@ class Page:
 
     def stroke(self, points: Sequence[tuple[float, float]]) -> None:
         """Move the mouse to the first point of the window, press it, go through the others, and release it."""
-        moves = [{"type": "pointerMove", "x": round(x), "y": round(y), "duration": 8} for x, y in points]
+        moves = [{"type": "pointerMove", "x": round(x), "y": round(y), "duration": 2} for x, y in points]
         pressed = {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}
         self._do("pointer", "mouse", moves[0], pressed[0], *moves[1:], pressed[1])
 

@@ -171,6 +171,19 @@ def test_html() -> None:
     assert '<td style="text-align:right">0.6667</td>' in html
 
 
+def test_html_draws_what_can_be_drawn() -> None:
+    def html(inputs: int, outputs: int, a: float = 1.0) -> str:
+        layer = Dense(np.ones((inputs, outputs)))
+        return messages(layer, np.full((1, inputs), a), np.ones((1, outputs)), rules.LRP0())._repr_html_()
+
+    assert html(2, 1).count("<svg") == html(12, 12).count("<svg") == 1
+    assert html(12, 12).count("<path") == 144
+    assert "<svg" not in html(13, 1)
+    assert "<svg" not in html(1, 13)
+    assert "<svg" not in html(2, 1, np.nan)
+    assert "<table" in html(2, 1, np.nan)
+
+
 def test_another_array_module() -> None:
     from strict import to_strict
 

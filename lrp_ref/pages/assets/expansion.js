@@ -19,7 +19,9 @@ export function expansion({ a, w, b }, root) {
   const value = Math.max(0, dot(w, a) + b);
   const there = kink ? 0 : Math.max(0, z);
   const terms = slope.map((s, i) => s * (a[i] - root[i]));
-  return { value, there, kink, slope, terms, rest: value - there - terms.reduce((sum, t) => sum + t, 0) };
+  const rest = value - there - terms.reduce((sum, t) => sum + t, 0);
+  const size = value + there + terms.reduce((sum, t) => sum + Math.abs(t), 0);
+  return { value, there, kink, slope, terms, rest: Math.abs(rest) <= TINY * size ? 0 : rest }; // rounding is no rest
 }
 
 /** Return the point of z = 0 that is nearest to x; null where there is none. */
@@ -34,7 +36,7 @@ export function sentence(found, root) {
   const at = `At x̃ = ${pointText(root)}`;
   const terms = found.terms.map(signed).join(" and ");
   const parts = found.terms.length > 1 ? `the terms are ${terms}` : `the term is ${terms}`;
-  const rest = Math.abs(found.rest) <= TINY * (1 + Math.abs(found.value)) ? 0 : found.rest;
+  const { rest } = found;
   if (found.there === 0 && rest === 0)
     return `${at}, f is 0, and ${parts}: together all of f(a) = ${number(found.value)}.`;
   const missing = [

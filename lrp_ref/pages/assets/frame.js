@@ -11,7 +11,7 @@ export function fit(element) {
   })();
   if (!frame) return;
   const style = getComputedStyle(document.body);
-  const around = parseFloat(style.paddingTop) + 24;
+  const around = parseFloat(style.paddingTop) + 28;
   const set = () => (frame.style.height = `${Math.ceil(element.getBoundingClientRect().height + around)}px`);
   new ResizeObserver(set).observe(element);
 }

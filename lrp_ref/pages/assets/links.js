@@ -10,13 +10,13 @@ export function link(root) {
   const show = (element) => {
     const from = element?.closest?.("[data-link]");
     const wanted = from && root.contains(from) ? names(from.dataset.points ?? from.dataset.link) : [];
-    root.classList.toggle("linking", wanted.length > 0);
+    let found = 0;
     for (const one of root.querySelectorAll("[data-link]")) {
-      one.classList.toggle(
-        "linked",
-        names(one.dataset.link).some((name) => wanted.includes(name)),
-      );
+      const linked = names(one.dataset.link).some((name) => wanted.includes(name));
+      one.classList.toggle("linked", linked);
+      found += linked && one !== from && !one.contains(from) && !one.closest(".none");
     }
+    root.classList.toggle("linking", found > 0); // what belongs to nothing on the page dims nothing
   };
   const focused = () => (root.contains(document.activeElement) ? document.activeElement : null);
   root.addEventListener("pointerover", (event) => show(event.target.closest("[data-link]") ?? focused()));

@@ -153,7 +153,11 @@ def _hint(asked: Exercise, failures: list[Failure]) -> str:
     """Return the sentence of the mistake whose numbers are those of every failing case, or ""."""
     seen = [f for f in failures if f.sentence == WRONG][:HINTED]
     if not seen:
-        return "sgn(0) = +1 where there is an ε, else 0/0 := 0" if all(f.sentence == ENDLESS for f in failures) else ""
+        return (
+            "a denominator is 0 here: 0/0 := 0, and with an ε sgn(0) = +1"
+            if all(f.sentence == ENDLESS for f in failures)
+            else ""
+        )
     for sentence, wrong in asked.wrong.items():
         if all(_answers(wrong, f.case.arguments, f.got) for f in seen):
             return sentence

@@ -123,6 +123,7 @@ EXERCISES = (
         {
             "you explain f_c alone; subtract the contributions to d": lambda x, w, c, d: x * w[:, c],
             "you add the two classes instead of subtracting d": lambda x, w, c, d: x * (w[:, c] + w[:, d]),
+            "these are weights: multiply their difference by the inputs": lambda x, w, c, d: w[:, c] - w[:, d],
             "this is d rather than c": lambda x, w, c, d: x * (w[:, d] - w[:, c]),
         },
     ),
@@ -132,6 +133,7 @@ EXERCISES = (
         lambda: tuple(_proportions()),
         {
             "you divide by the sum of absolute values: signs take part in the sum": lambda q, R: q / abs(q).sum() * R,
+            "you take absolute values above the line": lambda q, R: abs(q) / q.sum() * R,
             "you multiply by R but do not divide by the sum": lambda q, R: q * R,
             "you give every input the same": lambda q, R: np.full(len(q), R / len(q)),
         },
@@ -141,9 +143,9 @@ EXERCISES = (
         "what of each R_j (J,) is nowhere in the table: not in messages (I, J), nor in a column (J,); shape (J,)",
         lambda: tuple(_tables()),
         {
-            "you forget the columns: bias, stabiliser, dropped": lambda R, m, b, s, d: R - m.sum(axis=0),
-            "you forget the column of the bias": lambda R, m, b, s, d: R - m.sum(axis=0) - s - d,
-            "you forget the column of the stabiliser": lambda R, m, b, s, d: R - m.sum(axis=0) - b - d,
+            "you forget bias, stabiliser and dropped": lambda R, m, b, s, d: R - m.sum(axis=0),
+            "you forget the bias": lambda R, m, b, s, d: R - m.sum(axis=0) - s - d,
+            "you forget the stabiliser": lambda R, m, b, s, d: R - m.sum(axis=0) - b - d,
             "your sum is over the outputs: take axis 0": lambda R, m, b, s, d: R - m.sum(axis=1) - b - s - d,
             "reversed: R minus what is in the table": lambda R, m, b, s, d: m.sum(axis=0) + b + s + d - R,
         },

@@ -100,6 +100,7 @@ EXERCISES = (
         {
             "you forget the bias: f is w·x + b": lambda x, w, b: x - (w @ x) / (w @ w) * w,
             "divide by w·w, the squared length": lambda x, w, b: x - (w @ x + b) / np.sqrt(w @ w) * w,
+            "the step is not divided by w·w": lambda x, w, b: x - (w @ x + b) * w,
             "this is the step, not the point": lambda x, w, b: (w @ x + b) / (w @ w) * w,
             "you go uphill: subtract the step": lambda x, w, b: x + (w @ x + b) / (w @ w) * w,
         },
@@ -111,6 +112,7 @@ EXERCISES = (
         {
             "you forget the bias: z is w·a + b": lambda a, w, b, v: a - (w @ a) / (w @ v) * v,
             "t is z / (w·v), not z / (v·v)": lambda a, w, b, v: a - (w @ a + b) / (v @ v) * v,
+            "you go away from the root: subtract t·v": lambda a, w, b, v: a + (w @ a + b) / (w @ v) * v,
             "you go along w: the direction is v": lambda a, w, b, v: a - (w @ a + b) / (w @ w) * w,
         },
     ),

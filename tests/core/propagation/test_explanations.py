@@ -306,6 +306,28 @@ def test_html_without_pictures() -> None:
     assert "<img" not in exact._repr_html_()
 
 
+def test_html_shows_vectors_as_bars_and_where_relevance_went() -> None:
+    # z = 2·3 + 1·(−1) + 1 = 6 under the 0-rule: R = (6, −1), the bias has 1
+    net = Network.sequential([Dense(np.array([[2.0], [1.0]]), np.array([1.0])), ReLU()])
+    html = lrp.explain(net, np.array([[3.0, -1.0]]), composite="lrp0")._repr_html_()
+    assert html.count('class="bars"') == html.count('class="waterfall"') == 1
+    assert "output 0: relevance. The largest is x_0 with 6; all 2 add up to 5." in html
+    assert "Of 6 that started, 5 (83.3 %) arrived; bias took 1 (16.7 %)." in html
+    assert "1 node takes nothing" in html, "the ReLU"
+    six = lrp.explain(net, np.ones((6, 2)), composite="lrp0")._repr_html_()
+    assert six.count('class="bars"') == 4, "at most four samples"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_html_of_relevance_that_is_not_finite_has_its_ledger(value: float) -> None:
+    e = lrp.explain(Network.sequential([Dense(np.ones((2, 1)))]), np.ones((1, 2)))
+    broken = e.map(lambda array: np.full_like(array, value) if array.dtype.kind == "f" else array)
+    with np.errstate(invalid="ignore"):  # the ledger's residual is inf / inf
+        html = broken._repr_html_()
+    assert "<table" in html
+    assert "<svg" not in html
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -418,9 +440,10 @@ def test_a_negative_start_is_said_under_its_picture() -> None:
     net = Network.sequential([Flatten(), Dense(np.concatenate([np.ones((4, 1)), -np.ones((4, 1))], axis=1))])
     e = lrp.explain(net, np.ones((2, 1, 2, 2)), target=[0, 1], composite="lrp0")
     captions = [part.split("</figcaption>")[0] for part in e._repr_html_().split("<figcaption>")[1:]]
-    assert captions[0] == "output 0: relevance"
+    spread = "|Relevance| is spread over all quarters: the largest of them has 25 %."
+    assert captions[0] == f"output 0: relevance. {spread}"
     assert captions[1] == (
-        "output 1: relevance. the start itself is negative (-4): blue pulls the output down, red pulls it up"
+        f"output 1: relevance. the start itself is negative (-4): blue pulls the output down, red pulls it up. {spread}"
     )
 
 

@@ -261,3 +261,9 @@ def test_a_network_does_not_remember_bounds_that_were_written_into() -> None:
         expected = x * bare.pull((x,), m)[0] - lows * positive.pull((x,), m)[0] - highs * negative.pull((x,), m)[0]
         np.testing.assert_allclose(e.relevance, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
         assert e.ledger.residual < 1e-10
+
+
+def test_notebooks_show_a_rule_and_its_formula_as_text() -> None:
+    assert rules.Guided()._repr_html_() == "<p><code>Guided()</code></p><p>R_i = [a_i &gt; 0]·R_j⁺</p>"
+    html = rules.LRP0().with_bias("ignore")._repr_html_()
+    assert html.endswith("<p>R_i = Σ_j a_i·w_ij / (Σ_i a_i·w_ij)·R_j</p>")
