@@ -28,7 +28,7 @@ def _of(layer: str, *inputs: str, rule: str = "") -> Example:
 
 
 SIGNED, FLOATS, POSITIVE = "rational([[-1.5, 0, 2]])", "np.array([[-1.5, 0.0, 2.0]])", "np.array([[0.25, 1.0, 4.0]])"
-WIDE, IMAGE = "rational([[[1, 3, 2, -1]]])", "rational([[[[1, 2, 0], [3, -1, 2]]]])"
+WIDE = "rational([[[1, 3, 2, -1]]])"
 DENSE = "Dense(rational([[1, -0.5], [-0.25, 1], [3, -0.5]]), rational([0.5, -0.25]))"
 THREE = "rational([[1, 2, 0.5]])"
 _CELL = "np.ones((1, {gates}, 1, 1)), np.full((1, {gates}, 1, 1), 0.5), np.zeros((1, {gates}, 1))"

@@ -6,6 +6,7 @@ import { named } from "lrp/dom.js";
 import { number } from "lrp/dom.js";
 import { sign } from "lrp/dom.js";
 import { signed } from "lrp/dom.js";
+import { walkable } from "lrp/options.js";
 
 export const MOST_BARS = 64;
 
@@ -24,20 +25,7 @@ export function bars(label, map, names, values, limit, moved) {
       ),
     ),
   );
-  list.addEventListener("click", (event) => {
-    const option = event.target.closest("[role=option]");
-    if (option) moved(Number(option.dataset.place), true);
-  });
-  list.addEventListener("keydown", (event) => {
-    const options = [...list.children];
-    const at = options.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: options.length - 1, Enter: at, " ": at }[event.key];
-    if (to === undefined || at < 0) return;
-    event.preventDefault();
-    const place = Math.max(0, Math.min(options.length - 1, to));
-    options[place].focus();
-    moved(place, event.key === "Enter" || event.key === " ");
-  });
+  walkable(list, moved);
   return list;
 }
 

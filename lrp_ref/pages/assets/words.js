@@ -4,6 +4,7 @@ import { el } from "lrp/dom.js";
 import { oneSided } from "lrp/colours.js";
 import { short } from "lrp/dom.js";
 import { signed } from "lrp/dom.js";
+import { walkable } from "lrp/options.js";
 
 /** Return the words of a text as an element; ``moved(k)`` is told which one is looked at. */
 export function wordsOf(words, { limit, palette, which }, moved) {
@@ -24,19 +25,6 @@ export function wordsOf(words, { limit, palette, which }, moved) {
       " ",
     );
   });
-  list.addEventListener("click", (event) => {
-    const option = event.target.closest("[role=option]");
-    if (option) moved(Number(option.dataset.place), true);
-  });
-  list.addEventListener("keydown", (event) => {
-    const options = [...list.children];
-    const at = options.indexOf(document.activeElement);
-    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: options.length - 1 }[event.key];
-    if (to === undefined || at < 0) return;
-    event.preventDefault();
-    const place = Math.max(0, Math.min(options.length - 1, to));
-    options[place].focus();
-    moved(place, false);
-  });
+  walkable(list, moved);
   return list;
 }
