@@ -32,6 +32,8 @@ WINGS = {  # on the core; wing → wings that it imports
     "evaluate": set(),
     "literal": set(),
     "exact": set(),
+    # Files of models and data; every wing that an application is about.
+    "gallery": {"evaluate", "loaders", "methods", "neuralise", "spray", "text", "units"},
     "export": {"exact"},  # what a file is about: the network's hash
     "teach": {"literal", "vectors"},  # a message table is computed by the textbook; exercises are checked by vectors
     "vectors": set(),
@@ -41,12 +43,15 @@ WINGS = {  # on the core; wing → wings that it imports
     "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
+    "spray": set(),
     "text": {"loaders", "neuralise"},
+    "units": {"methods"},  # receptive fields, upsampling, lists of the strongest
     "cli": {
         "bilrp",
         "evaluate",
         "exact",
         "export",
+        "gallery",
         "loaders",
         "methods",
         "model_checks",

@@ -1,0 +1,105 @@
+"""``lrp-ref gallery``: what LRP is known for, on real data, one command each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import heatmap
+from ..base.files import replace_file
+from ..errors import LrpError, ParameterError
+from ..gallery import Record, Run, find, missing, names, pages, run
+from ..gallery.running import MODELS
+from .options import FILE
+from .output import Progress, print_table, progress, warn
+
+
+@click.command()
+@click.argument("wanted", metavar="[NAME...]", nargs=-1)
+@click.option("-o", "--directory", default="gallery", show_default=True, type=FILE, help="For the results.")
+@click.option("--data", multiple=True, type=FILE, metavar="FOLDER", help="Where data are; repeatable.")
+@click.option("--models", type=FILE, metavar="FOLDER", help="The folder 'models' of a clone of the project.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of every random number.")
+@click.option("--quick", is_flag=True, help="A small run that shows that it works; its numbers say nothing.")
+@click.option("--wall", is_flag=True, help="Write the front page of the results in DIRECTORY.")
+def gallery(wanted: tuple[str, ...], directory: Path, wall: bool, **options: object) -> None:
+    """List the applications, or run those that are named; 'all' is every one.
+
+    Each writes NAME.png, NAME.json with its numbers, and NAME.md, its page. Some need data that may not be handed on:
+    --data says where they are.
+    """
+    if wall:
+        if wanted:
+            raise ParameterError("--wall makes the front page of what has been run: give it no NAME")
+        click.echo(f"written: {_wall(directory)}")
+        return
+    chosen = names() if wanted == ("all",) else tuple(dict.fromkeys(wanted))
+    runs = [_asked(name, options) for name in (chosen or names())]
+    if not chosen:
+        _list(runs)
+        return
+    refused = []
+    with progress(len(runs), "running") as step:
+        for one in runs:
+            try:
+                _run(one, directory, step)
+            except LrpError as error:
+                if len(runs) == 1:
+                    raise
+                refused.append(one.application.name)
+                warn(str(error))
+            step()
+    if refused:
+        warn(f"{len(refused)} of {len(runs)} could not be run: {', '.join(refused)}")
+        raise SystemExit(1)
+
+
+def _asked(name: str, options: dict[str, object]) -> Run:
+    """Return the run that the options ask for."""
+    data, models = options["data"], options["models"]
+    assert isinstance(data, tuple)
+    for folder in (*data, models):
+        if isinstance(folder, Path) and not folder.is_dir():
+            raise ParameterError(f"{folder}: there is no such folder")
+    return Run(find(name), data, models if isinstance(models, Path) else MODELS, bool(options["quick"]),
+               int(str(options["seed"])))  # fmt: skip
+
+
+def _list(runs: list[Run]) -> None:
+    """Print what there is, and what is missing to run it."""
+    rows = [(one.application.name, one.application.title, ", ".join(missing(one)) or "nothing") for one in runs]
+    print_table(("name", "what", "missing here"), rows)
+    click.echo(f"\n{len(rows)} applications; 'lrp-ref gallery NAME' runs one")
+
+
+def _run(asked: Run, directory: Path, step: Progress) -> None:
+    """Run one application, tell what it found, and write its picture, numbers and page."""
+    name = asked.application.name
+    asked = Run(asked.application, asked.data, asked.models, asked.quick, asked.seed,
+                lambda what, done, total: step.within(f"{name}: {what}", done, total))  # fmt: skip
+    found, record = run(asked)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"{name}{ending}" for ending in (".png", ".json", ".md")]
+    heatmap.save(found.picture, paths[0])
+    replace_file(paths[1], lambda stream: stream.write(record.text().encode()))
+    replace_file(paths[2], lambda stream: stream.write(pages.page(asked.application, record).encode()))
+    click.echo(f"{asked.application.title}: {record.sentence}\n")
+    print_table(("claim", "measured", "held?"), [(f.claim, f.measured, f.held) for f in record.findings])
+    click.echo(f"\n{record.seconds:.1f} s; written: {', '.join(map(str, paths))}")
+
+
+def _wall(directory: Path) -> Path:
+    """Write the front page of the results in a folder."""
+    records = {path.stem: Record.read(path) for path in sorted(directory.glob("*.json"))}
+    known = [find(name) for name in names() if name in records]
+    if not known:
+        raise ParameterError(
+            f"{directory}: no results of 'lrp-ref gallery' in it; run 'lrp-ref gallery NAME -o {directory}'"
+        )
+    quick = [record.name for record in records.values() if record.quick]
+    if quick:
+        raise ParameterError(f"{directory}: results of quick runs, whose numbers say nothing: {', '.join(quick)}")
+    path = directory / "README.md"
+    replace_file(path, lambda stream: stream.write(pages.wall(known, [records[a.name] for a in known]).encode()))
+    return path

@@ -1,0 +1,84 @@
+"""Pictures of the gallery: one look for all, 1,200 pixels wide; maps and charts on Matplotlib's axes.
+
+Positive relevance is red and negative blue in every map, and white is none; lines and bars take the eight hues of
+:mod:`lrp_ref.heatmap`, in order.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import require
+from ..heatmap import colours
+
+WIDTH = 1200  # pixels
+DPI = 100
+HUES = tuple("#{:02x}{:02x}{:02x}".format(*hue) for hue in colours.HUES)
+POSITIVE, NEGATIVE, INK, PALE = "#c62f2f", "#2b5fb8", "#222222", "#8a8a8a"
+LOOK = {
+    "font.family": "DejaVu Sans", "font.size": 11, "axes.titlesize": 12, "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": PALE, "axes.labelcolor": INK,
+    "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.grid": False, "legend.frameon": False,
+    "figure.facecolor": "white", "axes.facecolor": "white", "lines.linewidth": 2.0,
+}  # fmt: skip
+
+
+@contextmanager
+def sheet(height: int = 800, *, title: str = "") -> Iterator[Any]:
+    """Yield an empty Matplotlib figure of 1,200 × ``height`` pixels, which lays its axes out by itself.
+
+    The figure is made without pyplot, so that nothing of it is left in the process, and no window is opened.
+    """
+    matplotlib = require("matplotlib", extra="gallery", purpose="draw the pictures of the gallery")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"axes.prop_cycle": matplotlib.cycler(color=HUES), **LOOK}):
+        figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
+        yield figure
+
+
+def finish(figure: Any) -> Image.Image:
+    """Return a figure as a picture of at most 256 colours, which keeps files small."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI)
+    picture = Image.open(stream).convert("RGB")
+    return picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def show_map(axes: Any, relevance: NDArray[Any], *, limit: float | str | None = None, title: str = "") -> None:
+    """Draw a map of relevance, (H, W) or (C, H, W) summed over channels: red positive, blue negative, white none.
+
+    Args:
+        axes: where.
+        relevance: in the unit of the output.
+        limit: |R| at which colours end: None the largest, a number, or a percentile such as "99%".
+        title: above it.
+    """
+    values = np.asarray(relevance, dtype=np.float64)
+    flat = values.sum(axis=0) if values.ndim == 3 else values
+    show_image(axes, colours.colorize(flat, limit=limit), title=title)
+
+
+def show_image(axes: Any, image: NDArray[Any], *, title: str = "") -> None:
+    """Draw an image: grey (H, W) or colour (H, W, 3) or (3, H, W), bytes or 0…1, without ticks."""
+    values = np.asarray(image)
+    if values.ndim == 3 and values.shape[0] in (1, 3) and values.shape[2] not in (3, 4):
+        values = values.transpose(1, 2, 0)
+    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    axes.imshow(values, cmap="gray", interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for side in axes.spines.values():
+        side.set_visible(True)
+    if title:
+        axes.set_title(title)
