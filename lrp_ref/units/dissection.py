@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -147,7 +149,7 @@ class Dissection(Value):
         """
         file = Path(path)
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        arrays = {name: np.asarray(value) for name, value in values.items() if value is not None}
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in values.items() if value is not None}
         with file.open("wb") as stream:
             np.savez_compressed(stream, **arrays)
         return file
@@ -162,7 +164,7 @@ class Dissection(Value):
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            own = {
+            own: dict[str, Callable[[Host], Any]] = {
                 "at": str,
                 "quantile": float,
                 "images": int,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -154,7 +154,7 @@ def overlaps_of_one(active: Iterable[tuple[Host, Host]], units: int, seen: Seque
     """
     rows = [np.concatenate([one.masks & one.valid, one.valid[None]]).reshape(len(one.masks) + 1, -1) for one in seen]
     flat = np.concatenate(rows)
-    counting = np.float32 if flat.shape[1] < EXACT else np.float64  # whole numbers stay exact, and BLAS counts
+    counting: Any = np.float32 if flat.shape[1] < EXACT else np.float64  # whole numbers stay exact, and BLAS counts
     columns = flat.T.astype(counting)
     found = np.zeros((units, len(flat)), dtype=np.int64)
     for which, where in active:
