@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arrays import to_numpy
 from ..errors import ParameterError, ShapeError
 from ..methods.upsampling import require_convention
 from ..network.network import Network
 from .concept_masks import ConceptMasks, Concepts
 from .dissection import Dissection
-from .feeding import BATCH, DataSet, Host, require_again
+from .feeding import BATCH, MEMORY, DataSet, Host, require_again
 from .overlap import Overlap, active_units, overlaps_of_one
 from .quantiles import Progress, exact_thresholds, require_quantile
 
@@ -27,10 +28,11 @@ def dissect(
     batch: int = BATCH,
     upsample: str = "half_pixel",
     concepts: Concepts = None,
-    permuted: int | None = None,
+    permuted: int | Sequence[int] | None = None,
     ignore: int | Sequence[int] | None = None,
     categories: Sequence[Any] | None = None,
     threshold: Any = None,
+    memory: int = MEMORY,
     canonize: bool = True,
     progress: Progress | None = None,
 ) -> Dissection:
@@ -38,7 +40,8 @@ def dissect(
 
     M is where a unit's map, upsampled to the size of the masks, exceeds its threshold T, with P(a > T) = 1 − q over all
     positions of the data set; L is where the concept is. Both sums go over all images before they are divided. The data
-    set is gone through twice, first for the thresholds; what is in memory is the activation of one batch.
+    set is gone through twice, first for the thresholds; what is in memory is the activation of one batch, and that of
+    all where it takes no more than ``memory``, which saves the second forward pass.
 
     Read a number of detectors beside two others. The *ceiling* of a concept is about min(1 − q, p)/max(1 − q, p) where
     it has the part p of the pixels: at q = 0.995 nothing that covers more than 12.5 % of them can reach an IoU of 0.04.
@@ -55,10 +58,11 @@ def dissect(
         upsample: a convention of :func:`lrp_ref.methods.upsampled`.
         concepts: names: of the labels 0, 1, … (None for a label that is no concept), or label → name; of the C masks.
             By default every label is a concept, under its number.
-        permuted: seed of the control; None for no control.
+        permuted: seed of the control, or several for as many permutations; None for no control.
         ignore: labels whose pixels do not count, neither for units nor for concepts.
         categories: of each concept, for ``iou_images_with_category``; None for: all concepts are one category.
         threshold: T of each unit (U,), instead of that of this data set.
+        memory: bytes of activation that may be kept between the two times.
         canonize: as of :func:`lrp_ref.explain`.
         progress: is called after each batch with the images done, and how many these are in all: each counts twice,
             or once where ``threshold`` is given.
@@ -83,12 +87,15 @@ def dissect(
     require_convention(upsample)
     require_quantile(quantile)
     known = ConceptMasks.given(masks, concepts, ignore, categories)
-    if permuted is not None and len(known) < 2:
+    seeds = () if permuted is None else tuple(int(seed) for seed in np.atleast_1d(permuted))
+    if seeds and len(known) < 2:
         raise ParameterError(f"permuted={permuted} needs the masks of two images at least; there are {len(known)}")
+    if not len(known):
+        raise ParameterError("there are masks of no image: a data set has one at least")
     rounds = 1 if threshold is not None else 2
     if rounds == 2:
         require_again(images, "thresholds come before overlaps: give a list of batches, or threshold=")
-    data = DataSet(net, images, at, batch, canonize, len(known))
+    data = DataSet(net, images, at, batch, canonize, len(known), memory if rounds == 2 else 0)
 
     def told(done: int, before: int) -> None:
         if progress is not None:
@@ -97,15 +104,22 @@ def dissect(
     if threshold is None:
         limits = exact_thresholds(data, quantile, lambda done: told(done, 0))
     else:
-        limits = np.asarray(threshold)
-    others = None if permuted is None else np.random.default_rng(permuted).permutation(len(known))
+        limits = to_numpy(np.asarray(threshold))
+    others = [np.random.default_rng(seed).permutation(len(known)) for seed in seeds]
     own, *chance = _overlaps(data, known, limits, upsample, others, lambda done: told(done, (rounds - 1) * len(known)))
     return Dissection(
         at=at, quantile=quantile, concepts=known.names, threshold=limits, iou=own.iou,
         iou_images_with_category=own.iou_images_with_category, active=own.unit / max(own.pixels, 1),
         frequency=own.concept / max(own.pixels, 1), images=len(known),
-        control=chance[0].iou if chance else None, permuted=permuted,
+        control=_stacked([one.iou for one in chance], permuted), permuted=seeds,
     )  # fmt: skip
+
+
+def _stacked(controls: list[Host], permuted: Any) -> Host | None:
+    """Return the controls as one array (S, U, C), of one seed alone as (U, C)."""
+    if not controls:
+        return None
+    return controls[0] if np.ndim(permuted) == 0 else np.stack(controls)
 
 
 def _overlaps(
@@ -113,10 +127,10 @@ def _overlaps(
     known: ConceptMasks,
     limits: Host,
     upsample: str,
-    others: Host | None,
+    others: list[Host],
     told: Callable[[int], None],
 ) -> list[Overlap]:
-    """Return the counts with the masks of each image, and those with the masks of the ``others``, if there are any."""
+    """Return the counts with the masks of each image, and those with the masks of the others that it is given."""
     sums: list[Overlap] = []
     for first, maps in data.maps():
         if limits.shape != maps.shape[1:2]:
@@ -127,7 +141,7 @@ def _overlaps(
                 "positions there is nothing to dissect"
             )
         for image, one in enumerate(maps, start=first):
-            seen = [known.of(k) for k in ([image] if others is None else [image, int(others[image])])]
+            seen = [known.of(k) for k in (image, *(int(other[image]) for other in others))]
             found = overlaps_of_one(active_units(one, limits, known.size, upsample), len(one), seen)
             sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
         told(first + len(maps))

@@ -36,8 +36,9 @@ class Dissection(Value):
         active: part of the pixels where a unit, upsampled, exceeds its threshold (U,).
         frequency: part of the pixels that a concept has (C,).
         images: how many.
-        control: the IoU with the masks permuted over the images (U, C); None where it was not asked for.
-        permuted: seed of the permutation.
+        control: the IoU with the masks permuted over the images (U, C), or (S, U, C) of several permutations; None
+            where it was not asked for.
+        permuted: seeds of the permutations.
     """
 
     at: str
@@ -50,7 +51,7 @@ class Dissection(Value):
     frequency: Host
     images: int
     control: Host | None = None
-    permuted: int | None = None
+    permuted: tuple[int, ...] = ()
 
     @property
     def concept(self) -> Host:
@@ -78,15 +79,16 @@ class Dissection(Value):
         return _ratio(self.active[:, None], self.frequency)
 
     @property
-    def by_chance(self) -> Dissection:
-        """The same dissection with the masks of other images: what of its detectors is chance.
+    def by_chance(self) -> tuple[Dissection, ...]:
+        """For each permutation the same dissection with the masks of other images: what of its detectors is chance.
 
         Raises:
             ParameterError: it was made without.
         """
         if self.control is None:
             raise ParameterError("the masks were not permuted: dissect(…, permuted=SEED) makes the control")
-        return replace(self, iou=self.control, iou_images_with_category=self.control, control=None, permuted=None)
+        several = self.control.reshape(-1, *self.iou.shape)
+        return tuple(replace(self, iou=one, iou_images_with_category=one, control=None, permuted=()) for one in several)
 
     def detectors(self, minimum: float = LEAST) -> Host:
         """Return the units whose largest IoU is at least ``minimum``, by their numbers, of the largest IoU first."""
@@ -102,14 +104,19 @@ class Dissection(Value):
         """Return the number of unique detectors: of concepts that have a detector."""
         return len(self.by_concept(minimum))
 
+    def expected(self, minimum: float = LEAST) -> dict[str, float]:
+        """Return how many detectors each concept has by chance: the mean over the permutations; {} without these."""
+        counts = [one.by_concept(minimum) for one in (() if self.control is None else self.by_chance)]
+        return {name: sum(c.get(name, 0) for c in counts) / len(counts) for name in self.concepts if counts}
+
     def rows(self, minimum: float = LEAST) -> list[tuple[str, ...]]:
         """Return the rows of the printed table, a concept each."""
-        own, chance = self.by_concept(minimum), None if self.control is None else self.by_chance.by_concept(minimum)
+        own, chance = self.by_concept(minimum), self.expected(minimum)
         units = self.iou.argmax(axis=0) if len(self.iou) else np.zeros(len(self.concepts), dtype=int)
         return [
             (
                 name, f"{self.frequency[c]:.2%}", number(float(self.ceiling[c])), str(own.get(name, 0)),
-                "–" if chance is None else str(chance.get(name, 0)),
+                number(chance[name]) if chance else "–",
                 number(float(self.iou[units[c], c])), str(units[c]),
             )
             for c, name in enumerate(self.concepts)
@@ -123,17 +130,17 @@ class Dissection(Value):
 
     def summary(self, minimum: float = LEAST) -> str:
         """Return in one line how many detectors there are, and how many by chance."""
-        said = f"'{self.at}', {self.images} images, quantile {self.quantile:g}: {self._told(minimum)}"
-        return (
-            said if self.control is None else f"{said}; with the masks of other images {self.by_chance._told(minimum)}"
+        said = (
+            f"'{self.at}', {self.images} images, quantile {self.quantile:g}: {len(self.detectors(minimum))} of "
+            f"{len(self.iou)} units have an IoU of {minimum:g} or more, for {self.unique(minimum)} concepts (best "
+            f"{number(float(self.best.max(initial=0.0)))})"
         )
-
-    def _told(self, minimum: float) -> str:
-        best = float(self.best.max(initial=0.0))
-        return (
-            f"{len(self.detectors(minimum))} of {len(self.iou)} units have an IoU of {minimum:g} or more, for "
-            f"{self.unique(minimum)} concepts (best {number(best)})"
-        )
+        if self.control is not None:
+            counts = sorted(len(one.detectors(minimum)) for one in self.by_chance)
+            span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else f"{counts[0]}"
+            said += f"; with the masks of other images {span} (best {number(float(self.control.max(initial=0.0)))})"
+        never = int((self.active == 0).sum())
+        return f"{said}; {never} units exceed their threshold nowhere" if never else said
 
     # -- files --------------------------------------------------------------------------------------------------
 
@@ -168,18 +175,16 @@ class Dissection(Value):
                 "at": str,
                 "quantile": float,
                 "images": int,
-                "permuted": int,
+                "permuted": lambda a: tuple(a.tolist()),
                 "concepts": lambda a: tuple(a.tolist()),
             }
             found = Dissection(**{name: own.get(name, np.asarray)(value) for name, value in arrays.items()})
         except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
             raise ModelFormatError(f"{path}: not a file of Dissection.save ({error})") from error
         units, concepts = len(found.threshold), len(found.concepts)
-        tables_of_both = (
-            found.iou,
-            found.iou_images_with_category,
-            *([] if found.control is None else [found.control]),
-        )
+        tables_of_both = [found.iou, found.iou_images_with_category]
+        if found.control is not None:
+            tables_of_both += list(found.control.reshape(-1, units, concepts))
         if any(a.shape != (units, concepts) for a in tables_of_both) or found.frequency.shape != (concepts,):
             raise ModelFormatError(f"{path}: not a file of Dissection.save (its arrays do not fit each other)")
         return found

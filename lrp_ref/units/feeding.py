@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..network.network import Network
 
 Host = NDArray[Any]
 BATCH = 32
+MEMORY = 1 << 28  # bytes of maps that are kept, so that they need not be made again
 
 
 def batches(x: Any, size: int = BATCH) -> Iterable[Any]:
@@ -61,10 +62,18 @@ def require_again(x: Any, why: str) -> None:
 def maps_of(net: Network, few: Any, at: str, canonize: bool) -> Host:
     """Return the maps (n, U, ...) of the units of a value on one batch, on the host.
 
+    An input of the network is a value too, such as maps that were computed before.
+
     Raises:
         ParameterError: no such value, or one without units.
         NonFiniteError: NaN or infinity in them.
     """
+    if at in {i.name for i in net.inputs}:
+        fed: Host = on_host(net.feed(few)[at])
+        if fed.ndim < 2:
+            raise ParameterError(f"'{at}' is one number for each sample and has no units")
+        require_finite(fed, f"the input '{at}'")
+        return fed
     arrived = Asked("gradient", start="output", canonize=canonize).of(net, few, (at,))
     maps: Host = np.concatenate(arrived.active(on_host))
     require_finite(maps, f"the activation of '{at}'")
@@ -82,6 +91,8 @@ class DataSet:
         batch: samples at a time, where ``x`` is no batches.
         canonize: as of :func:`lrp_ref.explain`.
         samples: N.
+        memory: bytes of maps that may be kept from the first time on.
+        kept: the maps of all batches, when they have been made and take no more than that.
     """
 
     net: Network
@@ -90,16 +101,22 @@ class DataSet:
     batch: int
     canonize: bool
     samples: int
+    memory: int = 0
+    kept: list[tuple[int, Host]] = field(default_factory=list, init=False)
 
     def maps(self) -> Iterator[tuple[int, Host]]:
         """Go through the samples: the number of a batch's first one, and the maps (n, U, ...) of the units.
 
-        Batches without samples are passed over.
+        Batches without samples are passed over. Maps that were kept are not made again.
 
         Raises:
             ShapeError: maps of different shapes, or another number of samples than ``samples``.
         """
-        first, shape = 0, None
+        if self.kept:
+            yield from self.kept
+            return
+        kept: list[tuple[int, Host]] = []
+        first, size, shape = 0, 0, None
         for few in batches(self.x, self.batch):
             n = length(few)
             if first + n > self.samples:
@@ -113,10 +130,13 @@ class DataSet:
                     f"'{self.at}' is {shape} for the first samples and {maps.shape[1:]} from sample {first} on: "
                     "all samples need one size"
                 )
+            size += maps.nbytes
+            kept = [*kept, (first, maps)] if size <= self.memory else []
             yield first, maps
             first += n
         if first != self.samples:
             raise self._count(f"{first} samples")
+        self.kept.extend(kept)
 
     def _count(self, found: str) -> ShapeError:
         return ShapeError(f"the data set has {found} where {self.samples} were said, or have masks")
