@@ -4,9 +4,13 @@ A unit is a channel of a value. :func:`dissect` measures how well it agrees with
 Dissection), with the ceiling and the control that such a number is to be read beside.
 """
 
+from .cards import UnitCard, top_samples, unit_cards
 from .dissecting import dissect
 from .dissection import Dissection
 from .overlap import Overlap, activated, overlap
 from .quantiles import Largest, thresholds
 
-__all__ = ["Dissection", "Largest", "Overlap", "activated", "dissect", "overlap", "thresholds"]
+__all__ = [
+    "Dissection", "Largest", "Overlap", "UnitCard", "activated", "dissect", "overlap", "thresholds", "top_samples",
+    "unit_cards",
+]  # fmt: skip

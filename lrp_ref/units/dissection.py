@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from ..base import tables
 from ..base.frozen import Value
 from ..base.tables import number
 from ..errors import ModelFormatError, ParameterError
+from . import pictures
 from .feeding import Host
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 LEAST = 0.04  # the IoU from which on a unit counts as a detector (Bau et al. 2017)
 HEAD = ("concept", "pixels", "ceiling", "detectors", "by chance", "best IoU", "of unit")
@@ -127,6 +131,13 @@ class Dissection(Value):
 
     def _repr_html_(self) -> str:
         return tables.html(HEAD, self.rows(), title=self.summary(), right=NUMBERS)
+
+    def picture(self, minimum: float = LEAST) -> Image:
+        """Return the detectors of each concept as bars, with those by chance in grey below, and the ceilings."""
+        ceilings = dict(zip(self.concepts, self.ceiling.tolist(), strict=True))
+        counted = f"{len(self.detectors(minimum))} of {len(self.iou)} units"
+        title = f"Detectors of '{self.at}': {counted}, IoU {minimum:g} or more"
+        return pictures.chart(self.by_concept(minimum), self.expected(minimum), ceilings, title)
 
     def summary(self, minimum: float = LEAST) -> str:
         """Return in one line how many detectors there are, and how many by chance."""
