@@ -7,7 +7,7 @@ Dissection), with the ceiling and the control that such a number is to be read b
 from .cards import UnitCard, top_samples, unit_cards
 from .dissecting import dissect
 from .dissection import Dissection
-from .overlap import Overlap, activated, overlap
+from .overlaps import Overlap, activated, overlap
 from .quantiles import Largest, thresholds
 
 __all__ = [

@@ -22,7 +22,7 @@ from ..network.network import Network
 from . import pictures
 from .dissection import Dissection
 from .feeding import BATCH, Host, batches, cut, is_whole, maps_of
-from .overlap import activated
+from .overlaps import activated
 from .quantiles import thresholds
 
 if TYPE_CHECKING:

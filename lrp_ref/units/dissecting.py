@@ -14,7 +14,7 @@ from ..network.network import Network
 from .concept_masks import ConceptMasks, Concepts
 from .dissection import Dissection
 from .feeding import BATCH, MEMORY, DataSet, Host, require_again
-from .overlap import Overlap, active_units, overlaps_of_one
+from .overlaps import Overlap, active_units, overlaps_of_one
 from .quantiles import Progress, exact_thresholds, require_quantile
 
 

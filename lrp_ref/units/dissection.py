@@ -193,10 +193,8 @@ class Dissection(Value):
         except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
             raise ModelFormatError(f"{path}: not a file of Dissection.save ({error})") from error
         units, concepts = len(found.threshold), len(found.concepts)
-        tables_of_both = [found.iou, found.iou_images_with_category]
-        if found.control is not None:
-            tables_of_both += list(found.control.reshape(-1, units, concepts))
-        if any(a.shape != (units, concepts) for a in tables_of_both) or found.frequency.shape != (concepts,):
+        both = [found.iou, found.iou_images_with_category, *([] if found.control is None else [found.control])]
+        if any(a.shape[-2:] != (units, concepts) for a in both) or found.frequency.shape != (concepts,):
             raise ModelFormatError(f"{path}: not a file of Dissection.save (its arrays do not fit each other)")
         return found
 
