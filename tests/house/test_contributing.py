@@ -89,6 +89,7 @@ WRITTEN = "tests/loaders/test_onnx_write.py"
 RULES, LAYERS = "tests/core/rules", "tests/core/layers"
 REFERENCE = "tests/site/test_reference_examples.py::test_every_registered_layer_and_rule_has_an_example"
 PROGRAMS = "tests/peers/test_peer_table.py"
+EVERY = "tests/gallery/test_every_application.py"
 PUBLIC, FORMATS = "tests/house/test_declarations.py", "tests/loaders/test_loaders_formats.py"
 MISSED = {
     "+class WPlus(Named):": (PUBLIC, "cannot import name 'WPlus'"),
@@ -124,7 +125,7 @@ MISSED = {
     "+def record(": (f"{PROGRAMS}::test_every_program_has_an_adapter[few_lines]", ""),
     "+| `few_lines`": (f"{PROGRAMS}::test_the_guide_lists_every_program_with_how_it_is_installed", ""),
     '+        _peer("few_lines"': (f"{PROGRAMS}::test_every_adapter_is_of_a_program", ""),
-    "+APPLICATION = Application(": ("tests/gallery/test_every_application.py::test_a_quick_run_works[one-weight]", "not found"),
+    "+APPLICATION = Application(": (f"{EVERY}::test_a_quick_run_works[one-weight]", "not found"),
 }  # fmt: skip
 PARTS = [(title, k) for title, recipe in RECIPES.items() for k in range(len(recipe.changes))]
 
