@@ -13,7 +13,7 @@ import numpy as np
 from ..base import tables
 from ..base.frozen import Value
 from ..base.tables import number
-from ..errors import ModelFormatError, ParameterError
+from ..errors import ModelFormatError, ParameterError, unknown
 from . import pictures
 from .feeding import Host
 
@@ -94,10 +94,21 @@ class Dissection(Value):
         several = self.control.reshape(-1, *self.iou.shape)
         return tuple(replace(self, iou=one, iou_images_with_category=one, control=None, permuted=()) for one in several)
 
-    def detectors(self, minimum: float = LEAST) -> Host:
-        """Return the units whose largest IoU is at least ``minimum``, by their numbers, of the largest IoU first."""
+    def detectors(self, minimum: float = LEAST, *, concept: str | None = None) -> Host:
+        """Return the units whose largest IoU is at least ``minimum``, by their numbers, of the largest IoU first.
+
+        Args:
+            minimum: the least IoU.
+            concept: of these the detectors of this concept; None for all.
+
+        Raises:
+            ParameterError: no such concept.
+        """
+        if concept is not None and concept not in self.concepts:
+            raise unknown("concept", concept, self.concepts)
         order = np.argsort(-self.best, kind="stable")
-        return np.asarray(order[self.best[order] >= minimum])
+        found = order[self.best[order] >= minimum]
+        return np.asarray(found if concept is None else found[self.concept[found] == self.concepts.index(concept)])
 
     def by_concept(self, minimum: float = LEAST) -> dict[str, int]:
         """Return how many detectors each concept has, of those that have any, most first."""
@@ -112,6 +123,23 @@ class Dissection(Value):
         """Return how many detectors each concept has by chance: the mean over the permutations; {} without these."""
         counts = [one.by_concept(minimum) for one in (() if self.control is None else self.by_chance)]
         return {name: sum(c.get(name, 0) for c in counts) / len(counts) for name in self.concepts if counts}
+
+    def above_chance(self, minimum: float = LEAST) -> tuple[str, ...]:
+        """Return the concepts that have more detectors than under any of the permutations, most detectors first.
+
+        Raises:
+            ParameterError: there are no permutations.
+        """
+        own, chance = self.by_concept(minimum), [one.by_concept(minimum) for one in self.by_chance]
+        return tuple(name for name in own if all(own[name] > other.get(name, 0) for other in chance))
+
+    def count_by_chance(self, minimum: float = LEAST) -> Host:
+        """Return the number of detectors under each permutation (S,).
+
+        Raises:
+            ParameterError: there are no permutations.
+        """
+        return np.array([len(one.detectors(minimum)) for one in self.by_chance])
 
     def rows(self, minimum: float = LEAST) -> list[tuple[str, ...]]:
         """Return the rows of the printed table, a concept each."""
@@ -147,7 +175,7 @@ class Dissection(Value):
             f"{number(float(self.best.max(initial=0.0)))})"
         )
         if self.control is not None:
-            counts = sorted(len(one.detectors(minimum)) for one in self.by_chance)
+            counts = sorted(self.count_by_chance(minimum).tolist())
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else f"{counts[0]}"
             said += f"; with the masks of other images {span} (best {number(float(self.control.max(initial=0.0)))})"
         never = int((self.active == 0).sum())
