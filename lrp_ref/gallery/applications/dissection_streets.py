@@ -10,9 +10,8 @@ and is shown streets from a car's window. Nobody told a unit what to stand for.
 
 **How to read the picture.** At the left, a unit a row: the frames in which it is most active, in colour where it is
 above its threshold. At the right, how many units detect each concept (blue), and how many do *when every frame has the
-outlines of another frame* (grey, the mean of many permutations; the line ends at the most).
- A rectangle
-belongs to a unit that is silent nearly everywhere, so that its threshold is 0.
+outlines of another frame* (grey, the mean of many permutations; the line ends at the most). A rectangle belongs to a
+unit that is silent nearly everywhere, so that its threshold is 0.
 
 **Two traps.** *The ceiling*: a unit that is active at one in 200 positions can agree only so far with a concept that
 has a quarter of all pixels; the largest IoU that there can be stands in brackets. Where it is below 0.04, no unit can
@@ -47,7 +46,7 @@ CROPS = 3  # frames of each unit in the picture
 
 def run(at: Run) -> Found:
     """Compute the units' maps once, and dissect them at two depths and two thresholds."""
-    frames, labels = street_scenes.read(at.file("camvid_117.tar"), at.few(117, 3), side=SIDE)
+    frames, labels = street_scenes.read(at.file("camvid_117.tar"), at.few(117, 3), side=at.few(SIDE, 28))
     net = at.network("efficientnet_lite0.onnx")
     maps, seeds = _maps(net, frames, at), range(at.few(20, 2))
     early, late, often = (
@@ -56,7 +55,8 @@ def run(at: Run) -> Found:
         for name, quantile in ((EARLY, RARE), (LATE, RARE), (LATE, OFTEN))
     )  # fmt: skip
     bright = (255 * (frames / np.float32(255)) ** 0.6).astype(np.uint8)
-    small, cards = np.stack([_resized(one, 240, 180) for one in bright]), []
+    small = np.stack([_resized(one, 240, 180) for one in bright])
+    cards: list[UnitCard] = []
     for one, concept, count in ((late, "car", 2), (late, "fence", 1), (often, "road", 1)):
         best = one.detectors(concept=concept)[:count].tolist()
         cards += unit_cards(
