@@ -195,6 +195,8 @@ def unit_cards(
         limits = dissection.threshold
     else:
         limits = thresholds(net, x, at=at, batch=batch, canonize=canonize)
+    if limits.shape != best.samples.shape[1:]:
+        raise ShapeError(f"{len(limits)} thresholds for the {best.samples.shape[1]} units of '{at}'")
     chosen = np.unique(best.samples[:, list(units)])
     maps = {
         int(sample): maps_of(net, cut(x, slice(int(sample), int(sample) + 1)), at, canonize)[0] for sample in chosen
