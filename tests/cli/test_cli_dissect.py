@@ -30,9 +30,8 @@ def files(tmp_path: Path) -> list[Any]:
 
 
 def test_the_numbers_of_the_library_are_printed_and_written(files: list[Any], tmp_path: Path) -> None:
-    done = run(
-        *files, "--at", "units", "--names", ",spot", "--quantile", "0.97", "-o", tmp_path / "out", "--cards", "2"
-    )
+    asked = ["--at", "units", "--names", ",spot", "--quantile", "0.97", "--minimum", "0.5"]
+    done = run(*files, *asked, "-o", tmp_path / "out", "--cards", "2")
     assert (done.exit_code, done.stderr) == (0, "")
     expected = lrp.units.dissect(
         NET, IMAGES, LABELS, at="units", quantile=0.97, concepts=[None, "spot"], permuted=range(5)
