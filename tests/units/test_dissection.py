@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,20 @@ def test_in_any_batches_bit_for_bit_the_same(sizes: tuple[int, ...], memory: int
     assert dissect(NET, iter(batches), LABELS, permuted=[0, 1], **given) == whole  # once is enough, with thresholds
 
 
+@pytest.mark.parametrize(("memory", "times"), [(MAPS.nbytes, 1), (MAPS.nbytes - 1, 2), (0, 2)])
+def test_maps_are_kept_as_far_as_memory_goes(memory: int, times: int) -> None:
+    class Batches:
+        gone_through = 0
+
+        def __iter__(self) -> Iterator[Any]:
+            self.gone_through += 1
+            return iter([MAPS[:4], MAPS[4:]])
+
+    batches = Batches()
+    dissect(NET, batches, LABELS, memory=memory, **ASKED)
+    assert batches.gone_through == times
+
+
 def test_labels_masks_and_mappings_say_the_same() -> None:
     named = {0: "sky", 2: "car", 3: "tree"}
     expected = dissect(NET, MAPS, LABELS, at="units", quantile=0.8, concepts=named, ignore=[4])
@@ -222,6 +237,12 @@ def test_overlap_of_given_units_and_masks() -> None:
             both, one = active[:, u] & masks[:, c], active[:, u] | masks[:, c]
             assert found.iou[u, c] == both.sum() / one.sum()
     assert found == overlap(active, masks)
+    valid = RNG.random((4, 5, 6)) > 0.5
+    some = overlap(active, masks, valid=valid)
+    assert some.pixels == valid.sum()
+    one = masks[:, 1] & valid
+    assert some.concept[1] == one.sum()
+    assert some.iou[2, 1] == (active[:, 2] & one).sum() / ((active[:, 2] & valid) | one).sum()
     assert overlap(active[:1], masks[:1]) + overlap(active[1:], masks[1:]) == found
 
 
@@ -253,7 +274,13 @@ def test_chance_is_counted_over_the_permutations() -> None:
     assert found.expected() == {"a": 1.0, "b": 0.5}
     assert found.detectors().tolist() == [0, 1]
     assert found.detectors(0.055).tolist() == [0, 1]
+    assert found.detectors(0.06).tolist() == [0, 1]
     assert found.detectors(0.1).tolist() == [0]
+    assert found.detectors(concept="b").tolist() == [1]
+    assert found.above_chance() == ()  # as many as by chance are no more
+    assert found.above_chance(0.06) == ()
+    assert found.above_chance(0.2) == ("a",)
+    assert found.count_by_chance().tolist() == [0, 3]
     assert found.by_concept() == {"a": 1, "b": 1}
     assert [len(one.detectors()) for one in found.by_chance] == [0, 3]
     assert "other images 0 to 3 (best 0.1); 1 units exceed their threshold nowhere" in found.summary()
