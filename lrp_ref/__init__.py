@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         pages,
         peers,
         rules,
+        spray,
         text,
         vectors,
     )
@@ -77,6 +78,7 @@ else:
         "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
+        "spray": "spray",
         "start": "propagation.start",
         "taylor": "teach.taylor",
         "text": "text",
@@ -133,6 +135,6 @@ __all__ = [
     "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
     "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first",
     "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order",
-    "pages", "peers", "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
-    "vectors",
+    "pages", "peers", "plain", "record", "root_point", "rules", "save", "spray", "start", "symbolic", "taylor",
+    "text", "vectors",
 ]  # fmt: skip
