@@ -1,4 +1,4 @@
-"""Spectral Relevance Analysis: groups of explanations that rest on the same, found without being told what to look for."""
+"""Spectral Relevance Analysis: groups of explanations that rest on the same, found without being told of them."""
 
 from __future__ import annotations
 
@@ -64,9 +64,14 @@ class Clusters(Value):
 
     @property
     def split(self) -> float:
-        """The largest gap that says two clusters or more, max_k≥2 λ_{k+1} − λ_k: what :func:`rank` goes by."""
+        """The largest gap that says two clusters or more, max_k≥2 λ_{k+1} − λ_k; :func:`rank` goes by it."""
         gaps = np.diff(self.eigenvalues)[1 : max(self.most, int((self.eigenvalues == 0).sum()))]
         return float(gaps.max(initial=0.0))
+
+    @property
+    def second(self) -> float:
+        """λ₂, the second eigenvalue: 0 where the graph is in two parts, and near it where it nearly is."""
+        return float(self.eigenvalues[1])
 
     def members(self, cluster: int) -> NDArray[np.int64]:
         """Return which maps are in a cluster, as their numbers."""
@@ -130,8 +135,8 @@ def cluster(
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
-        ShapeError, NonFiniteError, ParameterError: as of :func:`prepare` and :func:`neighbour_graph`: no maps, NaN, maps
-            that are 0 everywhere, fewer maps than neighbours + 1; more clusters than maps.
+        ShapeError, NonFiniteError, ParameterError: as of :func:`prepare` and :func:`neighbour_graph`: no maps, NaN,
+            maps that are 0 everywhere, fewer maps than neighbours + 1; more clusters than maps.
 
     Source: Lapuschkin et al. 2019, doi:10.1038/s41467-019-08987-4; von Luxburg 2007 (the eigengap); Ng, Jordan, Weiss
         2001 (the rows).
@@ -184,7 +189,7 @@ def _by_size(labels: NDArray[Any], k: int) -> NDArray[np.int64]:
     order = sorted(range(k), key=lambda c: (-int((labels == c).sum()), first[c]))
     place = np.empty(k, dtype=np.int64)
     place[order] = np.arange(k)
-    return place[labels]
+    return np.asarray(place[labels])
 
 
 def _tsne(points: Floats, seed: int) -> Floats:

@@ -54,10 +54,12 @@ def _eigenvalues(found: Clusters, width: int) -> Image:
         top = height - max(2, round(float(value) * unit))
         draw.rectangle((left, top, right, height), fill=HUES[0] if k < found.chosen else canvas.LINE)
         middle = (left + right) / 2
-        if k == 0 or k >= found.chosen - 1 and k <= found.chosen or k == len(values) - 1:
+        if k in (0, found.chosen - 1, found.chosen, len(values) - 1):
             text = canvas.number(round(float(value), 3))
             place = middle - canvas.font(canvas.SMALL).getlength(text) / 2
-            draw.text((max(0, min(place, width - 30)), top - line), text, font=canvas.font(canvas.SMALL), fill=canvas.INK)
+            draw.text(
+                (max(0, min(place, width - 30)), top - line), text, font=canvas.font(canvas.SMALL), fill=canvas.INK
+            )
         draw.text((middle - 4, height + 3), str(k + 1), font=canvas.font(canvas.SMALL), fill=canvas.SOFT)
     said = f"largest gap {canvas.number(found.gap)}, behind eigenvalue {found.chosen}"
     foot = canvas.label(said, size=canvas.SMALL, ink=canvas.SOFT, width=width)

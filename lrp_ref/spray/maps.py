@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,4 +84,4 @@ def _blocks(places: int, blocks: int) -> Floats:
     """Return how much of each place lies in each block (blocks, places); the columns sum to 1."""
     edges = np.linspace(0, places, blocks + 1)
     low, high = np.maximum(edges[:-1, None], np.arange(places)), np.minimum(edges[1:, None], np.arange(1, places + 1))
-    return np.maximum(high - low, 0.0)
+    return np.asarray(np.maximum(high - low, 0.0))

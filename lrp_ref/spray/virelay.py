@@ -217,7 +217,7 @@ def _groups(
     for kind in sorted(given):
         if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or not 0 <= kind < many:
             raise ParameterError(f"found has a class {kind!r}; expected whole numbers from 0 to {many - 1}")
-        chosen = np.asarray(samples[kind] if kind in samples else np.flatnonzero(kinds == kind))
+        chosen = np.asarray(samples[int(kind)] if kind in samples else np.flatnonzero(kinds == kind))
         clusters = given[kind]
         if len(chosen) != len(clusters.labels) or (len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(kinds)):
             raise ShapeError(
