@@ -196,7 +196,7 @@ def _images(images: Any) -> NDArray[np.uint8]:
         values = host.astype(np.float64)
         low, high = values.min(), values.max()
         low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
-        host = np.rint((values - low) / (high - low) * 255).astype(np.uint8)
+        host = np.rint((values - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
     return np.repeat(host, COLOURS, axis=1) if host.shape[1] == 1 else host
 
 
