@@ -1,4 +1,4 @@
-"""A project for ViRelAy: the keys that its version 1.0.0 reads, by h5py alone, and ViRelAy's own classes if they are here.
+"""A project for ViRelAy: the keys that its version 1.0.0 reads, by h5py alone, and ViRelAy's own classes if it is here.
 
 Passing shows that ViRelAy opens the project and draws from it, not that its pages look as they should.
 """
@@ -34,7 +34,7 @@ GIVEN: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def found() -> dict[int, Clusters]:
-    return {k: lrp.spray.cluster(MAPS[LABELS == k], neighbours=3) for k in (0, 2)}
+    return {k: lrp.spray.cluster(MAPS[k == LABELS], neighbours=3) for k in (0, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_the_arrays(project: Path, found: dict[int, Clusters]) -> None:
         assert sorted(file) == ["00000", "00002"]  # as the label map has them
         for kind, clusters in found.items():
             group = file[f"{kind:05d}"]
-            assert np.array_equal(group["index"], np.flatnonzero(LABELS == kind))
+            assert np.array_equal(group["index"], np.flatnonzero(kind == LABELS))
             assert np.array_equal(group["cluster/kmeans"], clusters.labels)
             assert group["cluster/kmeans"].attrs["k"] == clusters.k
             assert group["cluster/kmeans"].attrs["embedding"] == "spectral"
@@ -107,7 +107,7 @@ def test_virelay_s_own_class_loads_it(project: Path, found: dict[int, Clusters])
         for embedding in loaded.get_analysis_embedding_names("SpRAy"):
             analysis = loaded.get_analysis("SpRAy", f"{kind:05d}", "kmeans", embedding)
             assert np.array_equal(analysis.clustering, clusters.labels)
-            assert np.array_equal(analysis.attribution_indices, np.flatnonzero(LABELS == kind))
+            assert np.array_equal(analysis.attribution_indices, np.flatnonzero(kind == LABELS))
     loaded.close()
 
 

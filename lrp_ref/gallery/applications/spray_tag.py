@@ -75,9 +75,8 @@ class Trial:
 
 def run(at: Run) -> Found:
     """Train with the tag, for each seed, and once without; look for groups; only then look up who was tagged."""
-    seeds = SEEDS[: at.few(len(SEEDS), 1)]
+    seeds, trials = SEEDS[: at.few(len(SEEDS), 1)], []
     given = [tags.Garments.read(at, at.seed + seed) for seed in seeds]
-    trials = []
     for done, data in enumerate([*given, given[0].without(at)]):
         at.tell("a network, and its groups", done, len(seeds) + 1)
         trials.append(_trial(at, data, at.seed + done % len(seeds)))
@@ -100,8 +99,8 @@ def run(at: Run) -> Found:
                     _all([t.shirts.chosen >= 2 and 2 * t.shirts.second < control.shirts.second for t in trials])),
             Finding("One of the clusters is the samples with the artefact.",
                     f"adjusted Rand index {', '.join(f'{a:.3f}' for a in agreed)}; with smaller maps above {AGREE} in "
-                    f"{well} of {len(sizes)}; the groups read one by one tell {least:.0%} of the shirts right or more, in "
-                    f"all {len(sizes)}", _all([a > AGREE for a in agreed])),
+                    f"{well} of {len(sizes)}; in all {len(sizes)} the groups read one by one tell {least:.0%} of the "
+                    "shirts right or more", _all([a > AGREE for a in agreed])),
             Finding("Ordered by eigengap, the class with the artefact comes first.",
                     f"place of the shirts among 10 classes: {', '.join(str(t.place('gap')) for t in trials)} by the "
                     f"largest gap; {', '.join(str(t.place('second')) for t in trials)} by the second eigenvalue, "
