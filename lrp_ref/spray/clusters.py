@@ -91,7 +91,9 @@ class Clusters(Value):
         """Return the maps in a plane, the smallest eigenvalues, and the mean map of each cluster."""
         from .drawing import picture
 
-        return picture(self, title)
+        axes = ("t-SNE", "t-SNE") if self.shown == "tsne" else ("eigenvector 2", "eigenvector 3")
+        return picture(self.embedding, self.labels, self.eigenvalues, self.means, chosen=self.chosen, axes=axes,
+                       title=title)  # fmt: skip
 
     def _repr_html_(self) -> str:
         from html import escape  # only needed here, and `import lrp_ref` should be quick

@@ -136,7 +136,7 @@ def _picture(shirts: NDArray[Any], found: dict[tuple[str, str], list[tags.Measur
         upper, lower = right.subplots(2, 1)
         _bars(upper, found, "on_tag", "relevance on the tag, % of R⁺ of tagged shirts")
         upper.axhline(100 * tags.AREA, color=figures.PALE, linewidth=1.2, linestyle="--")
-        upper.text(0.5, 100 * tags.AREA + 0.8, "tag's area", color=figures.INK, ha="center", fontsize=11)
+        upper.text(0.5, 100 * tags.AREA + 0.8, "its area", color=figures.INK, ha="center", fontsize=11)
         _bars(lower, found, "others_tagged", "other garments called shirts when tagged, %")
         upper.legend(loc="upper right")
         return figures.finish(figure)
