@@ -123,7 +123,7 @@ def cluster(
     clusters there are (:func:`eigengap`), and k-means on the rows of the first eigenvectors, each of length 1, which.
 
     It is exact: N² distances are computed, in blocks. 10,000 maps of 28 × 28 take about a minute on one core, and
-    memory beside the maps of about 8·N·(F + 100) bytes, F places a map, and 200 MB; t-SNE about as long again.
+    memory beside the maps of three copies of them in float64 and 100 MB, 300 MB in all; t-SNE takes its time on top.
 
     Args:
         relevance: (N, C, H, W), (N, H, W), or vectors (N, F).
