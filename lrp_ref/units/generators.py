@@ -8,7 +8,7 @@ Dissection", §3.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,11 +22,54 @@ from ..layers import Affine
 from ..layers.base import Layer
 from ..network.network import Network, Node, owner
 from ..network.sizes import none_of, sample_shapes
+from .dissecting import dissect
+from .dissection import Dissection
+from .feeding import Host, batches, cut
 
-Host = np.ndarray[Any, Any]
 Measure = Callable[[Any], Any]
 DRAWS = 30
 BATCH = 256
+
+
+def agreement(
+    net: Network,
+    x: Any,
+    segment: Callable[[Any], Any],
+    *,
+    at: str,
+    concepts: Sequence[str],
+    quantile: float = 0.995,
+    permuted: int | None = None,
+    batch: int = BATCH,
+    **options: Any,
+) -> Dissection:
+    """Return how far units of a generator are active where concepts are in what it makes: :func:`dissect` of G(z).
+
+    Args:
+        net: the generator G.
+        x: the codes z (N, ...), several inputs by name.
+        segment: takes what is generated (n, ...) and returns where the concepts are (n, C, *S), True and False.
+        at: name of the value whose channels are the units.
+        concepts: names of the C concepts.
+        quantile, permuted: as of :func:`dissect`.
+        batch: samples at a time.
+        options: others of :func:`dissect`.
+
+    Raises:
+        ParameterError: a value that is not there.
+        ShapeError: another number of masks than of samples, or one smaller than the value's grid.
+
+    Example:
+        >>> import lrp_ref as lrp
+        >>> layers = [("units", lrp.layers.ReLU()), ("paint", lrp.layers.Affine(np.array([1.0, 0.0]), None))]
+        >>> net, z = lrp.Network.sequential(layers), np.array([[[9.0, 0.0, 0.0], [0.0, 0.0, 9.0]]])
+        >>> found = agreement(net, z, lambda y: y[:, :1] > 5, at="units", concepts=["bright"], quantile=0.6)
+        >>> found.iou
+        array([[1.],
+               [0.]])
+    """
+    masks = np.concatenate([to_numpy(segment(net.forward(few))) for few in batches(x, batch)])
+    return dissect(net, x, masks, at=at, concepts=concepts, quantile=quantile, permuted=permuted, **options)
 
 
 def ablate(net: Network, at: str, units: Sequence[int]) -> Network:
@@ -178,7 +221,8 @@ def causal_effect(
     Example:
         >>> import lrp_ref as lrp
         >>> net = lrp.Network.sequential([lrp.layers.ReLU(), lrp.layers.Dense(np.array([[1.0], [0.0], [5.0]]))])
-        >>> causal_effect(net, np.ones((4, 3)), lambda y: y[:, 0], at="relu1", units=[2, 0], counts=[1, 2], draws=9).mean
+        >>> found = causal_effect(net, np.ones((4, 3)), lambda y: y[:, 0], at="relu1", units=[2, 0], counts=[1, 2])
+        >>> found.mean
         array([5., 6.])
     """
     value, above, fed = _cut(net, x, at)
@@ -218,7 +262,7 @@ def sign_test(differences: Any) -> float:
     """
     host = np.asarray(differences, dtype=float)
     positive, count = int((host > 0).sum()), int((host != 0).sum())
-    return sum(math.comb(count, k) for k in range(positive, count + 1)) / 2**count
+    return float(sum(math.comb(count, k) for k in range(positive, count + 1)) / 2**count)
 
 
 def _require_value(net: Network, at: str) -> None:
@@ -298,7 +342,9 @@ def _values(values: Any, count: int) -> Host:
 def _of_channels(at: str, values: Any, channels: int) -> Host:
     host = to_numpy(values) if hasattr(values, "dtype") else np.asarray(values, dtype=float)
     if host.shape not in ((), (channels,)):
-        raise ShapeError(f"values of shape {host.shape}: give one number, or one for each channel of '{at}': {channels}")
+        raise ShapeError(
+            f"values of shape {host.shape}: give one number, or one for each channel of '{at}': {channels}"
+        )
     return np.broadcast_to(host, (channels,))
 
 
@@ -322,20 +368,15 @@ def _set(value: Array, units: list[int], to: Any, where: Host | None) -> Array:
     return changed
 
 
-def _measured(
-    above: Network, at: str, fed: dict[str, Array], value: Array, measure: Measure, batch: int
-) -> Host:
+def _measured(above: Network, at: str, fed: dict[str, Array], value: Array, measure: Measure, batch: int) -> Host:
     """Return the measure of the output of every sample (N,)."""
     found = np.zeros(len(value))
-    for rows in _rows(len(value), batch):
-        made = above.forward({at: value[rows], **{name: a[rows] for name, a in fed.items()}})
+    for first in range(0, len(value), batch):
+        rows = slice(first, first + batch)
+        made = above.forward(cut({at: value, **fed}, rows))
         numbers = measure(made)
         host = to_numpy(numbers) if hasattr(numbers, "dtype") else np.asarray(numbers, dtype=float)
         if host.shape != found[rows].shape:
             raise ShapeError(f"the measure returns numbers of shape {host.shape} for {len(found[rows])} samples")
         found[rows] = host
     return found
-
-
-def _rows(count: int, batch: int) -> Iterator[slice]:
-    return (slice(k, min(k + batch, count)) for k in range(0, count, batch))

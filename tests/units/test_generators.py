@@ -9,11 +9,11 @@ import pytest
 
 import lrp_ref as lrp
 from lrp_ref.errors import GraphError, ParameterError, ShapeError, UnsupportedError
-from lrp_ref.units.generators import CausalEffect, ablate, causal_effect, insert, sign_test
+from lrp_ref.units.generators import CausalEffect, ablate, agreement, causal_effect, insert, sign_test
 
 
 def painter() -> lrp.Network:
-    """Four units on a 2×2 grid, of a code (3,): unit 0 paints red, unit 1 green, unit 2 nothing, unit 3 both, faintly."""
+    """Four units on a 2×2 grid, of codes (3,): 0 paints red, 1 green, 2 nothing, 3 both, faintly."""
     rng = np.random.default_rng(3)
     dense = lrp.layers.Dense(rng.standard_normal((3, 16)))
     colours = np.array([[1.0, 0.0, 0.0, 0.25], [0.0, 1.0, 0.0, 0.25]]).reshape(2, 4, 1, 1)
@@ -102,7 +102,9 @@ def test_effects_are_those_of_the_literal_loop(places: bool, high: list[float] |
 def test_the_units_that_paint_red_are_found_causal_and_those_that_paint_nothing_not() -> None:
     net = painter()
     told: list[tuple[int, int]] = []
-    e = causal_effect(net, CODES, red, at="relu1", units=[0, 3], counts=[1, 2], draws=40, tell=lambda *a: told.append(a))
+    e = causal_effect(
+        net, CODES, red, at="relu1", units=[0, 3], counts=[1, 2], draws=40, tell=lambda *a: told.append(a)
+    )
     values = units_of(net, CODES).mean(axis=(2, 3))
     np.testing.assert_allclose(e.effect[0], values[:, 0], atol=1e-15)
     np.testing.assert_allclose(e.effect[1], values[:, 0] + values[:, 3] / 4, atol=1e-15)
@@ -120,7 +122,22 @@ def test_confidence_and_the_two_tests_by_hand() -> None:
     assert e.p_over_samples[0] == 0.5  # differences 0, 1, 1.5, −2: two of three are positive
     assert e.p_over_draws[0] == 2 / 3  # draws of mean 2.25 and 2.5, against 2.5
     assert e.mean_by_chance[0] == 2.375
-    assert repr(e).startswith("CausalEffect('at', by units set 1: 2.5 ± 1.27, random 2.38")
+    assert repr(e).startswith("CausalEffect('at', by units set 1: 2.5 ± 1.265, random 2.375")
+
+
+def test_the_units_that_agree_with_a_concept_are_those_that_paint_it() -> None:
+    net, codes = painter(), np.random.default_rng(6).standard_normal((40, 3))
+    found = agreement(
+        net, codes, lambda y: y > 1.5, at="relu1", concepts=["red", "green"], quantile=0.8, batch=16, permuted=0
+    )
+    values, made = units_of(net, codes), net.forward(codes)
+    for u, c in np.ndindex(4, 2):
+        active = values[:, u] > np.quantile(values[:, u], 0.8)
+        concept = made[:, c] > 1.5
+        assert found.iou[u, c] == pytest.approx((active & concept).sum() / (active | concept).sum())
+    assert found.iou.argmax(axis=0).tolist() == [0, 1]
+    with pytest.raises(ShapeError, match="masks"):
+        agreement(net, codes, lambda y: y[:1] > 1, at="relu1", concepts=["red", "green"])
 
 
 @pytest.mark.parametrize(("positive", "negative", "p"), [(5, 0, 1 / 32), (0, 4, 1.0), (1, 1, 0.75), (0, 0, 1.0)])
