@@ -20,7 +20,9 @@ GENERATOR = Need(
     "repositories of GANs on Fashion-MNIST",
     "licence: none stated",
 )
-JUDGE = Need("fashion_cnn.onnx", "a trained network of garments", "models/ of the project", "BSD-3-Clause", shipped=True)
+JUDGE = Need(
+    "fashion_cnn.onnx", "a trained network of garments", "models/ of the project", "BSD-3-Clause", shipped=True
+)
 
 Codes = Mapping[str, NDArray[Any]]
 
@@ -37,7 +39,7 @@ def some(given: Codes, which: Any) -> Codes:
 
 
 def probability(judge: Network, made: NDArray[Any]) -> NDArray[Any]:
-    """Return how sure a classifier is of each garment (N, 10) in pictures as the generator makes them (N, 28, 28, 1)."""
+    """Return how sure a classifier is of each garment (N, 10), in pictures (N, 28, 28, 1) of the generator."""
     logits = judge.forward(made.transpose(0, 3, 1, 2))
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

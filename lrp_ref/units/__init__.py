@@ -6,7 +6,11 @@ Dissection), with the ceiling and the control that such a number is to be read b
 
 from .dissecting import dissect
 from .dissection import Dissection
+from .generators import CausalEffect, ablate, agreement, causal_effect, insert, sign_test
 from .overlap import Overlap, activated, overlap
 from .quantiles import Largest, thresholds
 
-__all__ = ["Dissection", "Largest", "Overlap", "activated", "dissect", "overlap", "thresholds"]
+__all__ = [
+    "CausalEffect", "Dissection", "Largest", "Overlap", "ablate", "activated", "agreement", "causal_effect", "dissect",
+    "insert", "overlap", "sign_test", "thresholds",
+]  # fmt: skip

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import units
 from ...network import Network
-from ...units import CausalEffect, Dissection, ablate, activated, agreement, causal_effect, insert, sign_test, thresholds
 from .. import figures
 from ..application import Application, Finding, Found
 from ..garments import GENERATOR, JUDGE, LABEL, NAMES, Codes, codes, probability, some
@@ -37,7 +37,7 @@ from ..running import Run
 
 UNITS, LATER = "sequential.conv2d_transpose.transpose", "sequential.leaky_re_lu_1"  # 128 of 7×7, 64 of 14×14
 PULLOVER, DRESS, COAT = 2, 3, 4
-SLEEVE = 10  # the number of the concept
+CONCEPTS, SLEEVE = (*NAMES, "sleeve"), 10
 QUANTILE, HIGH = 0.98, 0.995  # above which a unit is active; to which it is set
 COUNTS, SLEEVES = (1, 3, 10, 20, 30), (3, 10, 20)  # units that are ablated, and inserted
 SIDES = np.zeros((28, 28), dtype=bool)
@@ -48,11 +48,10 @@ SHOWN = 6
 def run(at: Run) -> Found:
     """Find the units of each garment, ablate them, and insert those of sleeves."""
     generator, judge = at.network("fashion_cgan_generator.h5"), at.network("fashion_cnn.onnx")
-    names = (*NAMES, "sleeve")
     seen = codes(at.rng, at.few(1000, 60))
     found = {
-        layer: agreement(generator, seen, lambda made: _concepts(judge, made), at=layer, concepts=names,
-                         quantile=QUANTILE, permuted=at.seed)
+        layer: units.agreement(generator, seen, lambda made: _concepts(judge, made), at=layer, concepts=CONCEPTS,
+                              quantile=QUANTILE, permuted=(0, 1, 2))
         for layer in (UNITS, LATER)
     }  # fmt: skip
     best = {layer: np.argsort(-dissection.iou, axis=0, kind="stable") for layer, dissection in found.items()}
@@ -61,62 +60,73 @@ def run(at: Run) -> Found:
     effect = _ablation(at, generator, judge, fresh, best[UNITS], UNITS, counts, draws)
     later = _ablation(at, generator, judge, fresh, best[LATER], LATER, counts[-1:], draws)
     own, others = _spilled(generator, judge, fresh, best[UNITS][: COUNTS[-1]])
-    high = thresholds(generator, seen, at=UNITS, quantile=HIGH)
+    high = units.thresholds(generator, seen, at=UNITS, quantile=HIGH)
     sleeves, where = best[UNITS][:, SLEEVE], SIDES.reshape(7, 4, 7, 4).all(axis=(1, 3))
-    inserted = causal_effect(generator, fresh[DRESS], lambda made: (made[..., 0] > 0.5)[:, SIDES].mean(axis=1), at=UNITS,
-                             units=sleeves[: SLEEVES[-1]], values=high, where=where, counts=SLEEVES, draws=draws)  # fmt: skip
+    inserted = units.causal_effect(generator, fresh[DRESS], lambda made: (made[..., 0] > 0.5)[:, SIDES].mean(axis=1),
+                                   at=UNITS, units=sleeves[: SLEEVES[-1]], values=high, where=where, counts=SLEEVES,
+                                   draws=draws)  # fmt: skip
     at.tell("inserted", 1, 1)
-    main, control = found[UNITS], found[UNITS].by_chance
+    rows = [("dresses", generator)]
+    for what, some_units in (("of sleeves", sleeves), ("by chance", at.rng.permutation(len(high)))):
+        few = some_units[: SLEEVES[1]]
+        rows.append(
+            (f"{len(few)} units {what}, set high at both sides", units.insert(generator, UNITS, few, high[few], where))
+        )
+    cards = _cards(generator, seen, found[UNITS])
+    cards += [(title, net.forward(some(fresh[DRESS], slice(SHOWN)))[..., 0]) for title, net in rows]
     gained, beaten = float(effect.mean[-1]), float(effect.mean_by_chance[-1])
-    p, p_draws = float(effect.p_over_samples[-1]), float(effect.p_over_draws[-1])
-    specific = int((own > others).sum())
-    p_inserted, rising = float(inserted.p_over_samples[1]), bool((np.diff(effect.mean) > 0).all())
-    dresses = some(fresh[DRESS], slice(SHOWN))
-    chance = at.rng.permutation(128)[: SLEEVES[1]]
-    rows = [(generator, "dresses"), *((insert(generator, UNITS, few, high[few], where), title) for few, title in
-            ((sleeves[: SLEEVES[1]], f"{SLEEVES[1]} units of sleeves inserted at both sides"),
-             (chance, f"{SLEEVES[1]} units by chance inserted there")))]  # fmt: skip
     return Found(
         sentence=f"Without the {COUNTS[-1]} units that agree best with it, a garment loses {gained:.2f} of its "
         f"probability; without {COUNTS[-1]} by chance {beaten:.2f}.",
-        findings=(
-            Finding("Units of a middle layer of a generator agree with concepts.",
-                    f"{len(main.detectors())} of {len(main.iou)} units have an IoU of 0.04 or more, for {main.unique()} "
-                    f"of {len(names)} concepts (best {main.best.max():.3f}); with permuted masks "
-                    f"{len(control.detectors())} units; in the 14×14 map {len(found[LATER].detectors())} of 64",
-                    "yes" if len(main.detectors()) > 3 * len(control.detectors()) else "no"),
-            Finding("Ablating the units that agree best with a concept removes it more than ablating random units.",
-                    f"probability −{gained:.3f} ± {effect.confidence()[-1]:.3f} against −{beaten:.3f} with "
-                    f"{COUNTS[-1]} units, {effect.effect.shape[1]} pictures: sign test p = {p:.1e}; better than "
-                    f"all but {p_draws * (draws + 1) - 1:.0f} of {draws} draws of units",
-                    "yes" if p < 0.01 and gained > beaten else "no"),
-            Finding("The more of its units are ablated, the more of a concept is gone.",
-                    "probability lost: " + ", ".join(f"{m:.3f} with {n}" for n, m in zip(counts, effect.mean, strict=True)),
-                    "yes" if rising else "no"),
-            Finding("Ablation removes the concept and leaves others alone.",
-                    f"the units of a garment cost it {own.mean():.2f} and the other garments {others.mean():.2f}; it "
-                    f"loses more than the mean of the others for {specific} of 10 garments (sign test p = "
-                    f"{sign_test(own - others):.3f})", _verdict(own, others)),
-            Finding("Units of a concept that are set high make it appear where it was not.",
-                    f"{SLEEVES[1]} units of sleeves ink {inserted.mean[1]:.0%} of the sides of dresses more than without, "
-                    f"units by chance {inserted.mean_by_chance[1]:.0%} (sign test p = {p_inserted:.1e})",
-                    "yes" if p_inserted < 0.01 else "no"),
-            Finding("The same holds one layer later.",
-                    f"in the 14×14 map {COUNTS[-1]} best units cost {later.mean[-1]:.2f} and random ones "
-                    f"{later.mean_by_chance[-1]:.2f} (sign test p = {later.p_over_samples[-1]:.2g})",
-                    "yes" if later.p_over_samples[-1] < 0.01 else "no"),
-        ),
-        numbers={"pictures": main.images, "best_iou": dict(zip(names, main.iou.max(axis=0), strict=True)),
-                 "ceiling": dict(zip(names, main.ceiling, strict=True)), "units_ablated": counts,
-                 "probability_lost": effect.mean, "interval": effect.confidence(), "lost_by_chance": effect.mean_by_chance,
-                 "p_over_pictures": effect.p_over_samples, "p_over_draws": effect.p_over_draws, "draws": draws,
+        findings=_findings(found, effect, later, own, others, inserted),
+        numbers={"pictures": found[UNITS].images, "best_iou": _by_name(found[UNITS].iou.max(axis=0)),
+                 "ceiling": _by_name(found[UNITS].ceiling), "units_ablated": effect.counts, "lost": effect.mean,
+                 "interval": effect.confidence(), "lost_by_chance": effect.mean_by_chance, "draws": draws,
+                 "p_over_pictures": effect.p_over_samples, "p_over_draws": effect.p_over_draws,
                  "lost_by_garment": own, "lost_by_others": others, "units_inserted": SLEEVES, "ink": inserted.mean,
                  "ink_by_chance": inserted.mean_by_chance, "p_ink": inserted.p_over_samples,
                  "later_lost": later.mean, "later_by_chance": later.mean_by_chance},
-        picture=_picture(_cards(generator, seen, main), [(net.forward(dresses), t) for net, t in rows],
-                         effect),
+        picture=_picture(cards, effect),
         alt="Generated garments with the places where single units are active; dresses that grow sleeves when units of "
         "sleeves are set high; and curves of the probability that is lost with the number of ablated units.",
+    )  # fmt: skip
+
+
+def _by_name(values: NDArray[Any]) -> dict[str, float]:
+    return dict(zip(CONCEPTS, values, strict=True))
+
+
+def _findings(
+    found: dict[str, units.Dissection], effect: units.CausalEffect, later: units.CausalEffect, own: NDArray[Any],
+    others: NDArray[Any], inserted: units.CausalEffect,
+) -> tuple[Finding, ...]:  # fmt: skip
+    main, most = found[UNITS], COUNTS[-1]
+    detectors, by_chance = len(main.detectors()), max(len(one.detectors()) for one in main.by_chance)
+    p, worse = effect.p_over_samples[-1], float((effect.chance.mean(axis=2) < effect.mean).mean(axis=0)[-1])
+    p_spilled, p_ink, p_later = units.sign_test(own - others), inserted.p_over_samples[1], later.p_over_samples[-1]
+    spared = "yes" if p_spilled < 0.05 and others.mean() < own.mean() / 4 else "in part" if p_spilled < 0.05 else "no"
+    lost = ", ".join(f"{m:.3f} with {n}" for n, m in zip(effect.counts, effect.mean, strict=True))
+    return (
+        Finding("Units of a middle layer of a generator agree with concepts.",
+                f"{detectors} of {len(main.iou)} units have an IoU of 0.04 or more, for {main.unique()} of "
+                f"{len(CONCEPTS)} concepts (best {main.best.max():.3f}); with permuted masks at most {by_chance} units; in the "
+                f"14×14 map {len(found[LATER].detectors())} of 64", "yes" if detectors > 3 * by_chance else "no"),
+        Finding("Ablating the units that agree best with a concept removes it more than ablating random units.",
+                f"probability −{effect.mean[-1]:.3f} ± {effect.confidence()[-1]:.3f} against "
+                f"−{effect.mean_by_chance[-1]:.3f} with {most} units, {effect.effect.shape[1]} pictures: sign test "
+                f"p = {p:.1e}; more than {worse:.0%} of {len(effect.chance)} draws of units",
+                "yes" if p < 0.01 else "no"),
+        Finding("The more of its units are ablated, the more of a concept is gone.", f"probability lost: {lost}",
+                "yes" if (np.diff(effect.mean) > 0).all() else "no"),
+        Finding("Ablation removes the concept and leaves others alone.",
+                f"its {most} units cost a garment {own.mean():.2f}, and the others {others.mean():.2f}; it loses "
+                f"more than these do for {(own > others).sum()} of 10 garments (sign test p = {p_spilled:.2f})", spared),
+        Finding("Units of a concept that are set high make it appear where it was not.",
+                f"{SLEEVES[1]} units of sleeves ink {inserted.mean[1]:.0%} of the sides of dresses, units by chance "
+                f"{inserted.mean_by_chance[1]:.0%} (sign test p = {p_ink:.1e})", "yes" if p_ink < 0.01 else "no"),
+        Finding("What agrees best causes most one layer later, too.",
+                f"in the 14×14 map the {most} best units cost {later.mean[-1]:.2f} and random ones "
+                f"{later.mean_by_chance[-1]:.2f} (sign test p = {p_later:.2g})", "yes" if p_later < 0.01 else "no"),
     )  # fmt: skip
 
 
@@ -134,12 +144,12 @@ def _recognised(generator: Network, judge: Network, given: Codes, most: int) -> 
 
 
 def _ablation(at: Run, generator: Network, judge: Network, given: list[Codes], best: NDArray[Any], layer: str,
-              counts: tuple[int, ...], draws: int) -> CausalEffect:  # fmt: skip
+              counts: tuple[int, ...], draws: int) -> units.CausalEffect:  # fmt: skip
     """Return what pictures of all garments lose of their garment's probability."""
     found = []
     for c, own in enumerate(given):
         at.tell(f"ablated in {layer}", c, 10)
-        found.append(causal_effect(generator, own, lambda made, c=c: probability(judge, made)[:, c], at=layer,
+        found.append(units.causal_effect(generator, own, lambda made, c=c: probability(judge, made)[:, c], at=layer,
                                    units=best[: counts[-1], c], counts=counts, draws=draws, seed=at.seed))  # fmt: skip
     effects, chances = [one.effect for one in found], [one.chance for one in found]
     return replace(found[0], effect=np.concatenate(effects, axis=1), chance=np.concatenate(chances, axis=2))
@@ -148,19 +158,13 @@ def _ablation(at: Run, generator: Network, judge: Network, given: list[Codes], b
 def _spilled(generator: Network, judge: Network, given: list[Codes], best: NDArray[Any]) -> tuple[Any, Any]:
     """Return what a garment loses without its units (10,), and what the others lose of theirs, their mean (10,)."""
     whole = np.array([probability(judge, generator.forward(own))[:, d].mean() for d, own in enumerate(given)])
-    left = np.array([[probability(judge, ablate(generator, UNITS, best[:, c]).forward(own))[:, d].mean()
+    left = np.array([[probability(judge, units.ablate(generator, UNITS, best[:, c]).forward(own))[:, d].mean()
                       for d, own in enumerate(given)] for c in range(10)])  # fmt: skip
     lost = whole - left
     return np.diag(lost), (lost.sum(axis=1) - np.diag(lost)) / 9
 
 
-def _verdict(own: NDArray[Any], others: NDArray[Any]) -> Any:
-    if sign_test(own - others) >= 0.05:
-        return "no"
-    return "yes" if others.mean() < own.mean() / 4 else "in part"
-
-
-def _cards(generator: Network, given: Codes, found: Dissection) -> list[tuple[str, NDArray[Any]]]:
+def _cards(generator: Network, given: Codes, found: units.Dissection) -> list[tuple[str, NDArray[Any]]]:
     """Return the best units of four concepts: their names, and pictures that are dark where the unit is not active."""
     maps, best = generator.until(UNITS).forward(given), found.iou.argmax(axis=0)
     order = [c for c in np.argsort(-found.iou.max(axis=0), kind="stable") if c != SLEEVE]
@@ -168,7 +172,7 @@ def _cards(generator: Network, given: Codes, found: Dissection) -> list[tuple[st
     for concept in (*order[:3], SLEEVE):
         unit = best[concept]
         top = np.argsort(-maps[:, unit].max(axis=(1, 2)), kind="stable")[:SHOWN]
-        where = activated(maps[top, unit : unit + 1], found.threshold[unit : unit + 1], (28, 28))[:, 0]
+        where = units.activated(maps[top, unit : unit + 1], found.threshold[unit : unit + 1], (28, 28))[:, 0]
         made = generator.forward(some(given, top))[..., 0]
         colour = np.stack([made, np.where(where, made, made * 0.35), np.where(where, made * 0.4, made * 0.35)], axis=-1)
         colour = np.where(where[..., None], 0.25 * np.array([1.0, 0.75, 0.0]) + 0.75 * colour, 0.45 * made[..., None])
@@ -176,11 +180,11 @@ def _cards(generator: Network, given: Codes, found: Dissection) -> list[tuple[st
     return cards
 
 
-def _picture(cards: list[tuple[str, Any]], rows: list[tuple[Any, str]], effect: CausalEffect) -> Any:
+def _picture(cards: list[tuple[str, NDArray[Any]]], effect: units.CausalEffect) -> Any:
     with figures.sheet(900, title="Units of a generator: where they are active, and what they cause") as figure:
         left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
-        rows_of = left.subfigures(len(cards) + len(rows), 1)
-        for row, (title, pictures) in zip(rows_of, [*cards, *((t, made[..., 0]) for made, t in rows)], strict=True):
+        rows_of = left.subfigures(len(cards), 1)
+        for row, (title, pictures) in zip(rows_of, cards, strict=True):
             row.suptitle(title, x=0.01, ha="left", fontsize=12)
             for place, picture in zip(row.subplots(1, SHOWN), pictures, strict=False):
                 figures.show_image(place, picture)
@@ -191,7 +195,7 @@ def _picture(cards: list[tuple[str, Any]], rows: list[tuple[Any, str]], effect: 
         chart.fill_between(effect.counts, low, high, alpha=0.2, linewidth=0)
         spread = effect.chance.mean(axis=2)
         chart.fill_between(effect.counts, spread.min(axis=0), spread.max(axis=0), alpha=0.2, linewidth=0)
-        chart.set(xlabel="units of the 7×7 map that are ablated", ylabel="loss of the garment's probability", ylim=(0, None))
+        chart.set(xlabel="units of the 7×7 map that are ablated", ylabel="loss of the garment's probability")
         chart.legend(loc="upper left")
         return figures.finish(figure)
 
