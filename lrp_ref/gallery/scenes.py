@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ CATEGORIES = tuple(kind for kind, names in KINDS.items() for _ in names)
 SEEN = 12  # pixels of a thing from which on it counts as present
 DARK = 0.35  # of a texture's dark parts, relative to its bright ones
 PERIOD = 5.0  # of a texture, in pixels
+NOISE = 0.04  # its standard deviation
+AT_ONCE = 128  # scenes
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,51 +88,79 @@ def scenes(rng: np.random.Generator, count: int, *, size: int = 48, things: int 
     if size < 24 or things < 1:
         raise ParameterError(f"scenes of {size} pixels with {things} things: give at least 24 pixels and one thing")
     kinds = np.stack([rng.integers(0, len(names), (count, things)) for names in KINDS.values()])
-    radius = rng.uniform(0.16, 0.26, (count, things)) * size
-    centre = rng.uniform(0.2, 0.8, (2, count, things)) * size
-    turned = rng.uniform(-0.35, 0.35, (count, things))
-    covers = _covers(kinds[0], radius, centre, turned, size)
-    number = np.where(covers, np.arange(things)[:, None, None], -1)
-    top = number.max(axis=1).astype(np.int8)
     paint = np.array(list(COLOURS.values()), np.float32)[kinds[1]] * rng.uniform(0.85, 1.0, (count, things, 1))
-    bright = _textured(rng, kinds[2], size)
-    shown = np.maximum(top, 0)[:, None].astype(np.int64)
-    light = np.take_along_axis(bright, shown, axis=1)
-    samples = np.arange(count)[:, None, None]
-    colour = paint[samples, shown[:, 0]].transpose(0, 3, 1, 2) * light
-    ground = np.broadcast_to(rng.uniform(0.15, 0.5, (count, 1, 1, 1)), colour.shape)
-    images = np.where(top[:, None] < 0, ground, colour) + 0.04 * rng.standard_normal(colour.shape)
-    return Scenes(np.clip(images, 0, 1).astype(np.float32), top, kinds)
+    images, top = np.empty((count, 3, size, size), np.float32), np.empty((count, size, size), np.int8)
+    for first in range(0, count, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        covers, bright = _covers(rng, kinds[0, part], size), _textured(rng, kinds[2, part], size)
+        top[part] = np.where(covers, np.arange(things, dtype=np.int8)[:, None, None], -1).max(axis=1)
+        shown = np.maximum(top[part], 0).astype(np.int64)
+        light = np.take_along_axis(bright, shown[:, None], axis=1)
+        colour = paint[part][np.arange(len(shown))[:, None, None], shown].transpose(0, 3, 1, 2) * light
+        ground = rng.uniform(0.15, 0.5, (len(shown), 1, 1, 1))
+        noise = NOISE * rng.standard_normal(colour.shape, dtype=np.float32)
+        images[part] = np.clip(np.where(top[part, None] < 0, ground, colour) + noise, 0, 1)
+    return Scenes(images, top, kinds)
 
 
-def _covers(
+def _covers(rng: np.random.Generator, shape: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Return which pixels each thing covers (N, T, S, S), of drawn sizes, at drawn places."""
+    radius = rng.uniform(0.16, 0.26, shape.shape) * size
+    centre = rng.uniform(0.2, 0.8, (2, *shape.shape)) * size
+    return drawn(shape, radius, centre, rng.uniform(-0.35, 0.35, shape.shape), size)
+
+
+def drawn(
     shape: NDArray[np.int64], radius: NDArray[np.float64], centre: NDArray[np.float64], turned: NDArray[np.float64],
     size: int,
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Return which pixels each thing covers (N, T, S, S)."""
+    """Return which pixels things cover (N, T, S, S): of shapes by number, of radius r, about (x, y), turned.
+
+    Args:
+        shape: (N, T).
+        radius: in pixels (N, T).
+        centre: in pixels (2, N, T).
+        turned: in radians (N, T).
+        size: S.
+    """
+    found = np.zeros((*shape.shape, size, size), dtype=bool)
     places = np.arange(size) + 0.5
-    x, y = (places - centre[0, ..., None])[..., None, :], (places - centre[1, ..., None])[..., None]
-    cos, sin, r = (a[..., None, None] for a in (np.cos(turned), np.sin(turned), radius))
-    u, v = (cos * x + sin * y) / r, (cos * y - sin * x) / r
-    far, near, out = np.maximum(abs(u), abs(v)), np.minimum(abs(u), abs(v)), np.hypot(u, v)
-    inside = (
-        out <= 0.95,
-        far <= 0.85,
-        (v <= 0.6) & (1.6 * abs(u) - v <= 1.0),
-        (far <= 1.0) & (near <= 0.32),
-        (out <= 1.0) & (out >= 0.55),
-        out <= 0.68 + 0.32 * np.cos(5 * np.arctan2(u, -v)),
-    )
-    found: NDArray[np.bool_] = np.choose(shape[..., None, None], inside).astype(bool)
+    for number, inside in enumerate(_INSIDE):
+        own = shape == number
+        x, y = ((places - c[own][:, None]) / radius[own][:, None] for c in centre)
+        cos, sin = (a[own][:, None, None] for a in (np.cos(turned), np.sin(turned)))
+        u, v = cos * x[:, None] + sin * y[..., None], cos * y[..., None] - sin * x[:, None]
+        found[own] = inside(u, v)
     return found
 
 
-def _textured(rng: np.random.Generator, texture: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+# Whether the point (u, v) is inside of each shape of SHAPES, of radius 1 about the origin; v points down.
+_INSIDE: tuple[Callable[[Any, Any], Any], ...] = (
+    lambda u, v: np.hypot(u, v) <= 0.95,
+    lambda u, v: np.maximum(abs(u), abs(v)) <= 0.85,
+    lambda u, v: (v <= 0.6) & (1.6 * abs(u) - v <= 1.0),
+    lambda u, v: (np.maximum(abs(u), abs(v)) <= 1.0) & (np.minimum(abs(u), abs(v)) <= 0.32),
+    lambda u, v: (np.hypot(u, v) <= 1.0) & (np.hypot(u, v) >= 0.55),
+    lambda u, v: np.hypot(u, v) <= 0.68 + 0.32 * np.cos(5 * np.arctan2(u, -v)),
+)
+
+
+def _textured(rng: np.random.Generator, texture: NDArray[np.int64], size: int) -> NDArray[np.float32]:
     """Return how bright the paint of each thing is at each pixel (N, T, S, S)."""
-    angle = rng.uniform(0, np.pi, texture.shape)[..., None, None]
-    phase = rng.uniform(0, 2 * np.pi, (2, *texture.shape))[..., None, None]
-    y, x = np.mgrid[:size, :size] * 2 * np.pi / PERIOD
-    along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
-    first, second = np.sin(along + phase[0]), np.sin(across + phase[1])
-    bright = (np.ones_like(first, dtype=bool), first > 0, first + second < 0.7, first * second > 0)
-    return np.where(np.choose(texture[..., None, None], bright), 1.0, DARK)
+    angle, phase = rng.uniform(0, np.pi, texture.shape), rng.uniform(0, 2 * np.pi, (2, *texture.shape))
+    found = np.ones((*texture.shape, size, size), np.float32)
+    places = (np.arange(size) * 2 * np.pi / PERIOD).astype(np.float32)
+    for number, is_bright in _BRIGHT.items():
+        own = texture == number
+        cos, sin, a, b = (v[own].astype(np.float32)[:, None, None] for v in (np.cos(angle), np.sin(angle), *phase))
+        along, across = cos * places + sin * places[:, None], cos * places[:, None] - sin * places
+        found[own] = np.where(is_bright(np.sin(along + a), np.sin(across + b)), 1.0, DARK)
+    return found
+
+
+# Where textures are bright, by their number in TEXTURES, of two waves at right angles.
+_BRIGHT: dict[int, Callable[[Any, Any], Any]] = {
+    1: lambda first, second: first > 0,
+    2: lambda first, second: first + second < 0.7,
+    3: lambda first, second: first * second > 0,
+}

@@ -46,7 +46,7 @@ def test_pixels_have_their_colour_and_plain_things_one_brightness() -> None:
         mean = np.array([images[:, k][where].mean() for k in range(3)])
         assert np.corrcoef(mean, paint)[0, 1] > 0.98
         at = images.transpose(0, 2, 3, 1)[where & plain]
-        assert np.abs(at - np.array(paint)).max() < 0.15 + 5 * 0.04  # of the least brightness, and of noise
+        assert np.abs(at - np.array(paint)).max() < 0.15 + 5 * made.NOISE  # of the least brightness, and of noise
     ground = images.transpose(0, 2, 3, 1)[SCENES.top < 0]
     assert np.abs(ground - ground.mean(axis=1, keepdims=True)).max() < 0.25
 
@@ -54,7 +54,7 @@ def test_pixels_have_their_colour_and_plain_things_one_brightness() -> None:
 @pytest.mark.parametrize(("texture", "low", "high"), [(1, 0.4, 0.6), (2, 0.65, 0.9), (3, 0.4, 0.6)])
 def test_textures_have_bright_and_dark_parts(texture: int, low: float, high: float) -> None:
     bright = made._textured(np.random.default_rng(3), np.full((20, 1), texture), 48)
-    assert set(np.unique(bright)) == {made.DARK, 1.0}
+    assert set(np.unique(bright)) == {np.float32(made.DARK), 1.0}
     assert low < (bright == 1).mean() < high
     assert (made._textured(np.random.default_rng(3), np.zeros((2, 1), int), 48) == 1).all()
 
@@ -62,7 +62,7 @@ def test_textures_have_bright_and_dark_parts(texture: int, low: float, high: flo
 def area(shape: str) -> float:
     """The area of a thing of radius 100, not turned, in pixels."""
     one = np.full((1, 1), SHAPES.index(shape))
-    return float(made._covers(one, one * 0 + 100.0, np.full((2, 1, 1), 128.0), one * 0.0, 256).sum())
+    return float(made.drawn(one, one * 0 + 100.0, np.full((2, 1, 1), 128.0), one * 0.0, 256).sum())
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def _cards(generator: Network, given: Codes, found: units.Dissection) -> list[tu
     maps, best = generator.until(UNITS).forward(given), found.iou.argmax(axis=0)
     order = [c for c in np.argsort(-found.iou.max(axis=0), kind="stable") if c != SLEEVE]
     cards = []
-    for concept in (*order[:3], SLEEVE):
+    for concept in order[:4]:
         unit = best[concept]
         top = np.argsort(-maps[:, unit].max(axis=(1, 2)), kind="stable")[:SHOWN]
         where = units.activated(maps[top, unit : unit + 1], found.threshold[unit : unit + 1], (28, 28))[:, 0]
