@@ -1,4 +1,7 @@
-"""Generated scenes: things of a shape, a colour and a texture on grey ground, with the exact pixels of each concept."""
+"""Generated scenes: things of a shape, a colour and a texture on grey ground, with the exact pixels of each concept.
+
+The network that is trained to say what can be seen, and the cards of its units, are here as well.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import layers
 from ..errors import ParameterError, unknown
+from ..network import Network
+from ..units import activated
+from . import training
 
 SHAPES = ("disc", "square", "triangle", "cross", "ring", "flower")
 COLOURS = {"red": (0.9, 0.2, 0.15), "green": (0.2, 0.75, 0.25), "blue": (0.2, 0.35, 0.95), "yellow": (0.95, 0.85, 0.2),
@@ -21,6 +28,8 @@ CATEGORIES = tuple(kind for kind, names in KINDS.items() for _ in names)
 SEEN = 12  # pixels of a thing from which on it counts as present
 DARK = 0.35  # of a texture's dark parts, relative to its bright ones
 PERIOD = 5.0  # of a texture, in pixels
+MIDDLE = 0.4  # what is taken from images
+UNITS = "relu4"  # of the network
 NOISE = 0.04  # its standard deviation
 AT_ONCE = 128  # scenes
 
@@ -41,6 +50,11 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def x(self) -> NDArray[np.float32]:
+        """The images as the network takes them, about 0."""
+        return self.images - np.float32(MIDDLE)
 
     @property
     def masks(self) -> NDArray[np.bool_]:
@@ -68,7 +82,42 @@ class Scenes:
         return found
 
 
-def scenes(rng: np.random.Generator, count: int, *, size: int = 48, things: int = 2) -> Scenes:
+def detector(rng: np.random.Generator, outputs: int) -> Network:
+    """Return an untrained network that says what can be seen: four convolutions, the largest over space, a dense layer.
+
+    Its units are those of ``UNITS``, 48 maps of a quarter of the scene's size.
+    """
+    conv, pool = training.conv, layers.MaxPool(2)
+    parts = [
+        ("conv1", conv(rng, 3, 16, 3, 3, padding=1)), ("relu1", layers.ReLU()), ("pool1", pool),
+        ("conv2", conv(rng, 16, 32, 3, 3, padding=1)), ("relu2", layers.ReLU()), ("pool2", pool),
+        ("conv3", conv(rng, 32, 48, 3, 3, padding=1)), ("relu3", layers.ReLU()),
+        ("conv4", conv(rng, 48, 48, 3, 3, padding=1)), (UNITS, layers.ReLU()),
+        ("pool4", layers.GlobalMaxPool()), ("flatten", layers.Flatten()), ("dense5", training.dense(rng, 48, outputs)),
+    ]  # fmt: skip
+    return Network.sequential(parts, input_name="scene")
+
+
+def right(net: Network, given: Scenes, kind: str) -> float:
+    """Return for which part of all questions "is there a …?" a network gives the right answer."""
+    return float(((net.forward(given.x) > 0.5) == (given.present(kind) > 0.5)).mean())
+
+
+def lit(images: NDArray[Any], where: NDArray[Any]) -> NDArray[Any]:
+    """Return images (N, 3, S, S) for the eye (N, S, S, 3), grey and dark where a unit is not active (N, S, S)."""
+    seen = images.transpose(0, 2, 3, 1)
+    return np.asarray(np.where(where[..., None], seen, 0.45 * seen.mean(axis=3, keepdims=True) + 0.5))
+
+
+def card(net: Network, given: Scenes, unit: int, threshold: float, count: int) -> NDArray[Any]:
+    """Return the scenes in which a unit is most active, where it is so (count, S, S, 3)."""
+    maps = net.until(UNITS).forward(given.x)[:, unit : unit + 1]
+    top = np.argsort(-maps.max(axis=(1, 2, 3)), kind="stable")[:count]
+    where = activated(maps[top], np.array([threshold]), given.top.shape[1:])
+    return lit(given.images[top], where[:, 0])
+
+
+def scenes(rng: np.random.Generator, count: int, *, size: int = 40, things: int = 2) -> Scenes:
     """Return generated scenes; a later thing may hide parts of an earlier one.
 
     Args:
@@ -83,7 +132,7 @@ def scenes(rng: np.random.Generator, count: int, *, size: int = 48, things: int 
     Example:
         >>> made = scenes(np.random.default_rng(0), 2)
         >>> made.images.shape, made.masks.shape, made.present("shape").shape
-        ((2, 3, 48, 48), (2, 16, 48, 48), (2, 6))
+        ((2, 3, 40, 40), (2, 16, 40, 40), (2, 6))
     """
     if size < 24 or things < 1:
         raise ParameterError(f"scenes of {size} pixels with {things} things: give at least 24 pixels and one thing")

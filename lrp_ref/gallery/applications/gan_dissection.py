@@ -109,8 +109,8 @@ def _findings(
     return (
         Finding("Units of a middle layer of a generator agree with concepts.",
                 f"{detectors} of {len(main.iou)} units have an IoU of 0.04 or more, for {main.unique()} of "
-                f"{len(CONCEPTS)} concepts (best {main.best.max():.3f}); with permuted masks at most {by_chance} units; in the "
-                f"14×14 map {len(found[LATER].detectors())} of 64", "yes" if detectors > 3 * by_chance else "no"),
+                f"{len(CONCEPTS)} concepts (best {main.best.max():.3f}); with permuted masks at most {by_chance}; in "
+                f"the 14×14 map {len(found[LATER].detectors())} of 64", "yes" if detectors > 3 * by_chance else "no"),
         Finding("Ablating the units that agree best with a concept removes it more than ablating random units.",
                 f"probability −{effect.mean[-1]:.3f} ± {effect.confidence()[-1]:.3f} against "
                 f"−{effect.mean_by_chance[-1]:.3f} with {most} units, {effect.effect.shape[1]} pictures: sign test "
@@ -119,8 +119,8 @@ def _findings(
         Finding("The more of its units are ablated, the more of a concept is gone.", f"probability lost: {lost}",
                 "yes" if (np.diff(effect.mean) > 0).all() else "no"),
         Finding("Ablation removes the concept and leaves others alone.",
-                f"its {most} units cost a garment {own.mean():.2f}, and the others {others.mean():.2f}; it loses "
-                f"more than these do for {(own > others).sum()} of 10 garments (sign test p = {p_spilled:.2f})", spared),
+                f"its {most} units cost a garment {own.mean():.2f}, and the others {others.mean():.2f}; it "
+                f"loses more than these do for {(own > others).sum()} of 10 (sign test p = {p_spilled:.2f})", spared),
         Finding("Units of a concept that are set high make it appear where it was not.",
                 f"{SLEEVES[1]} units of sleeves ink {inserted.mean[1]:.0%} of the sides of dresses, units by chance "
                 f"{inserted.mean_by_chance[1]:.0%} (sign test p = {p_ink:.1e})", "yes" if p_ink < 0.01 else "no"),
