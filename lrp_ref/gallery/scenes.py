@@ -26,7 +26,7 @@ KINDS = {"shape": SHAPES, "colour": tuple(COLOURS), "texture": TEXTURES}
 CONCEPTS = tuple(name for names in KINDS.values() for name in names)
 CATEGORIES = tuple(kind for kind, names in KINDS.items() for _ in names)
 SEEN = 12  # pixels of a thing from which on it counts as present
-DARK = 0.35  # of a texture's dark parts, relative to its bright ones
+DARK = 0.45  # of a texture's dark parts, relative to its bright ones
 PERIOD = 5.0  # of a texture, in pixels
 MIDDLE = 0.4  # what is taken from images
 UNITS = "relu4"  # of the network
@@ -106,7 +106,7 @@ def right(net: Network, given: Scenes, kind: str) -> float:
 def lit(images: NDArray[Any], where: NDArray[Any]) -> NDArray[Any]:
     """Return images (N, 3, S, S) for the eye (N, S, S, 3), grey and dark where a unit is not active (N, S, S)."""
     seen = images.transpose(0, 2, 3, 1)
-    return np.asarray(np.where(where[..., None], seen, 0.45 * seen.mean(axis=3, keepdims=True) + 0.5))
+    return np.asarray(np.where(where[..., None], seen, 0.4 * seen.mean(axis=3, keepdims=True)))
 
 
 def card(net: Network, given: Scenes, unit: int, threshold: float, count: int) -> NDArray[Any]:
@@ -154,7 +154,7 @@ def scenes(rng: np.random.Generator, count: int, *, size: int = 40, things: int 
 
 def _covers(rng: np.random.Generator, shape: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
     """Return which pixels each thing covers (N, T, S, S), of drawn sizes, at drawn places."""
-    radius = rng.uniform(0.16, 0.26, shape.shape) * size
+    radius = rng.uniform(0.18, 0.28, shape.shape) * size
     centre = rng.uniform(0.2, 0.8, (2, *shape.shape)) * size
     return drawn(shape, radius, centre, rng.uniform(-0.35, 0.35, shape.shape), size)
 

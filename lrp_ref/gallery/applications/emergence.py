@@ -10,8 +10,8 @@ Two levels stand beside the curve. One is the network as it was drawn, before an
 dissection with the masks of other scenes, which knows where things are as a rule, and not what they are.
 
 **Read the picture:** bars are units by the kind of concept that they detect; the line is the number of unique
-detectors. Below are the scenes in which single units are most active at the end, grey where they are not; and the same
-units before training.
+detectors. Beside are the scenes in which three units are most active, before and after training, dark where they are
+not.
 
 **Traps.** That a network which was never trained has detectors is no error: a random filter that adds channels up
 prefers some colour, and so does its unit. What training adds is seen only by kind. And the number of unique detectors
@@ -45,7 +45,7 @@ def run(at: Run) -> Found:
     masks = seen.masks
     first = detector(np.random.default_rng(at.seed + 2), len(KINDS[TASK]))
     epochs = at.few(12, 1)
-    later = training.epochs_of(first, trained.x, trained.present(TASK), epochs=epochs, batch=32, rate=4e-3,
+    later = training.epochs_of(first, trained.x, trained.present(TASK), epochs=epochs, batch=32, rate=5e-3,
                                seed=at.seed, tell=at.tell)  # fmt: skip
     found, accuracy, last = [], [], first
     for net in chain([first], later):
@@ -96,10 +96,11 @@ def _by_kind(found: units.Dissection) -> list[int]:
 def _cards(
     nets: tuple[Network, Network], found: tuple[units.Dissection, units.Dissection], seen: Scenes
 ) -> list[tuple[str, NDArray[Any]]]:
-    """Return cards of the best units of the end, of different concepts, each before and after training."""
-    best, order = found[1], np.argsort(-found[1].best, kind="stable")
-    chosen = list({best.concept[u]: u for u in order[::-1]}.values())
-    chosen = sorted(chosen, key=lambda u: -best.best[u])[:3]
+    """Return cards of the units that detect shapes best at the end, each before and after training."""
+    best, tasked = found[1], [k for k, category in enumerate(CATEGORIES) if category == TASK]
+    of_shapes = best.iou[:, tasked]
+    cards_of = sorted(range(len(tasked)), key=lambda c: -of_shapes[:, c].max())[:3]
+    chosen = list(dict.fromkeys(int(of_shapes[:, c].argmax()) for c in cards_of))
     cards = []
     for unit in chosen:
         for when, net, one in zip(("before training", "after"), nets, found, strict=True):
@@ -122,6 +123,7 @@ def _picture(kinds: NDArray[Any], unique: list[int], by_chance: list[int], accur
         chart.plot(epoch, unique, color=figures.INK, marker="o", label="unique detectors: different concepts")
         chart.plot(epoch, by_chance, color=figures.PALE, linestyle="--", label="units, with masks of other scenes")
         chart.set(ylabel="units of 48", ylim=(0, 1.35 * max(below.max(), max(unique), 1)))
+        chart.yaxis.get_major_locator().set_params(integer=True)
         chart.legend(loc="upper right")
         small.plot(epoch, accuracy, color=figures.INK)
         small.set(xlabel="epochs of training (0: as it was drawn)", ylabel="answers right")
