@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import to_numpy
 from ..errors import ParameterError, ShapeError
 from .feeding import Host
-from .overlap import Seen
+from .overlaps import Seen
 
 Concepts = Sequence[str | None] | Mapping[int, str] | None
 

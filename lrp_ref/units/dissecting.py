@@ -14,7 +14,7 @@ from ..network.network import Network
 from .concept_masks import ConceptMasks, Concepts
 from .dissection import Dissection
 from .feeding import BATCH, MEMORY, DataSet, Host, require_again
-from .overlap import Overlap, active_units, overlaps_of_one
+from .overlaps import Overlap, active_units, overlaps_of_one
 from .quantiles import Progress, exact_thresholds, require_quantile
 
 
@@ -101,10 +101,7 @@ def dissect(
         if progress is not None:
             progress(before + done, rounds * len(known))
 
-    if threshold is None:
-        limits = exact_thresholds(data, quantile, lambda done: told(done, 0))
-    else:
-        limits = to_numpy(np.asarray(threshold))
+    limits = to_numpy(threshold) if rounds == 1 else exact_thresholds(data, quantile, lambda done: told(done, 0))
     others = [np.random.default_rng(seed).permutation(len(known)) for seed in seeds]
     own, *chance = _overlaps(data, known, limits, upsample, others, lambda done: told(done, (rounds - 1) * len(known)))
     return Dissection(

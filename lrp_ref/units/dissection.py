@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base import tables
 from ..base.frozen import Value
 from ..base.tables import number
-from ..errors import ModelFormatError, ParameterError
+from ..errors import ModelFormatError, ParameterError, unknown
+from . import pictures
 from .feeding import Host
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 LEAST = 0.04  # the IoU from which on a unit counts as a detector (Bau et al. 2017)
 HEAD = ("concept", "pixels", "ceiling", "detectors", "by chance", "best IoU", "of unit")
@@ -90,10 +94,21 @@ class Dissection(Value):
         several = self.control.reshape(-1, *self.iou.shape)
         return tuple(replace(self, iou=one, iou_images_with_category=one, control=None, permuted=()) for one in several)
 
-    def detectors(self, minimum: float = LEAST) -> Host:
-        """Return the units whose largest IoU is at least ``minimum``, by their numbers, of the largest IoU first."""
+    def detectors(self, minimum: float = LEAST, *, concept: str | None = None) -> Host:
+        """Return the units whose largest IoU is at least ``minimum``, by their numbers, of the largest IoU first.
+
+        Args:
+            minimum: the least IoU.
+            concept: of these the detectors of this concept; None for all.
+
+        Raises:
+            ParameterError: no such concept.
+        """
+        if concept is not None and concept not in self.concepts:
+            raise unknown("concept", concept, self.concepts)
         order = np.argsort(-self.best, kind="stable")
-        return np.asarray(order[self.best[order] >= minimum])
+        found = order[self.best[order] >= minimum]
+        return np.asarray(found if concept is None else found[self.concept[found] == self.concepts.index(concept)])
 
     def by_concept(self, minimum: float = LEAST) -> dict[str, int]:
         """Return how many detectors each concept has, of those that have any, most first."""
@@ -108,6 +123,23 @@ class Dissection(Value):
         """Return how many detectors each concept has by chance: the mean over the permutations; {} without these."""
         counts = [one.by_concept(minimum) for one in (() if self.control is None else self.by_chance)]
         return {name: sum(c.get(name, 0) for c in counts) / len(counts) for name in self.concepts if counts}
+
+    def above_chance(self, minimum: float = LEAST) -> tuple[str, ...]:
+        """Return the concepts that have more detectors than under any of the permutations, most detectors first.
+
+        Raises:
+            ParameterError: there are no permutations.
+        """
+        own, chance = self.by_concept(minimum), [one.by_concept(minimum) for one in self.by_chance]
+        return tuple(name for name in own if all(own[name] > other.get(name, 0) for other in chance))
+
+    def count_by_chance(self, minimum: float = LEAST) -> Host:
+        """Return the number of detectors under each permutation (S,).
+
+        Raises:
+            ParameterError: there are no permutations.
+        """
+        return np.array([len(one.detectors(minimum)) for one in self.by_chance])
 
     def rows(self, minimum: float = LEAST) -> list[tuple[str, ...]]:
         """Return the rows of the printed table, a concept each."""
@@ -128,6 +160,13 @@ class Dissection(Value):
     def _repr_html_(self) -> str:
         return tables.html(HEAD, self.rows(), title=self.summary(), right=NUMBERS)
 
+    def picture(self, minimum: float = LEAST) -> Image:
+        """Return the detectors of each concept as bars, with those by chance in grey below, and the ceilings."""
+        ceilings = dict(zip(self.concepts, self.ceiling.tolist(), strict=True))
+        counted = f"{len(self.detectors(minimum))} of {len(self.iou)} units"
+        title = f"Detectors of '{self.at}': {counted}, IoU {minimum:g} or more"
+        return pictures.chart(self.by_concept(minimum), self.expected(minimum), ceilings, title)
+
     def summary(self, minimum: float = LEAST) -> str:
         """Return in one line how many detectors there are, and how many by chance."""
         said = (
@@ -136,7 +175,7 @@ class Dissection(Value):
             f"{number(float(self.best.max(initial=0.0)))})"
         )
         if self.control is not None:
-            counts = sorted(len(one.detectors(minimum)) for one in self.by_chance)
+            counts = sorted(self.count_by_chance(minimum).tolist())
             span = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else f"{counts[0]}"
             said += f"; with the masks of other images {span} (best {number(float(self.control.max(initial=0.0)))})"
         never = int((self.active == 0).sum())
@@ -182,10 +221,8 @@ class Dissection(Value):
         except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
             raise ModelFormatError(f"{path}: not a file of Dissection.save ({error})") from error
         units, concepts = len(found.threshold), len(found.concepts)
-        tables_of_both = [found.iou, found.iou_images_with_category]
-        if found.control is not None:
-            tables_of_both += list(found.control.reshape(-1, units, concepts))
-        if any(a.shape != (units, concepts) for a in tables_of_both) or found.frequency.shape != (concepts,):
+        both = [found.iou, found.iou_images_with_category, *([] if found.control is None else [found.control])]
+        if any(a.shape[-2:] != (units, concepts) for a in both) or found.frequency.shape != (concepts,):
             raise ModelFormatError(f"{path}: not a file of Dissection.save (its arrays do not fit each other)")
         return found
 
