@@ -106,7 +106,7 @@ def right(net: Network, given: Scenes, kind: str) -> float:
 def lit(images: NDArray[Any], where: NDArray[Any]) -> NDArray[Any]:
     """Return images (N, 3, S, S) for the eye (N, S, S, 3), grey and dark where a unit is not active (N, S, S)."""
     seen = images.transpose(0, 2, 3, 1)
-    return np.asarray(np.where(where[..., None], seen, 0.4 * seen.mean(axis=3, keepdims=True)))
+    return np.asarray(np.where(where[..., None], seen, 0.55 * seen.mean(axis=3, keepdims=True)))
 
 
 def card(net: Network, given: Scenes, unit: int, threshold: float, count: int) -> NDArray[Any]:

@@ -8,11 +8,11 @@ what units of a generator cause (GAN dissection).
 from .cards import UnitCard, top_samples, unit_cards
 from .dissecting import dissect
 from .dissection import Dissection
-from .generators import CausalEffect, ablate, agreement, causal_effect, insert, sign_test
+from .generators import CausalEffect, Measure, ablate, agreement, causal_effect, insert, sign_test
 from .overlaps import Overlap, activated, overlap
 from .quantiles import Largest, thresholds
 
 __all__ = [
-    "CausalEffect", "Dissection", "Largest", "Overlap", "UnitCard", "ablate", "activated", "agreement", "causal_effect",
-    "dissect", "insert", "overlap", "sign_test", "thresholds", "top_samples", "unit_cards",
+    "CausalEffect", "Dissection", "Largest", "Measure", "Overlap", "UnitCard", "ablate", "activated", "agreement",
+    "causal_effect", "dissect", "insert", "overlap", "sign_test", "thresholds", "top_samples", "unit_cards",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ Dissection", §3.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +39,7 @@ def agreement(
     at: str,
     concepts: Sequence[str],
     quantile: float = 0.995,
-    permuted: int | None = None,
+    permuted: int | Sequence[int] | None = None,
     batch: int = BATCH,
     **options: Any,
 ) -> Dissection:
@@ -72,7 +72,7 @@ def agreement(
     return dissect(net, x, masks, at=at, concepts=concepts, quantile=quantile, permuted=permuted, **options)
 
 
-def ablate(net: Network, at: str, units: Sequence[int]) -> Network:
+def ablate(net: Network, at: str, units: Iterable[int]) -> Network:
     """Return the network in which units of a value are 0 everywhere: one more node behind the value, which all read.
 
     Args:
@@ -93,7 +93,7 @@ def ablate(net: Network, at: str, units: Sequence[int]) -> Network:
     return insert(net, at, units, 0.0)
 
 
-def insert(net: Network, at: str, units: Sequence[int], values: Any, where: Any = None) -> Network:
+def insert(net: Network, at: str, units: Iterable[int], values: Any, where: Any = None) -> Network:
     """Return the network in which units of a value have other numbers: x ← (1 − w)·x + w·v.
 
     Args:
@@ -184,7 +184,7 @@ def causal_effect(
     measure: Measure,
     *,
     at: str,
-    units: Sequence[int],
+    units: Iterable[int],
     values: Any = None,
     where: Any = None,
     counts: Sequence[int] | None = None,
@@ -317,7 +317,7 @@ def _only(net: Network, fed: dict[str, Array]) -> dict[str, Array]:
     return {i.name: fed[i.name] for i in net.inputs}
 
 
-def _units(at: str, units: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+def _units(at: str, units: Iterable[int], shape: Sequence[int]) -> tuple[int, ...]:
     """Return the units, checked against the value's channels."""
     if not shape:
         raise ShapeError(f"value '{at}' has no channels: name one of shape (N, C, ...)")

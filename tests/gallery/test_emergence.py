@@ -69,5 +69,5 @@ def test_a_card_has_the_strongest_scenes_dark_where_the_unit_is_not_active() -> 
     order = np.argsort(-maps.max(axis=(1, 2)), kind="stable")
     whole, dark = card(net, made, 7, -1.0, 3), card(net, made, 7, 1e9, 3)
     np.testing.assert_array_equal(whole, made.images[order[:3]].transpose(0, 2, 3, 1))
-    np.testing.assert_allclose(dark, np.repeat(0.4 * whole.mean(axis=3, keepdims=True), 3, axis=3), rtol=1e-6)
+    np.testing.assert_allclose(dark, np.repeat(0.55 * whole.mean(axis=3, keepdims=True), 3, axis=3), rtol=1e-6)
     assert lit(made.images, made.top >= 0).shape == (12, 40, 40, 3)

@@ -39,7 +39,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "logit alone": {"penalties": ()},
     "− λ‖x‖²": {"penalties": (L2(0.05),)},
     "− λ‖x‖², total variation, jitter": {"penalties": (L2(0.02), TotalVariation(0.2)), "jitter": 2},
-    "generator": {"penalties": (L2(0.02),)},
+    "generator": {"penalties": (L2(0.005),)},
 }
 PLAIN, _, REGULARISED, MADE = WAYS
 

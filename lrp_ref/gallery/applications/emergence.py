@@ -6,8 +6,9 @@ units of the last convolution are dissected on scenes that were not trained on: 
 active with where a concept is (intersection over union, IoU) makes it a detector of that concept from 0.04 on. *Unique*
 detectors are the different concepts that have one.
 
-Two levels stand beside the curve. One is the network as it was drawn, before any training. The other is the same
-dissection with the masks of other scenes, which knows where things are as a rule, and not what they are.
+Two levels stand beside the curve. One is the network as it was drawn, before any training, with four others of other
+random numbers. The other is the same dissection with the masks of other scenes, which knows where things are as a rule,
+and not what they are.
 
 **Read the picture:** bars are units by the kind of concept that they detect; the line is the number of unique
 detectors. Beside are the scenes in which three units are most active, before and after training, dark where they are
@@ -53,6 +54,11 @@ def run(at: Run) -> Found:
                                    permuted=PERMUTATIONS))  # fmt: skip
         accuracy.append(right(net, seen, TASK))
         last = net
+    others = [
+        units.dissect(detector(np.random.default_rng([at.seed, k]), len(KINDS[TASK])), seen.x, masks, at=UNITS,
+                      quantile=QUANTILE, concepts=CONCEPTS) for k in range(at.few(4, 1))
+    ]  # fmt: skip
+    drawn = [found[0].unique(LEAST), *(one.unique(LEAST) for one in others)]
     kinds = np.array([_by_kind(one) for one in found])
     unique = [one.unique(LEAST) for one in found]
     by_chance = [max(len(other.detectors(LEAST)) for other in one.by_chance) for one in found]
@@ -64,9 +70,10 @@ def run(at: Run) -> Found:
         f"and {kinds[-1, 0]} after the network has learnt shapes.",
         findings=(
             Finding("Unique detectors become more during training.",
-                    f"{unique[0]} concepts before training, {unique[-1]} after {epochs} epochs (most {max(unique)}); "
-                    f"answers right {accuracy[0]:.0%} → {accuracy[-1]:.0%} (always no: {nothing:.0%})",
-                    "yes" if unique[-1] > unique[0] + 2 else "in part" if unique[-1] > unique[0] else "no"),
+                    f"{unique[0]} concepts before training ({min(drawn)} to {max(drawn)} in {len(drawn)} random networks), "
+                    f"{unique[-1]} after {epochs} epochs (most {max(unique)}); answers right {accuracy[0]:.0%} → "
+                    f"{accuracy[-1]:.0%} (always no: {nothing:.0%})",
+                    "yes" if unique[-1] > max(drawn) else "in part" if unique[-1] > unique[0] else "no"),
             Finding("A network that is not trained has no detectors beyond chance.",
                     f"{kinds[0].sum()} of 48 units before training ({before}); with masks of other scenes at most "
                     f"{by_chance[0]}", "yes" if kinds[0].sum() <= by_chance[0] + 2 else "no"),
@@ -78,6 +85,7 @@ def run(at: Run) -> Found:
                     "yes" if max(by_chance) <= 2 else "in part" if max(by_chance) < kinds[-1].sum() / 2 else "no"),
         ),
         numbers={"epochs": epochs, "scenes_trained_on": len(trained), "scenes_dissected": len(seen), "unique": unique,
+                 "unique_of_networks_as_drawn": drawn,
                  "detectors_by_kind": {kind: kinds[:, k] for k, kind in enumerate(KINDS)}, "by_chance": by_chance,
                  "different_shapes": shapes, "answers_right": accuracy, "always_no": nothing,
                  "best_iou": [float(one.best.max()) for one in found], "ceiling_of_shapes": found[0].ceiling[:6]},
@@ -99,8 +107,8 @@ def _cards(
     """Return cards of the units that detect shapes best at the end, each before and after training."""
     best, tasked = found[1], [k for k, category in enumerate(CATEGORIES) if category == TASK]
     of_shapes = best.iou[:, tasked]
-    cards_of = sorted(range(len(tasked)), key=lambda c: -of_shapes[:, c].max())[:3]
-    chosen = list(dict.fromkeys(int(of_shapes[:, c].argmax()) for c in cards_of))
+    order = np.argsort(-of_shapes.max(axis=0), kind="stable")
+    chosen = list(dict.fromkeys(int(unit) for unit in of_shapes[:, order].argmax(axis=0)))[:3]
     cards = []
     for unit in chosen:
         for when, net, one in zip(("before training", "after"), nets, found, strict=True):

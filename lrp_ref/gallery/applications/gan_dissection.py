@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from ... import units
 from ...network import Network
 from .. import figures
-from ..application import Application, Finding, Found
+from ..application import Application, Finding, Found, Held
 from ..garments import GENERATOR, JUDGE, LABEL, NAMES, Codes, codes, probability, some
 from ..running import Run
 
@@ -104,7 +104,7 @@ def _findings(
     detectors, by_chance = len(main.detectors()), max(len(one.detectors()) for one in main.by_chance)
     p, worse = effect.p_over_samples[-1], float((effect.chance.mean(axis=2) < effect.mean).mean(axis=0)[-1])
     p_spilled, p_ink, p_later = units.sign_test(own - others), inserted.p_over_samples[1], later.p_over_samples[-1]
-    spared = "yes" if p_spilled < 0.05 and others.mean() < own.mean() / 4 else "in part" if p_spilled < 0.05 else "no"
+    spared: Held = "no" if p_spilled >= 0.05 else "yes" if others.mean() < own.mean() / 4 else "in part"
     lost = ", ".join(f"{m:.3f} with {n}" for n, m in zip(effect.counts, effect.mean, strict=True))
     return (
         Finding("Units of a middle layer of a generator agree with concepts.",
@@ -146,11 +146,15 @@ def _recognised(generator: Network, judge: Network, given: Codes, most: int) -> 
 def _ablation(at: Run, generator: Network, judge: Network, given: list[Codes], best: NDArray[Any], layer: str,
               counts: tuple[int, ...], draws: int) -> units.CausalEffect:  # fmt: skip
     """Return what pictures of all garments lose of their garment's probability."""
+
+    def sure(c: int) -> units.Measure:
+        return lambda made: probability(judge, made)[:, c]
+
     found = []
     for c, own in enumerate(given):
-        at.tell(f"ablated in {layer}", c, 10)
-        found.append(units.causal_effect(generator, own, lambda made, c=c: probability(judge, made)[:, c], at=layer,
-                                   units=best[: counts[-1], c], counts=counts, draws=draws, seed=at.seed))  # fmt: skip
+        at.tell(f"units ablated for {NAMES[c]}", c, 10)
+        found.append(units.causal_effect(generator, own, sure(c), at=layer, units=best[: counts[-1], c], counts=counts,
+                                         draws=draws, seed=at.seed))  # fmt: skip
     effects, chances = [one.effect for one in found], [one.chance for one in found]
     return replace(found[0], effect=np.concatenate(effects, axis=1), chance=np.concatenate(chances, axis=2))
 
