@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrp_ref import Network, layers, units
-from lrp_ref.gallery.applications import emergence, transfer
+from lrp_ref.gallery.applications import dissection_scenes, emergence, transfer
 from lrp_ref.gallery.scenes import CONCEPTS, KINDS, UNITS, card, detector, lit, right, scenes
 
 
@@ -71,3 +71,21 @@ def test_a_card_has_the_strongest_scenes_dark_where_the_unit_is_not_active() -> 
     np.testing.assert_array_equal(whole, made.images[order[:3]].transpose(0, 2, 3, 1))
     np.testing.assert_allclose(dark, np.repeat(0.55 * whole.mean(axis=3, keepdims=True), 3, axis=3), rtol=1e-6)
     assert lit(made.images, made.top >= 0).shape == (12, 40, 40, 3)
+
+
+def test_a_part_of_a_rotation_is_a_rotation_and_parts_follow_one_another() -> None:
+    whole, half, none = (dissection_scenes.rotation(np.random.default_rng(6), 12, turn) for turn in (1.0, 0.5, 0.0))
+    np.testing.assert_allclose(none, np.eye(12), atol=1e-12)
+    np.testing.assert_allclose(half @ half, whole, atol=1e-10)
+    for q in (whole, half):
+        np.testing.assert_allclose(q @ q.T, np.eye(12), atol=1e-10)
+        assert np.linalg.det(q) > 0
+    assert np.abs(whole - np.eye(12)).max() > 0.5
+
+
+def test_rotated_units_are_sums_of_the_units() -> None:
+    net, made = detector(np.random.default_rng(7), 16), scenes(np.random.default_rng(8), 2)
+    q = dissection_scenes.rotation(np.random.default_rng(3), 48, 0.5)
+    expected = np.einsum("uv,nvyx->nuyx", q, net.until(UNITS).forward(made.x))
+    np.testing.assert_allclose(dissection_scenes._rotated(net, 3, 0.5).forward(made.x), expected, atol=1e-4)
+    assert dissection_scenes._answers(made).shape == (2, 16)
