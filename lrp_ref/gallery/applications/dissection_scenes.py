@@ -71,7 +71,8 @@ def run(at: Run) -> Found:
             Finding("What units stand for belongs to single units: a rotation destroys it.",
                     f"unique detectors {unique[0, 0]} → {unique[-1].mean():.1f}, units {counts[0, 0]} → "
                     f"{counts[-1].mean():.1f}, mean of {unique.shape[1]} rotations",
-                    "no" if unique[-1].mean() >= unique[0, 0] else "yes" if unique[-1].max() < unique[0, 0] else "in part"),
+                    "yes" if unique[-1].max() < unique[0, 0] else "in part" if unique[-1].mean() < unique[0, 0] else
+                    "no"),
             Finding("Lower layers detect colours, higher ones shapes.", told,
                     "yes" if shapes[-1] > shapes[0] and colours[-1] < colours[0] else "no"),
             Finding("A higher quantile leaves less to be found.",
@@ -87,8 +88,8 @@ def run(at: Run) -> Found:
                  "ceiling": dict(zip(CONCEPTS, last.ceiling, strict=True)),
                  "ceiling_at_a_higher_quantile": dict(zip(CONCEPTS, strict.ceiling, strict=True))},
         picture=_picture(kinds, unique, _cards(net, last, seen)),
-        alt="Bars of detectors by kind for four layers, a curve of unique detectors while units are rotated, and scenes "
-        " in which the best units are most active.",
+        alt="Bars of detectors by kind for four layers, a curve of unique detectors while units are rotated, and "
+        "scenes in which the best units are most active.",
     )  # fmt: skip
 
 

@@ -71,8 +71,8 @@ def run(at: Run) -> Found:
         findings=(
             Finding("Unique detectors become more during training.",
                     f"{unique[0]} concepts before training ({min(drawn)} to {max(drawn)} in {len(drawn)} random "
-                    f"networks), {unique[-1]} after {epochs} epochs (most {max(unique)}); answers right {accuracy[0]:.0%} → "
-                    f"{accuracy[-1]:.0%} (always no: {nothing:.0%})",
+                    f"networks), {unique[-1]} after {epochs} epochs (most {max(unique)}); answers right "
+                    f"{accuracy[0]:.0%} → {accuracy[-1]:.0%} (always no: {nothing:.0%})",
                     "yes" if unique[-1] > max(drawn) else "in part" if unique[-1] > unique[0] else "no"),
             Finding("A network that is not trained has no detectors beyond chance.",
                     f"{kinds[0].sum()} of 48 units before training ({before}); with masks of other scenes at most "
