@@ -21,7 +21,7 @@ from ..methods.concepts.strongest import Strongest
 from ..network.network import Network
 from . import pictures
 from .dissection import Dissection
-from .feeding import BATCH, Host, batches, cut, is_whole, maps_of
+from .feeding import BATCH, Host, batches, is_whole, maps_of
 from .overlaps import activated
 from .quantiles import thresholds
 
@@ -198,9 +198,8 @@ def unit_cards(
     if limits.shape != best.samples.shape[1:]:
         raise ShapeError(f"{len(limits)} thresholds for the {best.samples.shape[1]} units of '{at}'")
     chosen = np.unique(best.samples[:, list(units)])
-    maps = {
-        int(sample): maps_of(net, cut(x, slice(int(sample), int(sample) + 1)), at, canonize)[0] for sample in chosen
-    }
+    parts = [chosen[first : first + batch] for first in range(0, len(chosen), batch)]
+    maps = {int(s): one for part in parts for s, one in zip(part, maps_of(net, x[part], at, canonize), strict=True)}
     everything = tuple(slice(0, n) for n in size)
     boxes = {} if whole else _boxes(net, at, best, units, x.shape[1:])
     cards = []
