@@ -54,13 +54,14 @@ def run(at: Run) -> Found:
     target = np.tile(np.arange(10), at.few(3, 1))
     drawn = codes(at.rng, len(target))
     noise = at.rng.uniform(0, 0.1, (len(target), 1, 28, 28)).astype(np.float32)
-    made, logits = {}, {}
+    made, logits, unmoved = {}, {}, {}
     for k, (way, options) in enumerate(WAYS.items()):
         at.tell(way, k, len(WAYS))
         limits = {"generator": generator, "code_bounds": (-LIMIT, LIMIT)} if way == MADE else {"bounds": (0.0, 1.0)}
         found = maximise(net, drawn if way == MADE else noise, target=target, steps=at.few(150, 3),
                          rate=0.05 if way == MADE else 0.03, optimiser="adam", **limits, **options)  # fmt: skip
         made[way], logits[way] = np.asarray(found.x), found.scores[:, -1]
+        unmoved[way] = float(found.scores[:, 0].mean())
     before = generator.forward({NOISE: drawn[NOISE], LABEL: drawn[LABEL]})
     agrees = {way: second.forward(x).argmax(axis=1) == target for way, x in (made | {"codes as drawn": before}).items()}
     likeness = {way: _likeness(x, real) for way, x in made.items()}
@@ -78,12 +79,13 @@ def run(at: Run) -> Found:
             Finding("A regularised prototype has a larger logit than any real picture.",
                     f"mean logit {means[REGULARISED]:.1f} against {best_real:.1f} of the best real picture of "
                     f"{len(real) + len(held)}, larger for {reached[REGULARISED]} of 10 classes; with the generator "
-                    f"{means[MADE]:.1f}, for {reached[MADE]}",
+                    f"{unmoved[MADE]:.1f} → {means[MADE]:.1f}, for {reached[MADE]}",
                     "yes" if reached[REGULARISED] >= 9 else "in part" if reached[REGULARISED] >= 5 else "no"),
             Finding("A second network agrees with the prototypes of a generator, and less with plain ones.",
                     f"{part[MADE]:.0%} with those of the generator ({part['codes as drawn']:.0%} before any step), "
                     f"{part[PLAIN]:.0%} with plain ones, {part[REGULARISED]:.0%} with regularised ones",
-                    "yes" if part[MADE] >= 0.8 and part[PLAIN] < part[MADE] else "no"),
+                    "no" if part[MADE] < 0.8 or part[PLAIN] >= part[MADE] else
+                    "yes" if part[MADE] > part["codes as drawn"] else "in part"),
             Finding("Only with a strong prior do prototypes look like data.",
                     f"correlation with the most similar real picture, median: {like[PLAIN]:.2f} plain, "
                     f"{like[REGULARISED]:.2f} regularised, {like[MADE]:.2f} generator; held-out pictures "
@@ -93,7 +95,7 @@ def run(at: Run) -> Found:
                     f"mean correlation of two prototypes of a class {alike:.2f} (generator), of two real pictures "
                     f"{varied:.2f}", "not tested" if len(target) < 20 else "yes" if alike > varied else "no"),
         ),
-        numbers={"prototypes_a_way": len(target), "logit": means, "best_real_logit": best.score[:, 0], "agrees": part,
+        numbers={"prototypes_a_way": len(target), "logit": means, "logit_before": unmoved, "best_real_logit": best.score[:, 0], "agrees": part,
                  "classes_above_best_real": reached, "likeness": like, "likeness_of_real": float(np.median(usual)),
                  "least_tenth_of_real": float(np.quantile(usual, 0.1)), "alike_generator": alike, "alike_real": varied,
                  "logit_by_class": {way: f.reshape(-1, 10).mean(axis=0) for way, f in logits.items()}},
