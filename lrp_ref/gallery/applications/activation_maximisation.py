@@ -95,7 +95,8 @@ def run(at: Run) -> Found:
                     f"mean correlation of two prototypes of a class {alike:.2f} (generator), of two real pictures "
                     f"{varied:.2f}", "not tested" if len(target) < 20 else "yes" if alike > varied else "no"),
         ),
-        numbers={"prototypes_a_way": len(target), "logit": means, "logit_before": unmoved, "best_real_logit": best.score[:, 0], "agrees": part,
+        numbers={"prototypes_a_way": len(target), "logit": means, "logit_before": unmoved,
+                 "best_real_logit": best.score[:, 0], "agrees": part,
                  "classes_above_best_real": reached, "likeness": like, "likeness_of_real": float(np.median(usual)),
                  "least_tenth_of_real": float(np.quantile(usual, 0.1)), "alike_generator": alike, "alike_real": varied,
                  "logit_by_class": {way: f.reshape(-1, 10).mean(axis=0) for way, f in logits.items()}},

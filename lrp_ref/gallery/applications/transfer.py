@@ -121,13 +121,17 @@ def _kept(before: units.Dissection, after: units.Dissection, rng: np.random.Gene
 def _cards(
     nets: tuple[Network, Network], found: tuple[units.Dissection, units.Dissection], seen: Scenes
 ) -> list[tuple[str, NDArray[Any]]]:
-    """Return cards of three units: the best shape that is lost, the best texture that is won, the steadiest."""
+    """Return cards of three units that are active at both times: the best shape that is lost, two textures won."""
     before, after = found
-    steady = np.where(before.concept == after.concept, np.minimum(before.best, after.best), -1)
-    steady[[lost := int((_best(before, FIRST) - _best(after, FIRST)).argmax()),
-            won := int((_best(after, SECOND) - _best(before, SECOND)).argmax())]] = -1  # fmt: skip
+    alive = (before.threshold > 0) & (after.threshold > 0)
+    shape = np.array([CATEGORIES[c] == FIRST for c in before.concept])
+    lost = int(np.where(alive & shape, before.best - _best(after, FIRST), -1).argmax())
+    won = np.where(alive, _best(after, SECOND) - _best(before, SECOND), -1)
+    won[lost] = -1
+    first = int(won.argmax())
+    second = int(np.where(after.concept == after.concept[first], -1, won).argmax())
     cards = []
-    for unit in (lost, won, int(steady.argmax())):
+    for unit in (lost, first, second):
         for when, net, one in zip(("before", "after"), nets, found, strict=True):
             title = f"unit {unit} {when}: {CONCEPTS[one.concept[unit]]}, IoU {one.best[unit]:.2f}"
             cards.append((title, card(net, seen, unit, one.threshold[unit], SHOWN)))
