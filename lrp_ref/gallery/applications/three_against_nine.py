@@ -22,15 +22,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from ...evaluate import spearman
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures
-from ..application import Application, Finding, Found, Need
+from ..application import Application, Finding, Found, Held, Need
 from ..pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
 from ..running import Run
+from ..signs import often
 
 THREE, NINE = 3, 9
 ELSEWHERE = 20  # strokes a digit
@@ -131,10 +131,9 @@ def _density(maps: NDArray[Any], where: NDArray[Any]) -> NDArray[Any]:
     return np.asarray((maps * where).sum(axis=(1, 2)) / np.maximum(1, where.sum(axis=(1, 2))))
 
 
-def _held(times: int, of: int, also: bool) -> Any:
-    """Return yes where it is so in more digits than chance (sign test) and something else is too."""
-    often = times > of / 2 and binomtest(times, of).pvalue < 0.05
-    return "yes" if often and also else "in part" if often or also else "no"
+def _held(times: int, of: int, also: bool) -> Held:
+    """Return yes where it is so in more digits than chance and something else is too, in part where one of them is."""
+    return "yes" if often(times, of) and also else "in part" if often(times, of) or also else "no"
 
 
 def _picture(maps: dict[str, Any], drawn: dict[str, Any], told: dict[str, Any], means: dict[str, Any]) -> Any:
