@@ -1,21 +1,21 @@
 """Twenty ways to explain one prediction: which of them says what the network really looks at?
 
 One network that tells garments apart, one test set, and every method of this package that makes a map of pixels:
-gradients and what is made of them, perturbation, class activation maps, simple Taylor decomposition, and LRP under several
-composites. All are asked the same question, why the network says what it says, and all are put on one scale by
-the same test: *pixel flipping*. Pixels are taken away in the order of a map, once the most relevant first, once the
-least relevant first, and the logit is watched. If the map is right, the first curve falls early and the second late; the
-area between them, in logits, is the score (ABPC). A map drawn at random scores 0.
+gradients and what is made of them, perturbation, class activation maps, simple Taylor decomposition, and LRP under
+several composites. All are asked why the network says what it says, and all are put on one scale by the same test,
+*pixel flipping*: pixels are taken away in the order of a map, once the most relevant first, once the least relevant
+first, and the logit is watched. If the map is right, the first curve falls early and the second late; the area between
+them, in logits, is the score (ABPC). A map drawn at random scores 0.
 
 What a pixel is replaced with is a choice that the ranking may hang on, so there are three: black, which is what empty
-background is here; uniform noise; and the blurred image. The test is of pairs: a method is better than another
-if it scores higher on more garments than a coin would give (sign test, level 0.05).
+background is here; uniform noise; and the blurred image. The test is of pairs: a method is better than another if it
+scores higher on more garments than a coin would give (sign test, level 0.05).
 
 How to read the picture: the maps explain one garment, each divided by its largest value, for their units differ. In the
 chart each method has three points, one for each filling; a full point is better than the gradient by the sign test, a
-hollow one is not. Traps: a method may score high because it asks what the test asks (occlusion, where black is taken for
-empty); and a method that wins under one filling may be worse than chance under another, which says that flipped images
-are no garments any more, and that the network answers to what it has never seen.
+hollow one is not. Traps: a method may score high because it asks what the test asks (occlusion, where black is taken
+for empty); and a method that wins under one filling may be no better than chance under another: images with flipped
+pixels are no garments any more, and the network answers to what it has never seen.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from ..application import Application, Finding, Found, Need
 from ..running import Run
 
 FILLS = {"black": 0.0, "noise": "noise", "blur": "blur"}
-STEPS = 20  # of a curve
 CONTROL, GRADIENT = "random", "gradient"
 UPSAMPLED = {"upsample": "half_pixel"}
 
@@ -44,11 +43,11 @@ METHODS: Mapping[str, tuple[Any, dict[str, Any]]] = {
     GRADIENT: ("gradient", {}),
     "gradient²": ("sensitivity", {}),
     "gradient × input": ("gradient_x_input", {}),
-    "SmoothGrad": ("smoothgrad", {"samples": 20}),
+    "SmoothGrad": ("smoothgrad", {"draws": 20}),
     "guided backprop": ("guided_backprop", {}),
     "deconvnet": ("deconvnet", {}),
     "integrated gradients": ("integrated_gradients", {"steps": 20}),
-    "expected gradients": ("expected_gradients", {"samples": 50}),
+    "expected gradients": ("expected_gradients", {"samples": 40}),
     "DeepLIFT": ("deeplift", {}),
     "simple Taylor": ("simple_taylor", {"search": "descent"}),
     "occlusion 5×5": ("occlusion", {"patch": 5}),
@@ -72,14 +71,14 @@ def run(at: Run) -> Found:
     net = at.network("fashion_cnn.onnx")
     held_out = np.load(at.file("samples/fashion_test200.npz"))
     images = (held_out["images"][:, None] / 255).astype(np.float32)
-    x, others = images[:: at.few(2, 40)], images[1 :: at.few(2, 40)]
+    x, others = images[:: at.few(4, 100)], images[1 :: at.few(4, 100)]
     target = net.forward(x).argmax(axis=1)
     maps = {name: explained(net, x, target, name, others) for name in told(at, METHODS)}
     maps[CONTROL] = random_map(x, at.seed)
     scores: Scores = {fill: {} for fill in FILLS}
     for fill in FILLS:
         for name in told(at, maps, f"flipping to {fill}"):
-            scores[fill][name] = between(net, x, maps[name], target, FILLS[fill], at.seed)
+            scores[fill][name] = between(net, x, maps[name], target, FILLS[fill], at.seed, steps=at.few(20, 4))
     n = len(x)
     means = {fill: {name: float(s.mean()) for name, s in one.items()} for fill, one in scores.items()}
     above = {fill: {name: int((s > one[GRADIENT]).sum()) for name, s in one.items()} for fill, one in scores.items()}
@@ -99,9 +98,9 @@ def run(at: Run) -> Found:
         f"who is best hangs on the filling ({len(set(best.values()))} winners of 3).",
         findings=(
             Finding("LRP is more faithful than the gradient.",
-                    f"area between the curves, in logits, {n} garments, gradient "
-                    f"{_listed(means, (GRADIENT,))}; {'; '.join(f'{w} {_listed(means, (w,))}' for w in LRP)}; higher "
-                    f"on {min(lrp_above)} to {max(lrp_above)} garments", signs.held(lrp_above, n)),
+                    f"area between the curves, logits (black, noise, blur): "
+                    f"{'; '.join(f'{name} {_listed(means, name)}' for name in (GRADIENT, *LRP))}; higher on "
+                    f"{min(lrp_above)} to {max(lrp_above)} of {n} garments", signs.held(lrp_above, n)),
             Finding("The gradient is more faithful than chance.",
                     f"higher than a random map on {gradient_above[0]}, {gradient_above[1]} and {gradient_above[2]} of "
                     f"{n} garments (black, noise, blur)", signs.held(gradient_above, n)),
@@ -134,17 +133,21 @@ def explained(net: Network, x: NDArray[Any], target: Any, name: str, others: NDA
     return np.nan_to_num(attribute(net, x, method, target=target, **parameters, **more).relevance)
 
 
-def between(net: Network, x: NDArray[Any], maps: NDArray[Any], target: Any, fill: Any, seed: int) -> NDArray[Any]:
+def between(net: Network, x: Any, maps: Any, target: Any, fill: Any, seed: int, *, steps: int) -> NDArray[Any]:
     """Return the area between the curves of the least and of the most relevant pixels first, in logits (N,)."""
     morf, lerf = (
-        pixel_flipping(net.forward, x, maps, target, fill=fill, order=order, steps=STEPS, seed=seed).curve
+        pixel_flipping(net.forward, x, maps, target, fill=fill, order=order, steps=steps, seed=seed).curve
         for order in ("morf", "lerf")
     )
     return np.asarray((lerf - morf).mean(axis=1))
 
 
-def _listed(means: dict[str, dict[str, float]], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{one[name]:.2f}" for name in names for one in means.values())
+def _listed(means: dict[str, dict[str, float]], name: str) -> str:
+    return ", ".join(f"{one[name]:.2f}" for one in means.values())
+
+
+def _broken(name: str) -> str:
+    return name.replace(" ", "\n", 1) if len(name) > 14 else name
 
 
 def _picture(x: NDArray[Any], maps: dict[str, NDArray[Any]], scores: Scores, n: int) -> Any:
@@ -152,12 +155,14 @@ def _picture(x: NDArray[Any], maps: dict[str, NDArray[Any]], scores: Scores, n: 
     with figures.sheet(900, title="Twenty methods and a random map, on one scale") as figure:
         left, right = figure.subfigures(1, 2, width_ratios=(1, 1))
         cells = left.subplots(6, 4).ravel()
-        shown = len(x) // 2 + 1
-        figures.show_image(cells[0], 1 - x[shown], title="what is explained")
+        shown = len(x) // 2
+        figures.show_image(cells[0], 1 - x[shown], title="explained")
         for axes in cells[1 + len(maps) :]:
             axes.axis("off")
         for axes, name in zip(cells[1:], reversed(order), strict=False):
-            figures.show_map(axes, maps[name][shown] / max(float(np.abs(maps[name][shown]).max()), 1e-12), title=name)
+            figures.show_map(
+                axes, maps[name][shown] / max(float(np.abs(maps[name][shown]).max()), 1e-12), title=_broken(name)
+            )
         for axes in cells:
             axes.title.set(fontsize=11)
         chart = right.subplots()
@@ -172,7 +177,7 @@ def _picture(x: NDArray[Any], maps: dict[str, NDArray[Any]], scores: Scores, n: 
         chart.axvline(0, color=figures.INK, linewidth=1)
         chart.hlines(range(len(order)), *chart.get_xlim(), color="#e8e8e8", linewidth=1, zorder=0)
         chart.set_yticks(range(len(order)), order)
-        chart.set_xlabel("area between the curves, logits (mean); full: better than the gradient")
+        chart.set_xlabel("area between the curves, logits; full: above the gradient")
         chart.legend(title="pixels become", loc="lower right")
         return figures.finish(figure)
 
@@ -180,7 +185,7 @@ def _picture(x: NDArray[Any], maps: dict[str, NDArray[Any]], scores: Scores, n: 
 APPLICATION = Application(
     title="Every method on one scale",
     source="Samek et al. 2017, IEEE TNNLS 28(11); Bach et al. 2015",
-    data="100 test images of garments, ten of each class (Fashion-MNIST).",
+    data="50 test images of garments, five of each class (Fashion-MNIST).",
     model="`fashion_cnn.onnx`, four convolutions, right on 93.70 % of the test images.",
     wing="method",
     run=run,
