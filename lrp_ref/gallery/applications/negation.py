@@ -44,6 +44,7 @@ AGAINST, FOR = 0, 1
 DELETED = tuple(range(6))  # words
 SHORTEST = 10  # words of a sentence that is counted
 EPSILON = 1e-3
+TERMS = "terms of the Stanford Sentiment Treebank"
 METHODS = {"LRP": "epsilon", "gradient × input": "gradient_x_input", "sensitivity": "sensitivity", "by chance": None}
 WORDS = {
     "praise": "good great funny moving charming clever fresh brilliant beautiful wonderful entertaining enjoyable "
@@ -191,9 +192,8 @@ APPLICATION = Application(
     wing="text",
     run=run,
     needs=(
-        Need("sst2.tar.xz", "sentences about films, for or against", "https://nlp.stanford.edu/sentiment (SST2/dev.tsv)",
-             "terms of the Stanford Sentiment Treebank"),
-        Need("sst2_bilstm_h60.npz", "a bidirectional LSTM and its words", "training on SST-2, with the names of arrays "
-             "of https://github.com/ArrasL/LRP_for_LSTM", "terms of the Stanford Sentiment Treebank"),
+        Need("sst2.tar.xz", "sentences about films", "https://nlp.stanford.edu/sentiment, as SST2/dev.tsv", TERMS),
+        Need("sst2_bilstm_h60.npz", "a bidirectional LSTM and its words",
+             "training on SST-2; its arrays have the names of https://github.com/ArrasL/LRP_for_LSTM", TERMS),
     ),
 )  # fmt: skip
