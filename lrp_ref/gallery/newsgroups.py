@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +17,7 @@ from ..errors import ModelFormatError
 from .application import Need
 
 LARGEST = 1 << 20  # bytes of a posting
-LETTERS = r"[a-zA-Z]+"  # of a word; numbers are none
+LETTERS = re.compile(r"[a-z]+")  # of a word; numbers are none
 NEED = Need(
     "20news-bydate.tar.xz",
     "18,846 postings of 20 newsgroups, by date",
@@ -85,3 +89,54 @@ def body(posting: str) -> str:
         'The moon.\\nIs it far?'
     """
     return posting.replace("\t", "\n").partition("\n\n")[2]
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, in small letters.
+
+    Example:
+        >>> words_of("It's 3 o'clock")
+        ['it', 's', 'o', 'clock']
+    """
+    return LETTERS.findall(text.lower())
+
+
+def vocabulary(texts: Iterable[str], size: int) -> tuple[str, ...]:
+    """Return the most frequent words, in the order of the alphabet."""
+    count = Counter(word for text in texts for word in words_of(text))
+    return tuple(sorted(word for word, _ in count.most_common(size)))
+
+
+def rows(texts: Sequence[str], words: Sequence[str], length: int) -> NDArray[np.int64]:
+    """Return the first ``length`` words of each text that are in a vocabulary, by number, filled up with its size.
+
+    Example:
+        >>> rows(["new moon, old moon"], ("moon", "new"), 4)
+        array([[1, 0, 0, 2]])
+    """
+    number = {word: k for k, word in enumerate(words)}
+    found = np.full((len(texts), length), len(words), dtype=np.int64)
+    for k, text in enumerate(texts):
+        known = [number[word] for word in words_of(text) if word in number][:length]
+        found[k, : len(known)] = known
+    return found
+
+
+def counts(numbers: NDArray[np.int64], size: int, weights: NDArray[Any] | None = None) -> Any:
+    """Return how often each word is in each row, a ``scipy.sparse.csr_array`` (N, size); fillings are left out.
+
+    Args:
+        numbers: as of :func:`rows`.
+        size: of the vocabulary.
+        weights: what is added up for each word in the place of 1, such as its relevance, (N, length).
+
+    Example:
+        >>> counts(np.array([[1, 0, 0, 2]]), 2).toarray()
+        array([[2., 1.]])
+    """
+    from scipy.sparse import coo_array
+
+    real = numbers < size
+    values = np.ones(numbers.shape) if weights is None else weights
+    places = np.nonzero(real)[0].astype(np.int32), numbers[real].astype(np.int32)  # scikit-learn takes no longer ones
+    return coo_array((values[real], places), shape=(len(numbers), size)).tocsr()

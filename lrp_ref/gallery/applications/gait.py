@@ -161,7 +161,7 @@ def _told(parts: list[float]) -> str:
 def _picture(x: Any, y: Any, heat: Any, learnt: Any, of_learnt: Any, strips: Any, curves: Any) -> Any:
     shown = int(np.flatnonzero((y == INJURED) & (heat.sum(axis=(1, 2)) > 0))[0])
     limit = float(np.percentile(np.abs(heat[shown]), 99))
-    named = "|relevance| of single recordings, mean", "relevance, injured − healthy", "force, injured − healthy"
+    named = "|relevance| of single recordings", "|relevance of injured − of healthy|", "|force of injured − of healthy|"
     with figures.sheet(860, title="Where in a step is an injury seen?") as figure:
         top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))
         for k, axes in enumerate(top.subplots(2, 3, sharex=True).flat):
