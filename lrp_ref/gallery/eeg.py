@@ -48,7 +48,7 @@ def show_head(axes: Any, values: NDArray[Any], limit: float, title: str) -> None
     from scipy.interpolate import RBFInterpolator
 
     places = np.array(list(PLACES.values()))
-    y, x = np.mgrid[1.1:-1.1:200j, -1.1:1.1:200j]  # type: ignore[misc]
+    y, x = np.mgrid[1.1:-1.1:200j, -1.1:1.1:200j]
     smooth = RBFInterpolator(places, values, smoothing=0.01)(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape)
     figures.show_map(axes, np.where(np.hypot(x, y) <= 1, smooth, 0), limit=limit, title=title)
     axes.images[0].set_extent((-1.1, 1.1, -1.1, 1.1))

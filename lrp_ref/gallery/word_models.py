@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,6 +22,10 @@ BLOCK = 128  # postings at a time
 
 class Model(Protocol):
     """A model of rows of word numbers (N, length), of which the number ``size`` is a filling."""
+
+    @property
+    def size(self) -> int:
+        """Of the vocabulary."""
 
     def scores(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return the score of each group, (N, groups)."""
@@ -107,8 +112,9 @@ class Reading:
         table = np.concatenate([vectors, np.zeros((1, dimensions))]).astype(np.float32)
         last = dense(rng, filters, int(groups.max()) + 1)
         net = Network.sequential([
-            ("words", Embedding(table)), ("turned", Transpose((0, 2, 1))), ("pairs", conv(rng, dimensions, filters, width)),
-            ("relu", ReLU()), ("maximum", GlobalMaxPool()), ("flat", Flatten()), ("scores", last),
+            ("words", Embedding(table)), ("turned", Transpose((0, 2, 1))),
+            ("pairs", conv(rng, dimensions, filters, width)), ("relu", ReLU()), ("maximum", GlobalMaxPool()),
+            ("flat", Flatten()), ("scores", last),
         ])  # fmt: skip
 
         def some_away(rng: np.random.Generator, batch: NDArray[Any]) -> NDArray[Any]:
@@ -120,10 +126,11 @@ class Reading:
         return np.concatenate([self.net.forward(rows[k : k + BLOCK]) for k in range(0, len(rows), BLOCK)])
 
     def relevance(self, rows: NDArray[Any], groups: NDArray[Any]) -> NDArray[Any]:
-        blocks = [slice(k, k + BLOCK) for k in range(0, len(rows), BLOCK)]
-        return np.concatenate(
-            [explain(self.net, rows[b], target=groups[b], composite="epsilon").relevance for b in blocks]
-        )
+        found = []
+        for k in range(0, len(rows), BLOCK):
+            e = explain(self.net, rows[k : k + BLOCK], target=groups[k : k + BLOCK], composite="epsilon")
+            found.append(e.relevance)
+        return np.concatenate(found)
 
 
 def unfilled(net: Network) -> Network:
@@ -133,6 +140,31 @@ def unfilled(net: Network) -> Network:
     table = first.layer.table.copy()
     table[-1] = 0
     return replace(net, nodes=(Node(first.name, Embedding(table), first.inputs), *others))
+
+
+def right_without(
+    model: Model, rows: NDArray[Any], groups: NDArray[Any], order: NDArray[Any], deleted: Sequence[int]
+) -> list[float]:
+    """Return how many of the postings that are right stay so without their first k words, in all occurrences.
+
+    Args:
+        model: is asked.
+        rows: (N, length).
+        groups: the right ones, (N,).
+        order: of occurrences, (N, length), such as relevance; that of a word is the sum.
+        deleted: the numbers k of words.
+    """
+    right = model.scores(rows).argmax(axis=1) == groups
+    kept, wanted = rows[right], groups[right]
+    sums = newsgroups.counts(kept, model.size, order[right])
+    stay = []
+    for k in deleted:
+        left = kept.copy()
+        for row, begin, end in zip(left, sums.indptr, sums.indptr[1:], strict=False):
+            first = np.argsort(-sums.data[begin:end], kind="stable")[:k]
+            row[np.isin(row, sums.indices[begin:end][first])] = model.size
+        stay.append(float((model.scores(left).argmax(axis=1) == wanted).mean()))
+    return stay
 
 
 def singular_vectors(counts: Any, dimensions: int) -> NDArray[np.float64]:

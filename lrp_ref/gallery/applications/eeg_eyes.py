@@ -55,10 +55,10 @@ def run(at: Run) -> Found:
     base: dict[str, float] = {}
     for move in range(moves + 1):
         answers_then = np.roll(closed, move * len(closed) // (moves + 1))
-        for k, (way, (blocks, every)) in enumerate(WAYS.items()):
+        for k, (way, (in_blocks, every)) in enumerate(WAYS.items()):
             at.tell(f"asking {way}", len(WAYS) * move + k, len(WAYS) * (moves + 1))
             x, y, starts = (values[::every] for values in windows(powers, answers_then))
-            parts = starts * BLOCKS // len(closed) if blocks else at.rng.integers(0, BLOCKS, len(starts))
+            parts = starts * BLOCKS // len(closed) if in_blocks else at.rng.integers(0, BLOCKS, len(starts))
             answers, heat = asked(x, y, starts, parts, at.rng, epochs)
             right[way].append(float((answers == y).mean()))
             if not move:
@@ -81,8 +81,8 @@ def run(at: Run) -> Found:
                     f"{np.max(blocks[1:]):.1%} in blocks ({above} of {moves} below the real ones)",
                     "yes" if knows else "no"),
             Finding("Neighbouring windows leak the answer where they are divided by chance.",
-                    f"with moved answers, which have nothing to do with the eyes: {moved:.1%} right cut by chance (mean "
-                    f"of {moves} moves), {np.mean(apart[1:]):.1%} where windows do not overlap, "
+                    f"with moved answers, which have nothing to do with the eyes: {moved:.1%} right cut by chance "
+                    f"(mean of {moves} moves), {np.mean(apart[1:]):.1%} where windows do not overlap, "
                     f"{np.mean(blocks[1:]):.1%} in blocks",
                     "yes" if moved > usual + 0.1 else "no"),
             Finding("Frontal electrodes (AF, F), where blinks are seen, are the most relevant.",

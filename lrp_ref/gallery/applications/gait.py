@@ -53,13 +53,15 @@ def run(at: Run) -> Found:
     test, train = data["split0"][: at.few(len(data["split0"]), 40)], data["split_train"]
     x, y = data["X"][test], data["Y"][test].argmax(axis=1)
     learnt, of_learnt = data["X"][train], data["Y"][train].argmax(axis=1)
-    single, between, accuracy = {}, {}, {}
+    single: dict[str, NDArray[Any]] = {}
+    between: dict[str, NDArray[Any]] = {}
+    accuracy: dict[str, float] = {}
     for name, file in FILES.items():
         at.tell(f"explaining the {name} network", len(single), 3)
         net = at.network(file)
         e = explain(net, fed(name, x), target=y, composite=Epsilon(STORED))
         injured = explain(net, fed(name, x), target=INJURED, composite=Epsilon(STORED)).relevance
-        single[name], accuracy[name] = unfed(name, e.relevance), (e.output.argmax(axis=1) == y).mean()
+        single[name], accuracy[name] = unfed(name, e.relevance), float((e.output.argmax(axis=1) == y).mean())
         between[name] = _difference(unfed(name, injured), y)
     departs = float(np.abs(single["linear"] - data["MlpLinear_R_pred_act_epsilon"][: len(test)]).max())
     largest = float(np.abs(single["linear"]).max())
@@ -73,8 +75,8 @@ def run(at: Run) -> Found:
     falls = {name: float(curve[1:].mean()) for name, curve in curves.items()}
     follows = [min(rho[name][k] for name in FILES) >= 0.5 for k in (0, 1)]
     return Found(
-        sentence=f"Our relevance departs from the toolbox's by {departs:.0e}; {CHANGED[-1]} of 606 values replaced by LRP "
-        f"leave {curves['LRP'][-1]:.0%} right, by chance {curves['by chance'][-1]:.0%}.",
+        sentence=f"Our relevance departs from the toolbox's by {departs:.0e}; {CHANGED[-1]} of 606 values replaced "
+        f"by LRP leave {curves['LRP'][-1]:.0%} right, by chance {curves['by chance'][-1]:.0%}.",
         findings=(
             Finding("LRP-ε here is that of the LRP toolbox (Lapuschkin et al. 2016).",
                     f"largest difference {departs:.1e} of relevances up to {largest:.2f}, over {len(test)} recordings",
@@ -86,12 +88,12 @@ def run(at: Run) -> Found:
                     "yes" if falls["LRP"] < falls["by chance"] else "no"),
             Finding("What is relevant is where injured and healthy gait differ (Slijepčević et al. 2021).",
                     f"Spearman's ρ with |Cohen's d| over 606 points: |relevance| of single recordings "
-                    f"{rho['linear'][0]:+.2f} (linear) and {rho[CNN][0]:+.2f} (convolutional), difference between the "
-                    f"groups {rho['linear'][1]:+.2f} and {rho[CNN][1]:+.2f}",
+                    f"{rho['linear'][0]:+.2f} (linear) and {rho[CNN][0]:+.2f} (convolutional), difference between "
+                    f"the groups {rho['linear'][1]:+.2f} and {rho[CNN][1]:+.2f}",
                     "yes" if all(follows) else "in part" if any(follows) else "no"),
             Finding("Networks of different kinds look at the same parts of a step.",
-                    f"median over recordings of Spearman's ρ between their maps {alike:+.2f}; quarters of the step have "
-                    f"{_told(quarters[0])} of |relevance| in the linear, {_told(quarters[1])} in the convolutional one",
+                    f"median over recordings of Spearman's ρ between their maps {alike:+.2f}; quarters of the step "
+                    f"have {_told(quarters[0])} of |relevance| in the linear, {_told(quarters[1])} in the other",
                     "yes" if alike > 0.5 else "in part" if alike > 0.3 else "no"),
             Finding("Gait is unique to a person, and relevance shows by what (Horst et al. 2019).",
                     "the recordings have no names of persons", "not tested"),

@@ -135,7 +135,7 @@ def deleted(
         right = vectors.forward(x).argmax(axis=1) == y
         judged.append(right)
         for method, name in METHODS.items() if length >= SHORTEST else ():
-            options = {"epsilon": EPSILON} if method == "LRP" else {}
+            options: dict[str, Any] = {"epsilon": EPSILON} if method == "LRP" else {}
             heat = rng.random(x.shape) if name is None else attribute(vectors, x, name, target=y, **options).relevance
             for side in (True, False):
                 some, order = right == side, "morf" if side or method == "sensitivity" else "lerf"
@@ -168,7 +168,8 @@ def _picture(net: Network, words: text.Tokenizer, right: Curves, wrong: Curves) 
     titles = "rightly judged: words for the right answer go", "wrongly judged: words against it go"
     with figures.sheet(780, title="Does it understand “not”?") as figure:
         left, side = figure.subfigures(1, 2)
-        axes, place = left.subplots(), {"limit": 4.0, "width": 560.0, "left": 8.0, "size": 16.0}
+        axes = left.subplots()
+        place: dict[str, Any] = {"limit": 4.0, "width": 560.0, "left": 8.0, "size": 16.0}
         below = 40 + show_words(axes, ["red: for the film", "blue: against it"], np.array([2, -2]), top=12, **place)
         for sentence in SHOWN:
             e = _explained(net, [words.encode(sentence).ids])
