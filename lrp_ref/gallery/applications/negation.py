@@ -110,8 +110,8 @@ def run(at: Run) -> Found:
 def read(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     """Return the sentences that the network was not trained on, and whether they speak for a film."""
     with tarfile.open(path) as held:
-        member = held.getmember("SST2/dev.tsv")
-        stream = held.extractfile(member) if member.isfile() and member.size <= LARGEST else None
+        member = next((one for one in held if one.name == "SST2/dev.tsv"), None)
+        stream = held.extractfile(member) if member and member.isfile() and member.size <= LARGEST else None
         if stream is None:
             raise ModelFormatError(f"{path}: no table of sentences SST2/dev.tsv in it")
         rows = [line.rsplit("\t", 1) for line in stream.read().decode().splitlines()[1:]]
