@@ -11,10 +11,10 @@ components (the colours are groups of a kind: computers, sport and traffic, scie
 the nearest neighbours of a posting come from its group? The neighbours are looked for among one half of the postings,
 for those of the other half, and this for four random halves; all points are put on the unit sphere.
 
-The dashed line is the classifier. There is a trap: the relevance is that of the group that the classifier says; so its answer is in the weights, and the
-points of one answer lie together even where the answer is wrong. Neighbours then repeat the classifier. Controls tell
-how much of the gain is that: relevance for another group, which is drawn for each posting; relevance for all groups,
-whose mean absolute value says how much a word matters and not what for; and the answer of the classifier itself.
+There is a trap. The relevance is that of the group that the classifier says; so its answer is in the weights, and the
+points of one answer lie together even where the answer is wrong. Neighbours then repeat the classifier, which is the
+dashed line. Controls tell how much of the gain is that: relevance for another group, which is drawn for each posting;
+and relevance for all groups, whose mean absolute value says how much a word matters and not what for.
 """
 
 from __future__ import annotations

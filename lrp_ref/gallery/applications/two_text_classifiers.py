@@ -158,7 +158,7 @@ def _picture(
             for what, some in (("in both lists", [w for w in one if w in other]),
                                (f"{SVM} alone", [w for w in one if w not in other]),
                                (f"{CNN} alone", [w for w in other if w not in one])):  # fmt: skip
-                line = [f"{what}:", *some[:9]]
+                line = [f"{what}:", *some[:7]]
                 below = show_words(axes, line, np.zeros(len(line)), limit=1, width=640, top=below, left=8, size=11,
                                    lines=1, label=names[k] if what == "in both lists" else "")  # fmt: skip
         for axes, (name, curve) in zip(right.subplots(2, 1), curves.items(), strict=True):
