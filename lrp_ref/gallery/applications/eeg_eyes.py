@@ -49,7 +49,7 @@ def run(at: Run) -> Found:
     """Ask in blocks and by chance, with the answers as they are and moved along the recording."""
     signals, closed = read(at.file("eeg_eye_state.arff.xz"))
     powers = band_powers(signals)
-    epochs, moves = at.few(40, 2), at.few(MOVED, 1)
+    epochs, moves, count = at.few(40, 2), at.few(MOVED, 1), at.few(BLOCKS, 2)
     right: dict[str, list[float]] = {way: [] for way in WAYS}
     heads: dict[str, NDArray[Any]] = {}
     base: dict[str, float] = {}
@@ -58,7 +58,7 @@ def run(at: Run) -> Found:
         for k, (way, (in_blocks, every)) in enumerate(WAYS.items()):
             at.tell(f"asking {way}", len(WAYS) * move + k, len(WAYS) * (moves + 1))
             x, y, starts = (values[::every] for values in windows(powers, answers_then))
-            parts = starts * BLOCKS // len(closed) if in_blocks else at.rng.integers(0, BLOCKS, len(starts))
+            parts = starts * count // len(closed) if in_blocks else at.rng.integers(0, count, len(starts))
             answers, heat = asked(x, y, starts, parts, at.rng, epochs)
             right[way].append(float((answers == y).mean()))
             if not move:
