@@ -41,7 +41,7 @@ SECOND, STEP = RATE, 32  # samples of a window, and between the beginnings of tw
 BANDS = ((0.5, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 45.0))  # Hz
 BLOCKS, MOVED, HIDDEN = 6, 5, 32
 OPEN, CLOSED = 0, 1
-WAYS = {"in blocks": (True, 1), "by chance": (False, 1), "by chance,\nno overlap": (False, SECOND // STEP)}
+WAYS = {"in blocks": (True, 1), "by chance": (False, 1), "by chance, no overlap": (False, SECOND // STEP)}
 FRONT = ("AF3", "F7", "F3", "F4", "F8", "AF4")
 
 
@@ -172,7 +172,7 @@ def _picture(signals: NDArray[Any], closed: NDArray[Any], heads: Any, right: Any
         )
         axes.set(
             xticks=range(len(names)),
-            xticklabels=[f"cut {way}" for way in names],
+            xticklabels=[f"cut {way}".replace(", ", ",\n") for way in names],
             ylim=(0, 122),
             ylabel="right answers [%]",
         )

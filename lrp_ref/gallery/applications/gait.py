@@ -5,13 +5,17 @@ hundredth of the time on the ground each. Two networks tell injured from healthy
 one. Both were trained by others; the relevances of the linear one were stored by another program, the LRP toolbox, so
 that ours can be compared with them number by number.
 
-The curves of one recording are coloured by relevance for "injured" in the convolutional network: red speaks for it,
-blue against; grey lines are the means of healthy and injured people. The strips below have the mean |relevance| of
-single recordings, the difference of the mean relevance of injured and of healthy ones, both for "injured", and how much
-the curves themselves differ (Cohen's d on the recordings to learn from), which no network has seen. Single maps are
-not differences: LRP-ε shares the answer among the values as they are, and force is large in the middle of every step,
-healthy or not. Taken between the groups, what all steps have in common cancels out. In a linear network the difference
-of mean relevance is the weight times the difference of the curves, so that it follows them in part by construction.
+The mean curves of the injured recordings that are asked for are coloured by their mean relevance for "injured" in the
+convolutional network: red speaks for it, blue against; grey lines are the means of those to learn from. No recording of
+a single person is drawn, for the licence of the data does not allow to hand them on. Which side is the injured one is
+not said with them; the first differs more.
+
+The strips below have the mean |relevance| of single recordings, the difference of the mean relevance of injured and of
+healthy ones, both for "injured", and how much the curves themselves differ (Cohen's d on the recordings to learn from),
+which no network has seen. Single maps are not differences: LRP-ε shares the answer among the values as they are, and
+force is large in the middle of every step, healthy or not. Taken between the groups, what all steps have in common
+cancels out. In a linear network the difference of mean relevance is the weight times the difference of the curves, so
+that it follows them in part by construction.
 
 Maps are tested by what happens when their points are taken away: the most relevant values of each recording become the
 mean of all, and the network is asked again; beside it stand values by chance. Gradient × input is no rival here: in a
@@ -161,8 +165,8 @@ def _told(parts: list[float]) -> str:
 
 
 def _picture(x: Any, y: Any, heat: Any, learnt: Any, of_learnt: Any, strips: Any, curves: Any) -> Any:
-    shown = int(np.flatnonzero((y == INJURED) & (heat.sum(axis=(1, 2)) > 0))[0])
-    limit = float(np.percentile(np.abs(heat[shown]), 99))
+    force, relevance = x[y == INJURED].mean(axis=0), heat[y == INJURED].mean(axis=0)
+    limit = float(np.percentile(np.abs(relevance), 99))
     named = "|relevance| of single recordings", "|relevance of injured − of healthy|", "|force of injured − of healthy|"
     with figures.sheet(860, title="Where in a step is an injury seen?") as figure:
         top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))
@@ -171,7 +175,7 @@ def _picture(x: Any, y: Any, heat: Any, learnt: Any, of_learnt: Any, strips: Any
                 label = "mean, " + ("injured" if of else "healthy")
                 usual = learnt[of_learnt == of][:, :, k].mean(axis=0)
                 axes.plot(usual, dash, color=figures.PALE, linewidth=1, label=label)
-            axes.scatter(range(101), x[shown, :, k], c=heat[shown, :, k], cmap="bwr", vmin=-limit, vmax=limit, s=24,
+            axes.scatter(range(101), force[:, k], c=relevance[:, k], cmap="bwr", vmin=-limit, vmax=limit, s=24,
                          edgecolors=figures.PALE, linewidths=0.4)  # fmt: skip
             axes.set_title(CHANNELS[k])
         top.axes[0].legend(fontsize=11)
