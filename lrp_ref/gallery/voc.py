@@ -12,9 +12,10 @@ from __future__ import annotations
 import io
 import tarfile
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFormatError
+from ..loaders.preprocess import Sidecar, resized, scaled
 
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in pixels, half-open
 MOST = {".xml": 1 << 20, ".jpg": 1 << 24}  # bytes of a file by its ending
@@ -67,6 +69,52 @@ def photos(path: str | Path, names: Collection[str] | None = None) -> Iterator[P
                 yield Photo(name, image, [(label, box) for label, box in cut if box[0] < box[2] and box[1] < box[3]])
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ModelFormatError(f"{path}: not a tar archive that can be read: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Photos as a network sees them.
+
+    Attributes:
+        names: of the photos, N.
+        x: what the network is given, float32, by the sidecar's layout.
+        images: the same as pictures, uint8 (N, H, W, 3).
+        boxes: of the objects in those pictures, (N, K, 4), filled up with empty boxes (0, 0, 0, 0).
+        masks: where the objects' boxes are (N, H, W).
+    """
+
+    names: tuple[str, ...]
+    x: NDArray[np.float32]
+    images: NDArray[np.uint8]
+    boxes: NDArray[np.int64]
+    masks: NDArray[np.bool_]
+
+    def some(self, rows: NDArray[Any]) -> Seen:
+        """Return some of the photos, by their numbers or by truth values."""
+        names = tuple(np.array(self.names)[rows].tolist())
+        return Seen(names, self.x[rows], self.images[rows], self.boxes[rows], self.masks[rows])
+
+
+def seen(given: Iterable[Photo], sidecar: Sidecar) -> Seen:
+    """Return photos as a network sees them, with their boxes, whose sides are rounded to whole pixels.
+
+    A photo is squeezed into the input's size, whatever the sidecar says, as cutting out the centre would cut objects.
+
+    Args:
+        given: the photos.
+        sidecar: of the network, of kind "image".
+    """
+    sidecar, many = replace(sidecar, resize="stretch"), list(given)
+    assert sidecar.size is not None, "an image has a size"
+    images = np.stack([resized(photo.image, sidecar) for photo in many])
+    boxes = np.zeros((len(many), max(len(photo.objects) for photo in many), 4), dtype=np.int64)
+    masks = np.zeros((len(many), *sidecar.size), dtype=bool)
+    for k, photo in enumerate(many):
+        sides = np.array([box for _, box in photo.objects], dtype=np.float64).reshape(-1, 4)
+        boxes[k, : len(sides)] = np.rint(sides * np.tile(np.divide(sidecar.size, photo.image.shape[:2]), 2))
+        for y0, x0, y1, x1 in boxes[k]:
+            masks[k, y0:y1, x0:x1] = True
+    return Seen(tuple(photo.name for photo in many), scaled(images, sidecar), images, boxes, masks)
 
 
 def _files(archive: tarfile.TarFile) -> dict[tuple[str, str], tarfile.TarInfo]:

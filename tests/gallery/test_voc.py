@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 
 from lrp_ref.errors import ModelFormatError
 from lrp_ref.gallery import voc
+from lrp_ref.loaders.preprocess import EXAMPLE, parse_sidecar
 
 BOX = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
 
@@ -59,6 +62,23 @@ def test_what_a_truncated_photo_lacks_is_grey(tmp_path: Path) -> None:
     assert (complete == np.asarray(Image.open(io.BytesIO(whole)))).all()
     assert (seen[:8] == complete[:8]).all()
     assert (seen[-8:, -8:] == 128).all()
+
+
+def test_photos_are_squeezed_into_the_input_and_boxes_with_them() -> None:
+    left, right = np.zeros((40, 80, 3), np.uint8), np.full((30, 20, 3), 255, np.uint8)
+    given = [
+        voc.Photo("wide", left, [("cat", (10, 20, 30, 60)), ("cat", (0, 0, 40, 10))]),
+        voc.Photo("high", right, [("cat", (15, 0, 30, 20))]),
+    ]
+    found = voc.seen(given, replace(parse_sidecar(json.loads(EXAMPLE)), size=(20, 20)))
+    assert found.names == ("wide", "high")
+    assert found.x.shape == (2, 3, 20, 20)
+    assert (found.x[0] == (0 - 127) / 128).all()
+    assert (found.x[1] == 1).all()
+    assert found.boxes.tolist() == [[[5, 5, 15, 15], [0, 0, 20, 2]], [[10, 0, 20, 20], [0, 0, 0, 0]]]
+    assert found.masks.sum(axis=(1, 2)).tolist() == [100 + 40, 200]
+    assert found.masks[0, 5:15, 5:15].all()
+    assert found.some(np.array([False, True])).names == ("high",)
 
 
 DOCTYPE = b'<!DOCTYPE a [<!ENTITY x "xxxx">]><a>&x;</a>'
