@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import tarfile
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -24,10 +24,18 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFormatError
 from ..loaders.preprocess import Sidecar, resized, scaled
+from .application import Need
 
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in pixels, half-open
 MOST = {".xml": 1 << 20, ".jpg": 1 << 24}  # bytes of a file by its ending
 PIXELS = 1 << 25
+LITE0 = Need(
+    "efficientnet_lite0.onnx", "a trained network of photos", "models/ of the project", "Apache-2.0", shipped=True
+)
+KANGAROOS = Need(
+    "kangaroo.tar", "164 photos with boxes of kangaroos", "https://github.com/experiencor/kangaroo as a tar archive",
+    "none stated",
+)  # fmt: skip
 END = b"\xff\xd9"  # of a JPEG
 
 
@@ -45,15 +53,14 @@ class Photo(NamedTuple):
     objects: list[tuple[str, Box]]
 
 
-def photos(path: str | Path, names: Collection[str] | None = None) -> Iterator[Photo]:
-    """Yield the photos of an archive, sorted by name.
+def photos(path: str | Path) -> Iterator[Photo]:
+    """Yield the photos of an archive that have an annotation, sorted by name; each is read when it is asked for.
 
     Of a JPEG that ends too early, what is there is shown, and the rest is grey, as browsers do. Boxes are cut to the
     photo; those without an area are left out.
 
     Args:
         path: of the archive; it may be compressed, but then is slow.
-        names: of the photos to read; None for all that have an annotation.
 
     Raises:
         ModelFormatError: not an archive; a file in it that is none of what it should be. Says which.
@@ -62,7 +69,7 @@ def photos(path: str | Path, names: Collection[str] | None = None) -> Iterator[P
         with tarfile.open(path) as archive:
             files = _files(archive)
             both = sorted(name for name, ending in files if ending == ".xml" and (name, ".jpg") in files)
-            for name in both if names is None else [name for name in both if name in names]:
+            for name in both:
                 image = pixels(_content(archive, files[name, ".jpg"], path), f"{path}: {files[name, '.jpg'].name}")
                 found = objects(_content(archive, files[name, ".xml"], path), f"{path}: {files[name, '.xml'].name}")
                 cut = [(label, _cut(box, image.shape)) for label, box in found]
