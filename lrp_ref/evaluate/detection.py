@@ -144,7 +144,8 @@ def overlap(relevance: Array, boxes: Array, *, threshold: float = 0.2) -> Host:
         raise ShapeError(f"{len(boxes)} boxes for {len(relevance)} maps: give one per sample, (N, 4)")
     found, objects = _boxes(relevance, threshold=threshold), boxes if boxes.ndim == 3 else boxes[:, None]
     each = [to_numpy(_iou(found, objects[:, k])) for k in range(objects.shape[1])]
-    return np.max([np.where(one >= 0, one, 0.0) for one in each], axis=0, initial=0.0)
+    best: Host = np.max([np.where(one >= 0, one, 0.0) for one in each], axis=0, initial=0.0)
+    return best
 
 
 _boxes, _iou = boxes, iou  # which arguments of other functions hide

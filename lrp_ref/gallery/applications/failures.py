@@ -33,7 +33,7 @@ from ... import evaluate
 from ...methods import attribute
 from ...propagation import composites
 from .. import figures, voc
-from ..application import Application, Finding, Found, Need
+from ..application import Application, Finding, Found
 from ..running import Run
 
 WALLABY = 104
@@ -99,9 +99,10 @@ def run(at: Run) -> Found:
                     f"{len(thing)} photos", "no" if np.median(alike) > 0.5 else "yes"),
         ),
         numbers={"photos": total, "not_named_wallaby": len(thing), "taken_for": dict(Counter(names).most_common()),
-                 "taken_for_animals": (~thing).sum(), "taken_for_things": thing.sum(), "wallaby_in_five": among_five.sum(),
-                 "area_of_animals": photos.masks.mean(), "median_context_ratio": median, "on_the_animal": on,
-                 "pointing": hits, "median_context_ratio_of_things": of_things,
+                 "taken_for_animals": (~thing).sum(), "taken_for_things": thing.sum(),
+                 "wallaby_in_five": among_five.sum(), "area_of_animals": photos.masks.mean(),
+                 "median_context_ratio": median, "on_the_animal": on, "pointing": hits,
+                 "median_context_ratio_of_things": of_things,
                  "median_context_ratio_of_animals": of_animals, "correlation_of_cams": np.median(alike)},
         picture=_picture(photos, heat, ratio, names, thing),
         alt="Photos of kangaroos with the wrong names that the network gave them; maps of the wrong class and of the "

@@ -28,20 +28,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 
 from ... import evaluate
 from ...methods import attribute
 from ...propagation import composites
-from .. import figures, voc
+from .. import boxing, figures, voc
 from ..application import Application, Finding, Found, Held
 from ..running import Run
 
 WALLABY = 104
-THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 RECIPE = 0.2  # CAM's threshold
-BLURS = (0, 8, 16)  # standard deviations of a Gaussian, in pixels
 CHANCE = 0.05  # what a sign test finds below this is no chance
 MIDDLE = 0.75  # of the sides of the photo
 BATCH = 8
@@ -66,11 +63,14 @@ def run(at: Run) -> Found:
         at.tell("maps", start + len(x), len(photos.x))
     named = np.concatenate(logits).argmax(axis=1) == WALLABY
     maps = {name: np.concatenate(part) for name, part in parts.items()}
-    hits = {name: _hits(one, photos) for name, one in maps.items()}
-    recipe = {name: one[0, THRESHOLDS.index(RECIPE)] for name, one in hits.items()}
-    best = {name: _best_of_other_half(one) for name, one in hits.items()}
+    hits = {name: boxing.hits(one, photos.boxes) for name, one in maps.items()}
+    recipe = {name: one[0, boxing.THRESHOLDS.index(RECIPE)] for name, one in hits.items()}
+    best = {name: boxing.best_of_other_half(one) for name, one in hits.items()}
     points = {name: evaluate.pointing_game(one, photos.masks) for name, one in maps.items()}
-    whole, middle = _no_network(photos, 1), _no_network(photos, MIDDLE)
+    whole, middle = (
+        boxing.no_network(photos.boxes, photos.masks.shape[1:], 1),
+        boxing.no_network(photos.boxes, photos.masks.shape[1:], MIDDLE),
+    )
     rates = {name: one.mean() for name, one in best.items()}
     return Found(
         sentence=f"Taught names only, CAM's box hits the kangaroo on {rates['CAM']:.0%} of {len(named)} photos, "
@@ -92,7 +92,7 @@ def run(at: Run) -> Found:
                     "yes" if min(one.mean() for one in points.values()) > 2 * photos.masks.mean() else "no"),
         ),
         numbers={"photos": len(named), "named_wallaby": named.sum(), "area_of_animals": photos.masks.mean(),
-                 "thresholds": THRESHOLDS, "blurs": BLURS, "whole_photo": whole, "middle_of_photo": middle,
+                 "thresholds": boxing.THRESHOLDS, "blurs": boxing.BLURS, "whole_photo": whole, "middle_of_photo": middle,
                  "accuracy": {name: one.mean(axis=2) for name, one in hits.items()}, "best_of_other_half": rates,
                  "accuracy_if_named_wallaby": {name: one[..., named].mean(axis=2) for name, one in hits.items()},
                  "pointing": {name: one.mean() for name, one in points.items()},
@@ -101,39 +101,6 @@ def run(at: Run) -> Found:
         alt="Five photos of kangaroos with a person's boxes and CAM's, from the best to the worst; their maps by CAM, "
         "backprop and LRP with boxes; the part of photos hit against the threshold, and the pointing game.",
     )  # fmt: skip
-
-
-def _hits(maps: NDArray[Any], photos: voc.Seen) -> NDArray[Any]:
-    """Return whether the box of each map is an animal's (blurs, τ, photos)."""
-    return np.array([
-        [evaluate.localisation_accuracy(blurred, photos.boxes, threshold=threshold) for threshold in THRESHOLDS]
-        for blurred in (_blurred(maps, blur) for blur in BLURS)
-    ])  # fmt: skip
-
-
-def _blurred(maps: NDArray[Any], blur: float) -> NDArray[Any]:
-    return np.asarray(gaussian_filter(maps, (0, blur, blur)) if blur else maps)
-
-
-def _best(hits: NDArray[Any]) -> tuple[int, int]:
-    """Return the numbers of the blur and of the τ that hit most photos."""
-    rates = hits.mean(axis=2)
-    blur, threshold = np.unravel_index(rates.argmax(), rates.shape)
-    return int(blur), int(threshold)
-
-
-def _best_of_other_half(hits: NDArray[Any]) -> NDArray[Any]:
-    """Return the hits (photos,), on each half of the photos with the blur and the τ that are best on the other."""
-    even = np.arange(hits.shape[2]) % 2 == 0
-    return np.where(even, hits[_best(hits[..., ~even])], hits[_best(hits[..., even])])
-
-
-def _no_network(photos: voc.Seen, side: float) -> float:
-    """Return the accuracy of one box for all photos, in the middle, with a part of the photo's sides."""
-    maps = np.zeros(photos.masks.shape)
-    y, x = (round(size * (1 - side) / 2) for size in maps.shape[1:])
-    maps[:, y : maps.shape[1] - y, x : maps.shape[2] - x] = 1
-    return float(evaluate.localisation_accuracy(maps, photos.boxes).mean())
 
 
 def _against(hits: dict[str, NDArray[Any]], one: str, other: str) -> tuple[str, Held]:
@@ -161,8 +128,10 @@ def _picture(photos: voc.Seen, maps: Any, hits: Any, points: Any, middle: float)
                 figures.show_box(rows[0, column], box, "white")
             figures.show_box(rows[0, column], found[k], figures.POSITIVE)
             for row, (name, one) in enumerate(maps.items(), start=1):
-                blur, threshold = _best(hits[name])
-                (box,) = evaluate.boxes(_blurred(one[k : k + 1], BLURS[blur]), threshold=THRESHOLDS[threshold])
+                blur, threshold = boxing.best(hits[name])
+                (box,) = evaluate.boxes(
+                    boxing.blurred(one[k : k + 1], boxing.BLURS[blur]), threshold=boxing.THRESHOLDS[threshold]
+                )
                 figures.show_map(rows[row, column], one[k], limit=None if name == "CAM" else "99.5%")
                 figures.show_box(rows[row, column], box, figures.INK)
                 if name == "CAM":
@@ -173,11 +142,18 @@ def _picture(photos: voc.Seen, maps: Any, hits: Any, points: Any, middle: float)
             axes.set_ylabel(name)
         above, below = right.subplots(2, 1, height_ratios=(2, 1))
         for (name, one), hue in zip(hits.items(), figures.HUES, strict=False):
-            rates, blur = one.mean(axis=2), _best(one)[0]
-            above.plot(THRESHOLDS, rates[0], color=hue, linewidth=1)
-            above.plot(THRESHOLDS, rates[blur], color=hue, linewidth=3, marker="o", label=f"{name}, blur {BLURS[blur]}")
+            rates, blur = one.mean(axis=2), boxing.best(one)[0]
+            above.plot(boxing.THRESHOLDS, rates[0], color=hue, linewidth=1)
+            above.plot(
+                boxing.THRESHOLDS,
+                rates[blur],
+                color=hue,
+                linewidth=3,
+                marker="o",
+                label=f"{name}, blur {boxing.BLURS[blur]}",
+            )
         above.axhline(middle, color=figures.PALE, linewidth=1, linestyle="--", label="middle of the photo")
-        above.set(xlabel="threshold τ", ylabel="photos hit (IoU ≥ 0.5)", ylim=(0, None), title="The box is right")
+        above.set(xlabel="threshold τ", ylabel="photos hit (IoU ≥ 0.5)", ylim=(0, 0.8), title="The box is right")
         above.legend(fontsize=11)
         rates = [one.mean() for one in points.values()]
         bars = below.barh(list(points), rates, color=figures.HUES[: len(points)])
