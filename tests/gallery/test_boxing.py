@@ -30,7 +30,7 @@ def test_what_is_best_is_chosen_on_the_other_photos() -> None:
 
 
 def test_a_box_that_needs_no_network() -> None:
-    boxes = np.array([[[0, 0, 100, 100], [0, 0, 0, 0]], [[25, 25, 75, 75], [0, 0, 9, 9]], [[0, 0, 9, 9], [1, 1, 2, 2]]])
+    boxes = np.array([[[0, 0, 100, 100], [0, 0, 0, 0]], [[24, 24, 76, 76], [0, 0, 9, 9]], [[0, 0, 9, 9], [1, 1, 2, 2]]])
     assert boxing.no_network(boxes, (100, 100), 1) == 1 / 3
     assert boxing.no_network(boxes, (100, 100), 0.5) == 1 / 3
     assert boxing.no_network(boxes, (100, 100), 0.8) == 1 / 3

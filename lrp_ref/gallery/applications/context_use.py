@@ -83,8 +83,8 @@ def run(at: Run) -> Found:
     p_classes = binomtest(negative, len(ladder)).pvalue
     p_photos = mannwhitneyu(ratio[right], ratio[~right], alternative="less").pvalue if right.any() else 1.0
     return Found(
-        sentence=f"Context use against accuracy: rank correlation {np.median(over_classes):.2f} over a network's classes, "
-        f"{over_nets.statistic:.2f} over networks.",
+        sentence=f"Context use against accuracy: rank correlation {np.median(over_classes):.2f} over the classes of a "
+        f"network, {over_nets.statistic:.2f} over networks.",
         findings=(
             Finding("μ measures how much a network uses the context.",
                     f"{len(even)} networks of one size: Spearman ρ of μ with p {valid:.2f}, with the accuracy that is "
