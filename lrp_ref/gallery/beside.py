@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import layers
+from ..network import Network
+from . import training
+
 CLASSES = 10
 HIGH, WIDE, GARMENT, MARK = 28, 44, 28, 12  # pixels
 
@@ -45,3 +49,14 @@ class Scenes:
 def marks() -> NDArray[Any]:
     """Return the ten marks (10, 12, 12): random squares of 4 × 4 cells, always the same ones."""
     return np.kron(np.random.default_rng(7).integers(0, 2, (CLASSES, 4, 4)), np.ones((1, MARK // 4, MARK // 4)))
+
+
+def network(rng: np.random.Generator, width: int) -> Network:
+    """Return an untrained network of the scenes: three convolutions of stride 2, the first of ``width`` channels."""
+    conv, step, wide = training.conv, {"stride": 2, "padding": 1}, 2 * width
+    convolutions = [
+        conv(rng, 1, width, 5, 5, stride=2, padding=2), conv(rng, width, wide, 3, 3, **step),
+        conv(rng, wide, wide, 3, 3, **step),
+    ]  # fmt: skip
+    rest = [layer for one in convolutions for layer in (one, layers.ReLU())]
+    return Network.sequential([*rest, layers.Flatten(), training.dense(rng, wide * 4 * 6, CLASSES)])

@@ -33,7 +33,8 @@ def best(found: NDArray[Any]) -> tuple[int, int]:
         (0, 1)
     """
     rates = found.mean(axis=2)
-    return divmod(int(rates.argmax()), rates.shape[1])
+    first = int(rates.argmax())
+    return first // found.shape[1], first % found.shape[1]
 
 
 def best_of_other_half(found: NDArray[Any]) -> NDArray[Any]:
@@ -46,7 +47,7 @@ def best_of_other_half(found: NDArray[Any]) -> NDArray[Any]:
         array([0, 0, 0, 0])
     """
     even = np.arange(found.shape[2]) % 2 == 0
-    return np.where(even, found[best(found[..., ~even])], found[best(found[..., even])])
+    return np.asarray(np.where(even, found[best(found[..., ~even])], found[best(found[..., even])]))
 
 
 def no_network(boxes: NDArray[Any], size: tuple[int, ...], side: float) -> float:

@@ -6,11 +6,10 @@ see what μ says, one needs data of which one knows how much the context tells. 
 (Fashion-MNIST) with a mark beside it, one of ten. With a chance p the mark is the one of the garment's class, else it
 is drawn by chance: p = 0 is a context that tells nothing.
 
-Three questions. Is μ what it is taken for? Networks of one size are trained at several p, and μ is set against what
-they lose when the marks of the test are drawn by chance, which is what they really owe to the context. Then the claim,
-twice: over a ladder of networks of growing width and training, all at one p, and over the ten classes within each of
-them. Last, on photos: CAM of EfficientNet-Lite0 for the wallaby (class 104), with boxes of kangaroos that it names
-right and of others.
+Is μ what it is taken for? Networks of one size are trained at several p, and μ is set against what they lose when the
+marks of the test are drawn by chance, which is what they owe to the context. Then the claim, twice: over a ladder of
+networks of growing width and training at one p, and over the ten classes within each of them. Last, on photos: CAM of
+EfficientNet-Lite0 for the wallaby, on kangaroos that it names so and on others.
 
 **Reading the picture.** Scenes, with the box of the garment, and LRP maps of the true class by the smallest and the
 largest network of the ladder (red speaks for it, blue against). Left: μ against p. Middle: μ against accuracy of the
@@ -31,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, mannwhitneyu, spearmanr
 
-from ... import evaluate, layers
+from ... import evaluate
 from ...methods import attribute
 from ...network import Network
 from ...propagation import composites
@@ -51,14 +50,14 @@ BOX = composites.get("epsilon_gamma_box", low=0.0, high=1.0)
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network and how it does: by class (10,), and μ by sample."""
+    """A network, the p of its scenes, and how it does: all by class (10,), but for the ratios of the scenes."""
 
     p: float
     net: Network
+    ratios: NDArray[Any]
     accuracy: NDArray[Any]
     lost: NDArray[Any]
     ratio: NDArray[Any]
-    by_class: NDArray[Any]
 
 
 def run(at: Run) -> Found:
@@ -73,12 +72,13 @@ def run(at: Run) -> Found:
     ladder = [one for one in nets if one.p == LADDERS]
     even = [one for one, job in zip(nets, jobs, strict=True) if job[2] == MIDDLE]
     ratio, right = _kangaroos(at)
-    mu = _medians(ladder)
     valid, valid_lost = (spearmanr(values, _medians(even)).statistic for values in (
         [one.p for one in even], [one.lost.mean() for one in even]))  # fmt: skip
-    over_nets = spearmanr([one.accuracy.mean() for one in ladder], mu)
-    lost_over_nets = spearmanr([one.accuracy.mean() for one in ladder], [one.lost.mean() for one in ladder])
-    over_classes = np.array([spearmanr(one.accuracy, one.by_class).statistic for one in ladder])
+    accuracy, lost = (
+        [values.mean() for values in of] for of in zip(*((one.accuracy, one.lost) for one in ladder), strict=True)
+    )
+    over_nets, lost_over_nets = spearmanr(accuracy, _medians(ladder)), spearmanr(accuracy, lost)
+    over_classes = np.array([spearmanr(one.accuracy, one.ratio).statistic for one in ladder])
     negative = int((over_classes < 0).sum())
     p_classes = binomtest(negative, len(ladder)).pvalue
     p_photos = mannwhitneyu(ratio[right], ratio[~right], alternative="less").pvalue if right.any() else 1.0
@@ -95,10 +95,9 @@ def run(at: Run) -> Found:
                     f"p = {p_classes:.2g})",
                     "yes" if np.median(over_classes) < 0 and p_classes < CHANCE else "no"),
             Finding("Context use is anti-correlated with performance, over networks.",
-                    f"{len(ladder)} networks of accuracy {min(one.accuracy.mean() for one in ladder):.2f} to "
-                    f"{max(one.accuracy.mean() for one in ladder):.2f}: ρ = {over_nets.statistic:.2f} "
-                    f"(p = {over_nets.pvalue:.2g}); what the marks give them rises with accuracy, "
-                    f"ρ = {lost_over_nets.statistic:.2f} (p = {lost_over_nets.pvalue:.2g})",
+                    f"{len(ladder)} networks of accuracy {min(accuracy):.2f} to {max(accuracy):.2f}: ρ = "
+                    f"{over_nets.statistic:.2f} (p = {over_nets.pvalue:.2g}); of what the marks give them, ρ = "
+                    f"{lost_over_nets.statistic:.2f} (p = {lost_over_nets.pvalue:.2g})",
                     "yes" if over_nets.statistic < 0 and over_nets.pvalue < CHANCE else "no"),
             Finding("Photos that are named wrong use more context.",
                     f"CAM of EfficientNet-Lite0 on {len(right)} photos of kangaroos: median μ {np.median(ratio):.2f}; "
@@ -115,7 +114,7 @@ def run(at: Run) -> Found:
 
 
 def _medians(nets: list[Trained]) -> list[float]:
-    return [float(np.median(one.ratio)) for one in nets]
+    return [float(np.median(one.ratios)) for one in nets]
 
 
 def _trained(at: Run, data: Any, seed: int, p: float, rung: tuple[int, int]) -> Trained:
@@ -125,24 +124,13 @@ def _trained(at: Run, data: Any, seed: int, p: float, rung: tuple[int, int]) -> 
     train, test = (beside.Scenes.made(rng, data[f"{part}_images"][:few], one, p)
                    for part, one in (("train", labels), ("test", truth)))  # fmt: skip
     by_chance = beside.Scenes.made(rng, data["test_images"][:few], truth, 0.0)
-    net = training.fit(_net(rng, width), train.x, labels, epochs=at.few(epochs, 1), rate=4e-3, seed=seed)
+    net = training.fit(beside.network(rng, width), train.x, labels, epochs=at.few(epochs, 1), rate=4e-3, seed=seed)
     right, then = (net.forward(scenes.x).argmax(axis=1) == truth for scenes in (test, by_chance))
     relevance = explain(net, test.x, target=truth, composite=BOX).relevance
-    ratio = evaluate.context_use(relevance, test.boxes).positive
-    of = [truth == k for k in range(beside.CLASSES)]
-    accuracy = np.array([right[rows].mean() for rows in of])
-    lost = accuracy - np.array([then[rows].mean() for rows in of])
-    return Trained(p, net, accuracy, lost, ratio, np.array([np.median(ratio[rows]) for rows in of]))
-
-
-def _net(rng: np.random.Generator, width: int) -> Network:
-    """Return three convolutions of stride 2 and a dense layer, untrained."""
-    conv, step = training.conv, {"stride": 2, "padding": 1}
-    return Network.sequential([
-        conv(rng, 1, width, 5, 5, stride=2, padding=2), layers.ReLU(), conv(rng, width, 2 * width, 3, 3, **step),
-        layers.ReLU(), conv(rng, 2 * width, 2 * width, 3, 3, **step), layers.ReLU(), layers.Flatten(),
-        training.dense(rng, 2 * width * 4 * 6, beside.CLASSES),
-    ])  # fmt: skip
+    ratios = evaluate.context_use(relevance, test.boxes).positive
+    by_class = [(right[of].mean(), right[of].mean() - then[of].mean(), np.median(ratios[of]))
+                for of in (truth == k for k in range(beside.CLASSES))]  # fmt: skip
+    return Trained(p, net, ratios, *np.array(by_class).T)
 
 
 def _kangaroos(at: Run) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -185,7 +173,7 @@ def _picture(at: Run, data: Any, nets: list[Trained], ladder: list[Trained], eve
         over.legend(loc="upper left")
         last = [one for k, one in enumerate(ladder) if k % len(LADDER) == len(LADDER) - 1]
         for one, hue in zip(last, figures.HUES, strict=False):
-            classes.scatter(one.accuracy, one.by_class, color=hue)
+            classes.scatter(one.accuracy, one.ratio, color=hue)
         classes.set(xlabel="accuracy of the class", ylim=(0, None), title="Ten classes, the largest networks")
         return figures.finish(figure)
 

@@ -40,7 +40,7 @@ WALLABY = 104
 ANIMALS = 398  # of ImageNet's classes the first, which are animals; those from here on are things
 CHANCE = 0.05  # what a rank test finds below this is no chance
 BATCH = 8
-COLUMNS, NAMED = 6, 10  # photos and names in the picture
+COLUMNS, NAMED = 6, 9  # photos and names in the picture
 
 
 def run(at: Run) -> Found:
@@ -118,8 +118,8 @@ def _shown(names: NDArray[Any], thing: NDArray[Any]) -> list[int]:
 
 
 def _picture(photos: voc.Seen, heat: Any, ratio: Any, names: NDArray[Any], thing: NDArray[Any]) -> Any:
-    with figures.sheet(900, title="Kangaroos that were taken for something else") as figure:
-        left, right = figure.subfigures(1, 2, width_ratios=(2.6, 1))
+    with figures.sheet(840, title="Kangaroos that were taken for something else") as figure:
+        left, right = figure.subfigures(1, 2, width_ratios=(2.3, 1))
         rows = left.subplots(1 + len(heat), COLUMNS, squeeze=False)
         for column, k in enumerate(_shown(names, thing)):
             figures.show_image(rows[0, column], photos.images[k], title=names[k])
@@ -135,14 +135,14 @@ def _picture(photos: voc.Seen, heat: Any, ratio: Any, names: NDArray[Any], thing
         often, counts = zip(*Counter(names).most_common(NAMED), strict=True)
         above.barh(often, counts, color=figures.HUES[0])
         above.invert_yaxis()
-        above.set(title=f"{len(names)} kangaroos, taken for", xlabel="photos")
-        for rows_of, hue, label in ((~thing, figures.HUES[0], "an animal"), (thing, figures.POSITIVE, "a thing")):
+        above.set(title="Taken for", xlabel="photos")
+        for rows_of, hue, label in ((~thing, figures.HUES[0], "animal"), (thing, figures.POSITIVE, "thing")):
             below.scatter(ratio["LRP, wallaby"][rows_of], ratio["LRP, wrong class"][rows_of], color=hue, label=label)
         for line in (below.axhline, below.axvline):
             line(1, color=figures.PALE, linewidth=1, linestyle="--")
         below.set(xscale="log", yscale="log", xlabel="μ of the wallaby", ylabel="μ of the wrong class",
-                  title="LRP outside / inside the boxes")  # fmt: skip
-        below.legend(title="taken for", loc="upper left")
+                  title="Context ratio μ, by LRP")  # fmt: skip
+        below.legend(loc="lower right")
         return figures.finish(figure)
 
 
