@@ -15,8 +15,8 @@ EfficientNet-Lite0 for the wallaby, on kangaroos that it names so and on others.
 largest network of the ladder (red speaks for it, blue against). Left: μ against p. Middle: μ against accuracy of the
 ladder, and beside it what is lost without the marks. Right: classes of the largest network.
 
-**Traps.** A poor network has diffuse maps, and diffuse maps have a large μ whatever the network uses: only the loss
-tells use from blur. The box rule gives relevance to black pixels, too, so μ is not 0 where the context tells nothing;
+**Traps.** The map of a poor network may be diffuse, and then μ is large whatever the network uses: only the loss tells
+use from blur. The box rule gives relevance to black pixels, too, so μ is not 0 where the context tells nothing;
 what counts is the difference. μ is of the positive part of the relevance, as its signed mean may cross zero.
 """
 
