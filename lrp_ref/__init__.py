@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         peers,
         rules,
         text,
+        units,
         vectors,
     )
     from . import exact as certificate
@@ -80,6 +81,7 @@ else:
         "start": "propagation.start",
         "taylor": "teach.taylor",
         "text": "text",
+        "units": "units",
         "vectors": "vectors",
     }
     _NAMES = {
@@ -134,5 +136,5 @@ __all__ = [
     "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first",
     "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order",
     "pages", "peers", "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
-    "vectors",
+    "units", "vectors",
 ]  # fmt: skip

@@ -1,0 +1,16 @@
+"""What the units of a network stand for: the samples that they like most, and the concepts that they detect.
+
+A unit is a channel of a value. :func:`dissect` measures how well it agrees with masks of concepts (Network
+Dissection), with the ceiling and the control that such a number is to be read beside.
+"""
+
+from .cards import UnitCard, top_samples, unit_cards
+from .dissecting import dissect
+from .dissection import Dissection
+from .overlaps import Overlap, activated, overlap
+from .quantiles import Largest, thresholds
+
+__all__ = [
+    "Dissection", "Largest", "Overlap", "UnitCard", "activated", "dissect", "overlap", "thresholds", "top_samples",
+    "unit_cards",
+]  # fmt: skip
