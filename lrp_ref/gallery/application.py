@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import loaders
 from ..errors import ParameterError
+from ..loaders.preprocess import Sidecar, load_sidecar
 from ..network import Network
 
 if TYPE_CHECKING:
@@ -181,6 +182,17 @@ class Run:
     def network(self, name: str) -> Network:
         """Return a network that the application needs, read from its file."""
         return loaders.load(self.file(name))
+
+    def sidecar(self, name: str) -> Sidecar:
+        """Return what lies beside a network that the application needs: how its input is made, what its outputs are.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        found = load_sidecar(self.file(name))
+        if found is None:
+            raise ParameterError(f"{self.file(name)} has no sidecar beside it: take the .json file of a clone as well")
+        return found
 
     def few(self, usual: int, quick: int) -> int:
         """Return how much to take: ``quick`` of it in a quick run, else ``usual``."""

@@ -91,3 +91,10 @@ def show_image(axes: Any, image: NDArray[Any], *, title: str = "", withheld: boo
         side.set_visible(True)
     if title:
         axes.set_title(title)
+
+
+def show_box(axes: Any, box: NDArray[Any], colour: str) -> None:
+    """Draw the outline of a box y0, x0, y1, x1, in pixels of the image below; nothing of an empty one."""
+    y0, x0, y1, x1 = np.asarray(box) - 0.5
+    if y0 < y1 and x0 < x1:
+        axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=colour, linewidth=2)
