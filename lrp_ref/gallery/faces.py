@@ -108,9 +108,10 @@ def regions() -> dict[str, NDArray[np.bool_]]:
     return found | {"outline": outer & ~inner & ~features, "skin": inner & ~features, "background": ~(outer | features)}
 
 
-def outlines(axes: Any, names: tuple[str, ...] = tuple(PARTS), *, colour: str = "#222222") -> None:
-    """Draw the outlines of parts of a face, and of the head, over a map of 112 × 92 pixels."""
+def outlines(axes: Any, *, bold: str = "", origin: tuple[int, int] = (0, 0)) -> None:
+    """Draw the outlines of the parts of a face and of the head over a map whose first pixel is ``origin``."""
     from matplotlib.patches import Ellipse
 
-    for (row, column), (high, wide) in (*(PARTS[name] for name in names), HEAD):
-        axes.add_patch(Ellipse((column, row), 2 * wide, 2 * high, fill=False, edgecolor=colour, linewidth=1.2))
+    for name, ((row, column), (high, wide)) in {**PARTS, "head": HEAD}.items():
+        middle = (column - origin[1], row - origin[0])
+        axes.add_patch(Ellipse(middle, 2 * wide, 2 * high, fill=False, linewidth=2.5 if name == bold else 0.8))
