@@ -108,10 +108,18 @@ def regions() -> dict[str, NDArray[np.bool_]]:
     return found | {"outline": outer & ~inner & ~features, "skin": inner & ~features, "background": ~(outer | features)}
 
 
-def outlines(axes: Any, *, bold: str = "", origin: tuple[int, int] = (0, 0)) -> None:
-    """Draw the outlines of the parts of a face and of the head over a map whose first pixel is ``origin``."""
+def outlines(axes: Any, *, bold: str = "", origin: tuple[int, int] = (0, 0), scale: float = 1.0) -> None:
+    """Draw the outlines of the parts of a face and of the head over a map.
+
+    Args:
+        axes: with the map.
+        bold: name of a part with a thicker line.
+        origin: row and column of the map's first pixel.
+        scale: pixels of the map per pixel of a face.
+    """
     from matplotlib.patches import Ellipse
 
     for name, ((row, column), (high, wide)) in {**PARTS, "head": HEAD}.items():
-        middle = (column - origin[1], row - origin[0])
-        axes.add_patch(Ellipse(middle, 2 * wide, 2 * high, fill=False, linewidth=2.5 if name == bold else 0.8))
+        middle = (scale * (column - origin[1]), scale * (row - origin[0]))
+        width = 2.5 if name == bold else 0.8
+        axes.add_patch(Ellipse(middle, 2 * scale * wide, 2 * scale * high, fill=False, linewidth=width))
