@@ -68,7 +68,7 @@ def registered(images: NDArray[np.float32], *, rounds: int = 5) -> NDArray[np.fl
     """
     from scipy.ndimage import gaussian_filter
 
-    half = images.reshape(len(images), HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(2, 4))
+    half = halved(images)
     band = gaussian_filter(half, (0, 1, 1)) - gaussian_filter(half, (0, 4, 4))
     moved = _moved(band, REACH)[:, :, :, *INNER]
     norm = np.maximum(np.sqrt(np.einsum("nyxij,nyxij->nyx", moved, moved)), 1e-9)
@@ -83,6 +83,12 @@ def _moved(images: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
     """Return each picture (N, H, W) moved by every number of pixels, (N, 2·reach + 1, 2·reach + 1, H, W), a view."""
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
     return np.asarray(sliding_window_view(padded, images.shape[1:], axis=(1, 2)))
+
+
+def halved(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return pictures (N, H, W) at half their size, (N, H/2, W/2): the means of 2 × 2 pixels."""
+    count, height, width = images.shape
+    return np.asarray(images.reshape(count, height // 2, 2, width // 2, 2).mean(axis=(2, 4)), np.float32)
 
 
 def ellipse(centre: tuple[float, float], radii: tuple[float, float], *, soft: float = 0.0) -> NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 As in DeepLight (Thomas et al. 2019), each volume goes through a convolution, and an LSTM reads the volumes of a block
 one after the other. Its answer, one of eight categories, is handed back to every voxel of every volume. One run of
-twelve is held out in turn, so each map is of blocks, and of a whole run, that its network was not trained on. Only blocks
-that are read rightly are explained, with the logit of their category.
+twelve is held out in turn, so each map is of a whole run that its network was not trained on. Only windows that are
+read rightly are explained, with the logit of their category.
 
 What one would like to know is whether the relevance lies where the ordinary, univariate analysis says. That has for
 each voxel the F statistic of its means over blocks (does it tell the categories apart?), and for one category |t|
@@ -17,10 +17,6 @@ are few for a network: logistic regression on the mean of the same volumes stand
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,34 +24,28 @@ from numpy.typing import NDArray
 from scipy.stats import f_oneway, spearmanr, ttest_ind, wilcoxon
 
 from ... import layers
-from ...errors import ModelFormatError, require
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import figures, training
+from .. import figures, haxby, training
 from ..application import Application, Finding, Found, Need
 from ..running import Run
 
-RUNS, VOLUMES, HEIGHT, WIDTH = 12, 121, 20, 40
-TR = 2.5  # seconds a volume
-LENGTH, STARTS = 6, (2, 3, 4, 5)  # volumes of a window, and its first one after the onset of a block of 22.5 s
 BRAIN = 0.25  # of the brightest voxel's mean: darker ones are not of the brain
 CHANNELS, HIDDEN, NOISE = 8, 32, 0.5
-NAMES = ("house", "scrambled", "cat", "shoe", "bottle", "scissors", "chair", "face")
-FOLDER = "haxby2001/sub001"
+Floats, Brain = NDArray[np.floating[Any]], NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
 
 def run(at: Run) -> Found:
     """Hold out each run in turn, train, explain what is read rightly, and compare with the univariate analysis."""
-    volumes, onsets = read(at.file("haxby2001_1slice.tar.xz"))
+    volumes, onsets = haxby.read(at.file("haxby2001_1slice.tar.xz"))
     mean = volumes.mean(axis=(0, 1))
     brain = mean > BRAIN * mean.max()
-    x, y, runs = _windows(cleaned(volumes) * brain, onsets)
-    folds = at.few(RUNS, 1)
+    x, y, runs = haxby.windows(haxby.cleaned(volumes) * brain, onsets)
+    folds = at.few(haxby.RUNS, 1)
     right, right_lines, votes = np.zeros(len(y)), np.zeros(len(y)), []
-    maps, before, times = np.full((2, folds, 8, *brain.shape), np.nan), [], []
-    maps, untrained = maps
+    (maps, untrained), times = np.full((2, folds, 8, *brain.shape), np.nan), []
     for fold in range(folds):
         tested = runs == fold
         right_lines[tested] = _by_regression(x[~tested], y[~tested], x[tested], brain) == y[tested]
@@ -63,7 +53,7 @@ def run(at: Run) -> Found:
         net = training.fit(start, x[~tested], y[~tested], epochs=at.few(8, 1), batch=32, seed=at.seed, augment=_noisy)
         z = net.forward(x[tested])
         right[tested] = z.argmax(axis=1) == y[tested]
-        votes.append(_block_means(z).argmax(axis=1) == y[tested][:: len(STARTS)])
+        votes.append(_block_means(z).argmax(axis=1) == y[tested][:: len(haxby.STARTS)])
         shown = tested & (right > 0)
         for category in np.unique(y[shown]):
             these = x[shown & (y == category)]
@@ -72,8 +62,8 @@ def run(at: Run) -> Found:
             times.append(np.abs(heat).sum(axis=(2, 3)).mean(axis=0))
             untrained[fold, category] = _relevance(start, these, category).mean(axis=(0, 1))
         at.tell("runs held out", fold + 1, folds)
-    blocks = x[:, 0].mean(axis=1)[len(STARTS) // 2 :: len(STARTS)]
-    kinds = y[:: len(STARTS)]
+    blocks = x[:, 0].mean(axis=1)[len(haxby.STARTS) // 2 :: len(haxby.STARTS)]
+    kinds = y[:: len(haxby.STARTS)]
     f_map = f_oneway(*(blocks[kinds == k] for k in range(8))).statistic
     t_maps = [np.abs(ttest_ind(blocks[kinds == k], blocks[kinds != k]).statistic) for k in range(8)]
     with_f = [_like(np.abs(m).reshape(-1, *brain.shape), f_map, brain) for m in (maps, untrained)]
@@ -100,76 +90,26 @@ def run(at: Run) -> Found:
                     f"correlation of maps of two runs: same category {same:.2f}, different categories {different:.2f}",
                     "yes" if same > different + 0.1 else "in part" if same > different + 0.02 else "no"),
             Finding("Convolution and LSTM read more from the volumes than linear models do.",
-                    f"{folds} runs held out in turn: network {accuracy:.1%}, logistic regression {lines:.1%} of windows of "
-                    f"{LENGTH} volumes; chance 12.5 %; the network by votes of a block's windows "
+                    f"{folds} runs held out in turn: network {accuracy:.1%}, logistic regression {lines:.1%} of windows "
+                    f"of {haxby.LENGTH} volumes; chance 12.5 %; the network by votes of a block's windows "
                     f"{np.mean(votes):.1%}", "yes" if accuracy > lines else "no"),
         ),
         numbers={"folds": folds, "voxels": brain.sum(), "accuracy": accuracy, "accuracy_logistic": lines,
                  "accuracy_of_blocks": np.mean(votes), "correlation_with_f": more[0], "untrained": more[1], "p": p,
-                 "own_t": np.mean(own), "other_t": np.mean(other), "same_category": same, "different": different,
-                 "part_of_relevance_by_volume": part},
+                 "own_t": np.mean(own), "other_t": np.mean(other), "same_category": same,
+                 "different_category": different, "part_of_relevance_by_volume": part},
         picture=_picture(np.nanmean(maps, axis=0), np.where(brain, f_map, np.nan), brain, with_f, accuracy, lines, part),
         alt="Maps of relevance of one slice of a brain for eight categories, the F-map, and charts of the rank "
         "correlation with it, of accuracies and of relevance by volume.",
     )  # fmt: skip
 
 
-def read(path: Path) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the volumes (run, volume, row, column) and by run and category at which volume its block begins.
-
-    Raises:
-        ModelFormatError: a file of the archive that is missing, or not what it should be; says which.
-    """
-    volumes, onsets = np.zeros((RUNS, VOLUMES, HEIGHT, WIDTH)), np.zeros((RUNS, len(NAMES)), np.int64)
-    with tarfile.open(path) as archive:
-        members = {member.name: member for member in archive if member.isfile() and member.size < 1 << 20}
-        for k in range(RUNS):
-            task = f"task001_run{k + 1:03d}"
-            for category in range(len(NAMES)):
-                text = _content(archive, members, f"{FOLDER}/model/model001/onsets/{task}/cond{category + 1:03d}.txt")
-                onsets[k, category] = round(float(text.split()[0]) / TR)
-            volumes[k] = slices(_content(archive, members, f"{FOLDER}/BOLD/{task}/bold_1slice.nii.gz"), task)
-    return volumes, onsets
-
-
-def _content(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], name: str) -> bytes:
-    stream = archive.extractfile(members[name]) if name in members else None
-    if stream is None:
-        raise ModelFormatError(f"{archive.name!s}: no file {name} of less than 1 MiB in it")
-    return stream.read()
-
-
-def slices(content: bytes, what: str) -> Floats:
-    """Return the volumes (121, 20, 40) of a gzipped NIfTI-1 file of int16, little-endian, of one slice."""
-    size = 352 + 2 * VOLUMES * HEIGHT * WIDTH
-    raw = gzip.GzipFile(fileobj=io.BytesIO(content)).read(size + 1)
-    if len(raw) != size or np.frombuffer(raw, "<i2", 5, 40).tolist() != [4, WIDTH, HEIGHT, 1, VOLUMES]:
-        raise ModelFormatError(f"{what}: not a NIfTI file of {VOLUMES} volumes of {WIDTH} × {HEIGHT} × 1 int16")
-    return np.frombuffer(raw, "<i2", offset=352).reshape(VOLUMES, HEIGHT, WIDTH).astype(np.float64)
-
-
-def cleaned(volumes: Floats) -> Floats:
-    """Return, by run and voxel, what is left of a series without its parabola, over its standard deviation."""
-    time = np.linspace(-1, 1, volumes.shape[1])
-    basis = np.linalg.qr(np.stack([time**0, time, time**2], axis=1))[0]
-    left = volumes - np.einsum("tk,sk,rs...->rt...", basis, basis, volumes)
-    scale = left.std(axis=1, keepdims=True)
-    return np.asarray(left / np.where(scale > 0, scale, 1))
-
-
-def _windows(series: Floats, onsets: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Return windows (N, 1, LENGTH, H, W), category and run of each; those of a block one after the other."""
-    places = [(k, c, onsets[k, c] + s) for k in range(RUNS) for c in range(len(NAMES)) for s in STARTS]
-    x = np.stack([series[k, first : first + LENGTH] for k, _, first in places])[:, None].astype(np.float32)
-    return x, np.array([c for _, c, _ in places]), np.array([k for k, _, _ in places])
-
-
 def _network(rng: np.random.Generator) -> Network:
-    features = CHANNELS * HEIGHT * WIDTH // 4
+    features = CHANNELS * haxby.HEIGHT * haxby.WIDTH // 4
     return Network.sequential([
         training.conv(rng, 1, CHANNELS, 1, 3, 3, padding=((0, 0), (1, 1), (1, 1))), layers.ReLU(),
-        layers.AveragePool((1, 2, 2)), layers.Transpose((0, 2, 1, 3, 4)), layers.Reshape((LENGTH, features)),
-        training.lstm(rng, features, HIDDEN, returns="last"), training.dense(rng, HIDDEN, len(NAMES)),
+        layers.AveragePool((1, 2, 2)), layers.Transpose((0, 2, 1, 3, 4)), layers.Reshape((haxby.LENGTH, features)),
+        training.lstm(rng, features, HIDDEN, returns="last"), training.dense(rng, HIDDEN, len(haxby.NAMES)),
     ])  # fmt: skip
 
 
@@ -178,9 +118,8 @@ def _noisy(rng: np.random.Generator, x: Floats) -> Floats:
     return np.asarray((x + NOISE * rng.standard_normal(x.shape, np.float32)) * (x != 0), np.float32)
 
 
-def _by_regression(x: Floats, y: NDArray[Any], tested: Floats, brain: NDArray[np.bool_]) -> NDArray[Any]:
+def _by_regression(x: Floats, y: NDArray[Any], tested: Floats, brain: Brain) -> NDArray[Any]:
     """Return what logistic regression says of the mean volume of windows."""
-    require("sklearn", extra="gallery", purpose="run fmri")
     from sklearn.linear_model import LogisticRegression
 
     learnt = LogisticRegression(C=0.01, max_iter=200).fit(x[:, 0].mean(axis=1)[:, brain], y)
@@ -188,20 +127,20 @@ def _by_regression(x: Floats, y: NDArray[Any], tested: Floats, brain: NDArray[np
 
 
 def _block_means(z: Floats) -> Floats:
-    return np.asarray(z.reshape(-1, len(STARTS), z.shape[1]).mean(axis=1))
+    return np.asarray(z.reshape(-1, len(haxby.STARTS), z.shape[1]).mean(axis=1))
 
 
 def _relevance(net: Network, x: Floats, category: int) -> Floats:
-    """Return the relevance (N, LENGTH, H, W) for a category."""
+    """Return the relevance (N, haxby.LENGTH, H, W) for a category."""
     return np.asarray(explain(net, x, target=int(category), composite=composites.get("epsilon_plus")).relevance[:, 0])
 
 
-def _like(maps: Floats, known: Floats, brain: NDArray[np.bool_]) -> list[float]:
+def _like(maps: Floats, known: Floats, brain: Brain) -> list[float]:
     """Return the rank correlation of each map with a known one, over the brain; maps of NaN are left out."""
     return [float(spearmanr(m[brain], known[brain]).statistic) for m in maps if not np.isnan(m).any()]
 
 
-def _specific(maps: Floats, known: list[Floats], brain: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
+def _specific(maps: Floats, known: list[Floats], brain: Brain) -> tuple[list[float], list[float]]:
     """Return the rank correlations of |relevance| with |t| of the own category, and with those of the others (mean)."""
     own, other = [], []
     for of_run in maps:
@@ -213,7 +152,7 @@ def _specific(maps: Floats, known: list[Floats], brain: NDArray[np.bool_]) -> tu
     return own, other
 
 
-def _agreement(maps: Floats, brain: NDArray[np.bool_]) -> tuple[float, float]:
+def _agreement(maps: Floats, brain: Brain) -> tuple[float, float]:
     """Return the mean correlation of maps of two runs: of the same category, and of different ones."""
     folds, categories = maps.shape[:2]
     flat = maps[:, :, brain].reshape(folds * categories, -1)
@@ -231,14 +170,14 @@ def _p(one: list[float], other: list[float]) -> float:
     return float(wilcoxon(one, other).pvalue) if len(one) > 1 else 1.0
 
 
-def _picture(maps: Floats, f_map: Floats, brain: NDArray[np.bool_], with_f: list[list[float]], accuracy: float,
-             lines: float, part: Floats) -> Any:  # fmt: skip
+def _picture(maps: Floats, f_map: Floats, brain: Brain, with_f: list[list[float]], accuracy: float, lines: float,
+             part: Floats) -> Any:  # fmt: skip
     rows, columns = (slice(np.flatnonzero(some)[0], np.flatnonzero(some)[-1] + 1) for some in
                      (brain.any(axis=1), brain.any(axis=0)))  # fmt: skip
     limit = float(np.nanpercentile(np.abs(maps), 99))
     with figures.sheet(860, title="What was seen: where in one slice of a brain it is read from") as figure:
         above, below = figure.subfigures(2, 1, height_ratios=(5, 3))
-        for axes, one, name in zip(above.subplots(2, 4).flat, maps, NAMES, strict=True):
+        for axes, one, name in zip(above.subplots(2, 4).flat, maps, haxby.NAMES, strict=True):
             figures.show_map(axes, np.nan_to_num(np.where(brain, one, 0))[rows, columns][::-1], limit=limit, title=name)
             axes.contour(brain[rows, columns][::-1], levels=[0.5], colors=figures.PALE, linewidths=0.8)
         left, *charts = below.subplots(1, 4)
@@ -248,7 +187,7 @@ def _picture(maps: Floats, f_map: Floats, brain: NDArray[np.bool_], with_f: list
         charts[0].set(title="rank correlation with F", xticks=(1, 2), xticklabels=("trained", "untrained"))
         charts[1].bar(range(3), (100 * accuracy, 100 * lines, 12.5), color=figures.HUES[:3])
         charts[1].set(title="read rightly, %", xticks=range(3), xticklabels=("network", "logistic", "chance"))
-        charts[2].bar(range(1, LENGTH + 1), 100 * part)
+        charts[2].bar(range(1, haxby.LENGTH + 1), 100 * part)
         charts[2].set(title="relevance, %, by volume")
         return figures.finish(figure)
 

@@ -10,8 +10,8 @@ blended region, over the part of the area that this region has; 1 is chance. As 
 same number for the three genuine regions stands beside it.
 
 The maps are means over the morphs of a region, in the coordinates of registered faces: no face is shown. The blend
-does not warp: faces are moved onto each other, as their eyes, noses and mouths are roughly in place, and the second takes mean
-and contrast of the first. The networks see faces without their coarse shades (a Gaussian of 4 pixels is subtracted).
+does not warp: faces are moved onto each other, and the second takes mean and contrast of the first. The networks see
+faces without their coarse shades (a Gaussian of 4 pixels is subtracted).
 """
 
 from __future__ import annotations
@@ -29,18 +29,12 @@ from ...evaluate import relevance_mass, roc_auc
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import faces, figures, training
+from .. import faces, figures, morphs, training
 from ..application import Application, Finding, Found, Need
 from ..running import Run
 
 LEARNT = 28  # persons of 40
-CROP = (slice(20, 108), slice(10, 82))  # of a face: rows and columns from hairline to chin
-SOFT = 0.3  # of the edge of a region, in its radii
-NAMES = tuple(faces.PARTS)
-MASKS = np.stack([faces.ellipse(*place, soft=SOFT) for place in faces.PARTS.values()])
-INSIDE = MASKS[:, *CROP] > 0
 KINDS = {"complete": (False, False), "one region": (True, False), "many classes": (True, True)}
-Faces = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,10 @@ def run(at: Run) -> Found:
     images = faces.registered(images)
     known, new = persons < LEARNT, persons >= LEARNT
     rng, seeds, kinds = at.rng, at.few(2, 1), list(KINDS)
-    learn = {one: morphs(rng, images[known], persons[known], at.few(5000, 128), one) for one in (False, True)}
-    test = {one: morphs(rng, images[new], persons[new], at.few(600, 40), one) for one in (False, True)}
+    learn, test = (
+        {one: morphs.drawn(rng, images[some], persons[some], count, one_region=one) for one in (False, True)}
+        for some, count in ((known, at.few(5000, 128)), (new, at.few(600, 40)))
+    )
     judged = {}
     for place, (kind, (one, many)) in enumerate(KINDS.items()):
         nets = []
@@ -99,7 +95,7 @@ def run(at: Run) -> Found:
                     "in part" if max(b.auc["complete"], c.auc["complete"]) > 0.75 else "no"),
         ),
         numbers={"persons": {"learnt": LEARNT, "tested": len(set(persons[new]))}, "seeds": seeds,
-                 "morphs_of_one_region": len(a.here) // seeds, "area_of_regions": INSIDE.mean(axis=(1, 2)),
+                 "morphs_of_one_region": len(a.here) // seeds, "area_of_regions": morphs.INSIDE.mean(axis=(1, 2)),
                  "density": density, "density_in_genuine_regions": genuine, "above_complete": more, "p": p,
                  "area_under_roc": {kind: j.auc for kind, j in judged.items()},
                  "right_answers": {kind: j.right for kind, j in judged.items()}},
@@ -107,46 +103,6 @@ def run(at: Run) -> Found:
         alt="Mean maps of relevance for morphs of one eye, the other eye, the nose and the mouth, for three detectors; "
         "charts of the density of relevance in the blended region and of areas under ROC curves.",
     )  # fmt: skip
-
-
-def morphs(rng: np.random.Generator, images: Faces, persons: NDArray[np.int64], count: int, one: bool,
-           ) -> tuple[Faces, NDArray[np.int64]]:  # fmt: skip
-    """Return faces as networks see them, and the blended region of each: 0 none, else 1…4; half of them are genuine.
-
-    Args:
-        rng: draws faces, mirror images, brightness, contrast and regions.
-        images: registered faces.
-        persons: whose they are; two of a blend are of different persons.
-        count: how many.
-        one: whether one region is blended, or all, whose number then says nothing.
-    """
-    first, second = rng.integers(len(images), size=(2, count))
-    while (same := persons[first] == persons[second]).any():
-        second[same] = rng.integers(len(images), size=same.sum())
-    a, b = _varied(rng, images[first]), _varied(rng, images[second])
-    region = rng.integers(1, 5, size=count) * (rng.random(count) < 0.5)
-    mask = np.where((region > 0)[:, None, None], MASKS[region - 1] if one else 1.0, 0.0).astype(np.float32)
-    return seen(blended(a, b, mask)), region
-
-
-def _varied(rng: np.random.Generator, images: Faces) -> Faces:
-    """Return faces of which half are mirrored, of other brightness and contrast."""
-    mirrored = np.where(rng.random((len(images), 1, 1)) < 0.5, images, images[:, :, ::-1])
-    contrast, brightness = rng.uniform(0.8, 1.2, (len(images), 1, 1)), rng.uniform(-0.1, 0.1, (len(images), 1, 1))
-    return np.asarray(mirrored * contrast + brightness, np.float32)
-
-
-def blended(a: Faces, b: Faces, mask: Faces) -> Faces:
-    """Return a (N, H, W) where the mask is 0 and the mean of both where it is 1; b takes mean and contrast of a."""
-    mean, scale = (np.stack([f(x, axis=(1, 2), keepdims=True) for x in (a, b)]) for f in (np.mean, np.std))
-    return np.asarray(a + mask / 2 * ((b - mean[1]) / scale[1] * scale[0] + mean[0] - a), np.float32)
-
-
-def seen(images: Faces) -> Faces:
-    """Return faces as networks see them, (N, 1, 88, 72): inner part, without coarse shades, of standard deviation 1."""
-    inner = images[:, None, *CROP]
-    fine = inner - gaussian_filter(inner, (0, 0, 4, 4))
-    return np.asarray(fine / fine.std(axis=(2, 3), keepdims=True), np.float32)
 
 
 def _network(rng: np.random.Generator, classes: int) -> Network:
@@ -158,7 +114,7 @@ def _network(rng: np.random.Generator, classes: int) -> Network:
     ])  # fmt: skip
 
 
-def _judged(nets: list[Network], test: dict[bool, tuple[Faces, NDArray[np.int64]]]) -> Judged:
+def _judged(nets: list[Network], test: dict[bool, tuple[NDArray[Any], NDArray[Any]]]) -> Judged:
     """Return what networks say of complete morphs and of those of one region, and where their relevance lies."""
     auc: dict[str, list[float]] = {"complete": [], "one region": []}
     right: dict[str, list[float]] = {"complete": [], "one region": []}
@@ -169,14 +125,14 @@ def _judged(nets: list[Network], test: dict[bool, tuple[Faces, NDArray[np.int64]
             z = net.forward(x)
             score = np.log(np.exp(z[:, 1:] - z[:, :1]).sum(axis=1))
             auc[name].append(float(roc_auc(score[None], (region > 0)[None])[0]))
-            right[name].append(float(np.mean([((score > 0) == (region > 0))[(region > 0) == k].mean() for k in (0, 1)])))
+            right[name].append(float(np.mean([((score > 0) == k)[(region > 0) == k].mean() for k in (False, True)])))
         x, region = test[True]
         x, region = x[region > 0], region[region > 0] - 1
         target = 1 + net.forward(x)[:, 1:].argmax(axis=1)
         rules = composites.get("epsilon_plus")
         heat = explain(net, x, start="difference", target=target, against=np.zeros_like(target), composite=rules)
         density = np.stack([relevance_mass(heat.relevance[:, 0], np.broadcast_to(m, (len(x), *m.shape))) / m.mean()
-                            for m in INSIDE], axis=1)  # fmt: skip
+                            for m in morphs.INSIDE], axis=1)  # fmt: skip
         density = np.nan_to_num(density)  # a map without positive relevance has none anywhere
         true = np.eye(4, dtype=bool)[region]
         here, elsewhere = [*here, density[true]], [*elsewhere, density[~true].reshape(-1, 3).mean(axis=1)]
@@ -191,11 +147,11 @@ def _picture(judged: dict[str, Judged], density: dict[str, float], genuine: dict
         left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
         grid = left.subplots(3, 4)
         for row, (kind, found) in enumerate(judged.items()):
-            for k, name in enumerate(NAMES):
-                figures.show_map(grid[row, k], gaussian_filter(found.maps[k], 1), limit=float(np.abs(found.maps).max()) / 2,
-                                 title="" if row else f"blended: {name}")
-                faces.outlines(grid[row, k], bold=name, origin=(CROP[0].start, CROP[1].start))
-                grid[row, k].set(xlim=(-0.5, INSIDE.shape[2] - 0.5), ylim=(INSIDE.shape[1] - 0.5, -0.5))
+            for k, name in enumerate(morphs.NAMES):
+                figures.show_map(grid[row, k], gaussian_filter(found.maps[k], 1), limit="99.5%",
+                                 title="" if row else f"blended: {name}")  # fmt: skip
+                faces.outlines(grid[row, k], bold=name, origin=(morphs.CROP[0].start, morphs.CROP[1].start))
+                grid[row, k].set(xlim=(-0.5, morphs.INSIDE.shape[2] - 0.5), ylim=(morphs.INSIDE.shape[1] - 0.5, -0.5))
             grid[row, 0].set_ylabel(f"learnt from:\n{kind}", fontsize=12)
         above, below = right.subplots(2, 1)
         place = np.arange(len(judged))
@@ -206,7 +162,8 @@ def _picture(judged: dict[str, Judged], density: dict[str, float], genuine: dict
         for shift, name in ((-0.2, "complete"), (0.2, "one region")):
             below.bar(place + shift, [j.auc[name] for j in judged.values()], 0.4, label=f"tested on: {name}")
         below.axhline(0.5, color=figures.PALE, linewidth=1)
-        below.set(title="area under the ROC curve (0.5: chance)", xticks=place, xticklabels=list(judged), ylim=(0.4, 1.12))
+        below.set(title="area under the ROC curve (0.5: chance)", xticks=place, xticklabels=list(judged),
+                  ylim=(0.4, 1.12))  # fmt: skip
         for axes in (above, below):
             axes.legend(loc="upper left", ncols=2, fontsize=11)
         above.set_ylim(0, 1.25 * max(*density.values(), *genuine.values()))
@@ -216,7 +173,7 @@ def _picture(judged: dict[str, Judged], density: dict[str, float], genuine: dict
 APPLICATION = Application(
     title="Detectors of morphed faces",
     source="Seibold, Samek, Hilsmann, Eisert 2018 and 2020 (Journal of Information Security and Applications 53)",
-    data="400 faces of 40 persons (AT&T Laboratories Cambridge), blended here; 28 persons to learn from, 12 to test on.",
+    data="400 faces of 40 persons (AT&T Laboratories Cambridge), blended here; 28 persons learnt, 12 tested.",
     model="three convolutions on the inner face, 88 × 72 pixels, trained here three times.",
     wing="strategies",
     run=run,
