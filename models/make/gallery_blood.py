@@ -36,7 +36,10 @@ def main() -> None:
             picture = Image.fromarray(photo.image).resize((width, height), Image.Resampling.BOX)
             picture.save(stream, "JPEG", quality=QUALITY, optimize=True)
             boxes = "".join(BOX.format(label, *(side // 2 for side in box)) for label, box in photo.objects)
-            for ending, content in ((".jpg", stream.getvalue()), (".xml", f"<annotation>{boxes}</annotation>".encode())):
+            for ending, content in (
+                (".jpg", stream.getvalue()),
+                (".xml", f"<annotation>{boxes}</annotation>".encode()),
+            ):
                 member = tarfile.TarInfo(photo.name + ending)
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))

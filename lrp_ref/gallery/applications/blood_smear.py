@@ -43,23 +43,23 @@ def run(at: Run) -> Found:
     smears = list(voc.photos(at.file("bccd_60.tar")))
     learnt, held_out = smears[: TRAINED : at.few(1, 10)], smears[TRAINED:][: at.few(99, SHOWN)]
     rng = at.rng
-    x, y = _patches(rng, learnt, at.few(60, 8))
+    x, y = drawn(rng, learnt, at.few(60, 8))
     net = training.fit(_network(rng), x, y, epochs=at.few(6, 1), seed=at.seed, tell=at.tell)
-    tested, truth = _patches(rng, held_out, at.few(30, 4))
+    tested, truth = drawn(rng, held_out, at.few(30, 4))
     right = net.forward(tested).argmax(axis=1) == truth
     accuracy = float(np.mean([right[truth == k].mean() for k in (0, 1)]))
-    maps, scores = [], []
-    for k, smear in enumerate(held_out):
-        at.tell("explained smears", k, len(held_out))
-        heat, score = _explained(net, smear.image, at.few(STEP, 3 * STEP))
-        maps, scores = [*maps, heat], [*scores, score]
+    found = []
+    for smear in held_out:
+        found.append(_explained(net, smear.image, at.few(STEP, 3 * STEP)))
+        at.tell("explained smears", len(found), len(held_out))
+    heat, scores = (np.stack(maps) for maps in zip(*found, strict=True))
     images = np.stack([smear.image for smear in held_out])
-    boxes = {label: np.stack([_mask(smear, label) for smear in held_out]) for label in (WHITE, RED)}
+    boxes = {label: np.stack([mask(smear, label) for smear in held_out]) for label in (WHITE, RED)}
     some = boxes[WHITE].any(axis=(1, 2))
-    heat, area = np.stack(maps), boxes[WHITE].mean(axis=(1, 2))
+    area = boxes[WHITE].mean(axis=(1, 2))
     red = boxes[RED] & ~boxes[WHITE]
     candidates = {"relevance": heat, "relevance, boxes of another smear": np.roll(heat, 1, axis=0),
-                  "scores of patches": np.stack(scores), "purple": _purple(images)}  # fmt: skip
+                  "scores of patches": scores, "purple": _purple(images)}  # fmt: skip
     ratio = {name: relevance_mass(m[some], boxes[WHITE][some]) / area[some] for name, m in candidates.items()}
     area_under = {name: roc_auc(m[some], boxes[WHITE][some]) for name, m in candidates.items()}
     median = {name: float(np.median(one)) for name, one in ratio.items()}
@@ -89,7 +89,7 @@ def run(at: Run) -> Found:
         numbers={"smears": len(held_out), "smears_with_white_cells": some.sum(), "patches": len(y),
                  "balanced_accuracy": accuracy, "area_of_boxes": area[some].mean(), "median_density": median,
                  "area_under_roc": auc, "density_on_red_cells": on_red, "above_2": above, "finer_than_scores": finer},
-        picture=_picture(held_out, heat, np.stack(scores), ratio, some),
+        picture=_picture(held_out, heat, scores, ratio, some),
         alt="Four blood smears, the patch scores on them, and maps of relevance whose red lies on the white cells; "
         "a chart of the density in the boxes for relevance, for boxes of another smear, for scores and for purple.",
     )  # fmt: skip
@@ -97,8 +97,8 @@ def run(at: Run) -> Found:
 
 def _held(auc: dict[str, float], density: dict[str, float], other: str) -> Held:
     """Return whether relevance is ahead of another map by both measures, by one, or by none."""
-    ahead = sum(measure["relevance"] > measure[other] for measure in (auc, density))
-    return ("no", "in part", "yes")[ahead]  # type: ignore[return-value]
+    words: tuple[Held, ...] = ("no", "in part", "yes")
+    return words[sum(measure["relevance"] > measure[other] for measure in (auc, density))]
 
 
 def _network(rng: np.random.Generator) -> Network:
@@ -110,12 +110,12 @@ def _network(rng: np.random.Generator) -> Network:
     ])  # fmt: skip
 
 
-def _patches(rng: np.random.Generator, smears: Sequence[voc.Photo], count: int) -> tuple[Maps, NDArray[np.int64]]:
+def drawn(rng: np.random.Generator, smears: Sequence[voc.Photo], count: int) -> tuple[Maps, NDArray[np.int64]]:
     """Return ``count`` patches of each smear, half of them with the middle in a white cell, where there is one."""
     images, labels = [], []
     for smear in smears:
         height, width = smear.image.shape[:2]
-        white = _mask(smear, WHITE)[SIDE // 2 : height - SIDE // 2, SIDE // 2 : width - SIDE // 2]
+        white = mask(smear, WHITE)[SIDE // 2 : height - SIDE // 2, SIDE // 2 : width - SIDE // 2]
         for label in (0, 1):
             rows, columns = np.nonzero(white == label)
             for k in rng.integers(len(rows), size=count // 2) if len(rows) else ():
@@ -129,12 +129,12 @@ def _input(images: NDArray[np.uint8]) -> Maps:
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
 
 
-def _mask(smear: voc.Photo, label: str) -> NDArray[np.bool_]:
+def mask(smear: voc.Photo, label: str) -> NDArray[np.bool_]:
     """Return where the boxes of a kind of cell are."""
-    mask = np.zeros(smear.image.shape[:2], bool)
+    inside = np.zeros(smear.image.shape[:2], bool)
     for name, (y0, x0, y1, x1) in smear.objects:
-        mask[y0:y1, x0:x1] |= name == label
-    return mask
+        inside[y0:y1, x0:x1] |= name == label
+    return inside
 
 
 def _explained(net: Network, image: NDArray[np.uint8], step: int) -> tuple[Maps, Maps]:

@@ -12,7 +12,8 @@ from several seeds. That is the point of this page: two networks that differ in 
 different parts too, and a difference between kinds says something only if it is larger than that. Six networks can be
 split in ten ways into threes; if pretraining matters, the true split has the largest difference.
 
-The maps are means in the coordinates of registered faces; no face is shown. Red is for the right person, blue against.
+The log-odds of the right person against all others are explained: red speaks for that person. The maps are means in
+the coordinates of registered faces, smoothed; no face is shown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ... import layers
 from ...evaluate import relevance_mass
@@ -134,8 +136,9 @@ def _with_head(net: Network, other: Network) -> Network:
 
 
 def _relevance(net: Network, x: Images, whose: NDArray[np.int64]) -> NDArray[Any]:
-    """Return maps (N, 56, 46) for the right person, each over the sum of its magnitudes."""
-    heat = explain(net, x, target=whose, composite=composites.get("epsilon_gamma_box", low=0.0, high=1.0)).relevance
+    """Return maps (N, 56, 46) for the right person against all others, each over the sum of its magnitudes."""
+    rules = composites.get("epsilon_gamma_box", low=0.0, high=1.0)
+    heat = explain(net, x, start="log_odds", target=whose, composite=rules).relevance
     return np.asarray(heat[:, 0] / np.abs(heat).sum(axis=(1, 2, 3))[:, None, None])
 
 
@@ -155,23 +158,27 @@ def differences(values: NDArray[Any]) -> NDArray[Any]:
 
 def _picture(maps: dict[str, Any], density: dict[str, Any], accuracy: dict[str, list[float]]) -> Any:
     means = {kind: maps[kind].mean(axis=1) for kind in KINDS}
-    limit = max(float(np.percentile(np.abs(one), 99)) for one in means.values())
-    with figures.sheet(860, title="Which parts of a face say who it is, with and without pretraining") as figure:
-        left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
+    limit = max(float(np.percentile(np.abs(gaussian_filter(one, (0, 1, 1))), 99)) for one in means.values())
+    with figures.sheet(800, title="Which parts of a face say who it is, with and without pretraining") as figure:
+        left, right = figure.subfigures(1, 2, width_ratios=(4, 3))
         for part, kind in zip(left.subfigures(2, 1), KINDS, strict=True):
-            part.suptitle(kind, x=0.02, ha="left", fontsize=12)
             for seed, axes in enumerate(np.atleast_1d(part.subplots(1, len(means[kind])))):
-                figures.show_map(axes, means[kind][seed], limit=limit,
-                                 title=f"seed {seed}, {accuracy[kind][seed]:.0%} right")  # fmt: skip
+                figures.show_map(axes, gaussian_filter(means[kind][seed], 1), limit=limit,
+                                 title=f"{kind}\n{accuracy[kind][seed]:.0%} right")  # fmt: skip
                 faces.outlines(axes, scale=0.5)
                 axes.set(xlim=(-0.5, 45.5), ylim=(55.5, -0.5))
         axes, place = right.subplots(), np.arange(len(REGIONS))
         for shift, (kind, hue) in enumerate(zip((*KINDS, "untrained"), figures.HUES[:3], strict=True)):
             axes.barh(place + 0.27 * (shift - 1), density[kind].mean(axis=0), 0.25, color=hue, alpha=0.45, label=kind)
             for one in density[kind]:
-                axes.plot(one, place + 0.27 * (shift - 1), "o", color=hue, markersize=5)
+                axes.plot(one, place + 0.27 * (shift - 1), "o", color=figures.INK, markersize=4)
         axes.axvline(1, color=figures.PALE, linewidth=1)
-        axes.set(yticks=place, yticklabels=REGIONS, title="relevance per area (1: as everywhere); a dot is a seed")
+        axes.set(
+            yticks=place,
+            yticklabels=REGIONS,
+            title="relevance per area (1: as everywhere)",
+            xlabel="a dot is a network, a bar the mean",
+        )
         axes.invert_yaxis()
         axes.legend(loc="lower right")
         return figures.finish(figure)

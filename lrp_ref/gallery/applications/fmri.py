@@ -1,18 +1,19 @@
-"""A brain is scanned while pictures are looked at. A network reads what kind they were of: from which places, and when?
+"""A brain is scanned while pictures are looked at. A network reads what kind they were of: from which places?
 
 As in DeepLight (Thomas et al. 2019), each volume goes through a convolution, and an LSTM reads the volumes of a block
 one after the other. Its answer, one of eight categories, is handed back to every voxel of every volume. One run of
-twelve is held out in turn, so each map is of a whole run that its network was not trained on. Only windows that are
-read rightly are explained, with the logit of their category.
+twelve is held out in turn, so that each map is of a whole run that its network was not trained on. Only windows of
+volumes that are read rightly are explained, with the logit of their category.
 
-What one would like to know is whether the relevance lies where the ordinary, univariate analysis says. That has for
-each voxel the F statistic of its means over blocks (does it tell the categories apart?), and for one category |t|
-against the others. A map of relevance is compared with these by rank correlation over the voxels of the brain. A
-network with the weights it had before training sees the same volumes: its maps say what one gets for nothing. And maps
-of a category should be more alike from run to run than maps of different categories.
+Does the relevance lie where the ordinary, univariate analysis says? That has for each voxel the F statistic of its
+means over blocks: does it tell the categories apart? And for one category |t| against the others. The positive
+relevance of each window and volume, on average, is compared with these by rank correlation over the voxels of the brain, and
+by how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before
+training says what one gets for nothing. And maps of a category should be more alike from run to run than maps of
+different categories.
 
-All is of one slice of one subject, so that categories are read worse than from a whole brain, and 96 blocks
-are few for a network: logistic regression on the mean of the same volumes stands beside it.
+All is of one slice of one subject, and 96 blocks are few for a network: logistic regression on the mean of the same
+volumes stands beside it.
 """
 
 from __future__ import annotations
@@ -21,19 +22,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f_oneway, spearmanr, ttest_ind, wilcoxon
+from scipy.stats import f_oneway, ttest_ind, wilcoxon
 
 from ... import layers
+from ...evaluate import relevance_mass
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import figures, haxby, training
-from ..application import Application, Finding, Found, Need
+from .. import agreement, figures, haxby, training
+from ..application import Application, Finding, Found, Held, Need
 from ..running import Run
 
 BRAIN = 0.25  # of the brightest voxel's mean: darker ones are not of the brain
-CHANNELS, HIDDEN, NOISE = 8, 32, 0.5
-Floats, Brain = NDArray[np.floating[Any]], NDArray[np.bool_]
+LEVEL = 0.001  # of p, below which F finds a voxel
+CHANNELS, HIDDEN, NOISE, EPOCHS = 4, 32, 1.0, 20
+
+Floats = NDArray[np.floating[Any]]
+Brain = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
 
@@ -44,64 +49,74 @@ def run(at: Run) -> Found:
     brain = mean > BRAIN * mean.max()
     x, y, runs = haxby.windows(haxby.cleaned(volumes) * brain, onsets)
     folds = at.few(haxby.RUNS, 1)
-    right, right_lines, votes = np.zeros(len(y)), np.zeros(len(y)), []
-    (maps, untrained), times = np.full((2, folds, 8, *brain.shape), np.nan), []
+    tested = runs < folds
+    right, linear = np.zeros(len(y), bool), np.zeros(len(y), bool)
+    kept = {
+        name: np.full((folds, len(haxby.NAMES), brain.sum()), np.nan) for name in ("trained", "untrained", "signed")
+    }
+    times = []
     for fold in range(folds):
-        tested = runs == fold
-        right_lines[tested] = _by_regression(x[~tested], y[~tested], x[tested], brain) == y[tested]
+        out = runs == fold
+        linear[out] = _by_regression(x[~out], y[~out], x[out], brain) == y[out]
         start = _network(np.random.default_rng(at.seed + fold))
-        net = training.fit(start, x[~tested], y[~tested], epochs=at.few(8, 1), batch=32, seed=at.seed, augment=_noisy)
-        z = net.forward(x[tested])
-        right[tested] = z.argmax(axis=1) == y[tested]
-        votes.append(_block_means(z).argmax(axis=1) == y[tested][:: len(haxby.STARTS)])
-        shown = tested & (right > 0)
-        for category in np.unique(y[shown]):
-            these = x[shown & (y == category)]
-            heat = _relevance(net, these, category)
-            maps[fold, category] = heat.mean(axis=(0, 1))
-            times.append(np.abs(heat).sum(axis=(2, 3)).mean(axis=0))
-            untrained[fold, category] = _relevance(start, these, category).mean(axis=(0, 1))
+        net = training.fit(start, x[~out], y[~out], epochs=at.few(EPOCHS, 1), batch=32, rate=5e-3, seed=at.seed,
+                           augment=_noisy)  # fmt: skip
+        right[out] = net.forward(x[out]).argmax(axis=1) == y[out]
+        for category in np.unique(y[out & right]):
+            heat, before = (_relevance(one, x[out & right & (y == category)], category) for one in (net, start))
+            for name, one in {
+                "trained": np.maximum(heat, 0),
+                "untrained": np.maximum(before, 0),
+                "signed": heat,
+            }.items():
+                kept[name][fold, category] = one.mean(axis=(0, 1))[brain]
+            times.append(np.maximum(heat, 0).sum(axis=(2, 3)).mean(axis=0))
         at.tell("runs held out", fold + 1, folds)
-    blocks = x[:, 0].mean(axis=1)[len(haxby.STARTS) // 2 :: len(haxby.STARTS)]
-    kinds = y[:: len(haxby.STARTS)]
-    f_map = f_oneway(*(blocks[kinds == k] for k in range(8))).statistic
-    t_maps = [np.abs(ttest_ind(blocks[kinds == k], blocks[kinds != k]).statistic) for k in range(8)]
-    with_f = [_like(np.abs(m).reshape(-1, *brain.shape), f_map, brain) for m in (maps, untrained)]
-    own, other = _specific(maps, t_maps, brain)
-    same, different = _agreement(maps, brain)
-    accuracy, lines = float(right[runs < folds].mean()), float(right_lines[runs < folds].mean())
-    p = _p(with_f[0], with_f[1])
-    more = float(np.mean(with_f[0])), float(np.mean(with_f[1]))
+    blocks, kinds = x[:: len(haxby.STARTS), 0].mean(axis=1)[:, brain], y[:: len(haxby.STARTS)]
+    anova = f_oneway(*(blocks[kinds == k] for k in range(len(haxby.NAMES))))
+    found = anova.pvalue < LEVEL
+    t_maps = [np.abs(ttest_ind(blocks[kinds == k], blocks[kinds != k]).statistic) for k in range(len(haxby.NAMES))]
+    signed = kept.pop("signed")
+    with_f = {name: agreement.with_known(m, [anova.statistic] * m.shape[1])[0] for name, m in kept.items()}
+    density = {name: _density(m, found) for name, m in kept.items()}
+    own, other = agreement.with_known(kept["trained"], t_maps)
+    same, different = agreement.across_runs(kept["trained"])
+    accuracy, lines = float(right[tested].mean()), float(linear[tested].mean())
+    p = {"F": _p(*with_f.values()), "density": _p(*density.values()), "t": _p(own, other)}
+    r, dense = ({name: float(np.mean(one)) for name, one in each.items()} for each in (with_f, density))
     part = np.sum(times, axis=0) / np.sum(times)
     return Found(
-        sentence=f"Relevance lies where the F-map is high: rank correlation {more[0]:.2f}, untrained {more[1]:.2f}; "
-        f"{accuracy:.0%} read rightly (chance 12.5 %).",
+        sentence=f"Relevance is {dense['trained']:.1f} times as dense where F finds categories (untrained "
+        f"{dense['untrained']:.1f}); {accuracy:.0%} read rightly, linear {lines:.0%}.",
         findings=(
             Finding("Maps of relevance lie where the univariate analysis says.",
-                    f"rank correlation of |relevance| with F over {brain.sum()} voxels: {more[0]:.2f} (mean of "
-                    f"{len(with_f[0])} maps), the same network before training {more[1]:.2f}, p = {p:.1g}",
-                    "yes" if more[0] > 0.3 and more[0] > more[1] and p < 0.01 else
-                    "in part" if more[0] > more[1] and p < 0.01 else "no"),
+                    f"density in the {found.sum()} of {brain.sum()} voxels of p < {LEVEL}: {dense['trained']:.2f}, "
+                    f"before training {dense['untrained']:.2f} (p = {p['density']:.1g}); rank correlation with F: "
+                    f"{r['trained']:.2f}, before training {r['untrained']:.2f} (p = {p['F']:.1g})",
+                    _held(dense["trained"] > 1.5 and r["trained"] > 0.3, p["density"] < 0.01 and p["F"] < 0.01)),
             Finding("The map of a category lies where that category differs from the others.",
-                    f"rank correlation with |t|: of its own category {np.mean(own):.2f}, of the other seven "
-                    f"{np.mean(other):.2f}, p = {_p(own, other):.1g}",
-                    "yes" if np.mean(own) > np.mean(other) and _p(own, other) < 0.01 else "no"),
+                    f"rank correlation with |t| of its own category {own.mean():.2f}, of the other seven "
+                    f"{other.mean():.2f} (p = {p['t']:.1g}, {len(own)} maps)",
+                    _held(own.mean() > 0.3, own.mean() > other.mean() and p["t"] < 0.01)),
             Finding("Maps of a category agree from run to run.",
                     f"correlation of maps of two runs: same category {same:.2f}, different categories {different:.2f}",
-                    "yes" if same > different + 0.1 else "in part" if same > different + 0.02 else "no"),
+                    _held(same > 0.3 and same > different + 0.1, same > different + 0.02)),
             Finding("Convolution and LSTM read more from the volumes than linear models do.",
-                    f"{folds} runs held out in turn: network {accuracy:.1%}, logistic regression {lines:.1%} of windows "
-                    f"of {haxby.LENGTH} volumes; chance 12.5 %; the network by votes of a block's windows "
-                    f"{np.mean(votes):.1%}", "yes" if accuracy > lines else "no"),
+                    f"{folds} runs held out in turn, windows of {haxby.LENGTH} volumes: network {accuracy:.1%}, "
+                    f"logistic regression {lines:.1%}, chance 12.5 %", "yes" if accuracy > lines else "no"),
         ),
-        numbers={"folds": folds, "voxels": brain.sum(), "accuracy": accuracy, "accuracy_logistic": lines,
-                 "accuracy_of_blocks": np.mean(votes), "correlation_with_f": more[0], "untrained": more[1], "p": p,
-                 "own_t": np.mean(own), "other_t": np.mean(other), "same_category": same,
-                 "different_category": different, "part_of_relevance_by_volume": part},
-        picture=_picture(np.nanmean(maps, axis=0), np.where(brain, f_map, np.nan), brain, with_f, accuracy, lines, part),
-        alt="Maps of relevance of one slice of a brain for eight categories, the F-map, and charts of the rank "
-        "correlation with it, of accuracies and of relevance by volume.",
+        numbers={"folds": folds, "voxels": brain.sum(), "found_by_f": found.sum(), "accuracy": accuracy,
+                 "accuracy_logistic": lines, "correlation_with_f": r, "density_where_f_finds": dense, "p": p,
+                 "own_t": own.mean(), "other_t": other.mean(), "same_category": same, "different_category": different,
+                 "part_of_relevance_by_volume": part},
+        picture=_picture(signed, anova.statistic, brain, density, (accuracy, lines), part),
+        alt="Maps of relevance of one slice of a brain for eight categories, the F-map, and charts of the density of "
+        "relevance where F finds categories, of accuracies and of relevance by volume.",
     )  # fmt: skip
+
+
+def _held(all_of_it: Any, some: Any) -> Held:
+    return "yes" if all_of_it and some else "in part" if some else "no"
 
 
 def _network(rng: np.random.Generator) -> Network:
@@ -126,69 +141,47 @@ def _by_regression(x: Floats, y: NDArray[Any], tested: Floats, brain: Brain) -> 
     return np.asarray(learnt.predict(tested[:, 0].mean(axis=1)[:, brain]))
 
 
-def _block_means(z: Floats) -> Floats:
-    return np.asarray(z.reshape(-1, len(haxby.STARTS), z.shape[1]).mean(axis=1))
-
-
 def _relevance(net: Network, x: Floats, category: int) -> Floats:
-    """Return the relevance (N, haxby.LENGTH, H, W) for a category."""
+    """Return the relevance (N, volumes, H, W) for a category."""
     return np.asarray(explain(net, x, target=int(category), composite=composites.get("epsilon_plus")).relevance[:, 0])
 
 
-def _like(maps: Floats, known: Floats, brain: Brain) -> list[float]:
-    """Return the rank correlation of each map with a known one, over the brain; maps of NaN are left out."""
-    return [float(spearmanr(m[brain], known[brain]).statistic) for m in maps if not np.isnan(m).any()]
+def _density(maps: Floats, found: Brain) -> list[float]:
+    """Return the part of the relevance of each map in the voxels that F finds, over their part of all."""
+    flat = maps[~np.isnan(maps).any(axis=2)]
+    return list(relevance_mass(flat, np.broadcast_to(found, flat.shape)) / found.mean())
 
 
-def _specific(maps: Floats, known: list[Floats], brain: Brain) -> tuple[list[float], list[float]]:
-    """Return the rank correlations of |relevance| with |t| of the own category, and with those of the others (mean)."""
-    own, other = [], []
-    for of_run in maps:
-        for category, one in enumerate(of_run):
-            if not np.isnan(one).any():
-                found = [_like(np.abs(one)[None], t, brain)[0] for t in known]
-                own.append(found.pop(category))
-                other.append(float(np.mean(found)))
-    return own, other
-
-
-def _agreement(maps: Floats, brain: Brain) -> tuple[float, float]:
-    """Return the mean correlation of maps of two runs: of the same category, and of different ones."""
-    folds, categories = maps.shape[:2]
-    flat = maps[:, :, brain].reshape(folds * categories, -1)
-    run, category = np.divmod(np.arange(len(flat)), categories)
-    known = ~np.isnan(flat).any(axis=1)
-    between = np.corrcoef(flat[known])
-    other_run = run[known][:, None] != run[known]
-    alike = category[known][:, None] == category[known]
-    return tuple(float(between[other_run & which].mean()) if (other_run & which).any() else 0.0
-                 for which in (alike, ~alike))  # type: ignore[return-value]  # fmt: skip
-
-
-def _p(one: list[float], other: list[float]) -> float:
+def _p(one: Any, other: Any) -> float:
     """Return the p-value of Wilcoxon's signed-rank test that pairs do not differ."""
     return float(wilcoxon(one, other).pvalue) if len(one) > 1 else 1.0
 
 
-def _picture(maps: Floats, f_map: Floats, brain: Brain, with_f: list[list[float]], accuracy: float, lines: float,
+def _picture(maps: Floats, f: Floats, brain: Brain, density: dict[str, list[float]], right: tuple[float, float],
              part: Floats) -> Any:  # fmt: skip
     rows, columns = (slice(np.flatnonzero(some)[0], np.flatnonzero(some)[-1] + 1) for some in
                      (brain.any(axis=1), brain.any(axis=0)))  # fmt: skip
-    limit = float(np.nanpercentile(np.abs(maps), 99))
-    with figures.sheet(860, title="What was seen: where in one slice of a brain it is read from") as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=(5, 3))
-        for axes, one, name in zip(above.subplots(2, 4).flat, maps, haxby.NAMES, strict=True):
-            figures.show_map(axes, np.nan_to_num(np.where(brain, one, 0))[rows, columns][::-1], limit=limit, title=name)
+    with figures.sheet(800, title="What was seen: where in one slice of a brain it is read from") as figure:
+        above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+        for k, (axes, name) in enumerate(zip(above.subplots(2, 4).flat, haxby.NAMES, strict=True)):
+            known = maps[~np.isnan(maps[:, k]).any(axis=1), k]
+            whole = np.zeros(brain.shape)
+            whole[brain] = known.mean(axis=0) if len(known) else 0
+            figures.show_map(axes, whole[rows, columns][::-1], limit="99.5%", title=f"{name}, {len(known)} runs")
             axes.contour(brain[rows, columns][::-1], levels=[0.5], colors=figures.PALE, linewidths=0.8)
-        left, *charts = below.subplots(1, 4)
-        left.imshow(f_map[rows, columns][::-1], cmap="Greys")
-        left.set(xticks=[], yticks=[], title="F of 8 categories (dark: high)")
-        charts[0].boxplot(with_f, widths=0.6, medianprops={"color": "black"})
-        charts[0].set(title="rank correlation with F", xticks=(1, 2), xticklabels=("trained", "untrained"))
-        charts[1].bar(range(3), (100 * accuracy, 100 * lines, 12.5), color=figures.HUES[:3])
-        charts[1].set(title="read rightly, %", xticks=range(3), xticklabels=("network", "logistic", "chance"))
+        left, *charts = below.subplots(1, 4, width_ratios=(5, 3, 3, 3))
+        whole = np.zeros(brain.shape)
+        whole[brain] = f
+        left.imshow(whole[rows, columns][::-1], cmap="Greys", vmax=np.percentile(f, 99.5))
+        left.contour(brain[rows, columns][::-1], levels=[0.5], colors=figures.PALE, linewidths=0.8)
+        left.set(xticks=[], yticks=[], title="F of the categories (dark: high)")
+        charts[0].boxplot(list(density.values()), widths=0.6, medianprops={"color": "black"})
+        charts[0].axhline(1, color=figures.PALE, linewidth=1)
+        charts[0].set(title="density where F is high", xticks=(1, 2), xticklabels=tuple(density))
+        charts[1].bar(range(3), (100 * right[0], 100 * right[1], 12.5), color=figures.HUES[:3])
+        charts[1].set(title="read rightly, %", xticks=range(3), xticklabels=("network", "linear", "chance"))
         charts[2].bar(range(1, haxby.LENGTH + 1), 100 * part)
-        charts[2].set(title="relevance, %, by volume")
+        charts[2].set(title="relevance, %, by volume", xticks=range(1, haxby.LENGTH + 1))
         return figures.finish(figure)
 
 
