@@ -11,9 +11,11 @@ from scipy.ndimage import gaussian_filter
 from . import faces
 
 CROP = (slice(20, 108), slice(10, 82))  # of a face: rows and columns from hairline to chin
-SOFT = 0.3  # of the edge of a region, in its radii
+SOFT, WIDER = 0.2, 1.2  # the edge of a region in its radii, and these over those of the part of a face
 NAMES = tuple(faces.PARTS)
-MASKS = np.stack([faces.ellipse(*place, soft=SOFT) for place in faces.PARTS.values()])
+MASKS = np.stack(
+    [faces.ellipse(middle, (WIDER * high, WIDER * wide), soft=SOFT) for middle, (high, wide) in faces.PARTS.values()]
+)
 INSIDE = MASKS[:, *CROP] > 0  # the regions as they lie in what a detector sees, (4, 88, 72)
 
 Faces = NDArray[np.float32]
@@ -57,3 +59,10 @@ def seen(images: Faces) -> Faces:
     inner = images[:, None, *CROP]
     fine = inner - gaussian_filter(inner, (0, 0, 4, 4))
     return np.asarray(fine / fine.std(axis=(2, 3), keepdims=True), np.float32)
+
+
+def shifted(rng: np.random.Generator, x: Faces) -> Faces:
+    """Return pictures (N, 1, H, W), all moved by the same whole pixels, up to two each way; edges are repeated."""
+    down, right = rng.integers(0, 5, size=2)
+    around = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+    return around[:, :, down : down + x.shape[2], right : right + x.shape[3]]

@@ -32,8 +32,9 @@ def test_two_of_a_blend_are_different_persons_and_half_are_genuine() -> None:
 
 def test_regions_lie_within_what_a_detector_sees() -> None:
     assert morphs.INSIDE.shape == (4, 88, 72)
-    whole = np.stack([faces.ellipse(*place, soft=morphs.SOFT) > 0 for place in faces.PARTS.values()])
-    assert (morphs.INSIDE.sum(axis=(1, 2)) == whole.sum(axis=(1, 2))).all()
+    assert (morphs.INSIDE.sum(axis=(1, 2)) == (morphs.MASKS > 0).sum(axis=(1, 2))).all()
+    parts = np.stack([faces.ellipse(*place) > 0 for place in faces.PARTS.values()])[:, *morphs.CROP]
+    assert (morphs.INSIDE | ~parts).all()
 
 
 def test_half_of_the_faces_are_mirrored() -> None:
@@ -42,3 +43,10 @@ def test_half_of_the_faces_are_mirrored() -> None:
     left = morphs.varied(np.random.default_rng(0), image)
     mirrored = left[:, 0, 0] < left[:, 0, -1]
     assert 30 < mirrored.sum() < 70
+
+
+def test_pictures_are_moved_by_up_to_two_pixels() -> None:
+    x = np.arange(88 * 72, dtype=np.float32).reshape(1, 1, 88, 72)
+    rng = np.random.default_rng(0)
+    moves = {float(morphs.shifted(rng, x)[0, 0, 40, 40] - x[0, 0, 40, 40]) for _ in range(200)}
+    assert moves == {72.0 * down + right for down in range(-2, 3) for right in range(-2, 3)}

@@ -7,8 +7,8 @@ volumes that are read rightly are explained, with the logit of their category.
 
 Does the relevance lie where the ordinary, univariate analysis says? That has for each voxel the F statistic of its
 means over blocks: does it tell the categories apart? And for one category |t| against the others. The positive
-relevance of each window and volume, on average, is compared with these by rank correlation over the voxels of the brain, and
-by how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before
+relevance, on average over windows and volumes, is compared with these by rank correlation over the voxels of the brain,
+and by how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before
 training says what one gets for nothing. And maps of a category should be more alike from run to run than maps of
 different categories.
 
