@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, wilcoxon
 
 Values = NDArray[np.floating[Any]]
 
@@ -34,7 +35,7 @@ def across_runs(maps: Values) -> tuple[float, float]:
 
 
 def with_known(maps: Values, known: Sequence[Values]) -> tuple[Values, Values]:
-    """Return the rank correlation of each map with what is known of its category, and the mean of those with others.
+    """Return the rank correlation of each map with what is known of its category, and the mean of those with others (NaN where none).
 
     Args:
         maps: (runs, categories, values); rows of NaN are left out.
@@ -53,5 +54,32 @@ def with_known(maps: Values, known: Sequence[Values]) -> tuple[Values, Values]:
         if not np.isnan(one).any()
     ]
     own = [rows[category] for rows, category in found]
-    other = [np.mean(rows[:category] + rows[category + 1 :]) for rows, category in found]
+    rest = [rows[:category] + rows[category + 1 :] for rows, category in found]
+    other = [np.mean(rows) if rows else np.nan for rows in rest]
     return np.array(own), np.array(other)
+
+
+def halves(values: Values) -> Values:
+    """Return, for each way to split 2k rows into halves, the mean |difference| of the halves' means.
+
+    The first is the split into the first k rows and the last k: where it is the largest, rows of one half are like
+    each other, and unlike the others.
+
+    Example:
+        >>> halves(np.array([[0.0], [1.0], [4.0], [5.0]])).tolist()
+        [4.0, 1.0, 0.0]
+    """
+    count = len(values)
+    some = [list(half) for half in combinations(range(count), count // 2) if 0 in half]
+    differences = [values[half].mean(axis=0) - np.delete(values, half, axis=0).mean(axis=0) for half in some]
+    return np.abs(np.array(differences)).reshape(len(some), -1).mean(axis=1)
+
+
+def p_value(one: Values, other: Values) -> float:
+    """Return the p-value of Wilcoxon's signed-rank test that pairs do not differ; 1 for less than two pairs.
+
+    Example:
+        >>> p_value(np.array([1.0, 2, 3, 4, 5]), np.zeros(5))
+        0.0625
+    """
+    return float(wilcoxon(one, other).pvalue) if len(one) > 1 else 1.0

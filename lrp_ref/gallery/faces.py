@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..errors import ModelFormatError
+from .application import Need
 
 HEIGHT, WIDTH = 112, 92
 INNER = (slice(14, 50), slice(8, 38))  # rows and columns from the brows to the chin, in the picture of half the size
@@ -30,6 +31,13 @@ PARTS = {
     "mouth": ((86.5, 45.5), (9.0, 18.0)),
 }
 HEAD = ((58.5, 45.5), (50.0, 37.0))  # hairline, ears, chin
+
+NEED = Need(
+    "att_faces.tar.xz",
+    "400 grey faces, sPERSON/NUMBER.pgm in a tar archive",
+    "AT&T Laboratories Cambridge, 'The Database of Faces' (cam-orl.co.uk/facedatabase.html)",
+    "none stated",
+)
 
 
 def read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import f_oneway, ttest_ind
 
 from ..errors import ModelFormatError
+from .application import Need
 
 RUNS, VOLUMES, HEIGHT, WIDTH = 12, 121, 20, 40
 TR = 2.5  # seconds a volume
@@ -20,6 +22,14 @@ NAMES = ("house", "scrambled", "cat", "shoe", "bottle", "scissors", "chair", "fa
 FOLDER = "haxby2001/sub001"
 LARGEST = 1 << 20  # bytes of a file in the archive
 HEADER = 352  # bytes before the numbers
+BRAIN = 0.25  # of the brightest voxel's mean: darker ones are not of the brain
+
+NEED = Need(
+    "haxby2001_1slice.tar.xz",
+    "one slice of 12 runs of fMRI with onsets of 8 categories",
+    "Haxby et al. 2001, openfmri.org ds000105, as PyMVPA's test data have it",
+    "CC BY-SA",
+)
 
 Floats = NDArray[np.floating[Any]]
 Whole = NDArray[np.int64]
@@ -100,3 +110,16 @@ def windows(series: Floats, onsets: Whole) -> tuple[Floats, Whole, Whole]:
     places = [(k, c, onsets[k, c] + s) for k in range(len(onsets)) for c in range(len(NAMES)) for s in STARTS]
     x = np.stack([series[k, first : first + LENGTH] for k, _, first in places])[:, None].astype(np.float32)
     return x, np.array([c for _, c, _ in places]), np.array([k for k, _, _ in places])
+
+
+def univariate(blocks: Floats, categories: Whole) -> tuple[Floats, Floats, list[Floats]]:
+    """Return F of the categories by voxel, its p-value, and |t| of each category against the others.
+
+    Args:
+        blocks: the mean volume of each block (N, voxels).
+        categories: of each block (N,).
+    """
+    kinds = [blocks[categories == k] for k in range(len(NAMES))]
+    anova = f_oneway(*kinds)
+    t = [np.abs(ttest_ind(kind, blocks[categories != k]).statistic) for k, kind in enumerate(kinds)]
+    return anova.statistic, anova.pvalue, t

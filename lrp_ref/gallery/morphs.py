@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..evaluate import relevance_mass
 from . import faces
 
 CROP = (slice(20, 108), slice(10, 82))  # of a face: rows and columns from hairline to chin
@@ -19,6 +20,20 @@ MASKS = np.stack(
 INSIDE = MASKS[:, *CROP] > 0  # the regions as they lie in what a detector sees, (4, 88, 72)
 
 Faces = NDArray[np.float32]
+
+
+def densities(maps: NDArray[Any], part: str) -> NDArray[Any]:
+    """Return the part of the relevance of each map (N, 88, 72) in each region, over the region's part of the area.
+
+    Args:
+        maps: of relevance.
+        part: "positive" or "absolute", as of :func:`lrp_ref.evaluate.relevance_mass`; a map without any has 0.
+
+    Returns:
+        (N, 4).
+    """
+    each = [relevance_mass(maps, np.broadcast_to(m, maps.shape), part=part) / m.mean() for m in INSIDE]
+    return np.nan_to_num(np.stack(each, axis=1))
 
 
 def drawn(rng: np.random.Generator, images: Faces, persons: NDArray[Any], count: int, *, one_region: bool) -> Any:

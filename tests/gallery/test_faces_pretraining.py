@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lrp_ref.gallery import agreement
 from lrp_ref.gallery.applications import faces_pretraining as page
 
 
 def test_the_first_split_is_the_given_one_and_the_largest_where_kinds_differ() -> None:
     values = np.array([[1.0, 0.0], [1.1, 0.0], [0.9, 0.0], [3.0, 1.0], [3.2, 1.0], [2.8, 1.0]])
-    found = page.differences(values)
+    found = agreement.halves(values)
     assert len(found) == 10
     assert found[0] == pytest.approx((2 + 1) / 2)
     assert found.argmax() == 0

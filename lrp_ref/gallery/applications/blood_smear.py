@@ -46,20 +46,18 @@ def run(at: Run) -> Found:
     x, y = drawn(rng, learnt, at.few(60, 8))
     net = training.fit(_network(rng), x, y, epochs=at.few(6, 1), seed=at.seed, tell=at.tell)
     tested, truth = drawn(rng, held_out, at.few(30, 4))
-    right = net.forward(tested).argmax(axis=1) == truth
-    accuracy = float(np.mean([right[truth == k].mean() for k in (0, 1)]))
+    accuracy = float(np.mean([(net.forward(tested[truth == k]).argmax(axis=1) == k).mean() for k in (0, 1)]))
     found = []
     for smear in held_out:
         found.append(_explained(net, smear.image, at.few(STEP, 3 * STEP)))
         at.tell("explained smears", len(found), len(held_out))
     heat, scores = (np.stack(maps) for maps in zip(*found, strict=True))
-    images = np.stack([smear.image for smear in held_out])
+    images = np.stack([smear.image for smear in held_out]).astype(np.float64)
     boxes = {label: np.stack([mask(smear, label) for smear in held_out]) for label in (WHITE, RED)}
-    some = boxes[WHITE].any(axis=(1, 2))
-    area = boxes[WHITE].mean(axis=(1, 2))
-    red = boxes[RED] & ~boxes[WHITE]
+    area, red = boxes[WHITE].mean(axis=(1, 2)), boxes[RED] & ~boxes[WHITE]
+    some = area > 0
     candidates = {"relevance": heat, "relevance, boxes of another smear": np.roll(heat, 1, axis=0),
-                  "scores of patches": scores, "purple": _purple(images)}  # fmt: skip
+                  "scores of patches": scores, "purple": np.maximum(images[..., 2] - images[..., 1], 0)}  # fmt: skip
     ratio = {name: relevance_mass(m[some], boxes[WHITE][some]) / area[some] for name, m in candidates.items()}
     area_under = {name: roc_auc(m[some], boxes[WHITE][some]) for name, m in candidates.items()}
     median = {name: float(np.median(one)) for name, one in ratio.items()}
@@ -147,11 +145,6 @@ def _explained(net: Network, image: NDArray[np.uint8], step: int) -> tuple[Maps,
     each = (found.relevance.sum(axis=1), np.broadcast_to(probability[:, None, None], (len(places), SIDE, SIDE)))
     heat, score = (patches.assembled(one, places, image.shape[:2]) for one in each)
     return heat, score
-
-
-def _purple(images: NDArray[np.uint8]) -> Maps:
-    """Return by how much blue is above green in each pixel (N, H, W), 0 at least."""
-    return np.maximum(images[..., 2].astype(np.float64) - images[..., 1], 0)
 
 
 def _picture(smears: Sequence[voc.Photo], heat: Maps, scores: Maps, ratio: dict[str, Maps], some: Any) -> Any:

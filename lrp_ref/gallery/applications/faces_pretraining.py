@@ -1,18 +1,17 @@
 """Two networks learn the same faces, and one has seen other pictures before. Do they look at the same parts?
 
-Lapuschkin et al. explained networks that tell age and gender from faces, and found that what a network looks at depends
-on what it was trained on before. Here are no labels of age or gender, so these two are not tested. What can be
-tested is the method: faces are registered, so that eyes lie on eyes; maps of relevance of many faces are averaged; and
-networks are compared by the part of the relevance that lies on eyes, nose, mouth, outline, skin and background, over
-the area of each. 1 is chance.
+Lapuschkin et al. found that what a network of age or gender looks at depends on what it was trained on before. No
+labels of age or gender are here, so these two are not tested; the method is: faces are registered, so that eyes lie on
+eyes; maps of relevance of many faces are averaged; and networks are compared by the part of the relevance that lies on
+eyes, nose, mouth, outline, skin and background, over the area of each. 1 is chance.
 
 The task is to say which of 40 persons it is, from five pictures of each; five others are held out. One kind of network
-starts from weights by chance, the other from weights that had learnt to tell ten kinds of garments. Both are trained
-from several seeds. That is the point of this page: two networks that differ in nothing but their seed look at
-different parts too, and a difference between kinds says something only if it is larger than that. Six networks can be
-split in ten ways into threes; if pretraining matters, the true split has the largest difference.
+starts from weights by chance, the other from weights that had learnt to tell ten kinds of garments, each from several
+seeds. That is the point: two networks that differ in nothing but their seed look at different parts too, and a
+difference between kinds says something only if it is larger. Six networks can be split in ten ways into threes; if
+pretraining matters, the true split has the largest difference.
 
-The log-odds of the right person against all others are explained: red speaks for that person. The maps are means in
+The maps are means in
 the coordinates of registered faces, smoothed; no face is shown.
 """
 
@@ -31,7 +30,7 @@ from ...evaluate import relevance_mass
 from ...network import Network, Node
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import faces, figures, morphs, training
+from .. import agreement, faces, figures, morphs, training
 from ..application import Application, Finding, Found, Need
 from ..running import Run
 
@@ -51,21 +50,20 @@ def run(at: Run) -> Found:
         others, kinds = enlarged(garments["train_images"]), garments["train_labels"].astype(np.int64)
     few, epochs, seeds = at.few(4000, 128), at.few(30, 1), at.few(3, 1)
     nets: dict[str, list[Network]] = {kind: [] for kind in (*KINDS, "untrained")}
-    for seed in range(seeds):
-        rng = np.random.default_rng(at.seed + seed)
+    for seed in range(at.seed, at.seed + seeds):
+        rng = np.random.default_rng(seed)
         start = _network(rng, PERSONS)
         first = training.fit(_network(rng, GARMENTS), others[:few], kinds[:few], epochs=at.few(2, 1), seed=seed)
         for kind, net in zip(KINDS, (start, _with_head(first, start)), strict=True):
             nets[kind].append(training.fit(net, x[learnt], persons[learnt], epochs=epochs, batch=32, seed=seed,
                                            augment=_moved))  # fmt: skip
         nets["untrained"].append(start)
-        at.tell("seeds", seed + 1, seeds)
+        at.tell("seeds", seed - at.seed + 1, seeds)
     tested, whose = x[~learnt], persons[~learnt]
     accuracy = {k: [float((n.forward(tested).argmax(axis=1) == whose).mean()) for n in of] for k, of in nets.items()}
     maps = {kind: np.stack([_relevance(net, tested, whose) for net in of]) for kind, of in nets.items()}
     density = {kind: np.stack([_densities(one) for one in of]) for kind, of in maps.items()}
-    both = np.concatenate([density[kind] for kind in KINDS])
-    splits = differences(both)
+    splits = agreement.halves(np.concatenate([density[kind] for kind in KINDS]))
     larger = int((splits > splits[0] * (1 + 1e-9)).sum())
     within = float(np.mean([np.abs(a - b).mean() for kind in KINDS for a, b in combinations(density[kind], 2)] or [0]))
     across = float(np.mean([np.abs(a - b).mean() for a in density[KINDS[0]] for b in density[KINDS[1]]]))
@@ -145,14 +143,6 @@ def _densities(maps: NDArray[Any]) -> NDArray[Any]:
     return np.array([(relevance_mass(maps, np.broadcast_to(m, maps.shape)) / m.mean()).mean() for m in masks])
 
 
-def differences(values: NDArray[Any]) -> NDArray[Any]:
-    """Return, for each way to split 2k rows into halves, the mean |difference| of the halves' means."""
-    count = len(values)
-    halves = [half for half in combinations(range(count), count // 2) if 0 in half]
-    return np.array([np.abs(values[list(half)].mean(axis=0) - np.delete(values, half, axis=0).mean(axis=0)).mean()
-                     for half in halves])  # fmt: skip
-
-
 def _picture(maps: dict[str, Any], density: dict[str, Any], accuracy: dict[str, list[float]]) -> Any:
     means = {kind: maps[kind].mean(axis=1) for kind in KINDS}
     limit = max(float(np.percentile(np.abs(gaussian_filter(one, (0, 1, 1))), 99)) for one in means.values())
@@ -189,8 +179,7 @@ APPLICATION = Application(
     wing="strategies",
     run=run,
     needs=(
-        Need("att_faces.tar.xz", "400 grey faces, sPERSON/NUMBER.pgm in a tar archive",
-             "AT&T Laboratories Cambridge, 'The Database of Faces' (cam-orl.co.uk/facedatabase.html)", "none stated"),
+        faces.NEED,
         Need("fashion_6000.npz", "6,000 garments", "models/ of the project", "MIT", shipped=True),
     ),
     extras=("torch",),

@@ -7,8 +7,8 @@ volumes that are read rightly are explained, with the logit of their category.
 
 Does the relevance lie where the ordinary, univariate analysis says? That has for each voxel the F statistic of its
 means over blocks: does it tell the categories apart? And for one category |t| against the others. The positive
-relevance, on average over windows and volumes, is compared with these by rank correlation over the voxels of the brain,
-and by how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before
+relevance, on average over what was seen in a run, is compared with these by rank correlation over the voxels, and by
+how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before
 training says what one gets for nothing. And maps of a category should be more alike from run to run than maps of
 different categories.
 
@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f_oneway, ttest_ind, wilcoxon
 
 from ... import layers
 from ...evaluate import relevance_mass
@@ -30,30 +29,27 @@ from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import agreement, figures, haxby, training
-from ..application import Application, Finding, Found, Held, Need
+from ..application import Application, Finding, Found, Held
 from ..running import Run
 
-BRAIN = 0.25  # of the brightest voxel's mean: darker ones are not of the brain
 LEVEL = 0.001  # of p, below which F finds a voxel
 CHANNELS, HIDDEN, NOISE, EPOCHS = 4, 32, 1.0, 20
 
 Floats = NDArray[np.floating[Any]]
 Brain = NDArray[np.bool_]
-Floats = NDArray[np.floating[Any]]
 
 
 def run(at: Run) -> Found:
     """Hold out each run in turn, train, explain what is read rightly, and compare with the univariate analysis."""
     volumes, onsets = haxby.read(at.file("haxby2001_1slice.tar.xz"))
     mean = volumes.mean(axis=(0, 1))
-    brain = mean > BRAIN * mean.max()
+    brain = mean > haxby.BRAIN * mean.max()
     x, y, runs = haxby.windows(haxby.cleaned(volumes) * brain, onsets)
     folds = at.few(haxby.RUNS, 1)
     tested = runs < folds
     right, linear = np.zeros(len(y), bool), np.zeros(len(y), bool)
-    kept = {
-        name: np.full((folds, len(haxby.NAMES), brain.sum()), np.nan) for name in ("trained", "untrained", "signed")
-    }
+    sizes = (folds, len(haxby.NAMES), brain.sum())
+    kept = {name: np.full(sizes, np.nan) for name in ("trained", "untrained", "signed")}
     times = []
     for fold in range(folds):
         out = runs == fold
@@ -64,25 +60,27 @@ def run(at: Run) -> Found:
         right[out] = net.forward(x[out]).argmax(axis=1) == y[out]
         for category in np.unique(y[out & right]):
             heat, before = (_relevance(one, x[out & right & (y == category)], category) for one in (net, start))
-            for name, one in {
-                "trained": np.maximum(heat, 0),
-                "untrained": np.maximum(before, 0),
-                "signed": heat,
-            }.items():
+            positive, nothing = np.maximum(heat, 0), np.maximum(before, 0)
+            for name, one in (("trained", positive), ("untrained", nothing), ("signed", heat)):
                 kept[name][fold, category] = one.mean(axis=(0, 1))[brain]
-            times.append(np.maximum(heat, 0).sum(axis=(2, 3)).mean(axis=0))
+            times.append(positive.sum(axis=(2, 3)).mean(axis=0))
         at.tell("runs held out", fold + 1, folds)
     blocks, kinds = x[:: len(haxby.STARTS), 0].mean(axis=1)[:, brain], y[:: len(haxby.STARTS)]
-    anova = f_oneway(*(blocks[kinds == k] for k in range(len(haxby.NAMES))))
-    found = anova.pvalue < LEVEL
-    t_maps = [np.abs(ttest_ind(blocks[kinds == k], blocks[kinds != k]).statistic) for k in range(len(haxby.NAMES))]
+    f, p_f, t = haxby.univariate(blocks, kinds)
+    found = p_f < LEVEL
     signed = kept.pop("signed")
-    with_f = {name: agreement.with_known(m, [anova.statistic] * m.shape[1])[0] for name, m in kept.items()}
-    density = {name: _density(m, found) for name, m in kept.items()}
-    own, other = agreement.with_known(kept["trained"], t_maps)
+    all_of_run = {name: np.nanmean(m, axis=1)[:, None] for name, m in kept.items()}
+    with_f = {name: agreement.with_known(m, [f])[0] for name, m in all_of_run.items()}
+    density = {name: relevance_mass(m[:, 0], np.broadcast_to(found, m[:, 0].shape)) / found.mean()
+               for name, m in all_of_run.items()}  # fmt: skip
+    own, other = agreement.with_known(kept["trained"], t)
     same, different = agreement.across_runs(kept["trained"])
     accuracy, lines = float(right[tested].mean()), float(linear[tested].mean())
-    p = {"F": _p(*with_f.values()), "density": _p(*density.values()), "t": _p(own, other)}
+    p = {
+        "F": agreement.p_value(*with_f.values()),
+        "density": agreement.p_value(*density.values()),
+        "t": agreement.p_value(own, other),
+    }
     r, dense = ({name: float(np.mean(one)) for name, one in each.items()} for each in (with_f, density))
     part = np.sum(times, axis=0) / np.sum(times)
     return Found(
@@ -109,7 +107,7 @@ def run(at: Run) -> Found:
                  "accuracy_logistic": lines, "correlation_with_f": r, "density_where_f_finds": dense, "p": p,
                  "own_t": own.mean(), "other_t": other.mean(), "same_category": same, "different_category": different,
                  "part_of_relevance_by_volume": part},
-        picture=_picture(signed, anova.statistic, brain, density, (accuracy, lines), part),
+        picture=_picture(signed, f, brain, density, (accuracy, lines), part),
         alt="Maps of relevance of one slice of a brain for eight categories, the F-map, and charts of the density of "
         "relevance where F finds categories, of accuracies and of relevance by volume.",
     )  # fmt: skip
@@ -146,35 +144,26 @@ def _relevance(net: Network, x: Floats, category: int) -> Floats:
     return np.asarray(explain(net, x, target=int(category), composite=composites.get("epsilon_plus")).relevance[:, 0])
 
 
-def _density(maps: Floats, found: Brain) -> list[float]:
-    """Return the part of the relevance of each map in the voxels that F finds, over their part of all."""
-    flat = maps[~np.isnan(maps).any(axis=2)]
-    return list(relevance_mass(flat, np.broadcast_to(found, flat.shape)) / found.mean())
+def _show(axes: Any, values: Floats, brain: Brain, **options: Any) -> None:
+    """Draw values of the voxels of the brain, with its outline."""
+    whole = np.zeros(brain.shape)
+    whole[brain] = values
+    rows, columns = np.flatnonzero(brain.any(axis=1)), np.flatnonzero(brain.any(axis=0))
+    inside = (slice(rows[-1], rows[0] - 1 if rows[0] else None, -1), slice(columns[0], columns[-1] + 1))
+    figures.show_map(axes, whole[inside], **options)
+    axes.contour(brain[inside], levels=[0.5], colors=figures.PALE, linewidths=0.8)
 
 
-def _p(one: Any, other: Any) -> float:
-    """Return the p-value of Wilcoxon's signed-rank test that pairs do not differ."""
-    return float(wilcoxon(one, other).pvalue) if len(one) > 1 else 1.0
-
-
-def _picture(maps: Floats, f: Floats, brain: Brain, density: dict[str, list[float]], right: tuple[float, float],
+def _picture(maps: Floats, f: Floats, brain: Brain, density: dict[str, Any], right: tuple[float, float],
              part: Floats) -> Any:  # fmt: skip
-    rows, columns = (slice(np.flatnonzero(some)[0], np.flatnonzero(some)[-1] + 1) for some in
-                     (brain.any(axis=1), brain.any(axis=0)))  # fmt: skip
     with figures.sheet(800, title="What was seen: where in one slice of a brain it is read from") as figure:
         above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
         for k, (axes, name) in enumerate(zip(above.subplots(2, 4).flat, haxby.NAMES, strict=True)):
             known = maps[~np.isnan(maps[:, k]).any(axis=1), k]
-            whole = np.zeros(brain.shape)
-            whole[brain] = known.mean(axis=0) if len(known) else 0
-            figures.show_map(axes, whole[rows, columns][::-1], limit="99.5%", title=f"{name}, {len(known)} runs")
-            axes.contour(brain[rows, columns][::-1], levels=[0.5], colors=figures.PALE, linewidths=0.8)
+            of_name = known.mean(axis=0) if len(known) else np.zeros(brain.sum())
+            _show(axes, of_name, brain, limit="99.5%", title=f"{name}, {len(known)} runs")
         left, *charts = below.subplots(1, 4, width_ratios=(5, 3, 3, 3))
-        whole = np.zeros(brain.shape)
-        whole[brain] = f
-        left.imshow(whole[rows, columns][::-1], cmap="Greys", vmax=np.percentile(f, 99.5))
-        left.contour(brain[rows, columns][::-1], levels=[0.5], colors=figures.PALE, linewidths=0.8)
-        left.set(xticks=[], yticks=[], title="F of the categories (dark: high)")
+        _show(left, f, brain, limit="99.5%", title="F: tells categories apart")
         charts[0].boxplot(list(density.values()), widths=0.6, medianprops={"color": "black"})
         charts[0].axhline(1, color=figures.PALE, linewidth=1)
         charts[0].set(title="density where F is high", xticks=(1, 2), xticklabels=tuple(density))
@@ -192,9 +181,6 @@ APPLICATION = Application(
     model="a convolution per volume and an LSTM over 6 volumes, trained here 12 times, each without one run.",
     wing="signals",
     run=run,
-    needs=(
-        Need("haxby2001_1slice.tar.xz", "one slice of 12 runs of fMRI with onsets of 8 categories",
-             "Haxby et al. 2001, openfmri.org ds000105, as PyMVPA's test data have it", "CC BY-SA"),
-    ),
+    needs=(haxby.NEED,),
     extras=("torch", "sklearn"),
 )  # fmt: skip

@@ -29,12 +29,12 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 
 from ... import layers
-from ...evaluate import relevance_mass, roc_auc
+from ...evaluate import roc_auc
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import faces, figures, morphs, training
-from ..application import Application, Finding, Found, Need
+from ..application import Application, Finding, Found
 from ..running import Run
 
 LEARNT = 28  # persons of 40
@@ -136,19 +136,13 @@ def _judged(nets: list[Network], test: dict[bool, tuple[NDArray[Any], NDArray[An
         rules = composites.get("epsilon_plus")
         heat = explain(net, x, start="difference", target=target, against=np.zeros_like(target), composite=rules)
         true = np.eye(4, dtype=bool)[region]
-        density = np.nan_to_num([_densities(heat.relevance[:, 0], part) for part in ("positive", "absolute")])
+        density = np.stack([morphs.densities(heat.relevance[:, 0], part) for part in ("positive", "absolute")])
         here.append(density[:, true])
         elsewhere.append(density[:, ~true].reshape(2, -1, 3).mean(axis=2))
         scaled = heat.relevance[:, 0] / np.maximum(np.abs(heat.relevance[:, 0]).sum(axis=(1, 2), keepdims=True), 1e-9)
         maps.append(np.stack([scaled[region == k].mean(axis=0) for k in range(4)]))
     density = [np.concatenate(each, axis=1) for each in (here, elsewhere)]
     return Judged({name: float(np.mean(one)) for name, one in auc.items()}, *density, np.mean(maps, axis=0))
-
-
-def _densities(maps: NDArray[Any], part: str) -> NDArray[Any]:
-    """Return the part of the relevance of each map (N, H, W) in each region over its area, (N, 4)."""
-    each = [relevance_mass(maps, np.broadcast_to(m, maps.shape), part=part) / m.mean() for m in morphs.INSIDE]
-    return np.stack(each, axis=1)
 
 
 def _picture(judged: dict[str, Judged], blended: dict[str, Any], genuine: dict[str, Any]) -> Any:
@@ -186,9 +180,6 @@ APPLICATION = Application(
     model="three convolutions on the inner face, 88 × 72 pixels, trained here three times.",
     wing="strategies",
     run=run,
-    needs=(
-        Need("att_faces.tar.xz", "400 grey faces, sPERSON/NUMBER.pgm in a tar archive",
-             "AT&T Laboratories Cambridge, 'The Database of Faces' (cam-orl.co.uk/facedatabase.html)", "none stated"),
-    ),
+    needs=(faces.NEED,),
     extras=("torch",),
 )  # fmt: skip
