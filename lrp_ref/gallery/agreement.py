@@ -35,11 +35,11 @@ def across_runs(maps: Values) -> tuple[float, float]:
 
 
 def with_known(maps: Values, known: Sequence[Values]) -> tuple[Values, Values]:
-    """Return the rank correlation of each map with what is known of its category, and the mean of those with others (NaN where none).
+    """Return the rank correlation of each map with what is known of its category, and the mean of those with others.
 
     Args:
         maps: (runs, categories, values); rows of NaN are left out.
-        known: values of each category.
+        known: values of each category; where there is one only, there are no others, and their mean is NaN.
 
     Example:
         >>> maps, known = np.array([[[1.0, 2, 3], [3, 2, 1]]]), [np.array([1.0, 5, 9]), np.array([9.0, 5, 1])]

@@ -174,8 +174,6 @@ APPLICATION = Application(
     source="Binder et al. 2021, Nature Machine Intelligence 3 (stained tissue, patch classifiers)",
     data="60 blood smears with boxes of cells (BCCD), 40 to learn from and 20 to test on.",
     model="three convolutions on patches of 48 × 48 pixels, a white cell in the middle or not, trained here.",
-    wing="images",
-    run=run,
+    wing="images", run=run, extras=("torch",),
     needs=(Need("bccd_60.tar", "60 blood smears with boxes", "github.com/Shenggan/BCCD_Dataset", "MIT", shipped=True),),
-    extras=("torch",),
-)
+)  # fmt: skip

@@ -160,12 +160,8 @@ def _picture(maps: dict[str, Any], density: dict[str, Any], accuracy: dict[str, 
             for one in density[kind]:
                 axes.plot(one, place + 0.27 * (shift - 1), "o", color=figures.INK, markersize=4)
         axes.axvline(1, color=figures.PALE, linewidth=1)
-        axes.set(
-            yticks=place,
-            yticklabels=REGIONS,
-            title="relevance per area (1: as everywhere)",
-            xlabel="a dot is a network, a bar the mean",
-        )
+        axes.set(yticks=place, yticklabels=REGIONS, xlabel="a dot is a network, a bar the mean")
+        axes.set_title("relevance per area (1: as everywhere)")
         axes.invert_yaxis()
         axes.legend(loc="lower right")
         return figures.finish(figure)
@@ -176,11 +172,6 @@ APPLICATION = Application(
     source="Lapuschkin, Binder, Müller, Samek 2017, ICCV Workshops (age and gender)",
     data="400 faces of 40 persons (AT&T Laboratories Cambridge), half held out; 4,000 garments (Fashion-MNIST).",
     model="three convolutions on 56 × 46 pixels, trained here from several seeds, with and without garments before.",
-    wing="strategies",
-    run=run,
-    needs=(
-        faces.NEED,
-        Need("fashion_6000.npz", "6,000 garments", "models/ of the project", "MIT", shipped=True),
-    ),
-    extras=("torch",),
+    wing="strategies", run=run, extras=("torch",),
+    needs=(faces.NEED, Need("fashion_6000.npz", "6,000 garments", "models/ of the project", "MIT", shipped=True)),
 )  # fmt: skip

@@ -12,8 +12,7 @@ how dense it is in the voxels that F finds; 1 is chance. The same network with t
 training says what one gets for nothing. And maps of a category should be more alike from run to run than maps of
 different categories.
 
-All is of one slice of one subject, and 96 blocks are few for a network: logistic regression on the mean of the same
-volumes stands beside it.
+All is of one slice of one subject, and 96 blocks are few: a logistic regression on mean volumes stands beside it.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ def run(at: Run) -> Found:
     brain = mean > haxby.BRAIN * mean.max()
     x, y, runs = haxby.windows(haxby.cleaned(volumes) * brain, onsets)
     folds = at.few(haxby.RUNS, 1)
-    tested = runs < folds
     right, linear = np.zeros(len(y), bool), np.zeros(len(y), bool)
     sizes = (folds, len(haxby.NAMES), brain.sum())
     kept = {name: np.full(sizes, np.nan) for name in ("trained", "untrained", "signed")}
@@ -60,13 +58,12 @@ def run(at: Run) -> Found:
         right[out] = net.forward(x[out]).argmax(axis=1) == y[out]
         for category in np.unique(y[out & right]):
             heat, before = (_relevance(one, x[out & right & (y == category)], category) for one in (net, start))
-            positive, nothing = np.maximum(heat, 0), np.maximum(before, 0)
-            for name, one in (("trained", positive), ("untrained", nothing), ("signed", heat)):
+            for name, one in zip(kept, (np.maximum(heat, 0), np.maximum(before, 0), heat), strict=True):
                 kept[name][fold, category] = one.mean(axis=(0, 1))[brain]
-            times.append(positive.sum(axis=(2, 3)).mean(axis=0))
+            times.append(np.maximum(heat, 0).sum(axis=(2, 3)).mean(axis=0))
         at.tell("runs held out", fold + 1, folds)
-    blocks, kinds = x[:: len(haxby.STARTS), 0].mean(axis=1)[:, brain], y[:: len(haxby.STARTS)]
-    f, p_f, t = haxby.univariate(blocks, kinds)
+    each = slice(None, None, len(haxby.STARTS))  # one window of each block
+    f, p_f, t = haxby.univariate(x[each, 0].mean(axis=1)[:, brain], y[each])
     found = p_f < LEVEL
     signed = kept.pop("signed")
     all_of_run = {name: np.nanmean(m, axis=1)[:, None] for name, m in kept.items()}
@@ -75,7 +72,7 @@ def run(at: Run) -> Found:
                for name, m in all_of_run.items()}  # fmt: skip
     own, other = agreement.with_known(kept["trained"], t)
     same, different = agreement.across_runs(kept["trained"])
-    accuracy, lines = float(right[tested].mean()), float(linear[tested].mean())
+    accuracy, lines = float(right[runs < folds].mean()), float(linear[runs < folds].mean())
     p = {
         "F": agreement.p_value(*with_f.values()),
         "density": agreement.p_value(*density.values()),
@@ -179,8 +176,5 @@ APPLICATION = Application(
     source="Thomas, Heekeren, Müller, Samek 2019, Frontiers in Neuroscience 13 (DeepLight)",
     data="one slice of subject 1 of Haxby et al. 2001, 12 runs of 8 blocks, fMRI every 2.5 s.",
     model="a convolution per volume and an LSTM over 6 volumes, trained here 12 times, each without one run.",
-    wing="signals",
-    run=run,
-    needs=(haxby.NEED,),
-    extras=("torch", "sklearn"),
+    wing="signals", run=run, extras=("torch", "sklearn"), needs=(haxby.NEED,),
 )  # fmt: skip

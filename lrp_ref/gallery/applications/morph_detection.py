@@ -14,9 +14,9 @@ A trap lies in the sign. A blend has less fine detail than a face, and a network
 blue. So positive relevance (red) and its magnitude are counted apart. Seibold et al. later changed LRP for morphs,
 because it marks genuine parts too.
 
-The maps are means over the morphs of a region, in the coordinates of registered faces: no face is shown. The blend
-does not warp: faces are moved onto each other, and the second takes mean and contrast of the first. The networks see
-faces without their coarse shades (a Gaussian of 4 pixels is subtracted).
+The maps are means over morphs, in the coordinates of registered faces: no face is shown. The blend does not warp: faces
+are moved onto each other, and the second takes mean and contrast of the first. The networks see faces without their
+coarse shades (a Gaussian of 4 pixels is subtracted).
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ def run(at: Run) -> Found:
         for some, count in ((known, at.few(5000, 128)), (new, at.few(600, 40)))
     )
     judged = {}
-    for place, (kind, (one, many)) in enumerate(KINDS.items()):
+    for kind, (one, many) in KINDS.items():
         nets = []
         for seed in range(at.seed, at.seed + seeds):
             x, region = learn[one]
             y = region if many else (region > 0).astype(np.int64)
             net = _network(np.random.default_rng(seed), 5 if many else 2)
             nets.append(training.fit(net, x, y, epochs=at.few(6, 1), batch=32, seed=seed, augment=morphs.shifted))
-            at.tell(f"trained '{kind}'", place * seeds + len(nets), len(KINDS) * seeds)
+            at.tell(f"trained '{kind}'", len(judged) * seeds + len(nets), len(KINDS) * seeds)
         judged[kind] = _judged(nets, test)
-    a, b, c = (judged[kind] for kind in kinds)
+    a, b, c = judged.values()
     blended = {kind: np.median(j.here, axis=1) for kind, j in judged.items()}
     genuine = {kind: np.median(j.elsewhere, axis=1) for kind, j in judged.items()}
     more = {kind: (j.here > j.elsewhere).mean(axis=1) for kind, j in judged.items()}
@@ -80,9 +80,8 @@ def run(at: Run) -> Found:
     told = ["; ".join(f"{kind} {blended[kind][part]:.2f}, {genuine[kind][part]:.2f} (more in {more[kind][part]:.0%}, "
                       f"p = {p[kind][part]:.1g})" for kind in kinds) for part in (0, 1)]  # fmt: skip
     return Found(
-        sentence=f"Detectors that learnt which region have {blended[kinds[2]][1]:.1f} of |R| per area there, but "
-        f"{blended[kinds[2]][0]:.1f} of R⁺; those of complete morphs {blended[kinds[0]][1]:.1f} and "
-        f"{blended[kinds[0]][0]:.1f}.",
+        sentence=f"Relevance per area where blended: |R| {blended[kinds[2]][1]:.1f}, R⁺ {blended[kinds[2]][0]:.2f} if "
+        f"trained to say where; {blended[kinds[0]][1]:.1f}, {blended[kinds[0]][0]:.2f} if on complete morphs.",
         findings=(
             Finding("Detectors that learn from morphs of one region have their positive relevance where the morph is.",
                     f"positive relevance per area in the blended region and in the genuine ones: {told[0]}",
@@ -178,8 +177,5 @@ APPLICATION = Application(
     source="Seibold, Samek, Hilsmann, Eisert 2018 and 2020 (Journal of Information Security and Applications 53)",
     data="400 faces of 40 persons (AT&T Laboratories Cambridge), blended here; 28 persons learnt, 12 tested.",
     model="three convolutions on the inner face, 88 × 72 pixels, trained here three times.",
-    wing="strategies",
-    run=run,
-    needs=(faces.NEED,),
-    extras=("torch",),
+    wing="strategies", run=run, extras=("torch",), needs=(faces.NEED,),
 )  # fmt: skip
