@@ -19,6 +19,8 @@ MASKS = np.stack(
 )
 INSIDE = MASKS[:, *CROP] > 0  # the regions as they lie in what a detector sees, (4, 88, 72)
 
+PART = 500  # faces that are blended at once, which bounds memory
+
 Faces = NDArray[np.float32]
 
 
@@ -50,10 +52,14 @@ def drawn(rng: np.random.Generator, images: Faces, persons: NDArray[Any], count:
     first, second = rng.integers(len(images), size=(2, count))
     while (same := persons[first] == persons[second]).any():
         second[same] = rng.integers(len(images), size=same.sum())
-    a, b = varied(rng, images[first]), varied(rng, images[second])
     region = rng.integers(1, 5, size=count) * (rng.random(count) < 0.5)
-    masks = MASKS[region - 1] if one_region else 1.0
-    return seen(blended(a, b, np.where((region > 0)[:, None, None], masks, 0.0).astype(np.float32))), region
+    found = []
+    for start in range(0, count, PART):
+        some = slice(start, start + PART)
+        a, b = varied(rng, images[first[some]]), varied(rng, images[second[some]])
+        blend = (region[some] > 0)[:, None, None] * (MASKS[region[some] - 1] if one_region else np.float32(1))
+        found.append(seen(blended(a, b, blend)))
+    return np.concatenate(found), region
 
 
 def varied(rng: np.random.Generator, images: Faces) -> Faces:
