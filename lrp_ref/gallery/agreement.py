@@ -72,7 +72,7 @@ def halves(values: Values) -> Values:
     count = len(values)
     some = [list(half) for half in combinations(range(count), count // 2) if 0 in half]
     differences = [values[half].mean(axis=0) - np.delete(values, half, axis=0).mean(axis=0) for half in some]
-    return np.abs(np.array(differences)).reshape(len(some), -1).mean(axis=1)
+    return np.asarray(np.abs(differences).reshape(len(some), -1).mean(axis=1))
 
 
 def p_value(one: Values, other: Values) -> float:

@@ -35,7 +35,7 @@ def densities(maps: NDArray[Any], part: str) -> NDArray[Any]:
         (N, 4).
     """
     each = [relevance_mass(maps, np.broadcast_to(m, maps.shape), part=part) / m.mean() for m in INSIDE]
-    return np.nan_to_num(np.stack(each, axis=1))
+    return np.asarray(np.nan_to_num(np.stack(each, axis=1)))
 
 
 def drawn(rng: np.random.Generator, images: Faces, persons: NDArray[Any], count: int, *, one_region: bool) -> Any:

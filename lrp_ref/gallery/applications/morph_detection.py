@@ -60,7 +60,7 @@ def run(at: Run) -> Found:
         {one: morphs.drawn(rng, images[some], persons[some], count, one_region=one) for one in (False, True)}
         for some, count in ((known, at.few(5000, 128)), (new, at.few(600, 40)))
     )
-    judged = {}
+    judged: dict[str, Judged] = {}
     for kind, (one, many) in KINDS.items():
         nets = []
         for seed in range(at.seed, at.seed + seeds):
@@ -140,8 +140,8 @@ def _judged(nets: list[Network], test: dict[bool, tuple[NDArray[Any], NDArray[An
         elsewhere.append(density[:, ~true].reshape(2, -1, 3).mean(axis=2))
         scaled = heat.relevance[:, 0] / np.maximum(np.abs(heat.relevance[:, 0]).sum(axis=(1, 2), keepdims=True), 1e-9)
         maps.append(np.stack([scaled[region == k].mean(axis=0) for k in range(4)]))
-    density = [np.concatenate(each, axis=1) for each in (here, elsewhere)]
-    return Judged({name: float(np.mean(one)) for name, one in auc.items()}, *density, np.mean(maps, axis=0))
+    areas = {name: float(np.mean(one)) for name, one in auc.items()}
+    return Judged(areas, np.concatenate(here, axis=1), np.concatenate(elsewhere, axis=1), np.mean(maps, axis=0))
 
 
 def _picture(judged: dict[str, Judged], blended: dict[str, Any], genuine: dict[str, Any]) -> Any:
