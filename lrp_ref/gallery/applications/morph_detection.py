@@ -151,7 +151,7 @@ def _picture(judged: dict[str, Judged], blended: dict[str, Any], genuine: dict[s
         for row, (kind, found) in enumerate(judged.items()):
             for k, name in enumerate(morphs.NAMES):
                 figures.show_map(grid[row, k], gaussian_filter(found.maps[k], 1), limit="99.5%",
-                                 title="" if row else f"blended: {name}")  # fmt: skip
+                                 title="" if row else name if k else f"blended: {name}")  # fmt: skip
                 faces.outlines(grid[row, k], bold=name, origin=(morphs.CROP[0].start, morphs.CROP[1].start))
                 grid[row, k].set(xlim=(-0.5, morphs.INSIDE.shape[2] - 0.5), ylim=(morphs.INSIDE.shape[1] - 0.5, -0.5))
             grid[row, 0].set_ylabel(f"learnt from:\n{kind}", fontsize=12)
