@@ -14,7 +14,7 @@ from ..layers import Affine, Embedding, Flatten, GlobalMaxPool, ReLU, Transpose
 from ..network import Network, Node
 from ..propagation.explaining import explain
 from . import newsgroups
-from .running import Tell
+from .application import Tell
 from .training import conv, dense, fit
 
 BLOCK = 128  # postings at a time

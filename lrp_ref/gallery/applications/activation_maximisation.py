@@ -29,9 +29,8 @@ from numpy.typing import NDArray
 from ...methods import L2, TotalVariation, maximise, prototypes
 from ...network import Network
 from .. import figures
-from ..application import Application, Finding, Found, Need
+from ..application import Application, Finding, Found, Need, Run
 from ..garments import GENERATOR, JUDGE, LABEL, NAMES, NOISE, codes
-from ..running import Run
 
 PICTURE = "sequential.conv2d_transpose_1.sigmoid"  # what the generator makes, (N, 1, 28, 28)
 LIMIT = 2.5  # of the codes, which were drawn with a standard deviation of 1

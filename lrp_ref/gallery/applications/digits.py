@@ -37,8 +37,7 @@ from ...propagation.explaining import explain
 from ...propagation.plan import Composite, first
 from ...rules import LRP0, AlphaBeta, Epsilon, Gamma, ZBox, ZPlus
 from .. import figures
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 
 WEIGHTED = (Conv, Dense)
 RULES = {

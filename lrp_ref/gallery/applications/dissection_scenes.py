@@ -28,8 +28,7 @@ from ... import units
 from ...layers import Conv
 from ...network import Network
 from .. import figures, training
-from ..application import Application, Finding, Found
-from ..running import Run
+from ..application import Application, Finding, Found, Run
 from ..scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, scenes
 
 LAYERS = ("relu1", "relu2", "relu3", UNITS)

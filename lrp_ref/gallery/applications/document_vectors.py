@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 
 from ...text import document_vectors, principal_components
 from .. import figures, newsgroups
-from ..application import Application, Finding, Found
+from ..application import Application, Finding, Found, Run
 from ..deletion import sign_test
 from ..newsgroups import NEED
-from ..running import Run
 from ..word_models import Counting, singular_vectors
 
 WORDS, LENGTH, DIMENSIONS = 20_000, 250, 100

@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 from ... import units
 from ...network import Network
 from .. import figures, training
-from ..application import Application, Finding, Found
-from ..running import Run
+from ..application import Application, Finding, Found, Run
 from ..scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, right, scenes
 
 TASK = "shape"

@@ -33,8 +33,7 @@ from ... import evaluate
 from ...methods import attribute
 from ...propagation import composites
 from .. import figures, voc
-from ..application import Application, Finding, Found
-from ..running import Run
+from ..application import Application, Finding, Found, Run
 
 WALLABY = 104
 ANIMALS = 398  # of ImageNet's classes the first, which are animals; those from here on are things

@@ -39,8 +39,7 @@ from ...network import Network
 from ...propagation.explaining import explain
 from ...rules import Epsilon
 from .. import figures
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 
 HEALTHY, INJURED = 0, 1
 CHANNELS = tuple(f"{what}, {side} side" for side in ("first", "second") for what in ("across", "along", "upwards"))

@@ -34,8 +34,7 @@ from ... import evaluate
 from ...methods import attribute
 from ...propagation import composites
 from .. import boxing, figures, voc
-from ..application import Application, Finding, Found, Held
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Run
 
 WALLABY = 104
 RECIPE = 0.2  # CAM's threshold

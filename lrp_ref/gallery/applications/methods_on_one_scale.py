@@ -31,8 +31,7 @@ from ...methods import attribute
 from ...network import Network
 from ...rules import Epsilon, Gamma
 from .. import figures, signs
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 
 FILLS = {"black": 0.0, "noise": "noise", "blur": "blur"}
 CONTROL, GRADIENT = "random", "gradient"

@@ -30,8 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import figures, tags
-from ..application import Application, Finding, Found, Held
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Run
 
 SEEDS = (0, 1, 2)
 EQUAL = 0.03  # models of accuracies that differ by no more are equally good

@@ -33,9 +33,8 @@ from ...propagation.explaining import explain
 from ...propagation.plan import Composite
 from ...rules import Epsilon, GeneralizedGamma, ZPlus
 from .. import figures, signs
-from ..application import Application, Finding, Found
+from ..application import Application, Finding, Found, Run
 from ..paths import autocorrelation, path, roots
-from ..running import Run
 from ..training import dense, fit
 
 DEPTHS = (1, 2, 3, 5, 8, 12, 16, 20)

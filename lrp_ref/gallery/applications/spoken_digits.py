@@ -30,8 +30,7 @@ from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures, signs, speech
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 from ..training import conv, dense, fit
 
 TASKS = ("digit", "speaker")

@@ -27,9 +27,8 @@ from ...evaluate import spearman
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures
-from ..application import Application, Finding, Found, Held, Need
+from ..application import Application, Finding, Found, Held, Need, Run
 from ..pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
-from ..running import Run
 from ..signs import often
 
 THREE, NINE = 3, 9

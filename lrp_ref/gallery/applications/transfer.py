@@ -28,8 +28,7 @@ from numpy.typing import NDArray
 from ... import units
 from ...network import Network
 from .. import figures, training
-from ..application import Application, Finding, Found, Held
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Run
 from ..scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, right, scenes
 
 FIRST, SECOND = "shape", "texture"

@@ -28,10 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import figures, newsgroups
-from ..application import Application, Finding, Found
+from ..application import Application, Finding, Found, Run
 from ..coloured import show_words
 from ..newsgroups import NEED
-from ..running import Run
 from ..word_models import Counting, Model, Reading, right_without, singular_vectors
 
 WORDS, LENGTH, DIMENSIONS, FILTERS, PAIR = 20_000, 250, 64, 128, 2

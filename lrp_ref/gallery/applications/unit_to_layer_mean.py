@@ -31,8 +31,7 @@ from ...methods import attribute
 from ...network import Network
 from ...propagation.explaining import explain
 from .. import figures
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 from .digits import RULES
 
 LAYERS = {"image": "pixels", "pool1": "pool 1", "pool2": "pool 2", "relu3": "ReLU 3"}
