@@ -23,7 +23,7 @@ def page(application: Application, record: Record) -> str:
     claims = [(f.claim, f.measured, f"**{f.held}**") for f in record.findings]
     needs = [f"- `{n.file}`: {n.what}; {n.where}; licence: {n.licence}." for n in application.needs]
     took = f"{record.seconds:.0f} s" + (f" and {record.peak_memory_mb} MB" if record.peak_memory_mb else "")
-    given = " --data FOLDER" if any(not n.shipped for n in application.needs) else ""
+    given = " --data DATA" if any(not n.shipped for n in application.needs) else ""
     return "\n".join([
         f"# {application.title}", "",
         f"**{record.sentence}**", "",
@@ -33,7 +33,7 @@ def page(application: Application, record: Record) -> str:
         *table(("claim", "measured", "held?"), claims), "",
         f"Known from: {application.source}.", "",
         "## Run it", "",
-        "```text", f"lrp-ref gallery {record.name}{given}", "```", "",
+        "```text", f"lrp-ref gallery {record.name} -o FOLDER{given}", "```", "",
         f"Data: {application.data} Model: {application.model}", "",
         *([*needs, ""] if needs else []),
         f"The run took {took} on two cores, with seed {record.seed} and "

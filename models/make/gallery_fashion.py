@@ -1,7 +1,7 @@
 """Make gallery/fashion_6000.npz: the first 5,000 training and the first 1,000 test images of Fashion-MNIST.
 
-    apt-get install dataset-fashion-mnist
-    python models/make/gallery_fashion.py /usr/share/datasets/fashion-mnist
+apt-get install dataset-fashion-mnist
+python models/make/gallery_fashion.py /usr/share/datasets/fashion-mnist
 """
 
 from __future__ import annotations

@@ -66,7 +66,13 @@ class Recipe:
 
 RECIPES = {
     title: Recipe.of(title)
-    for title in ("Add a rule", "Add a layer", "Add a loader", "Add an adapter for another program")
+    for title in (
+        "Add a rule",
+        "Add a layer",
+        "Add a loader",
+        "Add an adapter for another program",
+        "Add an application to the gallery",
+    )
 }
 # Of the tests that a recipe names: those that are about what is added, and those that look at tables.
 ABOUT = {
@@ -76,12 +82,14 @@ ABOUT = {
     "or every_activation or error_samples) and not read_and_run",
     "Add a loader": "columns or formats or suffixes",
     "Add an adapter for another program": "few_lines or every_adapter or no_program or guide",
+    "Add an application to the gallery": "one-weight and not whole_run",
 }  # fmt: skip
 WRITTEN = "tests/loaders/test_onnx_write.py"
 # What a part adds: the test that fails without it, or what Python says when that test's file is read.
 RULES, LAYERS = "tests/core/rules", "tests/core/layers"
 REFERENCE = "tests/site/test_reference_examples.py::test_every_registered_layer_and_rule_has_an_example"
 PROGRAMS = "tests/peers/test_peer_table.py"
+EVERY = "tests/gallery/test_every_application.py"
 PUBLIC, FORMATS = "tests/house/test_declarations.py", "tests/loaders/test_loaders_formats.py"
 MISSED = {
     "+class WPlus(Named):": (PUBLIC, "cannot import name 'WPlus'"),
@@ -117,6 +125,7 @@ MISSED = {
     "+def record(": (f"{PROGRAMS}::test_every_program_has_an_adapter[few_lines]", ""),
     "+| `few_lines`": (f"{PROGRAMS}::test_the_guide_lists_every_program_with_how_it_is_installed", ""),
     '+        _peer("few_lines"': (f"{PROGRAMS}::test_every_adapter_is_of_a_program", ""),
+    "+APPLICATION = Application(": (f"{EVERY}::test_a_quick_run_works[one-weight]", "not found"),
 }  # fmt: skip
 PARTS = [(title, k) for title, recipe in RECIPES.items() for k in range(len(recipe.changes))]
 
@@ -174,7 +183,7 @@ def test_no_part_of_a_recipe_can_be_left_out(part: tuple[str, int], copy: Path) 
 
 
 def test_the_recipes_change_what_they_say() -> None:
-    assert [len(recipe.changes) for recipe in RECIPES.values()] == [10, 12, 4, 3]
+    assert [len(recipe.changes) for recipe in RECIPES.values()] == [10, 12, 4, 3, 1]
     for recipe in RECIPES.values():
         for change in recipe.changes:
             path = ROOT / change.file

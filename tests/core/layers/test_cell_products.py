@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from fractions import Fraction
 from typing import Any
@@ -72,6 +73,7 @@ RULES: dict[str, tuple[Any, Any, Any, Any]] = {
 }  # fmt: skip
 
 
+@functools.cache  # draws are looked for once, and no test changes them
 def make(cell: str, direction: str, returns: str, lengths: bool, state: bool) -> tuple[Any, tuple[Any, ...], Any]:
     """Return a layer, operands for it and relevance of its outputs; rationals where the cell's functions have such.
 
