@@ -70,7 +70,10 @@ def scenes(rng: np.random.Generator, count: int) -> Scenes:
     there = rng.permuted(np.tile(np.arange(colours), (count, 1)), axis=1) < rng.integers(3, colours + 1, (count, 1))
     places = rng.permuted(np.tile(np.arange(GRID * GRID), (count, 1)), axis=1)[:, :colours]
     x, y = (cell * (k + 0.5) - 0.5 + rng.uniform(-1, 1, k.shape) for k in (places % GRID, places // GRID))
-    shape, size = rng.integers(len(SHAPES), size=(count, colours)), rng.uniform(2.4, 3.2, (count, colours))[..., None, None]
+    shape, size = (
+        rng.integers(len(SHAPES), size=(count, colours)),
+        rng.uniform(2.4, 3.2, (count, colours))[..., None, None],
+    )
     at_y, at_x = np.mgrid[:SIZE, :SIZE]
     off_x, off_y = at_x - x[..., None, None], at_y - y[..., None, None]
     disc, square = np.hypot(off_x, off_y) < size, np.maximum(np.abs(off_x), np.abs(off_y)) < 0.9 * size
@@ -82,12 +85,14 @@ def scenes(rng: np.random.Generator, count: int) -> Scenes:
     return Scenes(np.clip(pictures, 0, 1).astype(np.float32), masks, np.where(there, shape, -1), x)
 
 
-def questions(rng: np.random.Generator, asked: Scenes) -> Questions:
-    """Return one question on each picture: what shape one is, or whether one is left of another; half of each."""
+def questions(rng: np.random.Generator, asked: Scenes, *, two: float = 0.5) -> Questions:
+    """Return one question on each picture: what shape one is or, with chance ``two``, whether one is left of another."""
     count, colours = asked.shape.shape
-    order = np.argsort(np.where(asked.shape >= 0, rng.random(asked.shape.shape), 2), axis=1)  # those that are there first
+    order = np.argsort(
+        np.where(asked.shape >= 0, rng.random(asked.shape.shape), 2), axis=1
+    )  # those that are there first
     first, second, n = order[:, 0], order[:, 1], np.arange(count)
-    related = rng.random(count) < 0.5
+    related = rng.random(count) < two
     yes_no = np.where(asked.x[n, first] < asked.x[n, second], ANSWERS.index("yes"), ANSWERS.index("no"))
     second = np.where(related, second, -1)
     one = np.eye(colours, dtype=np.float32)

@@ -1,5 +1,4 @@
-"""A network learns to play a game, from points alone. What does it look at, and when did it begin to?
-"""
+"""A network learns to play a game, from points alone. What does it look at, and when did it begin to?"""
 
 from __future__ import annotations
 
@@ -11,9 +10,7 @@ from numpy.typing import NDArray
 
 from ...layers import Flatten, ReLU
 from ...network import Network
-from ...propagation.explaining import explain
-from .. import breakout, figures, training
-from ..application import Application, Finding, Found
+from .. import breakout, training
 from ..breakout import ACTIONS, HEIGHT, PLANES, WIDTH
 from ..running import Run
 
@@ -51,7 +48,9 @@ def learned(at: Run, rounds: int) -> list[Network]:
         worth = points[chosen] + LATER * ~lost[chosen] * net.forward(then[chosen].astype(np.float32)).max(axis=1)
         target = np.full((len(chosen), len(ACTIONS)), np.nan, np.float32)
         target[np.arange(len(chosen)), action[chosen]] = worth
-        net = training.fit(net, seen[chosen].astype(np.float32), target, epochs=1, batch=128, rate=2e-3, decay=1e-4, seed=k)
+        net = training.fit(
+            net, seen[chosen].astype(np.float32), target, epochs=1, batch=128, rate=2e-3, decay=1e-4, seed=k
+        )
         nets.append(net)
         at.tell(f"round {k + 1}", k + 1, rounds)
     return nets

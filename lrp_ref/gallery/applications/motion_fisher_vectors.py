@@ -15,7 +15,8 @@ What is right is known: where the figure itself moves, and when. The most releva
 has to beat: a moving block drawn by chance, which may belong to the ball, and the block that moves fastest.
 
 Red blocks speak for the action that was recognised, blue ones against it. Descriptors' parts have both signs and may
-cancel, so ε damps what is shared out in the Fisher vector; the ledger knows what it takes.
+cancel, so ε damps what the Fisher vector hands down; the ledger knows what it takes. The ball is not without relevance:
+its motion enters the same sums.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from ..running import Run
 COMPONENTS = 12  # of the mixture
 DIRECTIONS = 8
 DAMPED = Composite([(FisherVector, Epsilon(1e-3)), (Dense, LRP0())], name="damped")
-SHOWN = 8  # frames of a clip in the picture
+SHOWN = 6  # frames of a clip in the picture
 
 
 def run(at: Run) -> Found:
@@ -48,7 +49,7 @@ def run(at: Run) -> Found:
     described = [_described(one, at) for one in (trained_on, test)]
     net, right = _classifier(described, trained_on, test, at)
     hits: dict[str, list[float]] = {"LRP": [], "chance": [], "fastest": []}
-    when, maps = [], []
+    when, net_sums, maps = [], [], []
     for n, (places, given, speed) in enumerate(described[1]):
         said = int(net.forward(given[None]).argmax())
         relevance = explain(net, given[None], target=said, composite=DAMPED).relevance[0].sum(axis=-1)
@@ -58,12 +59,14 @@ def run(at: Run) -> Found:
         hits["fastest"].append(float(inside[speed == speed.max()].mean()))
         positive, acting = np.maximum(relevance, 0), test.during[n][places[:, 0]]
         when.append((positive[acting].sum() / positive.sum(), acting.mean()))
+        net_sums.append([relevance[inside].sum(), relevance[~inside].sum()] / np.abs(relevance).sum())
         heat = np.zeros(test.moving[n].shape)
         heat[tuple(places.T)] = relevance
         maps.append(heat)
         at.tell("explaining", n + 1, len(described[1]))
     rate = {name: float(np.mean(hit)) for name, hit in hits.items()}
     in_time, in_time_by_chance = np.mean(when, axis=0)
+    on_figure, elsewhere = np.mean(net_sums, axis=0)
     best = max(rate["chance"], rate["fastest"])
     return Found(
         sentence=f"The most relevant block lies on the acting figure in {rate['LRP']:.0%} of clips; "
@@ -74,7 +77,8 @@ def run(at: Run) -> Found:
                     "yes" if right > 2 / len(ACTIONS) else "no"),
             Finding("LRP shows where the action is.",
                     f"largest relevance where the figure moves: {rate['LRP']:.1%} of clips; moving block by chance "
-                    f"{rate['chance']:.1%}, fastest block {rate['fastest']:.1%}",
+                    f"{rate['chance']:.1%}, fastest block {rate['fastest']:.1%}. Red less blue, of all colour: figure "
+                    f"{on_figure:+.1%}, elsewhere {elsewhere:+.1%}",
                     "yes" if rate["LRP"] > best + 2 * (best * (1 - best) / len(maps)) ** 0.5 else "no"),
             Finding("LRP shows when the action is.",
                     f"{in_time:.1%} of positive relevance lies in the frames of the action, and {in_time_by_chance:.1%} of "
@@ -82,6 +86,7 @@ def run(at: Run) -> Found:
         ),
         numbers={"clips": len(maps), "accuracy": right, "pointing": rate, "relevance_during_action": in_time,
                  "moving_blocks_during_action": in_time_by_chance,
+                 "net_relevance_on_figure": on_figure, "net_relevance_elsewhere": elsewhere,
                  "more_during_action_in": np.mean([a > b for a, b in when]),
                  "descriptors_per_clip": np.mean([len(d[0]) for d in described[1]])},
         picture=_picture(test, np.array(maps), rate),
@@ -102,7 +107,9 @@ def _described(clips: Actions, at: Run) -> list[tuple[NDArray[Any], NDArray[Any]
 def descriptors(vectors: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return where blocks move, (L, 3), what moves around them, (L, 10), and how fast they are, (L,)."""
     speed = np.hypot(vectors[..., 0], vectors[..., 1])
-    direction = np.round(np.arctan2(vectors[..., 1], vectors[..., 0]) / (2 * np.pi / DIRECTIONS)).astype(int) % DIRECTIONS
+    direction = (
+        np.round(np.arctan2(vectors[..., 1], vectors[..., 0]) / (2 * np.pi / DIRECTIONS)).astype(int) % DIRECTIONS
+    )
     histogram = np.eye(DIRECTIONS)[direction] * speed[..., None]
     each = np.concatenate([histogram, (speed == 0)[..., None]], axis=-1)
     around = np.pad(each, ((1, 1), (1, 1), (1, 1), (0, 0)))
@@ -138,31 +145,29 @@ def _around(moving: NDArray[Any]) -> NDArray[Any]:
 
 
 def _picture(test: Actions, maps: NDArray[Any], rate: dict[str, float]) -> Any:
-    with figures.sheet(height=900, title="Where the action is, from motion vectors alone") as figure:
-        left, right = figure.subfigures(1, 2, width_ratios=(2.6, 1))
+    with figures.sheet(height=820, title="Where the action is, from motion vectors alone") as figure:
+        left, right = figure.subfigures(1, 2, width_ratios=(2.5, 1))
         rows = left.subplots(len(ACTIONS), 1)
-        for k, (axes, name) in enumerate(zip(rows, ACTIONS, strict=True)):
-            n = int(np.flatnonzero(test.kind == k)[0]) if (test.kind == k).any() else 0
-            frames = np.linspace(0, FRAMES - 2, SHOWN).astype(int)
+        above, below = right.subplots(2, 1, height_ratios=(1.6, 1))
+        for k, name in enumerate(ACTIONS):
+            n = int(np.append(np.flatnonzero(test.kind == k), 0)[0])
+            acting = np.flatnonzero(test.during[n])
+            frames = np.linspace(max(acting[0] - 2, 0), min(acting[-1] + 2, FRAMES - 2), SHOWN).astype(int)
             strip = np.concatenate([test.frames[n, t + 1] for t in frames], axis=1)
             heat = np.concatenate([np.kron(maps[n, t], np.ones((BLOCK, BLOCK))) for t in frames], axis=1)
-            limit = np.abs(maps[n]).max()
-            figures.show_image(axes, _over(strip, heat / limit), title=name)
+            figures.show_image(rows[k], _over(strip, heat / np.abs(maps[n]).max()), title=name)
             for side in range(1, SHOWN):
-                axes.axvline(side * SIZE - 0.5, color=figures.PALE, linewidth=0.5)
-        above, below = right.subplots(2, 1)
-        for k, name in enumerate(ACTIONS):
-            chosen = test.kind == k
-            if chosen.any():
-                n = int(np.flatnonzero(chosen)[0])
-                positive = np.maximum(maps[n], 0).sum(axis=(1, 2))
-                above.plot(k + 0.8 * positive / positive.max(), color=figures.POSITIVE)
-                above.fill_between(range(FRAMES - 1), k, k + 0.85 * test.during[n], color="#e4e4e4", step="mid")
-        above.set(xlabel="frame", yticks=np.arange(len(ACTIONS)) + 0.4, yticklabels=ACTIONS,
-                  title="relevance, grey while acting")  # fmt: skip
-        below.barh(["by chance", "fastest block", "LRP"], [100 * rate[k] for k in ("chance", "fastest", "LRP")],
+                rows[k].axvline(side * SIZE - 0.5, color=figures.PALE, linewidth=0.5)
+            positive = np.maximum(maps[n], 0).sum(axis=(1, 2))
+            foot = len(ACTIONS) - 1 - k
+            above.fill_between(range(FRAMES - 1), foot, foot + 0.85 * test.during[n], color="#e4e4e4", step="mid")
+            above.plot(foot + 0.8 * positive / positive.max(), color=figures.POSITIVE)
+        above.set(xlabel="frame", yticks=np.arange(len(ACTIONS)) + 0.4, yticklabels=ACTIONS[::-1])
+        above.set_title("relevance for the action\n(grey: it is under way)")
+        below.barh(["chance", "fastest", "LRP"], [100 * rate[k] for k in ("chance", "fastest", "LRP")],
                    color=[figures.PALE, figures.PALE, figures.POSITIVE])  # fmt: skip
-        below.set(xlabel="% of clips in which the block is on the figure", xlim=(0, 100))
+        below.set(xlabel="% of clips", xlim=(0, 100))
+        below.set_title("block on the acting figure?")
         return figures.finish(figure)
 
 

@@ -50,7 +50,9 @@ def run(at: Run) -> Found:
         said = net.forward(x).argmax(axis=1)
         right[name] = float((said == test.kind).mean())
         parts[name] = clips.part_of_frames(_relevance(net, x))
-        untrained = [clips.network(np.random.default_rng(at.seed + k), padded=padded) for k in range(at.few(UNTRAINED, 1))]
+        untrained = [
+            clips.network(np.random.default_rng(at.seed + k), padded=padded) for k in range(at.few(UNTRAINED, 1))
+        ]
         parts[f"{name}, untrained"] = np.mean([clips.part_of_frames(_relevance(one, x)) for one in untrained], axis=0)
         if padded:
             relevance = _relevance(net, x[:SHOWN])
@@ -139,7 +141,9 @@ def _picture(x: NDArray[Any], relevance: NDArray[Any], parts: dict[str, NDArray[
             untrained = 100 * parts[f"{name}, untrained"].mean(axis=0)
             lines.plot(frames, untrained, color=hue, linestyle=":", label=f"{name}, untrained")
         lines.axhline(100 / clips.FRAMES, color=figures.PALE, linewidth=1)
-        lines.set(xlabel="frame of the clip", ylabel="% of positive relevance", xlim=(0.5, clips.FRAMES + 0.5), ylim=(0, None))
+        lines.set(
+            xlabel="frame of the clip", ylabel="% of positive relevance", xlim=(0.5, clips.FRAMES + 0.5), ylim=(0, None)
+        )
         lines.legend(ncols=2, loc="upper center")
         names = ("all frames", "without ends", "without middle", "without any 4")
         values = [100 * v for v in (whole, erased["ends"], erased["middle"], erased["chance"])]
