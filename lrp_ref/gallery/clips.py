@@ -1,7 +1,8 @@
 """Generated videos: a bright shape runs along a path that is longer than a clip; the path is the class.
 
-The turns of a path take between :data:`PERIOD` frames, so that a clip of :data:`FRAMES` frames shows only a part of it,
-and how far the shape gets within the clip is what tells a line from an arc, and an arc from the side of a square.
+A turn of a path takes :data:`PERIOD` frames or other numbers that are asked for, and mostly more than a clip of
+:data:`FRAMES` has, so that a clip shows only a part of it. How far the shape gets within the clip is what tells a line
+from an arc, and an arc from the side of a square.
 """
 
 from __future__ import annotations
@@ -52,15 +53,17 @@ class Videos:
     period: NDArray[Any]
 
 
-def videos(rng: np.random.Generator, count: int, length: int = LENGTH) -> Videos:
-    """Return videos of ``length`` frames.
+def videos(
+    rng: np.random.Generator, count: int, length: int = LENGTH, *, period: tuple[float, float] = PERIOD
+) -> Videos:
+    """Return videos of ``length`` frames, of which one turn takes so many as ``period`` has between its numbers.
 
     Centre, radius, orientation, sense, speed and beginning of the path are drawn for each video, and so are the size
     of the shape and whether it is a disc or a square.
     """
     kind, column = rng.integers(len(PATHS), size=count), (count, 1)
-    period = np.exp(rng.uniform(*np.log(PERIOD), size=count))
-    speed = 2 * np.pi / period[:, None] * rng.choice([-1, 1], size=column)
+    takes = np.exp(rng.uniform(*np.log(period), size=count))
+    speed = 2 * np.pi / takes[:, None] * rng.choice([-1, 1], size=column)
     places = path(kind[:, None], rng.uniform(0, 2 * np.pi, column) + speed * np.arange(length))
     angle = rng.uniform(0, 2 * np.pi, count)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -70,7 +73,7 @@ def videos(rng: np.random.Generator, count: int, length: int = LENGTH) -> Videos
     wide, high = off[:, :, 0, None, :], off[:, :, 1, :, None]
     disc, size = rng.random((count, 1, 1, 1)) < 0.5, rng.uniform(1.6, 2.4, (count, 1, 1, 1)).astype(np.float32)
     shown = np.clip(size + np.float32(0.5) - np.where(disc, np.hypot(wide, high), np.maximum(wide, high)), 0, 1)
-    return Videos(np.clip(shown + blank(rng, shown.shape), 0, 1), kind, period)
+    return Videos(np.clip(shown + blank(rng, shown.shape), 0, 1), kind, takes)
 
 
 def blank(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -106,14 +109,22 @@ def network(rng: np.random.Generator, *, padded: bool = True) -> Network:
     ])  # fmt: skip
 
 
-def trained(rng: np.random.Generator, count: int, *, epochs: int, padded: bool = True, tell: Tell) -> Network:
+def trained(
+    rng: np.random.Generator,
+    count: int,
+    *,
+    epochs: int,
+    padded: bool = True,
+    period: tuple[float, float] = PERIOD,
+    tell: Tell,
+) -> Network:
     """Return a network trained on the first clips of new videos, half of each batch mirrored, and half backwards."""
-    taken, net = videos(rng, count, FRAMES), network(rng, padded=padded)
+    taken, net = videos(rng, count, FRAMES, period=period), network(rng, padded=padded)
     return training.fit(net, clips(taken.frames), taken.kind, epochs=epochs, augment=mirrored, tell=tell)
 
 
 def mirrored(rng: np.random.Generator, batch: NDArray[Any]) -> NDArray[Any]:
-    """Return clips turned by a right angle, mirrored and played backwards, by chance: their paths stay what they are."""
+    """Return clips turned by a right angle, mirrored and played backwards, by chance: their paths keep their names."""
     for axes in ((2,), (3,), (4,)):
         batch = np.where(rng.random((len(batch), 1, 1, 1, 1)) < 0.5, np.flip(batch, axes), batch)
     return np.where(rng.random((len(batch), 1, 1, 1, 1)) < 0.5, np.swapaxes(batch, 3, 4), batch)

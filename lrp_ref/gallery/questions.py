@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIZE, GRID = 24, 3  # sides of a picture in pixels, and cells along a side, of which each holds one shape at most
-SHAPES = ("disc", "square", "triangle")
+SHAPES = ("cross", "square", "triangle")
 COLOURS = {"red": (0.9, 0.15, 0.15), "green": (0.1, 0.7, 0.2), "blue": (0.15, 0.3, 0.95),
            "yellow": (0.95, 0.85, 0.1), "white": (1.0, 1.0, 1.0)}  # fmt: skip
 PAPER = 0.45  # brightness of the background
@@ -69,16 +69,14 @@ def scenes(rng: np.random.Generator, count: int) -> Scenes:
     colours, cell = len(COLOURS), SIZE // GRID
     there = rng.permuted(np.tile(np.arange(colours), (count, 1)), axis=1) < rng.integers(3, colours + 1, (count, 1))
     places = rng.permuted(np.tile(np.arange(GRID * GRID), (count, 1)), axis=1)[:, :colours]
-    x, y = (cell * (k + 0.5) - 0.5 + rng.uniform(-1, 1, k.shape) for k in (places % GRID, places // GRID))
-    shape, size = (
-        rng.integers(len(SHAPES), size=(count, colours)),
-        rng.uniform(2.4, 3.2, (count, colours))[..., None, None],
-    )
+    x, y = (cell * (k + 0.5) - 0.5 + rng.uniform(-0.9, 0.9, k.shape) for k in (places % GRID, places // GRID))
+    shape, size = rng.integers(len(SHAPES), size=(count, colours)), rng.uniform(2.4, 3.1, (count, colours, 1, 1))
     at_y, at_x = np.mgrid[:SIZE, :SIZE]
     off_x, off_y = at_x - x[..., None, None], at_y - y[..., None, None]
-    disc, square = np.hypot(off_x, off_y) < size, np.maximum(np.abs(off_x), np.abs(off_y)) < 0.9 * size
-    triangle = (np.abs(off_x) < 0.6 * (off_y + size)) & (off_y < 0.9 * size)
-    masks = np.choose(shape[..., None, None], (disc, square, triangle)) & there[..., None, None]
+    square = np.maximum(np.abs(off_x), np.abs(off_y)) < size
+    cross = square & (np.minimum(np.abs(off_x), np.abs(off_y)) < 0.4 * size)
+    triangle = (np.abs(off_x) < 0.5 * (off_y + size)) & (off_y < size)
+    masks = np.choose(shape[..., None, None], (cross, square, triangle)) & there[..., None, None]
     pictures = PAPER + 0.04 * rng.standard_normal((count, 3, SIZE, SIZE))
     for k, colour in enumerate(COLOURS.values()):
         pictures = np.where(masks[:, k, None], np.reshape(colour, (3, 1, 1)), pictures)
@@ -86,11 +84,9 @@ def scenes(rng: np.random.Generator, count: int) -> Scenes:
 
 
 def questions(rng: np.random.Generator, asked: Scenes, *, two: float = 0.5) -> Questions:
-    """Return one question on each picture: what shape one is or, with chance ``two``, whether one is left of another."""
+    """Return a question on each picture: what shape one is or, with chance ``two``, whether it is left of another."""
     count, colours = asked.shape.shape
-    order = np.argsort(
-        np.where(asked.shape >= 0, rng.random(asked.shape.shape), 2), axis=1
-    )  # those that are there first
+    order = np.argsort(np.where(asked.shape >= 0, rng.random(asked.shape.shape), 2), axis=1)  # those there come first
     first, second, n = order[:, 0], order[:, 1], np.arange(count)
     related = rng.random(count) < two
     yes_no = np.where(asked.x[n, first] < asked.x[n, second], ANSWERS.index("yes"), ANSWERS.index("no"))

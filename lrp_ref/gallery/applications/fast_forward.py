@@ -9,10 +9,10 @@ Here the videos are generated: a shape runs along one of four paths, of which on
 The network was trained on clips of 16 frames in a row, at the videos' own speed.
 
 **Mind how the data are made.** A path's class is plainer the more of a turn is seen, so that ×2 must help whoever can
-still follow the shape: that is put into the data, not found. What is not put in is whether *this* network can use
-it, having been trained at ×1. Two things show where the gain comes from. Videos are told apart by their speed: slow
-ones, of which a clip shows less than half a turn, should gain, and fast ones should not, as these are seen whole already
-and only get faster than anything the network was trained on. And the shape may be shown at ×2 without more of its path:
+still follow the shape: that is put into the data, not found. What is not put in is whether *this* network can use it,
+having been trained at ×1. Two things show where the gain comes from. Videos are told apart by their speed: slow ones,
+of which a clip shows less than half a turn, should gain, and fast ones should not, as these are seen whole already and
+only get faster than anything the network was trained on. And the shape may be shown at ×2 without more of its path:
 clips of which every frame stands twice as long show half of it, and should lose.
 
 The maps use z⁺ on convolutions and ε on dense layers; the curve is the part of positive relevance of each frame.
@@ -66,16 +66,16 @@ def run(at: Run) -> Found:
         f"without training; every fourth: {accuracy[4]:.1%}.",
         findings=(
             Finding("Every second frame raises the accuracy of a network that was trained on every frame.",
-                    f"{told} of {len(slow)} videos; ×2 gains {gained} and loses {lost} (p {p:.2g}). The data are made so "
-                    "that more of a path tells more", "yes" if p < 0.05 else "no"),
+                    f"{told} of {len(slow)} videos; ×2 gains {gained} and loses {lost} (p {p:.2g}). The data are made "
+                    "so that more of a path tells more", "yes" if p < 0.05 else "no"),
             Finding("The gain is that of seeing more: slow videos gain, and fast ones do not.",
                     "; ".join(f"{name} ×1 {by[1]:.1%}, ×2 {by[2]:.1%}, ×4 {by[4]:.1%}" for name, by in by_speed.items())
                     + f"; half of the path, each frame twice: {halved.mean():.1%}",
                     _seen(by_speed, float(halved.mean()), accuracy[1])),
             Finding("Shown faster, the network looks less at the ends of its clips.",
-                    ", ".join(f"×{step} {100 * border[step].mean():.1f} %" for step in STEPS) + " of positive relevance on "
-                    f"{len(BORDER)} of {clips.FRAMES} frames; less at ×2 than at ×1 in {smaller} of {len(slow)} videos "
-                    f"(p {p_border:.2g})", "yes" if p_border < 0.01 else "no"),
+                    ", ".join(f"×{step} {border[step].mean():.1%}" for step in STEPS)
+                    + f" of positive relevance on {len(BORDER)} of {clips.FRAMES} frames; less at ×2 than at ×1 "
+                    f"in {smaller} of {len(slow)} videos (p {p_border:.2g})", "yes" if p_border < 0.01 else "no"),
         ),
         numbers={"videos": len(slow), "slow": int(slow.sum()), "slow_above_frames": SLOW, "accuracy": accuracy,
                  "by_speed": by_speed, "half_the_path": float(halved.mean()), "gained": gained, "lost": lost, "p": p,
@@ -83,8 +83,8 @@ def run(at: Run) -> Found:
                  "border_smaller_at_2": smaller, "p_border": p_border,
                  "part_of_frames": {step: part.mean(axis=0) for step, part in parts.items()}},
         picture=_picture(x, relevance, right, parts, by_speed, accuracy),
-        alt="One video as a clip of every, every second and every fourth frame, with maps; the part of relevance of each "
-        "frame; accuracy at the three speeds for slow and fast videos.",
+        alt="One video as a clip of every, every second and every fourth frame, with maps; the part of relevance of "
+        "each frame; accuracy at the three speeds for slow and fast videos.",
     )  # fmt: skip
 
 
@@ -100,7 +100,8 @@ def _seen(by_speed: dict[str, dict[int, float]], halved: float, usual: float) ->
 
 
 def _picture(x: dict[int, NDArray[Any]], relevance: dict[int, NDArray[Any]], right: dict[int, NDArray[Any]],
-             parts: dict[int, NDArray[Any]], by_speed: dict[str, dict[int, float]], accuracy: dict[int, float]) -> Any:  # fmt: skip
+             parts: dict[int, NDArray[Any]], by_speed: dict[str, dict[int, float]],
+             accuracy: dict[int, float]) -> Any:  # fmt: skip
     shown = int(np.argmax(right[2] & ~right[1]))  # a video that is understood only when it is shown faster
     with figures.sheet(height=860, title="The same network, shown the video faster") as figure:
         above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))

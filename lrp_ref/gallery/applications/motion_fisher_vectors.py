@@ -1,10 +1,10 @@
 """An action is recognised from motion vectors alone. Where in the clip is it, and when?
 
 A compressed video holds motion vectors: for each block of a frame, whence its content came. Srinivasan and colleagues
-recognised actions from these alone, without decoding a pixel: local histograms of motion, encoded as Fisher vectors, and
-a linear support vector machine. No network is part of that, yet LRP explains it, for each step is a layer: the score is
-a sum over the Fisher vector's numbers, and each of those a sum over local descriptors. So each descriptor, which has a
-place and a time, gets its part of the score.
+recognised actions from these alone, without decoding a pixel: local histograms of motion, encoded as Fisher vectors,
+and a linear support vector machine. No network is part of that, yet LRP explains it, for each step is a layer: the
+score is a sum over the Fisher vector's numbers, and each of those a sum over local descriptors. So each descriptor,
+which has a place and a time, gets its part of the score.
 
 Here stick figures wave, walk, jump or kick. They stand still first, act for some twelve to seventeen frames, and stand
 still again; a ball rolls through every clip, and tells nothing of the action. Motion vectors are found by trying every
@@ -73,7 +73,7 @@ def run(at: Run) -> Found:
         f"a moving block by chance in {rate['chance']:.0%}.",
         findings=(
             Finding("Actions can be told from motion vectors, with Fisher vectors and a linear machine.",
-                    f"{right:.1%} of {len(maps)} clips right, of {len(ACTIONS)} actions (chance {1 / len(ACTIONS):.0%})",
+                    f"{right:.1%} of {len(maps)} clips right, of four actions (chance {1 / len(ACTIONS):.0%})",
                     "yes" if right > 2 / len(ACTIONS) else "no"),
             Finding("LRP shows where the action is.",
                     f"largest relevance where the figure moves: {rate['LRP']:.1%} of clips; moving block by chance "
@@ -81,8 +81,8 @@ def run(at: Run) -> Found:
                     f"{on_figure:+.1%}, elsewhere {elsewhere:+.1%}",
                     "yes" if rate["LRP"] > best + 2 * (best * (1 - best) / len(maps)) ** 0.5 else "no"),
             Finding("LRP shows when the action is.",
-                    f"{in_time:.1%} of positive relevance lies in the frames of the action, and {in_time_by_chance:.1%} of "
-                    "the blocks that move", "yes" if np.mean([a > b for a, b in when]) > 0.75 else "no"),
+                    f"{in_time:.1%} of positive relevance lies in the frames of the action, and {in_time_by_chance:.1%} "
+                    "of the blocks that move", "yes" if np.mean([a > b for a, b in when]) > 0.75 else "no"),
         ),
         numbers={"clips": len(maps), "accuracy": right, "pointing": rate, "relevance_during_action": in_time,
                  "moving_blocks_during_action": in_time_by_chance,
@@ -90,13 +90,13 @@ def run(at: Run) -> Found:
                  "more_during_action_in": np.mean([a > b for a, b in when]),
                  "descriptors_per_clip": np.mean([len(d[0]) for d in described[1]])},
         picture=_picture(test, np.array(maps), rate),
-        alt="Four stick figures that wave, walk, jump and kick, with the blocks whose motion spoke for the action in red; "
-        "relevance over time within the frames of the action; how often the largest relevance is on the figure.",
+        alt="Four stick figures that wave, walk, jump and kick, with the blocks whose motion spoke for the action in "
+        "red; relevance over time within the frames of the action; how often the largest relevance is on the figure.",
     )  # fmt: skip
 
 
 def _described(clips: Actions, at: Run) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
-    """Return the descriptors of each clip: their places (L, 3) in time, rows and columns, numbers (L, D), and speeds."""
+    """Return the descriptors of each clip: their places (L, 3) in time, row and column, numbers (L, D), speeds."""
     found = []
     for n, frames in enumerate(clips.frames):
         found.append(descriptors(motion_vectors(frames)))
@@ -107,9 +107,8 @@ def _described(clips: Actions, at: Run) -> list[tuple[NDArray[Any], NDArray[Any]
 def descriptors(vectors: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return where blocks move, (L, 3), what moves around them, (L, 10), and how fast they are, (L,)."""
     speed = np.hypot(vectors[..., 0], vectors[..., 1])
-    direction = (
-        np.round(np.arctan2(vectors[..., 1], vectors[..., 0]) / (2 * np.pi / DIRECTIONS)).astype(int) % DIRECTIONS
-    )
+    angle = np.arctan2(vectors[..., 1], vectors[..., 0]) / (2 * np.pi)
+    direction = np.round(angle * DIRECTIONS).astype(int) % DIRECTIONS
     histogram = np.eye(DIRECTIONS)[direction] * speed[..., None]
     each = np.concatenate([histogram, (speed == 0)[..., None]], axis=-1)
     around = np.pad(each, ((1, 1), (1, 1), (1, 1), (0, 0)))
@@ -184,7 +183,8 @@ APPLICATION = Application(
     source="Srinivasan, Lapuschkin, Hellge, Müller, Samek 2017, 'Interpretable human action recognition in compressed "
     "domain' (ICASSP)",
     data="120 generated clips of stick figures that wave, walk, jump or kick while a ball rolls by.",
-    model="Fisher vectors of motion histograms (12 Gaussians) and a linear support vector machine, fitted here on 240 clips.",
+    model="Fisher vectors of motion histograms (12 Gaussians) and a linear support vector machine, fitted here on 240 "
+    "clips.",
     wing="signals",
     run=run,
     extras=("sklearn",),

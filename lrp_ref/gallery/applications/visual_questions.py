@@ -1,20 +1,21 @@
 """A network answers questions on a picture. Does it look at the object that the question is about?
 
 "What shape is the red one?" "Is the red one left of the blue one?" The network is a relation network: convolutions make
-nine cells of the picture; every pair of cells, together with the question, goes through one small network; what all pairs
-say is summed, and a last network answers. Nobody tells it which object matters; but the pictures are generated, so that it
-is known to the pixel, and a map can be marked: Arras and colleagues made a benchmark of that idea.
+nine cells of the picture; every pair of cells, together with the question, goes through one small network; what all
+pairs say is summed, and a last network answers. Nobody tells it which object matters; but the pictures are generated,
+so that it is known to the pixel, and a map can be marked: Arras and colleagues made a benchmark of that idea.
 
-Two marks, both of 1 at best. *Mass*: which part of the positive relevance lies on the shapes that the question names. *Rank*:
-of as many most relevant pixels as these shapes have, which part lies on them. A map that favours nothing has, in both,
-the part of the picture that they cover. Only right answers count, as a wrong one may well be about something else.
+Two marks, both of 1 at best. *Mass*: which part of the positive relevance lies on the shapes that the question names.
+*Rank*: of as many most relevant pixels as these shapes have, which part lies on them. A map that favours nothing has,
+in both, the part of the picture that they cover. Only right answers count, as a wrong one may well be about something
+else.
 
-Shapes stand out from paper, and any map that favours edges finds them; so it is told apart whether a map finds *shapes*,
-or *the ones asked for*. Of the relevance on all shapes, it is counted how much is on those that are named; and the same picture
-is given with a question about another of its shapes.
+Shapes stand out from paper, and any map that favours edges finds them; so it is told apart whether a map finds
+*shapes*, or *the ones asked for*. Of the relevance on all shapes, it is counted how much is on those that are named;
+and the same picture is given with a question about another of its shapes.
 
-LRP here is z⁺ on every convolution and dense layer, and zᴮ on the first, where pixels of 0 to 1 enter; relevance that goes
-to the question's words, or to the numbers that tell a cell where it is, is none of the picture's.
+LRP here is z⁺ on every convolution and dense layer, and zᴮ on the first, where pixels of 0 to 1 enter; relevance that
+goes to the question's words, or to the numbers that tell a cell where it is, is none of the picture's.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def network(rng: np.random.Generator) -> Network:
         ("pairs", Concat(2), ("one", "other", "to_all")),
         ("g1", training.dense(rng, width, 64), ("pairs",)), ("g1_relu", ReLU(), ("g1",)),
         ("g2", training.dense(rng, 64, 64), ("g1_relu",)), ("g2_relu", ReLU(), ("g2",)),
-        ("sum", Sum((1,), keepdims=False, factor=1 / len(one)), ("g2_relu",)),
+        ("sum", Sum((1,), keepdims=False, factor=1 / CELLS), ("g2_relu",)),
         ("f1", training.dense(rng, 64, 64), ("sum",)), ("f1_relu", ReLU(), ("f1",)),
         ("f2", training.dense(rng, 64, len(ANSWERS)), ("f1_relu",)),
     ]  # fmt: skip
@@ -86,8 +87,8 @@ def run(at: Run) -> Found:
     at.tell("explained", 1, 2)
     masks, every = about.named(test), test.masks.any(axis=1)
     measured = {name: _measured(heat, masks, every, right) for name, heat in maps.items()}
-    measured["chance"] = {"mass": float(masks[right].mean()), "rank": float(masks[right].mean()),
-                          "among shapes": float((masks.sum(axis=(1, 2)) / every.sum(axis=(1, 2)))[right].mean())}  # fmt: skip
+    area, among = float(masks[right].mean()), (masks.sum(axis=(1, 2)) / every.sum(axis=(1, 2)))[right]
+    measured["chance"] = {"mass": area, "rank": area, "among shapes": float(among.mean())}
     moved = _moved(net, test, at)
     lrp, others = measured["LRP"], [measured[name] for name in METHODS if name != "LRP"]
     told = "; ".join(f"{name} {one['mass']:.0%}, {one['rank']:.0%}" for name, one in measured.items())
@@ -101,14 +102,15 @@ def run(at: Run) -> Found:
                     else "in part" if lrp["mass"] > 2 * measured["chance"]["mass"] else "no"),
             Finding("The map follows the question, and is not one of all objects.",
                     f"of the relevance on shapes, {lrp['among shapes']:.0%} is on those named, which are "
-                    f"{measured['chance']['among shapes']:.0%} of their area; asked for one shape, {moved['asked']:.0%} of the "
+                    f"{measured['chance']['among shapes']:.0%} of their area; asked for one shape, {moved['asked']:.0%} of "
                     f"positive relevance is on it, asked for another in the same picture {moved['other']:.0%}",
-                    "yes" if moved["asked"] > 2 * moved["other"] else "in part" if moved["asked"] > moved["other"] else "no"),
+                    "yes" if moved["asked"] > 2 * moved["other"]
+                    else "in part" if moved["asked"] > moved["other"] else "no"),
         ),
         numbers={"questions": len(right), "right": int(right.sum()), "accuracy": accuracy, "measured": measured,
                  "asked_for_another": moved, "chance_of_answer": {"shape": 1 / 3, "left of": 1 / 2}},
         picture=_picture(test.pictures, about, maps, said, measured),
-        alt="Pictures of coloured shapes with a question each, and maps in which the shapes that the question names are red; "
+        alt="Pictures of coloured shapes with a question each, and maps of the answer by LRP and by gradients; "
         "bars of the relevance on these shapes for LRP, gradients and chance.",
     )  # fmt: skip
 
@@ -166,8 +168,8 @@ def _picture(x: Any, about: Questions, maps: dict[str, NDArray[Any]], said: NDAr
 
 APPLICATION = Application(
     title="Which object is the question about?",
-    source="Arras, Osman, Samek 2022, 'CLEVR-XAI', Information Fusion 81, doi:10.1016/j.inffus.2021.11.008; Samek et al. "
-    "2019; relation networks: Santoro et al. 2017",
+    source="Arras, Osman, Samek 2022, 'CLEVR-XAI', Information Fusion 81, doi:10.1016/j.inffus.2021.11.008; "
+    "relation networks: Santoro et al. 2017",
     data="generated pictures of three to five coloured shapes with exact masks, and questions on them.",
     model="a relation network of three convolutions and two small networks, trained here on 10,000 questions.",
     wing="images",
