@@ -46,7 +46,7 @@ def actions(rng: np.random.Generator, count: int) -> Actions:
     figure = _figure(kind, rng, np.clip(time - begins, 0, lasts), lasts)
     ball = _ball(rng, count, time)
     seen = np.maximum(figure, ball) + np.float32(0.02) * rng.standard_normal(figure.shape, dtype=np.float32)
-    changed = blocks(np.abs(np.diff(figure, axis=1)) > MOVED).any(axis=(-3, -1))
+    changed = np.asarray(blocks(np.abs(np.diff(figure, axis=1)) > MOVED).any(axis=(-3, -1)))
     return Actions(np.clip(seen, 0, 1), kind, changed, acting[:, :-1])
 
 
@@ -68,7 +68,7 @@ def _figure(kind: NDArray[Any], rng: np.random.Generator, now: NDArray[Any], las
     limbs += [(x, hip, x + 11 * np.sin(a), hip + 11 * np.cos(a)) for a in legs]
     distance = np.min([_from_limb(*limb) for limb in limbs], axis=0)
     head = _from_limb(x, neck - 3, x, neck - 3) - np.float32(1.6)
-    return np.clip(np.float32(1.8) - np.minimum(distance, head), 0, 1)
+    return np.asarray(np.clip(np.float32(1.8) - np.minimum(distance, head), 0, 1))
 
 
 def _from_limb(x0: NDArray[Any], y0: NDArray[Any], x1: NDArray[Any], y1: NDArray[Any]) -> NDArray[Any]:
@@ -78,7 +78,7 @@ def _from_limb(x0: NDArray[Any], y0: NDArray[Any], x1: NDArray[Any], y1: NDArray
     at_y, at_x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     length = np.maximum((x1 - x0) ** 2 + (y1 - y0) ** 2, np.float32(1e-6))
     along = np.clip(((at_x - x0) * (x1 - x0) + (at_y - y0) * (y1 - y0)) / length, 0, 1)
-    return np.hypot(at_x - x0 - along * (x1 - x0), at_y - y0 - along * (y1 - y0))
+    return np.asarray(np.hypot(at_x - x0 - along * (x1 - x0), at_y - y0 - along * (y1 - y0)))
 
 
 def _ball(rng: np.random.Generator, count: int, time: NDArray[Any]) -> NDArray[Any]:
@@ -86,7 +86,7 @@ def _ball(rng: np.random.Generator, count: int, time: NDArray[Any]) -> NDArray[A
     speed = rng.uniform(1, 1.6, (count, 1)) * rng.choice([-1, 1], (count, 1))
     x = np.abs((rng.uniform(0, SIZE, (count, 1)) + speed * time) % (2 * SIZE) - SIZE)
     y = np.where(rng.random((count, 1)) < 0.5, 4.0, SIZE - 4.0) + 0 * x
-    return np.clip(np.float32(3) - _from_limb(x, y, x, y), 0, 1)
+    return np.asarray(np.clip(np.float32(3) - _from_limb(x, y, x, y), 0, 1))
 
 
 def blocks(frames: NDArray[Any]) -> NDArray[Any]:

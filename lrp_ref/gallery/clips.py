@@ -62,7 +62,8 @@ def videos(
     of the shape and whether it is a disc or a square.
     """
     kind, column = rng.integers(len(PATHS), size=count), (count, 1)
-    takes = np.exp(rng.uniform(*np.log(period), size=count))
+    shortest, longest = np.log(period)
+    takes = np.exp(rng.uniform(shortest, longest, count))
     speed = 2 * np.pi / takes[:, None] * rng.choice([-1, 1], size=column)
     places = path(kind[:, None], rng.uniform(0, 2 * np.pi, column) + speed * np.arange(length))
     angle = rng.uniform(0, 2 * np.pi, count)

@@ -88,7 +88,7 @@ def questions(rng: np.random.Generator, asked: Scenes, *, two: float = 0.5) -> Q
     count, colours = asked.shape.shape
     order = np.argsort(np.where(asked.shape >= 0, rng.random(asked.shape.shape), 2), axis=1)  # those there come first
     first, second, n = order[:, 0], order[:, 1], np.arange(count)
-    related = rng.random(count) < two
+    related = np.asarray(rng.random(count) < two)
     yes_no = np.where(asked.x[n, first] < asked.x[n, second], ANSWERS.index("yes"), ANSWERS.index("no"))
     second = np.where(related, second, -1)
     one = np.eye(colours, dtype=np.float32)

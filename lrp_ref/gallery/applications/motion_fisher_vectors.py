@@ -81,7 +81,7 @@ def run(at: Run) -> Found:
                     f"{on_figure:+.1%}, elsewhere {elsewhere:+.1%}",
                     "yes" if rate["LRP"] > best + 2 * (best * (1 - best) / len(maps)) ** 0.5 else "no"),
             Finding("LRP shows when the action is.",
-                    f"{in_time:.1%} of positive relevance lies in the frames of the action, and {in_time_by_chance:.1%} "
+                    f"{in_time:.1%} of positive relevance is in the frames of the action, and {in_time_by_chance:.1%} "
                     "of the blocks that move", "yes" if np.mean([a > b for a, b in when]) > 0.75 else "no"),
         ),
         numbers={"clips": len(maps), "accuracy": right, "pointing": rate, "relevance_during_action": in_time,
@@ -140,7 +140,7 @@ def _classifier(described: list[Any], trained_on: Actions, test: Actions, at: Ru
 def _around(moving: NDArray[Any]) -> NDArray[Any]:
     """Return the blocks (T, rows, columns) that move, with those next to them in the frame, which descriptors count."""
     padded = np.pad(moving, ((0, 0), (1, 1), (1, 1)))
-    return np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2)).any(axis=(-2, -1))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2)).any(axis=(-2, -1)))
 
 
 def _picture(test: Actions, maps: NDArray[Any], rate: dict[str, float]) -> Any:

@@ -85,7 +85,7 @@ def run(at: Run) -> Found:
     accuracy = {"shape": float(right[alone].mean()), "left of": float(right[~alone].mean())}
     maps = {name: _map(net, x, said, name) for name in METHODS}
     at.tell("explained", 1, 2)
-    masks, every = about.named(test), test.masks.any(axis=1)
+    masks, every = about.named(test), np.asarray(test.masks.any(axis=1))
     measured = {name: _measured(heat, masks, every, right) for name, heat in maps.items()}
     area, among = float(masks[right].mean()), (masks.sum(axis=(1, 2)) / every.sum(axis=(1, 2)))[right]
     measured["chance"] = {"mass": area, "rank": area, "among shapes": float(among.mean())}
@@ -102,7 +102,7 @@ def run(at: Run) -> Found:
                     else "in part" if lrp["mass"] > 2 * measured["chance"]["mass"] else "no"),
             Finding("The map follows the question, and is not one of all objects.",
                     f"of the relevance on shapes, {lrp['among shapes']:.0%} is on those named, which are "
-                    f"{measured['chance']['among shapes']:.0%} of their area; asked for one shape, {moved['asked']:.0%} of "
+                    f"{measured['chance']['among shapes']:.0%} of their area; asked for one, {moved['asked']:.0%} of "
                     f"positive relevance is on it, asked for another in the same picture {moved['other']:.0%}",
                     "yes" if moved["asked"] > 2 * moved["other"]
                     else "in part" if moved["asked"] > moved["other"] else "no"),
