@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 SIZE, GRID = 24, 3  # sides of a picture in pixels, and cells along a side, of which each holds one shape at most
 SHAPES = ("cross", "square", "triangle")
-COLOURS = {"red": (0.9, 0.15, 0.15), "green": (0.1, 0.7, 0.2), "blue": (0.15, 0.3, 0.95),
-           "yellow": (0.95, 0.85, 0.1), "white": (1.0, 1.0, 1.0)}  # fmt: skip
+COLOURS = {"red": (0.9, 0.15, 0.15), "green": (0.1, 0.7, 0.2), "blue": (0.15, 0.3, 0.95), "yellow": (0.95, 0.85, 0.1)}
 PAPER = 0.45  # brightness of the background
 ANSWERS = (*SHAPES, "yes", "no")
 WORDS = 2 + 2 * len(COLOURS)  # of a question: which kind, the first colour, the second
@@ -65,7 +64,7 @@ class Questions:
 
 
 def scenes(rng: np.random.Generator, count: int) -> Scenes:
-    """Return pictures of three to five shapes on grey paper, with a little noise."""
+    """Return pictures of three or four shapes on grey paper, with a little noise."""
     colours, cell = len(COLOURS), SIZE // GRID
     there = rng.permuted(np.tile(np.arange(colours), (count, 1)), axis=1) < rng.integers(3, colours + 1, (count, 1))
     places = rng.permuted(np.tile(np.arange(GRID * GRID), (count, 1)), axis=1)[:, :colours]

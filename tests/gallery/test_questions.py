@@ -18,7 +18,7 @@ def made():
 def test_masks_are_where_the_colours_are(made):
     scenes, _ = made
     there = scenes.shape >= 0
-    assert ((there.sum(axis=1) >= 3) & (there.sum(axis=1) <= 5)).all()
+    assert ((there.sum(axis=1) >= 3) & (there.sum(axis=1) <= 4)).all()
     assert (scenes.masks.any(axis=(2, 3)) == there).all()
     assert scenes.masks.sum(axis=1).max() == 1, "no two overlap"
     for k, colour in enumerate(q.COLOURS.values()):
@@ -63,8 +63,8 @@ def test_a_question_is_given_as_its_kind_and_its_colours(made):
     assert asked.words.shape == (60, q.WORDS)
     related = asked.second >= 0
     assert (asked.words.sum(axis=1) == np.where(related, 3, 2)).all()
-    assert (asked.words[:, 2:7].argmax(axis=1) == asked.first).all()
-    assert (asked.words[related][:, 7:].argmax(axis=1) == asked.second[related]).all()
+    assert (asked.words[:, 2:6].argmax(axis=1) == asked.first).all()
+    assert (asked.words[related][:, 6:].argmax(axis=1) == asked.second[related]).all()
 
 
 def test_the_named_shapes_are_those_of_the_question(made):

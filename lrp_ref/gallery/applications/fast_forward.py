@@ -110,7 +110,7 @@ def _picture(x: dict[int, NDArray[Any]], relevance: dict[int, NDArray[Any]], rig
         for k, step in enumerate(STEPS):
             strip, heat = (np.concatenate(list(a[step][shown, 0]), axis=1) for a in (x, relevance))
             mark = "right" if right[step][shown] else "wrong"
-            figures.show_image(rows[2 * k], strip, title=f"×{step}: {mark}")
+            figures.show_image(rows[2 * k], 1 - strip, title=f"×{step}: {mark}")
             figures.show_map(rows[2 * k + 1], heat, limit=limit)
         lines, bars = below.subplots(1, 2, width_ratios=(1.6, 1))
         frames = np.arange(1, clips.FRAMES + 1)

@@ -57,8 +57,8 @@ def run(at: Run) -> Found:
     gains = float((parts[-1, :, 0] > parts[safe, :, 0]).mean())
     bricks, wall = games["bricks"], mean["bricks"]
     return Found(
-        sentence=f"Trained, an agent breaks {bricks[-1]:.1f} bricks a game (by chance {by_chance:.1f}); the wall's part "
-        f"of relevance fell from {wall[0]:.0%} to {wall[-1]:.0%}.",
+        sentence=f"Trained, an agent breaks {bricks[-1]:.1f} bricks a game (by chance {by_chance:.1f}); the wall's "
+        f"part of relevance fell from {wall[0]:.0%} to {wall[-1]:.0%}.",
         findings=(
             Finding("An agent learns from points alone to play the game.",
                     f"{bricks[-1]:.1f} bricks a game of at most {LONG} steps, untrained {bricks[0]:.1f}, by chance "

@@ -170,7 +170,7 @@ APPLICATION = Application(
     title="Which object is the question about?",
     source="Arras, Osman, Samek 2022, 'CLEVR-XAI', Information Fusion 81, doi:10.1016/j.inffus.2021.11.008; "
     "relation networks: Santoro et al. 2017",
-    data="generated pictures of three to five coloured shapes with exact masks, and questions on them.",
+    data="generated pictures of three or four coloured shapes with exact masks, and questions on them.",
     model="a relation network of three convolutions and two small networks, trained here on 10,000 questions.",
     wing="images",
     run=run,
