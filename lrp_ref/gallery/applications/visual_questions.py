@@ -17,7 +17,8 @@ and the same picture is given with a question about another of its shapes.
 LRP here is γ on convolutions, ε on dense layers, and zᴮ on the first convolution, where pixels of 0 to 1 enter.
 Relevance that goes to the question's words, or to the numbers that tell a cell where it is, is none of the picture's.
 Another set of rules is shown beside it, z⁺ everywhere: what makes the network deaf to the other shapes is negative
-terms, a word that does not fit the colour, and a rule that leaves them out may not know which shape was asked for.
+terms, a word that does not fit the colour, and a rule that leaves them out may not know which shape was asked for. The
+rules were chosen on another network of the kind, and then kept.
 """
 
 from __future__ import annotations
@@ -172,9 +173,7 @@ def _picture(x: Any, about: Questions, maps: dict[str, NDArray[Any]], said: NDAr
                 figures.show_map(axes, maps[name][n], limit="99.5%")
         for axes, name in zip(rows[1:, 0], SHOWN_MAPS, strict=True):
             axes.set_ylabel(name)
-        marks = {"mass": "mass: % of positive relevance\non the named shapes",
-                 "rank": "rank: % of the top pixels\non the named shapes",
-                 "among shapes": "% of the relevance on shapes\nthat is on the named ones"}  # fmt: skip
+        marks = {"mass": "mass (%)", "rank": "rank (%)", "among shapes": "named, of all shapes (%)"}
         for axes, (mark, title) in zip(side.subplots(len(marks), 1), marks.items(), strict=True):
             names = list(measured)[::-1]
             colours = [figures.POSITIVE if name == LRP else figures.PALE for name in names]
