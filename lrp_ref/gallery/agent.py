@@ -21,7 +21,7 @@ from .running import Run
 Agent = Callable[[NDArray[Any]], NDArray[Any]]  # from what is seen, (N, 4, HEIGHT, WIDTH), to actions, (N,)
 
 ROUNDS, GAMES, STEPS = 60, 256, 40  # of training; games at once, and steps of each in a round
-KEPT, SEEN = 60_000, 20_000  # steps that are remembered, and those of them that the network is fitted to in a round
+KEPT, SEEN = 60_000, 20_000  # steps that are held, and those of them that the network is fitted to in a round
 LATER = 0.92  # what a point is worth a step later
 LONG = 300  # steps after which a test game ends
 

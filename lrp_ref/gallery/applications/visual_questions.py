@@ -16,7 +16,7 @@ and the same picture is given with a question about another of its shapes.
 
 LRP here is γ on convolutions, ε on dense layers, and zᴮ on the first convolution, where pixels of 0 to 1 enter.
 Relevance that goes to the question's words, or to the numbers that tell a cell where it is, is none of the picture's.
-Another set of rules is shown beside it, z⁺ everywhere: what makes the network deaf to the other shapes is negative
+Another set of rules is shown beside it, z⁺ everywhere: what makes the network deaf to other shapes may be negative
 terms, a word that does not fit the colour, and a rule that leaves them out may not know which shape was asked for. The
 rules were chosen on another network of the kind, and then kept.
 """
