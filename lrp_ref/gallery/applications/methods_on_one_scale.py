@@ -129,8 +129,8 @@ def told(at: Run, names: Mapping[str, Any], what: str = "explaining") -> Any:
 def explained(net: Network, x: NDArray[Any], target: Any, name: str, others: NDArray[Any]) -> NDArray[Any]:
     """Return the maps of a method; 0 where it finds none."""
     method, parameters = METHODS[name]
-    more = {"background": others} if method == "expected_gradients" else {}
-    return np.nan_to_num(attribute(net, x, method, target=target, **parameters, **more).relevance)
+    more: dict[str, Any] = {"background": others} if method == "expected_gradients" else {}
+    return np.asarray(np.nan_to_num(attribute(net, x, method, target=target, **parameters, **more).relevance))
 
 
 def between(net: Network, x: Any, maps: Any, target: Any, fill: Any, seed: int, *, steps: int) -> NDArray[Any]:
