@@ -39,8 +39,7 @@ from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures, voc
-from ..application import Application, Finding, Found, Held, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Need, Run
 
 WALLABY = 104
 CHANCE = 0.05  # what Wilcoxon's test finds below this is no chance

@@ -36,8 +36,7 @@ from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import beside, figures, training, voc
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 
 WALLABY = 104
 LADDER = ((2, 2), (3, 3), (5, 5), (8, 8))  # channels of the first layer, epochs

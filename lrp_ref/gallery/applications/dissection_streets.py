@@ -34,8 +34,7 @@ from ...units import Dissection, UnitCard, dissect, unit_cards
 from ...units.dissection import LEAST
 from ...units.pictures import masked
 from .. import figures, street_scenes
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 from ..street_scenes import CONCEPTS, VOID
 
 EARLY, LATE = "block12", "head_relu"  # the third-last residual sum, 192 units; the last convolution, 1,280 units

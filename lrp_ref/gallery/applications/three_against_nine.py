@@ -21,8 +21,7 @@ from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Need, Run
 
 THREE, NINE = 3, 9
 FILLED = tuple(range(0, 31, 3))  # pixels that are filled with ink
