@@ -8,8 +8,8 @@ A person's boxes say where the animal is. The context ratio μ is the mean posit
 mean inside: below 1 the map lies on the animal, above 1 beside it. It is measured of CAM, which is coarse, and of LRP,
 which has the detail of the photo; and of the class that won as well as of the class that should have.
 
-**Reading the picture.** Each column is a photo with the wrong name above it: a thing where there is one, then the
-animals that were named most often. Below it, CAM and LRP of the wrong class, and of the wallaby. Bars: what kangaroos
+**Reading the picture.** Each column is a photo (grey where it may not be published) with the wrong name above it: a
+thing where there is one, then the animals that were named most often. Below it, CAM and LRP of the wrong class, and of the wallaby. Bars: what kangaroos
 were taken for. Points: μ of the wrong class against μ of the wallaby, of LRP, for each photo; a dashed line is where
 inside and outside are even.
 
