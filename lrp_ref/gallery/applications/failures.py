@@ -9,9 +9,9 @@ mean inside: below 1 the map lies on the animal, above 1 beside it. It is measur
 which has the detail of the photo; and of the class that won as well as of the class that should have.
 
 **Reading the picture.** Each column is a photo (grey where it may not be published) with the wrong name above it: a
-thing where there is one, then the animals that were named most often. Below it, CAM and LRP of the wrong class, and of the wallaby. Bars: what kangaroos
-were taken for. Points: μ of the wrong class against μ of the wallaby, of LRP, for each photo; a dashed line is where
-inside and outside are even.
+thing where there is one, then the animals that were named most often. Below it, CAM and LRP of the wrong class, and of
+the wallaby. Bars: what kangaroos were taken for. Points: μ of the wrong class against μ of the wallaby, of LRP, for
+each photo; a dashed line is where inside and outside are even.
 
 **Traps.** A photo with a kangaroo and a van shows both: "moving van" is then no error of the network, but one of the
 question. Few photos are of that kind, so what is said of them is said of few. That two classes have similar maps does

@@ -12,8 +12,9 @@ that was made for CAM, and with the blur and the τ that hit most on one half of
 The pointing game asks less: does the maximum of the map lie on an animal?
 
 **Reading the picture.** Photos from CAM's best box to its worst, at equal steps of rank, or grey fields and blurred
-maps where the photos may not be published: red is what CAM found, white or black what a person drew. Below, the three maps, each with its box at its best blur and τ. Lines: hits against τ, as the map
-is (thin) and blurred (thick). Dashed: a box that needs no network.
+maps where the photos may not be published: red is what CAM found, white or black what a person drew. Below, the three
+maps, each with its box at its best blur and τ. Lines: hits against τ, as the map is (thin) and blurred (thick).
+Dashed: a box that needs no network.
 
 **Traps.** Photos are squeezed into the square that the network sees; to cut out the centre, as is usual for naming,
 would cut off animals. Maps are brought to the size of the photo by the half-pixel convention; with aligned corners
