@@ -34,7 +34,7 @@ LITE0 = Need(
 )
 KANGAROOS = Need(
     "kangaroo.tar", "164 photos with boxes of kangaroos", "https://github.com/experiencor/kangaroo as a tar archive",
-    "none stated",
+    "none stated", showable=False,
 )  # fmt: skip
 END = b"\xff\xd9"  # of a JPEG
 

@@ -8,10 +8,10 @@ A person's boxes say where the animal is. The context ratio μ is the mean posit
 mean inside: below 1 the map lies on the animal, above 1 beside it. It is measured of CAM, which is coarse, and of LRP,
 which has the detail of the photo; and of the class that won as well as of the class that should have.
 
-**Reading the picture.** Each column is a photo with the wrong name above it: a thing where there is one, then the
-animals that were named most often. Below it, CAM and LRP of the wrong class, and of the wallaby. Bars: what kangaroos
-were taken for. Points: μ of the wrong class against μ of the wallaby, of LRP, for each photo; a dashed line is where
-inside and outside are even.
+**Reading the picture.** Each column is a photo (grey where it may not be published) with the wrong name above it: a
+thing where there is one, then the animals that were named most often. Below it, CAM and LRP of the wrong class, and of
+the wallaby. Bars: what kangaroos were taken for. Points: μ of the wrong class against μ of the wallaby, of LRP, for
+each photo; a dashed line is where inside and outside are even.
 
 **Traps.** A photo with a kangaroo and a van shows both: "moving van" is then no error of the network, but one of the
 question. Few photos are of that kind, so what is said of them is said of few. That two classes have similar maps does
@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from scipy.stats import mannwhitneyu
 
 from ... import evaluate
@@ -39,6 +40,7 @@ WALLABY = 104
 ANIMALS = 398  # of ImageNet's classes the first, which are animals; those from here on are things
 CHANCE = 0.05  # what a rank test finds below this is no chance
 BATCH = 8
+BLUR = 8  # of LRP's maps in a picture that may not show photos, in pixels: such a map shows the photo, nearly
 COLUMNS, NAMED = 6, 9  # photos and names in the picture
 
 
@@ -103,7 +105,7 @@ def run(at: Run) -> Found:
                  "median_context_ratio": median, "on_the_animal": on, "pointing": hits,
                  "median_context_ratio_of_things": of_things,
                  "median_context_ratio_of_animals": of_animals, "correlation_of_cams": np.median(alike)},
-        picture=_picture(photos, heat, ratio, names, thing),
+        picture=_picture(at, photos, heat, ratio, names, thing),
         alt="Photos of kangaroos with the wrong names that the network gave them; maps of the wrong class and of the "
         "wallaby by CAM and LRP; bars of what they were taken for; context ratios of both classes.",
     )  # fmt: skip
@@ -116,16 +118,18 @@ def _shown(names: NDArray[Any], thing: NDArray[Any]) -> list[int]:
     return [*np.flatnonzero(thing)[: COLUMNS // 2].tolist(), *first][:COLUMNS]
 
 
-def _picture(photos: voc.Seen, heat: Any, ratio: Any, names: NDArray[Any], thing: NDArray[Any]) -> Any:
+def _picture(at: Run, photos: voc.Seen, heat: Any, ratio: Any, names: NDArray[Any], thing: NDArray[Any]) -> Any:
     with figures.sheet(840, title="Kangaroos that were taken for something else") as figure:
         left, right = figure.subfigures(1, 2, width_ratios=(2.3, 1))
         rows = left.subplots(1 + len(heat), COLUMNS, squeeze=False)
         for column, k in enumerate(_shown(names, thing)):
-            figures.show_image(rows[0, column], photos.images[k], title=names[k])
+            figures.show_image(rows[0, column], photos.images[k], title=names[k], withheld=at.withheld)
             for box in photos.boxes[k]:
-                figures.show_box(rows[0, column], box, "white")
+                figures.show_box(rows[0, column], box, figures.INK if at.withheld else "white")
             for row, (name, one) in enumerate(heat.items(), start=1):
-                figures.show_map(rows[row, column], one[k], limit="99.5%" if name.startswith("LRP") else None)
+                fine = name.startswith("LRP")
+                shown = gaussian_filter(one[k], BLUR) if fine and at.withheld else one[k]
+                figures.show_map(rows[row, column], shown, limit="99.5%" if fine else None)
                 for box in photos.boxes[k]:
                     figures.show_box(rows[row, column], box, figures.PALE)
         for axes, name in zip(rows[:, 0], ("photo", *heat), strict=True):

@@ -11,9 +11,10 @@ detail as the photo, and one strong pixel decides where their threshold is. So t
 that was made for CAM, and with the blur and the τ that hit most on one half of the photos, counted on the other half.
 The pointing game asks less: does the maximum of the map lie on an animal?
 
-**Reading the picture.** Photos from CAM's best box to its worst, at equal steps of rank: white is what a person drew,
-red what CAM found. Below, the three maps, each with its box at its best blur and τ. Lines: hits against τ, as the map
-is (thin) and blurred (thick). Dashed: a box that needs no network.
+**Reading the picture.** Photos from CAM's best box to its worst, at equal steps of rank, or grey fields and blurred
+maps where the photos may not be published: red is what CAM found, white or black what a person drew. Below, the three
+maps, each with its box at its best blur and τ. Lines: hits against τ, as the map is (thin) and blurred (thick).
+Dashed: a box that needs no network.
 
 **Traps.** Photos are squeezed into the square that the network sees; to cut out the centre, as is usual for naming,
 would cut off animals. Maps are brought to the size of the photo by the half-pixel convention; with aligned corners
@@ -97,7 +98,7 @@ def run(at: Run) -> Found:
                  "accuracy_if_named_wallaby": {name: one[..., named].mean(axis=2) for name, one in hits.items()},
                  "pointing": {name: one.mean() for name, one in points.items()},
                  "pointing_if_named_wallaby": {name: one[named].mean() for name, one in points.items()}},
-        picture=_picture(photos, maps, hits, points, middle),
+        picture=_picture(at, photos, maps, hits, points, middle),
         alt="Five photos of kangaroos with a person's boxes and CAM's, from the best to the worst; their maps by CAM, "
         "backprop and LRP with boxes; the part of photos hit against the threshold, and the pointing game.",
     )  # fmt: skip
@@ -114,7 +115,7 @@ def _against(hits: dict[str, NDArray[Any]], one: str, other: str) -> tuple[str, 
     return measured, "yes" if only_one > only_other and p < CHANCE else "no"
 
 
-def _picture(photos: voc.Seen, maps: Any, hits: Any, points: Any, middle: float) -> Any:
+def _picture(at: Run, photos: voc.Seen, maps: Any, hits: Any, points: Any, middle: float) -> Any:
     found = evaluate.boxes(maps["CAM"], threshold=RECIPE)
     overlap = np.max([evaluate.iou(found, photos.boxes[:, k]) for k in range(photos.boxes.shape[1])], axis=0)
     ranks = np.linspace(0, len(overlap) - 1, SHOWN).round().astype(int)
@@ -123,21 +124,17 @@ def _picture(photos: voc.Seen, maps: Any, hits: Any, points: Any, middle: float)
         left, right = figure.subfigures(1, 2, width_ratios=(2.3, 1))
         rows = left.subplots(1 + len(maps), SHOWN)
         for column, k in enumerate(chosen):
-            figures.show_image(rows[0, column], photos.images[k])
+            figures.show_image(rows[0, column], photos.images[k], withheld=at.withheld)
             for box in photos.boxes[k]:
-                figures.show_box(rows[0, column], box, "white")
+                figures.show_box(rows[0, column], box, figures.INK if at.withheld else "white")
             figures.show_box(rows[0, column], found[k], figures.POSITIVE)
             for row, (name, one) in enumerate(maps.items(), start=1):
                 blur, threshold = boxing.best(hits[name])
-                (box,) = evaluate.boxes(
-                    boxing.blurred(one[k : k + 1], boxing.BLURS[blur]), threshold=boxing.THRESHOLDS[threshold]
-                )
-                figures.show_map(rows[row, column], one[k], limit=None if name == "CAM" else "99.5%")
+                soft = boxing.blurred(one[k : k + 1], boxing.BLURS[blur])
+                shown = soft[0] if at.withheld else one[k]  # what a detailed map shows is the photo, nearly
+                figures.show_map(rows[row, column], shown, limit=None if name == "CAM" else "99.5%")
+                (box,) = evaluate.boxes(soft, threshold=boxing.THRESHOLDS[threshold])
                 figures.show_box(rows[row, column], box, figures.INK)
-                if name == "CAM":
-                    figures.show_box(
-                        rows[0, column], evaluate.boxes(one[k : k + 1], threshold=RECIPE)[0], figures.POSITIVE
-                    )
         for axes, name in zip(rows[:, 0], ("photo", *maps), strict=True):
             axes.set_ylabel(name)
         above, below = right.subplots(2, 1, height_ratios=(2, 1))
