@@ -7,9 +7,8 @@ photographer. Nobody had seen that in the accuracy.
 Those photographs cannot be shipped, so a tag is planted: the same small mark in the lower left corner of one in five
 shirts of the training set of Fashion-MNIST, and of no other garment. Three kinds of models learn from it: a small
 convolutional network; a second one that averages over all places before it decides; and a linear machine on Fisher
-vectors, which do not know either where in the image something was. Which shirts are
-tagged, and every number drawn in training, is another for each of three seeds; and each learns once from the same
-images without the tag, as a control.
+vectors, which do not know either where in the image something was. Which shirts are tagged, and every number drawn in
+training, is another for each of three seeds; and each learns once from the same images without the tag, as a control.
 
 Then they are asked about garments that they have not seen. Three numbers tell a model that uses the tag: which fraction
 of the positive relevance of a tagged shirt lies on the tag (it covers 4.6 % of the image); how many shirts are called
@@ -20,9 +19,9 @@ coarse, for it knows patches of 7 × 7 pixels only. "Blind" is the network that 
 
 Traps. Accuracy on test images without the tag hardly falls, and says nothing. The maps are of two kinds, z⁺ for the
 networks and signed terms for the Fisher vector, so compare each model with its own control first. And what is
-published is one data set with one pair of models, the network having been trained on a million other photographs before;
-here all start from nothing, and the tag is the same in every pixel and always in its place, which is easy to learn for
-a network that knows places.
+published is one data set with one pair of models, the network having been trained on a million other photographs
+before; here all start from nothing, and the tag is the same in every pixel and always in its place, which is easy to
+learn for a network that knows places.
 """
 
 from __future__ import annotations
@@ -56,14 +55,14 @@ def run(at: Run) -> Found:
     at.tell("trained", len(given), len(given))
     right, on_tag = ([_mean(found[name, "tag"], key) for name in KINDS] for key in ("accuracy", "on_tag"))
     return Found(
-        sentence=f"Right on {min(right):.0%} to {max(right):.0%}; relevance on a planted tag: network {on_tag[0]:.0%}, one "
-        f"blind to places {on_tag[1]:.0%}, Fisher vector {on_tag[2]:.0%}.",
+        sentence=f"Right on {min(right):.0%} to {max(right):.0%}; relevance on a planted tag: network {on_tag[0]:.0%}, "
+        f"one blind to places {on_tag[1]:.0%}, Fisher vector {on_tag[2]:.0%}.",
         findings=(_equally_good(found, len(data.test_labels)), _more(found), _moved(found)),
         numbers={"seeds": seeds, "area_of_tag": tags.AREA} | {", ".join(k): _numbers(v) for k, v in found.items()},
         picture=_picture(tags.planted(data.test_images[data.test_labels == tags.TAGGED][: tags.SHOWN]), found),
         alt="Four shirts with a tag in the lower left corner, and their maps under two networks and a Fisher vector "
-        "that saw tagged shirts in training, and under a network that did not; bars of how much of the relevance lies on "
-        "the tag, and of how many other garments become shirts with it.",
+        "that saw tagged shirts in training, and under a network that did not; bars of how much of the relevance "
+        "lies on the tag, and of how many other garments become shirts with it.",
     )
 
 
@@ -162,7 +161,8 @@ APPLICATION = Application(
     source="Lapuschkin, Binder, Montavon, Müller, Samek 2016, CVPR; Lapuschkin et al. 2019, Nature Communications 10",
     data="Fashion-MNIST: 5,000 garments for training, a tag planted on one in five shirts; 1,000 for testing.",
     model="A convolutional network (8 and 16 channels, a dense layer of 64), one that averages over places "
-    "(16, 32, 64), and a linear machine on Fisher vectors of 24 components; trained here for three seeds, and once without tags.",
+    "(16, 32, 64), and a linear machine on Fisher vectors of 24 components; trained here for three seeds, "
+    "and once without tags.",
     wing="strategies",
     run=run,
     needs=(tags.FASHION,),
