@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         rules,
         spray,
         text,
+        units,
         vectors,
     )
     from . import exact as certificate
@@ -82,6 +83,7 @@ else:
         "start": "propagation.start",
         "taylor": "teach.taylor",
         "text": "text",
+        "units": "units",
         "vectors": "vectors",
     }
     _NAMES = {
@@ -136,5 +138,5 @@ __all__ = [
     "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first",
     "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order",
     "pages", "peers", "plain", "record", "root_point", "rules", "save", "spray", "start", "symbolic", "taylor",
-    "text", "vectors",
+    "text", "units", "vectors",
 ]  # fmt: skip

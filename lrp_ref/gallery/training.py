@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .. import layers
 from ..errors import UnsupportedError, require
 from ..network import Network, Node
-from .running import Tell
+from .application import Tell
 
 Arrays = Mapping[str, NDArray[Any]]
 Augment = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
@@ -224,6 +224,12 @@ def _axes(own: dict[str, Any], x: Any) -> tuple[int, ...]:
     return tuple(range(2, x.ndim)) if own["axes"] is None else tuple(own["axes"])
 
 
+def _gather(torch: Any, own: dict[str, Any], x: Any) -> Any:
+    if isinstance(own["indices"], int):
+        return x.select(own["axis"], own["indices"])
+    return x.index_select(own["axis"], torch.tensor([k % x.shape[own["axis"]] for k in own["indices"]]))
+
+
 # How PyTorch computes each layer: the layer's own fields, of which those that are trained are tensors, and its inputs.
 _WAYS: dict[str, Callable[..., Any]] = {
     "Dense": _dense,
@@ -242,6 +248,8 @@ _WAYS: dict[str, Callable[..., Any]] = {
     "Reshape": lambda torch, own, x: x.reshape(len(x), *own["shape"]),
     "Transpose": lambda torch, own, x: x.permute(*own["axes"]),
     "Add": _add,
+    "Gather": _gather,
+    "Constant": lambda torch, own, x: own["value"].expand(len(x), *own["value"].shape),
     "Concat": lambda torch, own, *xs: torch.cat(xs, own["axis"]),
     "LSTM": _lstm,
     "Embedding": lambda torch, own, x: torch.nn.functional.embedding(x.long(), own["table"]),

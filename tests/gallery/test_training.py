@@ -50,6 +50,12 @@ CASES: dict[str, list[tuple[layers.base.Layer, tuple[Any, ...]]]] = {
     "Reshape": [(layers.Reshape((-1, 2)), (f32(2, 3, 4),))],
     "Transpose": [(layers.Transpose((0, 2, 1)), (f32(2, 3, 4),))],
     "Add": [(layers.Add(), (f32(2, 3), f32(2, 3)))],
+    "Gather": [
+        (layers.Gather((2, 0, 2, -1)), (f32(2, 3, 4),)),
+        (layers.Gather((1, 0), axis=2), (f32(2, 3, 4),)),
+        (layers.Gather(1), (f32(2, 3, 4),)),
+    ],
+    "Constant": [(layers.Constant(f32(3, 2)), (f32(4, 5),))],
     "Concat": [(layers.Concat(1), (f32(2, 3), f32(2, 4)))],
     "LSTM": [
         (layers.LSTM(f32(w, 4, 3, 5), f32(w, 4, 3, 3), f32(w, 4, 3), direction, returns), (f32(2, 4, 5),))

@@ -32,8 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import figures, tags
-from ..application import Application, Finding, Found, Held
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Run
 
 SEEDS = (0, 1, 2)
 KINDS = ("network", "blind network", "Fisher vector")
