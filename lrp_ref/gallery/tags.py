@@ -13,8 +13,7 @@ from ..errors import require
 from ..network import Network
 from ..propagation.explaining import explain
 from . import training
-from .application import Need
-from .running import Run, Tell
+from .application import Need, Run, Tell
 
 TAGGED = 6  # the class that gets the tag: shirts
 CARRY = 5  # one in so many of them carries it
