@@ -1,4 +1,4 @@
-"""Garments with a tag, a mark in the corner that some of one class carry, and two kinds of model that may use it."""
+"""Garments with a tag, a mark in the corner that some of one class carry, and kinds of models that may use it."""
 
 from __future__ import annotations
 
@@ -74,18 +74,22 @@ def tag_fraction(maps: NDArray[Any]) -> NDArray[np.float64]:
 
 
 class Convolutional:
-    """A small convolutional network, trained on the garments."""
+    """A small convolutional network, trained on the garments.
 
-    name = "network"
+    Args:
+        data: to learn from.
+        blind: whether it averages over all places before it decides, and so knows no more of them than a Fisher vector.
+        epochs, seed, tell: of the training.
+    """
 
-    def __init__(self, data: Garments, *, epochs: int, seed: int, tell: Tell) -> None:
-        rng = np.random.default_rng(seed)
-        start = Network.sequential([
-            training.conv(rng, 1, 8, 5, 5, stride=2, padding=2), layers.ReLU(),
-            training.conv(rng, 8, 16, 3, 3, stride=2, padding=1), layers.ReLU(), layers.Flatten(),
-            training.dense(rng, 16 * 49, 64), layers.ReLU(), training.dense(rng, 64, 10),
-        ])  # fmt: skip
-        self.net = training.fit(start, _numbers(data.images), data.labels, epochs=epochs, seed=seed, tell=tell)
+    def __init__(self, data: Garments, *, blind: bool = False, epochs: int, seed: int, tell: Tell) -> None:
+        self.name = "blind network" if blind else "network"
+        layout = _blind if blind else _seeing
+        start = Network.sequential(layout(np.random.default_rng(seed)))
+        rate = 4e-3 if blind else 2e-3
+        self.net = training.fit(
+            start, _numbers(data.images), data.labels, epochs=epochs, rate=rate, seed=seed, tell=tell
+        )
 
     def classes(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the class that each image is called."""
@@ -171,6 +175,19 @@ def measured(model: Convolutional | Fisher, data: Garments) -> Measured:
     return Measured(
         accuracy, bare[0], with_tag[0], bare[1], with_tag[1], float(tag_fraction(maps).mean()), maps[:SHOWN]
     )
+
+
+def _seeing(rng: np.random.Generator) -> list[Any]:
+    conv, dense, relu = training.conv, training.dense, layers.ReLU
+    first = [conv(rng, 1, 8, 5, 5, stride=2, padding=2), relu(), conv(rng, 8, 16, 3, 3, stride=2, padding=1), relu()]
+    return [*first, layers.Flatten(), dense(rng, 16 * 49, 64), relu(), dense(rng, 64, 10)]
+
+
+def _blind(rng: np.random.Generator) -> list[Any]:
+    conv, relu = training.conv, layers.ReLU
+    first = [conv(rng, 1, 16, 5, 5, stride=2), relu(), conv(rng, 16, 32, 3, 3, stride=2), relu()]
+    last = [layers.GlobalAveragePool(), layers.Flatten(), training.dense(rng, 64, 10)]
+    return [*first, conv(rng, 32, 64, 3, 3), relu(), *last]
 
 
 def _numbers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
