@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         pages,
         peers,
         rules,
+        spray,
         text,
+        units,
         vectors,
     )
     from . import exact as certificate
@@ -77,9 +79,11 @@ else:
         "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
+        "spray": "spray",
         "start": "propagation.start",
         "taylor": "teach.taylor",
         "text": "text",
+        "units": "units",
         "vectors": "vectors",
     }
     _NAMES = {
@@ -133,6 +137,6 @@ __all__ = [
     "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
     "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first",
     "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order",
-    "pages", "peers", "plain", "record", "root_point", "rules", "save", "start", "symbolic", "taylor", "text",
-    "vectors",
+    "pages", "peers", "plain", "record", "root_point", "rules", "save", "spray", "start", "symbolic", "taylor",
+    "text", "units", "vectors",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from .. import heatmap
 from ..base.files import replace_file
 from ..errors import LrpError, ParameterError
 from ..gallery import Record, Run, find, missing, names, pages, run
-from ..gallery.running import MODELS
+from ..gallery.application import MODELS
 from .options import FILE
 from .output import Progress, print_table, progress, warn
 
@@ -22,6 +23,7 @@ from .output import Progress, print_table, progress, warn
 @click.option("--models", type=FILE, metavar="FOLDER", help="The folder 'models' of a clone of the project.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of every random number.")
 @click.option("--quick", is_flag=True, help="A small run that shows that it works; its numbers say nothing.")
+@click.option("--publish", is_flag=True, help="Leave samples out of pictures whose licence does not let them be shown.")
 @click.option("--wall", is_flag=True, help="Write the front page of the results in DIRECTORY.")
 def gallery(wanted: tuple[str, ...], directory: Path, wall: bool, **options: object) -> None:
     """List the applications, or run those that are named; 'all' is every one.
@@ -35,6 +37,8 @@ def gallery(wanted: tuple[str, ...], directory: Path, wall: bool, **options: obj
         click.echo(f"written: {_wall(directory)}")
         return
     chosen = names() if wanted == ("all",) else tuple(dict.fromkeys(wanted))
+    if directory.exists() and not directory.is_dir():
+        raise ParameterError(f"{directory}: is no folder; -o FOLDER says where the results go")
     runs = [_asked(name, options) for name in (chosen or names())]
     if not chosen:
         _list(runs)
@@ -62,8 +66,10 @@ def _asked(name: str, options: dict[str, object]) -> Run:
     for folder in (*data, models):
         if isinstance(folder, Path) and not folder.is_dir():
             raise ParameterError(f"{folder}: there is no such folder")
-    return Run(find(name), data, models if isinstance(models, Path) else MODELS, bool(options["quick"]),
-               int(str(options["seed"])))  # fmt: skip
+    return Run(
+        find(name), data, models if isinstance(models, Path) else MODELS, quick=bool(options["quick"]),
+        publish=bool(options["publish"]), seed=int(str(options["seed"])),
+    )  # fmt: skip
 
 
 def _list(runs: list[Run]) -> None:
@@ -76,9 +82,7 @@ def _list(runs: list[Run]) -> None:
 def _run(asked: Run, directory: Path, step: Progress) -> None:
     """Run one application, tell what it found, and write its picture, numbers and page."""
     name = asked.application.name
-    asked = Run(asked.application, asked.data, asked.models, asked.quick, asked.seed,
-                lambda what, done, total: step.within(f"{name}: {what}", done, total))  # fmt: skip
-    found, record = run(asked)
+    found, record = run(replace(asked, tell=lambda what, done, total: step.within(f"{name}: {what}", done, total)))
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / f"{name}{ending}" for ending in (".png", ".json", ".md")]
     heatmap.save(found.picture, paths[0])

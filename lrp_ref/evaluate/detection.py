@@ -111,11 +111,13 @@ def iou(a: Array, b: Array) -> Array:
 def localisation_accuracy(relevance: Array, boxes: Array, *, iou: float = 0.5, threshold: float = 0.2) -> Array:
     """Return 1 where the map's box (:func:`boxes`) overlaps the object's by IoU ≥ 0.5, else 0, per sample (N,).
 
-    The mean is the localisation accuracy. An empty box, of the map or of the object, is 0.
+    The mean is the localisation accuracy. An empty box, of the map or of the object, is 0. Where a sample has several
+    objects, it is enough that the map's box is that of one.
 
     Args:
         relevance: maps (N, H, W), or (N, C, H, W) whose channels are summed, any unit.
-        boxes: of the objects (N, 4), of y0, x0, y1, x1 in pixels, half-open.
+        boxes: of the objects (N, 4), of y0, x0, y1, x1 in pixels, half-open; or (N, K, 4) of up to K objects of each
+            sample, filled up with empty boxes (0, 0, 0, 0).
         iou: the least overlap, above 0 and at most 1.
         threshold: τ of the map's box.
 
@@ -137,11 +139,13 @@ def localisation_accuracy(relevance: Array, boxes: Array, *, iou: float = 0.5, t
 
 
 def overlap(relevance: Array, boxes: Array, *, threshold: float = 0.2) -> Host:
-    """Return the IoU of the map's box and the object's, per sample (N,), on the host; 0 of empty boxes."""
+    """Return the IoU of the map's box and the best object's, per sample (N,), on the host; 0 of empty boxes."""
     if len(boxes) != len(relevance):
         raise ShapeError(f"{len(boxes)} boxes for {len(relevance)} maps: give one per sample, (N, 4)")
-    found = to_numpy(_iou(_boxes(relevance, threshold=threshold), boxes))
-    return np.where(found >= 0, found, 0.0)
+    found, objects = _boxes(relevance, threshold=threshold), boxes if boxes.ndim == 3 else boxes[:, None]
+    each = [to_numpy(_iou(found, objects[:, k])) for k in range(objects.shape[1])]
+    best: Host = np.max([np.where(one >= 0, one, 0.0) for one in each], axis=0, initial=0.0)
+    return best
 
 
 _boxes, _iou = boxes, iou  # which arguments of other functions hide

@@ -11,9 +11,9 @@ from pkgutil import iter_modules
 
 from ..errors import unknown
 from . import applications
-from .application import Application, Finding, Found, Need
+from .application import Application, Finding, Found, Need, Run
 from .record import Record
-from .running import Run, missing, run
+from .running import missing, run
 
 __all__ = ["Application", "Finding", "Found", "Need", "Record", "Run", "find", "missing", "names", "run"]
 

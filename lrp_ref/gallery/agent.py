@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..layers import Flatten, ReLU
 from ..network import Network
 from . import breakout, training
+from .application import Run
 from .breakout import ACTIONS, HEIGHT, PLANES, WIDTH
-from .running import Run
 
 Agent = Callable[[NDArray[Any]], NDArray[Any]]  # from what is seen, (N, 4, HEIGHT, WIDTH), to actions, (N,)
 

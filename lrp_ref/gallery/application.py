@@ -1,4 +1,4 @@
-"""What an application of the gallery is, what it needs, and what it finds."""
+"""What an application of the gallery is, what it needs, what it is given in a run, and what it finds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from .. import loaders
+from ..errors import ParameterError
+from ..loaders.preprocess import Sidecar, load_sidecar
+from ..network import Network
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from .running import Run
-
+Tell = Callable[[str, int, int], None]  # what is done, how far it is, of how much
+MODELS = Path(__file__).parents[2] / "models"  # in a clone of the project
+SYSTEM = Path("/usr/share/datasets")  # where Debian's packages of data sets put theirs
 Held = Literal["yes", "no", "in part", "not tested"]
 
 
@@ -26,6 +35,7 @@ class Need:
         where: it can be had: an address, a package; what the line of a missing file says.
         licence: of the file.
         shipped: whether a clone of the project has it in ``models/``.
+        showable: whether its licence lets samples of it, or what a model of it makes, stand in a published picture.
     """
 
     file: str
@@ -33,6 +43,7 @@ class Need:
     where: str
     licence: str
     shipped: bool = False
+    showable: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,3 +122,78 @@ def _caller() -> str:
     while frame is not None and frame.f_globals["__name__"] in (__name__, "dataclasses"):
         frame = frame.f_back
     return str(frame.f_globals["__name__"]) if frame is not None else ""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an application is given.
+
+    Attributes:
+        application: which one.
+        data: folders to look for data in, the first first.
+        models: the folder ``models`` of a clone of the project.
+        quick: a small run that shows that it works, and whose numbers say nothing.
+        publish: leave out of the picture what may not be handed on.
+        seed: of every random number.
+        tell: is told what is done, and how far that is.
+    """
+
+    application: Application
+    data: tuple[Path, ...] = ()
+    models: Path = MODELS
+    quick: bool = False
+    publish: bool = False
+    seed: int = 0
+    tell: Tell = field(default=_silent, compare=False)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A new generator of random numbers, from the seed."""
+        return np.random.default_rng(self.seed)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether samples are to be left out of the picture: it is to be published, and their licence forbids that."""
+        return self.publish and not all(need.showable for need in self.application.needs)
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file that the application needs.
+
+        Raises:
+            ParameterError: it is in none of the folders; says what it is and where it can be had.
+        """
+        (need,) = (need for need in self.application.needs if need.file == name)
+        for folder in (*self.data, self.models, self.models / "gallery", SYSTEM):
+            if (folder / name).exists():
+                return folder / name
+        looked = ", ".join(str(folder) for folder in self.data) or "no folder given"
+        advice = (
+            "--models FOLDER says where 'models' of a clone is" if need.shipped else "--data FOLDER says where it is"
+        )
+        raise ParameterError(
+            f"{self.application.name} needs {name} ({need.what}; from {need.where}; {need.licence}), which is not "
+            f"there (looked in: {looked}): {advice}"
+        )
+
+    def network(self, name: str) -> Network:
+        """Return a network that the application needs, read from its file."""
+        return loaders.load(self.file(name))
+
+    def sidecar(self, name: str) -> Sidecar:
+        """Return what lies beside a network that the application needs: how its input is made, what its outputs are.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        found = load_sidecar(self.file(name))
+        if found is None:
+            raise ParameterError(f"{self.file(name)} has no sidecar beside it: take the .json file of a clone as well")
+        return found
+
+    def few(self, usual: int, quick: int) -> int:
+        """Return how much to take: ``quick`` of it in a quick run, else ``usual``."""
+        return quick if self.quick else usual

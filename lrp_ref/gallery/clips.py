@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..layers import Flatten, ReLU
 from ..network import Network
 from . import training
-from .running import Tell
+from .application import Tell
 
 PATHS = ("line", "circle", "eight", "square")
 FRAMES, SIZE = 16, 24  # of a clip, and the sides of a frame in pixels

@@ -70,15 +70,31 @@ def show_map(axes: Any, relevance: NDArray[Any], *, limit: float | str | None = 
     show_image(axes, colours.colorize(flat, limit=limit), title=title)
 
 
-def show_image(axes: Any, image: NDArray[Any], *, title: str = "") -> None:
-    """Draw an image: grey (H, W) or colour (H, W, 3) or (3, H, W), bytes or 0…1, without ticks."""
+def show_image(axes: Any, image: NDArray[Any], *, title: str = "", withheld: bool = False) -> None:
+    """Draw an image: grey (H, W) or colour (H, W, 3) or (3, H, W), bytes or 0…1, without ticks.
+
+    Args:
+        axes: where.
+        image: what is drawn.
+        title: above it.
+        withheld: draw a grey field of its size in its place.
+    """
     values = np.asarray(image)
     if values.ndim == 3 and values.shape[0] in (1, 3) and values.shape[2] not in (3, 4):
         values = values.transpose(1, 2, 0)
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    if withheld:
+        values = np.full((*values.shape[:2], 3), 225, np.uint8)
     axes.imshow(values, cmap="gray", interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     for side in axes.spines.values():
         side.set_visible(True)
     if title:
         axes.set_title(title)
+
+
+def show_box(axes: Any, box: NDArray[Any], colour: str) -> None:
+    """Draw the outline of a box y0, x0, y1, x1, in pixels of the image below; nothing of an empty one."""
+    y0, x0, y1, x1 = np.asarray(box) - 0.5
+    if y0 < y1 and x0 < x1:
+        axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=colour, linewidth=2)

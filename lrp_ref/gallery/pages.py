@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from .application import Application
 from .record import Record
 
+WITHHELD = (
+    "*The picture leaves out samples whose licence does not say that they may be shown here; the command draws them "
+    "where they are grey.*"
+)
 ACROSS = 3  # pictures in a row of the wall
 WINGS = {
     "method": "The method itself",
@@ -28,6 +32,7 @@ def page(application: Application, record: Record) -> str:
         f"# {application.title}", "",
         f"**{record.sentence}**", "",
         f"![{record.alt}]({record.name}.png)", "",
+        *([WITHHELD, ""] if record.withheld else []),
         application.story, "",
         "## Claims", "",
         *table(("claim", "measured", "held?"), claims), "",

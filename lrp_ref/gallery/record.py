@@ -25,6 +25,7 @@ class Record:
         numbers: by name.
         alt: what the picture shows.
         quick: whether it was a quick run, whose numbers say nothing.
+        withheld: whether its picture leaves out samples that may not be handed on.
         seed: of every random number.
         seconds: that the run took.
         peak_memory_mb: the most memory that the process held.
@@ -37,6 +38,7 @@ class Record:
     numbers: Mapping[str, Any]
     alt: str
     quick: bool
+    withheld: bool
     seed: int
     seconds: float
     peak_memory_mb: int | None

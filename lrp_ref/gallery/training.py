@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .. import layers
 from ..errors import UnsupportedError, require
 from ..network import Network, Node
-from .running import Tell
+from .application import Tell
 
 Arrays = Mapping[str, NDArray[Any]]
 Augment = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]

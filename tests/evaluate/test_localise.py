@@ -233,6 +233,10 @@ def test_an_accuracy_is_a_share_of_overlaps() -> None:
     assert localisation_accuracy(maps, truth, iou=0.76).tolist() == [0, 0, 0, 0]
     assert boxes(maps)[2:].tolist() == [[0, 0, 0, 0]] * 2
     assert localisation_accuracy(maps[:0], truth[:0]).shape == (0,)
+    several = np.stack([np.zeros_like(truth), truth[[1, 0, 2, 3]], truth], axis=1)  # any of the objects is enough
+    several[1, 1] = [0, 0, 2, 2]
+    assert localisation_accuracy(maps, several).tolist() == [1, 1, 0, 0]
+    assert localisation_accuracy(maps, several[:, :1]).tolist() == [0, 0, 0, 0]
 
 
 NAN = np.full((1, 7, 6), np.nan)

@@ -14,8 +14,7 @@ from PIL import Image
 
 from lrp_ref import gallery
 from lrp_ref.gallery import pages
-from lrp_ref.gallery.application import Held
-from lrp_ref.gallery.running import MODELS
+from lrp_ref.gallery.application import MODELS, Held
 
 PAGES = Path(__file__).parents[2] / "docs" / "gallery"
 every_application = pytest.mark.parametrize("name", gallery.names())

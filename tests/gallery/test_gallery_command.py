@@ -47,6 +47,7 @@ def test_a_run_repeats(tmp_path: Path) -> None:
         ((NAME, "--models", "."), "--models FOLDER says where 'models' of a clone is"),
         (("--wall", "-o", "."), "no results of 'lrp-ref gallery' in it"),
         (("--wall", NAME), "give it no NAME"),
+        ((NAME, "-o", __file__), "is no folder"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(

@@ -59,6 +59,7 @@ WINGS = {  # on the core; wing → wings that it imports
         "peers",
         "teach",
         "text",
+        "units",
         "vectors",
     },
     "__main__": {"cli"},

@@ -19,8 +19,8 @@ import lrp_ref as lrp
 ROOT = Path(__file__).parents[2]
 MODULES = [
     lrp.arithmetic, lrp.bilrp, lrp.composites, lrp.edits, lrp.errors, lrp.evaluate, lrp.evaluate.known,
-    lrp.evaluate.quantus, lrp.exercises, lrp.heatmap, lrp.layers, lrp.methods, lrp.pages, lrp.rules, lrp.start,
-    lrp.text,
+    lrp.evaluate.quantus, lrp.exercises, lrp.heatmap, lrp.layers, lrp.methods, lrp.pages, lrp.rules, lrp.spray,
+    lrp.start, lrp.text, lrp.units,
 ]  # fmt: skip
 
 

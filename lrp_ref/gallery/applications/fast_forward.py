@@ -28,8 +28,7 @@ from scipy.stats import binomtest
 
 from ...propagation.explaining import explain
 from .. import clips, figures
-from ..application import Application, Finding, Found, Held
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Run
 
 STEPS = {1: "every frame", 2: "every second frame", 4: "every fourth frame"}  # that goes into the clip
 EACH_END = 2  # frames of a clip that are its border, at either end

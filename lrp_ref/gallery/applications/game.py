@@ -30,9 +30,8 @@ from ...network import Network
 from ...propagation.explaining import explain
 from .. import figures
 from ..agent import LONG, best, learned, tested
-from ..application import Application, Finding, Found, Held
+from ..application import Application, Finding, Found, Held, Run
 from ..breakout import ACTIONS, HEIGHT, WALL, WIDTH
-from ..running import Run
 
 EVERY = 6  # rounds between two explanations
 SAFE = 0.9  # part of the test games in which an agent that keeps the ball still has it at their end

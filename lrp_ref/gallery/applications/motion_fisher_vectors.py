@@ -34,8 +34,7 @@ from ...propagation.plan import Composite
 from ...rules import LRP0, Epsilon
 from .. import figures
 from ..actions import ACTIONS, BLOCK, FRAMES, SIZE, Actions, actions, motion_vectors
-from ..application import Application, Finding, Found
-from ..running import Run
+from ..application import Application, Finding, Found, Run
 
 COMPONENTS = 12  # of the mixture
 DIRECTIONS = 8

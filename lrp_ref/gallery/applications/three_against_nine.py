@@ -1,13 +1,19 @@
 """A network says that this is a 3. What would it take to be a 9?
 
 The difference of two outputs is an output like any other: LRP hands the logit of the 3 minus the logit of the 9 back to
-the pixels. Red pixels speak for the 3 and against the 9, blue ones the other way round. Most of what a 9 has and a 3
-lacks is ink at the upper left, which would close the loop; so blank paper there is evidence for the 3. A rule that
-multiplies by the input cannot say so, for blank paper is 0; the box rule (zᴮ) of the first layer can.
+the pixels. Red pixels speak for the 3 and against the 9, blue ones the other way round. It is often told that what
+speaks most is the gap at the upper left of the 3: closed, it would be the loop of a 9. A rule that multiplies by the
+input cannot say so, for blank paper is 0; the box rule (zᴮ) of the first layer can.
 
-Whether the map is right can be tested with a pen: the blank pixels of most evidence are filled with ink, a few at a
-time, and the logits are read again. Beside it stands the same number of pixels drawn by chance from the blank ones of
-the digit's bounding box.
+Here the gap is found in each digit: between the tips of the upper arm and the middle arm, where the line of ink turns
+back. Three questions are asked of it. Does it have more relevance than its area? What do the two logits do when a pen
+closes it, by a stroke from tip to tip? And is that more than a stroke of as much new ink does elsewhere in the digit's
+bounding box, or in the lower gap? Then the lower arm, which a 9 has not, is taken away as well.
+
+How to read the picture: above, the digit and its maps on one scale, for the logit of the 3, for that of the 9, and for
+their difference. Below, the same digits after the pen, with what the network now says. A trap: a 3 with its gap closed
+need not be a 9. With its lower arm it may as well be read as a 5 or an 8, and that a logit rises does not say that
+it wins.
 """
 
 from __future__ import annotations
@@ -17,95 +23,143 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...network import Network
+from ...evaluate import spearman
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures
-from ..application import Application, Finding, Found, Need
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Need, Run
+from ..pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
+from ..signs import often
 
 THREE, NINE = 3, 9
-FILLED = tuple(range(0, 31, 3))  # pixels that are filled with ink
-SHOWN = 4  # digits in the picture
+ELSEWHERE = 20  # strokes a digit
+SHOWN = 5  # digits in the picture
 
 
 def run(at: Run) -> Found:
-    """Explain every 3 against 9, then write into the blank pixels that spoke for the 3."""
+    """Explain 3 against 9, then close gaps and take the lower arm away."""
     net = at.network("digits_cnn.onnx")
     held_out = np.load(at.file("samples/digits_test200.npz"))
-    threes = (held_out["images"][held_out["labels"] == THREE][: at.few(20, SHOWN), None] / 255).astype(np.float32)
+    x = (held_out["images"][held_out["labels"] == THREE][: at.few(20, 6)] / 255).astype(np.float32)
     rules = composites.get("epsilon_gamma_box", low=0.0, high=1.0)
-    relevance = explain(net, threes, start="difference", target=THREE, against=NINE, composite=rules).relevance
-    at.tell("explained", 1, 2)
-    chance = at.rng.random(threes.shape) * _in_box(threes)
-    led = np.array([_lead(net, _filled(threes, relevance, count)) for count in FILLED])
-    by_chance = np.array([_lead(net, _filled(threes, chance, count)) for count in FILLED])
-    blank = threes == 0
-    on_blank = float((relevance * blank).sum() / relevance.sum())
-    turned, turned_by_chance = ((lead[-1] < 0).mean() for lead in (led, by_chance))
-    measured = (
-        f"{FILLED[-1]} pixels filled take the lead of the 3 from {led[0].mean():.1f} to {led[-1].mean():.1f} logits, "
-        f"{turned:.0%} of {len(threes)} digits become 9; by chance: {by_chance[-1].mean():.1f}, {turned_by_chance:.0%}"
-    )
-    return Found(
-        sentence=f"Ink on the {FILLED[-1]} blank pixels of most evidence turns {turned:.0%} of the 3s into 9s; "
-        f"by chance {turned_by_chance:.0%}.",
-        findings=(
-            Finding("Closing the upper left gap of a 3 speaks for a 9, and LRP shows the gap.", measured,
-                    "yes" if led[-1].mean() < by_chance[-1].mean() else "no"),
+    maps = {f"for the {t}": explain(net, x[:, None], target=t, composite=rules).relevance[:, 0] for t in (THREE, NINE)}
+    maps["3 against 9"] = explain(
+        net, x[:, None], start="difference", target=THREE, against=NINE, composite=rules
+    ).relevance[:, 0]
+    at.tell("explained", 1, 3)
+    ends = [tips(one) for one in x]
+    gaps = np.stack([gap(one, tip[UPPER], tip[MIDDLE]) for one, tip in zip(x, ends, strict=True)])
+    closed = np.stack([np.maximum(one, stroke(t[UPPER], t[MIDDLE])) for one, t in zip(x, ends, strict=True)])
+    armless = np.stack([without_arm(one, tip) for one, tip in zip(x, ends, strict=True)])
+    drawn = {
+        "as it is": x,
+        "lower gap closed": np.stack(
+            [np.maximum(o, stroke(t[MIDDLE], t[LOWER])) for o, t in zip(x, ends, strict=True)]
         ),
-        numbers={"digits": len(threes), "relevance_on_blank_pixels": on_blank, "filled": FILLED,
-                 "lead_in_logits": led.mean(axis=1), "lead_by_chance": by_chance.mean(axis=1),
-                 "turned": turned, "turned_by_chance": turned_by_chance},
-        picture=_picture(threes, relevance, led, by_chance),
-        alt="Four handwritten 3s, their maps of 3 against 9 the same digits with ink where blank paper "
-        "spoke for the 3, and the lead of the 3 falling with the number of filled pixels.",
+        "upper gap closed": closed,
+        "lower arm away": armless,
+        "both": np.minimum(closed, np.where(armless < x, 0, 1)).astype(np.float32),
+    }
+    logits = {name: net.forward(images[:, None]) for name, images in drawn.items()}
+    at.tell("drawn", 2, 3)
+    others = np.stack([elsewhere(at.rng, o, (c - o).sum()) for o, c in zip(x, closed, strict=True)])
+    by_chance = net.forward(others.reshape(-1, 1, 28, 28)).reshape(len(x), ELSEWHERE, -1)
+    at.tell("drawn elsewhere", 3, 3)
+    logits["as much ink elsewhere"] = by_chance.mean(axis=1)
+    lead = {name: one[:, THREE] - one[:, NINE] for name, one in logits.items()}
+    told = {name: one.argmax(axis=1) for name, one in logits.items()}
+    turned = {name: float((said == NINE).mean()) for name, said in told.items() if "else" not in name}
+    up = int((logits["upper gap closed"][:, NINE] > logits["as it is"][:, NINE]).sum())
+    more = int((lead["upper gap closed"] < lead["as much ink elsewhere"]).sum())
+    means = {name: [float(one[:, t].mean()) for t in (THREE, NINE)] for name, one in logits.items()}
+    # The map where the gap is, against the blank paper of the bounding box.
+    blank = np.stack([in_box(one) & (one <= INK) for one in x])
+    some = gaps.sum(axis=(1, 2)) > 2
+    dense = _density(maps["3 against 9"], gaps)[some] / _density(maps["3 against 9"], blank)[some]
+    part = float((maps["3 against 9"] * gaps).sum() / maps["3 against 9"].sum())
+    against = int(((maps["for the 9"] * gaps).sum(axis=(1, 2)) < 0)[some].sum())
+    under = ((others - x[:, None]) * maps["3 against 9"][:, None]).sum(axis=(2, 3))
+    cost = lead["as it is"][:, None] - (by_chance[:, :, THREE] - by_chance[:, :, NINE])
+    foretold = spearman(under, cost)
+    fives = float((told["upper gap closed"] == 5).mean())
+    n = len(x)
+    return Found(
+        sentence=f"Closing the gap of a 3 takes its lead over the 9 from {lead['as it is'].mean():.0f} to "
+        f"{lead['upper gap closed'].mean():.1f} logits; {turned['both']:.0%} are 9s once the lower arm goes too.",
+        findings=(
+            Finding("The upper left gap of a 3 is evidence against the 9, and LRP shows it there.",
+                    f"the gap has {part:.1%} of the relevance of 3 against 9 on {gaps.mean():.1%} of the image, "
+                    f"{np.median(dense):.1f} times the density of blank paper in the bounding box (median; more in "
+                    f"{(dense > 1).sum()} of {some.sum()} digits); for the 9 its relevance is negative in {against}",
+                    _held(int((dense > 1).sum()), int(some.sum()), against > some.sum() / 2)),
+            Finding("Closing that gap speaks for the 9, more than the same ink elsewhere.",
+                    f"the logit of the 9 goes from {means['as it is'][1]:.1f} to {means['upper gap closed'][1]:.1f} "
+                    f"(up in {up} of {n}); the lead of the 3 falls below its mean after strokes elsewhere "
+                    f"({lead['as much ink elsewhere'].mean():.1f}) in {more} of {n}; lower gap closed: "
+                    f"{lead['lower gap closed'].mean():.1f}", _held(more, n, up > n / 2)),
+            Finding("A 3 with its upper gap closed is a 9.",
+                    f"{turned['upper gap closed']:.0%} become 9 and {fives:.0%} become 5; lower arm taken away alone "
+                    f"{turned['lower arm away']:.0%}, both {turned['both']:.0%}",
+                    "yes" if turned["upper gap closed"] > 0.5 else "in part" if turned["both"] > 0.5 else "no"),
+            Finding("The map foretells which strokes cost the 3 its lead.",
+                    f"Spearman of relevance under a stroke and what it costs, over {ELSEWHERE} strokes: mean "
+                    f"{foretold.mean():.2f}, above 0 in {(foretold > 0).sum()} of {n} digits",
+                    _held(int((foretold > 0).sum()), n, foretold.mean() > 0.5)),
+        ),
+        numbers={"digits": n, "logits_of_3_and_9": means, "become_9": turned, "become_5_upper_gap_closed": fives,
+                 "gap_part_of_relevance": part, "gap_part_of_area": float(gaps.mean()),
+                 "gap_density_against_blank": float(np.median(dense)), "digits_with_gap": int(some.sum()),
+                 "nine_up": up, "more_than_elsewhere": more, "spearman_strokes": foretold},
+        picture=_picture(maps, drawn, told, means),
+        alt="Handwritten 3s with maps for the 3, for the 9 and for 3 against 9; the same digits with the gap closed "
+        "and the lower arm taken away, with what the network reads; and bars of both logits after each change.",
     )  # fmt: skip
 
 
-def _lead(net: Network, x: NDArray[Any]) -> NDArray[Any]:
-    """Return by how many logits the 3 leads the 9, per digit."""
-    logits = net.forward(x)
-    return np.asarray(logits[:, THREE] - logits[:, NINE])
+def elsewhere(rng: np.random.Generator, image: NDArray[Any], new: float) -> NDArray[Any]:
+    """Return the digit with ELSEWHERE strokes in its bounding box, each of as much new ink as given, to a tenth."""
+    inside, made = np.argwhere(in_box(image)), list[NDArray[Any]]()
+    while len(made) < ELSEWHERE:
+        more = np.maximum(image, stroke(*rng.choice(inside, 2)))
+        if abs((more - image).sum() - new) <= 0.1 * new:
+            made.append(more)
+    return np.stack(made)
 
 
-def _in_box(x: NDArray[Any]) -> NDArray[Any]:
-    """Return where the bounding box of each digit is."""
-    rows, columns = x.any(axis=3, keepdims=True), x.any(axis=2, keepdims=True)
-    return np.asarray(_between(np.asarray(rows), 2) & _between(np.asarray(columns), 3))
+def _density(maps: NDArray[Any], where: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray((maps * where).sum(axis=(1, 2)) / np.maximum(1, where.sum(axis=(1, 2))))
 
 
-def _between(some: NDArray[Any], axis: int) -> NDArray[Any]:
-    """Return where an axis is between the first and the last True."""
-    after = np.logical_or.accumulate(some, axis=axis)
-    return np.asarray(after & np.flip(np.logical_or.accumulate(np.flip(some, axis), axis=axis), axis))
+def _held(times: int, of: int, also: bool) -> Held:
+    """Return yes where it is so in more digits than chance and something else is too, in part where one of them is."""
+    return "yes" if often(times, of) and also else "in part" if often(times, of) or also else "no"
 
 
-def _filled(x: NDArray[Any], order: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return the digits with ink on the ``count`` blank pixels that are first in order, of each."""
-    blank_first = np.where(x == 0, order, -np.inf).reshape(len(x), -1)
-    filled = x.reshape(len(x), -1).copy()
-    np.put_along_axis(filled, np.argsort(-blank_first, axis=1)[:, :count], 1.0, axis=1)
-    return filled.reshape(x.shape)
-
-
-def _picture(threes: NDArray[Any], relevance: NDArray[Any], led: NDArray[Any], by_chance: NDArray[Any]) -> Any:
-    limit = float(np.abs(relevance[:SHOWN]).max())
-    with figures.sheet(title="3 against 9") as figure:
+def _picture(maps: dict[str, Any], drawn: dict[str, Any], told: dict[str, Any], means: dict[str, Any]) -> Any:
+    limit = max(float(np.abs(heats[:SHOWN]).max()) for heats in maps.values()) * 0.8
+    with figures.sheet(860, title="What makes a 3 not a 9: maps, and a pen") as figure:
         left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
-        columns = left.subplots(3, SHOWN)
-        for k, (image, heat, more) in enumerate(
-            zip(threes, relevance, _filled(threes, relevance, FILLED[-1])[:SHOWN], strict=False)
-        ):
-            figures.show_image(columns[0, k], 1 - image, title="" if k else "a 3")
-            figures.show_map(columns[1, k], heat, limit=limit, title="" if k else "red: for 3, against 9")
-            figures.show_image(columns[2, k], 1 - more, title="" if k else "ink where blank spoke for the 3")
+        rows = left.subplots(6, SHOWN)
+        edited = ("upper gap closed", "both")
+        names = ("a 3", *maps, "gap closed", "gap closed,\nlower arm away")
+        for row, name in zip(rows, names, strict=True):
+            row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=12)
+        for k in range(SHOWN):
+            figures.show_image(rows[0, k], 1 - drawn["as it is"][k])
+            for axes, heats in zip(rows[1:4, k], maps.values(), strict=True):
+                figures.show_map(axes, heats[k], limit=limit)
+            for axes, name in zip(rows[4:, k], edited, strict=True):
+                figures.show_image(axes, 1 - drawn[name][k])
+                axes.set_title(f"read as {told[name][k]}", loc="center", fontsize=11, pad=2)
         axes = right.subplots()
-        axes.plot(FILLED, led.mean(axis=1), label="most relevant blank pixels")
-        axes.plot(FILLED, by_chance.mean(axis=1), label="blank pixels by chance")
-        axes.axhline(0, color=figures.PALE, linewidth=1)
-        axes.set(xlabel="pixels filled with ink", ylabel="logit of 3 − logit of 9, mean")
-        axes.legend()
+        order = ("both", "lower arm away", "upper gap closed", "lower gap closed", "as much ink elsewhere", "as it is")
+        for t, (digit, colour) in enumerate(((THREE, figures.POSITIVE), (NINE, figures.NEGATIVE))):
+            axes.barh(np.arange(6) + 0.2 - 0.4 * t, [means[name][t] for name in order], 0.38, color=colour,
+                      label=f"logit of the {digit}, mean")  # fmt: skip
+        axes.set_yticks(range(6), [name.replace("much ink ", "much ink\n") for name in order])
+        axes.axvline(0, color=figures.INK, linewidth=1)
+        axes.set_xlabel("logit")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=1)
         return figures.finish(figure)
 
 

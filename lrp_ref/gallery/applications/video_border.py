@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 from ...network import Network
 from ...propagation.explaining import explain
 from .. import clips, figures
-from ..application import Application, Finding, Found, Held
-from ..running import Run
+from ..application import Application, Finding, Found, Held, Run
 
 EACH_END = 2  # frames of a clip that are its border, at either end
 BORDER = np.r_[:EACH_END, clips.FRAMES - EACH_END : clips.FRAMES]

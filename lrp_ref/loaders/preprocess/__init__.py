@@ -3,7 +3,7 @@
 ``NAME.json`` beside ``NAME.onnx`` is the model's *sidecar*: how its input is made and what its outputs mean.
 """
 
-from .picture import read_image, read_mask, scaled
+from .picture import read_image, read_mask, resized, scaled
 from .ranges import range_notice, recipe
 from .sidecar import EXAMPLE, Sidecar, declare, load_sidecar, parse_sidecar
 
@@ -17,5 +17,6 @@ __all__ = [
     "read_image",
     "read_mask",
     "recipe",
+    "resized",
     "scaled",
 ]

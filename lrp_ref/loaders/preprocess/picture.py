@@ -54,6 +54,25 @@ def read_image(path: str | Path, sidecar: Sidecar, *, dtype: str = "float32") ->
     return scaled(pixels[None], sidecar, dtype=dtype), shown
 
 
+def resized(pixels: NDArray[Any], sidecar: Sidecar) -> NDArray[np.uint8]:
+    """Return pixels in the size of the network's input, cut and resized as :func:`read_image` does it.
+
+    Args:
+        pixels: uint8 (H, W, 3) with red first, or (H, W).
+        sidecar: of kind "image".
+
+    Example:
+        >>> import json
+        >>> from lrp_ref.loaders.preprocess import EXAMPLE, parse_sidecar
+        >>> resized(np.zeros((50, 400, 3), dtype=np.uint8), parse_sidecar(json.loads(EXAMPLE))).shape
+        (224, 224, 3)
+    """
+    from PIL import Image
+
+    found: NDArray[np.uint8] = _resize(Image.fromarray(pixels), sidecar, "the picture")
+    return found
+
+
 def scaled(pixels: NDArray[Any], sidecar: Sidecar, *, dtype: str = "float32") -> NDArray[Any]:
     """Return pixels as the input of a network: x = (pixel − mean)·scale, in the sidecar's order of channels and axes.
 

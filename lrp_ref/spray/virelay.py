@@ -1,0 +1,228 @@
+"""Clusters as a project that ViRelAy opens, the viewer of SpRAy's authors: images, maps, groups, side by side.
+
+ViRelAy (https://github.com/virelay/virelay) is a program of its own; what is written here is what version 1.0.0 reads
+and shows, which is not all that its page of the format says.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.arrays import Array, require_finite, to_numpy
+from ..errors import ParameterError, ShapeError, require, unknown
+from .clusters import Clusters
+from .ranking import Ranking
+
+STRATEGIES = ("true_label", "predicted_label")
+COLOURS = 3  # channels that ViRelAy can draw: of one it makes no picture
+CLUSTERING, SPECTRAL = "kmeans", "spectral"
+FILES = ("project.yaml", "label-map.json", "data.h5", "attribution.h5", "analysis.h5")
+
+
+def write_virelay(
+    folder: str | Path,
+    found: Mapping[int, Clusters] | Ranking,
+    *,
+    images: Array,
+    relevance: Array,
+    labels: Sequence[int] | Array,
+    prediction: Array,
+    names: Sequence[str],
+    samples: Mapping[int, Sequence[int]] | None = None,
+    name: str = "Spectral relevance analysis",
+    model: str = "a network",
+    dataset: str = "a data set",
+    method: str = "LRP",
+    strategy: str = "true_label",
+) -> Path:
+    """Write a project of five files for ViRelAy, and return the path of its ``project.yaml``: virelay PATH shows it.
+
+    The folder is there whole or not at all. All paths in it are relative, so that it can be moved.
+
+    Args:
+        folder: to make; it must not be there yet, or be empty.
+        found: class → :func:`cluster` of its maps; or what :func:`rank` returned without ``names``.
+        images: (N, C, H, W) or (N, H, W) with one channel or three: bytes, or numbers within 0…1; others are stretched
+            from the least to the largest of all.
+        relevance: of the same samples (N, C, H, W) or (N, H, W); channels are summed.
+        labels: the class of each sample (N,), from 0.
+        prediction: the network's output of each sample (N, classes).
+        names: of the classes.
+        samples: class → the numbers of the samples whose maps were clustered, in their order; None for all samples
+            with that label.
+        name, model, dataset, method: texts that ViRelAy shows: of the project, of what is explained, and how.
+        strategy: "true_label" or "predicted_label": which output was explained.
+
+    Raises:
+        MissingExtraError: h5py is not installed.
+        ShapeError: arrays that do not fit each other, images or maps that ViRelAy cannot draw, a class whose clusters
+            are not of as many maps as it has samples.
+        NonFiniteError: NaN or infinity.
+        ParameterError: a folder that is not empty, or has none to lie in; a class without a name; another strategy;
+            classes that were embedded in different ways.
+
+    Example:
+        >>> from lrp_ref.spray import cluster
+        >>> x, labels = np.random.default_rng(0).random((24, 1, 8, 8)), np.repeat([0, 1], 12)
+        >>> found = {k: cluster(x[labels == k], neighbours=3, embedding="spectral") for k in (0, 1)}
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     made = write_virelay(Path(place) / "project", found, images=x, relevance=x, labels=labels,
+        ...                          prediction=np.eye(2)[labels], names=["cat", "dog"])
+        ...     sorted(path.name for path in made.parent.iterdir())
+        ['analysis.h5', 'attribution.h5', 'data.h5', 'label-map.json', 'project.yaml']
+    """
+    h5py = require("h5py", extra="virelay", purpose="write projects for ViRelAy")
+    goal = Path(folder)
+    if not goal.parent.is_dir():
+        raise ParameterError(f"cannot write {goal}: the folder {goal.parent} does not exist")
+    if goal.exists() and (not goal.is_dir() or any(goal.iterdir())):
+        raise ParameterError(f"cannot write {goal}: it is there already; give a folder that is not")
+    if strategy not in STRATEGIES:
+        raise unknown("strategy", str(strategy), STRATEGIES)
+    kinds = _labels(labels, len(names))
+    pictures, maps, outputs = _images(images), _maps(relevance), _host(prediction)
+    require_finite(outputs, "prediction")
+    counts = {"images": len(pictures), "maps": len(maps), "labels": len(kinds), "predictions": len(outputs)}
+    if len(set(counts.values())) > 1 or outputs.ndim != 2:
+        listed = ", ".join(f"{n} {what}" for what, n in counts.items())
+        raise ShapeError(f"expected as many of each, and predictions (N, classes); got {listed}, {outputs.shape}")
+    groups = _groups(found, kinds, samples or {}, len(names))
+    wordings = {"name": name, "model": model, "dataset": dataset, "method": method, "strategy": strategy}
+    part = Path(tempfile.mkdtemp(dir=goal.parent, prefix=f".{goal.name}.", suffix=".part"))
+    try:
+        (part / FILES[0]).write_text(_yaml(wordings, pictures.shape), encoding="utf-8")
+        known = [{"index": k, "word_net_id": _category(k), "name": str(n)} for k, n in enumerate(names)]
+        (part / FILES[1]).write_text(json.dumps(known, indent=2), encoding="utf-8")
+        with h5py.File(part / FILES[2], "w") as file:
+            file["data"], file["label"] = pictures, kinds
+        with h5py.File(part / FILES[3], "w") as file:
+            file["index"], file["attribution"] = np.arange(len(maps), dtype=np.uint32), maps
+            file["label"], file["prediction"] = kinds, outputs.astype(np.float32)
+        with h5py.File(part / FILES[4], "w") as file:
+            for kind, (chosen, clusters) in groups.items():
+                _analysis(file.create_group(_category(kind)), chosen, clusters)
+        part.chmod(0o755)
+        part.replace(goal)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return goal / FILES[0]
+
+
+def _category(kind: int) -> str:
+    """Return the name of a class in the files: its number, which sorts as text, and by which ViRelAy finds its name."""
+    return f"{kind:05d}"
+
+
+def _analysis(group: Any, chosen: NDArray[np.uint32], found: Clusters) -> None:
+    """Write the clusters of one class: which samples, where they lie in a plane, and in which cluster."""
+    group["index"] = chosen
+    spectral = group.create_dataset(f"embedding/{SPECTRAL}", data=found.vectors.astype(np.float32))
+    spectral.attrs["eigenvalue"] = found.eigenvalues.astype(np.float32)
+    if found.shown != SPECTRAL:
+        plane = group.create_dataset(f"embedding/{found.shown}", data=found.embedding.astype(np.float32))
+        plane.attrs["index"] = np.arange(2, dtype=np.uint32)
+    labels = group.create_dataset(f"cluster/{CLUSTERING}", data=found.labels.astype(np.uint32))
+    labels.attrs["embedding"] = SPECTRAL
+    labels.attrs["k"] = np.uint32(found.k)
+    labels.attrs["index"] = np.arange(found.k, dtype=np.uint32)
+
+
+def _yaml(said: Mapping[str, str], shape: tuple[int, ...]) -> str:
+    """Return project.yaml; a JSON string is a YAML string as well."""
+    texts = {key: json.dumps(str(value), ensure_ascii=False) for key, value in said.items()}
+    return f"""project:
+  name: {texts["name"]}
+  model: {texts["model"]}
+  label_map: {FILES[1]}
+  dataset:
+    name: {texts["dataset"]}
+    type: hdf5
+    path: {FILES[2]}
+    input_width: {shape[3]}
+    input_height: {shape[2]}
+    down_sampling_method: none
+    up_sampling_method: none
+  attributions:
+    attribution_method: {texts["method"]}
+    attribution_strategy: {said["strategy"]}
+    sources:
+      - {FILES[3]}
+  analyses:
+    - analysis_method: SpRAy
+      sources:
+        - {FILES[4]}
+"""
+
+
+def _host(array: Any) -> NDArray[Any]:
+    return to_numpy(array if hasattr(array, "dtype") else np.asarray(array))
+
+
+def _labels(labels: Any, many: int) -> NDArray[np.uint16]:
+    kinds = _host(labels)
+    if kinds.ndim != 1 or kinds.dtype.kind not in "iu" or not len(kinds):
+        raise ShapeError(f"labels are {kinds.dtype} of shape {kinds.shape}; expected whole numbers (N,), not none")
+    if kinds.min() < 0 or kinds.max() >= many:
+        raise ParameterError(f"labels go from {kinds.min()} to {kinds.max()}, and there are {many} names")
+    return kinds.astype(np.uint16)
+
+
+def _channels(what: str, array: Any) -> NDArray[Any]:
+    """Return images or maps as (N, C, H, W), of sides that ViRelAy does not take for channels."""
+    host = _host(array)
+    host = host[:, None] if host.ndim == 3 else host
+    if host.ndim != 4 or min(host.shape[2:]) < COLOURS:
+        raise ShapeError(
+            f"{what} of shape {host.shape}; ViRelAy draws (N, C, H, W) with {COLOURS} rows and columns or more"
+        )
+    require_finite(host, what)
+    return host
+
+
+def _images(images: Any) -> NDArray[np.uint8]:
+    """Return bytes (N, 3, H, W): of other numbers ViRelAy guesses for each image anew what black and white are."""
+    host = _channels("images", images)
+    if host.shape[1] not in (1, COLOURS):
+        raise ShapeError(f"images of shape {host.shape}; expected one channel or {COLOURS}")
+    if host.dtype != np.uint8:
+        values = host.astype(np.float64)
+        low, high = values.min(), values.max()
+        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+        host = np.rint((values - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
+    return np.repeat(host, COLOURS, axis=1) if host.shape[1] == 1 else host
+
+
+def _maps(relevance: Any) -> NDArray[np.float32]:
+    """Return maps (N, 3, H, W), each channel a third of their sum: ViRelAy adds three up, and fails on one."""
+    summed = _channels("relevance", relevance).astype(np.float64).sum(axis=1, keepdims=True)
+    return np.repeat((summed / COLOURS).astype(np.float32), COLOURS, axis=1)
+
+
+def _groups(
+    found: Any, kinds: NDArray[Any], samples: Mapping[int, Sequence[int]], many: int
+) -> dict[int, tuple[NDArray[np.uint32], Clusters]]:
+    """Return of each class which samples were clustered, and how."""
+    given = dict(zip(found.classes, found.found, strict=True)) if isinstance(found, Ranking) else dict(found)
+    if not given or len({clusters.shown for clusters in given.values()}) > 1:
+        raise ParameterError("found: give one class or more, all embedded in the same way; ViRelAy offers one list")
+    groups = {}
+    for kind in sorted(given):
+        if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or not 0 <= kind < many:
+            raise ParameterError(f"found has a class {kind!r}; expected whole numbers from 0 to {many - 1}")
+        chosen = np.asarray(samples[int(kind)] if kind in samples else np.flatnonzero(kinds == kind))
+        clusters = given[kind]
+        if len(chosen) != len(clusters.labels) or (len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(kinds)):
+            raise ShapeError(
+                f"class {kind}: clusters of {len(clusters.labels)} maps for {len(chosen)} samples of {len(kinds)}; "
+                "samples= says which they are"
+            )
+        groups[int(kind)] = chosen.astype(np.uint32), clusters
+    return groups
