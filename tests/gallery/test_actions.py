@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import actions
 from lrp_ref.gallery.applications import motion_fisher_vectors as application
+from lrp_ref.gallery.sources import actions
 
 
 @pytest.fixture(scope="module")

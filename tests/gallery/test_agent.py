@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lrp_ref import Network, gallery, layers
-from lrp_ref.gallery import agent
 from lrp_ref.gallery.applications import game as application
+from lrp_ref.gallery.learners import agent
 
 ASKED = gallery.Run(gallery.find("game"), quick=True)
 

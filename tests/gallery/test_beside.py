@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrp_ref.gallery import beside
+from lrp_ref.gallery.sources import beside
 
 
 def test_a_scene_has_a_garment_in_its_box_and_one_mark_outside() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lrp_ref.gallery import voc
 from lrp_ref.gallery.applications import blood_smear
+from lrp_ref.gallery.sources import voc
 
 SMEARS = Path(__file__).parents[2] / "models" / "gallery" / "bccd_60.tar"
 

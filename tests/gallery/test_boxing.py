@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrp_ref.gallery import boxing
+from lrp_ref.gallery.analysis import boxing
 
 
 def test_hits_of_a_square_are_those_of_its_box() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import breakout
-from lrp_ref.gallery.breakout import HEIGHT, PADDLE, WALL, WIDTH, Games
+from lrp_ref.gallery.sources import breakout
+from lrp_ref.gallery.sources.breakout import HEIGHT, PADDLE, WALL, WIDTH, Games
 
 STAY = np.array([1])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import clips
+from lrp_ref.gallery.sources import clips
 
 
 def _places(frames):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery.coloured import BETWEEN, PAD, layout
+from lrp_ref.gallery.analysis.coloured import BETWEEN, PAD, layout
 
 pytest.importorskip("matplotlib")
 
@@ -20,7 +20,7 @@ def test_words_follow_each_other_until_the_line_is_full() -> None:
 
 def test_each_word_is_on_its_colour_and_lines_go_down() -> None:
     from lrp_ref.gallery import figures
-    from lrp_ref.gallery.coloured import show_words
+    from lrp_ref.gallery.analysis.coloured import show_words
 
     with figures.sheet(200) as figure:
         axes = figure.subplots()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import clips
-from lrp_ref.gallery import questions as q
 from lrp_ref.gallery.applications import fast_forward, game, video_border, visual_questions
+from lrp_ref.gallery.sources import clips
+from lrp_ref.gallery.sources import questions as q
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 
 from lrp_ref import Network, layers
-from lrp_ref.gallery.deletion import right_after, sign_test
+from lrp_ref.gallery.analysis.deletion import right_after, sign_test
 
 
 def adding() -> Network:

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.gallery import street_scenes
 from lrp_ref.gallery.applications import dissection_streets
+from lrp_ref.gallery.sources import street_scenes
 from lrp_ref.units import Dissection
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "camvid_117.tar"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import eeg
 from lrp_ref.gallery.application import MODELS
 from lrp_ref.gallery.applications import eeg_eyes as application
+from lrp_ref.gallery.sources import eeg
 
 
 def test_the_recording_that_is_shipped() -> None:

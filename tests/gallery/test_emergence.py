@@ -8,7 +8,7 @@ import numpy as np
 
 from lrp_ref import Network, layers, units
 from lrp_ref.gallery.applications import dissection_scenes, emergence, transfer
-from lrp_ref.gallery.scenes import CONCEPTS, KINDS, UNITS, card, detector, lit, right, scenes
+from lrp_ref.gallery.sources.scenes import CONCEPTS, KINDS, UNITS, card, detector, lit, right, scenes
 
 
 def dissection(best: dict[int, tuple[str, float]], count: int = 6) -> units.Dissection:

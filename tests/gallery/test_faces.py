@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.gallery import faces
+from lrp_ref.gallery.sources import faces
 
 
 def archive(path: Path, pictures: dict[str, np.ndarray]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import agreement
+from lrp_ref.gallery.analysis import agreement
 from lrp_ref.gallery.applications import faces_pretraining as page
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import garments
 from lrp_ref.gallery.applications import activation_maximisation, gan_dissection
+from lrp_ref.gallery.sources import garments
 
 
 class Judge:

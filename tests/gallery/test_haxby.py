@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.gallery import agreement, haxby
+from lrp_ref.gallery.analysis import agreement
+from lrp_ref.gallery.sources import haxby
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "haxby2001_1slice.tar.xz"
 

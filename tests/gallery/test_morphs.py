@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrp_ref.gallery import faces, morphs
+from lrp_ref.gallery.sources import faces, morphs
 
 
 def test_a_blend_is_the_mean_of_both_where_the_mask_is_1() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.gallery import newsgroups
+from lrp_ref.gallery.sources import newsgroups
 
 POSTINGS = {
     "20news-bydate-train/sci.space/2": "From: a@b.c\n\nThe moon is far.\n\nIs it?",
@@ -65,7 +65,7 @@ def test_counts_explained_are_weight_times_tfidf_divided_among_occurrences() -> 
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.svm import LinearSVC
 
-    from lrp_ref.gallery.word_models import Counting, right_without
+    from lrp_ref.gallery.learners.word_models import Counting, right_without
 
     rows = np.array([[0, 0, 1, 4], [0, 2, 4, 4], [1, 3, 3, 2], [3, 3, 1, 4], [2, 2, 0, 4], [3, 2, 1, 1]])
     groups = np.array([0, 0, 1, 1, 2, 2])
@@ -88,7 +88,7 @@ def test_counts_explained_are_weight_times_tfidf_divided_among_occurrences() -> 
 
 def test_a_filling_gets_no_relevance() -> None:
     pytest.importorskip("torch")
-    from lrp_ref.gallery.word_models import Reading
+    from lrp_ref.gallery.learners.word_models import Reading
 
     rng = np.random.default_rng(0)
     rows = np.array([[0, 1, 4, 4], [2, 3, 4, 4]] * 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrp_ref.gallery import patches
+from lrp_ref.gallery.sources import patches
 
 
 def test_patches_of_a_picture_put_together_are_the_picture() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lrp_ref import layers
-from lrp_ref.gallery import paths
-from lrp_ref.gallery.signs import held, often
+from lrp_ref.gallery.analysis import paths
+from lrp_ref.gallery.analysis.signs import held, often
 from lrp_ref.network import Network
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import pen
+from lrp_ref.gallery.analysis import pen
 
 
 def three() -> np.ndarray:

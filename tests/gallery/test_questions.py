@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import questions as q
+from lrp_ref.gallery.sources import questions as q
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lrp_ref.errors import ParameterError
-from lrp_ref.gallery import scenes as made
-from lrp_ref.gallery.scenes import CATEGORIES, COLOURS, CONCEPTS, KINDS, SHAPES, TEXTURES, scenes
+from lrp_ref.gallery.sources import scenes as made
+from lrp_ref.gallery.sources.scenes import CATEGORIES, COLOURS, CONCEPTS, KINDS, SHAPES, TEXTURES, scenes
 
 SCENES = scenes(np.random.default_rng(1), 40, size=40, things=3)
 

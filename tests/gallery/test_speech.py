@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.gallery import speech
+from lrp_ref.gallery.sources import speech
 
 
 def tone(hertz: float, count: int) -> np.ndarray:

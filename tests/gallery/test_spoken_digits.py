@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrp_ref.gallery import speech
 from lrp_ref.gallery.applications import spoken_digits as application
+from lrp_ref.gallery.sources import speech
 
 
 def test_a_profile_is_of_positive_relevance_and_of_each_clip() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrp_ref import gallery
-from lrp_ref.gallery import tags
+from lrp_ref.gallery.learners import tags
 
 MODELS = Path(__file__).parents[2] / "models"
 

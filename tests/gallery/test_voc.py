@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.gallery import voc
+from lrp_ref.gallery.sources import voc
 from lrp_ref.loaders.preprocess import EXAMPLE, parse_sidecar
 
 BOX = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"

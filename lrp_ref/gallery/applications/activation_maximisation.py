@@ -30,7 +30,7 @@ from ...methods import L2, TotalVariation, maximise, prototypes
 from ...network import Network
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
-from ..garments import GENERATOR, JUDGE, LABEL, NAMES, NOISE, codes
+from ..sources.garments import GENERATOR, JUDGE, LABEL, NAMES, NOISE, codes
 
 PICTURE = "sequential.conv2d_transpose_1.sigmoid"  # what the generator makes, (N, 1, 28, 28)
 LIMIT = 2.5  # of the codes, which were drawn with a standard deviation of 1

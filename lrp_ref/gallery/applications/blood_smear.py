@@ -27,8 +27,9 @@ from ...evaluate import relevance_mass, roc_auc
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import figures, patches, training, voc
+from .. import figures, training
 from ..application import Application, Finding, Found, Held, Need, Run
+from ..sources import patches, voc
 
 SIDE, STEP = 48, 16  # of a patch, and between patches of a smear, in pixels
 TRAINED = 40  # smears; the others are held out

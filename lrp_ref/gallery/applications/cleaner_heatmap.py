@@ -38,8 +38,9 @@ from ...loaders.preprocess import Sidecar, parse_sidecar
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import figures, voc
+from .. import figures
 from ..application import Application, Finding, Found, Held, Need, Run
+from ..sources import voc
 
 WALLABY = 104
 CHANCE = 0.05  # what Wilcoxon's test finds below this is no chance

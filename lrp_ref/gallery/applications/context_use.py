@@ -35,8 +35,9 @@ from ...methods import attribute
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import beside, figures, training, voc
+from .. import figures, training
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import beside, voc
 
 WALLABY = 104
 LADDER = ((2, 2), (3, 3), (5, 5), (8, 8))  # channels of the first layer, epochs

@@ -29,7 +29,7 @@ from ...layers import Conv
 from ...network import Network
 from .. import figures, training
 from ..application import Application, Finding, Found, Run
-from ..scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, scenes
+from ..sources.scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, scenes
 
 LAYERS = ("relu1", "relu2", "relu3", UNITS)
 QUANTILE, STRICT, LEAST = 0.99, 0.995, 0.04  # above which a unit is active; from which IoU on it is a detector

@@ -33,9 +33,10 @@ from ...network import Network
 from ...units import Dissection, UnitCard, dissect, unit_cards
 from ...units.dissection import LEAST
 from ...units.pictures import masked
-from .. import figures, street_scenes
+from .. import figures
 from ..application import Application, Finding, Found, Need, Run
-from ..street_scenes import CONCEPTS, VOID
+from ..sources import street_scenes
+from ..sources.street_scenes import CONCEPTS, VOID
 
 EARLY, LATE = "block12", "head_relu"  # the third-last residual sum, 192 units; the last convolution, 1,280 units
 RARE, OFTEN = 0.995, 0.95  # quantiles of the thresholds

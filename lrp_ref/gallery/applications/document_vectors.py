@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...text import document_vectors, principal_components
-from .. import figures, newsgroups
+from .. import figures
+from ..analysis.deletion import sign_test
 from ..application import Application, Finding, Found, Run
-from ..deletion import sign_test
-from ..newsgroups import NEED
-from ..word_models import Counting, singular_vectors
+from ..learners.word_models import Counting, singular_vectors
+from ..sources import newsgroups
+from ..sources.newsgroups import NEED
 
 WORDS, LENGTH, DIMENSIONS = 20_000, 250, 100
 NEIGHBOURS = tuple(range(1, 11))

@@ -33,7 +33,7 @@ from ...network import Network
 from ...propagation.explaining import explain
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
-from ..eeg import PLACES, RATE, read, show_head
+from ..sources.eeg import PLACES, RATE, read, show_head
 from ..training import dense, fit
 
 SECOND, STEP = RATE, 32  # samples of a window, and between the beginnings of two

@@ -31,7 +31,7 @@ from ... import units
 from ...network import Network
 from .. import figures, training
 from ..application import Application, Finding, Found, Run
-from ..scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, right, scenes
+from ..sources.scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, right, scenes
 
 TASK = "shape"
 QUANTILE, LEAST = 0.99, 0.04  # above which a unit is active; from which IoU on it is a detector

@@ -30,8 +30,10 @@ from ...evaluate import relevance_mass
 from ...network import Network, Node
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import agreement, faces, figures, morphs, training
+from .. import figures, training
+from ..analysis import agreement
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import faces, morphs
 
 KINDS = ("from chance", "pretrained")
 REGIONS = tuple(faces.regions())

@@ -33,8 +33,9 @@ from scipy.stats import mannwhitneyu
 from ... import evaluate
 from ...methods import attribute
 from ...propagation import composites
-from .. import figures, voc
+from .. import figures
 from ..application import Application, Finding, Found, Run
+from ..sources import voc
 
 WALLABY = 104
 ANIMALS = 398  # of ImageNet's classes the first, which are animals; those from here on are things

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from ...propagation.explaining import explain
-from .. import clips, figures
+from .. import figures
 from ..application import Application, Finding, Found, Held, Run
+from ..sources import clips
 
 STEPS = {1: "every frame", 2: "every second frame", 4: "every fourth frame"}  # that goes into the clip
 EACH_END = 2  # frames of a clip that are its border, at either end

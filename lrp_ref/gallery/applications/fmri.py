@@ -27,8 +27,10 @@ from ...evaluate import relevance_mass
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import agreement, figures, haxby, training
+from .. import figures, training
+from ..analysis import agreement
 from ..application import Application, Finding, Found, Held, Run
+from ..sources import haxby
 
 LEVEL = 0.001  # of p, below which F finds a voxel
 CHANNELS, HIDDEN, NOISE, EPOCHS = 4, 32, 1.0, 20

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from ...network import Network
 from ...propagation.explaining import explain
 from .. import figures
-from ..agent import LONG, best, learned, tested
 from ..application import Application, Finding, Found, Held, Run
-from ..breakout import ACTIONS, HEIGHT, WALL, WIDTH
+from ..learners.agent import LONG, best, learned, tested
+from ..sources.breakout import ACTIONS, HEIGHT, WALL, WIDTH
 
 EVERY = 6  # rounds between two explanations
 SAFE = 0.9  # part of the test games in which an agent that keeps the ball still has it at their end

@@ -32,7 +32,7 @@ from ... import units
 from ...network import Network
 from .. import figures
 from ..application import Application, Finding, Found, Held, Run
-from ..garments import GENERATOR, JUDGE, LABEL, NAMES, Codes, codes, probability, some
+from ..sources.garments import GENERATOR, JUDGE, LABEL, NAMES, Codes, codes, probability, some
 
 UNITS, LATER = "sequential.conv2d_transpose.transpose", "sequential.leaky_re_lu_1"  # 128 of 7×7, 64 of 14×14
 PULLOVER, DRESS, COAT = 2, 3, 4

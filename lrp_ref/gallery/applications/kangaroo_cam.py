@@ -34,8 +34,10 @@ from scipy.stats import binomtest
 from ... import evaluate
 from ...methods import attribute
 from ...propagation import composites
-from .. import boxing, figures, voc
+from .. import figures
+from ..analysis import boxing
 from ..application import Application, Finding, Found, Held, Run
+from ..sources import voc
 
 WALLABY = 104
 RECIPE = 0.2  # CAM's threshold

@@ -30,7 +30,8 @@ from ...evaluate import pixel_flipping, random_map
 from ...methods import attribute
 from ...network import Network
 from ...rules import Epsilon, Gamma
-from .. import figures, signs
+from .. import figures
+from ..analysis import signs
 from ..application import Application, Finding, Found, Need, Run
 
 FILLS = {"black": 0.0, "noise": "noise", "blur": "blur"}

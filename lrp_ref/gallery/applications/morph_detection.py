@@ -33,8 +33,9 @@ from ...evaluate import roc_auc
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import faces, figures, morphs, training
+from .. import figures, training
 from ..application import Application, Finding, Found, Run
+from ..sources import faces, morphs
 
 LEARNT = 28  # persons of 40
 KINDS = {"complete": (False, False), "one region": (True, False), "many classes": (True, True)}

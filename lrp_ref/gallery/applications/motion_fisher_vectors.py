@@ -33,8 +33,8 @@ from ...propagation.explaining import explain
 from ...propagation.plan import Composite
 from ...rules import LRP0, Epsilon
 from .. import figures
-from ..actions import ACTIONS, BLOCK, FRAMES, SIZE, Actions, actions, motion_vectors
 from ..application import Application, Finding, Found, Run
+from ..sources.actions import ACTIONS, BLOCK, FRAMES, SIZE, Actions, actions, motion_vectors
 
 COMPONENTS = 12  # of the mixture
 DIRECTIONS = 8

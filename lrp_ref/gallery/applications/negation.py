@@ -35,9 +35,9 @@ from ...propagation.explaining import explain
 from ...propagation.explanation import Explanation
 from ...rules import Epsilon
 from .. import figures
+from ..analysis.coloured import show_words
+from ..analysis.deletion import right_after, sign_test
 from ..application import Application, Finding, Found, Need, Run
-from ..coloured import show_words
-from ..deletion import right_after, sign_test
 
 AGAINST, FOR = 0, 1
 DELETED = tuple(range(6))  # words

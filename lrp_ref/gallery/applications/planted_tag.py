@@ -31,8 +31,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import figures, tags
+from .. import figures
 from ..application import Application, Finding, Found, Held, Run
+from ..learners import tags
 
 SEEDS = (0, 1, 2)
 KINDS = ("network", "blind network", "Fisher vector")

@@ -32,9 +32,10 @@ from ...network import Network
 from ...propagation.explaining import explain
 from ...propagation.plan import Composite
 from ...rules import Epsilon, GeneralizedGamma, ZPlus
-from .. import figures, signs
+from .. import figures
+from ..analysis import signs
+from ..analysis.paths import autocorrelation, path, roots
 from ..application import Application, Finding, Found, Run
-from ..paths import autocorrelation, path, roots
 from ..training import dense, fit
 
 DEPTHS = (1, 2, 3, 5, 8, 12, 16, 20)

@@ -29,8 +29,10 @@ from ...layers import Flatten, ReLU
 from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
-from .. import figures, signs, speech
+from .. import figures
+from ..analysis import signs
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import speech
 from ..training import conv, dense, fit
 
 TASKS = ("digit", "speaker")

@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 
 from ... import spray
 from ...errors import require
-from .. import figures, tags
+from .. import figures
 from ..application import Application, Finding, Found, Held, Run
+from ..learners import tags
 
 SEEDS = (0, 1, 2, 3, 4)
 OTHER_SIZES = (20, 14, 10, 7)  # places a side, to which maps of 28 × 28 are made smaller for comparison

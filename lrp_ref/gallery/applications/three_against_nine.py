@@ -27,9 +27,9 @@ from ...evaluate import spearman
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures
+from ..analysis.pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
+from ..analysis.signs import often
 from ..application import Application, Finding, Found, Held, Need, Run
-from ..pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
-from ..signs import often
 
 THREE, NINE = 3, 9
 ELSEWHERE = 20  # strokes a digit

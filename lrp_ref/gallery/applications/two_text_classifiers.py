@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import figures, newsgroups
+from .. import figures
+from ..analysis.coloured import show_words
 from ..application import Application, Finding, Found, Run
-from ..coloured import show_words
-from ..newsgroups import NEED
-from ..word_models import Counting, Model, Reading, right_without, singular_vectors
+from ..learners.word_models import Counting, Model, Reading, right_without, singular_vectors
+from ..sources import newsgroups
+from ..sources.newsgroups import NEED
 
 WORDS, LENGTH, DIMENSIONS, FILTERS, PAIR = 20_000, 250, 64, 128, 2
 EPOCHS, AWAY = 5, 0.4  # of training, and which part of the words it leaves out, others in every epoch

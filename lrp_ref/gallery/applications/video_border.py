@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from ...network import Network
 from ...propagation.explaining import explain
-from .. import clips, figures
+from .. import figures
 from ..application import Application, Finding, Found, Held, Run
+from ..sources import clips
 
 EACH_END = 2  # frames of a clip that are its border, at either end
 BORDER = np.r_[:EACH_END, clips.FRAMES - EACH_END : clips.FRAMES]

@@ -39,7 +39,7 @@ from ...propagation.plan import Composite, first
 from ...rules import Epsilon, GeneralizedGamma, ZBox, ZPlus
 from .. import figures, training
 from ..application import Application, Finding, Found, Held, Run
-from ..questions import ANSWERS, SIZE, WORDS, Questions, Scenes, questions, scenes
+from ..sources.questions import ANSWERS, SIZE, WORDS, Questions, Scenes, questions, scenes
 
 CELLS = (SIZE // 8) ** 2  # places of the convolutions' output, of which pairs are made
 EPOCHS, ASKED = 10, 3  # of training; questions on each picture

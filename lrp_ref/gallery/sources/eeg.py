@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError
-from . import figures
+from ...errors import ModelFormatError
+from .. import figures
 
 RATE = 128  # samples a second
 SPIKE = 400.0  # µV from the median

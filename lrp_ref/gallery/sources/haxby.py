@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f_oneway, ttest_ind
 
-from ..errors import ModelFormatError
-from .application import Need
+from ...errors import ModelFormatError
+from ..application import Need
 
 RUNS, VOLUMES, HEIGHT, WIDTH = 12, 121, 20, 40
 TR = 2.5  # seconds a volume

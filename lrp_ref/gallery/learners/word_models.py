@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import neuralise
-from ..layers import Affine, Embedding, Flatten, GlobalMaxPool, ReLU, Transpose
-from ..network import Network, Node
-from ..propagation.explaining import explain
-from . import newsgroups
-from .application import Tell
-from .training import conv, dense, fit
+from ... import neuralise
+from ...layers import Affine, Embedding, Flatten, GlobalMaxPool, ReLU, Transpose
+from ...network import Network, Node
+from ...propagation.explaining import explain
+from ..application import Tell
+from ..sources import newsgroups
+from ..training import conv, dense, fit
 
 BLOCK = 128  # postings at a time
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError
-from .application import Need
+from ...errors import ModelFormatError
+from ..application import Need
 
 LARGEST = 1 << 20  # bytes of a posting
 LETTERS = re.compile(r"[a-z]+")  # of a word; numbers are none

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from .. import evaluate
+from ... import evaluate
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # τ, parts of a map's maximum
 BLURS = (0, 8, 16)  # standard deviations of a Gaussian, in pixels

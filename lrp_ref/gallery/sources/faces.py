@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError
-from .application import Need
+from ...errors import ModelFormatError
+from ..application import Need
 
 HEIGHT, WIDTH = 112, 92
 INNER = (slice(14, 50), slice(8, 38))  # rows and columns from the brows to the chin, in the picture of half the size

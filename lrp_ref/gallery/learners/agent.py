@@ -1,4 +1,4 @@
-"""An agent that learns the small game of :mod:`lrp_ref.gallery.breakout`, by fitted Q iteration.
+"""An agent that learns the small game of :mod:`lrp_ref.gallery.sources.breakout`, by fitted Q iteration.
 
 Many games are played at once; after each round a network is fitted to what an action brought: the points now, and what
 the situation after it is worth by the network of the round before (Ernst, Geurts, Wehenkel 2005; Riedmiller 2005).
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers import Flatten, ReLU
-from ..network import Network
-from . import breakout, training
-from .application import Run
-from .breakout import ACTIONS, HEIGHT, PLANES, WIDTH
+from ...layers import Flatten, ReLU
+from ...network import Network
+from .. import training
+from ..application import Run
+from ..sources import breakout
+from ..sources.breakout import ACTIONS, HEIGHT, PLANES, WIDTH
 
 Agent = Callable[[NDArray[Any]], NDArray[Any]]  # from what is seen, (N, 4, HEIGHT, WIDTH), to actions, (N,)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import layers
-from ..network import Network
-from . import training
+from ... import layers
+from ...network import Network
+from .. import training
 
 CLASSES = 10
 HIGH, WIDE, GARMENT, MARK = 28, 44, 28, 12  # pixels

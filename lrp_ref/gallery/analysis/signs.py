@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scipy.stats import binomtest
 
-from .application import Held
+from ..application import Held
 
 LEVEL = 0.05
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import layers
-from ..errors import ParameterError, unknown
-from ..network import Network
-from ..units import activated
-from . import training
+from ... import layers
+from ...errors import ParameterError, unknown
+from ...network import Network
+from ...units import activated
+from .. import training
 
 SHAPES = ("disc", "square", "triangle", "cross", "ring", "flower")
 COLOURS = {"red": (0.9, 0.2, 0.15), "green": (0.2, 0.75, 0.25), "blue": (0.2, 0.35, 0.95), "yellow": (0.95, 0.85, 0.2),

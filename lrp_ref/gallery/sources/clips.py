@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers import Flatten, ReLU
-from ..network import Network
-from . import training
-from .application import Tell
+from ...layers import Flatten, ReLU
+from ...network import Network
+from .. import training
+from ..application import Tell
 
 PATHS = ("line", "circle", "eight", "square")
 FRAMES, SIZE = 16, 24  # of a clip, and the sides of a frame in pixels

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import evaluate, layers, neuralise
-from ..errors import require
-from ..network import Network
-from ..propagation.explaining import explain
-from . import training
-from .application import Need, Run, Tell
+from ... import evaluate, layers, neuralise
+from ...errors import require
+from ...network import Network
+from ...propagation.explaining import explain
+from .. import training
+from ..application import Need, Run, Tell
 
 TAGGED = 6  # the class that gets the tag: shirts
 CARRY = 5  # one in so many of them carries it

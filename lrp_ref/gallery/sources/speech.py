@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError
+from ...errors import ModelFormatError
 
 RATE = 8000  # samples a second
 WINDOW, HOP = 256, 128  # samples

@@ -22,9 +22,9 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError
-from ..loaders.preprocess import Sidecar, resized, scaled
-from .application import Need
+from ...errors import ModelFormatError
+from ...loaders.preprocess import Sidecar, resized, scaled
+from ..application import Need
 
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in pixels, half-open
 MOST = {".xml": 1 << 20, ".jpg": 1 << 24}  # bytes of a file by its ending

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
-from ..methods import attribute
-from ..network import Network
+from ...errors import ParameterError
+from ...methods import attribute
+from ...network import Network
 
 
 def path(start: NDArray[Any], end: NDArray[Any], points: int) -> NDArray[Any]:

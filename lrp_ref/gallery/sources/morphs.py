@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ..evaluate import relevance_mass
+from ...evaluate import relevance_mass
 from . import faces
 
 CROP = (slice(20, 108), slice(10, 82))  # of a face: rows and columns from hairline to chin

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..heatmap import colours
-from .figures import DPI, PALE
+from ...heatmap import colours
+from ..figures import DPI, PALE
 
 PAD = 2  # pixels of colour around a word
 BETWEEN = 3  # pixels between two boxes

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from .. import evaluate
-from ..network import Network
+from ... import evaluate
+from ...network import Network
 
 
 def right_after(

@@ -1,0 +1,1 @@
+"""What applications measure and draw: boxes of maps, deleted words, paths, strokes, agreement of maps, signs."""
