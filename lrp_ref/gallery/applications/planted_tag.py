@@ -69,7 +69,7 @@ def run(at: Run) -> Found:
 def _models(at: Run, data: tags.Garments, seed: int) -> tuple[tags.Convolutional | tags.Fisher, ...]:
     return (
         tags.Convolutional(data, epochs=at.few(10, 2), seed=seed, tell=at.tell),
-        tags.Convolutional(data, blind=True, epochs=at.few(15, 2), seed=seed, tell=at.tell),
+        tags.Convolutional(data, blind=True, epochs=at.few(25, 2), seed=seed, tell=at.tell),
         tags.Fisher(data, patches=at.few(20_000, 500), seed=seed),
     )
 

@@ -185,9 +185,10 @@ def _seeing(rng: np.random.Generator) -> list[Any]:
 
 def _blind(rng: np.random.Generator) -> list[Any]:
     conv, relu = training.conv, layers.ReLU
-    first = [conv(rng, 1, 16, 5, 5, stride=2), relu(), conv(rng, 16, 32, 3, 3, stride=2), relu()]
+    # Padded, so that every pixel is seen: without, the last rows are cut off, and the tag with them.
+    first = [conv(rng, 1, 16, 5, 5, stride=2, padding=2), relu(), conv(rng, 16, 32, 3, 3, stride=2, padding=1), relu()]
     last = [layers.GlobalAveragePool(), layers.Flatten(), training.dense(rng, 64, 10)]
-    return [*first, conv(rng, 32, 64, 3, 3), relu(), *last]
+    return [*first, conv(rng, 32, 64, 3, 3, padding=1), relu(), *last]
 
 
 def _numbers(images: NDArray[np.uint8]) -> NDArray[np.float32]:
