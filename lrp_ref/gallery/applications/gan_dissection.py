@@ -85,7 +85,7 @@ def run(at: Run) -> Found:
                  "lost_by_garment": own, "lost_by_others": others, "units_inserted": SLEEVES, "ink": inserted.mean,
                  "ink_by_chance": inserted.mean_by_chance, "p_ink": inserted.p_over_samples,
                  "later_lost": later.mean, "later_by_chance": later.mean_by_chance},
-        picture=_picture(cards, effect),
+        picture=_picture([] if at.withheld else cards, effect, inserted, own, others),
         alt="Generated garments with the places where single units are active; dresses that grow sleeves when units of "
         "sleeves are set high; and curves of the probability that is lost with the number of ablated units.",
     )  # fmt: skip
@@ -183,14 +183,23 @@ def _cards(generator: Network, given: Codes, found: units.Dissection) -> list[tu
     return cards
 
 
-def _picture(cards: list[tuple[str, NDArray[Any]]], effect: units.CausalEffect) -> Any:
+def _picture(cards: list[tuple[str, NDArray[Any]]], effect: units.CausalEffect, inserted: units.CausalEffect,
+             own: NDArray[Any], others: NDArray[Any]) -> Any:  # fmt: skip
+    """Draw what units cause, beside pictures of the generator; without these, bars of two further effects."""
     with figures.sheet(900, title="Units of a generator: where they are active, and what they cause") as figure:
         left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
-        rows_of = left.subfigures(len(cards), 1)
-        for row, (title, pictures) in zip(rows_of, cards, strict=True):
-            row.suptitle(title, x=0.01, ha="left", fontsize=12)
-            for place, picture in zip(row.subplots(1, SHOWN), pictures, strict=False):
-                figures.show_image(place, picture)
+        if cards:
+            for row, (title, pictures) in zip(left.subfigures(len(cards), 1), cards, strict=True):
+                row.suptitle(title, x=0.01, ha="left", fontsize=12)
+                for place, picture in zip(row.subplots(1, SHOWN), pictures, strict=False):
+                    figures.show_image(place, picture)
+        else:
+            lost, ink = left.subplots(2, 1)
+            figures.show_pairs(lost, NAMES, own, others, ("without its own units", "without those of another garment"))
+            lost.set(ylabel="loss of probability", title=f"what a garment loses without {COUNTS[-1]} units")
+            sleeves = [f"{count} units" for count in SLEEVES]
+            figures.show_pairs(ink, sleeves, inserted.mean, inserted.mean_by_chance, ("of sleeves", "by chance"))
+            ink.set(ylabel="part of the sides, ink", title="dresses with units set high at both sides")
         chart = right.subplots()
         for mean, label in ((effect.mean, "best by IoU"), (effect.mean_by_chance, "by chance")):
             chart.plot(effect.counts, mean, marker="o", label=label)

@@ -18,7 +18,8 @@ GENERATOR = Need(
     "fashion_cgan_generator.h5",
     "a conditional generator of Fashion-MNIST: 128 random numbers and a label to 28×28, in Keras' format",
     "repositories of GANs on Fashion-MNIST",
-    "licence: none stated",
+    "none stated",
+    showable=False,
 )
 JUDGE = Need(
     "fashion_cnn.onnx", "a trained network of garments", "models/ of the project", "BSD-3-Clause", shipped=True
