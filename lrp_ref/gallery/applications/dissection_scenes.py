@@ -74,7 +74,7 @@ def run(at: Run) -> Found:
                     f"{unique[-1].max()} in {unique.shape[1]} rotations); the best IoU of a concept, mean over the 16, "
                     f"{overlap[0, 0]:.3f} → {overlap[-1].mean():.3f}",
                     _verdict(unique[-1].max() <= unique[0, 0] / 2,
-                             unique[-1].mean() < unique[0, 0] and overlap[-1].max() < overlap[0, 0])),
+                             unique[-1].max() < unique[0, 0] and overlap[-1].max() < overlap[0, 0])),
             Finding("Lower layers detect colours, higher ones shapes.", told,
                     _verdict(shapes[-1] > 0.5 > colours[-1], shapes[-1] > shapes[0])),
             Finding("A higher quantile leaves less to be found.",
