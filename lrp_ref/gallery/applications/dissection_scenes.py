@@ -28,7 +28,7 @@ from ... import units
 from ...layers import Conv
 from ...network import Network
 from .. import figures, training
-from ..application import Application, Finding, Found, Run
+from ..application import Application, Finding, Found, Held, Run
 from ..sources.scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, scenes
 
 LAYERS = ("relu1", "relu2", "relu3", UNITS)
@@ -48,11 +48,12 @@ def run(at: Run) -> Found:
     layers = [_dissected(net, seen, layer) for layer in LAYERS]
     strict = _dissected(net, seen, UNITS, STRICT)
     turned = [
-        [_dissected(_rotated(net, draw, turn), seen, "rotated") for draw in range(at.few(3, 1))] for turn in TURNS
+        [_dissected(_rotated(net, draw, turn), seen, "rotated") for draw in range(at.few(6, 1))] for turn in TURNS
     ]
     kinds = np.array([_by_kind(one) for one in layers])
     unique = np.array([[one.unique(LEAST) for one in some] for some in turned])
     counts = np.array([[len(one.detectors(LEAST)) for one in some] for some in turned])
+    overlap = np.array([[one.iou.max(axis=0).mean() for one in some] for some in turned])
     last, chance = layers[-1], max(len(other.detectors(LEAST)) for one in layers for other in one.by_chance)
     told = "; ".join(f"{layer} " + ", ".join(f"{n} {kind}" for n, kind in zip(row, KINDS, strict=True))
                      for layer, row in zip(LAYERS, kinds, strict=True))  # fmt: skip
@@ -68,12 +69,13 @@ def run(at: Run) -> Found:
                     f"answers right {right:.0%} (always no: {nothing:.0%})",
                     "yes" if len(last.detectors(LEAST)) > 3 * chance else "no"),
             Finding("What units stand for belongs to single units: a rotation destroys it.",
-                    f"unique detectors {unique[0, 0]} → {unique[-1].mean():.1f}, units {counts[0, 0]} → "
-                    f"{counts[-1].mean():.1f}, mean of {unique.shape[1]} rotations",
-                    "yes" if unique[-1].max() < unique[0, 0] else "in part" if unique[-1].mean() < unique[0, 0] else
-                    "no"),
+                    f"concepts with a detector {unique[0, 0]} → {unique[-1].mean():.1f} ({unique[-1].min()} to "
+                    f"{unique[-1].max()} in {unique.shape[1]} rotations); the best IoU of a concept, mean over the 16, "
+                    f"{overlap[0, 0]:.3f} → {overlap[-1].mean():.3f}",
+                    _verdict(unique[-1].max() <= unique[0, 0] / 2,
+                             unique[-1].max() < unique[0, 0] and overlap[-1].max() < overlap[0, 0])),
             Finding("Lower layers detect colours, higher ones shapes.", told,
-                    "yes" if shapes[-1] > shapes[0] and colours[-1] < colours[0] else "no"),
+                    _verdict(shapes[-1] > 0.5 > colours[-1], shapes[-1] > shapes[0])),
             Finding("A higher quantile leaves less to be found.",
                     f"{len(last.detectors(LEAST))} detectors at {QUANTILE:.1%}, {len(strict.detectors(LEAST))} at "
                     f"{STRICT:.1%}, where {possible} of 16 concepts have a ceiling of {LEAST} or more",
@@ -82,7 +84,7 @@ def run(at: Run) -> Found:
         numbers={"answers_right": right, "always_no": nothing, "layers": LAYERS,
                  "detectors_by_kind": {kind: kinds[:, k] for k, kind in enumerate(KINDS)}, "by_chance": chance,
                  "unique_by_layer": [one.unique(LEAST) for one in layers], "turns": TURNS,
-                 "unique_when_turned": unique, "detectors_when_turned": counts,
+                 "unique_when_turned": unique, "best_iou_when_turned": overlap, "detectors_when_turned": counts,
                  "best_iou": dict(zip(CONCEPTS, last.iou.max(axis=0), strict=True)),
                  "ceiling": dict(zip(CONCEPTS, last.ceiling, strict=True)),
                  "ceiling_at_a_higher_quantile": dict(zip(CONCEPTS, strict.ceiling, strict=True))},
@@ -90,6 +92,10 @@ def run(at: Run) -> Found:
         alt="Bars of detectors by kind for four layers, a curve of unique detectors while units are rotated, and "
         "scenes in which the best units are most active.",
     )  # fmt: skip
+
+
+def _verdict(whole: bool, part: bool) -> Held:
+    return "yes" if whole else "in part" if part else "no"
 
 
 def _answers(given: Scenes) -> NDArray[np.float32]:
@@ -114,6 +120,8 @@ def rotation(rng: np.random.Generator, count: int, turn: float) -> NDArray[np.fl
 
     A rotation is exp(S) for a skew-symmetric S, whose eigenvalues are ±i times the angles; the part is exp(turn·S).
     """
+    if turn == 0:
+        return np.eye(count)  # exactly, so that a unit that is never active stays so
     q, r = np.linalg.qr(rng.standard_normal((count, count)))
     q = q * np.sign(np.diag(r))  # uniform among the orthogonal matrices
     if np.linalg.det(q) < 0:
