@@ -171,8 +171,8 @@ def built(kind: str, source: Path, folder: Path) -> Path:
 
 def test_the_wheel_runs_outside_the_clone(source: Path, tmp_path: Path) -> None:
     wheel = built("wheel", source, tmp_path / "dist")
-    # 2.3 MiB, of which loaders of nine kinds of files, 740 cases and what faults answer to them are the most.
-    assert wheel.stat().st_size < 19 << 17
+    # 2.6 MiB, of which loaders of nine kinds of files, 740 cases and what faults answer to them are the most.
+    assert wheel.stat().st_size < 22 << 17
     installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()
     # A pure wheel is installed by unpacking it; what it depends on is what the tests have.
