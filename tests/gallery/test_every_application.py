@@ -30,6 +30,9 @@ def test_a_file_tells_all_that_its_page_says(name: str) -> None:
     assert re.search(r"\b(19|20)\d\d\b", application.source), "a year"
     for sentence in (application.data, application.model):
         assert sentence.endswith("."), sentence
+        assert not sentence[0].islower(), sentence
+    told = f"{application.story} {application.data} {application.model}"
+    assert not re.search(r"\d\s%", told), "as numbers print: 5%"
     for need in application.needs:
         assert (MODELS / need.file).exists() or (MODELS / "gallery" / need.file).exists() or not need.shipped, need
     assert len(inspect.getsource(sys.modules[application.module]).splitlines()) <= 240
@@ -43,6 +46,7 @@ def test_a_quick_run_works(name: str) -> None:
     assert record.findings
     assert {f.held for f in record.findings} <= set(get_args(Held))
     assert all(f.claim.endswith(".") and f.measured for f in record.findings)
+    assert not any(re.search(r"\d\s%", f"{f.claim} {f.measured}") for f in record.findings), "as numbers print: 5%"
     assert record.numbers
     assert found.picture.width == 1200
     assert 500 <= found.picture.height <= 1000

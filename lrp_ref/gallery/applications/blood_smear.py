@@ -66,10 +66,10 @@ def run(at: Run) -> Found:
     above, chance = float((ratio["relevance"] > 2).mean()), median["relevance, boxes of another smear"]
     finer = float((area_under["relevance"] > area_under["scores of patches"]).mean())
     return Found(
-        sentence=f"Trained on patches without outlines, its relevance lies {median['relevance']:.1f} times as dense in "
+        sentence=f"Of a network that never saw an outline, relevance is {median['relevance']:.1f} times as dense in "
         f"boxes of white cells; by chance {chance:.1f}.",
         findings=(
-            Finding("Relevance of a patch classifier finds the cells: its density in their boxes is more than 2.",
+            Finding("Relevance of a patch classifier finds the cells: it is more than twice as dense in their boxes.",
                     f"red relevance in boxes of white cells over their area: {median['relevance']:.2f} (median of "
                     f"{some.sum()} smears, above 2 in {above:.0%}); on boxes of another smear {chance:.2f}; on red "
                     f"cells {on_red:.2f}", "yes" if median["relevance"] > 2 and chance < 2 else
@@ -173,7 +173,7 @@ APPLICATION = Application(
     title="White cells in blood smears",
     source="Binder et al. 2021, Nature Machine Intelligence 3 (stained tissue, patch classifiers)",
     data="60 blood smears with boxes of cells (BCCD), 40 to learn from and 20 to test on.",
-    model="three convolutions on patches of 48 × 48 pixels, a white cell in the middle or not, trained here.",
+    model="Three convolutions on patches of 48 × 48 pixels, a white cell in the middle or not, trained here.",
     wing="images", run=run, extras=("torch",),
     needs=(Need("bccd_60.tar", "60 blood smears with boxes", "github.com/Shenggan/BCCD_Dataset", "MIT", shipped=True),),
 )  # fmt: skip

@@ -186,7 +186,7 @@ APPLICATION = Application(
     wing="images",
     run=run,
     needs=(
-        Need("fashion_6000.npz", "6,000 + 1,000 garments", "models/ of the project", "MIT", shipped=True),
+        Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True),
         voc.LITE0,
         voc.KANGAROOS,
     ),

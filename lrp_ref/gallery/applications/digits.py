@@ -1,16 +1,16 @@
 """One prediction, five rules, five maps: where did the relevance go?
 
-A network reads handwritten digits. LRP hands the logit of the right class back to the pixels, layer by layer, and how
-a layer hands it on is its *rule*. The ten digits are explained under five rules that are found in every paper: LRP-0,
-which is the plain proportional rule; ε, which takes away from what is small; γ, which favours positive weights;
-α2β1, which treats the parts for and against separately; and z⁺ with the box rule zᴮ for the pixels (deep Taylor
-decomposition). Everything else is the same, and all maps of the picture have one scale.
+A network reads handwritten digits. LRP hands the logit of the right class back to the pixels, layer by layer, and how a
+layer hands it on is its *rule*. The ten digits are explained under five rules that many papers use: LRP-0, which is the
+plain proportional rule; ε, which takes away from what is small; γ, which favours positive weights; α2β1, which treats
+the parts for and against separately; and z⁺ with the box rule zᴮ for the pixels (deep Taylor decomposition). Everything
+else is the same, and all maps of the picture have one scale.
 
 LRP is said to conserve relevance. The bar beside each row is the ledger's answer for all digits: of the logit, the part
-that arrives at pixels, and the parts that biases, the stabiliser ε and units without any input to hand on to have kept.
-The parts always add up to the whole, to rounding; what differs is how much of it anybody gets to see. A bar beyond
-100 % means that a rule hands on more than it was given, which somebody has to pay for: under α2β1 the biases, and the
-units that have nothing to hand on.
+that arrives at pixels, and the parts that biases and the stabiliser ε keep, or that are dropped at units which have no
+input to hand them on to. The parts always add up to the whole, to rounding; what differs is how much of it anybody gets
+to see. A bar beyond 100% means that a rule hands on more than it was given, which somebody has to pay for: under α2β1
+the biases, and the units that have nothing to hand on.
 
 How to read the maps: a red pixel speaks for the digit, a blue one against it. The row of LRP-0 shows red and blue side
 by side on the same stroke, amounts that cancel in the sum: *cancelling*, above the bars, is Σ|R| / |ΣR|, which is 1
@@ -18,8 +18,8 @@ where nothing cancels. γ and z⁺ leave little or nothing to cancel. That makes
 make it right. A trap: ε is measured in the unit of the layer's outputs, so that the same ε swallows more of a network
 with smaller activations.
 
-LRP-0 is written for the average pools too: what has no rule of its own is explained with ε = 1e-6, which is enough to
-tell LRP-0 from gradient × input in the third digit.
+A detail of the code: LRP-0 is named for the average pools as well. A layer without a rule of its own gets ε = 1e-6, and
+that alone would make LRP-0 differ from gradient × input in the third digit.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ APPLICATION = Application(
     title="Digits under five rules",
     source="Bach et al. 2015, PLOS ONE 10(7); Montavon et al. 2017, Pattern Recognition 65; Montavon et al. 2019",
     data="200 handwritten digits that the network was not trained on (MNIST).",
-    model="`digits_cnn.onnx`, three convolutions, right on 98.70 % of held-out digits.",
+    model="`digits_cnn.onnx`, three convolutions, right on 98.70% of held-out digits.",
     wing="method",
     run=run,
     needs=(

@@ -17,7 +17,7 @@ unit that is silent nearly everywhere, so that its threshold is 0.
 has a quarter of all pixels; the largest IoU that there can be stands in brackets. Where it is below 0.04, no unit can
 be a detector, however well it has learned the concept. *The control*: lower the threshold, so that units are active at
 one in 20 positions, and big concepts come within reach. But the sky is at the top of every frame, and whatever fires at
-the top overlaps with it, also with the sky of another frame. Of units speaks only what rises above the grey bars.
+the top overlaps with it, also with the sky of another frame. Only what rises above the grey bars speaks of units.
 """
 
 from __future__ import annotations

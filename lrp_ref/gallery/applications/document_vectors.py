@@ -188,8 +188,8 @@ def _picture(planes: Any, groups: NDArray[Any], names: Any, right: Any, accuracy
 APPLICATION = Application(
     title="Which words make a text?",
     source="Arras, Horn, Montavon, Müller and Samek 2016 (arXiv:1606.07298) and 2017, PLOS ONE 12(8)",
-    data="20 Newsgroups by date: 11,315 postings to learn from, 7,532 to be asked, without their headers.",
-    model="tf-idf with a linear support vector machine, trained on the spot; word vectors by singular values.",
+    data="20 Newsgroups by date: 11,315 postings to learn from, 7,532 to test on, without their headers.",
+    model="Tf-idf with a linear support vector machine, trained on the spot; word vectors by singular values.",
     wing="text",
     run=run,
     extras=("sklearn",),

@@ -8,17 +8,18 @@ eyes, AF and F, to be most relevant.
 
 Before one believes a map one asks whether the network knows anything. A second begins every quarter of a second, which
 makes four times as many to learn from, and neighbours that are alike, whatever the eyes do. Cut by chance into a part
-to learn from and a part to be asked, every second that is asked for has neighbours that were learnt. Cut into blocks
-of time, it has none. And there is a control that needs no map at all: the answers are moved along the recording, by a
-part of its length, so that they have nothing to do with the eyes any more. Whatever is still "right" then was read from
-the time, not from the eyes. Seconds that do not overlap, cut by chance, tell how much of that is the overlap.
+to learn from and a part to test on, every second of the test has neighbours that were learnt. Cut into blocks of time,
+none has. And there is a control that needs no map at all: the answers are moved along the recording, by a part of its
+length, so that they have nothing to do with the eyes any more. Whatever is still "right" then was read from the time,
+not from the eyes. Seconds that do not overlap, cut by chance, tell how much of that is the overlap.
 
 The heads show the relevance of the electrodes for "closed" in seconds that were not learnt and are answered rightly:
-red for, blue against. Two of them belong to the network asked in blocks, two to that asked by chance. What a map of a
-network that knows nothing shows is what it has learnt by heart; that is what the map is good for here.
+red for, blue against. Two of them belong to the network tested in blocks, two to that tested on seconds by chance. A
+network that is no better in blocks than a guess knows nothing of the eyes, and its map shows what it has learnt by
+heart.
 
 Four samples with spikes of more than 400 µV are filled in from their neighbours. Seconds in which the eyes change are
-left out, and of the parts to learn from those that overlap what is asked for.
+left out, and of the parts to learn from those that overlap the test.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ seeds. That is the point: two networks that differ in nothing but their seed loo
 difference between kinds says something only if it is larger. Six networks can be split in ten ways into threes; if
 pretraining matters, the true split has the largest difference.
 
-The maps are means in
-the coordinates of registered faces, smoothed; no face is shown.
+The maps are means in the coordinates of registered faces, smoothed; no face is shown.
 """
 
 from __future__ import annotations
@@ -171,7 +170,8 @@ APPLICATION = Application(
     title="Faces with and without pretraining",
     source="Lapuschkin, Binder, Müller, Samek 2017, ICCV Workshops (age and gender)",
     data="400 faces of 40 persons (AT&T Laboratories Cambridge), half held out; 4,000 garments (Fashion-MNIST).",
-    model="three convolutions on 56 × 46 pixels, trained here from several seeds, with and without garments before.",
+    model="Three convolutions on 56 × 46 pixels, trained here from several seeds, with and without garments before.",
     wing="strategies", run=run, extras=("torch",),
-    needs=(faces.NEED, Need("fashion_6000.npz", "6,000 garments", "models/ of the project", "MIT", shipped=True)),
+    needs=(faces.NEED,
+           Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True)),
 )  # fmt: skip

@@ -133,7 +133,7 @@ APPLICATION = Application(
     source="Anders, Montavon, Samek, Müller 2019, 'Understanding patch-based learning of video data by explaining "
     "predictions'",
     data="600 generated videos of a moving shape; its path is the class (of four).",
-    model="two 3-D convolutions and two dense layers, trained here on 4,000 clips of 16 frames in a row.",
+    model="Two 3-D convolutions and two dense layers, trained here on 4,000 clips of 16 frames in a row.",
     wing="signals",
     run=run,
     extras=("torch",),

@@ -1,16 +1,17 @@
 """A brain is scanned while pictures are looked at. A network reads what kind they were of: from which places?
 
-As in DeepLight (Thomas et al. 2019), each volume goes through a convolution, and an LSTM reads the volumes of a block
-one after the other. Its answer, one of eight categories, is handed back to every voxel of every volume. One run of
-twelve is held out in turn, so that each map is of a whole run that its network was not trained on. Only windows of
-volumes that are read rightly are explained, with the logit of their category.
+In DeepLight (Thomas et al. 2019) the slices of a volume go through convolutions, and an LSTM reads them one after the
+other. Here there is one slice, so the LSTM reads the volumes of a block in the place of slices. Its answer, one of
+eight categories, is handed back to every voxel of every volume. One run of twelve is held out in turn, so that each map
+is of a whole run that its network was not trained on. Only windows of volumes that are read rightly are explained, with
+the logit of their category.
 
 Does the relevance lie where the ordinary, univariate analysis says? That has for each voxel the F statistic of its
 means over blocks: does it tell the categories apart? And for one category |t| against the others. The positive
 relevance, on average over what was seen in a run, is compared with these by rank correlation over the voxels, and by
-how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before
-training says what one gets for nothing. And maps of a category should be more alike from run to run than maps of
-different categories.
+how dense it is in the voxels that F finds; 1 is chance. The same network with the weights that it had before training
+says what one gets for nothing. And maps of a category should be more alike from run to run than maps of different
+categories.
 
 All is of one slice of one subject, and 96 blocks are few: a logistic regression on mean volumes stands beside it.
 """
@@ -99,7 +100,7 @@ def run(at: Run) -> Found:
                     _held(same > 0.3 and same > different + 0.1, same > different + 0.02)),
             Finding("Convolution and LSTM read more from the volumes than linear models do.",
                     f"{folds} runs held out in turn, windows of {haxby.LENGTH} volumes: network {accuracy:.1%}, "
-                    f"logistic regression {lines:.1%}, chance 12.5 %", "yes" if accuracy > lines else "no"),
+                    f"logistic regression {lines:.1%}, chance 12.5%", "yes" if accuracy > lines else "no"),
         ),
         numbers={"folds": folds, "voxels": brain.sum(), "found_by_f": found.sum(), "accuracy": accuracy,
                  "accuracy_logistic": lines, "correlation_with_f": r, "density_where_f_finds": dense, "p": p,
@@ -173,9 +174,9 @@ def _picture(maps: Floats, f: Floats, brain: Brain, density: dict[str, Any], rig
 
 
 APPLICATION = Application(
-    title="What a brain looks at",
+    title="From a brain, what is looked at",
     source="Thomas, Heekeren, Müller, Samek 2019, Frontiers in Neuroscience 13 (DeepLight)",
-    data="one slice of subject 1 of Haxby et al. 2001, 12 runs of 8 blocks, fMRI every 2.5 s.",
-    model="a convolution per volume and an LSTM over 6 volumes, trained here 12 times, each without one run.",
+    data="One slice of subject 1 of Haxby et al. 2001, 12 runs of 8 blocks, fMRI every 2.5 s.",
+    model="A convolution per volume and an LSTM over 6 volumes, trained here 12 times, each without one run.",
     wing="signals", run=run, extras=("torch", "sklearn"), needs=(haxby.NEED,),
 )  # fmt: skip

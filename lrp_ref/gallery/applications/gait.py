@@ -1,25 +1,25 @@
 """Where in a step does a network see that somebody walks with an injury?
 
-A person steps with both feet on plates that measure force: across the way, along it, and upwards, six curves over a
-hundredth of the time on the ground each. Two networks tell injured from healthy gait, a linear one and a convolutional
-one. Both were trained by others; the relevances of the linear one were stored by another program, the LRP toolbox, so
-that ours can be compared with them number by number.
+A person steps with both feet on plates that measure force across the way, along it, and upwards: six curves, each in
+101 points from the first touch of the ground to the last. Two networks tell injured from healthy gait, a linear one and
+a convolutional one. Both were trained by others; the relevances of the linear one were stored by another program, the
+LRP toolbox, so that ours can be compared with them number by number.
 
-The mean curves of the injured recordings that are asked for are coloured by their mean relevance for "injured" in the
+The mean curves of the injured recordings that were held out are coloured by their mean relevance for "injured" in the
 convolutional network: red speaks for it, blue against; grey lines are the means of those to learn from. No recording of
-a single person is drawn, for the licence of the data does not allow to hand them on. Which side is the injured one is
-not said with them; the first differs more.
+a single person is drawn, for the licence of the data does not allow them to be handed on. Which side is the injured one
+is not said with the data; the first differs more.
 
 The strips below have the mean |relevance| of single recordings, the difference of the mean relevance of injured and of
 healthy ones, both for "injured", and how much the curves themselves differ (Cohen's d on the recordings to learn from),
-which no network has seen. Single maps are not differences: LRP-ε shares the answer among the values as they are, and
-force is large in the middle of every step, healthy or not. Taken between the groups, what all steps have in common
+for which no network is asked. Single maps are not differences: LRP-ε shares the answer among the values as they are,
+and force is large in the middle of every step, healthy or not. Taken between the groups, what all steps have in common
 cancels out. In a linear network the difference of mean relevance is the weight times the difference of the curves, so
 that it follows them in part by construction.
 
 Maps are tested by what happens when their points are taken away: the most relevant values of each recording become the
 mean of all, and the network is asked again; beside it stand values by chance. Gradient × input is no rival here: in a
-network of ReLUs it is LRP-ε but for the biases.
+network of ReLUs it is LRP-ε but for the small ε.
 
 The recordings come without names of persons, and each person's steps are scattered among them. That a step identifies
 its person, and which part of it does (Horst et al.), can therefore not be shown here.
@@ -194,7 +194,7 @@ def _picture(x: Any, y: Any, heat: Any, learnt: Any, of_learnt: Any, strips: Any
 APPLICATION = Application(
     title="Where in a step is an injury seen?",
     source="Slijepčević et al. 2021, ACM Trans. Comput. Healthcare 3(2); Horst et al. 2019, Scientific Reports 9",
-    data="970 recordings of ground reaction forces, healthy and injured gait; 105 of them are asked for.",
+    data="970 recordings of ground reaction forces, healthy and injured gait; 105 of them are held out for the test.",
     model="A linear network and a 1-D CNN, trained by others with the LRP toolbox; given.",
     wing="signals",
     run=run,

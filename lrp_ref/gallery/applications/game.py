@@ -11,9 +11,9 @@ is worth. It is trained by fitted Q iteration: many games are played at once, mo
 and after every round it is fitted to *points now, and what the next situation is worth*; of actions that were not
 taken, nothing is known, and nothing is asked. Beside it stands an agent that moves by chance.
 
-Explained is the decision: the worth of the action that is chosen less that of the worst one, as worth alone tells how
-well the game stands, in which actions hardly matter. The relevance of a plane is the sum of its |R|. The situations are
-the same for all rounds: they come from the games of the trained agent.
+What is explained is the decision: the worth of the action that is chosen less that of the worst one, as worth alone
+tells how well the game stands, in which actions hardly matter. The relevance of a plane is the sum of its |R|. The
+situations are the same for all rounds: they come from the games of the trained agent.
 
 Do not read it as attention before you have seen the check: an object is hidden from the network, and it is counted how
 often it decides otherwise. A situation without ball, paddle or wall is one that it has never seen, though.
@@ -176,7 +176,7 @@ APPLICATION = Application(
     title="What an agent looks at in a game",
     source="Lapuschkin, Wäldchen, Binder, Montavon, Samek, Müller 2019, Nature Communications 10:1096",
     data="600 situations of a small Breakout of 8 × 10 cells, from the games of the trained agent.",
-    model="one convolution and two dense layers that say what three actions are worth, trained here by fitted Q "
+    model="One convolution and two dense layers that say what three actions are worth, trained here by fitted Q "
     "iteration.",
     wing="strategies",
     run=run,

@@ -2,22 +2,22 @@
 
 A conditional GAN makes pictures of garments from random numbers and a label. Its units are the 128 channels of a 7×7
 map. Where a unit is among its largest activations, and where a garment is, are two masks; their overlap over 1,000
-generated pictures (intersection over union, IoU) says how far the two *agree*. What a garment is says a classifier that
-has never seen a generated picture: the inked pixels of all pictures that it calls a dress are "dress". One concept more
-is a part, by its position: ink left and right in what it calls pullover or coat is "sleeve".
+generated pictures (intersection over union, IoU) says how far the two *agree*. Where a garment is, a classifier says
+that has never seen a generated picture: the inked pixels of all pictures that it calls a dress are "dress". One concept
+more is a part, by its position: ink left and right in what it calls pullover or coat is "sleeve".
 
 To agree is not to cause. So units are set to 0 in new pictures, the best by IoU first, and the classifier is asked
 again: how much less sure is it of the garment? Beside it the same number of units drawn by chance, many times over.
-Then the other way round: the units of sleeves are set to a high value (their .995 quantile) at both sides of dresses.
+Then the other way round: the units of sleeves are set to a high value (their 0.995 quantile) at both sides of dresses.
 The effect there is insertion minus ablation at the same places.
 
 **Read the picture:** above, each row is a unit, with the pictures in which it is most active; what is dark is where it
-is not. Below, dresses, and the same dresses with units of sleeves, and with units by chance, set high at both sides.
-In the chart, what the classifier loses of its probability when units are ablated.
+is not. Below, dresses, and the same dresses with units of sleeves, and with units by chance, set high at both sides. In
+the chart, what the classifier loses of its probability when units are ablated.
 
 **Traps.** IoU is small by construction where maps are coarse: the ceiling and the control with permuted masks stand
 beside it. Many ablated units hurt whatever they do, so that only the difference to chance says something. And agreement
-need not lead to effects: of the later map of 14×14 the table below tells another story.
+need not lead to effects: the table below asks the later map of 14×14 as well.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def run(at: Run) -> Found:
                     f"τ {RECIPE}: {recipe['CAM'].mean():.3f} of the photos ({recipe['CAM'][named].mean():.3f} of the "
                     f"{named.sum()} that are named wallaby); whole photo {whole:.3f}, its middle {middle:.3f}",
                     "yes" if recipe["CAM"].mean() > middle else "no"),
-            Finding("CAM localises better than backprop (ILSVRC top-5 error 37.1 % against 46.4 %): CAM's recipe.",
+            Finding("CAM localises better than backprop (ILSVRC top-5 error 37.1% against 46.4%): CAM's recipe.",
                     *_against(recipe, "CAM", "backprop")),
             Finding("CAM localises better than backprop, each with the blur and τ that suit it.",
                     *_against(best, "CAM", "backprop")),

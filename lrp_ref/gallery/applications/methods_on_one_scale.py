@@ -5,7 +5,7 @@ gradients and what is made of them, perturbation, class activation maps, simple 
 several composites. All are asked why the network says what it says, and all are put on one scale by the same test,
 *pixel flipping*: pixels are taken away in the order of a map, once the most relevant first, once the least relevant
 first, and the logit is watched. If the map is right, the first curve falls early and the second late; the area between
-them, in logits, is the score (ABPC). A map drawn at random scores 0.
+the two perturbation curves, in logits, is the score (ABPC). A map drawn at random scores 0.
 
 What a pixel is replaced with is a choice that the ranking may hang on, so there are three: black, which is what empty
 background is here; uniform noise; and the blurred image. The test is of pairs: a method is better than another if it
@@ -187,7 +187,7 @@ APPLICATION = Application(
     title="Every method on one scale",
     source="Samek et al. 2017, IEEE TNNLS 28(11); Bach et al. 2015",
     data="50 test images of garments, five of each class (Fashion-MNIST).",
-    model="`fashion_cnn.onnx`, four convolutions, right on 93.70 % of the test images.",
+    model="`fashion_cnn.onnx`, four convolutions, right on 93.70% of the test images.",
     wing="method",
     run=run,
     needs=(

@@ -1,9 +1,9 @@
 """Two faces are blended into one, which passes for both at a border. Which parts of a face does a detector look at?
 
-The same network learns three times, from the same faces of the same persons: from *complete* morphs, of which every
-pixel is blended; from *one region*, where only the left eye, the right eye, the nose or the mouth is; and from one
-region as *many classes*, where it has to say which. All are tested on persons that none has seen. In a morph of one
-region the other three are genuine: an attacker who cleans up a complete morph there makes the same.
+One network is trained in three ways on the same faces of the same persons: on *complete* morphs, of which every pixel
+is blended; on *one region*, where only the left eye, the right eye, the nose or the mouth is; and on one region as
+*many classes*, where it has to say which. All are tested on persons that none has seen. In a morph of one region the
+other three are genuine: an attacker who cleans up a complete morph there makes the same.
 
 Where the morph is, is known to the pixel. So the relevance for "morph" against "genuine" can be counted: the part of it
 that lies in the blended region, over the part of the area that this region has; 1 is chance. As eyes draw relevance in
@@ -176,6 +176,6 @@ APPLICATION = Application(
     title="Detectors of morphed faces",
     source="Seibold, Samek, Hilsmann, Eisert 2018 and 2020 (Journal of Information Security and Applications 53)",
     data="400 faces of 40 persons (AT&T Laboratories Cambridge), blended here; 28 persons learnt, 12 tested.",
-    model="three convolutions on the inner face, 88 × 72 pixels, trained here three times.",
+    model="Three convolutions on the inner face, 88 × 72 pixels, trained here in three ways from two seeds each.",
     wing="strategies", run=run, extras=("torch",), needs=(faces.NEED,),
 )  # fmt: skip

@@ -11,7 +11,7 @@ vectors, which do not know either where in the image something was. Which shirts
 training, is another for each of three seeds; and each learns once from the same images without the tag, as a control.
 
 Then they are asked about garments that they have not seen. Three numbers tell a model that uses the tag: which fraction
-of the positive relevance of a tagged shirt lies on the tag (it covers 4.6 % of the image); how many shirts are called
+of the positive relevance of a tagged shirt lies on the tag (it covers 4.6% of the image); how many shirts are called
 shirts once they are tagged; and how many trousers, boots and bags are called shirts when the tag is moved to *them*.
 
 The picture: tagged shirts, and their maps for "shirt"; red speaks for it, blue against it. A map of a Fisher vector is
@@ -158,7 +158,8 @@ def _bars(axes: Any, found: dict[tuple[str, str], list[tags.Measured]], name: st
 
 APPLICATION = Application(
     title="Equally accurate, another strategy",
-    source="Lapuschkin, Binder, Montavon, Müller, Samek 2016, CVPR; Lapuschkin et al. 2019, Nature Communications 10",
+    source="Lapuschkin, Binder, Montavon, Müller, Samek 2016, CVPR; Lapuschkin et al. 2019, Nature "
+    "Communications 10:1096",
     data="Fashion-MNIST: 5,000 garments for training, a tag planted on one in five shirts; 1,000 for testing.",
     model="A convolutional network (8 and 16 channels, a dense layer of 64), one that averages over places "
     "(16, 32, 64), and a linear machine on Fisher vectors of 24 components; trained here for three seeds, "

@@ -9,12 +9,13 @@ Networks of fully connected layers of one width read the small digits that come 
 layers, and are looked at before and after training. Paths lead in straight lines from one test digit to another, and at
 each of their points the logit of the first digit's class is explained. Measured is the autocorrelation: how well the
 maps at one point of a path foretell those a sixteenth of the path further on, 1 if perfectly and 0 if not at all, after
-the mean over the path is taken away. The input itself moves along the path; its own autocorrelation is the
-dotted line, above which only a map can be that changes less than the input. A constant map counts as 1.
+the mean over the path is taken away. The input itself moves along the path; its own autocorrelation is the dotted line,
+above which only a map can be that changes less than the input. A constant map counts as 1.
 
 How to read the picture: each strip shows one path from left to right, one row a pixel. Smooth bands are maps that
-change slowly, fine vertical stripes are shattering. A trap: LRP is a family. Without biases LRP-0 is gradient × input,
-and ε is close to it, so that it shatters with the gradient; the rules that favour positive weights do not.
+change slowly, fine vertical stripes are shattering. A trap: LRP is a family. In a network of ReLUs LRP-0 is gradient ×
+input, and ε is close to it, so that it may shatter with the gradient; rules that favour positive weights are another
+matter.
 """
 
 from __future__ import annotations

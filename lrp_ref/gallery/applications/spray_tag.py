@@ -169,7 +169,7 @@ def _picture(trial: Trial) -> Any:
 
 APPLICATION = Application(
     title="Nobody says that there is a tag",
-    source="Lapuschkin, Wäldchen, Binder, Montavon, Samek, Müller 2019, Nature Communications 10, 1096",
+    source="Lapuschkin, Wäldchen, Binder, Montavon, Samek, Müller 2019, Nature Communications 10:1096",
     data="Fashion-MNIST: 5,000 garments, a tag planted on one in five shirts.",
     model="A convolutional network (8 and 16 channels, a dense layer of 64), trained here for five seeds, and once "
     "without tags.",

@@ -158,7 +158,8 @@ def _picture(before: units.Dissection, after: units.Dissection, cards: list[tupl
 
 APPLICATION = Application(
     title="What becomes of units when a network learns something else",
-    source="Bau, Zhou, Khosla, Oliva and Torralba 2017, Network Dissection, arXiv:1704.05796",
+    source="Bau, Zhou, Khosla, Oliva and Torralba 2017, Network Dissection, arXiv:1704.05796; Zhou, Bau, Oliva and "
+    "Torralba 2019, IEEE TPAMI 41(9), arXiv:1711.05611",
     data="3,000 generated scenes of shapes, colours and textures with exact masks, and 240 others to dissect.",
     model="Four convolutions and a dense layer, trained here for shapes, then for textures.",
     wing="units",

@@ -90,7 +90,7 @@ def run(at: Run) -> Found:
         sentence=f"Right on {accuracy[SVM]:.1%} and {accuracy[CNN]:.1%} of postings, two models have {common:.0%} of "
         f"their {LISTED} most relevant words in common.",
         findings=(
-            Finding("Word counts and word vectors are right equally often (Arras et al.: 80.10 and 80.19 %).",
+            Finding("Word counts and word vectors are right equally often (Arras et al.: 80.10 and 80.19%).",
                     f"{accuracy[SVM]:.1%} and {accuracy[CNN]:.1%} of {len(fed)} postings",
                     "yes" if apart < 2 else "in part" if apart < 4 else "no"),
             Finding(f"They rely on different words: less than half of the {LISTED} most relevant of a group in common.",
@@ -175,8 +175,8 @@ def _picture(
 APPLICATION = Application(
     title="Two classifiers, one accuracy, other words",
     source="Arras, Horn, Montavon, Müller and Samek 2017, PLOS ONE 12(8)",
-    data="20 Newsgroups by date: 11,315 postings to learn from, 7,532 to be asked, without their headers.",
-    model="tf-idf with a linear support vector machine, and a convolution over word vectors, both trained on the spot.",
+    data="20 Newsgroups by date: 11,315 postings to learn from, 7,532 to test on, without their headers.",
+    model="Tf-idf with a linear support vector machine, and a convolution over word vectors, both trained on the spot.",
     wing="text",
     run=run,
     extras=("torch", "sklearn"),

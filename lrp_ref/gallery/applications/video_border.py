@@ -70,7 +70,7 @@ def run(at: Run) -> Found:
     zeros, valid = KINDS
     return Found(
         sentence=f"The {len(BORDER)} of {clips.FRAMES} frames at a clip's ends get {border[zeros].mean():.0%} of the "
-        f"relevance; an even part were {EVEN:.0%}, untrained networks give {even[zeros]:.0%}.",
+        f"relevance; an even part would be {EVEN:.0%}, untrained networks give {even[zeros]:.0%}.",
         findings=(
             Finding("Relevance gathers on the frames next to the ends of a clip.",
                     _measured(border[zeros], even[zeros]), _held(border[zeros], even[zeros])),
@@ -158,8 +158,8 @@ APPLICATION = Application(
     title="A network of video looks at the ends of its clips",
     source="Anders, Montavon, Samek, Müller 2019, 'Understanding patch-based learning of video data by explaining "
     "predictions'",
-    data="generated videos of a moving shape; its path, of which a clip shows a part, is the class (of four).",
-    model="two 3-D convolutions and two dense layers, trained here on 2,500 clips of 16 frames of 24 × 24 pixels; "
+    data="Generated videos of a moving shape; its path, of which a clip shows a part, is the class (of four).",
+    model="Two 3-D convolutions and two dense layers, trained here on 2,500 clips of 16 frames of 24 × 24 pixels; "
     "three of each kind.",
     wing="signals",
     run=run,

@@ -17,8 +17,8 @@ and the same picture is given with a question about another of its shapes.
 LRP here is γ on convolutions, ε on dense layers, and zᴮ on the first convolution, where pixels of 0 to 1 enter.
 Relevance that goes to the question's words, or to the numbers that tell a cell where it is, is none of the picture's.
 Another set of rules is shown beside it, z⁺ everywhere: what makes the network deaf to other shapes may be negative
-terms, a word that does not fit the colour, and a rule that leaves them out may not know which shape was asked for. The
-rules were chosen on another network of the kind, and then kept.
+terms (of a word that does not fit a shape's colour), and a rule without them may not know which shape was asked for.
+The rules were chosen on another network of the kind, and then kept.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ APPLICATION = Application(
     title="Which object is the question about?",
     source="Arras, Osman, Samek 2022, 'CLEVR-XAI', Information Fusion 81, doi:10.1016/j.inffus.2021.11.008; "
     "relation networks: Santoro et al. 2017",
-    data="generated pictures of three or four coloured shapes with exact masks, and questions on them.",
-    model="a relation network of three convolutions and two small networks, trained here on 18,000 questions.",
+    data="Generated pictures of three or four coloured shapes with exact masks, and questions on them.",
+    model="A relation network of three convolutions and two small networks, trained here on 18,000 questions.",
     wing="images",
     run=run,
     extras=("torch",),

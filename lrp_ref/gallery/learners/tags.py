@@ -23,7 +23,7 @@ BOX = (slice(24, 28), slice(0, 9))  # where it is: lower left
 AREA = TAG.size / 28**2
 PATCH, STEP, DIMENSIONS, WORDS = 7, 3, 16, 24  # of the Fisher vectors
 SHOWN = 4  # shirts in a picture
-FASHION = Need("fashion_6000.npz", "6,000 garments", "models/ of the project", "MIT", shipped=True)
+FASHION = Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True)
 
 
 @dataclass(frozen=True)
