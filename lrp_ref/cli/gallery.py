@@ -18,18 +18,26 @@ from .output import Progress, print_table, progress, warn
 
 @click.command()
 @click.argument("wanted", metavar="[NAME...]", nargs=-1)
-@click.option("-o", "--directory", default="gallery", show_default=True, type=FILE, help="For the results.")
-@click.option("--data", multiple=True, type=FILE, metavar="FOLDER", help="Where data are; repeatable.")
+@click.option(
+    "-o", "--directory", default="gallery", show_default=True, type=FILE, metavar="FOLDER", help="For the results."
+)
+@click.option(
+    "--data",
+    multiple=True,
+    type=FILE,
+    metavar="FOLDER",
+    help="Has files that a clone of the project lacks; repeatable.",
+)
 @click.option("--models", type=FILE, metavar="FOLDER", help="The folder 'models' of a clone of the project.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of every random number.")
 @click.option("--quick", is_flag=True, help="A small run that shows that it works; its numbers say nothing.")
 @click.option("--publish", is_flag=True, help="Leave samples out of pictures whose licence does not let them be shown.")
-@click.option("--wall", is_flag=True, help="Write the front page of the results in DIRECTORY.")
+@click.option("--wall", is_flag=True, help="Write the front page, README.md, of the results in the folder of -o.")
 def gallery(wanted: tuple[str, ...], directory: Path, wall: bool, **options: object) -> None:
     """List the applications, or run those that are named; 'all' is every one.
 
     Each writes NAME.png, NAME.json with its numbers, and NAME.md, its page. Some need data that may not be handed on:
-    --data says where they are.
+    the list says which file, running one says where it can be had, and --data where you have put it.
     """
     if wall:
         if wanted:
@@ -76,7 +84,7 @@ def _list(runs: list[Run]) -> None:
     """Print what there is, and what is missing to run it."""
     rows = [(one.application.name, one.application.title, ", ".join(missing(one)) or "nothing") for one in runs]
     print_table(("name", "what", "missing here"), rows)
-    click.echo(f"\n{len(rows)} applications; 'lrp-ref gallery NAME' runs one")
+    click.echo(f"\n{len(rows)} applications; 'lrp-ref gallery NAME' runs one, or says where what it lacks can be had")
 
 
 def _run(asked: Run, directory: Path, step: Progress) -> None:
@@ -89,6 +97,8 @@ def _run(asked: Run, directory: Path, step: Progress) -> None:
     replace_file(paths[1], lambda stream: stream.write(record.text().encode()))
     replace_file(paths[2], lambda stream: stream.write(pages.page(asked.application, record).encode()))
     click.echo(f"{asked.application.title}: {record.sentence}\n")
+    if record.quick:
+        click.echo("a quick run, which shows that it works: its numbers and what held say nothing\n")
     print_table(("claim", "measured", "held?"), [(f.claim, f.measured, f.held) for f in record.findings])
     click.echo(f"\n{record.seconds:.1f} s; written: {', '.join(map(str, paths))}")
 

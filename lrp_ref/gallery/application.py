@@ -170,13 +170,15 @@ class Run:
         for folder in (*self.data, self.models, self.models / "gallery", SYSTEM):
             if (folder / name).exists():
                 return folder / name
-        looked = ", ".join(str(folder) for folder in self.data) or "no folder given"
+        looked = f" (looked in: {', '.join(map(str, self.data))})" if self.data else ""
         advice = (
-            "--models FOLDER says where 'models' of a clone is" if need.shipped else "--data FOLDER says where it is"
+            "--models FOLDER says where 'models' of a clone is"
+            if need.shipped
+            else "once you have it, --data FOLDER says where it is"
         )
         raise ParameterError(
             f"{self.application.name} needs {name} ({need.what}; from {need.where}; {need.licence}), which is not "
-            f"there (looked in: {looked}): {advice}"
+            f"there{looked}: {advice}"
         )
 
     def network(self, name: str) -> Network:

@@ -11,6 +11,7 @@ WITHHELD = (
     "*The picture leaves out samples whose licence does not say that they may be shown here; the command draws them "
     "where they are grey.*"
 )
+QUICK = "*A quick run, which shows that it works: its numbers and what held say nothing.*"
 ACROSS = 3  # pictures in a row of the wall
 WINGS = {
     "method": "The method itself",
@@ -30,6 +31,7 @@ def page(application: Application, record: Record) -> str:
     given = " --data DATA" if any(not n.shipped for n in application.needs) else ""
     return "\n".join([
         f"# {application.title}", "",
+        *([QUICK, ""] if record.quick else []),
         f"**{record.sentence}**", "",
         f"![{record.alt}]({record.name}.png)", "",
         *([WITHHELD, ""] if record.withheld else []),
@@ -59,7 +61,8 @@ def wall(applications: Sequence[Application], records: Sequence[Record]) -> str:
         "# Gallery", "",
         f"{len(shown)} applications that Layer-wise Relevance Propagation is known for, each run by one command on "
         f"data that one can have. Of {len(findings)} claims, held here: {told}.", "",
-        "```text", "lrp-ref gallery                    # what there is, and what is missing to run it",
+        "```text", "pip install -e '.[gallery]'         # in a clone of the project, which has the networks",
+        "lrp-ref gallery                    # what there is, and what is missing to run it",
         "lrp-ref gallery NAME -o FOLDER     # one of them: a picture, its numbers, its page", "```", "",
     ]  # fmt: skip
     for wing, title in WINGS.items():

@@ -9,6 +9,7 @@ import pytest
 from command import run
 
 from lrp_ref import gallery
+from lrp_ref.gallery import pages
 
 NAME = "three-against-nine"
 pytest.importorskip("matplotlib")
@@ -20,6 +21,12 @@ def test_it_lists_every_application() -> None:
     assert all(name in told for name in gallery.names())
 
 
+def test_one_file_has_one_place_and_one_description() -> None:
+    needs = [need for name in gallery.names() for need in gallery.find(name).needs]
+    for file in {need.file for need in needs if need.shipped}:
+        assert len({need.where for need in needs if need.file == file}) == 1, file
+
+
 def test_it_writes_a_picture_numbers_and_a_page(tmp_path: Path) -> None:
     done = run("gallery", NAME, "--quick", "-o", tmp_path / "out")
     assert done.exit_code == 0
@@ -27,6 +34,8 @@ def test_it_writes_a_picture_numbers_and_a_page(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out" / f"{NAME}.json").read_text())
     assert record["quick"]
     assert record["sentence"] in done.output
+    assert "its numbers and what held say nothing" in done.output
+    assert pages.QUICK in (tmp_path / "out" / f"{NAME}.md").read_text(encoding="utf-8")
 
 
 def test_a_run_repeats(tmp_path: Path) -> None:
@@ -68,6 +77,7 @@ def test_one_that_cannot_be_run_does_not_stop_the_others(tmp_path: Path) -> None
     assert f"1 of 2 could not be run: {lacking}" in done.output
     assert (tmp_path / f"{NAME}.json").exists()
     assert not (tmp_path / f"{lacking}.json").exists()
+    assert "looked in" not in done.output, "no folder was given"
 
 
 def test_the_wall_refuses_quick_runs_and_what_is_no_result(tmp_path: Path) -> None:
