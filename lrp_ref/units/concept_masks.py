@@ -99,7 +99,7 @@ def _of_labels(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tupl
     if odd:
         raise ParameterError(
             f"masks have labels {odd[:8]} that none of the {len(concepts)} names stands for: names are of the labels "
-            "0, 1, …; say ignore=label, or concepts={label: name}"
+            "0, 1, …; give more names, or leave labels out (ignore=LABEL, --ignore LABEL)"
         )
     pairs = [(label, str(name)) for label, name in enumerate(concepts) if name is not None and label not in ignore]
     return tuple(label for label, _ in pairs), tuple(name for _, name in pairs)

@@ -56,7 +56,7 @@ def test_masks_of_booleans_in_an_archive_without_a_control(files: list[Any], tmp
     ("arguments", "reason"),
     [
         (["--at", "unit"], "unknown node 'unit': did you mean 'units'?"),
-        (["--at", "units", "--names", "paper"], "masks have labels [1] that none of the 1 names stands for"),
+        (["--at", "units", "--names", "paper"], "give more names, or leave labels out (ignore=LABEL, --ignore LABEL)"),
         (["--at", "units", "--cards", "2"], "--cards are files: say where to, -o DIRECTORY"),
         (["--at", "units", "--quantile", "2"], "quantile is 2.0"),
     ],

@@ -15,6 +15,7 @@ import pytest
 from snippets import DOCS, PAGES
 
 import lrp_ref as lrp
+from lrp_ref.cli import main
 
 ROOT = Path(__file__).parents[2]
 MODULES = [
@@ -141,6 +142,13 @@ def test_every_page_is_in_the_list_of_pages() -> None:
     first = {"course": "01-", "gallery": "README"}
     later = {p for p in DOCS if p.parent.name in first and not p.name.startswith(first[p.parent.name])}
     assert listed == {p.relative_to(docs).as_posix() for p in DOCS if p != docs / "README.md" and p not in later}
+
+
+def test_every_command_has_one_line_in_the_list_of_commands() -> None:
+    rows = [cells[0] for cells in table(ROOT / "docs" / "README.md", "command")]
+    assert len(rows) == len(set(rows)), "a row twice"
+    told = set(re.findall(r"`(?:lrp-ref )?([a-z]+)", " ".join(rows)))
+    assert told == set(main.commands)
 
 
 def test_the_readme_is_short() -> None:
