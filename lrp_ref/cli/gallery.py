@@ -84,7 +84,7 @@ def _list(runs: list[Run]) -> None:
     """Print what there is, and what is missing to run it."""
     rows = [(one.application.name, one.application.title, ", ".join(missing(one)) or "nothing") for one in runs]
     print_table(("name", "what", "missing here"), rows)
-    click.echo(f"\n{len(rows)} applications; 'lrp-ref gallery NAME' runs one, or says where what it lacks can be had")
+    click.echo(f"\n{len(rows)} applications; 'lrp-ref gallery NAME' runs one, or says where its data are")
 
 
 def _run(asked: Run, directory: Path, step: Progress) -> None:
