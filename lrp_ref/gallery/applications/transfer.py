@@ -47,6 +47,7 @@ def run(at: Run) -> Found:
     kept = np.array([_kept(found[0], found[1], at.rng) for found, _ in runs])
     same, expected = int(kept[:, 0].sum()), float(kept[:, 1].sum())
     answers = np.array([[right(net, seen, SECOND) for net in nets[1:]] for _, nets in runs])
+    faster = answers[:, 0] > answers[:, 1] + 0.01
     first = [right(nets[0], seen, FIRST) for _, nets in runs]
     nothing = 1 - float(seen.present(SECOND).mean())
     chance = max(len(other.detectors(LEAST)) for found, _ in runs for one in found for other in one.by_chance)
@@ -70,7 +71,7 @@ def run(at: Run) -> Found:
             Finding("A network that has learnt something else learns faster.",
                     f"answers about textures that are right after {EPOCHS[1]} epochs, from nothing → fine-tuned: "
                     f"{_pairs(answers[:, 1], answers[:, 0], '.1%')} (always no: {nothing:.1%})",
-                    _verdict((answers[:, 0] > answers[:, 1] + 0.01).all(), (answers[:, 0] > answers[:, 1] + 0.01).any())),
+                    _verdict(bool(faster.all()), bool(faster.any()))),
         ),
         numbers={"epochs": EPOCHS, "networks": len(runs), "scenes_trained_on": len(trained),
                  "scenes_dissected": len(seen), "detectors_before_after_from_nothing": count, "detectors_before": had,
