@@ -62,7 +62,7 @@ def run(at: Run) -> Found:
                     f"concepts with a detector {_pairs(unique[:, (0, -1)])} in {len(runs)} networks, {EPOCHS} epochs; "
                     f"answers right {accuracy[:, 0].mean():.0%} → {accuracy[:, -1].mean():.0%} (always no: "
                     f"{nothing:.0%})",
-                    _verdict(unique[:, -1] > unique[:, 0])),
+                    "no" if unique[:, -1].mean() <= unique[:, 0].mean() else _verdict(unique[:, -1] > unique[:, 0])),
             Finding("A network that is not trained has no detectors beyond chance.",
                     f"before training {before}, mean of {len(runs)} networks; with masks of other scenes at most "
                     f"{by_chance} in all", _verdict(kinds[:, 0].sum(axis=1) <= by_chance + 2)),
