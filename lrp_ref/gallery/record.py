@@ -78,7 +78,7 @@ class Record:
             raise ModelFormatError(f"{what} ({error})") from error
         wrong = [name for name, kinds in KINDS.items() if type(getattr(made, name)) not in kinds]
         texts = [text for one in made.findings for text in (one.claim, one.measured, one.held)]
-        if not all(isinstance(text, str) for text in (*texts, *made.versions.values()) if not wrong):
+        if not wrong and not all(isinstance(text, str) for text in (*texts, *made.versions.values())):
             wrong.append("versions, or a text of a finding")
         if not wrong and not (made.findings and {one.held for one in made.findings} <= set(get_args(Held))):
             wrong.append("findings")

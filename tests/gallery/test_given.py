@@ -9,6 +9,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,15 +171,14 @@ def test_what_is_no_file_is_refused_and_no_other_one_taken(kind: str, tmp_path: 
         asked.file("fashion_cnn.onnx")
 
 
-def test_what_an_application_cannot_use_names_what_it_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_application_cannot_use_names_what_it_read() -> None:
     application = gallery.find("three-against-nine")
     for error in (ValueError("need at least one array"), IndexError("index 0"), ParameterError("limit is 0.0")):
 
         def fails(asked: gallery.Run, error: Exception = error) -> Any:
             raise error
 
-        asked = gallery.Run(application)
-        monkeypatch.setattr(type(application), "run", property(lambda self, fails=fails: fails))
+        asked = gallery.Run(replace(application, run=fails))
         with pytest.raises(LrpError, match=r"digits_test200\.npz"):
             running._found(asked)
 
