@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -164,12 +165,15 @@ class Run:
         """Return the path of a file that the application needs.
 
         Raises:
-            ParameterError: it is in none of the folders; says what it is and where it can be had.
+            ParameterError: it is in none of the folders, or is no file; says what it is and where it can be had.
         """
         (need,) = (need for need in self.application.needs if need.file == name)
         for folder in (*self.data, self.models, self.models / "gallery", SYSTEM):
-            if (folder / name).exists():
-                return folder / name
+            place = folder / name
+            if place.is_file():
+                return place
+            if os.path.lexists(place):  # another one elsewhere is not what was meant
+                raise ParameterError(f"{place}: no file that can be read, which {self.application.name} needs there")
         looked = f" (looked in: {', '.join(map(str, self.data))})" if self.data else ""
         advice = (
             "--models FOLDER says where 'models' of a clone is"

@@ -6,12 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from ..errors import ModelFormatError
-from .application import Application, Finding, Found
+from ..loaders.limits import json_value
+from .application import Application, Finding, Found, Held
+
+LONGEST = 1 << 24  # bytes of a record
+# What the values of a record may be, as JSON has them.
+KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,), "sentence": (str,), "findings": (tuple,), "numbers": (dict,), "alt": (str,), "quick": (bool,),
+    "withheld": (bool,), "seed": (int,), "seconds": (float, int), "peak_memory_mb": (int, type(None)),
+    "versions": (dict,),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,25 @@ class Record:
         """Return the record in a file.
 
         Raises:
-            ModelFormatError: not a record.
+            ModelFormatError: not a record, or one of another name than its file.
         """
+        what = f"{path}: not a result of 'lrp-ref gallery'"
+        values = json_value(path.read_bytes(), what, longest=LONGEST)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**values | {"findings": tuple(Finding(**one) for one in values["findings"])})
+            made = cls(**values | {"findings": tuple(Finding(**one) for one in values["findings"])})
         except (ValueError, TypeError, KeyError) as error:
-            raise ModelFormatError(f"{path}: not a result of 'lrp-ref gallery' ({error})") from error
+            raise ModelFormatError(f"{what} ({error})") from error
+        wrong = [name for name, kinds in KINDS.items() if type(getattr(made, name)) not in kinds]
+        texts = [text for one in made.findings for text in (one.claim, one.measured, one.held)]
+        if not wrong and not all(isinstance(text, str) for text in (*texts, *made.versions.values())):
+            wrong.append("versions, or a text of a finding")
+        if not wrong and not (made.findings and {one.held for one in made.findings} <= set(get_args(Held))):
+            wrong.append("findings")
+        if wrong:
+            raise ModelFormatError(f"{what} (of another kind than there should be: {', '.join(wrong)})")
+        if made.name != path.stem:
+            raise ModelFormatError(f"{path}: the result of {made.name}, under another name")
+        return made
 
 
 def plain(value: Any) -> Any:

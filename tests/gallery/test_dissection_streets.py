@@ -53,7 +53,7 @@ def test_other_files_are_refused(tmp_path: Path, wrong: str) -> None:
     else:
         frame = {"CamVid/test/0.png": np.zeros((4, 4, 3), dtype=np.uint8)}
         archive(path, frame if wrong == "no outlines" else {"other.png": np.zeros((4, 4), dtype=np.uint8)})
-    with pytest.raises(ModelFormatError, match="not an archive of CamVid/test and CamVid/testannot"):
+    with pytest.raises(ModelFormatError, match=r"not a tar archive|not an archive of CamVid/test and CamVid/testannot"):
         street_scenes.read(path, 1, side=2)
 
 

@@ -26,18 +26,25 @@ def archive(path: Path, pictures: dict[str, np.ndarray]) -> Path:
 
 
 def test_faces_are_sorted_by_person_and_number(tmp_path: Path) -> None:
-    grey = {f"faces/s{p}/{k}.pgm": np.full((112, 92), 10 * p + k, np.uint8) for p, k in ((12, 1), (3, 10), (3, 2))}
-    images, persons = faces.read(archive(tmp_path / "faces.tar", grey))
-    assert images.shape == (3, 112, 92)
-    assert np.round(images[:, 0, 0] * 255).tolist() == [32, 40, 121]
-    assert persons.tolist() == [0, 0, 1]
+    grey = {
+        f"faces/s{p}/{k}.pgm": np.full((112, 92), 10 * p + k, np.uint8) for p, k in ((12, 1), (3, 10), (3, 2), (12, 0))
+    }
+    images, persons = faces.read(archive(tmp_path / "faces.tar", grey), persons=2, each=2)
+    assert images.shape == (4, 112, 92)
+    assert np.round(images[:, 0, 0] * 255).tolist() == [32, 40, 120, 121]
+    assert persons.tolist() == [0, 0, 1, 1]
 
 
 def test_archives_without_such_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFormatError, match="no sPERSON"):
-        faces.read(archive(tmp_path / "none.tar", {"other/1.pgm": np.zeros((112, 92), np.uint8)}))
+    grey = {f"s{p}/{k}.pgm": np.zeros((112, 92), np.uint8) for p, k in ((1, 1), (1, 2), (2, 1))}
+    for pictures, told in (
+        ({"other/1.pgm": grey["s1/1.pgm"]}, "0 sPERSON/NUMBER.pgm of 0"),
+        (grey, "3 .* of 2 persons"),
+    ):
+        with pytest.raises(ModelFormatError, match=f"{told}.*needed: 2 of each of 2"):
+            faces.read(archive(tmp_path / "none.tar", pictures), persons=2, each=2)
     with pytest.raises(ModelFormatError, match="pixels"):
-        faces.read(archive(tmp_path / "small.tar", {"s1/1.pgm": np.zeros((11, 92), np.uint8)}))
+        faces.read(archive(tmp_path / "small.tar", {"s1/1.pgm": np.zeros((11, 92), np.uint8)}), persons=1, each=1)
 
 
 def test_moved_pictures_come_back_to_each_other() -> None:

@@ -30,6 +30,7 @@ from ...methods import L2, TotalVariation, maximise, prototypes
 from ...network import Network
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import given
 from ..sources.garments import GENERATOR, JUDGE, LABEL, NAMES, NOISE, codes
 
 PICTURE = "sequential.conv2d_transpose_1.sigmoid"  # what the generator makes, (N, 1, 28, 28)
@@ -47,7 +48,7 @@ def run(at: Run) -> Found:
     """Make prototypes of all classes in four ways, and judge them."""
     net, second = at.network("fashion_cnn.onnx"), at.network("fashion_dense.onnx")
     generator = at.network("fashion_cgan_generator.h5").until(PICTURE)
-    data = np.load(at.file("fashion_6000.npz"))
+    data = given.pictures(at.file("fashion_6000.npz"), "train", "test")
     real, held = (_pictures(data[part][: at.few(5000, 200)]) for part in ("train_images", "test_images"))
     best = prototypes(net, [*np.array_split(real, 20), *np.array_split(held, 5)])
     target = np.tile(np.arange(10), at.few(3, 1))

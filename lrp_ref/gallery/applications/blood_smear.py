@@ -40,7 +40,7 @@ Maps = NDArray[np.floating[Any]]
 
 def run(at: Run) -> Found:
     """Train on patches, explain every patch of the smears held out, and count relevance in boxes."""
-    smears = list(voc.photos(at.file("bccd_60.tar")))
+    smears = voc.some(at.file("bccd_60.tar"), 60)
     learnt, held_out = smears[: TRAINED : at.few(1, 10)], smears[TRAINED:][: at.few(99, SHOWN)]
     rng = at.rng
     x, y = drawn(rng, learnt, at.few(60, 8))

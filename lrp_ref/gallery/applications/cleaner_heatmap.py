@@ -23,9 +23,7 @@ pictures are not free, so there are few photos here.
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -33,7 +31,9 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from ... import evaluate, layers
+from ...errors import ModelFormatError
 from ...evaluate.randomise import randomised_layers
+from ...loaders.archive import Archive
 from ...loaders.preprocess import Sidecar, parse_sidecar
 from ...network import Network
 from ...propagation import composites
@@ -82,7 +82,7 @@ def run(at: Run) -> Found:
     models = {BETTER: Model(at.network("efficientnet_lite0.onnx"), at.sidecar("efficientnet_lite0.onnx")),
               WORSE: Model(at.network("squeezenet_dc.onnx"), parse_sidecar({"input": SQUEEZENET}))}  # fmt: skip
     photos, labels = labelled(at.file("foolbox-3.3.4-py3-none-any.whl"), at.few(20, 2))
-    animals = list(islice(voc.photos(at.file("kangaroo.tar")), at.few(20, 2)))
+    animals = voc.some(at.file("kangaroo.tar"), at.few(20, 2))
     found: dict[str, NDArray[Any]] = {}
     shown, right = {}, {}
     jobs = [(name, rule, kind) for name in models for rule in RULES for kind in ("trained", "random")]
@@ -129,9 +129,12 @@ def run(at: Run) -> Found:
 
 def labelled(path: Any, count: int) -> tuple[list[voc.Photo], NDArray[np.int64]]:
     """Return the first photos of ImageNet that a wheel of foolbox has, and their classes, which are in their names."""
-    with zipfile.ZipFile(path) as wheel:
-        names = sorted(n for n in wheel.namelist() if re.fullmatch(r"foolbox/data/imagenet_\d+_\d+\.jpg", n))[:count]
-        found = [voc.Photo(name, voc.pixels(wheel.read(name), name), []) for name in names]
+    with Archive(path) as wheel:
+        names = sorted(n for n in wheel.sizes if re.fullmatch(r"foolbox/data/imagenet_\d\d_\d{1,3}\.jpg", n))[:count]
+        if len(names) < count:
+            raise ModelFormatError(f"{path}: {len(names)} photos foolbox/data/imagenet_NN_CLASS.jpg; needed: {count}")
+        read = [voc.pixels(bytes(wheel.read(name, voc.MOST[".jpg"])), f"{path}: {name}") for name in names]
+        found = [voc.Photo(name, image, []) for name, image in zip(names, read, strict=True)]
     return found, np.array([int(re.split(r"[_.]", name)[-2]) for name in names])
 
 

@@ -23,7 +23,6 @@ what counts is the difference. μ is of the positive part of the relevance, as i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures, training
 from ..application import Application, Finding, Found, Need, Run
-from ..sources import beside, voc
+from ..sources import beside, given, voc
 
 WALLABY = 104
 LADDER = ((2, 2), (3, 3), (5, 5), (8, 8))  # channels of the first layer, epochs
@@ -62,7 +61,7 @@ class Trained:
 
 def run(at: Run) -> Found:
     """Train networks on garments with marks, and ask them, and a network of photos, how much they use the context."""
-    data = np.load(at.file("fashion_6000.npz"))
+    data = given.pictures(at.file("fashion_6000.npz"), "train", "test")
     jobs = [(seed, p, rung) for seed in range(at.few(3, 1)) for p in CHANCES
             for rung in (LADDER if p == LADDERS else (MIDDLE,))]  # fmt: skip
     nets = []
@@ -136,9 +135,7 @@ def _trained(at: Run, data: Any, seed: int, p: float, rung: tuple[int, int]) -> 
 def _kangaroos(at: Run) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return μ of CAM for the wallaby on photos of kangaroos, and which of them are named so."""
     net, found, named = at.network("efficientnet_lite0.onnx"), [], []
-    photos = voc.seen(
-        islice(voc.photos(at.file("kangaroo.tar")), at.few(164, 2)), at.sidecar("efficientnet_lite0.onnx")
-    )
+    photos = voc.seen(voc.some(at.file("kangaroo.tar"), at.few(164, 2)), at.sidecar("efficientnet_lite0.onnx"))
     for start in range(0, len(photos.x), 8):
         cam = attribute(net, photos.x[start : start + 8], "cam", target=WALLABY)
         found.append(evaluate.context_ratio(cam.relevance, photos.masks[start : start + 8]))

@@ -38,6 +38,7 @@ from ...propagation.plan import Composite, first
 from ...rules import LRP0, AlphaBeta, Epsilon, Gamma, ZBox, ZPlus
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import given
 
 WEIGHTED = (Conv, Dense)
 RULES = {
@@ -71,7 +72,7 @@ class Explained:
 def run(at: Run) -> Found:
     """Explain digits under every rule and ask the ledger where the logits went."""
     net = at.network("digits_cnn.onnx").astype("float64")
-    held_out = np.load(at.file("samples/digits_test200.npz"))
+    held_out = given.pictures(at.file("samples/digits_test200.npz"))
     each = at.few(20, 1)
     chosen = np.concatenate([np.flatnonzero(held_out["labels"] == digit)[:each] for digit in range(10)])
     x, digits = held_out["images"][chosen, None] / 255, held_out["labels"][chosen]

@@ -28,6 +28,7 @@ its person, and which part of it does (Horst et al.), can therefore not be shown
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,13 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ... import evaluate
+from ...errors import ModelFormatError
 from ...network import Network
 from ...propagation.explaining import explain
 from ...rules import Epsilon
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import given
 
 HEALTHY, INJURED = 0, 1
 CHANNELS = tuple(f"{what}, {side} side" for side in ("first", "second") for what in ("across", "along", "upwards"))
@@ -51,8 +54,7 @@ CHANGED = (0, 10, 20, 40, 60, 90, 120, 150)  # of 606 values
 
 def run(at: Run) -> Found:
     """Explain both networks, compare with stored relevance and with what differs, and change values."""
-    with np.load(at.file("gait_golden.npz")) as held:
-        data = {name: held[name] for name in ("X", "Y", "split0", "split_train", "MlpLinear_R_pred_act_epsilon")}
+    data = read(at.file("gait_golden.npz"))
     test, train = data["split0"][: at.few(len(data["split0"]), 40)], data["split_train"]
     x, y = data["X"][test], data["Y"][test].argmax(axis=1)
     learnt, of_learnt = data["X"][train], data["Y"][train].argmax(axis=1)
@@ -108,6 +110,18 @@ def run(at: Run) -> Found:
         alt="Six curves of force over a step coloured by relevance, three strips of relevance and of the difference "
         "between healthy and injured, and right answers falling as values are replaced.",
     )  # fmt: skip
+
+
+def read(path: Path) -> dict[str, NDArray[Any]]:
+    """Return recordings, their classes, numbers of those to test and to train on, and the stored relevance."""
+    data = given.arrays(path, X="N 101 6", Y="N 2", split0="T", split_train="L", MlpLinear_R_pred_act_epsilon="T 101 6")
+    for name in ("split0", "split_train"):
+        numbers = data[name]
+        if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.max() >= len(data["X"]):
+            raise ModelFormatError(f"{path}: '{name}' are no numbers of its {len(data['X'])} recordings")
+        if set(data["Y"][numbers].argmax(axis=1).tolist()) != {HEALTHY, INJURED}:
+            raise ModelFormatError(f"{path}: '{name}' are not recordings of both classes")
+    return data
 
 
 def _difference(values: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:

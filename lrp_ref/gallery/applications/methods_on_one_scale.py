@@ -33,6 +33,7 @@ from ...rules import Epsilon, Gamma
 from .. import figures
 from ..analysis import signs
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import given
 
 FILLS = {"black": 0.0, "noise": "noise", "blur": "blur"}
 CONTROL, GRADIENT = "random", "gradient"
@@ -69,7 +70,7 @@ Scores = dict[str, dict[str, NDArray[Any]]]  # by filling and method, per garmen
 def run(at: Run) -> Found:
     """Explain the garments by every method and flip their pixels."""
     net = at.network("fashion_cnn.onnx")
-    held_out = np.load(at.file("samples/fashion_test200.npz"))
+    held_out = given.pictures(at.file("samples/fashion_test200.npz"))
     images = (held_out["images"][:, None] / 255).astype(np.float32)
     x, others = images[:: at.few(4, 100)], images[1 :: at.few(4, 100)]
     target = net.forward(x).argmax(axis=1)

@@ -19,7 +19,6 @@ The colours of the picture belong to sentences that were written for it; the cur
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from .. import figures
 from ..analysis.coloured import show_words
 from ..analysis.deletion import right_after, sign_test
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import given
 
 AGAINST, FOR = 0, 1
 DELETED = tuple(range(6))  # words
@@ -108,13 +108,15 @@ def run(at: Run) -> Found:
 
 def read(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     """Return the sentences that the network was not trained on, and whether they speak for a film."""
-    with tarfile.open(path) as held:
-        member = next((one for one in held if one.name == "SST2/dev.tsv"), None)
-        stream = held.extractfile(member) if member and member.isfile() and member.size <= LARGEST else None
-        if stream is None:
+    with given.tar(path) as held:
+        content = next((held.content(one, LARGEST) for one in held if one.name == "SST2/dev.tsv"), None)
+        if content is None:
             raise ModelFormatError(f"{path}: no table of sentences SST2/dev.tsv in it")
-        rows = [line.rsplit("\t", 1) for line in stream.read().decode().splitlines()[1:]]
-    return [sentence for sentence, _ in rows], np.array([int(label) for _, label in rows])
+        rows = [line.rsplit("\t", 1) for line in content.decode().splitlines()[1:]]
+        sentences, answers = [sentence for sentence, _ in rows], np.array([int(label) for _, label in rows])
+    if set(answers.tolist()) != {0, 1} or not all(map(str.strip, sentences)):
+        raise ModelFormatError(f"{path}: SST2/dev.tsv is no table of sentences and answers, which are 0 or 1")
+    return sentences, answers
 
 
 def deleted(

@@ -30,6 +30,7 @@ from .. import figures
 from ..analysis.pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
 from ..analysis.signs import often
 from ..application import Application, Finding, Found, Held, Need, Run
+from ..sources import given
 
 THREE, NINE = 3, 9
 ELSEWHERE = 20  # strokes a digit
@@ -39,7 +40,7 @@ SHOWN = 5  # digits in the picture
 def run(at: Run) -> Found:
     """Explain 3 against 9, then close gaps and take the lower arm away."""
     net = at.network("digits_cnn.onnx")
-    held_out = np.load(at.file("samples/digits_test200.npz"))
+    held_out = given.pictures(at.file("samples/digits_test200.npz"))
     x = (held_out["images"][held_out["labels"] == THREE][: at.few(20, 6)] / 255).astype(np.float32)
     rules = composites.get("epsilon_gamma_box", low=0.0, high=1.0)
     maps = {f"for the {t}": explain(net, x[:, None], target=t, composite=rules).relevance[:, 0] for t in (THREE, NINE)}

@@ -32,6 +32,7 @@ from ...network import Network
 from ...propagation.explaining import explain
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
+from ..sources import given
 from .digits import RULES
 
 LAYERS = {"image": "pixels", "pool1": "pool 1", "pool2": "pool 2", "relu3": "ReLU 3"}
@@ -54,7 +55,7 @@ class Cost:
 def run(at: Run) -> Found:
     """Replace every unit of every layer, and ask LRP."""
     net = at.network("digits_cnn.onnx")
-    held_out = np.load(at.file("samples/digits_test200.npz"))
+    held_out = given.pictures(at.file("samples/digits_test200.npz"))
     chosen = np.arange(0, 200, 10)[:: at.few(1, 10)]
     x = (held_out["images"][chosen, None] / 255).astype(np.float32)
     digits = held_out["labels"][chosen]

@@ -14,6 +14,7 @@ from ...network import Network
 from ...propagation.explaining import explain
 from .. import training
 from ..application import Need, Run, Tell
+from ..sources import given
 
 TAGGED = 6  # the class that gets the tag: shirts
 CARRY = 5  # one in so many of them carries it
@@ -45,7 +46,7 @@ class Garments:
     @classmethod
     def read(cls, at: Run, seed: int) -> Garments:
         """Return the data, with the tag on one in five training images of one class, drawn by ``seed``."""
-        file = np.load(at.file(FASHION.file))
+        file = given.pictures(at.file(FASHION.file), "train", "test")
         first, last = at.few(5000, 400), at.few(1000, 200)
         images, labels = file["train_images"][:first], file["train_labels"][:first].astype(np.int64)
         members = np.flatnonzero(labels == TAGGED)
@@ -56,7 +57,7 @@ class Garments:
 
     def without(self, at: Run) -> Garments:
         """Return the same without a tag anywhere, for a control."""
-        return replace(self, images=np.load(at.file(FASHION.file))["train_images"][: len(self.labels)])
+        return replace(self, images=given.pictures(at.file(FASHION.file), "train")["train_images"][: len(self.labels)])
 
 
 def planted(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import ModelFormatError
 from .. import figures
+from . import given
 
 RATE = 128  # samples a second
 SPIKE = 400.0  # µV from the median
+LEAST = 60 * RATE  # samples
 LARGEST = 1 << 24  # bytes of the recording, unpacked
 # From above, the nose at the top; on the ring of radius 0.8 lie F7, T7, P7, O1 and their mirror images.
 LEFT = {"AF3": (-0.24, 0.62), "F7": (-0.65, 0.47), "F3": (-0.32, 0.42), "FC5": (-0.57, 0.23), "T7": (-0.8, 0.0),
@@ -24,16 +26,26 @@ PLACES = LEFT | {name: (-LEFT[mirror][0], LEFT[mirror][1]) for name, mirror in (
 
 
 def read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the signals (T, 14) in µV without spikes, in the order of ``PLACES``, and whether the eyes are closed."""
+    """Return the signals (T, 14) in µV without spikes, in the order of ``PLACES``, and whether the eyes are closed.
+
+    Raises:
+        ModelFormatError: not an ARFF file, compressed by xz, of these electrodes and "eyeDetection", 0 or 1.
+    """
     from scipy.io import arff
 
-    with lzma.open(path) as stream:
-        text = stream.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise ModelFormatError(f"{path}: more than {LARGEST} bytes, which the recording does not have")
-    rows, _ = arff.loadarff(io.StringIO(text.decode("ascii")))
-    signals = np.stack([rows[name].astype(np.float64) for name in PLACES], axis=1)
-    return without_spikes(signals), rows["eyeDetection"].astype(np.int64)
+    with given.refusing(path, "a recording in ARFF, compressed by xz"):
+        with lzma.open(path) as stream:
+            text = stream.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ModelFormatError(f"{path}: more than {LARGEST} bytes, which the recording does not have")
+        rows, _ = arff.loadarff(io.StringIO(text.decode("ascii")))
+        signals = np.stack([rows[name].astype(np.float64) for name in PLACES], axis=1)
+        closed = rows["eyeDetection"].astype(np.int64)
+    if len(signals) < LEAST or not np.isfinite(signals).all() or set(closed.tolist()) != {0, 1}:
+        raise ModelFormatError(
+            f"{path}: not a recording of {LEAST} samples and more, all finite, with eyes open (0) and closed (1)"
+        )
+    return without_spikes(signals), closed
 
 
 def without_spikes(signals: NDArray[np.float64]) -> NDArray[np.float64]:

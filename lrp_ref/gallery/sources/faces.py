@@ -5,9 +5,7 @@ All is in pixels of the archive's pictures, 112 rows and 92 columns.
 
 from __future__ import annotations
 
-import io
 import re
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelFormatError
 from ..application import Need
+from . import given
 
 HEIGHT, WIDTH = 112, 92
 INNER = (slice(14, 50), slice(8, 38))  # rows and columns from the brows to the chin, in the picture of half the size
@@ -40,32 +39,35 @@ NEED = Need(
 )
 
 
-def read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def read(path: Path, *, persons: int, each: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the faces (N, 112, 92) in 0…1 and whose each is (N,), from ``sPERSON/NUMBER.pgm`` in a tar archive.
 
-    Raises:
-        ModelFormatError: no such picture in the archive, or one that is too large.
-    """
-    from PIL import Image
+    Args:
+        path: of the archive.
+        persons: that are to be in it.
+        each: how many faces of each.
 
+    Raises:
+        ModelFormatError: other faces than these, or one that is too large.
+    """
     found = []
-    with tarfile.open(path) as archive:
+    with given.tar(path) as archive:
         for member in archive:
-            name = re.search(r"s(\d+)/(\d+)\.pgm$", member.name)
-            if name is None or not member.isfile():
+            name = re.search(r"s(\d{1,4})/(\d{1,4})\.pgm$", member.name)
+            if name is None:
                 continue
-            stream = archive.extractfile(member)
-            if member.size > LARGEST or stream is None:
-                raise ModelFormatError(f"{path}: {member.name} has {member.size} bytes; at most {LARGEST} are read")
-            picture = Image.open(io.BytesIO(stream.read())).convert("L")
+            what = f"{path}: {member.name}"
+            picture = given.picture(archive.content(member, LARGEST), what, "PPM", WIDTH * HEIGHT).convert("L")
             if picture.size != (WIDTH, HEIGHT):
-                raise ModelFormatError(f"{path}: {member.name} is {picture.size} pixels; {(WIDTH, HEIGHT)} are read")
+                raise ModelFormatError(f"{what} is {picture.size} pixels; {(WIDTH, HEIGHT)} are read")
             found.append((int(name[1]), int(name[2]), np.asarray(picture, np.float32) / 255))
-    if not found:
-        raise ModelFormatError(f"{path}: no sPERSON/NUMBER.pgm in it")
     found.sort(key=lambda one: one[:2])
-    persons = np.unique([person for person, _, _ in found], return_inverse=True)[1]
-    return np.stack([face for _, _, face in found]), persons.astype(np.int64)
+    names, whose, count = np.unique([person for person, _, _ in found], return_inverse=True, return_counts=True)
+    if len(names) != persons or (count != each).any():
+        raise ModelFormatError(
+            f"{path}: {len(found)} sPERSON/NUMBER.pgm of {len(names)} persons; needed: {each} of each of {persons}"
+        )
+    return np.stack([face for _, _, face in found]), whose.astype(np.int64)
 
 
 def registered(images: NDArray[np.float32], *, rounds: int = 5) -> NDArray[np.float32]:

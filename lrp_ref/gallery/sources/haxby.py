@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from scipy.stats import f_oneway, ttest_ind
 
 from ...errors import ModelFormatError
 from ..application import Need
+from . import given
 
 RUNS, VOLUMES, HEIGHT, WIDTH = 12, 121, 20, 40
 TR = 2.5  # seconds a volume
@@ -42,22 +43,21 @@ def read(path: Path) -> tuple[Floats, Whole]:
         ModelFormatError: a file of the archive that is missing, or not what it should be; says which.
     """
     volumes, onsets = np.zeros((RUNS, VOLUMES, HEIGHT, WIDTH)), np.zeros((RUNS, len(NAMES)), np.int64)
-    with tarfile.open(path) as archive:
-        files = {member.name: member for member in archive if member.isfile() and member.size <= LARGEST}
+    with given.tar(path) as archive:
+        files = {member.name: member for member in archive}
 
-        def content(name: str) -> bytes:
-            stream = archive.extractfile(files[name]) if name in files else None
-            if stream is None:
-                raise ModelFormatError(f"{path}: no file {name} of at most {LARGEST} bytes in it")
-            return stream.read()
+        def content(name: str) -> tuple[bytes, str]:
+            if name not in files:
+                raise ModelFormatError(f"{path}: no file {name} in it")
+            return archive.content(files[name], LARGEST), f"{path}: {name}"
 
         for k in range(RUNS):
             task = f"task001_run{k + 1:03d}"
             for category in range(len(NAMES)):
-                name = f"{FOLDER}/model/model001/onsets/{task}/cond{category + 1:03d}.txt"
-                onsets[k, category] = onset(content(name), name)
-            name = f"{FOLDER}/BOLD/{task}/bold_1slice.nii.gz"
-            volumes[k] = slices(content(name), name)
+                onsets[k, category] = onset(
+                    *content(f"{FOLDER}/model/model001/onsets/{task}/cond{category + 1:03d}.txt")
+                )
+            volumes[k] = slices(*content(f"{FOLDER}/BOLD/{task}/bold_1slice.nii.gz"))
     return volumes, onsets
 
 
@@ -89,7 +89,7 @@ def slices(content: bytes, what: str) -> Floats:
     size = HEADER + 2 * VOLUMES * HEIGHT * WIDTH
     try:
         raw = gzip.GzipFile(fileobj=io.BytesIO(content)).read(size + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ModelFormatError(f"{what}: not a gzipped file that can be read") from error
     if len(raw) != size or np.frombuffer(raw, "<i2", 5, 40).tolist() != [4, WIDTH, HEIGHT, 1, VOLUMES]:
         raise ModelFormatError(f"{what}: not a NIfTI file of {VOLUMES} volumes of {WIDTH} × {HEIGHT} × 1 int16")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelFormatError
 from ..application import Need
+from . import given
 
 LARGEST = 1 << 20  # bytes of a posting
 LETTERS = re.compile(r"[a-z]+")  # of a word; numbers are none
@@ -56,22 +56,14 @@ def read(path: Path) -> tuple[Postings, Postings]:
         ModelFormatError: no such archive, or a posting of more than 1 MB.
     """
     found: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
-    try:
-        with tarfile.open(path) as held:
-            for member in held:
-                parts = member.name.split("/")
-                part = parts[0].rpartition("-")[2]
-                if len(parts) != 3 or part not in found or not member.isfile():
-                    continue
-                if member.size > LARGEST:
-                    raise ModelFormatError(f"{path}: {member.name} has {member.size} bytes; a posting has 1 MB at most")
-                stream = held.extractfile(member)
-                assert stream is not None
-                found[part].append((parts[1], body(stream.read().decode("latin-1"))))
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ModelFormatError(f"{path}: no archive of 20 Newsgroups by date: {error}") from error
+    with given.tar(path) as held:
+        for member in held:
+            parts = member.name.split("/")
+            part = parts[0].rpartition("-")[2]
+            if len(parts) == 3 and part in found:
+                found[part].append((parts[1], body(held.content(member, LARGEST).decode("latin-1"))))
     names = tuple(sorted({group for group, _ in found["train"]}))
-    if not names or {group for group, _ in found["test"]} - set(names):
+    if len(names) < 2 or not found["test"] or {group for group, _ in found["test"]} - set(names):
         raise ModelFormatError(f"{path}: no postings as 20news-bydate-train/GROUP/NUMBER and 20news-bydate-test/…")
     number = {name: k for k, name in enumerate(names)}
     made = [

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelFormatError
+from . import given
 
 RATE = 8000  # samples a second
 WINDOW, HOP = 256, 128  # samples
@@ -49,10 +50,12 @@ def read(path: Path, every: int = 1) -> Clips:
     Raises:
         ModelFormatError: the arrays do not fit each other.
     """
-    with np.load(path) as stored:
-        samples, length, digit, speaker = (stored[name] for name in ("samples", "length", "digit", "speaker"))
-    if length.sum() != len(samples) or not len(length) == len(digit) == len(speaker):
-        raise ModelFormatError(f"{path}: {len(samples)} samples for clips of {length.sum()} together")
+    stored = given.arrays(path, samples="T", length="N", digit="N", speaker="N", texts=("speaker",))
+    samples, length, digit, speaker = (stored[name] for name in ("samples", "length", "digit", "speaker"))
+    if length.dtype.kind not in "iu" or length.min() < 1 or sum(length.tolist()) != len(samples):
+        raise ModelFormatError(f"{path}: {len(samples)} samples for clips of {sum(length.tolist())} together")
+    if digit.dtype.kind not in "iu" or not set(digit.tolist()) <= set(range(10)) or samples.dtype != np.int16:
+        raise ModelFormatError(f"{path}: not digits 0 to 9 in samples of int16")
     names, number = np.unique(speaker, return_inverse=True)
     take = np.array(list(_takes(number, digit)))
     starts = np.cumsum(length) - length

@@ -14,6 +14,7 @@ import tarfile
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -25,10 +26,12 @@ from numpy.typing import NDArray
 from ...errors import ModelFormatError
 from ...loaders.preprocess import Sidecar, resized, scaled
 from ..application import Need
+from . import given
 
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in pixels, half-open
 MOST = {".xml": 1 << 20, ".jpg": 1 << 24}  # bytes of a file by its ending
-PIXELS = 1 << 25
+PIXELS = 1 << 25  # of a photo
+TOGETHER = 1 << 30  # bytes of all photos
 LITE0 = Need(
     "efficientnet_lite0.onnx", "a trained network of photos", "models/ of the project", "Apache-2.0", shipped=True
 )
@@ -65,17 +68,34 @@ def photos(path: str | Path) -> Iterator[Photo]:
     Raises:
         ModelFormatError: not an archive; a file in it that is none of what it should be. Says which.
     """
-    try:
-        with tarfile.open(path) as archive:
-            files = _files(archive)
-            both = sorted(name for name, ending in files if ending == ".xml" and (name, ".jpg") in files)
-            for name in both:
-                image = pixels(_content(archive, files[name, ".jpg"], path), f"{path}: {files[name, '.jpg'].name}")
-                found = objects(_content(archive, files[name, ".xml"], path), f"{path}: {files[name, '.xml'].name}")
-                cut = [(label, _cut(box, image.shape)) for label, box in found]
-                yield Photo(name, image, [(label, box) for label, box in cut if box[0] < box[2] and box[1] < box[3]])
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ModelFormatError(f"{path}: not a tar archive that can be read: {error}") from error
+    with given.tar(path) as archive:
+        files = _files(archive)
+        both = sorted(name for name, ending in files if ending == ".xml" and (name, ".jpg") in files)
+        for name in both:
+            picture, annotation = files[name, ".jpg"], files[name, ".xml"]
+            image = pixels(archive.content(picture, MOST[".jpg"]), f"{path}: {picture.name}")
+            found = objects(archive.content(annotation, MOST[".xml"]), f"{path}: {annotation.name}")
+            cut = [(label, _cut(box, image.shape)) for label, box in found]
+            yield Photo(name, image, [(label, box) for label, box in cut if box[0] < box[2] and box[1] < box[3]])
+
+
+def some(path: str | Path, count: int) -> list[Photo]:
+    """Return the first photos of an archive, of which each shows an object.
+
+    Raises:
+        ModelFormatError: fewer, one without an object, or photos that are too large to be held together; and as of
+            :func:`photos`.
+    """
+    found: list[Photo] = []
+    for photo in islice(photos(path), count):
+        found.append(photo)
+        if not photo.objects:
+            raise ModelFormatError(f"{path}: nothing is marked with a box on {photo.name}.jpg")
+        if sum(one.image.size for one in found) > TOGETHER:
+            raise ModelFormatError(f"{path}: its photos have more than {TOGETHER} bytes together, unpacked")
+    if len(found) < count:
+        raise ModelFormatError(f"{path}: {len(found)} photos NAME.jpg with boxes NAME.xml; {count} are needed")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +122,16 @@ class Seen:
         return Seen(names, self.x[rows], self.images[rows], self.boxes[rows], self.masks[rows])
 
 
-def seen(given: Iterable[Photo], sidecar: Sidecar) -> Seen:
+def seen(shown: Iterable[Photo], sidecar: Sidecar) -> Seen:
     """Return photos as a network sees them, with their boxes, whose sides are rounded to whole pixels.
 
     A photo is squeezed into the input's size, whatever the sidecar says, as cutting out the centre would cut objects.
 
     Args:
-        given: the photos.
+        shown: the photos.
         sidecar: of the network, of kind "image".
     """
-    sidecar, many = replace(sidecar, resize="stretch"), list(given)
+    sidecar, many = replace(sidecar, resize="stretch"), list(shown)
     assert sidecar.size is not None, "an image has a size"
     images = np.stack([resized(photo.image, sidecar) for photo in many])
     boxes = np.zeros((len(many), max(len(photo.objects) for photo in many), 4), dtype=np.int64)
@@ -124,23 +144,16 @@ def seen(given: Iterable[Photo], sidecar: Sidecar) -> Seen:
     return Seen(tuple(photo.name for photo in many), scaled(images, sidecar), images, boxes, masks)
 
 
-def _files(archive: tarfile.TarFile) -> dict[tuple[str, str], tarfile.TarInfo]:
+def _files(archive: given.Tar) -> dict[tuple[str, str], tarfile.TarInfo]:
     """Return the photos and annotations by name and ending."""
-    files = {}
+    files: dict[tuple[str, str], tarfile.TarInfo] = {}
     for member in archive:
         place = PurePosixPath(member.name)
-        if member.isreg() and place.suffix in MOST:
+        if place.suffix in MOST:
+            if (place.stem, place.suffix) in files:
+                raise ModelFormatError(f"{archive.path}: two files are called {place.name}")
             files[place.stem, place.suffix] = member
     return files
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str | Path) -> bytes:
-    most = MOST[PurePosixPath(member.name).suffix]
-    if member.size > most:
-        raise ModelFormatError(f"{path}: {member.name} has {member.size} bytes; {most} at most are read")
-    stream = archive.extractfile(member)
-    assert stream is not None, "a regular file"
-    return stream.read()
 
 
 def _cut(box: Box, shape: tuple[int, ...]) -> Box:
