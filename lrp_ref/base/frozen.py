@@ -182,6 +182,26 @@ def reals(what: str, value: Any) -> Any:
     return frozen(value)
 
 
+def real_array(what: str, values: Any) -> np.ndarray[Any, Any]:
+    """Return real numbers as an array, exact ones as floats.
+
+    Raises:
+        ParameterError: ``what`` it is, and that it is no array of numbers.
+
+    Example:
+        >>> real_array("values", [1, True])
+        array([1, 1])
+    """
+    try:
+        host = to_numpy(values if hasattr(values, "dtype") else np.asarray(values))
+        host = host.astype(float) if host.dtype == object else host
+    except (ValueError, TypeError):  # rows of different lengths, or no numbers
+        host = np.asarray("")
+    if host.dtype.kind not in "biuf":
+        raise ParameterError(f"{what}: {short(values)} given; expected an array of real numbers")
+    return host
+
+
 def _same(a: Any, b: Any) -> bool:
     if is_array(a) or is_array(b):
         if not (is_array(a) and is_array(b)) or a.dtype != b.dtype or a.shape != b.shape:

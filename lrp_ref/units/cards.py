@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base import tables
 from ..base.arrays import require_finite
-from ..base.frozen import Value, whole, wholes
+from ..base.frozen import Value, real_array, whole, wholes
 from ..base.tables import number
 from ..errors import GraphError, ParameterError, ShapeError
 from ..heatmap.output import to_data_uri
@@ -22,7 +22,7 @@ from ..network.network import Network
 from . import pictures
 from .dissection import Dissection
 from .feeding import BATCH, Host, batches, is_whole, maps_of, named
-from .overlaps import activated, limits_of, real_array
+from .overlaps import activated, limits_of
 from .quantiles import thresholds
 
 if TYPE_CHECKING:

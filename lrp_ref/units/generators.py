@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array, is_float, like, namespace, require_finite, to_numpy
-from ..base.frozen import Value, real, short, whole, wholes
+from ..base.frozen import Value, real, real_array, short, whole, wholes
 from ..base.tables import number
 from ..errors import LrpError, ParameterError, ShapeError, UnsupportedError, unknown
 from ..layers import Affine
@@ -25,7 +25,6 @@ from ..network.sizes import none_of, sample_shapes
 from .dissecting import dissect
 from .dissection import Dissection
 from .feeding import Host, batches, cut, length, named, require_again
-from .overlaps import real_array
 
 Measure = Callable[[Any], Any]
 DRAWS = 30

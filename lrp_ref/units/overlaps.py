@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import require_finite, to_numpy
-from ..base.frozen import Value, short, wholes
+from ..base.arrays import require_finite
+from ..base.frozen import Value, real_array, wholes
 from ..errors import ParameterError, ShapeError
 from ..methods.upsampling import require_convention, upsampled
 from .feeding import Host
@@ -66,18 +66,6 @@ def limits_of(threshold: Any) -> Host:
     host = real_array("threshold", threshold)
     if np.isnan(host).any():
         raise ParameterError("threshold: NaN among them, which no number exceeds or falls short of")
-    return host
-
-
-def real_array(what: str, values: Any) -> Host:
-    """Return real numbers as an array, exact ones as floats."""
-    try:
-        host = to_numpy(values if hasattr(values, "dtype") else np.asarray(values))
-        host = host.astype(float) if host.dtype == object else host
-    except (ValueError, TypeError):  # rows of different lengths, or no numbers
-        host = np.asarray("")
-    if host.dtype.kind not in "biuf":
-        raise ParameterError(f"{what}: {short(values)} given; expected an array of real numbers")
     return host
 
 
