@@ -100,7 +100,9 @@ def rank(
         raise unknown("order of classes", str(by), ORDERS)
     maps, kinds = _array("relevance", relevance), _array("labels", labels)
     if not maps.ndim or kinds.ndim != 1 or len(kinds) != len(maps) or not len(kinds):
-        raise ShapeError(f"labels of shape {kinds.shape} for maps {maps.shape}; expected one class for each map")
+        raise ShapeError(
+            f"labels of shape {kinds.shape} for {len(maps) if maps.ndim else 0} maps; expected one class for each map"
+        )
     different = _different(kinds)
     titles = different if names is None else [_title(kind, names) for kind in different]
     found: list[tuple[Any, Clusters]] = []
