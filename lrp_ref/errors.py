@@ -167,6 +167,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ParameterError:
         "unknown composite 'epsilon_pluss': did you mean 'epsilon_plus'? known: epsilon, epsilon_plus"
     """
     names = sorted(known)
+    name = str(name)
     near = nearest(name, names)
     hint = f"did you mean '{near[0]}'? " if near else ""
     shown = name if len(name) <= NAME else f"{name[:NAME]}..."

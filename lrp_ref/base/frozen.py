@@ -119,6 +119,43 @@ def real(what: str, value: Any) -> Any:
     return number
 
 
+def whole(what: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """Return a parameter that is one whole number, of Python or NumPy, as one of Python; no True or False.
+
+    Raises:
+        ParameterError: ``what`` it is, and that it is none, or none from ``least`` to ``most``.
+
+    Example:
+        >>> whole("seed", np.int64(3), 0)
+        3
+    """
+    number = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    outside = isinstance(number, bool) or not isinstance(number, int)
+    if outside or (least is not None and number < least) or (most is not None and number > most):
+        span = "" if least is None else f", {least} or more" if most is None else f" from {least} to {most}"
+        raise ParameterError(f"{what} is {short(number)}: give a whole number{span}")
+    return int(number)
+
+
+def wholes(what: str, values: Any, least: int | None = None) -> tuple[int, ...]:
+    """Return a parameter that is several whole numbers, of any iterable, as a tuple: it may be read once only.
+
+    Raises:
+        ParameterError: ``what`` they are, and that one is none, or below ``least``; or what holds no numbers.
+
+    Example:
+        >>> wholes("units", np.array([2, 0]))
+        (2, 0)
+    """
+    try:
+        several = None if isinstance(values, str | bytes) else tuple(values)
+    except TypeError:  # an array without axes says that it can be iterated over
+        several = None
+    if several is None:
+        raise ParameterError(f"{what}: {short(values)} given; expected several whole numbers, such as a list")
+    return tuple(whole(f"one of {what}", value, least) for value in several)
+
+
 def reals(what: str, value: Any) -> Any:
     """Return a parameter of real numbers, one or an array of any library or lists of them, as :func:`frozen` does.
 
@@ -143,6 +180,26 @@ def reals(what: str, value: Any) -> Any:
     if host.dtype.kind == "f" and not np.isfinite(host).all():
         raise ParameterError(f"{what} must be finite, got {short(value)}")
     return frozen(value)
+
+
+def real_array(what: str, values: Any) -> np.ndarray[Any, Any]:
+    """Return real numbers as an array, exact ones as floats.
+
+    Raises:
+        ParameterError: ``what`` it is, and that it is no array of numbers.
+
+    Example:
+        >>> real_array("values", [1, True])
+        array([1, 1])
+    """
+    try:
+        host = to_numpy(values if hasattr(values, "dtype") else np.asarray(values))
+        host = host.astype(float) if host.dtype == object else host
+    except (ValueError, TypeError):  # rows of different lengths, or no numbers
+        host = np.asarray("")
+    if host.dtype.kind not in "biuf":
+        raise ParameterError(f"{what}: {short(values)} given; expected an array of real numbers")
+    return host
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..base.arrays import Array, like, namespace
+from ..base.arrays import Array, is_float, like, namespace
 from ..errors import ShapeError, unknown
 
 Pair = tuple[Array, Array, Array, int]
@@ -20,7 +20,7 @@ def upsampled(maps: Array, sizes: Sequence[int], convention: str = "half_pixel")
     =============  ==================================================================================================
 
     The weights are quotients of whole numbers, so that rationals stay exact. These are the conventions of PyTorch's
-    interpolation with align_corners=False, with True, and of its mode "nearest".
+    interpolation with align_corners=False, with True, and of its mode "nearest". Whole numbers become float64.
 
     Args:
         maps: of any number of axes.
@@ -45,7 +45,8 @@ def upsampled(maps: Array, sizes: Sequence[int], convention: str = "half_pixel")
             f"a map {grid} cannot be upsampled to {tuple(sizes)}, which is smaller or has other axes: upsample=None "
             "leaves it at its own size"
         )
-    xp, found = namespace(maps), maps
+    xp = namespace(maps)
+    found = maps = maps if is_float(maps) else maps.astype(float)  # bytes would wrap around, and booleans have no minus
     for axis, (n, m) in enumerate(zip(grid, sizes, strict=True), start=2):
         if n == m:
             continue

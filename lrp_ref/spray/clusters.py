@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Array
-from ..base.frozen import Value
+from ..base.frozen import Value, whole
 from ..base.tables import number
 from ..errors import ParameterError, require, unknown
 from .graphs import eigengap, neighbour_graph, spectrum
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EMBEDDINGS = ("tsne", "spectral")
 KEPT = 32  # eigenvalues
 PERPLEXITY = 30.0
+SEEDS = (1 << 32) - 1  # the largest that scikit-learn takes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,8 +160,9 @@ def cluster(
     joined = neighbour_graph(points, neighbours, graph)
     if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
         raise ParameterError(f"most is {most!r}; give a whole number of clusters, 1 or more")
-    if clusters is not None and not 1 <= clusters <= len(maps):
+    if clusters is not None and not 1 <= whole("clusters", clusters) <= len(maps):
         raise ParameterError(f"clusters is {clusters!r}; give a number from 1 to that of the maps, {len(maps)}")
+    seed = whole("seed", seed, 0, SEEDS)
     values, vectors = _enough(joined, max(KEPT, most + 1, (clusters or 0) + 1))
     chosen, gap = eigengap(values, most)
     k = chosen if clusters is None else int(clusters)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.arrays import require_finite
+from ..base.frozen import real_array, whole
 from ..errors import ParameterError, ShapeError, unknown
 
 Floats = NDArray[np.float64]
@@ -31,7 +33,8 @@ def neighbour_graph(points: Floats, neighbours: int = 10, graph: str = "union") 
 
     Raises:
         ShapeError: points that are not (N, F).
-        ParameterError: fewer points than neighbours + 1, or another graph.
+        NonFiniteError: NaN or infinity.
+        ParameterError: no real numbers, fewer points than neighbours + 1, or another graph.
 
     Example:
         >>> neighbour_graph(np.array([[0.0], [1.0], [3.0]]), 1, "average").toarray()
@@ -44,16 +47,19 @@ def neighbour_graph(points: Floats, neighbours: int = 10, graph: str = "union") 
 
     if graph not in GRAPHS:
         raise unknown("graph", str(graph), GRAPHS)
-    if points.ndim != 2:
+    points = real_array("points", points).astype(np.float64)
+    if points.ndim != 2 or not points.shape[1]:
         raise ShapeError(f"neighbour_graph: points of shape {points.shape}; expected (N, F)")
+    require_finite(points, "points")
     if isinstance(neighbours, bool) or not isinstance(neighbours, int | np.integer) or neighbours < 1:
         raise ParameterError(f"neighbours is {neighbours!r}; give a whole number, 1 or more")
     count = len(points)
     if count <= neighbours:
         raise ParameterError(
-            f"{count} map{'s' if count > 1 else ''} cannot have {neighbours} neighbours each: "
+            f"{count} map{'' if count == 1 else 's'} cannot have {neighbours} neighbours each: "
             f"give {neighbours + 1} maps or more, or fewer neighbours"
         )
+    points = _within_reach(points)
     nearest = np.empty((count, neighbours), dtype=np.int64)
     rows = max(1, BLOCK // count)
     for first in range(0, count, rows):
@@ -64,6 +70,12 @@ def neighbour_graph(points: Floats, neighbours: int = 10, graph: str = "union") 
     ones = np.ones(nearest.size)
     a = csr_array((ones, (np.repeat(np.arange(count), neighbours), nearest.ravel())), shape=(count, count))
     return a.maximum(a.T).tocsr() if graph == "union" else ((a + a.T) / 2).tocsr()
+
+
+def _within_reach(points: Floats) -> Floats:
+    """Return points whose squared distances neither overflow nor vanish: times a power of 2, which rounds nothing."""
+    largest = np.abs(points).max()
+    return points if largest == 0 or 1e-100 < largest < 1e100 else np.ldexp(points, -int(np.frexp(largest)[1]))
 
 
 def _smallest(far: Floats, k: int) -> NDArray[np.int64]:
@@ -77,6 +89,10 @@ def _smallest(far: Floats, k: int) -> NDArray[np.int64]:
 def laplacian(graph: Sparse) -> Sparse:
     """Return L = I − D^−½ A D^−½ of a graph whose points all have a neighbour, as a sparse matrix (N, N).
 
+    Raises:
+        ShapeError: no matrix (N, N).
+        ParameterError: a point without a neighbour, weights below 0 or NaN, or a matrix that is not symmetric.
+
     Example:
         >>> from scipy.sparse import csr_array
         >>> laplacian(csr_array(np.array([[0.0, 1.0], [1.0, 0.0]]))).toarray()
@@ -85,8 +101,29 @@ def laplacian(graph: Sparse) -> Sparse:
     """
     from scipy.sparse import diags_array, eye_array
 
+    graph = _graph(graph)
     root = diags_array(1 / np.sqrt(np.asarray(graph.sum(axis=1)).ravel()))
     return (eye_array(graph.shape[0]) - root @ graph @ root).tocsr()
+
+
+def _graph(graph: Any) -> Sparse:
+    """Return a graph as a sparse matrix in rows.
+
+    Raises:
+        ShapeError: no matrix (N, N).
+        ParameterError: as of :func:`laplacian`.
+    """
+    from scipy.sparse import csr_array, issparse
+
+    found = csr_array(graph if issparse(graph) else np.atleast_2d(real_array("graph", graph)))
+    if found.ndim != 2 or found.shape[0] != found.shape[1] or not found.shape[0]:
+        raise ShapeError(f"a graph of shape {found.shape}; expected a matrix (N, N)")
+    if not (found.data >= 0).all() or not np.isfinite(found.data).all() or (found != found.T).nnz:
+        raise ParameterError("a graph is a symmetric matrix of finite weights, 0 or more")
+    alone = np.flatnonzero(np.asarray(found.sum(axis=1)).ravel() == 0)
+    if len(alone):
+        raise ParameterError(f"{len(alone)} points of the graph have no neighbour, the first is number {alone[0]}")
+    return found
 
 
 def spectrum(graph: Sparse, many: int = 32) -> tuple[Floats, Floats]:
@@ -99,7 +136,10 @@ def spectrum(graph: Sparse, many: int = 32) -> tuple[Floats, Floats]:
 
     Args:
         graph: symmetric, (N, N), each point with a neighbour.
-        many: of them; all where there are not more.
+        many: of them, 1 or more; all where there are not more.
+
+    Raises:
+        ShapeError, ParameterError: as of :func:`laplacian`.
 
     Returns:
         Eigenvalues (m,) in 0 … 2, and eigenvectors (N, m), m = min(many, N): of length 1, the largest entry > 0.
@@ -112,16 +152,17 @@ def spectrum(graph: Sparse, many: int = 32) -> tuple[Floats, Floats]:
     """
     from scipy.sparse.csgraph import connected_components
 
+    graph, many = _graph(graph), whole("many", many, 1)
     parts, which = connected_components(graph, directed=False)
     values: list[Floats] = []
     vectors: list[Floats] = []
     for part in range(parts):
         members = np.flatnonzero(which == part)
         found, columns = _of_part(graph[members][:, members], min(many, len(members)))
-        whole = np.zeros((graph.shape[0], len(found)))
-        whole[members] = columns
+        spread = np.zeros((graph.shape[0], len(found)))
+        spread[members] = columns
         values.append(found)
-        vectors.append(whole)
+        vectors.append(spread)
     together = np.concatenate(values)
     order = np.argsort(together, kind="stable")[:many]
     columns = np.concatenate(vectors, axis=1)[:, order]
@@ -163,12 +204,15 @@ def eigengap(eigenvalues: Floats, most: int = 10) -> tuple[int, float]:
         most: clusters.
 
     Raises:
-        ParameterError: fewer than two eigenvalues, or ``most`` below 1.
+        ParameterError: fewer than two eigenvalues, or NaN or a descent among them, or ``most`` below 1.
 
     Example:
         >>> eigengap(np.array([0.0, 0.01, 0.6, 0.7]))
         (2, 0.59)
     """
+    eigenvalues, most = real_array("eigenvalues", eigenvalues).astype(float), whole("most", most)
+    if eigenvalues.ndim != 1 or not (np.diff(eigenvalues) >= 0).all():
+        raise ParameterError(f"eigenvalues of shape {eigenvalues.shape} are no ascending list of numbers")
     if len(eigenvalues) < 2 or most < 1:
         raise ParameterError(
             f"{len(eigenvalues)} eigenvalues and most={most}: a gap is between two of them, and most is 1 or more"

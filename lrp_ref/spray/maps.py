@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.arrays import Array, require_finite, to_numpy
+from ..base.arrays import Array, require_finite, to_numpy, unwarned
+from ..base.frozen import real_array
 from ..errors import ParameterError, ShapeError, unknown
 
 Floats = NDArray[np.float64]
@@ -39,7 +42,7 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
         >>> prepare(np.arange(8.0).reshape(1, 2, 2, 2), size=1, normalise="none"), prepare(np.array([[3.0, -1.0]]))
         (array([[[28.]]]), array([[ 0.75, -0.25]]))
     """
-    host = to_numpy(relevance if hasattr(relevance, "dtype") else np.asarray(relevance))
+    host = to_numpy(relevance) if hasattr(relevance, "dtype") else real_array("relevance", relevance)
     if host.dtype.kind not in "fiub":
         raise ParameterError(f"relevance has dtype {host.dtype}; maps are compared as real numbers")
     if host.ndim not in (2, 3, 4) or 0 in host.shape:
@@ -48,9 +51,11 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
         )
     require_finite(host, "relevance")
     maps = host.astype(np.float64)
-    maps = maps.sum(axis=1) if maps.ndim == 4 else maps
-    if maps.ndim == 3:
-        maps = _smaller(maps, size)
+    with unwarned():  # about numbers so large that their sum is none
+        maps = maps.sum(axis=1) if maps.ndim == 4 else maps
+        if maps.ndim == 3:
+            maps = _smaller(maps, size)
+    require_finite(maps, "relevance, summed over channels and blocks,")
     if normalise not in NORMALISE:
         raise unknown("way to normalise maps", str(normalise), NORMALISE)
     flat = maps.reshape(len(maps), -1)
@@ -73,7 +78,7 @@ def _smaller(maps: Floats, size: Size) -> Floats:
     """Return maps (N, H, W) of at most ``size`` places a side, by sums over blocks."""
     if size is None:
         return maps
-    sides = (size, size) if isinstance(size, int | np.integer) else tuple(size)
+    sides = tuple(size) if isinstance(size, Iterable) else (size, size)
     if len(sides) != 2 or any(isinstance(s, bool) or not isinstance(s, int | np.integer) or s < 1 for s in sides):
         raise ParameterError(f"size is {size!r}; give one or two whole numbers of places, 1 or more, or None")
     rows, columns = (_blocks(n, min(n, int(side))) for n, side in zip(maps.shape[1:], sides, strict=True))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..base import tables
 from ..base.arrays import Array, to_numpy
-from ..base.frozen import Value
+from ..base.frozen import Value, short
 from ..base.tables import number
 from ..errors import ParameterError, ShapeError, unknown
 from .clusters import Clusters, cluster
@@ -82,7 +83,7 @@ def rank(
 
     Raises:
         ShapeError: labels that are not as many as the maps.
-        ParameterError: another order.
+        ParameterError: another order, labels that cannot be told apart, or one without a name.
         LrpError: as :func:`cluster`, with the class in front.
 
     Example:
@@ -97,15 +98,17 @@ def rank(
     """
     if by not in ORDERS:
         raise unknown("order of classes", str(by), ORDERS)
-    kinds = to_numpy(labels if hasattr(labels, "dtype") else np.asarray(labels))
-    if kinds.ndim != 1 or len(kinds) != len(relevance):
-        raise ShapeError(f"labels of shape {kinds.shape} for {len(relevance)} maps; expected one class for each map")
-    different = np.unique(kinds)
+    maps, kinds = _array("relevance", relevance), _array("labels", labels)
+    if not maps.ndim or kinds.ndim != 1 or len(kinds) != len(maps) or not len(kinds):
+        raise ShapeError(
+            f"labels of shape {kinds.shape} for {len(maps) if maps.ndim else 0} maps; expected one class for each map"
+        )
+    different = _different(kinds)
+    titles = different if names is None else [_title(kind, names) for kind in different]
     found: list[tuple[Any, Clusters]] = []
-    for done, kind in enumerate(different):
-        name = kind.item() if names is None else names[int(kind)]
+    for done, (kind, name) in enumerate(zip(different, titles, strict=True)):
         try:
-            made = cluster(relevance[np.flatnonzero(kinds == kind)], **({"embedding": "spectral"} | options))
+            made = cluster(maps[np.flatnonzero(kinds == kind)], **({"embedding": "spectral"} | options))
         except (ParameterError, ShapeError) as error:
             raise type(error)(f"class {name}: {error}") from error
         found.append((name, made))
@@ -113,3 +116,36 @@ def rank(
             progress(done + 1, len(different))
     found.sort(key=lambda pair: -pair[1].split if by == "gap" else pair[1].second)
     return Ranking(tuple(name for name, _ in found), tuple(made for _, made in found), by)
+
+
+def _array(what: str, values: Any) -> NDArray[Any]:
+    try:
+        return to_numpy(values) if hasattr(values, "dtype") else np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"{what}: rows of different lengths ({error})") from error
+
+
+def _different(kinds: NDArray[Any]) -> list[Any]:
+    """Return the classes, each once and in order, as numbers or texts of Python."""
+    found = list(dict.fromkeys(kinds.tolist()))
+    if any(kind != kind for kind in found):
+        raise ParameterError("labels: NaN among them, which is no class")
+    try:
+        return sorted(found)
+    except TypeError:
+        raise ParameterError("labels: classes of several kinds, which have no order; give numbers, or texts") from None
+
+
+def _title(kind: Any, names: Any) -> Any:
+    """Return the name of a class, by its whole number."""
+    try:
+        known = names if isinstance(names, Mapping) else dict(enumerate(names))
+    except TypeError:
+        raise ParameterError(
+            f"names: {short(names)} given; expected the names of the classes, such as a list"
+        ) from None
+    if kind not in known:
+        raise ParameterError(
+            f"labels: there is a class {kind!r} without a name; names are of {len(known)} classes, from 0"
+        )
+    return known[kind]

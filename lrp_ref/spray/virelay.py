@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.arrays import Array, require_finite, to_numpy
+from ..base.arrays import Array, require_finite, unwarned
+from ..base.frozen import real_array, short, wholes
 from ..errors import ParameterError, ShapeError, require, unknown
 from .clusters import Clusters
 from .ranking import Ranking
 
 STRATEGIES = ("true_label", "predicted_label")
+MOST = 1 << 16  # classes, whose numbers ViRelAy reads as 16 bits
 COLOURS = 3  # channels that ViRelAy can draw: of one it makes no picture
 CLUSTERING, SPECTRAL = "kmeans", "spectral"
 FILES = ("project.yaml", "label-map.json", "data.h5", "attribution.h5", "analysis.h5")
@@ -66,8 +68,8 @@ def write_virelay(
         ShapeError: arrays that do not fit each other, images or maps that ViRelAy cannot draw, a class whose clusters
             are not of as many maps as it has samples.
         NonFiniteError: NaN or infinity.
-        ParameterError: a folder that is not empty, or has none to lie in; a class without a name; another strategy;
-            classes that were embedded in different ways.
+        ParameterError: a folder that is not empty, or cannot be written, or has none to lie in; a class without a name;
+            another strategy; classes that were embedded in different ways.
 
     Example:
         >>> from lrp_ref.spray import cluster
@@ -80,23 +82,28 @@ def write_virelay(
         ['analysis.h5', 'attribution.h5', 'data.h5', 'label-map.json', 'project.yaml']
     """
     h5py = require("h5py", extra="virelay", purpose="write projects for ViRelAy")
-    goal = Path(folder)
-    if not goal.parent.is_dir():
-        raise ParameterError(f"cannot write {goal}: the folder {goal.parent} does not exist")
-    if goal.exists() and (not goal.is_dir() or any(goal.iterdir())):
-        raise ParameterError(f"cannot write {goal}: it is there already; give a folder that is not")
+    goal = _free(folder)
     if strategy not in STRATEGIES:
         raise unknown("strategy", str(strategy), STRATEGIES)
+    if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
+        raise ParameterError(f"names: {short(names)} given; expected a list of names of the classes")
     kinds = _labels(labels, len(names))
-    pictures, maps, outputs = _images(images), _maps(relevance), _host(prediction)
-    require_finite(outputs, "prediction")
+    pictures, maps, outputs = _images(images), _maps(relevance), _single("prediction", prediction)
     counts = {"images": len(pictures), "maps": len(maps), "labels": len(kinds), "predictions": len(outputs)}
-    if len(set(counts.values())) > 1 or outputs.ndim != 2:
+    if len(set(counts.values())) > 1 or outputs.ndim != 2 or not 1 <= outputs.shape[1] <= len(names):
         listed = ", ".join(f"{n} {what}" for what, n in counts.items())
-        raise ShapeError(f"expected as many of each, and predictions (N, classes); got {listed}, {outputs.shape}")
+        raise ShapeError(
+            f"expected as many of each, and predictions (N, classes) of {len(names)} names at most; got {listed}, "
+            f"{outputs.shape}"
+        )
     groups = _groups(found, kinds, samples or {}, len(names))
     wordings = {"name": name, "model": model, "dataset": dataset, "method": method, "strategy": strategy}
-    part = Path(tempfile.mkdtemp(dir=goal.parent, prefix=f".{goal.name}.", suffix=".part"))
+    # A link to a folder stays one: what it points to is made.
+    try:
+        place = goal.resolve()
+        part = Path(tempfile.mkdtemp(dir=place.parent, prefix=".virelay.", suffix=".part"))
+    except (OSError, RuntimeError, ValueError) as error:  # no right to write there, links in a circle, no such name
+        raise ParameterError(f"cannot write {goal}: {getattr(error, 'strerror', None) or error}") from error
     try:
         (part / FILES[0]).write_text(_yaml(wordings, pictures.shape), encoding="utf-8")
         known = [{"index": k, "word_net_id": _category(k), "name": str(n)} for k, n in enumerate(names)]
@@ -105,15 +112,34 @@ def write_virelay(
             file["data"], file["label"] = pictures, kinds
         with h5py.File(part / FILES[3], "w") as file:
             file["index"], file["attribution"] = np.arange(len(maps), dtype=np.uint32), maps
-            file["label"], file["prediction"] = kinds, outputs.astype(np.float32)
+            file["label"], file["prediction"] = kinds, outputs
         with h5py.File(part / FILES[4], "w") as file:
             for kind, (chosen, clusters) in groups.items():
                 _analysis(file.create_group(_category(kind)), chosen, clusters)
         part.chmod(0o755)
-        part.replace(goal)
+        part.replace(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return goal / FILES[0]
+
+
+def _free(folder: Any) -> Path:
+    """Return the path of a folder that can be made, or is empty.
+
+    Raises:
+        ParameterError: it cannot.
+    """
+    try:
+        goal = Path(folder)
+        if not goal.parent.is_dir():
+            raise ParameterError(f"cannot write {goal}: the folder {goal.parent} does not exist")
+        if goal.exists() and (not goal.is_dir() or any(goal.iterdir())):
+            raise ParameterError(f"cannot write {goal}: it is there already; give a folder that is not")
+    except TypeError:
+        raise ParameterError(f"the folder is {short(folder)}: give a path") from None
+    except OSError as error:  # a name that is too long, a folder that cannot be looked into
+        raise ParameterError(f"cannot write {folder}: {error.strerror or error}") from error
+    return goal
 
 
 def _category(kind: int) -> str:
@@ -136,8 +162,8 @@ def _analysis(group: Any, chosen: NDArray[np.uint32], found: Clusters) -> None:
 
 
 def _yaml(said: Mapping[str, str], shape: tuple[int, ...]) -> str:
-    """Return project.yaml; a JSON string is a YAML string as well."""
-    texts = {key: json.dumps(str(value), ensure_ascii=False) for key, value in said.items()}
+    """Return project.yaml."""
+    texts = {key: _quoted(str(value)) for key, value in said.items()}
     return f"""project:
   name: {texts["name"]}
   model: {texts["model"]}
@@ -162,14 +188,37 @@ def _yaml(said: Mapping[str, str], shape: tuple[int, ...]) -> str:
 """
 
 
-def _host(array: Any) -> NDArray[Any]:
-    return to_numpy(array if hasattr(array, "dtype") else np.asarray(array))
+def _quoted(text: str) -> str:
+    """Return a text as YAML writes it: as JSON does, but what is not printable by its number, half a pair as �.
+
+    Example:
+        >>> print(_quoted('a "b"\u2028é'))
+        "a \\"b\\"\u2028é"
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(whole, ensure_ascii=False))
+
+
+def _single(what: str, values: Any) -> NDArray[np.float32]:
+    """Return numbers as ViRelAy's files hold them.
+
+    Raises:
+        NonFiniteError: NaN or infinity among them, or numbers that are too large for float32.
+    """
+    host = real_array(what, values)
+    require_finite(host, what)
+    with unwarned():
+        found = host.astype(np.float32)
+    require_finite(found, f"{what} in float32")
+    return found
 
 
 def _labels(labels: Any, many: int) -> NDArray[np.uint16]:
-    kinds = _host(labels)
+    kinds = real_array("labels", labels)
     if kinds.ndim != 1 or kinds.dtype.kind not in "iu" or not len(kinds):
         raise ShapeError(f"labels are {kinds.dtype} of shape {kinds.shape}; expected whole numbers (N,), not none")
+    if many > MOST:
+        raise ParameterError(f"{many} names: ViRelAy counts classes up to {MOST}")
     if kinds.min() < 0 or kinds.max() >= many:
         raise ParameterError(f"labels go from {kinds.min()} to {kinds.max()}, and there are {many} names")
     return kinds.astype(np.uint16)
@@ -177,9 +226,9 @@ def _labels(labels: Any, many: int) -> NDArray[np.uint16]:
 
 def _channels(what: str, array: Any) -> NDArray[Any]:
     """Return images or maps as (N, C, H, W), of sides that ViRelAy does not take for channels."""
-    host = _host(array)
+    host = real_array(what, array)
     host = host[:, None] if host.ndim == 3 else host
-    if host.ndim != 4 or min(host.shape[2:]) < COLOURS:
+    if host.ndim != 4 or not host.size or min(host.shape[2:]) < COLOURS:
         raise ShapeError(
             f"{what} of shape {host.shape}; ViRelAy draws (N, C, H, W) with {COLOURS} rows and columns or more"
         )
@@ -202,27 +251,37 @@ def _images(images: Any) -> NDArray[np.uint8]:
 
 def _maps(relevance: Any) -> NDArray[np.float32]:
     """Return maps (N, 3, H, W), each channel a third of their sum: ViRelAy adds three up, and fails on one."""
-    summed = _channels("relevance", relevance).astype(np.float64).sum(axis=1, keepdims=True)
-    return np.repeat((summed / COLOURS).astype(np.float32), COLOURS, axis=1)
+    maps = _channels("relevance", relevance).astype(np.float64)
+    with unwarned():
+        summed = maps.sum(axis=1, keepdims=True)
+    return np.repeat(_single("relevance, summed over channels,", summed / COLOURS), COLOURS, axis=1)
 
 
 def _groups(
     found: Any, kinds: NDArray[Any], samples: Mapping[int, Sequence[int]], many: int
 ) -> dict[int, tuple[NDArray[np.uint32], Clusters]]:
     """Return of each class which samples were clustered, and how."""
-    given = dict(zip(found.classes, found.found, strict=True)) if isinstance(found, Ranking) else dict(found)
+    given = dict(zip(found.classes, found.found, strict=True)) if isinstance(found, Ranking) else found
+    if not isinstance(given, Mapping) or not all(isinstance(one, Clusters) for one in given.values()):
+        raise ParameterError(f"found: {type(found).__name__} given; expected class → clusters, or what rank returned")
+    if not isinstance(samples, Mapping):
+        raise ParameterError(f"samples: {short(samples)} given; expected class → the numbers of its samples")
     if not given or len({clusters.shown for clusters in given.values()}) > 1:
         raise ParameterError("found: give one class or more, all embedded in the same way; ViRelAy offers one list")
     groups = {}
-    for kind in sorted(given):
+    for kind in given:
         if isinstance(kind, bool) or not isinstance(kind, int | np.integer) or not 0 <= kind < many:
             raise ParameterError(f"found has a class {kind!r}; expected whole numbers from 0 to {many - 1}")
-        chosen = np.asarray(samples[int(kind)] if kind in samples else np.flatnonzero(kinds == kind))
+    for kind in sorted(given):
+        own = samples[kind] if kind in samples else np.flatnonzero(kinds == kind)
+        chosen = np.array(wholes(f"samples of class {kind}", own), dtype=np.int64)
         clusters = given[kind]
         if len(chosen) != len(clusters.labels) or (len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(kinds)):
             raise ShapeError(
                 f"class {kind}: clusters of {len(clusters.labels)} maps for {len(chosen)} samples of {len(kinds)}; "
                 "samples= says which they are"
             )
+        if len(np.unique(chosen)) < len(chosen):
+            raise ParameterError(f"samples of class {kind}: one is named twice")
         groups[int(kind)] = chosen.astype(np.uint32), clusters
     return groups

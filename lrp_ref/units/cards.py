@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base import tables
-from ..base.arrays import to_numpy
-from ..base.frozen import Value
+from ..base.arrays import require_finite
+from ..base.frozen import Value, real_array, whole, wholes
 from ..base.tables import number
-from ..errors import ParameterError, ShapeError
+from ..errors import GraphError, ParameterError, ShapeError
 from ..heatmap.output import to_data_uri
 from ..layers import Identity
 from ..methods.concepts.receptive import Box, receptive_field
@@ -21,8 +21,8 @@ from ..methods.concepts.strongest import Strongest
 from ..network.network import Network
 from . import pictures
 from .dissection import Dissection
-from .feeding import BATCH, Host, batches, is_whole, maps_of
-from .overlaps import activated
+from .feeding import BATCH, Host, batches, is_whole, maps_of, named
+from .overlaps import activated, limits_of
 from .quantiles import thresholds
 
 if TYPE_CHECKING:
@@ -64,10 +64,24 @@ def top_samples(
         ──────────────────────────
         0        1: 5
     """
+    net = named(net, at)
     if at in {i.name for i in net.inputs}:  # maps that were computed before
-        x = x if not isinstance(x, Mapping) else x[at]
-        net = Network.sequential([(at, Identity())])
+        given: Iterable[Any] = (_of_input(few, at) for few in batches(x, batch))
+        return actmax(_alone(at), given, at=at, k=k, by="max", progress=progress)
     return actmax(net, batches(x, batch), at=at, k=k, by="max", canonize=canonize, progress=progress)
+
+
+def _alone(at: str) -> Network:
+    """Return the network of one value that is its input as well."""
+    return Network.sequential([(at, Identity())], input_name=f"{at} given")
+
+
+def _of_input(few: Any, at: str) -> Any:
+    """Return the numbers of an input out of a batch, whole numbers as floats, for they are activations here."""
+    maps = few.get(at) if isinstance(few, Mapping) else few
+    if maps is None:
+        raise GraphError(f"a batch has no input '{at}', only {', '.join(map(str, few)) or 'none'}")
+    return maps.astype(float) if getattr(maps, "dtype", np.dtype(float)).kind in "biu" else maps
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,7 +119,12 @@ class UnitCard(Value):
         return said if self.concept is None or self.iou is None else f"{said}: {self.concept}, IoU {number(self.iou)}"
 
     def picture(self, *, size: int = 112) -> Image:
-        """Return the card as a picture: the cut-outs side by side, pale where the unit is not active."""
+        """Return the card as a picture: the cut-outs side by side, pale where the unit is not active.
+
+        Raises:
+            ParameterError: a size that is no whole number of pixels, or cut-outs of other things than finite numbers.
+        """
+        whole("size", size, 1)
         captions = [f"#{s}: {number(float(v))}" for s, v in zip(self.samples, self.values, strict=True)]
         return pictures.card(self.crops, self.masks, captions, self.title, size)
 
@@ -130,7 +149,7 @@ class UnitCard(Value):
 def unit_cards(
     net: Network,
     x: Any,
-    units: Sequence[int],
+    units: Iterable[int],
     *,
     at: str,
     k: int = CROPS,
@@ -179,9 +198,12 @@ def unit_cards(
     """
     if not is_whole(x) or not hasattr(x, "shape"):
         raise ParameterError("cards are cut out of one array of samples (N, C, H, W), not of batches or several inputs")
+    net, units = named(net, at), wholes("units", units)
     if dissection is not None and dissection.at != at:
         raise ParameterError(f"the dissection is of '{dissection.at}', and the cards are of '{at}'")
-    seen = to_numpy(x if shown is None else shown)
+    if shown is None and len(x.shape) != 4:
+        raise ShapeError(f"cards are cut out of samples (N, C, H, W), and these are {tuple(x.shape)}: give shown=")
+    seen = _pictures(x if shown is None else shown)
     size, axes = _plane(seen)
     if len(seen) != len(x) or not (whole or size == tuple(x.shape[2:])):
         raise ShapeError(f"shown is {seen.shape} for samples {tuple(x.shape)}: give a picture of its size for each")
@@ -190,13 +212,15 @@ def unit_cards(
     if odd:
         raise ParameterError(f"'{at}' has no unit {odd[0]}; it has {best.samples.shape[1]}, from 0")
     if threshold is not None:
-        limits = to_numpy(threshold)
+        limits = limits_of(threshold)
     elif dissection is not None:
         limits = dissection.threshold
     else:
         limits = thresholds(net, x, at=at, batch=batch, canonize=canonize)
     if limits.shape != best.samples.shape[1:]:
-        raise ShapeError(f"{len(limits)} thresholds for the {best.samples.shape[1]} units of '{at}'")
+        raise ShapeError(f"thresholds of shape {limits.shape} for the {best.samples.shape[1]} units of '{at}'")
+    if not units:
+        return ()
     chosen = np.unique(best.samples[:, list(units)])
     parts = [chosen[first : first + batch] for first in range(0, len(chosen), batch)]
     maps = {int(s): one for part in parts for s, one in zip(part, maps_of(net, x[part], at, canonize), strict=True)}
@@ -217,6 +241,13 @@ def unit_cards(
     return tuple(cards)
 
 
+def _pictures(shown: Any) -> Host:
+    """Return pictures as an array of finite numbers."""
+    seen = real_array("shown", shown)
+    require_finite(seen, "shown")
+    return seen
+
+
 def _plane(seen: Host) -> tuple[tuple[int, ...], Callable[[Box], tuple[Any, ...]]]:
     """Return the size of pictures, and how a box is written as an index of one: colours may be first or last."""
     if seen.ndim == 4 and seen.shape[3] == 3 and seen.shape[1] not in (1, 3):
@@ -231,4 +262,6 @@ def _plane(seen: Host) -> tuple[tuple[int, ...], Callable[[Box], tuple[Any, ...]
 def _boxes(net: Network, at: str, best: Strongest, units: Sequence[int], shape: Sequence[int]) -> dict[int, Box]:
     """Return the receptive field of each position that any of the cards is about."""
     places = np.unique(best.positions[:, list(units)]).tolist()
+    if at in {i.name for i in net.inputs}:
+        net = _alone(at)
     return dict(zip(places, receptive_field(net, at, places, shape), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import to_numpy
+from ..base.frozen import short, whole
 from ..errors import ParameterError, ShapeError
-from .feeding import Host
+from .feeding import Host, some_numbers
 from .overlaps import Seen
 
 Concepts = Sequence[str | None] | Mapping[int, str] | None
@@ -48,14 +50,23 @@ class ConceptMasks:
                 f"masks are {array.dtype} {array.shape}: give labels (N, H, W) of integers, or a mask for "
                 "each concept, (N, C, H, W) of booleans"
             )
-        left_out = tuple(int(label) for label in np.atleast_1d([] if ignore is None else ignore))
+        if not len(array):
+            raise ParameterError("there are masks of no image: a data set has one at least")
+        left_out = some_numbers("ignore", ignore)
+        if concepts is not None and not isinstance(concepts, Mapping):
+            concepts = _listed("concepts", concepts)
+        categories = None if categories is None else _listed("categories", categories)
         named = _of_masks if array.dtype.kind == "b" else _of_labels
         labels, names = named(array, concepts, left_out)
         if not names:
             raise ParameterError("there is no concept: every label is ignored, or none has a name")
         if categories is not None and len(categories) != len(names):
             raise ShapeError(f"{len(categories)} categories for the {len(names)} concepts {', '.join(names)}")
-        category = np.unique(["all"] * len(names) if categories is None else list(categories), return_inverse=True)[1]
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        if twice:
+            raise ParameterError(f"concepts: '{twice[0]}' is the name of several; give each a name of its own")
+        kinds = list(dict.fromkeys(categories or ("all",)))
+        category = np.array([kinds.index(one) for one in categories or ("all",) * len(names)])
         return ConceptMasks(array, names, labels, left_out, category)
 
     def __len__(self) -> int:
@@ -78,6 +89,14 @@ class ConceptMasks:
         return Seen(where, valid, np.isin(self.category, there))
 
 
+def _listed(what: str, values: Any) -> tuple[Any, ...]:
+    """Return names as a tuple, of an iterable that may be read once only."""
+    try:
+        return tuple(values)
+    except TypeError:
+        raise ParameterError(f"{what}: {short(values)} given; expected names, such as a list of them") from None
+
+
 def _of_masks(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     count = array.shape[1]
     if ignore:
@@ -87,13 +106,16 @@ def _of_masks(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tuple
     names = tuple(str(name) for name in (range(count) if concepts is None else concepts))
     if len(names) != count:
         raise ShapeError(f"{len(names)} names for the {count} concepts of masks {array.shape}")
+    if concepts is not None and None in concepts:
+        raise ParameterError("concepts: a mask of booleans without a name, None: give it one, or leave out the mask")
     return tuple(range(count)), names
 
 
 def _of_labels(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     if concepts is None or isinstance(concepts, Mapping):
         found = concepts if concepts is not None else {int(label): str(int(label)) for label in np.unique(array)}
-        kept = {int(label): str(name) for label, name in found.items() if int(label) not in ignore}
+        found = {whole("a label in concepts", label): name for label, name in found.items()}
+        kept = {label: str(name) for label, name in found.items() if name is not None and label not in ignore}
         return tuple(kept), tuple(kept.values())
     odd = sorted(set(np.unique(array).tolist()) - set(range(len(concepts))) - set(ignore))
     if odd:

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import to_numpy
 from ..errors import ParameterError, ShapeError
 from ..methods.upsampling import require_convention
 from ..network.network import Network
 from .concept_masks import ConceptMasks, Concepts
 from .dissection import Dissection
-from .feeding import BATCH, MEMORY, DataSet, Host, require_again
-from .overlaps import Overlap, active_units, overlaps_of_one
+from .feeding import BATCH, MEMORY, DataSet, Host, is_several, require_again, some_numbers
+from .overlaps import Overlap, active_units, limits_of, overlaps_of_one
 from .quantiles import Progress, exact_thresholds, require_quantile
 
 
@@ -61,7 +60,7 @@ def dissect(
         permuted: seed of the control, or several for as many permutations; None for no control.
         ignore: labels whose pixels do not count, neither for units nor for concepts.
         categories: of each concept, for ``iou_images_with_category``; None for: all concepts are one category.
-        threshold: T of each unit (U,), instead of that of this data set.
+        threshold: T of each unit (U,), instead of that of this data set; infinity for a unit that is to be silent.
         memory: bytes of activation that may be kept between the two times.
         canonize: as of :func:`lrp_ref.explain`.
         progress: is called after each batch with the images done, and how many these are in all: each counts twice,
@@ -85,13 +84,11 @@ def dissect(
         (array([[1.]]), array([0]), array([0.83]))
     """
     require_convention(upsample)
-    require_quantile(quantile)
+    quantile = require_quantile(quantile)
     known = ConceptMasks.given(masks, concepts, ignore, categories)
-    seeds = () if permuted is None else tuple(int(seed) for seed in np.atleast_1d(permuted))
+    seeds = some_numbers("permuted", permuted, 0)
     if seeds and len(known) < 2:
         raise ParameterError(f"permuted={permuted} needs the masks of two images at least; there are {len(known)}")
-    if not len(known):
-        raise ParameterError("there are masks of no image: a data set has one at least")
     rounds = 1 if threshold is not None else 2
     if rounds == 2:
         require_again(images, "thresholds come before overlaps: give a list of batches, or threshold=")
@@ -101,22 +98,22 @@ def dissect(
         if progress is not None:
             progress(before + done, rounds * len(known))
 
-    limits = to_numpy(threshold) if rounds == 1 else exact_thresholds(data, quantile, lambda done: told(done, 0))
+    limits = limits_of(threshold) if rounds == 1 else exact_thresholds(data, quantile, lambda done: told(done, 0))
     others = [np.random.default_rng(seed).permutation(len(known)) for seed in seeds]
     own, *chance = _overlaps(data, known, limits, upsample, others, lambda done: told(done, (rounds - 1) * len(known)))
     return Dissection(
         at=at, quantile=quantile, concepts=known.names, threshold=limits, iou=own.iou,
         iou_images_with_category=own.iou_images_with_category, active=own.unit / max(own.pixels, 1),
         frequency=own.concept / max(own.pixels, 1), images=len(known),
-        control=_stacked([one.iou for one in chance], permuted), permuted=seeds,
+        control=_stacked([one.iou for one in chance], is_several(permuted)), permuted=seeds,
     )  # fmt: skip
 
 
-def _stacked(controls: list[Host], permuted: Any) -> Host | None:
+def _stacked(controls: list[Host], several: bool) -> Host | None:
     """Return the controls as one array (S, U, C), of one seed alone as (U, C)."""
     if not controls:
         return None
-    return controls[0] if np.ndim(permuted) == 0 else np.stack(controls)
+    return np.stack(controls) if several else controls[0]
 
 
 def _overlaps(
@@ -136,6 +133,11 @@ def _overlaps(
             raise ShapeError(
                 f"'{data.at}' has maps {maps.shape[2:]} and the masks are of images {known.size}: of a value without "
                 "positions there is nothing to dissect"
+            )
+        if any(m < n for n, m in zip(maps.shape[2:], known.size, strict=True)):
+            raise ShapeError(
+                f"masks of {known.size} pixels are smaller than the maps {maps.shape[2:]} of '{data.at}': give masks "
+                "of that size or larger"
             )
         for image, one in enumerate(maps, start=first):
             seen = [known.of(k) for k in (image, *(int(other[image]) for other in others))]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base.arrays import namespace
+from ..base.frozen import short, whole, wholes
 from ..errors import ParameterError, ShapeError
 from ..methods.concepts.arrived import Asked
 from ..methods.concepts.conditional import on_host
@@ -25,7 +27,7 @@ def batches(x: Any, size: int = BATCH) -> Iterable[Any]:
     Raises:
         ParameterError: batches of no samples.
     """
-    if size < 1:
+    if whole("batch", size) < 1:
         raise ParameterError(f"batch={size}: take at least one sample at a time")
     if not is_whole(x):
         given: Iterable[Any] = x
@@ -34,13 +36,32 @@ def batches(x: Any, size: int = BATCH) -> Iterable[Any]:
 
 
 def is_whole(x: Any) -> bool:
-    """Return whether a data set is given as a whole, not in batches."""
+    """Return whether a data set is given as a whole, not in batches.
+
+    Raises:
+        ParameterError: what is neither.
+    """
+    if not isinstance(x, Iterable) or isinstance(x, str | bytes):
+        raise ParameterError(
+            f"the data set is {short(x)}: give an array (N, ...), several by name, or an iterable of batches"
+        )
     return hasattr(x, "shape") or isinstance(x, Mapping)
 
 
 def length(x: Any) -> int:
-    """Return the number of samples of an array, or of arrays by name."""
-    return len(next(iter(x.values()))) if isinstance(x, Mapping) else len(x)
+    """Return the number of samples of an array, or of arrays by name.
+
+    Raises:
+        BackendError: no array.
+        ShapeError: an array of one number.
+    """
+    first: Any = next(iter(x.values()), None) if isinstance(x, Mapping) else x
+    if first is None:
+        raise ParameterError("the data set is arrays by name, and there is none")
+    namespace(first)
+    if not first.shape:
+        raise ShapeError("the samples are one number: give an array (N, ...)")
+    return len(first)
 
 
 def cut(x: Any, which: slice) -> Any:
@@ -76,6 +97,33 @@ def maps_of(net: Network, few: Any, at: str, canonize: bool) -> Host:
     return np.concatenate(arrived.active(on_host))
 
 
+def some_numbers(what: str, value: Any, least: int | None = None) -> tuple[int, ...]:
+    """Return a parameter that is one whole number or several as a tuple; () for None.
+
+    Raises:
+        ParameterError: ``what`` it is, and that one is no whole number, or below ``least``.
+    """
+    if value is None:
+        return ()
+    return wholes(what, value, least) if is_several(value) else (whole(what, value, least),)
+
+
+def is_several(value: Any) -> bool:
+    """Return whether a parameter is several values, not one."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) > 0
+
+
+def named(net: Network, at: Any) -> Network:
+    """Return the network as the wing feeds it, (N, ...): the batch in front, wherever the network's own inputs have it.
+
+    Raises:
+        ParameterError: what cannot be the name of a value.
+    """
+    if not isinstance(at, str):
+        raise ParameterError(f"at is {short(at)}: give the name of a value")
+    return net.batch_first()
+
+
 @dataclass(frozen=True, eq=False)
 class DataSet:
     """A value of a network on a data set.
@@ -99,6 +147,11 @@ class DataSet:
     samples: int
     memory: int = 0
     kept: list[tuple[int, Host]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        whole("samples", self.samples)
+        whole("memory", self.memory)
+        object.__setattr__(self, "net", named(self.net, self.at))
 
     def maps(self) -> Iterator[tuple[int, Host]]:
         """Go through the samples: the number of a batch's first one, and the maps (n, U, ...) of the units.

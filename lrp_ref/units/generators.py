@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array, is_float, like, namespace, to_numpy
-from ..base.frozen import Value
+from ..base.arrays import Array, is_float, like, namespace, require_finite, to_numpy
+from ..base.frozen import Value, real, real_array, short, whole, wholes
 from ..base.tables import number
 from ..errors import LrpError, ParameterError, ShapeError, UnsupportedError, unknown
 from ..layers import Affine
@@ -24,7 +24,7 @@ from ..network.network import Network, Node, owner
 from ..network.sizes import none_of, sample_shapes
 from .dissecting import dissect
 from .dissection import Dissection
-from .feeding import Host, batches, cut
+from .feeding import Host, batches, cut, length, named, require_again
 
 Measure = Callable[[Any], Any]
 DRAWS = 30
@@ -68,7 +68,14 @@ def agreement(
         array([[1.],
                [0.]])
     """
-    masks = np.concatenate([to_numpy(segment(net.forward(few))) for few in batches(x, batch)])
+    net = named(net, at)
+    require_again(x, "what is generated comes before what its units do: give an array, or a list of batches")
+    made = [to_numpy(segment(net.forward(few))) for few in batches(x, batch) if length(few)]
+    if not made:
+        raise ParameterError("there are no samples: give codes x (N, ...), one at least")
+    if len({(one.dtype.kind, one.shape[1:]) for one in made}) > 1 or not made[0].ndim:
+        raise ShapeError(f"segment returns masks of different kinds, such as {short(made[0])} and {short(made[-1])}")
+    masks = np.concatenate(made)
     return dissect(net, x, masks, at=at, concepts=concepts, quantile=quantile, permuted=permuted, **options)
 
 
@@ -121,7 +128,9 @@ def insert(net: Network, at: str, units: Iterable[int], values: Any, where: Any 
     weight = np.zeros((shape[0], *places.shape), dtype=net.dtype or float)
     weight[list(chosen)] = places
     stands = np.zeros((shape[0], *(1,) * places.ndim), dtype=weight.dtype)
-    stands[list(chosen)] = _values(values, len(chosen)).reshape(-1, *(1,) * places.ndim)
+    stands[list(chosen)] = _values(values, (len(chosen),), f"{len(chosen)} units").reshape(-1, *(1,) * places.ndim)
+    if weight.dtype == object:  # exact numbers stay exact
+        weight, stands = (like(a, net.parameters[0]) for a in (weight, stands))
     return _behind(net, at, Affine(module.asarray(1 - weight), module.asarray(weight * stands)))
 
 
@@ -161,9 +170,15 @@ class CausalEffect(Value):
         return np.asarray(self.chance.mean(axis=(0, 2)))
 
     def confidence(self, level: float = 0.95) -> Host:
-        """Return the half width of the mean's interval, from its standard error over samples (K,)."""
+        """Return the half width of the mean's interval, from its standard error over samples (K,); NaN of one sample.
+
+        Raises:
+            ParameterError: a level that is not between 0 and 1.
+        """
         from statistics import NormalDist
 
+        if not 0 < real("level", level) < 1:
+            raise ParameterError(f"level is {level!r}: give a part of the cases between 0 and 1, such as 0.95")
         spread = self.effect.std(axis=1, ddof=1) if self.effect.shape[1] > 1 else np.full(len(self.counts), np.nan)
         return np.asarray(NormalDist().inv_cdf(0.5 + level / 2) * spread / math.sqrt(self.effect.shape[1]))
 
@@ -228,14 +243,20 @@ def causal_effect(
     value, above, fed = _cut(net, x, at)
     shape = tuple(value.shape[1:])
     order = _units(at, units, shape)
-    counts = (len(order),) if counts is None else tuple(counts)
+    counts = (len(order),) if counts is None else wholes("counts", counts)
+    if not len(value):
+        raise ParameterError("there are no samples: give x (N, ...), one at least")
+    if whole("batch", batch) < 1:
+        raise ParameterError(f"batch={batch}: take at least one sample at a time")
     if not counts or min(counts) < 1 or max(counts) > len(order):
         raise ParameterError(f"counts={list(counts)}: from 1 to {len(order)}, the number of units")
-    if draws < 1:
+    if whole("draws", draws) < 1:
         raise ParameterError(f"draws={draws}: compare with at least one draw of random units")
-    high = None if values is None else _of_channels(at, values, shape[0])
+    high = None
+    if values is not None:
+        high = np.broadcast_to(_values(values, (shape[0],), f"the {shape[0]} channels of '{at}'"), (shape[0],))
     weight = None if where is None else _places(at, where, [shape[1:], (len(value), *shape[1:])])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
     orders = [order, *(tuple(rng.permutation(shape[0])[: len(order)].tolist()) for _ in range(draws))]
     found = np.zeros((len(orders), len(counts), len(value)))
     total, plain = found.shape[0] * found.shape[1], None
@@ -256,17 +277,23 @@ def causal_effect(
 def sign_test(differences: Any) -> float:
     """Return P(as many or more of n are positive), each with ½, one-sided; differences of 0 are left out.
 
+    Raises:
+        ParameterError: what are no real numbers, or NaN, which is neither positive nor negative.
+
     Example:
         >>> sign_test([0.2, 0.1, 3.0, 0.5, -0.1, 0.0])
         0.1875
     """
-    host = np.asarray(differences, dtype=float)
+    host = real_array("differences", differences)
+    if np.isnan(host).any():
+        raise ParameterError("differences: NaN among them, which are neither positive nor negative")
     positive, count = int((host > 0).sum()), int((host != 0).sum())
     return float(sum(math.comb(count, k) for k in range(positive, count + 1)) / 2**count)
 
 
 def _require_value(net: Network, at: str) -> None:
     names = {i.name for i in net.inputs} | {n.name for n in net.nodes}
+    named(net, at)
     if owner(at, names) not in names:
         raise unknown("value", at, names)
 
@@ -321,7 +348,7 @@ def _units(at: str, units: Iterable[int], shape: Sequence[int]) -> tuple[int, ..
     """Return the units, checked against the value's channels."""
     if not shape:
         raise ShapeError(f"value '{at}' has no channels: name one of shape (N, C, ...)")
-    chosen = tuple(int(u) for u in units)
+    chosen = wholes(f"units of '{at}'", units)
     if not chosen:
         raise ParameterError(f"no unit of '{at}' is named: give at least one of its {shape[0]}")
     wrong = next((u for u in chosen if not 0 <= u < shape[0]), None)
@@ -332,25 +359,19 @@ def _units(at: str, units: Iterable[int], shape: Sequence[int]) -> tuple[int, ..
     return chosen
 
 
-def _values(values: Any, count: int) -> Host:
-    host = to_numpy(np.asarray(values))
-    if host.shape not in ((), (count,)):
-        raise ShapeError(f"values of shape {host.shape} for {count} units: give one number, or one for each")
-    return host
-
-
-def _of_channels(at: str, values: Any, channels: int) -> Host:
-    host = to_numpy(values) if hasattr(values, "dtype") else np.asarray(values, dtype=float)
-    if host.shape not in ((), (channels,)):
-        raise ShapeError(
-            f"values of shape {host.shape}: give one number, or one for each channel of '{at}': {channels}"
-        )
-    return np.broadcast_to(host, (channels,))
+def _values(values: Any, shape: tuple[int, ...], whose: str) -> Host:
+    """Return what units are set to, one number or one for each; exact numbers stay exact."""
+    host = real_array("values", values)
+    if host.shape not in ((), shape):
+        raise ShapeError(f"values of shape {host.shape} for {whose}: give one number, or one for each")
+    require_finite(host, "values")
+    exact = to_numpy(values if hasattr(values, "dtype") else np.asarray(values))
+    return exact if exact.dtype == object else host
 
 
 def _places(at: str, where: Any, shapes: Sequence[tuple[int | None, ...]]) -> Host:
     """Return places as numbers, of one of the shapes, in which None stands for any size."""
-    host = np.asarray(to_numpy(where) if hasattr(where, "dtype") else where, dtype=float)
+    host = real_array("where", where).astype(float)
     if not any(len(s) == host.ndim and all(n in (None, m) for n, m in zip(s, host.shape, strict=True)) for s in shapes):
         asked = " or ".join(str(s).replace("None", "any") for s in shapes)
         raise ShapeError(f"where of shape {host.shape} does not fit '{at}': give {asked}")
@@ -375,8 +396,9 @@ def _measured(above: Network, at: str, fed: dict[str, Array], value: Array, meas
         rows = slice(first, first + batch)
         made = above.forward(cut({at: value, **fed}, rows))
         numbers = measure(made)
-        host = to_numpy(numbers) if hasattr(numbers, "dtype") else np.asarray(numbers, dtype=float)
+        host = real_array("what the measure returns", numbers)
         if host.shape != found[rows].shape:
             raise ShapeError(f"the measure returns numbers of shape {host.shape} for {len(found[rows])} samples")
+        require_finite(host, "what the measure returns")
         found[rows] = host
     return found

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.frozen import Value
-from ..errors import ShapeError
-from ..methods.upsampling import upsampled
+from ..base.arrays import require_finite
+from ..base.frozen import Value, real_array, wholes
+from ..errors import ParameterError, ShapeError
+from ..methods.upsampling import require_convention, upsampled
 from .feeding import Host
 
 CHUNK = 1 << 22  # numbers of upsampled maps at a time
@@ -32,17 +33,55 @@ def activated(maps: Host, threshold: Host, size: Sequence[int], *, upsample: str
 
     Raises:
         ShapeError: another number of thresholds than of units, or a size smaller than the maps'.
-        ParameterError: another convention.
+        ParameterError: another convention, or what are no numbers.
+        NonFiniteError: NaN or infinity in the maps.
 
     Example:
         >>> activated(np.array([[[0.0, 4.0]]]), np.array([0.5]), (4,))
         array([[[False,  True,  True,  True]]])
     """
-    found = np.zeros((*maps.shape[:2], *size), dtype=bool)
+    maps, limits, sizes = real_array("maps", maps), limits_of(threshold), wholes("size", size, 0)
+    require_convention(upsample)
+    require_finite(maps, "maps")
+    grid = maps.shape[2:]
+    if maps.ndim < 2 or limits.shape != maps.shape[1:2]:
+        raise ShapeError(f"thresholds {limits.shape} for maps {maps.shape}: expected (U,) and (N, U, *grid)")
+    if len(sizes) != len(grid) or any(m < n or (m and not n) for n, m in zip(grid, sizes, strict=True)):
+        raise ShapeError(f"maps of {grid} cannot be upsampled to {sizes}, which is smaller or has other axes")
+    found = np.zeros((*maps.shape[:2], *sizes), dtype=bool)
+    if not found.size:
+        return found
     for sample, one in enumerate(maps):
-        for units, active in active_units(one, threshold, size, upsample):
+        for units, active in active_units(one, limits, sizes, upsample):
             found[sample, units] = active
     return found
+
+
+def limits_of(threshold: Any) -> Host:
+    """Return thresholds (U,) as an array; infinity is a threshold that nothing exceeds.
+
+    Raises:
+        ParameterError: what are no numbers, or NaN.
+    """
+    host = real_array("threshold", threshold)
+    if np.isnan(host).any():
+        raise ParameterError("threshold: NaN among them, which no number exceeds or falls short of")
+    return host
+
+
+def _booleans(what: str, values: Any, shape: tuple[int | None, ...]) -> Host:
+    """Return True and False, or 0 and 1, as booleans of a shape, in which None is any size.
+
+    Raises:
+        ParameterError: other numbers.
+        ShapeError: another shape.
+    """
+    host = real_array(what, values)
+    if host.ndim != len(shape) or any(m not in (None, n) for n, m in zip(host.shape, shape, strict=True)):
+        raise ShapeError(f"{what} of shape {host.shape}: images, units, concepts or pixels differ; expected {shape}")
+    if not ((host == 0) | (host == 1)).all():
+        raise ParameterError(f"{what}: True and False are counted, or 0 and 1, no other numbers")
+    return host.astype(bool)
 
 
 def active_units(maps: Host, threshold: Host, size: Sequence[int], upsample: str) -> Iterator[tuple[Host, Host]]:
@@ -85,6 +124,13 @@ class Overlap(Value):
         return Overlap(one, np.zeros(concepts, dtype=np.int64), many, many, 0)
 
     def __add__(self, other: Overlap) -> Overlap:
+        """Return the counts over the images of both.
+
+        Raises:
+            ShapeError: other units or concepts.
+        """
+        if self.both.shape != other.both.shape:
+            raise ShapeError(f"counts of {self.both.shape} units and concepts do not add up with {other.both.shape}")
         return Overlap(
             self.unit + other.unit, self.concept + other.concept, self.both + other.both,
             self.unit_with_category + other.unit_with_category, self.pixels + other.pixels,
@@ -116,17 +162,21 @@ def overlap(active: Host, masks: Host, valid: Host | None = None, carried: Host 
 
     Raises:
         ShapeError: arrays that do not fit each other.
+        ParameterError: other numbers than 0 and 1.
 
     Example:
         >>> overlap(np.array([[[True, True, False]]]), np.array([[[False, True, True]]])).iou
         array([[0.33333333]])
     """
-    n, size = len(active), active.shape[2:]
-    if len(masks) != n or masks.shape[2:] != size or (valid is not None and valid.shape != (n, *size)):
-        raise ShapeError(f"masks {masks.shape} of units that are active at {active.shape}: images and pixels differ")
+    given = real_array("active", active)
+    n, size = (len(given), given.shape[2:]) if given.ndim > 1 else (None, ())
+    active = _booleans("active", given, (n, None, *size))
+    masks = _booleans("masks", masks, (n, None, *size))
     units, concepts = active.shape[1], masks.shape[1]
+    valid = None if valid is None else _booleans("valid", valid, (n, *size))
+    carried = None if carried is None else _booleans("carried", carried, (n, concepts))
     found = Overlap.none(units, concepts)
-    for k in range(n):
+    for k in range(len(active)):
         seen = Seen(
             masks[k],
             np.ones(size, dtype=bool) if valid is None else valid[k],

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.frozen import Value, real
+from ..base.frozen import Value, real, whole
 from ..errors import NonFiniteError, ParameterError, ShapeError
 from ..network.network import Network
 from .feeding import BATCH, DataSet, Host, is_whole, length, require_again
@@ -43,7 +43,8 @@ class Largest(Value):
     kept: Host | None = None
 
     def __post_init__(self) -> None:
-        require_quantile(self.quantile)
+        object.__setattr__(self, "quantile", require_quantile(self.quantile))
+        whole("total", self.total)
 
     @property
     def most(self) -> int:
@@ -74,6 +75,8 @@ class Largest(Value):
     def threshold(self) -> Host:
         """The quantile of each unit (U,), in the dtype of the numbers: between two of them on a line, as NumPy has it.
 
+        Of whole numbers it is float64.
+
         Raises:
             ParameterError: not all numbers have been seen.
         """
@@ -87,8 +90,13 @@ class Largest(Value):
         low, high = (self.kept[:, first + step].astype(np.float64) for step in (0, int(below + 1 < self.total)))
         over = place - below
         # From the nearer end, so that the result is never outside of the two.
-        found = low + (high - low) * over if over < 0.5 else high - (high - low) * (1 - over)
-        return np.asarray(found.astype(self.kept.dtype))
+        with np.errstate(over="ignore"):
+            far = high - low
+        if np.isfinite(far).all():
+            found = low + far * over if over < 0.5 else high - far * (1 - over)
+        else:  # the two are further apart than the largest number
+            found = low * (1 - over) + high * over
+        return np.asarray(found.astype(self.kept.dtype if self.kept.dtype.kind == "f" else np.float64))
 
 
 def thresholds(
@@ -118,7 +126,7 @@ def thresholds(
         progress: is called after each batch with the samples done, and N.
 
     Returns:
-        (U,), in the unit and dtype of the activation.
+        (U,), in the unit and dtype of the activation; float64 where that is whole numbers.
 
     Raises:
         ParameterError: no such value, a quantile out of its range, no samples, or batches that cannot be counted.
@@ -146,16 +154,19 @@ def exact_thresholds(data: DataSet, quantile: float, told: Callable[[int], objec
     for first, maps in data.maps():
         if found is None:
             found = Largest(quantile, data.samples * math.prod(maps.shape[2:]))
+            if not maps.size:
+                raise ShapeError(f"'{data.at}' is {maps.shape[1:]} for each sample: it has no units, or no positions")
         found = found.and_also(np.moveaxis(maps, 1, 0).reshape(maps.shape[1], -1))
         told(first + len(maps))
     assert found is not None
     return found.threshold
 
 
-def require_quantile(quantile: float) -> None:
-    """Raise unless a quantile is one."""
+def require_quantile(quantile: float) -> float:
+    """Return a quantile as a float, or raise where it is none."""
     if not 0 <= real("quantile", quantile) <= 1:
         raise ParameterError(f"quantile is {quantile!r}: give a part of the numbers, from 0 to 1, such as 0.995")
+    return float(quantile)
 
 
 def counted(x: Any) -> int:

@@ -142,7 +142,7 @@ FOUND = dissect(NET, X, np.zeros((11, 12, 10), dtype=int), at="pool")
         (cards(shown=X[:5]), ShapeError, "shown is .5, 2, 12, 10. for samples .11, 2, 12, 10."),
         (cards(shown=X[..., :5]), ShapeError, "give a picture of its size for each"),
         (cards(shown=X[:, 0, 0]), ShapeError, "pictures are .N, H, W."),
-        (cards(threshold=np.ones(3)), ShapeError, "3 thresholds for the 4 units of 'pool'"),
+        (cards(threshold=np.ones(3)), ShapeError, "thresholds of shape .3,. for the 4 units of 'pool'"),
         (cards(k=0), ParameterError, "k=0"),
         (lambda: FOUND.detectors(concept="caar"), ParameterError, "unknown concept 'caar'"),
     ],

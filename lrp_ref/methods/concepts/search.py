@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array, by_name, to_numpy
+from ...base.frozen import whole
 from ...errors import ParameterError, ShapeError
 from ...network.network import Network
 from ...propagation.targets import is_tuple
@@ -153,7 +154,7 @@ def _search(
     require_norm(asked.norm)
     if asked.by not in BY:
         raise ParameterError(f"by={asked.by!r}: give 'sum' or 'max' over the positions of a channel")
-    if k < 1:
+    if whole("k", k) < 1:
         raise ParameterError(f"k={k}: keep at least one sample, k=1")
     found: Strongest | None = None
     first = 0
