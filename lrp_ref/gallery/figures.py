@@ -115,4 +115,5 @@ def show_pairs(
     for shift, values, label in ((-0.2, first, labels[0]), (0.2, second, labels[1])):
         axes.bar(place + shift, values, 0.4, label=label)
     axes.set_xticks(place, names)
-    axes.legend()
+    axes.margins(y=0.3)  # the legend stands above the bars
+    axes.legend(loc="upper right")
