@@ -56,8 +56,8 @@ def test_a_quick_run_works(name: str) -> None:
 @every_application
 def test_a_record_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
     _, record = gallery_runs.result(name)
-    (tmp_path / "a.json").write_text(record.text(), encoding="utf-8")
-    assert gallery.Record.read(tmp_path / "a.json") == record
+    (tmp_path / f"{name}.json").write_text(record.text(), encoding="utf-8")
+    assert gallery.Record.read(tmp_path / f"{name}.json") == record
 
 
 @every_application
