@@ -43,7 +43,7 @@ def page(application: Application, record: Record) -> str:
         "```text", f"lrp-ref gallery {record.name} -o FOLDER{given}", "```", "",
         f"Data: {application.data} Model: {application.model}", "",
         *([*needs, ""] if needs else []),
-        f"The run took {took} on two cores, with seed {record.seed} and "
+        f"The run took {took}, with seed {record.seed} and "
         f"{', '.join(f'{name} {version}' for name, version in record.versions.items())}.", "",
         f"Every number: [{record.name}.json]({record.name}.json). Code: `lrp_ref/gallery/applications/"
         f"{application.module.rpartition('.')[2]}.py`.", "",
@@ -60,7 +60,8 @@ def wall(applications: Sequence[Application], records: Sequence[Record]) -> str:
     lines = [
         "# Gallery", "",
         f"{len(shown)} applications that Layer-wise Relevance Propagation is known for, each run by one command on "
-        f"data that one can have. Of {len(findings)} claims, held here: {told}.", "",
+        f"data that one can have. Of {len(findings)} claims, held here: {told}. A picture that shows samples of a data "
+        "set is under the licence of that set, which its page names.", "",
         "```text", "pip install -e '.[gallery]'         # in a clone of the project, which has the networks",
         "lrp-ref gallery                    # what there is, and what is missing to run it",
         "lrp-ref gallery NAME -o FOLDER     # one of them: a picture, its numbers, its page", "```", "",
