@@ -62,9 +62,9 @@ def wall(applications: Sequence[Application], records: Sequence[Record]) -> str:
         f"{len(shown)} applications that Layer-wise Relevance Propagation is known for, each run by one command on "
         f"data that one can have. Of {len(findings)} claims, held here: {told}. A picture that shows samples of a data "
         "set is under the licence of that set, which its page names.", "",
-        "```text", "pip install -e '.[gallery]'         # in a clone of the project, which has the networks",
-        "lrp-ref gallery                    # what there is, and what is missing to run it",
-        "lrp-ref gallery NAME -o FOLDER     # one of them: a picture, its numbers, its page", "```", "",
+        "```text", "pip install -e '.[gallery]'      # in a clone of the project, which has the networks",
+        "lrp-ref gallery [--data DATA]    # what there is, and what is missing to run it",
+        "lrp-ref gallery NAME -o FOLDER   # one of them: a picture, its numbers, its page", "```", "",
     ]  # fmt: skip
     for wing, title in WINGS.items():
         here = [a for a in shown if a.wing == wing]

@@ -189,11 +189,11 @@ def _yaml(said: Mapping[str, str], shape: tuple[int, ...]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as YAML writes it: as JSON does, but what is not printable by its number, half a pair as �.
+    r"""Return a text as YAML writes it: as JSON does, but what is not printable by its number, half a pair as �.
 
     Example:
-        >>> print(_quoted('a "b"\u2028é'))
-        "a \\"b\\"\u2028é"
+        >>> print(_quoted('a "b"\x7fé'))
+        "a \"b\"\U0000007fé"
     """
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(whole, ensure_ascii=False))

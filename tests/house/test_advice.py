@@ -342,6 +342,8 @@ def table(folder: Path) -> list[Advice]:
                    explained(conditions={"relu1": np.ones(shape, bool)}))
             for shape in ((2,), (2, 2))
         ),
+        Advice(lambda: lrp.spray.eigengap([0.0, 0.1, 0.9], most=1.5), "give a whole number",
+               lambda: lrp.spray.eigengap([0.0, 0.1, 0.9], most=2)),
         # files
         Advice(lambda: lrp.Trace.load(created(folder / "b").parent), "a folder; give one of the .npz files in it",
                lambda: lrp.Trace.load(folder / "b" / "e.npz")),
