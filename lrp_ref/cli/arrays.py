@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from ..loaders.elsewhere import ORDER
 from ..loaders.preprocess import Sidecar, recipe
 from ..network.network import Network
 from .samples import Refused, Sample
+
+# What NumPy raises for files that are not, or no longer, what it wrote.
+DAMAGED = (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, zlib.error)
 
 
 def read_arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
@@ -32,7 +36,7 @@ def read_arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
                 content = {key: file[key] for key in wanted}
                 if len(names) == len(keys) == 1 and content:
                     content = {names[0]: content[keys[0]]}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*DAMAGED, OSError) as error:
         # NumPy's own words advise to load it with pickle, which runs what the file says.
         objects = "pickle" in str(error) or "Python objects" in str(error)
         reason = "it is damaged or holds Python objects, which are never read" if objects else error

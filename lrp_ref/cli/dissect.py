@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..errors import ModelFormatError, ParameterError
 from ..units import Dissection, unit_cards
 from ..units import dissect as dissected
 from ..units.dissection import HEAD, NUMBERS
-from .arrays import read_arrays, require_floats
+from .arrays import DAMAGED, read_arrays, require_floats
 from .options import FILE, architecture_option, load_network, output_option
 from .output import print_table, progress
 
@@ -79,7 +78,7 @@ def _masks(path: Path) -> Any:
             if len(content.files) == 1:
                 return content[content.files[0]]
             held = ", ".join(content.files[:8])
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise ModelFormatError(f"{path}: not a readable .npy or .npz file of masks") from error
     raise ModelFormatError(f"{path}: holds {held or 'nothing'}: give one array of masks")
 

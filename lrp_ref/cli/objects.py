@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError
 from ..evaluate.given import box_masks, inside
 from ..loaders.elsewhere import PICTURES
 from ..loaders.preprocess import Sidecar, read_mask
+from .arrays import DAMAGED
 from .together import OBJECTS, Together
 
 Objects = dict[str, NDArray[Any]]  # "masks", "boxes", or both
@@ -75,7 +75,7 @@ def _arrays(path: Path) -> Objects:
                 held = ", ".join(file.files)
         else:
             found, held = {"masks": np.load(path, allow_pickle=False)}, ""
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*DAMAGED, OSError) as error:
         raise ParameterError(f"{path}: not readable as masks: {' '.join(str(error).split())}") from error
     if not found:
         raise ParameterError(f"{path} holds {held or 'nothing'}: its entries must be called masks or boxes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..loaders.preprocess import Sidecar, scaled
 from ..network.inputs import batch_first
 from ..network.network import Network, Node
 from . import inputs
-from .arrays import require_floats, slices
+from .arrays import DAMAGED, require_floats, slices
 from .samples import Refused, Sample
 
 LABELS = ("labels", "label", "y", "target", "targets")  # what the classes of a data set may be called
@@ -183,7 +182,7 @@ def _entries(path: Path, net: Network) -> tuple[NDArray[Any], dict[str, NDArray[
             if labels is not None:
                 others["labels"] = file[labels]
             return file[chosen], others
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (*DAMAGED, OSError) as error:
         if isinstance(error, LrpError):
             raise
         objects = "pickle" in str(error) or "Python objects" in str(error)

@@ -80,7 +80,7 @@ def _pictures(applications: Sequence[Application], records: dict[str, Record]) -
     for a in applications:
         record = records[a.name]
         cells.append(
-            f"[![{_cell(record.alt)}]({a.name}.png)]({a.name}.md)<br>**[{a.title}]({a.name}.md)**<br>{_cell(record.sentence)}"
+            f"[![{record.alt}]({a.name}.png)]({a.name}.md)<br>**[{a.title}]({a.name}.md)**<br>{record.sentence}"
         )
     cells += [""] * (-len(cells) % ACROSS)
     rows = [cells[k : k + ACROSS] for k in range(0, len(cells), ACROSS)]
@@ -95,4 +95,4 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _cell(text: str) -> str:
     """Return a text as it may stand in a cell."""
-    return " ".join(text.replace("|", "\\|").split()) if "\\|" not in text else " ".join(text.split())
+    return " ".join(text.replace("|", "\\|").split())

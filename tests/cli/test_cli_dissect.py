@@ -77,3 +77,14 @@ def test_damaged_masks_are_one_line(files: list[Any], tmp_path: Path, content: b
     np.savez(tmp_path / "two.npz", a=LABELS, b=LABELS)
     assert "holds a, b: give one array of masks" in run(*files[:3], tmp_path / "two.npz", "--at", "units").stderr
     assert run(*files[:3], tmp_path / "none.npy", "--at", "units").exit_code == 2
+
+
+@pytest.mark.parametrize("place", [2, 3], ids=["images", "masks"])
+def test_a_damaged_compressed_stream_is_one_line(files: list[Any], tmp_path: Path, place: int) -> None:
+    np.savez_compressed(tmp_path / "broken.npz", a=np.random.default_rng(0).integers(0, 9, (200, 40)))
+    content = bytearray((tmp_path / "broken.npz").read_bytes())
+    content[60:400] = b"\xff" * 340  # within the stream: the archive's list of entries is whole
+    (tmp_path / "broken.npz").write_bytes(content)
+    done = run(*files[:place], tmp_path / "broken.npz", *files[place + 1 :], "--at", "units")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "broken.npz: not a readable .npz file" in done.stderr or "not a readable .npy or .npz file" in done.stderr

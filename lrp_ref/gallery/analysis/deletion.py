@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
-from ... import evaluate
+from ... import evaluate, units
 from ...network import Network
 
 
@@ -52,6 +51,4 @@ def sign_test(more: NDArray[Any], less: NDArray[Any]) -> float:
         >>> sign_test(once, never), sign_test(never, once)
         (0.03125, 1.0)
     """
-    difference = more.sum(axis=1, dtype=int) - less.sum(axis=1, dtype=int)
-    differing = int((difference != 0).sum())
-    return float(binomtest(int((difference > 0).sum()), differing, alternative="greater").pvalue) if differing else 1.0
+    return units.sign_test(more.sum(axis=1, dtype=int) - less.sum(axis=1, dtype=int))

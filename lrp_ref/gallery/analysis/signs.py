@@ -21,6 +21,11 @@ def often(times: int, of: int) -> bool:
     return bool(of and times > of / 2 and binomtest(times, of).pvalue < LEVEL)
 
 
+def verdict(whole: bool, part: bool) -> Held:
+    """Return yes where all of a claim is so, in part where a part of it is, else no."""
+    return "yes" if whole else "in part" if part else "no"
+
+
 def held(times: Sequence[int], of: int) -> Held:
     """Return yes where each of several counts is more than chance, in part where some are, no where none is.
 
@@ -29,4 +34,4 @@ def held(times: Sequence[int], of: int) -> Held:
         ('yes', 'in part', 'no')
     """
     so = [often(n, of) for n in times]
-    return "yes" if all(so) else "in part" if any(so) else "no"
+    return verdict(all(so), any(so))

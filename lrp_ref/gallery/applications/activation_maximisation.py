@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from ...methods import L2, TotalVariation, maximise, prototypes
 from ...network import Network
 from .. import figures
-from ..application import Application, Finding, Found, Need, Run
-from ..sources import given
+from ..application import Application, Finding, Found, Run
+from ..sources import given, shipped
 from ..sources.garments import GENERATOR, JUDGE, LABEL, NAMES, NOISE, codes
 
 PICTURE = "sequential.conv2d_transpose_1.sigmoid"  # what the generator makes, (N, 1, 28, 28)
@@ -163,10 +163,8 @@ APPLICATION = Application(
     needs=(
         GENERATOR,
         JUDGE,
-        Need(
-            "fashion_dense.onnx", "another network of garments", "models/ of the project", "BSD-3-Clause", shipped=True
-        ),
-        Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True),
+        shipped.FASHION_DENSE,
+        shipped.FASHION,
     ),
     extras=("h5py",),
 )

@@ -40,7 +40,7 @@ from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures
 from ..application import Application, Finding, Found, Held, Need, Run
-from ..sources import voc
+from ..sources import shipped, voc
 
 WALLABY = 104
 CHANCE = 0.05  # what Wilcoxon's test finds below this is no chance
@@ -186,7 +186,7 @@ APPLICATION = Application(
     wing="images",
     run=run,
     needs=(
-        voc.LITE0,
+        shipped.LITE0,
         Need("squeezenet_dc.onnx", "SqueezeNet v1.0 with compressed weights, as ONNX", "the weights of "
              "https://github.com/songhan/SqueezeNet-Deep-Compression, decoded", "BSD"),
         Need("foolbox-3.3.4-py3-none-any.whl", "20 labelled photos", "PyPI foolbox 3.3.4 (pip download --no-deps "

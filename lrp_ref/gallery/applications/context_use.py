@@ -35,8 +35,8 @@ from ...network import Network
 from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures, training
-from ..application import Application, Finding, Found, Need, Run
-from ..sources import beside, given, voc
+from ..application import Application, Finding, Found, Run
+from ..sources import beside, given, shipped, voc
 
 WALLABY = 104
 LADDER = ((2, 2), (3, 3), (5, 5), (8, 8))  # channels of the first layer, epochs
@@ -183,8 +183,8 @@ APPLICATION = Application(
     wing="images",
     run=run,
     needs=(
-        Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True),
-        voc.LITE0,
+        shipped.FASHION,
+        shipped.LITE0,
         replace(voc.KANGAROOS, showable=True),  # none of them is drawn
     ),
     extras=("torch",),

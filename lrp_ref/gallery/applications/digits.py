@@ -37,8 +37,8 @@ from ...propagation.explaining import explain
 from ...propagation.plan import Composite, first
 from ...rules import LRP0, AlphaBeta, Epsilon, Gamma, ZBox, ZPlus
 from .. import figures
-from ..application import Application, Finding, Found, Need, Run
-from ..sources import given
+from ..application import Application, Finding, Found, Run
+from ..sources import given, shipped
 
 WEIGHTED = (Conv, Dense)
 RULES = {
@@ -173,7 +173,7 @@ APPLICATION = Application(
     wing="method",
     run=run,
     needs=(
-        Need("digits_cnn.onnx", "a trained network of digits", "models/ of the project", "BSD-3-Clause", shipped=True),
-        Need("samples/digits_test200.npz", "200 digits", "models/ of the project", "MIT", shipped=True),
+        shipped.DIGITS_CNN,
+        shipped.DIGITS,
     ),
 )

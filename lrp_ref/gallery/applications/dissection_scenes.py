@@ -28,7 +28,8 @@ from ... import units
 from ...layers import Conv
 from ...network import Network
 from .. import figures, training
-from ..application import Application, Finding, Found, Held, Run
+from ..analysis.signs import verdict
+from ..application import Application, Finding, Found, Run
 from ..sources.scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, scenes
 
 LAYERS = ("relu1", "relu2", "relu3", UNITS)
@@ -72,10 +73,10 @@ def run(at: Run) -> Found:
                     f"concepts with a detector {unique[0, 0]} → {unique[-1].mean():.1f} ({unique[-1].min()} to "
                     f"{unique[-1].max()} in {unique.shape[1]} rotations); the best IoU of a concept, mean over the 16, "
                     f"{overlap[0, 0]:.3f} → {overlap[-1].mean():.3f}",
-                    _verdict(unique[-1].max() <= unique[0, 0] / 2,
+                    verdict(unique[-1].max() <= unique[0, 0] / 2,
                              unique[-1].max() < unique[0, 0] and overlap[-1].max() < overlap[0, 0])),
             Finding("Lower layers detect colours, higher ones shapes.", told,
-                    _verdict(shapes[-1] > 0.5 > colours[-1], shapes[-1] > shapes[0])),
+                    verdict(shapes[-1] > 0.5 > colours[-1], shapes[-1] > shapes[0])),
             Finding("A higher quantile leaves less to be found.",
                     f"{len(last.detectors(LEAST))} detectors at {QUANTILE:.1%}, {len(strict.detectors(LEAST))} at "
                     f"{STRICT:.1%}, where {possible} of 16 concepts have a ceiling of {LEAST} or more",
@@ -92,10 +93,6 @@ def run(at: Run) -> Found:
         alt="Bars of detectors by kind for four layers, a curve of unique detectors while units are rotated, and "
         "scenes in which the best units are most active.",
     )  # fmt: skip
-
-
-def _verdict(whole: bool, part: bool) -> Held:
-    return "yes" if whole else "in part" if part else "no"
 
 
 def _answers(given: Scenes) -> NDArray[np.float32]:

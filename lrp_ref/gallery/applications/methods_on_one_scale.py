@@ -32,8 +32,8 @@ from ...network import Network
 from ...rules import Epsilon, Gamma
 from .. import figures
 from ..analysis import signs
-from ..application import Application, Finding, Found, Need, Run
-from ..sources import given
+from ..application import Application, Finding, Found, Run
+from ..sources import given, shipped
 
 FILLS = {"black": 0.0, "noise": "noise", "blur": "blur"}
 CONTROL, GRADIENT = "random", "gradient"
@@ -192,7 +192,7 @@ APPLICATION = Application(
     wing="method",
     run=run,
     needs=(
-        Need("fashion_cnn.onnx", "a network of garments", "models/ of the project", "BSD-3-Clause", shipped=True),
-        Need("samples/fashion_test200.npz", "200 garments", "models/ of the project", "MIT", shipped=True),
+        shipped.FASHION_CNN,
+        shipped.GARMENTS,
     ),
 )

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from .. import figures
 from ..application import Application, Finding, Found, Held, Run
 from ..learners import tags
+from ..sources import shipped
 
 SEEDS = (0, 1, 2)
 KINDS = ("network", "blind network", "Fisher vector")
@@ -166,6 +167,6 @@ APPLICATION = Application(
     "and once without tags.",
     wing="strategies",
     run=run,
-    needs=(tags.FASHION,),
+    needs=(shipped.FASHION,),
     extras=("torch", "sklearn"),
 )

@@ -35,6 +35,7 @@ from ...errors import require
 from .. import figures
 from ..application import Application, Finding, Found, Held, Run
 from ..learners import tags
+from ..sources import shipped
 
 SEEDS = (0, 1, 2, 3, 4)
 OTHER_SIZES = (20, 14, 10, 7)  # places a side, to which maps of 28 × 28 are made smaller for comparison
@@ -175,6 +176,6 @@ APPLICATION = Application(
     "without tags.",
     wing="strategies",
     run=run,
-    needs=(tags.FASHION,),
+    needs=(shipped.FASHION,),
     extras=("torch", "sklearn"),
 )

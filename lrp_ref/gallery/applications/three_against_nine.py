@@ -29,8 +29,8 @@ from ...propagation.explaining import explain
 from .. import figures
 from ..analysis.pen import INK, LOWER, MIDDLE, UPPER, gap, in_box, stroke, tips, without_arm
 from ..analysis.signs import often
-from ..application import Application, Finding, Found, Held, Need, Run
-from ..sources import given
+from ..application import Application, Finding, Found, Held, Run
+from ..sources import given, shipped
 
 THREE, NINE = 3, 9
 ELSEWHERE = 20  # strokes a digit
@@ -172,7 +172,7 @@ APPLICATION = Application(
     wing="images",
     run=run,
     needs=(
-        Need("digits_cnn.onnx", "a trained network of digits", "models/ of the project", "BSD-3-Clause", shipped=True),
-        Need("samples/digits_test200.npz", "200 digits", "models/ of the project", "MIT", shipped=True),
+        shipped.DIGITS_CNN,
+        shipped.DIGITS,
     ),
 )

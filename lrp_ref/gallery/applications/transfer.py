@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from ... import units
 from ...network import Network
 from .. import figures, training
-from ..application import Application, Finding, Found, Held, Run
+from ..analysis.signs import verdict
+from ..application import Application, Finding, Found, Run
 from ..sources.scenes import CATEGORIES, CONCEPTS, KINDS, UNITS, Scenes, card, detector, right, scenes
 
 FIRST, SECOND = "shape", "texture"
@@ -60,18 +61,18 @@ def run(at: Run) -> Found:
             Finding("Units take up the concepts of the new task.",
                     f"detectors of textures {_pairs(old, new)} of 48 units in {len(runs)} networks; from nothing "
                     f"{_told(alone)}; with masks of other scenes at most {chance}",
-                    _verdict((new > old + 2).all(), (new > old + 2).any())),
+                    verdict((new > old + 2).all(), (new > old + 2).any())),
             Finding("Units of the old task give up its concepts.",
                     f"detectors of shapes {_pairs(lost, rest)} of 48 units",
-                    _verdict((rest < lost / 2).all(), (rest < lost).any())),
+                    verdict((rest < lost / 2).all(), (rest < lost).any())),
             Finding("Many units keep the concept that they stand for.",
                     f"{same} of {had} detectors of {len(runs)} networks have the same concept as before; of units "
                     f"paired at random {expected:.1f}",
-                    _verdict(same > had / 2 and same > 2 * expected, same > had / 4 and same > 2 * expected)),
+                    verdict(same > had / 2 and same > 2 * expected, same > had / 4 and same > 2 * expected)),
             Finding("A network that has learnt something else learns faster.",
                     f"answers about textures that are right after {EPOCHS[1]} epochs, from nothing → fine-tuned: "
                     f"{_pairs(answers[:, 1], answers[:, 0], '.1%')} (always no: {nothing:.1%})",
-                    _verdict(bool(faster.all()), bool(faster.any()))),
+                    verdict(bool(faster.all()), bool(faster.any()))),
         ),
         numbers={"epochs": EPOCHS, "networks": len(runs), "scenes_trained_on": len(trained),
                  "scenes_dissected": len(seen), "detectors_before_after_from_nothing": count, "detectors_before": had,
@@ -102,10 +103,6 @@ def _told(values: NDArray[Any], form: str = "") -> str:
 
 def _pairs(before: NDArray[Any], after: NDArray[Any], form: str = "") -> str:
     return ", ".join(f"{a:{form}} → {b:{form}}" for a, b in zip(before.tolist(), after.tolist(), strict=True))
-
-
-def _verdict(whole: bool, part: bool) -> Held:
-    return "yes" if whole else "in part" if part else "no"
 
 
 def _learnt(at: Run, net: Network, trained: Scenes, kind: str, epochs: int) -> Network:

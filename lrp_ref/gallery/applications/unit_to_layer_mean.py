@@ -31,8 +31,8 @@ from ...methods import attribute
 from ...network import Network
 from ...propagation.explaining import explain
 from .. import figures
-from ..application import Application, Finding, Found, Need, Run
-from ..sources import given
+from ..application import Application, Finding, Found, Run
+from ..sources import given, shipped
 from .digits import RULES
 
 LAYERS = {"image": "pixels", "pool1": "pool 1", "pool2": "pool 2", "relu3": "ReLU 3"}
@@ -174,7 +174,7 @@ APPLICATION = Application(
     wing="method",
     run=run,
     needs=(
-        Need("digits_cnn.onnx", "a trained network of digits", "models/ of the project", "BSD-3-Clause", shipped=True),
-        Need("samples/digits_test200.npz", "200 digits", "models/ of the project", "MIT", shipped=True),
+        shipped.DIGITS_CNN,
+        shipped.DIGITS,
     ),
 )

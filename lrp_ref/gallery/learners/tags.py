@@ -13,8 +13,8 @@ from ...errors import require
 from ...network import Network
 from ...propagation.explaining import explain
 from .. import training
-from ..application import Need, Run, Tell
-from ..sources import given
+from ..application import Run, Tell
+from ..sources import given, shipped
 
 TAGGED = 6  # the class that gets the tag: shirts
 CARRY = 5  # one in so many of them carries it
@@ -24,7 +24,6 @@ BOX = (slice(24, 28), slice(0, 9))  # where it is: lower left
 AREA = TAG.size / 28**2
 PATCH, STEP, DIMENSIONS, WORDS = 7, 3, 16, 24  # of the Fisher vectors
 SHOWN = 4  # shirts in a picture
-FASHION = Need("fashion_6000.npz", "6,000 garments", "models/gallery/ of the project", "MIT", shipped=True)
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Garments:
     @classmethod
     def read(cls, at: Run, seed: int) -> Garments:
         """Return the data, with the tag on one in five training images of one class, drawn by ``seed``."""
-        file = given.pictures(at.file(FASHION.file), "train", "test")
+        file = given.pictures(at.file(shipped.FASHION.file), "train", "test")
         first, last = at.few(5000, 400), at.few(1000, 200)
         images, labels = file["train_images"][:first], file["train_labels"][:first].astype(np.int64)
         members = np.flatnonzero(labels == TAGGED)
@@ -57,7 +56,9 @@ class Garments:
 
     def without(self, at: Run) -> Garments:
         """Return the same without a tag anywhere, for a control."""
-        return replace(self, images=given.pictures(at.file(FASHION.file), "train")["train_images"][: len(self.labels)])
+        return replace(
+            self, images=given.pictures(at.file(shipped.FASHION.file), "train")["train_images"][: len(self.labels)]
+        )
 
 
 def planted(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

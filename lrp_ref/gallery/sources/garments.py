@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...network import Network
 from ..application import Need
+from . import shipped
 
 NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CODE = 128  # random numbers that a picture is made of
@@ -21,9 +22,7 @@ GENERATOR = Need(
     "none stated",
     showable=False,
 )
-JUDGE = Need(
-    "fashion_cnn.onnx", "a trained network of garments", "models/ of the project", "BSD-3-Clause", shipped=True
-)
+JUDGE = shipped.FASHION_CNN
 
 Codes = Mapping[str, NDArray[Any]]
 

@@ -32,9 +32,6 @@ Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in pixels, half-open
 MOST = {".xml": 1 << 20, ".jpg": 1 << 24}  # bytes of a file by its ending
 PIXELS = 1 << 25  # of a photo
 TOGETHER = 1 << 30  # bytes of all photos
-LITE0 = Need(
-    "efficientnet_lite0.onnx", "a trained network of photos", "models/ of the project", "Apache-2.0", shipped=True
-)
 KANGAROOS = Need(
     "kangaroo.tar", "164 photos with boxes of kangaroos", "https://github.com/experiencor/kangaroo as a tar archive",
     "none stated", showable=False,
