@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,21 @@ import pytest
 from PIL import Image
 
 from lrp_ref.errors import ModelFormatError
+from lrp_ref.gallery import Record
 from lrp_ref.gallery.applications import dissection_streets
 from lrp_ref.gallery.sources import street_scenes
 from lrp_ref.units import Dissection
 
+ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parents[3] / "shared" / "data" / "camvid_117.tar"
+
+
+def test_the_page_on_units_has_the_numbers_of_the_run() -> None:
+    told = Record.read(ROOT / "docs" / "gallery" / "dissection-streets.json").sentence
+    page = (ROOT / "docs" / "units.md").read_text(encoding="utf-8")
+    units, by_chance = re.findall(r"threshold ([\d,]+), ([\d,]+) by chance", told)[0]
+    assert f"{units} of 1,280 units" in page
+    assert f"{by_chance} by chance" in page
 
 
 def archive(path: Path, members: dict[str, Any]) -> Path:
