@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         pages,
         peers,
         rules,
+        scale,
         spray,
         text,
         units,
@@ -79,6 +80,7 @@ else:
         "peers": "peers",
         "plain": "propagation.plain",
         "rules": "rules",
+        "scale": "scale",
         "spray": "spray",
         "start": "propagation.start",
         "taylor": "teach.taylor",
@@ -137,6 +139,6 @@ __all__ = [
     "canonize", "certificate", "certify", "compile", "composites", "concept_relevance", "crosscheck", "dialect",
     "dialects", "edits", "errors", "evaluate", "exercises", "explain", "explain_pair", "export_onnx", "first",
     "heatmap", "join", "layers", "load", "load_relevance", "loaders", "messages", "methods", "neuralise", "order",
-    "pages", "peers", "plain", "record", "root_point", "rules", "save", "spray", "start", "symbolic", "taylor",
+    "pages", "peers", "plain", "record", "root_point", "rules", "save", "scale", "spray", "start", "symbolic", "taylor",
     "text", "units", "vectors",
 ]  # fmt: skip

@@ -43,6 +43,7 @@ WINGS = {  # on the core; wing → wings that it imports
     "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
+    "scale": {"exact", "loaders"},  # which model a job is about; files of models and data
     "spray": set(),
     "text": {"loaders", "neuralise"},
     "units": {"methods"},  # receptive fields, upsampling, lists of the strongest
@@ -57,6 +58,7 @@ WINGS = {  # on the core; wing → wings that it imports
         "model_checks",
         "pages",
         "peers",
+        "scale",
         "teach",
         "text",
         "units",

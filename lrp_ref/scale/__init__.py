@@ -1,0 +1,7 @@
+"""Data sets larger than memory: a job in chunks, a store of the answers, and who does which chunk."""
+
+from .jobs import Job, Labels, Outcome, job
+from .running import Summary, run, serial
+from .stores import Store, create, open_store
+
+__all__ = ["Job", "Labels", "Outcome", "Store", "Summary", "create", "job", "open_store", "run", "serial"]
