@@ -250,7 +250,7 @@ class Job:
         sidecar = self.model.read_sidecar()
         classes = (sidecar.classes if sidecar else ()) or net.classes
         names: dict[str, Any] = {"nodes": nodes, "node_rules": rules, "ledger": list(LEDGER), "classes": list(classes)}
-        names |= {"inputs": [i.name for i in net.inputs], "shapes": shapes}
+        names |= {"inputs": list(shapes), "shapes": list(shapes.values())}
         return Layout(arrays, n, self.batch, self.chunk), names
 
     def attributes(self) -> dict[str, Any]:
