@@ -62,7 +62,7 @@ class Question:
     ) -> tuple[dict[str, Host], list[Any], dict[str, list[int]]]:
         """Return what is kept of one sample, for its shapes, (node, rule) of the ledger's rows, and the maps' shapes.
 
-        The last are those of a sample's maps, before anything of them is left out, by the inputs that receive relevance.
+        The last are those of whole maps, by the names of the inputs that receive relevance.
 
         Raises:
             LrpError: what is wrong with the question.
