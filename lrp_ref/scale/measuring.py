@@ -27,14 +27,12 @@ Progress = Callable[[int, int], object]
 
 
 def evaluated(
-    store: Store,
+    store: Store | Explained,
     source: Source,
     net: Network,
     *,
     measures: Sequence[str | Measure] | None = None,
     masks: Any = None,
-    target: int | str | None = None,
-    limit: int | None = None,
     order: Sequence[int] | None = None,
     dtype: str | None = None,
     name: str | None = None,
@@ -47,13 +45,11 @@ def evaluated(
     are these numbers and the curves.
 
     Args:
-        store: with the maps.
+        store: with the maps, or some of its samples, ``Explained(store, target=3, limit=1000)``.
         source: the samples that they are of.
         net: whose output is measured as it is: for the logit give the network without its softmax.
         measures: as of :func:`lrp_ref.evaluate.report`; none that explains again.
         masks: of the objects, of all samples of the source (N, ...); also an array of a file, which is read in parts.
-        target: take the samples that are explained for this output.
-        limit: take the first samples, at most so many.
         order: of the axes of samples and maps, as ``net`` takes them: (0, 3, 1, 2) where it was given photos with their
             channels in front and the store has them behind.
         dtype: of the samples; None for that of the store's computation.
@@ -81,6 +77,8 @@ def evaluated(
         >>> found == lrp.evaluate.report(made.net, made.x, {"lrp0": relevance}, measures=["pixel_flipping"])
         True
     """
+    explained = Explained.given(store)
+    store = explained.store
     require_source(store, source)
     chosen = [find(m) for m in measures or (*USUAL, *(USUAL_MASKED if masks is not None else ()))]
     for measure in chosen:
@@ -96,11 +94,10 @@ def evaluated(
     # Measures go through 32 samples together at most: with parts of as many, BLAS is asked the same questions.
     together = min(TOGETHER, batch_size(None, zeros))
     batch = -(-store.layout.batch // together) * together
-    explained = Explained(store, target=target, limit=limit, batch=batch)
     label = name or called(store)
     found = []
     done = 0
-    for some in explained:
+    for some in explained.by(batch):
         x = _turned(samples(store, source, some.numbers, dtype), order)
         relevance = _turned(some.relevance, order)
         objects = None if masks is None else np.asarray(masks[some.numbers])
@@ -163,13 +160,12 @@ def _turned(array: Host, order: Sequence[int] | None) -> Host:
 
 
 def strongest(
-    store: Store,
+    store: Store | Explained,
     *,
     at: str,
     k: int = MOST,
     by: str = "sum",
     norm: str | None = None,
-    target: int | str | None = None,
     progress: Progress | None = None,
 ) -> Strongest:
     """Return for each channel of a value the samples in which it has most relevance, of a store that keeps channels.
@@ -178,10 +174,9 @@ def strongest(
     a channel is (actmax) is not in a store.
 
     Args:
-        store: of a job with ``at=(NODE, ...)``.
+        store: of a job with ``at=(NODE, ...)``, or some of its samples, ``Explained(store, target=3)``.
         at: one of these values.
         k, by, norm: as of :func:`lrp_ref.methods.relmax`.
-        target: look at the samples that are explained for this output.
         progress: called with (done, total) samples after each part.
 
     Raises:
@@ -203,6 +198,8 @@ def strongest(
         0        2: 2, 0: 1
         1        0: 1, 1: 1
     """
+    explained = Explained.given(store)
+    store = explained.store
     kept = [str(name) for name in store.attributes["at"]]
     if not kept:
         raise ParameterError(f"{store.path} keeps no channels: a job keeps those of the values that its 'at' names")
@@ -213,7 +210,6 @@ def strongest(
         raise ParameterError(f"by={by!r}: give 'sum' or 'max' over the positions of a channel")
     k = whole("k", k, 1)
     place = kept.index(at)
-    explained = Explained(store, target=target)
     best: Strongest | None = None
     done = 0
     for numbers in explained.parts():

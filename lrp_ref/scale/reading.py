@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,17 @@ class Explained:
         if target is not None:
             found = _of_target(store, found, target)
         self.numbers: NDArray[np.int64] = found if limit is None else found[: whole("limit", limit, 1)]
+
+    @staticmethod
+    def given(store: Store | Explained) -> Explained:
+        """Return what is explained in a store; some of its samples as they are."""
+        return store if isinstance(store, Explained) else Explained(store)
+
+    def by(self, batch: int) -> Explained:
+        """Return the same samples, so many at a time."""
+        other = copy(self)
+        other.batch = whole("batch", batch, 1)
+        return other
 
     def __len__(self) -> int:
         return len(self.numbers)
