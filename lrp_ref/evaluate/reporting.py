@@ -58,7 +58,7 @@ class Report(Value):
     def joined(reports: Sequence[Report]) -> Report:
         """Return the report on all samples of several parts of a data set, one part behind the other.
 
-        It is that of all of them at once: every number is of one sample, and so is its random map.
+        It is that of all of them at once, up to rounding: every number is of one sample, and so is its random map.
 
         Args:
             reports: with the same maps, measures and seed.
@@ -70,7 +70,8 @@ class Report(Value):
             >>> from lrp_ref.evaluate import known
             >>> made = known.patch(samples=4)
             >>> parts = [report(made.net, made.x[k : k + 2], {"right": made.relevance[k : k + 2]}) for k in (0, 2)]
-            >>> Report.joined(parts) == report(made.net, made.x, {"right": made.relevance})
+            >>> whole = report(made.net, made.x, {"right": made.relevance})
+            >>> bool(np.allclose(Report.joined(parts).values, whole.values, rtol=1e-12, atol=0))
             True
         """
         if not reports:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.frozen import whole
+from ..base.frozen import Value, whole
 from ..errors import ParameterError, unknown
 from ..propagation.targets import class_number
 from .explaining import relevance_names
@@ -23,8 +23,8 @@ Host = NDArray[Any]
 Which = slice | Sequence[int] | NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Answers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Answers(Value):
     """Some samples of a store.
 
     Attributes:
