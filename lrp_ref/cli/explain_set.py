@@ -187,13 +187,15 @@ class _Shown:
         against = "" if of["against"] is None else f" against {of['against']}"
         click.echo(f"{of['model']} on {n} samples of {self.name}: composite {of['composite']}, start {of['start']}, "
                    f"target {target}{against}")  # fmt: skip
-        arrays = ", ".join(f"{a.name} {a.dtype} {_sizes(a.shape[1:])}" for a in store.layout.arrays)
         total = store.layout.chunks
         part = "" if len(chunks) == total else f"; {len(chunks)} of them to do"
         click.echo(
             f"{store.path}: {data_size(store.layout.nbytes)} uncompressed in {total} chunks of {self.asked.chunk} "
-            f"samples{part} (for each sample {arrays})"
+            f"samples{part}"
         )
+        if len(chunks) == total:
+            arrays = ", ".join(f"{a.name} {a.dtype} {_sizes(a.shape[1:])}" for a in store.layout.arrays)
+            click.echo(f"for each sample: {arrays}")
         left = sum(self.asked.part(i).stop - self.asked.part(i).start for i in chunks)
         needed, free = store.layout.nbytes * left // max(n, 1), shutil.disk_usage(store.path).free
         if needed > free:
@@ -218,13 +220,13 @@ def _sizes(shape: tuple[int, ...]) -> str:
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Have the first Ctrl-C stop the run when the running chunks are finished; yields what says whether there was one.
 
-    The second ends at once. Only the main thread hears of it.
+    The second ends at once. Only the main thread hears of it, and whoever started the run may have it hear nothing.
     """
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or usual is signal.SIG_IGN:
         yield asked.is_set
         return
-    usual = signal.getsignal(signal.SIGINT)
 
     def first(number: int, frame: FrameType | None) -> None:
         asked.set()
