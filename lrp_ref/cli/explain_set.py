@@ -43,6 +43,7 @@ from .samples import Refused, grouped
 EVERY = 30.0  # seconds between two lines where there is no terminal
 MOST = 12  # reasons that are listed; the store has all of them
 INTERRUPTED = 130
+CLEAR = b"\r\x1b[K"  # what stands in the line
 AGAIN = "the same command goes on"
 MODEL_HELP = "The network: a file that 'lrp-ref explain' takes."
 LABELS_HELP = "Explain this output of each sample: whole numbers (N,), .npy."
@@ -231,8 +232,8 @@ def _stopping() -> Iterator[Callable[[], bool]]:
     def first(number: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(signal.SIGINT, usual)
-        # Not by way of sys.stderr, in the midst of whose writing this may be.
-        os.write(2, b"\rlrp-ref: stopping after the running chunks; again: at once\n")
+        # Not by way of sys.stderr, in the midst of whose writing this may be; on a terminal in the place of the bar.
+        os.write(2, CLEAR * os.isatty(2) + b"lrp-ref: stopping after the running chunks; again: at once\n")
 
     signal.signal(signal.SIGINT, first)
     try:
