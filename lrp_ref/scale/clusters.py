@@ -22,6 +22,8 @@ from .workers import Asked, Place, look
 
 CONNECT = 10  # seconds to find a scheduler
 DEATHS = 2  # of the workers of this machine that did one and the same chunk, until it is done alone
+# Without pages to look at; any free port for what answers of them.
+SCHEDULER = {"allowed_failures": DEATHS - 1, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 def _distributed() -> Any:
@@ -51,15 +53,17 @@ def local(workers: int, memory_limit: str | int | None, threads: int) -> Iterato
             f"of this machine: {_at_most(cores // threads, threads)}"
         )
     limit = _limit(memory_limit)
-    # A worker holds no results that it could write to disk, and one that pauses would do so for ever.
-    settings = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}
+    # A worker holds no results that it could write to disk, and one that pauses would do so for ever. Nobody looks at
+    # Dask's profile, for which a worker stops a hundred times a second.
+    settings: dict[str, Any] = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}
+    settings |= {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
     with ExitStack() as open_now:
         open_now.enter_context(_environ({*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}))
         with _unasked(), dask.config.set(settings):
             try:
                 cluster = distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-                    memory_limit=limit, silence_logs=logging.CRITICAL, scheduler_kwargs={"allowed_failures": DEATHS - 1},
+                    n_workers=workers, threads_per_worker=1, processes=True, memory_limit=limit,
+                    silence_logs=logging.CRITICAL, scheduler_kwargs=SCHEDULER,
                 )  # fmt: skip
             except Exception as error:
                 raise ParameterError(

@@ -59,10 +59,8 @@ def placed(
         raise ParameterError("say either how many workers or where the scheduler is")
     if scheduler is not None and memory_limit is not None:
         raise ParameterError("a memory limit is of workers on this machine: those of a scheduler have their own")
-    if scheduler is None:
-        cluster = local(whole("workers", workers, 1), memory_limit, job.threads)
-    else:
-        cluster = remote(scheduler)
+    here = scheduler is None
+    cluster = local(whole("workers", workers, 1), memory_limit, job.threads) if here else remote(scheduler)
     with cluster as client:
         sent, run = asked(job, store)
         check(client, sent, job.threads)
