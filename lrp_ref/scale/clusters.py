@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import uuid
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,18 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LrpError, ParameterError, require
-from .environment import environment
+from .environment import environment, require_cores, versions
 from .jobs import Job
 from .stores import Store
 from .workers import Asked, Place, look
 
 CONNECT = 10  # seconds to find a scheduler
+FULL = 0.8  # of a worker's memory: with more of it in use before the first chunk, none can be done
 DEATHS = 2  # of the workers of this machine that did one and the same chunk, until it is done alone
 # Without pages to look at; any free port for what answers of them.
 SCHEDULER = {"allowed_failures": DEATHS - 1, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
-def _distributed() -> Any:
+def distributed() -> Any:
+    """Return Dask's package, or say which extra brings it."""
     return require("distributed", extra="scale", purpose="do chunks in several processes")
 
 
@@ -42,16 +45,10 @@ def local(workers: int, memory_limit: str | int | None, threads: int) -> Iterato
     Raises:
         ParameterError: there are not so many cores, or they cannot be started.
     """
-    distributed = _distributed()
+    dask_distributed = distributed()
     import dask
-    from dask.system import cpu_count
 
-    cores = cpu_count()
-    if workers * threads > cores:
-        raise ParameterError(
-            f"{workers} workers with {threads} BLAS thread{'s' * (threads > 1)} each are more than the {cores} cores "
-            f"of this machine: {_at_most(cores // threads, threads)}"
-        )
+    require_cores(workers, threads)
     limit = _limit(memory_limit)
     # A worker holds no results that it could write to disk, and one that pauses would do so for ever. Nobody looks at
     # Dask's profile, for which a worker stops a hundred times a second.
@@ -61,17 +58,17 @@ def local(workers: int, memory_limit: str | int | None, threads: int) -> Iterato
         open_now.enter_context(_environ({*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}))
         with _unasked(), dask.config.set(settings):
             try:
-                cluster = distributed.LocalCluster(
+                cluster = dask_distributed.LocalCluster(
                     n_workers=workers, threads_per_worker=1, processes=True, memory_limit=limit,
                     silence_logs=logging.CRITICAL, scheduler_kwargs=SCHEDULER,
                 )  # fmt: skip
             except Exception as error:
                 raise ParameterError(
-                    f"{workers} workers could not be started ({type(error).__name__}: {error}); a script that starts "
+                    f"the workers could not be started ({type(error).__name__}: {error}); a script that starts "
                     "some does so below: if __name__ == '__main__':"
                 ) from error
         open_now.enter_context(cluster)
-        yield open_now.enter_context(distributed.Client(cluster, set_as_default=False))
+        yield open_now.enter_context(dask_distributed.Client(cluster, set_as_default=False))
 
 
 @contextmanager
@@ -81,12 +78,12 @@ def remote(address: str) -> Iterator[Any]:
     Raises:
         ParameterError: there is none at this address, or it has no workers.
     """
-    distributed = _distributed()
+    dask_distributed = distributed()
     from distributed.utils import silence_logging_cmgr
 
     with silence_logging_cmgr(logging.CRITICAL):
         try:
-            client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
+            client = dask_distributed.Client(address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ParameterError(
                 f"no Dask scheduler answers at '{address}' ({error}): 'dask scheduler' says at its start where it is"
@@ -149,7 +146,7 @@ def _limit(given: str | int | None) -> int | str:
 def asked(job: Job, store: Store) -> tuple[bytes, str]:
     """Return what is sent to the workers, and the name of the run."""
     run = uuid.uuid4().hex
-    question = Asked(job, str(Path(store.path).absolute()), store.attributes, environment(), run)
+    question = Asked(job, str(Path(store.path).absolute()), store.attributes, versions(), run)
     return pickle.dumps(question), run
 
 
@@ -165,25 +162,42 @@ def check(client: Any, sent: bytes, threads: int) -> None:
         ParameterError: a worker sees other files, has other versions or too little memory; or those of a machine are
             more than its cores.
     """
-    with suppress(OSError):  # a scheduler that ends is told of later
+    with suppress(OSError):  # one that is gone is told of later
         try:
-            client.run_on_scheduler(environment)
-        except (ImportError, AttributeError) as error:
-            raise ParameterError(f"the scheduler has no lrp_ref of this version ({error}): install it there") from error
+            client.run_on_scheduler(versions)
+        except Exception as error:
+            raise ParameterError(f"the scheduler {_why_not(error)}") from error
     found = client.run(look, sent, on_error="return")
     for worker, place in sorted(found.items()):
-        if isinstance(place, LrpError):
-            raise ParameterError(f"worker {worker}: {place}") from place
-        if isinstance(place, ImportError | AttributeError):
-            raise ParameterError(f"worker {worker} has no lrp_ref of this version ({place}): install it") from place
         if not isinstance(place, Place):
-            raise ParameterError(f"worker {worker} cannot take part ({type(place).__name__}: {place})") from place
-        if place.limit and place.memory > 0.8 * place.limit:
+            raise ParameterError(f"worker {worker} {_why_not(place)}") from place
+        if place.limit and place.memory > FULL * place.limit:
             raise ParameterError(
                 f"worker {worker} may have {place.limit / 1e6:.0f} MB and needs {place.memory / 1e6:.0f} MB before the "
                 "first chunk: give a larger memory limit"
             )
-    _check_cores(list(found.values()), threads)
+    places = list(found.values())
+    _check_cores(places, threads)
+    others = sorted({place.blas for place in places} - {environment()["blas"]})
+    if others:
+        warnings.warn(
+            f"workers compute with another BLAS than this process ({', '.join(others)}): the last digits of their "
+            "chunks may differ", stacklevel=2,
+        )  # fmt: skip
+
+
+def _why_not(error: Exception) -> str:
+    """Return why a process cannot take part, in words."""
+    told = f"{type(error).__name__}: {error}"
+    if isinstance(error, LrpError):
+        return f"cannot take part: {error}"
+    if (
+        "ModuleNotFoundError" in told or "AttributeError" in told
+    ):  # in Dask's words, where it could not read the question
+        return f"has no lrp_ref of this version ({error}): install it there"
+    if "CommClosedError" in told:
+        return "has ended while it looked at the job: it may need more memory"
+    return f"cannot take part ({told})"
 
 
 def _check_cores(places: list[Place], threads: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..base.frozen import whole
 from ..errors import LrpError, ParameterError
-from .clusters import asked, check, local, remote
+from .clusters import asked, check, distributed, local, remote
 from .jobs import Job, Outcome
 from .stores import Store
 from .workers import chunk, stop
@@ -59,9 +59,9 @@ def placed(
         raise ParameterError("say either how many workers or where the scheduler is")
     if scheduler is not None and memory_limit is not None:
         raise ParameterError("a memory limit is of workers on this machine: those of a scheduler have their own")
-    here = scheduler is None
-    cluster = local(whole("workers", workers, 1), memory_limit, job.threads) if here else remote(scheduler)
-    with cluster as client:
+    with (
+        local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
+    ) as client:
         sent, run = asked(job, store)
         check(client, sent, job.threads)
         desk = _Desk(client, sent, run, stopped)
@@ -104,12 +104,10 @@ class _Desk:
     """
 
     def __init__(self, client: Any, sent: bytes, run: str, stopped: Callable[[], bool]) -> None:
-        from distributed import as_completed
-
         self.client, self.sent, self.run, self.stopped = client, sent, run, stopped
         self.stopping = False
         self.out: dict[Any, int] = {}
-        self.back = as_completed(loop=client.loop, with_results=True, raise_errors=False)
+        self.back: Any = distributed().as_completed(loop=client.loop, with_results=True, raise_errors=False)
         self.submitted = 0
         self.threads, self.counted, self.seen = 1, 0.0, time.monotonic()
 
@@ -156,12 +154,10 @@ class _Desk:
         Raises:
             LrpError: why no chunk can be done.
         """
-        from distributed import KilledWorker
-
         if isinstance(result, Outcome) or result is None:
             return result
         error = result[1] if isinstance(result, tuple) else result
-        if isinstance(error, KilledWorker):
+        if isinstance(error, distributed().KilledWorker):
             return int(error.allowed_failures) + 1
         if future.cancelled():
             raise ParameterError(

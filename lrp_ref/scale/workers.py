@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import socket
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ..errors import ParameterError
-from .environment import environment
+from .environment import cores, environment, versions
 from .jobs import Job, Labels, Outcome
 from .stores import open_store
-
-VERSIONS = ("lrp_ref", "numpy")  # what must be the same everywhere
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,14 @@ class Asked:
         job: the question.
         store: the path of the store, with all folders: a worker may stand in another one.
         attributes: of that store.
-        environment: of the process that asks.
+        versions: that every process must have alike.
         run: a name that no other run has.
     """
 
     job: Job
     store: str
     attributes: dict[str, Any]
-    environment: dict[str, Any]
+    versions: dict[str, str]
     run: str
 
 
@@ -66,40 +65,33 @@ def _opened(asked: bytes) -> tuple[Asked, Any]:
         LrpError: this process would write other bytes, or does not see the same files.
     """
     found: Asked = pickle.loads(asked)  # noqa: S301  # from the process that asks, as all that Dask sends
-    here = environment()
-    for name in VERSIONS:
-        if here[name] != found.environment[name]:
-            raise ParameterError(
-                f"{name} is {here[name]} there and {found.environment[name]} here: install the same version"
-            )
+    for name, version in versions().items():
+        if version != found.versions[name]:
+            raise ParameterError(f"{name} is {version} there and {found.versions[name]} here: install the same version")
     store = open_store(found.store)
     if store.attributes != found.attributes:
         raise ParameterError(f"{Path(found.store).name} is another store there: workers must see the same folders")
     return found, store
 
 
-def look(asked: bytes, dask_worker: Any = None) -> Place:
+def look(asked: bytes, dask_worker: Any) -> Place:
     """Return what this worker is, once it has seen the model, the samples and the store.
 
     Raises:
         LrpError: what it cannot see, or why its bytes would be others.
     """
-    import psutil
-    from dask.system import cpu_count
-
     job = _opened(asked)[0].job
     job.model.load()
     job.source.read(0, min(1, job.source.samples))
     if isinstance(job.target, Labels):
         job.target.load()
     limit = dask_worker.memory_manager.memory_limit or 0
-    resident = psutil.Process(os.getpid()).memory_info().rss
-    return Place(
-        socket.gethostname(), cpu_count(), dask_worker.state.nthreads, environment()["blas"], resident, int(limit)
-    )
+    resident = int(dask_worker.monitor.get_process_memory())
+    return Place(socket.gethostname(), cores(), dask_worker.state.nthreads, environment()["blas"], resident, int(limit))
 
 
 _STOPPED: set[str] = set()
+_ONE = Lock()
 
 
 def stop(run: str) -> None:
@@ -112,4 +104,7 @@ def chunk(asked: bytes, run: str, i: int) -> Outcome | None:
     if run in _STOPPED:
         return None
     question, store = _opened(asked)
-    return question.job.run_chunk(i, store)
+    # With one thread each, the BLAS is the same for all; more than one it has from time to time only, as the package
+    # divides work itself in between.
+    with _ONE if question.job.threads > 1 else nullcontext():
+        return question.job.run_chunk(i, store)
