@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -48,23 +49,56 @@ def _told(library: Any) -> str:
     return f"{library.internal_api} {library.version or 'of an unknown version'}{f' on {kind}' if kind else ''}"
 
 
+class _Limit:
+    """The limit of the BLAS, which all threads of this process have in common: the last that leaves takes it off."""
+
+    def __init__(self) -> None:
+        self.changed, self.inside, self.count = threading.Condition(), 0, 0
+        self.limiter: Any = None
+
+    def enter(self, count: int) -> None:
+        """Limit the BLAS to ``count`` threads; wait for those who need another number of them."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.inside == 0 or self.count == count)
+            if self.inside == 0:
+                limiter = _blas().limit(limits=count)
+                found = sorted({library.num_threads for library in _blas().lib_controllers})
+                if found not in ([], [count]):
+                    limiter.restore_original_limits()
+                    raise ParameterError(
+                        f"the BLAS works with {', '.join(map(str, found))} threads where {count} were asked for: its "
+                        "results would be of other bytes; ask for fewer threads"
+                    )
+                self.limiter, self.count = limiter, count
+            self.inside += 1
+
+    def leave(self) -> None:
+        """Give the BLAS its threads back if nobody else is inside."""
+        with self.changed:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limiter.restore_original_limits()
+                self.changed.notify_all()
+
+
+_LIMIT = _Limit()
+
+
 @contextmanager
 def threads_of_blas(count: int) -> Iterator[None]:
     """Limit the BLAS of this process to ``count`` threads meanwhile, and with it the threads of the package itself.
 
-    The limit holds in the whole process: not for two threads of one process at a time.
+    The limit holds in the whole process: several threads of it may be inside at a time, as long as they ask for the
+    same number; one that asks for another waits until they have left.
 
     Raises:
         ParameterError: the BLAS does not take so many: it was built for fewer.
     """
-    with _blas().limit(limits=count):
-        found = sorted({library.num_threads for library in _blas().lib_controllers})
-        if found not in ([], [count]):
-            raise ParameterError(
-                f"the BLAS works with {', '.join(map(str, found))} threads where {count} were asked for: its results "
-                "would be of other bytes; ask for fewer threads"
-            )
+    _LIMIT.enter(count)
+    try:
         yield
+    finally:
+        _LIMIT.leave()
 
 
 def cores() -> int:

@@ -298,7 +298,7 @@ def job(
     kept = asking.names("at", at)
     Reduction(reduce)
     sizes = [whole(what, n, 1) for what, n in (("batch", batch), ("together", together), ("threads", threads))]
-    given = data if not isinstance(data, str | Path) else source(data, net, sidecar)
+    given = data if not isinstance(data, str | Path) else source(Path(data).absolute(), net, sidecar)
     if not given.samples:
         raise ParameterError(f"{given.attributes().get('name', 'the data set')} has no samples: nothing to explain")
     wide = str(net.dtype) == "float64" or any(a.dtype == np.float64 for a in given.zeros().values())

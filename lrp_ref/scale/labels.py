@@ -39,7 +39,7 @@ class Labels:
         Raises:
             ModelFormatError: there is no such file.
         """
-        return Labels(str(path), file_hash(path))
+        return Labels(str(Path(path).absolute()), file_hash(path))
 
     def load(self) -> NDArray[np.int64]:
         """Return the targets (N,); they are read once in a process, and must not be written into.

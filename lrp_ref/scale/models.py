@@ -59,9 +59,11 @@ class ModelFile:
             LrpError: as of :func:`lrp_ref.load`.
             ShapeError: an input of the network has no batch.
         """
-        beside = None if sidecar is None else str(sidecar)
-        described = None if architecture is None else str(architecture)
-        one = ModelFile(str(path), file_hash(path), "", output, described, beside)
+        # With all folders: a worker on another machine stands in another one.
+        place = str(Path(path).absolute())
+        beside = None if sidecar is None else str(Path(sidecar).absolute())
+        described = None if architecture is None else str(Path(architecture).absolute())
+        one = ModelFile(place, file_hash(path), "", output, described, beside)
         net = _read(one)
         made = replace(one, network=network_hash(net))
         _keep(made, net)
