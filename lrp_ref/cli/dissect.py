@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import heatmap
 from ..errors import ModelFormatError, ParameterError
+from ..loaders.numbers import require_floats
 from ..units import Dissection, unit_cards
 from ..units import dissect as dissected
 from ..units.dissection import HEAD, NUMBERS
-from .arrays import DAMAGED, read_arrays, require_floats
+from .arrays import DAMAGED, read_arrays
 from .options import FILE, architecture_option, load_network, output_option
 from .output import print_table, progress
 
