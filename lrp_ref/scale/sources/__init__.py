@@ -7,10 +7,10 @@ from pathlib import Path
 from ...errors import ModelFormatError, ShapeError
 from ...loaders.preprocess import Sidecar
 from ...network.network import Network
-from .arrays import Rows, arrays
+from .arrays import Rows, array_source
 from .batching import Batches, batches
 from .elsewhere import no_data_set, require_no_folder_store, require_no_store
-from .files import files
+from .files import file_source
 from .given import Read, Source
 from .npy_rows import NpyRows
 from .regular import kind_of, require_file
@@ -65,35 +65,35 @@ def source(path: str | Path, net: Network, sidecar: Sidecar | None, *, dtype: st
     suffix = path.suffix.lower()
     if suffix == ".npy":
         _require_one(path, wanted)
-        return arrays(path, "npy", {wanted[0].name: NpyRows.of(path)}, wanted)
+        return array_source(path, "npy", {wanted[0].name: NpyRows.of(path)}, wanted)
     if suffix == ".txt":
         _require_one(path, wanted)
-        return files(path, wanted[0])
+        return file_source(path, wanted[0])
     raise no_data_set(path, net)
 
 
 def _of_folder(path: Path, net: Network, wanted: tuple[Wanted, ...]) -> Source:
     if path.suffix.lower() == ".zarr" or any((path / name).exists() for name in METADATA):
-        return arrays(path, "zarr", _of_zarr(path, wanted), wanted)
+        return array_source(path, "zarr", _of_zarr(path, wanted), wanted)
     require_no_folder_store(path)
     if len(wanted) == 1:
-        return files(path, wanted[0])
+        return file_source(path, wanted[0])
     held = sorted(file.stem for file in path.iterdir() if file.suffix.lower() == ".npy")
     names = sorted(one.name for one in wanted)
     if held != names:
         _require_one(path, wanted, f"; the folder holds {_few(held)}")
-    return arrays(path, "npy", {name: NpyRows.of(path / f"{name}.npy") for name in names}, wanted)
+    return array_source(path, "npy", {name: NpyRows.of(path / f"{name}.npy") for name in names}, wanted)
 
 
 def _of_zarr(path: Path, wanted: tuple[Wanted, ...]) -> dict[str, Rows]:
     """Return the array of each input in a zarr array or group."""
-    _, content = metadata(path, str(path))
-    if not is_group(content):
+    name, content = metadata(path, str(path))
+    if not is_group(name, content):
         require_no_store(path, content.get("attributes"))
         _require_one(path, wanted)
         return {wanted[0].name: ZarrRows.of(path)}
     require_no_store(path, content.get("attributes"))
-    held = sorted(inside.name for inside in path.iterdir() if any((inside / name).exists() for name in METADATA))
+    held = sorted(inside.name for inside in path.iterdir() if any((inside / file).exists() for file in METADATA))
     names = [one.name for one in wanted]
     if len(held) == len(names) == 1:
         return {names[0]: ZarrRows.of(path / held[0])}
@@ -101,7 +101,7 @@ def _of_zarr(path: Path, wanted: tuple[Wanted, ...]) -> dict[str, Rows]:
         raise ModelFormatError(
             f"{path}: the network's inputs are {_few(names)}; the zarr group holds {_few(held)}: call its arrays so"
         )
-    return {name: ZarrRows.of(path / name) for name in names}
+    return {one: ZarrRows.of(path / one) for one in names}
 
 
 def _require_one(path: Path, wanted: tuple[Wanted, ...], more: str = "") -> None:

@@ -107,7 +107,7 @@ def told_pixels(sidecar: Any) -> dict[str, Any]:
     return {key: list(v) if isinstance(v := getattr(sidecar, key), tuple) else v for key in keys}
 
 
-def arrays(path: str | Path, kind: str, found: dict[str, Rows], wanted: tuple[Wanted, ...]) -> Arrays:
+def array_source(path: str | Path, kind: str, found: dict[str, Rows], wanted: tuple[Wanted, ...]) -> Arrays:
     """Return arrays on disk as the samples of a network's inputs.
 
     Args:

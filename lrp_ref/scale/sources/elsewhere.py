@@ -57,7 +57,7 @@ def _archive(path: Path, names: list[str]) -> LrpError:
     )
 
 
-def require_no_store(path: Path, attributes: object) -> None:
+def require_no_store(path: Path, attributes: object, suffix: str = "") -> None:
     """Raise where the attributes of a folder are those of a store of explanations.
 
     Raises:
@@ -66,7 +66,7 @@ def require_no_store(path: Path, attributes: object) -> None:
     if isinstance(attributes, dict) and all(key in attributes for key in STORE):
         raise ModelFormatError(
             f"{path}: a store of explanations, not a data set: the samples come first, then the store; maps in it that "
-            f"are to be samples are named by themselves, such as {path.name}/relevance"
+            f"are to be samples are named by themselves, such as {path.name}/relevance{suffix}"
         )
 
 
@@ -83,7 +83,7 @@ def require_no_folder_store(path: Path) -> None:
         with regular(file) as (stream, size):
             text = bytearray(min(size, 10_000_000))
             fill(stream, 0, memoryview(text), file)
-        require_no_store(path, json_value(text, str(file), longest=10_000_000))
+        require_no_store(path, json_value(text, str(file), longest=10_000_000), ".npy")
     except LrpError as error:
         if "store of explanations" in str(error):
             raise

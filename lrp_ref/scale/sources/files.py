@@ -214,7 +214,7 @@ def _samples(wanted: Wanted, rows: NpyRows) -> NpyRows:
     return replace(rows, shape=(1, *rows.shape)) if wanted.alone(rows.shape, np.dtype(rows.dtype)) else rows
 
 
-def files(path: str | Path, wanted: Wanted) -> Files:
+def file_source(path: str | Path, wanted: Wanted) -> Files:
     """Return the files of a folder or a list as the samples of a network's input.
 
     Raises:

@@ -113,7 +113,8 @@ class Wanted:
             return self.picture(where)
         dtype = np.dtype(np.int64) if dtype.kind == "b" and self.tokens else dtype  # a mask, saved as it is
         if dtype.kind not in "fiu":
-            raise ModelFormatError(f"{where}: '{self.name}' holds {dtype}; expected real numbers")
+            help_ = ": save x.astype('float32')" if dtype.kind == "b" else ""
+            raise ModelFormatError(f"{where}: '{self.name}' holds {dtype}; the network takes floats{help_}")
         if dtype.kind in "iu" and not self.integers:
             require_floats(where, {self.name: np.empty(0, dtype) if first is None else first}, self.sidecar)
         self._fit(where, shape)

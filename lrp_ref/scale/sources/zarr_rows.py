@@ -67,7 +67,8 @@ class ZarrRows:
                 chunks that are too large.
         """
         where = where or str(path)
-        version, content = metadata(path, where)
+        name, content = metadata(path, where)
+        version = 3 if name == METADATA[0] else 2
         try:
             shape, dtype = (_format_3 if version == 3 else _format_2)(content, where)
         except LrpError:
@@ -116,7 +117,7 @@ class ZarrRows:
         Raises:
             ModelFormatError: a chunk is a pipe or a device, or cannot be looked at.
         """
-        return sorted(_chunks(self.path, ""))
+        return sorted(_chunks(self.path, "", self.name))
 
 
 def _told(error: BaseException, rows: ZarrRows) -> str:
@@ -131,8 +132,8 @@ def _opened(rows: ZarrRows) -> Any:
     return zarr.open_array(Path(rows.path), mode="r", zarr_format=rows.version)
 
 
-def metadata(path: str | Path, where: str) -> tuple[int, dict[str, Any]]:
-    """Return the format of a zarr array or group, and what its metadata say.
+def metadata(path: str | Path, where: str) -> tuple[str, dict[str, Any]]:
+    """Return the file with the metadata of a zarr array or group, and what it says.
 
     Raises:
         ModelFormatError: no such file, or no JSON.
@@ -147,27 +148,27 @@ def metadata(path: str | Path, where: str) -> tuple[int, dict[str, Any]]:
         content = json_value(text, f"{where}/{name}", longest=LONGEST)
         if not isinstance(content, dict):
             raise ModelFormatError(f"{where}/{name}: its metadata are no JSON object")
-        return 3 if name == "zarr.json" else 2, content
+        return name, content
     raise ModelFormatError(f"{where}: no zarr array: it has neither {', '.join(METADATA[:-1])} nor {METADATA[-1]}")
 
 
-def is_group(content: Mapping[str, Any]) -> bool:
-    """Return whether metadata are of a group."""
-    return content.get("node_type") == "group" or ("shape" not in content and "chunks" not in content)
+def is_group(name: str, content: Mapping[str, Any]) -> bool:
+    """Return whether metadata in a file of this name are of a group."""
+    return name == ".zgroup" or content.get("node_type") == "group"
 
 
 def _format_2(content: Mapping[str, Any], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    given = content["dtype"]
+    dtype = _number(given if isinstance(given, str) else "O", where)
     for codec in (content["compressor"], *(content["filters"] or ())):
         if codec is not None:
             _require_codec(codec["id"], where)
-    given = content["dtype"]
-    dtype = np.dtype(given if isinstance(given, str) else "O")
     return _checked(content["shape"], content["chunks"], dtype, where), dtype
 
 
 def _format_3(content: Mapping[str, Any], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     given = content["data_type"]
-    dtype = np.dtype(given) if isinstance(given, str) and given.isalnum() and given != "string" else np.dtype("O")
+    dtype = _number(given if isinstance(given, str) and given != "string" else "O", where)
     chunk, codecs = content["chunk_grid"]["configuration"]["chunk_shape"], list(content["codecs"])
     while codecs:
         codec = codecs.pop()
@@ -178,6 +179,14 @@ def _format_3(content: Mapping[str, Any], where: str) -> tuple[tuple[int, ...], 
     return _checked(content["shape"], chunk, dtype, where), dtype
 
 
+def _number(given: str, where: str) -> np.dtype[Any]:
+    dtype = np.dtype(given)
+    if dtype.kind not in KINDS:
+        held = "objects or texts" if dtype.kind == "O" else dtype
+        raise ModelFormatError(f"{where}: the zarr array holds {held}, no real numbers")
+    return dtype
+
+
 def _require_codec(name: str, where: str) -> None:
     if name.removeprefix("numcodecs.") not in CODECS:
         raise ModelFormatError(
@@ -186,12 +195,10 @@ def _require_codec(name: str, where: str) -> None:
 
 
 def _checked(shape: Any, chunk: Any, dtype: np.dtype[Any], where: str) -> tuple[int, ...]:
-    if dtype.kind not in KINDS:
-        raise ModelFormatError(f"{where}: the zarr array holds {'no numbers' if dtype.kind == 'O' else dtype}")
     size_of(shape, dtype.itemsize, where)
     taken = size_of(chunk, dtype.itemsize, f"{where}: a chunk")
-    if len(shape) != len(chunk):
-        raise ModelFormatError(f"{where}: chunks of {len(chunk)} axes, the array has {len(shape)}")
+    if len(shape) != len(chunk) or 0 in chunk:
+        raise ModelFormatError(f"{where}: chunks of {tuple(chunk)} do not fit an array of {tuple(shape)}")
     if taken > LARGEST:
         raise ModelFormatError(
             f"{where}: a chunk of {tuple(chunk)} takes {taken} bytes, and is read as a whole; {LARGEST} are allowed: "
@@ -206,15 +213,15 @@ def _hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _chunks(folder: str, inside: str) -> Iterator[Entry]:
+def _chunks(folder: str, inside: str, whose: str) -> Iterator[Entry]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = f"{inside}{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _chunks(entry.path, f"{name}/")
+                    yield from _chunks(entry.path, f"{name}/", whose)
                 elif not entry.name.startswith(".") and entry.name not in BESIDE:
-                    require_file(kind_of(entry.path, name), name)
+                    require_file(kind_of(entry.path, f"{whose}, chunk {name}"), f"{whose}, chunk {name}")
                     yield name, entry.path, entry.stat().st_size
     except OSError as error:
-        raise unreadable(inside or folder, error) from error
+        raise unreadable(f"{whose}, {inside or 'its folder'}", error) from error
