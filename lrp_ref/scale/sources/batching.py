@@ -38,7 +38,8 @@ class Batches:
             read = self.source.read(start, min(start + self.size, self.source.samples))
             if read.refused and not self.leave_out:
                 first = min(read.refused)
-                raise ModelFormatError(f"sample {first} cannot be read: {read.refused[first]}")
+                name = self.source.attributes()["name"]
+                raise ModelFormatError(f"{name}: sample {first} cannot be read: {read.refused[first]}")
             self.refused |= read.refused
             arrays = list(read.x.values())
             if len(arrays[0]):
