@@ -59,8 +59,10 @@ class Question:
 
     def shapes(
         self, net: Network, zeros: Mapping[str, Host], targets: Host | None
-    ) -> tuple[dict[str, Host], list[Any]]:
-        """Return what is kept of one sample, for its shapes, and (node, rule) of the ledger's rows.
+    ) -> tuple[dict[str, Host], list[Any], dict[str, list[int]]]:
+        """Return what is kept of one sample, for its shapes, (node, rule) of the ledger's rows, and the maps' shapes.
+
+        The last are those of whole maps, by the names of the inputs that receive relevance.
 
         Raises:
             LrpError: what is wrong with the question.
@@ -71,7 +73,11 @@ class Question:
                 raise unknown("value", name, e.trace.relevance)
             if e.trace.relevance[name].ndim < 2:
                 raise ShapeError(f"'{name}' is one number for each sample and has no channels")
-        return self._kept(e), [(row.node, row.rule) for row in e.ledger]
+        maps = e.maps()
+        receivers = [name for name, array in zeros.items() if net.receives(name, array)]
+        names = receivers if len(maps) == len(receivers) == 1 else list(maps)
+        shapes = {name: [int(n) for n in part.shape[1:]] for name, part in zip(names, maps.values(), strict=True)}
+        return self._kept(e), [(row.node, row.rule) for row in e.ledger], shapes
 
     def _kept(self, e: Explanation) -> dict[str, Host]:
         """Return what is kept of explanations, by the names of the arrays."""

@@ -244,11 +244,14 @@ class Job:
             if len(labels) != n:
                 raise ShapeError(f"{self.target.path} has {len(labels)} targets for {n} samples")
             targets = labels[:1]
-        kept, ledger = self._question(net).shapes(net, zeros, targets)
+        kept, ledger, shapes = self._question(net).shapes(net, zeros, targets)
         nodes, rules = [node for node, _ in ledger], [rule for _, rule in ledger]
         arrays: tuple[ArraySpec, ...] = tuple(spec(name, n, a.shape[1:], str(a.dtype)) for name, a in kept.items())
-        names = {"nodes": nodes, "node_rules": rules, "ledger": list(LEDGER), "classes": list(net.classes)}
-        return Layout(arrays, n, self.batch, self.chunk), names | {"inputs": [i.name for i in net.inputs]}
+        sidecar = self.model.read_sidecar()
+        classes = (sidecar.classes if sidecar else ()) or net.classes
+        names: dict[str, Any] = {"nodes": nodes, "node_rules": rules, "ledger": list(LEDGER), "classes": list(classes)}
+        names |= {"inputs": list(shapes), "shapes": list(shapes.values())}
+        return Layout(arrays, n, self.batch, self.chunk), names
 
     def attributes(self) -> dict[str, Any]:
         """Return everything that is needed to do the same again, as JSON can hold it; no path with folders."""
