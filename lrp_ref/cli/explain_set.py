@@ -17,6 +17,7 @@ import click
 from ..errors import LrpError, ParameterError
 from ..scale import Job, Labels, ModelFile, Outcome, Store, Summary, job, run
 from ..scale.environment import require_devices
+from ..scale.layout import size_text
 from ..scale.reduction import DTYPES
 from ..scale.running import surroundings
 from ..scale.stores import ERRORS
@@ -37,7 +38,7 @@ from .options import (
     warn_unused_rules,
     warn_unused_target,
 )
-from .output import Progress, data_size, warn
+from .output import Progress, warn
 from .samples import Refused, grouped
 
 EVERY = 30.0  # seconds between two lines where there is no terminal
@@ -191,7 +192,7 @@ class _Shown:
         total = store.layout.chunks
         part = "" if len(chunks) == total else f"; {len(chunks)} of them to do"
         click.echo(
-            f"{store.path}: {data_size(store.layout.nbytes)} uncompressed in {total} chunks of {self.asked.chunk} "
+            f"{store.path}: {size_text(store.layout.nbytes)} uncompressed in {total} chunks of {self.asked.chunk} "
             f"samples{part}"
         )
         if len(chunks) == total:
@@ -200,7 +201,7 @@ class _Shown:
         left = sum(self.asked.part(i).stop - self.asked.part(i).start for i in chunks)
         needed, free = store.layout.nbytes * left // max(n, 1), shutil.disk_usage(store.path).free
         if needed > free:
-            warn(f"the disk of {store.path} has {data_size(free)} free, and what is to do is {data_size(needed)} "
+            warn(f"the disk of {store.path} has {size_text(free)} free, and what is to do is {size_text(needed)} "
                  "uncompressed: --reduce or --dtype float16 keep less")  # fmt: skip
         for words in surroundings(store) if chunks else ():
             warn(words)

@@ -110,12 +110,12 @@ def read(
             f"{model} takes integers ({rows[0].dtype}), and measures put numbers between them in their place: "
             "'lrp-ref attribute' and 'explain' show what each receives"
         )
-    laid, x = _laid(net.batch_first(), np.concatenate(rows), sidecar)
+    turned, x = laid(net.batch_first(), np.concatenate(rows), sidecar)
     told_of_all = {key: np.stack(found) for key, found in parts.items() if len(found) == len(samples)}
-    return Together(laid, x, tuple(samples), told_of_all, tuple(places), total, whole, tuple(refused))
+    return Together(turned, x, tuple(samples), told_of_all, tuple(places), total, whole, tuple(refused))
 
 
-def _laid(net: Network, x: NDArray[Any], sidecar: Sidecar | None) -> tuple[Network, NDArray[Any]]:
+def laid(net: Network, x: NDArray[Any], sidecar: Sidecar | None) -> tuple[Network, NDArray[Any]]:
     """Return pictures with their channels in front of rows and columns, as measures take them, and the network so."""
     spec = net.inputs[0]
     told = sidecar is not None and sidecar.kind == "image" and sidecar.layout == "NHWC"

@@ -54,6 +54,44 @@ class Report(Value):
     curves: tuple[tuple[str, str, Curve], ...] = ()
     seed: int = 0
 
+    @staticmethod
+    def joined(reports: Sequence[Report]) -> Report:
+        """Return the report on all samples of several parts of a data set, one part behind the other.
+
+        It is that of all of them at once, up to rounding: every number is of one sample, and so is its random map.
+
+        Args:
+            reports: with the same maps, measures and seed.
+
+        Raises:
+            ParameterError: none are given, or reports of which these differ.
+
+        Example:
+            >>> from lrp_ref.evaluate import known
+            >>> made = known.patch(samples=4)
+            >>> parts = [report(made.net, made.x[k : k + 2], {"right": made.relevance[k : k + 2]}) for k in (0, 2)]
+            >>> whole = report(made.net, made.x, {"right": made.relevance})
+            >>> bool(np.allclose(Report.joined(parts).values, whole.values, rtol=1e-12, atol=0))
+            True
+        """
+        if not reports:
+            raise ParameterError("there are no reports to join: give at least one")
+        first = reports[0]
+        for k, other in enumerate(reports):
+            for what in ("names", "measures", "seed"):
+                ours, theirs = getattr(first, what), getattr(other, what)
+                if ours != theirs:
+                    raise ParameterError(
+                        f"report {k} has the {'maps' if what == 'names' else what} {_told(theirs)}, and the first "
+                        f"{_told(ours)}: join reports on the same maps, measures and seed"
+                    )
+        curves = [
+            (name, measure, Curve.joined([other.curves[place][2] for other in reports]))
+            for place, (name, measure, _) in enumerate(first.curves)
+        ]
+        values = np.concatenate([to_numpy(other.values) for other in reports], axis=2)
+        return Report(first.names, first.measures, values, tuple(curves), first.seed)
+
     @property
     def samples(self) -> int:
         """N."""
@@ -198,6 +236,11 @@ class Report(Value):
         first = next(iter(made.values()))
         lines = {name: to_numpy(curve.curve).astype(np.float64) for name, curve in made.items()}
         return curves(lines, first.fractions, **{"axes": first.axes, "title": measure, "control": RANDOM} | arguments)
+
+
+def _told(what: Any) -> str:
+    """Return names, measures or a seed in words."""
+    return ", ".join(str(getattr(one, "name", one)) for one in what) if isinstance(what, tuple) else str(what)
 
 
 def _summed(measure: Measure) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..base.frozen import whole
 from ..errors import ParameterError, unknown
+from ..loaders.preprocess import Sidecar
 from ..network.network import Network
 from ..propagation import composites
 from ..propagation import start as starts
@@ -253,8 +254,8 @@ def job(
     Args:
         model: file of the network, or a :class:`ModelFile` where one of its inner values is explained, or its sidecar
             lies elsewhere.
-        data: the samples, on axis 0 whatever the layout of the model: an .npy file, a folder of pictures or arrays, a
-            zarr array, a .txt file with one file a line; or a :class:`Source`.
+        data: the samples, on axis 0 whatever the layout of the model: a file or folder, as of
+            :func:`lrp_ref.scale.sources.source`, or a :class:`Source`.
         composite, parameters: as of :func:`lrp_ref.explain`.
         target: what is explained of every sample: None for its largest output, the number or the name of a class, a
             tuple (c, h, w) for a unit of a map, ((a, b),) for a sum of outputs; :class:`Labels` for a target of each.
@@ -298,7 +299,7 @@ def job(
     kept = asking.names("at", at)
     Reduction(reduce)
     sizes = [whole(what, n, 1) for what, n in (("batch", batch), ("together", together), ("threads", threads))]
-    given = data if not isinstance(data, str | Path) else source(Path(data).absolute(), net, sidecar)
+    given = _source(data, net, sidecar, dtype)
     if not given.samples:
         raise ParameterError(f"{given.attributes().get('name', 'the data set')} has no samples: nothing to explain")
     wide = str(net.dtype) == "float64" or any(a.dtype == np.float64 for a in given.zeros().values())
@@ -307,3 +308,10 @@ def job(
         wanted.check(given.samples)
     return Job(file, given, chosen, wanted, begin, sizes[0], sizes[1], dtype or compute, compute, reduce, kept,
                sizes[2], xp, canonize)  # fmt: skip
+
+
+def _source(data: str | Path | Source, net: Network, sidecar: Sidecar | None, dtype: str | None) -> Source:
+    """Return the samples, by their whole path: a worker may stand in another folder."""
+    if not isinstance(data, str | Path):
+        return data
+    return source(Path(data).absolute(), net, sidecar, dtype="float64" if dtype == "float64" else None)

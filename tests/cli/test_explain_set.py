@@ -326,7 +326,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
         (["x.npy", "out", "-m", "x.npy"], "x.npy"),
         (["x.npy", "x.npy", "out", "-m", "net.npz"], "2 IN are given, and a data set is one: give their folder"),
         (["x.npy", "no/out", "-m", "net.npz"], "cannot write no/out: the folder no does not exist"),
-        (["x.npy", "x.npy", "-m", "net.npz"], "x.npy: there is no such store"),
+        (["x.npy", "x.npy", "-m", "net.npz"], "x.npy: a file; a store of explanations is a folder"),
     ],
 )
 def test_files_that_cannot_be_used_are_one_line(folder: Path, line: list[str], told: str) -> None:

@@ -206,7 +206,9 @@ def test_another_version_is_refused_and_another_blas_told(folder: Path, monkeypa
         run(made(folder), folder / "out")
 
 
-@pytest.mark.parametrize(("name", "told"), [("x.npy", "no such store"), ("pictures", "not a store")])
+@pytest.mark.parametrize(
+    ("name", "told"), [("x.npy", "a store of explanations is a folder"), ("pictures", "not a store")]
+)
 def test_what_is_no_store_is_left_alone(folder: Path, name: str, told: str) -> None:
     (folder / "pictures").mkdir()
     (folder / "pictures" / "a.txt").write_text("mine")
