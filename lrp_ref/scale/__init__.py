@@ -1,6 +1,7 @@
 """Data sets larger than memory: a job in chunks, a store of the answers, who does which chunk, and what reads them."""
 
-from .jobs import Job, Labels, Outcome, job
+from .asking import job
+from .jobs import Job, Labels, Outcome
 from .measuring import evaluated, strongest
 from .models import ModelFile
 from .reading import Answers, Explained, maps
