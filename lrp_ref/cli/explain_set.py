@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -103,7 +104,8 @@ def explain_set(given: tuple[Path, ...], out: Path, **options: Any) -> None:
         )
     workers = _workers(options)
     asked = _job(given[0], options)
-    with ExitStack() as stack:
+    with ExitStack() as stack, warnings.catch_warnings():
+        warnings.showwarning = lambda message, *of: warn(str(message))  # such as of workers with another BLAS
         shown = _Shown(asked, given[0].name, stack)
         try:
             summary = run(
@@ -187,13 +189,15 @@ class _Shown:
         n, of = self.asked.source.samples, store.attributes
         target = "labels" if isinstance(self.asked.target, Labels) else of["target"]
         against = "" if of["against"] is None else f" against {of['against']}"
-        click.echo(f"{of['model']} on {n} samples of {self.name}: composite {of['composite']}, start {of['start']}, "
-                   f"target {target}{against}")  # fmt: skip
+        click.echo(
+            f"{of['model']} on {_many(n, 'sample')} of {self.name}: composite {of['composite']}, start {of['start']}, "
+            f"target {target}{against}"
+        )
         total = store.layout.chunks
         part = "" if len(chunks) == total else f"; {len(chunks)} of them to do"
         click.echo(
-            f"{store.path}: {size_text(store.layout.nbytes)} uncompressed in {total} chunks of {self.asked.chunk} "
-            f"samples{part}"
+            f"{store.path}: {size_text(store.layout.nbytes)} uncompressed in {_many(total, 'chunk')} of "
+            f"{_many(self.asked.chunk, 'sample')}{part}"
         )
         if len(chunks) == total:
             arrays = ", ".join(f"{a.name} {a.dtype} {_sizes(a.shape[1:])}" for a in store.layout.arrays)
@@ -212,6 +216,10 @@ class _Shown:
         """Count the samples of a chunk."""
         if self.step is not None:
             self.step(outcome.samples)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _sizes(shape: tuple[int, ...]) -> str:
@@ -254,22 +262,23 @@ def _finish(name: str, summary: Summary) -> None:
     if summary.samples:
         rate = summary.samples / max(summary.seconds, 1e-9)
         click.echo(
-            f"this run: {summary.samples} samples in {summary.seconds:.1f} s, {rate:.3g} a second; largest residual of "
-            f"the ledger {summary.residual:.1e}"
+            f"this run: {_many(summary.samples, 'sample')} in {summary.seconds:.1f} s, {rate:.3g} a second; largest "
+            f"residual of the ledger {summary.residual:.1e}"
         )
     else:
         click.echo("this run: nothing to do" if not summary.stopped else "this run: nothing is done")
     if refused:
-        warn(f"{len(refused)} of {n} samples {'is' if len(refused) == 1 else 'are'} refused; --retry-failed tries "
-             "their chunks again")  # fmt: skip
-        several = [Refused(f"{name}, sample {k}", LrpError(why), k, n) for k, why in refused.items()]
+        one = len(refused) == 1
+        warn(f"{len(refused)} of {_many(n, 'sample')} {'is' if one else 'are'} refused; --retry-failed tries "
+             f"{'it' if one else 'them'} again")  # fmt: skip
+        several = [Refused(f"{name}, sample {k}" if n > 1 else name, LrpError(why), k, n) for k, why in refused.items()]
         lines = grouped(several)
         for line in lines[:MOST]:
             click.echo(f"  {line}", err=True)
         if len(lines) > MOST:
             click.echo(f"  and {len(lines) - MOST} more reasons, in {summary.store.path / ERRORS}", err=True)
     if summary.left:
-        warn(f"{summary.left} chunks are left: {AGAIN}")
+        warn(f"{_many(summary.left, 'chunk')} {'is' if summary.left == 1 else 'are'} left: {AGAIN}")
         raise click.exceptions.Exit(INTERRUPTED if summary.stopped else 1)
     if refused:
         raise click.exceptions.Exit(1)

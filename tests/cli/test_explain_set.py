@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_refused_samples_are_told_with_reasons_also_when_nothing_is_to_do(folder
         assert "chunks: 1 done, 2 failed, 0 left; samples: 7 explained, 3 refused, 0 left" in done.stdout
         assert rest is None or rest in done.stdout
         assert done.stderr.splitlines() == [
-            "lrp-ref: 3 of 10 samples are refused; --retry-failed tries their chunks again",
+            "lrp-ref: 3 of 10 samples are refused; --retry-failed tries them again",
             "  x.npy, samples 1 to 2, x.npy, sample 9: input 'input' has 32 values that are not finite; the first is "
             "nan at (0, 0, 0, 0)",
         ]
@@ -168,6 +169,31 @@ def test_another_blas_is_told_where_there_is_something_to_do(folder: Path, monke
     monkeypatch.setattr(explain_set, "surroundings", lambda store: ["blas is another"])
     assert run(*asked()).stderr == "lrp-ref: blas is another\n"
     assert run(*asked()).stderr == ""
+
+
+def test_a_warning_of_the_run_is_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Job.run_chunk
+
+    def warned(self: Job, i: int, store: Any) -> Any:
+        if i == 1:
+            warnings.warn("workers compute with another BLAS", stacklevel=1)
+        return real(self, i, store)
+
+    monkeypatch.setattr(Job, "run_chunk", warned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run(*asked()).stderr == "lrp-ref: workers compute with another BLAS\n"
+
+
+def test_one_of_anything_is_told_as_one(folder: Path) -> None:
+    array(folder / "x.npy", samples(1) * np.inf)
+    done = run(*asked("-b", "1"))
+    assert (done.exit_code, done.stdout.count(" 1 sample of x.npy"), done.stdout.count("1 chunk of 1 sample\n")) == (
+        1,
+        1,
+        1,
+    )
+    assert done.stderr.startswith("lrp-ref: 1 of 1 sample is refused; --retry-failed tries it again\n  x.npy: input")
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,7 +412,7 @@ def test_ctrl_c_finishes_the_running_chunk_and_the_same_line_goes_on(folder: Pat
     assert process.returncode == 130
     assert err.splitlines() == [
         "lrp-ref: stopping after the running chunks; again: at once",
-        "lrp-ref: 1 chunks are left: the same command goes on",
+        "lrp-ref: 1 chunk is left: the same command goes on",
     ]
     assert "chunks: 2 done, 0 failed, 1 left; samples: 8 explained, 0 refused, 2 left\n" in out
     done = run(*asked())
