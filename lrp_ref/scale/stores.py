@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,53 +10,79 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.files import replace_file
-from ..errors import LrpError, ModelFormatError, ParameterError
-from .layout import DONE, FAILED, Layout
+from ..base.files import PART, replace_file
+from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError
+from .appearing import appearing, sweep_beside
+from .layout import DONE, FAILED, TO_DO, Layout
+from .stated import FORMAT, Stated, read_json, require_few
+from .stated import NAMES as NAMES
+from .stated import SURROUNDINGS as SURROUNDINGS
+from .stated import difference as difference
 
 Host = NDArray[Any]
 ERRORS = "errors"
-# Attributes that say what the bytes depend on besides the question; another value is told, not refused.
-SURROUNDINGS = ("numpy", "blas")
-NAMES = ("model", "name")  # of files, which may be called otherwise
+# What NumPy and zarr raise for files that are not, or no longer, what they wrote.
+DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError, EOFError,
+           SyntaxError, MemoryError)  # fmt: skip
 
 
 class Store:
     """A store: a value of its path, which each process opens for itself.
 
-    Attributes:
+    Args:
         path: of its folder.
+        writable: whether it may be written; to read, no right to write is needed in either case.
+
+    Attributes:
+        path, writable: as above.
         attributes: everything that is needed to make it again, and the names of its axes.
         layout: its arrays.
+
+    Raises:
+        ModelFormatError: it is none, is damaged, or of another format.
     """
 
     suffix: ClassVar[str] = ""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, writable: bool = True) -> None:
         self.path = Path(path)
+        self.writable = writable
         self.attributes: dict[str, Any] = {}
         self.layout: Layout
+        try:
+            self._read()
+        except LrpError:
+            raise
+        except DAMAGED as error:
+            reason = str(error) or type(error).__name__
+            raise ModelFormatError(f"{self.path}: not a readable store of explanations: {reason}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self.path),)
+        return _opened, (type(self), str(self.path), self.writable)
 
     # -- what each kind of store does in its own way ----------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Read ``attributes`` and ``layout``, and hold them against the files."""
+        raise NotImplementedError
 
     @classmethod
     def make(cls, path: Path, layout: Layout, attributes: Mapping[str, Any]) -> None:
         """Write a store without a chunk done at ``path``, a folder that is there and empty."""
         raise NotImplementedError
 
-    def write(self, part: slice, arrays: Mapping[str, Host]) -> None:
-        """Write the rows of a chunk in every array; it is for the one who does the chunk alone."""
+    def _write(self, part: slice, arrays: Mapping[str, Host]) -> None:
         raise NotImplementedError
 
-    def mark(self, chunk: int, state: int) -> None:
-        """Say what became of a chunk."""
+    def _mark(self, chunk: int, state: int) -> None:
         raise NotImplementedError
 
     def states(self) -> NDArray[np.uint8]:
-        """Return what became of every chunk: to do, done or failed."""
+        """Return what became of every chunk: to do, done or failed.
+
+        Raises:
+            ModelFormatError: a state that cannot be read, or is none.
+        """
         raise NotImplementedError
 
     def __getitem__(self, name: str) -> Any:
@@ -66,7 +90,10 @@ class Store:
         raise NotImplementedError
 
     def sweep(self) -> None:
-        """Remove what a write that was killed has left behind."""
+        """Remove what processes that were killed have left behind; it is for the one who holds the store's lock."""
+        for file in (self.path / ERRORS).glob(f".*{PART}"):
+            file.unlink(missing_ok=True)
+        sweep_beside(self.path)
 
     # -- what all of them do alike ----------------------------------------------------------------------------------
 
@@ -83,29 +110,86 @@ class Store:
         size = self.layout.chunk
         return slice(chunk * size, min((chunk + 1) * size, self.samples))
 
+    def write(self, part: slice, arrays: Mapping[str, Host]) -> None:
+        """Write the rows of a chunk in every array; it is for the one who does the chunk alone.
+
+        Args:
+            part: the samples of a chunk, or of several. Who writes less would lose what others write at the same time:
+                files have the rows of whole chunks.
+            arrays: by name, (rows, ...), of the types of the layout.
+
+        Raises:
+            ParameterError: less than a chunk, or it cannot be written.
+            ShapeError: an array that is not in the store, or of another shape or type.
+        """
+        size = self.layout.chunk
+        if part.start % size or not (part.stop % size == 0 or part.stop == self.samples) or part.step is not None:
+            raise ParameterError(f"samples {part.start} to {part.stop} are no whole chunks of {size}")
+        for name, array in arrays.items():
+            one = self.layout[name] if name in {spec.name for spec in self.layout.arrays} else None
+            expected = None if one is None else (part.stop - part.start, *one.shape[1:])
+            if one is None or array.shape != expected or array.dtype != one.dtype:
+                wanted = "no such array" if one is None else f"{one.dtype} {expected}"
+                raise ShapeError(f"{self.path}: '{name}' is {array.dtype} {array.shape}; expected {wanted}")
+        self._changing(lambda: self._write(part, arrays))
+
+    def mark(self, chunk: int, state: int) -> None:
+        """Say what became of a chunk.
+
+        Raises:
+            ParameterError: no such chunk or state, or it cannot be written.
+        """
+        if not 0 <= chunk < self.layout.chunks or state not in (TO_DO, DONE, FAILED):
+            raise ParameterError(f"chunk {chunk}, state {state}: {self.path} has {self.layout.chunks} chunks, from 0")
+        self._changing(lambda: self._mark(chunk, state))
+
+    def fail(self, chunk: int, reasons: Mapping[str, Any]) -> None:
+        """Write why a chunk failed, and mark it.
+
+        Raises:
+            ParameterError: it cannot be written.
+        """
+        content = json.dumps({"chunk": chunk, **reasons}, ensure_ascii=False, indent=1) + "\n"
+        data = content.encode("utf-8", "backslashreplace")
+        self._changing(lambda: replace_file(self._error(chunk), lambda stream: stream.write(data)))
+        self.mark(chunk, FAILED)
+
+    def done(self, chunk: int) -> None:
+        """Mark a chunk as done; why it failed before is of no use any more.
+
+        Raises:
+            ParameterError: it cannot be written.
+        """
+        self.mark(chunk, DONE)
+        self._changing(lambda: self._error(chunk).unlink(missing_ok=True))
+
+    def _changing(self, change: Any) -> None:
+        """Do what changes files."""
+        if not self.writable:
+            raise ParameterError(f"{self.path} was opened to be read only")
+        try:
+            change()
+        except OSError as error:
+            raise ParameterError(f"cannot write {self.path}: {error.strerror or error}") from error
+
     def counts(self) -> dict[str, int]:
         """Return how many chunks are done, failed, and left."""
         states = self.states()
         done, failed = int((states == DONE).sum()), int((states == FAILED).sum())
         return {"done": done, "failed": failed, "left": len(states) - done - failed}
 
-    def fail(self, chunk: int, reasons: Mapping[str, Any]) -> None:
-        """Write why a chunk failed, and mark it."""
-        content = json.dumps({"chunk": chunk, **reasons}, ensure_ascii=False, indent=1) + "\n"
-        replace_file(self._error(chunk), lambda stream: stream.write(content.encode()))
-        self.mark(chunk, FAILED)
-
-    def done(self, chunk: int) -> None:
-        """Mark a chunk as done; why it failed before is of no use any more."""
-        self.mark(chunk, DONE)
-        self._error(chunk).unlink(missing_ok=True)
-
     def errors(self) -> dict[int, dict[str, Any]]:
-        """Return why chunks failed, by their numbers."""
+        """Return why chunks failed, by their numbers.
+
+        Raises:
+            ModelFormatError: a damaged file of them.
+        """
         found = {}
         for file in sorted((self.path / ERRORS).glob("[0-9]*.json")):
-            content = json.loads(file.read_text(encoding="utf-8"))
-            found[int(content["chunk"])] = content
+            content = read_json(file, self.path)
+            if content.get("chunk") != int(file.stem) or isinstance(content["chunk"], bool):
+                raise ModelFormatError(f"{self.path}: {ERRORS}/{file.name} is damaged: not of chunk {file.stem}")
+            found[int(file.stem)] = content
         return found
 
     def _error(self, chunk: int) -> Path:
@@ -117,44 +201,74 @@ class Store:
         return f"{type(self).__name__}({str(self.path)!r}: {self.samples} samples, chunks {counts})"
 
 
+def _opened(kind: type[Store], path: str, writable: bool) -> Store:
+    return kind(path, writable=writable)
+
+
 def create(path: str | Path, layout: Layout, attributes: Mapping[str, Any]) -> Store:
     """Make a store, whole or not at all: zarr where its name ends in .zarr, else a folder of .npy files.
 
+    Args:
+        path: of the store; nothing may be there.
+        layout: its arrays.
+        attributes: all that is needed to make it again, as JSON can hold it; of the layout they say nothing else.
+
     Raises:
         ParameterError: there is something of that name already, or it cannot be written.
+        ModelFormatError: more chunks than a store can have.
         MissingExtraError: zarr is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from lrp_ref.scale.layout import spec
+        >>> layout = Layout((spec("output", 5, (3,), "float32"),), 5, 2, 2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = create(Path(folder) / "set", layout, {"composite": "epsilon"})
+        ...     store.write(store.part(2), {"output": np.ones((1, 3), np.float32)})
+        ...     store.done(2)
+        ...     store.counts(), store["output"][4].tolist()
+        ({'done': 1, 'failed': 0, 'left': 2}, [1.0, 1.0, 1.0])
     """
     goal = Path(path)
     kind = _kind(goal)
-    if not goal.absolute().parent.is_dir():
-        raise ParameterError(f"cannot write {goal}: the folder {goal.parent} does not exist")
-    if goal.exists():
-        raise ParameterError(f"cannot write {goal}: it is there already")
-    part = Path(tempfile.mkdtemp(dir=goal.absolute().parent, prefix=f".{goal.name}.", suffix=".part"))
-    try:
-        kind.make(part, layout, attributes)
-        part.chmod(0o755)
-        part.replace(goal)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    together = layout.chunk // layout.batch
+    usual = {"format": FORMAT, "samples": layout.samples, "batch": layout.batch, "together": together}
+    held = {**attributes, **{key: value for key, value in usual.items() if key not in attributes}}
+    held["arrays"] = [one.name for one in layout.arrays]
+    require_few(goal, layout)
+    stated = Stated.of(goal, held)  # a store that could not be opened again is not made
+    stated.layout([(one.name, one.shape, one.dtype, one.fill) for one in layout.arrays], (layout.chunks,))
+    with appearing(goal) as part:
+        kind.make(part, layout, held)
     return kind(goal)
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | Path, *, writable: bool = True) -> Store:
     """Return a store that is there.
+
+    Args:
+        path: of its folder.
+        writable: whether it may be written. To read, no right to write is needed in either case.
 
     Raises:
         ModelFormatError: there is none, or it is none that lrp_ref has made.
+        MissingExtraError: zarr is not installed.
+
+    Example:
+        >>> open_store("nowhere.zarr")
+        Traceback (most recent call last):
+        lrp_ref.errors.ModelFormatError: nowhere.zarr: there is no such store; 'lrp-ref explain-set' makes one
     """
     goal = Path(path)
-    if not goal.is_dir():
-        raise ModelFormatError(f"{goal}: there is no such store; 'lrp-ref explain-set' makes one")
     try:
-        return _kind(goal)(goal)
-    except LrpError:
-        raise
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise ModelFormatError(f"{goal}: not a store of explanations: {error}") from error
+        there, folder = goal.exists(), goal.is_dir()
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{goal} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not there:
+        raise ModelFormatError(f"{goal}: there is no such store; 'lrp-ref explain-set' makes one")
+    if not folder:
+        raise ModelFormatError(f"{goal}: a file; a store of explanations is a folder")
+    return _kind(goal)(goal, writable=writable)
 
 
 def _kind(path: Path) -> type[Store]:
@@ -165,23 +279,3 @@ def _kind(path: Path) -> type[Store]:
     from .npy_store import NpyStore
 
     return NpyStore
-
-
-def difference(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """Return in which attribute a store first differs from what is asked, in words; None where it does not.
-
-    Example:
-        >>> difference({"batch": 32, "model": "a.onnx"}, {"batch": 16, "model": "b.onnx"})
-        'batch is 32 there and 16 here'
-    """
-    for key, value in asked.items():
-        there = stored.get(key)
-        if key in (*SURROUNDINGS, *NAMES) or there == value:
-            continue
-        if isinstance(value, Mapping) and isinstance(there, Mapping):
-            inner = difference(there, value)
-            if inner is None:
-                continue
-            return f"of {key}, {inner}"
-        return f"{key} is {there!r} there and {value!r} here"
-    return None

@@ -142,7 +142,7 @@ def test_other_models_data_and_stores_are_refused(tmp_path: Path) -> None:
     lrp.save(other, tmp_path / "other.npz")
     for arguments, said in (
         ((tmp_path / "other.npz", x, "--explained", out), "is of another network: of net.npz, hash"),
-        ((net, tmp_path / "few.npy", "--explained", out), "is of other data: of its input, sha256 is"),
+        ((net, tmp_path / "few.npy", "--explained", out), "is of other data: of its input, fingerprint is"),
         ((net, x, x, "--explained", out), "2 DATA are given: --explained takes the one"),
         ((net, x, "--explained", tmp_path / "none"), "there is no such store"),
         ((net, x, "--explained", out, "--masks", tmp_path / "masks.npy"), "masks have shape (3, 6, 6) for 21 samples"),

@@ -333,7 +333,7 @@ def test_what_cannot_be_measured_is_one_line(tmp_path: Path) -> None:
     np.save(tmp_path / "other.npy", X[:, :, ::-1][:5])
     other = scale.job(tmp_path / "net.npz", tmp_path / "other.npy").source
     calls: list[tuple[Any, type[LrpError], str]] = [
-        (lambda: evaluated(store, other, LOGITS), ParameterError, "is of other data: of its input, sha256 is"),
+        (lambda: evaluated(store, other, LOGITS), ParameterError, "is of other data: of its input, fingerprint is"),
         (lambda: evaluated(store, job.source, LOGITS, measures=["max_sensitivity"]), ParameterError, "maps alone"),
         (lambda: evaluated(store, job.source, LOGITS, masks=np.ones((3, 6, 6))), ShapeError, "for 21 samples"),
         (lambda: evaluated(store, job.source, LOGITS, measures=["ginni"]), ParameterError, "unknown measure 'ginni'"),
