@@ -42,7 +42,8 @@ def probe(job: Job) -> tuple[Layout, dict[str, Any]]:
     arrays: tuple[ArraySpec, ...] = tuple(spec(k, n, a.shape[1:], str(a.dtype)) for k, a in found.kept.items())
     names = {"nodes": list(found.nodes), "node_rules": list(found.rules), "ledger": list(LEDGER)}
     return Layout(arrays, n, job.batch, job.chunk), names | {
-        "classes": classes, "inputs": list(found.maps), "shapes": list(found.maps.values())
+        "classes": classes, "inputs": list(found.maps), "shapes": list(found.maps.values()),
+        "channel_axis": job.question(net).reduction.channel,
     }  # fmt: skip
 
 
