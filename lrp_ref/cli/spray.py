@@ -20,8 +20,8 @@ from ..scale.rows import channels_in_front
 from ..spray import Clusters, cluster
 from ..spray.clusters import EMBEDDINGS
 from ..spray.graphs import GRAPHS
-from . import stored
-from .options import FILE
+from . import members, stored
+from .options import FILE, architecture_option, output_option
 from .output import percent, print_table, warn
 
 FIRST = 6  # samples of a cluster that are named
@@ -40,16 +40,30 @@ SECONDS = 60.0  # that 10,000 maps of 28 × 28 take on one core
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of k-means and t-SNE.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first samples, at most so many. Default: all.")
 @click.option("--input", "of", metavar="NAME", help="The input whose maps are compared, where there are several.")
+@click.option("--data", type=FILE, metavar="DATA", help="What STORE was made of, to draw samples; with --model.")
+@click.option("--model", type=FILE, help="The model that STORE is of; with --data.")
+@click.option("--sidecar", type=FILE, help="JSON file of input and classes. Default: beside the model.")
+@architecture_option
+@output_option
 @click.option("-o", "--directory", default="spray", show_default=True, type=FILE, help="For the results.")
 def spray(store: Path, **options: Any) -> None:
     """Sort the maps of STORE into groups, by Spectral Relevance Analysis.
 
     STORE is of 'lrp-ref explain-set'. Prints how many groups the largest gap of eigenvalues says, how large each is,
     and some of its samples. Writes clusters.npz (numbers of the samples in the data set, labels, targets, eigenvalues,
-    embedding, means) and clusters.png. Every map is compared with every other one.
+    embedding, means) and clusters.png; with --data and --model also samples.png, the first samples of each group with
+    their maps. Every map is compared with every other one.
     """
+    if (options["data"] is None) != (options["model"] is None):
+        raise ParameterError("--data and --model draw samples together: give both, or neither")
+    if options["model"] is None and any(options[key] is not None for key in ("sidecar", "architecture", "output_name")):
+        raise ParameterError("--sidecar, --architecture and --output say how --model is read: give it, with --data")
     some = stored.explained(store, target=options["target"], of=options["of"], limit=options["limit"])
     results = stored.results(options["directory"], some.store)
+    given = None
+    if options["data"] is not None:
+        given = stored.data_of(some.store, options["data"], stored.model_of(some.store, options["model"], options))
+        members.require_pictures(given, some.store)
     warn(f"note: {_patience(some)}")
     taken = Taken(some)
     chosen = {name: options[name] for name in ("size", "neighbours", "clusters", "graph", "embedding", "seed")}
@@ -66,6 +80,10 @@ def spray(store: Path, **options: Any) -> None:
     if options["target"] is not None:
         title += f", explained for {_called(int(outputs[0]), classes)}"
     heatmap.save(found.picture(title=title), paths[1])
+    if given is not None:
+        paths.append(results.path("samples.png"))
+        drawn = members.sheet(some.store, given, found, taken.numbers, of=options["of"], title=title)
+        heatmap.save(drawn, paths[-1])
     click.echo(f"\nwritten: {', '.join(map(str, paths))}")
 
 

@@ -107,10 +107,7 @@ def evaluate(model: Path, data: Sequence[Path], options: Mapping[str, Any]) -> N
     measures = make_measures(wanted or usual, of_measures)
     some = explained(options["explained"], limit=options["limit_samples"])
     store = some.store
-    file = ModelFile.of(
-        model, output=options["output_name"], architecture=options["architecture"], sidecar=options["sidecar"]
-    )
-    _require_model(store, file)
+    file = model_of(store, model, options)
     given, zeros = _data(data, file, store)
     net = file.load()
     turned, x = laid(net, zeros, file.read_sidecar())
@@ -166,22 +163,40 @@ def _require_own(options: Mapping[str, Any]) -> None:
             )
 
 
-def _require_model(store: Store, file: ModelFile) -> None:
-    """Raise unless a store is of this network."""
+def model_of(store: Store, model: Path, options: Mapping[str, Any]) -> ModelFile:
+    """Return the model that a store is of, with the options of the command line that say how it is read.
+
+    Raises:
+        ParameterError: it is another network.
+    """
+    file = ModelFile.of(
+        model, output=options["output_name"], architecture=options["architecture"], sidecar=options["sidecar"]
+    )
     there = str(store.attributes["network_sha256"])
     if there != file.network:
         raise ParameterError(
             f"{store.path} is of another network: of {store.attributes['model']}, hash {there[:DIGITS]}…; {file.name} "
             f"has {file.network[:DIGITS]}…: give that model with the sidecar and --output that the store was made with"
         )
+    return file
+
+
+def data_of(store: Store, data: Path, file: ModelFile) -> Source:
+    """Return the data set that a store was made of.
+
+    Raises:
+        ParameterError: these are other data.
+    """
+    given = source(data, file.load(), file.read_sidecar())
+    require_source(store, given)
+    return given
 
 
 def _data(data: Sequence[Path], file: ModelFile, store: Store) -> tuple[Source, NDArray[Any]]:
     """Return the data set of a store, and a sample of zeros."""
     if len(data) != 1:
         raise ParameterError(f"{len(data)} DATA are given: --explained takes the one that the store was made of")
-    given = source(data[0], file.load(), file.read_sidecar())
-    require_source(store, given)
+    given = data_of(store, data[0], file)
     zeros = list(given.zeros().values())
     if len(zeros) != 1:
         raise ParameterError(f"{file.name} has {len(zeros)} inputs: measures replace parts of one array")

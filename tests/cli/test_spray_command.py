@@ -110,6 +110,48 @@ def test_photos_with_their_channels_behind(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["labels"], expected.labels)
 
 
+def test_samples_of_each_cluster_are_drawn_with_their_own_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = stored(tmp_path)
+    seen: list[tuple[Any, Any]] = []
+    drawn = lrp.heatmap.image
+
+    def image(relevance: Any, **options: Any) -> Any:
+        seen.append((relevance, options["input"]))
+        return drawn(relevance, **options)
+
+    monkeypatch.setattr("lrp_ref.cli.members.heatmap.image", image)
+    pair = ("--data", tmp_path / "x.npy", "--model", tmp_path / "net.npz")
+    done = run("spray", tmp_path / "out", *QUICK, *pair, "-o", tmp_path / "results")
+    assert done.exit_code == 0
+    assert "samples.png" in done.stdout
+    members = [*np.flatnonzero(KIND == 0)[:8], *np.flatnonzero(KIND == 1)[:8]]
+    np.testing.assert_array_equal(np.stack([relevance for relevance, _ in seen]), maps(store, members))
+    np.testing.assert_array_equal(np.stack([picture for _, picture in seen]), X[members])
+    Image.open(tmp_path / "results" / "samples.png").verify()
+
+
+def test_samples_that_cannot_be_drawn_are_one_line(tmp_path: Path) -> None:
+    stored(tmp_path)
+    lrp.save(lrp.Network.sequential([("flat", lrp.layers.Flatten())]), tmp_path / "other.npz")
+    np.save(tmp_path / "few.npy", X[:5])
+    data, model = ("--data", tmp_path / "x.npy"), ("--model", tmp_path / "net.npz")
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    made(flat, X.reshape(40, 64), net=lrp.Network.sequential([("fc", NET.nodes[1].layer)]), composite="lrp0")
+    for arguments, said in (
+        ((tmp_path / "out", *data), "--data and --model draw samples together: give both, or neither"),
+        ((tmp_path / "out", *model), "--data and --model draw samples together"),
+        ((tmp_path / "out", "--sidecar", "a.json"), "say how --model is read: give it, with --data"),
+        ((tmp_path / "out", *data, "--model", tmp_path / "other.npz"), "is of another network: of net.npz"),
+        ((tmp_path / "out", "--data", tmp_path / "few.npy", *model), "is of other data: of its input, fingerprint is"),
+        ((flat / "out", "--data", flat / "x.npy", "--model", flat / "net.npz"), "that are pictures, and these have"),
+    ):
+        done = run("spray", *arguments, *QUICK, "-o", tmp_path / "results")
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert said in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_store_that_is_half_done_is_told(tmp_path: Path) -> None:
     half(asked(tmp_path, X, NET, composite="lrp0", batch=7), tmp_path / "out", [0, 1, 3])
     done = run("spray", tmp_path / "out", *QUICK, "-o", tmp_path / "results")
