@@ -260,6 +260,10 @@ def test_where_nobody_could_do_anything_there_is_no_store(folder: Path, monkeypa
     with pytest.raises(UnsupportedError, match="nobody answers"):
         run(made(folder), folder / "out", workers=1)
     assert sorted(f.name for f in folder.iterdir()) == ["net.npz", "x.npy"]
+    run(made(folder), folder / "earlier", stopped=lambda: True)
+    with pytest.raises(UnsupportedError):  # what was there before stays, done or not
+        run(made(folder), folder / "earlier", workers=1)
+    assert (folder / "earlier").exists()
     fails = 2  # what is done is kept
     with pytest.raises(UnsupportedError):
         run(made(folder), folder / "out", workers=1)
