@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..base.frozen import whole
@@ -59,16 +60,29 @@ def placed(
         raise ParameterError("say either how many workers or where the scheduler is")
     if scheduler is not None and memory_limit is not None:
         raise ParameterError("a memory limit is of workers on this machine: those of a scheduler have their own")
-    with (
-        local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
-    ) as client:
+    with ExitStack() as stack:
+        broken = stack.enter_context(_swept(store))
+        client = stack.enter_context(
+            local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
+        )
         sent, run = asked(job, store)
         check(client, sent, job.threads)
         desk = _Desk(client, sent, run, stopped)
-        try:
-            yield from _in_turn(job, store, deque(chunks), desk)
-        finally:
-            desk.close()
+        stack.callback(desk.close)
+        yield from _in_turn(job, store, deque(chunks), desk)
+        if not desk.lost():
+            broken.clear()
+
+
+@contextmanager
+def _swept(store: Store) -> Iterator[list[str]]:
+    """Remove what writes that were broken off have left; nothing if the list that it yields is emptied."""
+    broken = ["perhaps"]
+    try:
+        yield broken
+    finally:
+        if broken:
+            store.sweep()
 
 
 def _in_turn(job: Job, store: Store, rest: deque[int], desk: _Desk) -> Iterator[Outcome]:
@@ -108,7 +122,7 @@ class _Desk:
         self.stopping = False
         self.out: dict[Any, int] = {}
         self.back: Any = distributed().as_completed(loop=client.loop, with_results=True, raise_errors=False)
-        self.submitted = 0
+        self.submitted, self.first = 0, set(client.nthreads())
         self.threads, self.counted, self.seen = 1, 0.0, time.monotonic()
 
     def flow(self, rest: deque[int]) -> Iterator[tuple[int, Outcome | int]]:
@@ -190,6 +204,10 @@ class _Desk:
                 f"the scheduler has had no workers for {ALONE:.0f} seconds: what is done is in the store; start "
                 "workers, and ask the same again to go on"
             )
+
+    def lost(self) -> bool:
+        """Return whether the workers are others than at the beginning."""
+        return set(self.client.nthreads()) != self.first
 
     def close(self) -> None:
         """Leave nothing at the scheduler."""
