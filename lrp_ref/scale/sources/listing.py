@@ -58,7 +58,7 @@ def _of_folder(folder: str | Path) -> Listing:
         raise unreadable(folder, error) from error
     if pictures and arrays:
         raise ParameterError(
-            f"{folder}: it has {len(pictures)} pictures and {len(arrays)} .npy files: which of them are the samples? "
+            f"{folder}: it has {len(pictures)} pictures and {len(arrays)} .npy files: which are the samples? "
             "Put the others elsewhere, or write the files into a list (.txt, one path a line)"
         )
     if not pictures and not arrays:
@@ -89,9 +89,7 @@ def _of_list(file: Path) -> Listing:
     lines = [os.fsdecode(line).strip(" \t\r") for line in bytes(text).removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     given = [line for line in lines if line and not line.startswith("#")]
     if not given:
-        raise ParameterError(
-            f"{file}: a list without a file: write one path a line, relative to its folder or absolute"
-        )
+        raise ParameterError(f"{file}: a list of no file: write one path a line, relative to its folder or absolute")
     paths = [str(file.parent / line) for line in given]
     entries = [(name, path, _size(Path(path).stat)) for name, path in zip(_names(paths), paths, strict=True)]
     if all(size == MISSING for _, _, size in entries):
