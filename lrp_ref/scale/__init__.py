@@ -1,5 +1,6 @@
 """Data sets larger than memory: a job in chunks, a store of the answers, who does which chunk, and what reads them."""
 
+from .exporting import to_crp, to_npy, to_virelay
 from .jobs import Job, Labels, Outcome, job
 from .measuring import evaluated, strongest
 from .reading import Answers, Explained, maps
@@ -8,5 +9,5 @@ from .stores import Store, create, open_store
 
 __all__ = [
     "Answers", "Explained", "Job", "Labels", "Outcome", "Store", "Summary", "create", "evaluated", "job", "maps",
-    "open_store", "run", "serial", "strongest",
+    "open_store", "run", "serial", "strongest", "to_crp", "to_npy", "to_virelay",
 ]  # fmt: skip

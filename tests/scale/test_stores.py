@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrp_ref.errors import ModelFormatError, ParameterError, ShapeError
-from lrp_ref.scale import jobs, stated
+from lrp_ref.scale import stated
 from lrp_ref.scale.appearing import appearing
 from lrp_ref.scale.layout import DONE, FAILED, TO_DO, Layout, spec
 from lrp_ref.scale.stores import Store, create, open_store
@@ -477,7 +477,7 @@ def restated(**changed: Any) -> Callable[[Path], None]:
         content = json.loads(json_file(store).read_text())
         attributes = content["attributes"] if store.suffix else content
         for key, value in changed.items():
-            if value is None:
+            if value == "missing":
                 del attributes[key]
             else:
                 attributes[key] = value
@@ -498,7 +498,7 @@ EITHER: dict[str, tuple[Callable[[Path], None], str]] = {
     "nested": (replaced(b"[" * 100_000), "no JSON"),
     "an object": (replaced(b"{}"), "not a store of explanations"),
     "format 2": (restated(format=2), "a store of format 2, and this version reads 1"),
-    "no format": (restated(format=None), "not a store of explanations"),
+    "no format": (restated(format="missing"), "not a store of explanations"),
     "format true": (restated(format=True), "of format True"),
     "format text": (restated(format="1"), "of format '1'"),
     "batch text": (restated(batch="3"), "'batch' is '3'"),
@@ -518,6 +518,16 @@ EITHER: dict[str, tuple[Callable[[Path], None], str]] = {
     "arrays twice": (restated(arrays=["target", "target"]), "names one twice"),
     "arrays more": (restated(arrays=["relevance", "nothing"]), "nothing.* is missing"),
     "arrays the states": (restated(arrays=["done"]), "damaged"),
+    "composite": (restated(composite=["epsilon"]), r"'composite' is \['epsilon'\]"),
+    "reduce": (restated(reduce=None), "'reduce' is None"),
+    "inputs": (restated(inputs="x"), "'inputs' is 'x'"),
+    "at": (restated(at=[1]), r"'at' is \[1\]"),
+    "classes": (restated(classes={"a": 1}), "'classes' is"),
+    "input": (restated(input="x.npy"), "'input' is 'x.npy'"),
+    "shapes": (restated(inputs=["x"], shapes=[["2"]]), "'shapes' is"),
+    "shapes negative": (restated(inputs=["x"], shapes=[[-2, -3]]), "'shapes' is"),
+    "shapes huge": (restated(inputs=["x"], shapes=[[10**6, 10**6]]), "'shapes' is"),
+    "shapes of other inputs": (restated(inputs=["x"], shapes=[[2], [3]]), "'shapes' is"),
 }  # fmt: skip
 
 
@@ -697,12 +707,16 @@ def test_a_damaged_reason_is_one_line(made: Store, data: bytes) -> None:
         made.errors()
 
 
+def test_an_attribute_that_is_not_there(made: Store) -> None:
+    with pytest.raises(ModelFormatError, match="lacks the attribute 'shapes'"):
+        made.attributes["shapes"]
+    assert made.attributes["composite"] == "epsilon"
+    assert made.attributes.get("shapes") is None
+    assert "shapes" not in made.attributes
+
+
 def test_an_array_that_is_not_there(made: Store) -> None:
     with pytest.raises(
         ModelFormatError, match="there is no array 'relevance_1'; it has relevance, output, target, ledger"
     ):
         made["relevance_1"]
-
-
-def test_jobs_and_stores_are_of_one_format() -> None:
-    assert jobs.FORMAT == stated.FORMAT
