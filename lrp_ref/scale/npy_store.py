@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFormatError
 from .layout import DONE, FAILED, TO_DO, Layout, fill_of
 from .stated import Attributes, Stated, read_json
-from .stores import DAMAGED, ERRORS, Store
+from .store import DAMAGED, ERRORS, Store
 
 ATTRIBUTES, DONE_FILE = "attributes.json", "done.npy"
 

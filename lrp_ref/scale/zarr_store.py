@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFormatError, require
 from .layout import FAILED, Layout
 from .stated import LARGEST, Attributes, Stated, read_json
-from .stores import ERRORS, Store
+from .store import ERRORS, Store
 
 DONE_ARRAY = "done"
 METADATA = "zarr.json"
