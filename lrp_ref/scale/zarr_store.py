@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFormatError, require
 from .layout import FAILED, Layout
-from .stated import LARGEST, Stated, read_json
-from .stores import ERRORS, Store
+from .stated import LARGEST, Attributes, Stated, read_json
+from .store import ERRORS, Store
 
 DONE_ARRAY = "done"
 METADATA = "zarr.json"
@@ -35,8 +35,8 @@ class ZarrStore(Store):
 
     def _read(self) -> None:
         head = read_json(self.path / METADATA, self.path)
-        self.attributes = head.get("attributes", {})
-        stated = Stated.of(self.path, self.attributes)
+        stated = Stated.of(self.path, head.get("attributes"))
+        self.attributes = Attributes(head["attributes"])
         for name in (*stated.names, DONE_ARRAY):
             self._require_plain(name)
         group = _zarr().open_group(self.path, mode="r+" if self.writable else "r", zarr_format=3)
