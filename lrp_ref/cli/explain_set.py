@@ -104,18 +104,18 @@ def explain_set(given: tuple[Path, ...], out: Path, **options: Any) -> None:
         )
     workers = _workers(options)
     asked = _job(given[0], options)
-    with ExitStack() as stack, warnings.catch_warnings():
-        warnings.showwarning = lambda message, *of: warn(str(message))  # such as of workers with another BLAS
-        shown = _Shown(asked, given[0].name, stack)
-        try:
+    try:
+        with ExitStack() as stack, warnings.catch_warnings():
+            warnings.showwarning = lambda message, *of: warn(str(message))  # such as of workers with another BLAS
+            shown = _Shown(asked, given[0].name, stack)
             summary = run(
                 asked, out, workers=workers, scheduler=options["scheduler"], memory_limit=options["memory_limit"],
                 retry_failed=options["retry_failed"], stopped=stack.enter_context(_stopping()), begun=shown.begun,
                 progress=shown,
             )  # fmt: skip
-        except KeyboardInterrupt:
-            warn(f"interrupted; what is done is kept, and {AGAIN}")
-            raise
+    except KeyboardInterrupt:
+        warn(f"interrupted; what is done is kept, and {AGAIN}")
+        raise
     _finish(given[0].name, summary)
 
 

@@ -348,6 +348,10 @@ def test_two_locks_in_one_process_exclude_each_other(tmp_path: Path) -> None:
             pytest.fail("got it twice")
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "out"):
         raise ZeroDivisionError
+    (tmp_path / "link").symlink_to("out")
+    with locked(tmp_path / "out"), pytest.raises(ParameterError, match="link: another run"), locked(tmp_path / "link"):
+        pytest.fail("got it twice")
+    (tmp_path / "link").unlink()
     assert list(tmp_path.iterdir()) == []
 
 
