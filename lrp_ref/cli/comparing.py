@@ -175,7 +175,8 @@ def compared(q: Question, step: Progress) -> Compared:
     Raises:
         LrpError: why the only method cannot, or what a measure says.
     """
-    net, x, start = score(q), q.data.x, q.options["start"]
+    x, start = q.data.x, q.options["start"]
+    net = score(q.data.net, x.shape, start)
     target = _targets(q, net)
     made: dict[str, Attribution] = {}
     failed: dict[str, str] = {}
@@ -204,18 +205,22 @@ def compared(q: Question, step: Progress) -> Compared:
     return Compared(net, target, made, failed, found)
 
 
-def score(q: Question) -> Network:
+def score(net: Network, shape: Sequence[int], start: str) -> Network:
     """Return the network whose output is explained and measured.
+
+    Args:
+        net: of one input.
+        shape: of the samples (N, ...).
+        start: "logit", below a final softmax or sigmoid, or "output".
 
     Raises:
         ParameterError: the logit is asked for, and there is none.
     """
-    net = q.data.net
     # Some BatchNorms can be merged only where the size of the input is known.
-    net = replace(net, inputs=(replace(net.inputs[0], shape=(None, *q.data.x.shape[1:])),))
-    found = canonized(net, leave_out=q.options["start"] == "logit")
+    net = replace(net, inputs=(replace(net.inputs[0], shape=(None, *shape[1:])),))
+    found = canonized(net, leave_out=start == "logit")
     head = found.heads[0]
-    if q.options["start"] == "logit" and head.lost:
+    if start == "logit" and head.lost:
         raise ParameterError(
             f"output '{head.output}' has no logit ({head.lost}): --start output explains and measures it as it is"
         )
@@ -271,17 +276,20 @@ def tell(q: Question, found: Compared) -> None:
     if labels is not None and labels.shape == (n,) and labels.dtype.kind in "iu" and q.options["target"] is None:
         right = int((predicted(found.net, q.data.x) == labels).sum())
         click.echo(f"{right} of {n} samples are predicted as they are labelled")
-    headers, rows = found.report.table()
+    show(found.report)
+
+
+def show(found: Report) -> None:
+    """Print the table of the measures, and what has to be known to read it."""
+    headers, rows = found.table()
     print_table(headers, rows, right=range(1, len(headers)))
-    for words in found.report.notes():
+    for words in found.notes():
         click.echo(words)
 
 
 def save(path: Path, q: Question, found: Compared) -> None:
     """Write every number as JSON, with what it was made of, whole or not at all."""
-    content = {
-        "version": __version__,
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+    about = {
         "model": q.model.name,
         "network": network_hash(q.net),
         "start": q.options["start"],
@@ -291,8 +299,18 @@ def save(path: Path, q: Question, found: Compared) -> None:
         "inputs": [sample.where or sample.name for sample in q.data.samples],
         "refused": [f"{one.where}: {one.reason}" for one in q.data.refused],
         "targets": [int(k) for k in found.target],
-        **found.report.to_dict(),
-        "curves": [_curve(*one) for one in found.report.curves],
+    }
+    write(path, about, found.report)
+
+
+def write(path: Path, about: Mapping[str, Any], found: Report) -> None:
+    """Write what is known of a report, and all its numbers, as JSON, whole or not at all."""
+    content = {
+        "version": __version__,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        **about,
+        **found.to_dict(),
+        "curves": [_curve(*one) for one in found.curves],
     }
     text = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     replace_file(path, lambda stream: stream.write(text.encode()))

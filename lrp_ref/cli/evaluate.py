@@ -7,20 +7,21 @@ from typing import Any
 
 import click
 
-from .. import heatmap
 from ..errors import ParameterError
-from . import comparing
+from . import comparing, stored
 from .options import FILE
 from .output import progress, warn
 from .report import Results
 
 FEW = 10  # samples, of which quartiles tell little
+EXPLAINED_HELP = "In place of --methods: a store of 'lrp-ref explain-set', whose maps of DATA are measured as they are."
 
 
 @click.command()
 @click.argument("model", type=FILE)
 @click.argument("data", metavar="DATA...", nargs=-1, required=True, type=FILE)
-@click.option("--methods", "wanted", required=True, help=comparing.METHODS_HELP)
+@click.option("--methods", "wanted", help=comparing.METHODS_HELP)
+@click.option("--explained", metavar="STORE", type=FILE, help=EXPLAINED_HELP)
 @comparing.comparing_options
 @click.option("--labels", "of_labels", is_flag=True, help="Explain the class that DATA gives each sample.")
 @click.option("--limit-samples", type=click.IntRange(min=1), help="Take this many samples. Default: all.")
@@ -32,7 +33,15 @@ def evaluate(model: Path, data: tuple[Path, ...], **options: Any) -> None:
     Prints medians with quartiles over the samples, beside a random map, and which method is best or cannot be told from
     it. Writes evaluation.json (every number, the seeds and versions), scores.png, and MEASURE.png with the curves and
     their spread. The score is the logit, below a final softmax or sigmoid, unless --start output is given.
+
+    With --explained the maps of a store are measured, a few at a time: DATA is what it was made of, whatever its size.
     """
+    if options["explained"] is not None:
+        with comparing.patience("--limit-samples N takes fewer samples"):
+            stored.evaluate(model, data, options)
+        return
+    if options["wanted"] is None:
+        raise ParameterError("what is to be measured? Give --methods NAME,... or --explained STORE")
     if options["of_labels"] and options["target"] is not None:
         raise ParameterError("--labels and --target exclude each other: give one of them")
     with comparing.patience("--limit-samples N takes fewer samples"):
@@ -43,12 +52,8 @@ def evaluate(model: Path, data: tuple[Path, ...], **options: Any) -> None:
         with progress(len(question.methods) + 1, "evaluating") as step:
             found = comparing.compared(question, step)
     comparing.tell(question, found)
-    paths = [results.path("evaluation.json"), results.path("scores.png")]
+    paths = [results.path("evaluation.json")]
     comparing.save(paths[0], question, found)
-    title = f"{model.name}: {len(question.data.x)} samples"
-    heatmap.save(found.report.picture(title=title), paths[1])
-    for measure in dict.fromkeys(of for _, of, _ in found.report.curves):
-        paths.append(results.path(f"{measure.partition('(')[0]}.png"))
-        heatmap.save(found.report.curves_picture(measure), paths[-1])
+    paths += stored.pictures(results, found.report, f"{model.name}: {len(question.data.x)} samples")
     click.echo(f"\nwritten: {', '.join(map(str, paths))}")
     comparing.finish(question.data.refused)

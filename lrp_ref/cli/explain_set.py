@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import click
 from ..errors import LrpError, ParameterError
 from ..scale import Job, Labels, ModelFile, Outcome, Store, Summary, job, run
 from ..scale.environment import require_devices
+from ..scale.layout import size_text
 from ..scale.reduction import DTYPES
 from ..scale.running import surroundings
 from ..scale.stores import ERRORS
@@ -37,12 +39,13 @@ from .options import (
     warn_unused_rules,
     warn_unused_target,
 )
-from .output import Progress, data_size, warn
+from .output import Progress, warn
 from .samples import Refused, grouped
 
 EVERY = 30.0  # seconds between two lines where there is no terminal
 MOST = 12  # reasons that are listed; the store has all of them
 INTERRUPTED = 130
+CLEAR = b"\r\x1b[K"  # what stands in the line
 AGAIN = "the same command goes on"
 MODEL_HELP = "The network: a file that 'lrp-ref explain' takes."
 LABELS_HELP = "Explain this output of each sample: whole numbers (N,), .npy."
@@ -101,7 +104,8 @@ def explain_set(given: tuple[Path, ...], out: Path, **options: Any) -> None:
         )
     workers = _workers(options)
     asked = _job(given[0], options)
-    with ExitStack() as stack:
+    with ExitStack() as stack, warnings.catch_warnings():
+        warnings.showwarning = lambda message, *of: warn(str(message))  # such as of workers with another BLAS
         shown = _Shown(asked, given[0].name, stack)
         try:
             summary = run(
@@ -185,19 +189,23 @@ class _Shown:
         n, of = self.asked.source.samples, store.attributes
         target = "labels" if isinstance(self.asked.target, Labels) else of["target"]
         against = "" if of["against"] is None else f" against {of['against']}"
-        click.echo(f"{of['model']} on {n} samples of {self.name}: composite {of['composite']}, start {of['start']}, "
-                   f"target {target}{against}")  # fmt: skip
-        arrays = ", ".join(f"{a.name} {a.dtype} {_sizes(a.shape[1:])}" for a in store.layout.arrays)
+        click.echo(
+            f"{of['model']} on {_many(n, 'sample')} of {self.name}: composite {of['composite']}, start {of['start']}, "
+            f"target {target}{against}"
+        )
         total = store.layout.chunks
         part = "" if len(chunks) == total else f"; {len(chunks)} of them to do"
         click.echo(
-            f"{store.path}: {data_size(store.layout.nbytes)} uncompressed in {total} chunks of {self.asked.chunk} "
-            f"samples{part} (for each sample {arrays})"
+            f"{store.path}: {size_text(store.layout.nbytes)} uncompressed in {_many(total, 'chunk')} of "
+            f"{_many(self.asked.chunk, 'sample')}{part}"
         )
+        if len(chunks) == total:
+            arrays = ", ".join(f"{a.name} {a.dtype} {_sizes(a.shape[1:])}" for a in store.layout.arrays)
+            click.echo(f"for each sample: {arrays}")
         left = sum(self.asked.part(i).stop - self.asked.part(i).start for i in chunks)
         needed, free = store.layout.nbytes * left // max(n, 1), shutil.disk_usage(store.path).free
         if needed > free:
-            warn(f"the disk of {store.path} has {data_size(free)} free, and what is to do is {data_size(needed)} "
+            warn(f"the disk of {store.path} has {size_text(free)} free, and what is to do is {size_text(needed)} "
                  "uncompressed: --reduce or --dtype float16 keep less")  # fmt: skip
         for words in surroundings(store) if chunks else ():
             warn(words)
@@ -210,6 +218,10 @@ class _Shown:
             self.step(outcome.samples)
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _sizes(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "1"
 
@@ -218,19 +230,19 @@ def _sizes(shape: tuple[int, ...]) -> str:
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Have the first Ctrl-C stop the run when the running chunks are finished; yields what says whether there was one.
 
-    The second ends at once. Only the main thread hears of it.
+    The second ends at once. Only the main thread hears of it, and whoever started the run may have it hear nothing.
     """
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or usual is signal.SIG_IGN:
         yield asked.is_set
         return
-    usual = signal.getsignal(signal.SIGINT)
 
     def first(number: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(signal.SIGINT, usual)
-        # Not by way of sys.stderr, in the midst of whose writing this may be.
-        os.write(2, b"\rlrp-ref: stopping after the running chunks; again: at once\n")
+        # Not by way of sys.stderr, in the midst of whose writing this may be; on a terminal in the place of the bar.
+        os.write(2, CLEAR * os.isatty(2) + b"lrp-ref: stopping after the running chunks; again: at once\n")
 
     signal.signal(signal.SIGINT, first)
     try:
@@ -250,22 +262,23 @@ def _finish(name: str, summary: Summary) -> None:
     if summary.samples:
         rate = summary.samples / max(summary.seconds, 1e-9)
         click.echo(
-            f"this run: {summary.samples} samples in {summary.seconds:.1f} s, {rate:.3g} a second; largest residual of "
-            f"the ledger {summary.residual:.1e}"
+            f"this run: {_many(summary.samples, 'sample')} in {summary.seconds:.1f} s, {rate:.3g} a second; largest "
+            f"residual of the ledger {summary.residual:.1e}"
         )
     else:
         click.echo("this run: nothing to do" if not summary.stopped else "this run: nothing is done")
     if refused:
-        warn(f"{len(refused)} of {n} samples {'is' if len(refused) == 1 else 'are'} refused; --retry-failed tries "
-             "their chunks again")  # fmt: skip
-        several = [Refused(f"{name}, sample {k}", LrpError(why), k, n) for k, why in refused.items()]
+        one = len(refused) == 1
+        warn(f"{len(refused)} of {_many(n, 'sample')} {'is' if one else 'are'} refused; --retry-failed tries "
+             f"{'it' if one else 'them'} again")  # fmt: skip
+        several = [Refused(f"{name}, sample {k}" if n > 1 else name, LrpError(why), k, n) for k, why in refused.items()]
         lines = grouped(several)
         for line in lines[:MOST]:
             click.echo(f"  {line}", err=True)
         if len(lines) > MOST:
             click.echo(f"  and {len(lines) - MOST} more reasons, in {summary.store.path / ERRORS}", err=True)
     if summary.left:
-        warn(f"{summary.left} chunks are left: {AGAIN}")
+        warn(f"{_many(summary.left, 'chunk')} {'is' if summary.left == 1 else 'are'} left: {AGAIN}")
         raise click.exceptions.Exit(INTERRUPTED if summary.stopped else 1)
     if refused:
         raise click.exceptions.Exit(1)

@@ -45,20 +45,6 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.1f} %" if abs(share) < 1e6 else f"{share:.3e} %"
 
 
-def data_size(count: float) -> str:
-    """Return a number of bytes as text.
-
-    Example:
-        >>> data_size(512), data_size(1_320_000), data_size(2.5e12)
-        ('512 bytes', '1.32 MB', '2.5 TB')
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.4g} TB"
-
-
 class Progress:
     """How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then; nothing for a single step.
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arithmetic import scalar
-from ..base.arrays import Array, to_numpy
+from ..base.arrays import Array, namespace, to_numpy
 from ..base.frozen import Value
 from ..base.tables import html, number, text
+from ..errors import ParameterError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,6 +48,33 @@ class Curve(Value):
     fill: str = "0"
     softmax: bool = False
     target: Array | None = None
+
+    @staticmethod
+    def joined(curves: Sequence[Curve]) -> Curve:
+        """Return the curves of all samples of several parts of a data set, one part behind the other.
+
+        Raises:
+            ParameterError: none are given, or curves that were made in another way: other points, order or fill.
+
+        Example:
+            >>> one, two = (Curve(np.array([[top, 1.0, 0.0]]), (0, 1, 2), 2) for top in (3.0, 2.0))
+            >>> Curve.joined([one, two]).aopc
+            array([1.66666667, 1.        ])
+        """
+        if not curves:
+            raise ParameterError("there are no curves to join: give at least one")
+        first = curves[0]
+        for name in ("counts", "units", "measure", "order", "fill", "softmax"):
+            for k, other in enumerate(curves):
+                if getattr(other, name) != getattr(first, name):
+                    raise ParameterError(
+                        f"curve {k} has {name} {getattr(other, name)!r}, and the first {getattr(first, name)!r}: "
+                        "join curves that were made in the same way"
+                    )
+        targets = [c.target for c in curves if c.target is not None]
+        xp = namespace(*(c.curve for c in curves))
+        target = xp.concatenate(targets, axis=0) if targets else None
+        return replace(first, curve=xp.concatenate([c.curve for c in curves], axis=0), target=target)
 
     @property
     def fractions(self) -> tuple[float, ...]:

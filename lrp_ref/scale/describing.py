@@ -15,11 +15,10 @@ from .environment import on_device, threads_of_blas
 from .explaining import Shapes, floats
 from .labels import Labels
 from .layout import LEDGER, ArraySpec, Layout, spec
+from .stated import FORMAT
 
 if TYPE_CHECKING:
     from .jobs import Job
-
-FORMAT = 1
 
 
 def probe(job: Job) -> tuple[Layout, dict[str, Any]]:
@@ -42,7 +41,9 @@ def probe(job: Job) -> tuple[Layout, dict[str, Any]]:
         )
     arrays: tuple[ArraySpec, ...] = tuple(spec(k, n, a.shape[1:], str(a.dtype)) for k, a in found.kept.items())
     names = {"nodes": list(found.nodes), "node_rules": list(found.rules), "ledger": list(LEDGER)}
-    return Layout(arrays, n, job.batch, job.chunk), names | {"classes": classes, "inputs": found.inputs}
+    return Layout(arrays, n, job.batch, job.chunk), names | {
+        "classes": classes, "inputs": list(found.maps), "shapes": list(found.maps.values())
+    }  # fmt: skip
 
 
 def _shapes(job: Job, targets: NDArray[np.int64] | None) -> Shapes:

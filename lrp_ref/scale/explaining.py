@@ -26,13 +26,13 @@ class Shapes:
     Attributes:
         kept: by the names of the arrays, (1, ...).
         nodes, rules: of the rows of the ledger.
-        inputs: that receive relevance, in the order of their arrays.
+        maps: shapes of whole maps, by the names of the inputs that receive relevance, in the order of their arrays.
     """
 
     kept: dict[str, Host]
     nodes: tuple[str, ...]
     rules: tuple[str, ...]
-    inputs: list[str]
+    maps: dict[str, list[int]]
 
     @property
     def outputs(self) -> int:
@@ -89,8 +89,9 @@ class Question:
                 raise unknown("value", name, e.trace.relevance)
             if e.trace.relevance[name].ndim < 2:
                 raise ShapeError(f"'{name}' is one number for each sample and has no channels")
-        received = [net.inputs[0].name] if len(net.inputs) == 1 else list(e.maps())
-        return Shapes(self._kept(e), tuple(row.node for row in e.ledger), tuple(row.rule for row in e.ledger), received)
+        names = [i.name for i in net.inputs] if len(net.inputs) == 1 else list(e.maps())
+        maps = {name: [int(n) for n in part.shape[1:]] for name, part in zip(names, e.maps().values(), strict=True)}
+        return Shapes(self._kept(e), tuple(row.node for row in e.ledger), tuple(row.rule for row in e.ledger), maps)
 
     def _kept(self, e: Explanation) -> dict[str, Host]:
         """Return what is kept of explanations, by the names of the arrays."""

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.frozen import whole
-from ..errors import ParameterError, unknown
+from ..errors import ParameterError
 from ..network.network import Network
-from ..propagation import composites
 from ..propagation import start as starts
 from ..propagation.composites import Composite
-from . import asking, describing
-from .environment import on_device, require_known, threads_of_blas, versions
+from . import describing
+from .environment import on_device, threads_of_blas, versions
 from .explaining import Question, Rows, floats, reason
 from .labels import Labels as Labels
 from .layout import FAILED, TO_DO, Layout
 from .models import ModelFile
 from .outcomes import Outcome as Outcome
-from .reduction import DTYPES, Reduction
-from .sources import Source, source
+from .reduction import Reduction
+from .sources import Source
 from .stores import Store, difference
 
 BATCH = 32
@@ -33,7 +29,7 @@ BATCH = 32
 
 @dataclass(frozen=True, repr=False)
 class Job:
-    """One question about every sample of a data set; :func:`job` makes one.
+    """One question about every sample of a data set; :func:`lrp_ref.scale.job` makes one.
 
     It is a small value: a worker gets it whole, loads the model from its path once, and does any of its chunks.
 
@@ -92,12 +88,12 @@ class Job:
         """Return the numbers of all chunks.
 
         Example:
-            >>> import tempfile, lrp_ref as lrp
+            >>> import tempfile, pathlib, lrp_ref as lrp
             >>> with tempfile.TemporaryDirectory() as folder:
-            ...     place = Path(folder)
+            ...     place = pathlib.Path(folder)
             ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
             ...     np.save(place / "x.npy", np.ones((10, 3)))
-            ...     made = job(place / "net.npz", place / "x.npy", composite="epsilon", batch=4)
+            ...     made = lrp.scale.job(place / "net.npz", place / "x.npy", composite="epsilon", batch=4)
             ...     list(made.chunks()), made.part(2)
             ([0, 1, 2], slice(8, 10, None))
         """
@@ -130,12 +126,12 @@ class Job:
                 one that made the job, or other threads.
 
         Example:
-            >>> import tempfile, lrp_ref as lrp
+            >>> import tempfile, pathlib, lrp_ref as lrp
             >>> with tempfile.TemporaryDirectory() as folder:
-            ...     place = Path(folder)
+            ...     place = pathlib.Path(folder)
             ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
             ...     np.save(place / "x.npy", np.ones((10, 3)))
-            ...     made = job(place / "net.npz", place / "x.npy", composite="lrp0", batch=4)
+            ...     made = lrp.scale.job(place / "net.npz", place / "x.npy", composite="lrp0", batch=4)
             ...     store = lrp.scale.run(made, place / "out", stopped=lambda: True).store  # made, and nothing done
             ...     outcome = made.run_chunk(1, store)
             ...     (outcome.samples, outcome.refused), made.todo(store), store["relevance"][4:8].sum()
@@ -228,82 +224,3 @@ def todo(states: NDArray[np.uint8], retry_failed: bool) -> list[int]:
     """
     again = (states == FAILED) & retry_failed
     return [int(i) for i in np.flatnonzero((states == TO_DO) | again)]
-
-
-def job(
-    model: str | Path | ModelFile,
-    data: str | Path | Source,
-    *,
-    composite: Any = None,
-    target: Any = None,
-    start: Any = "logit",
-    against: Any = None,
-    batch: int = BATCH,
-    together: int = 1,
-    dtype: str | None = None,
-    reduce: str = "none",
-    at: Sequence[str] = (),
-    threads: int = 1,
-    xp: str = "numpy",
-    canonize: bool = True,
-    **parameters: Any,
-) -> Job:
-    """Return a job: the question that is asked of every sample of a data set.
-
-    Args:
-        model: file of the network, or a :class:`ModelFile` where one of its inner values is explained, or its sidecar
-            lies elsewhere.
-        data: the samples, on axis 0 whatever the layout of the model: an .npy file, a folder of pictures or arrays, a
-            zarr array, a .txt file with one file a line; or a :class:`Source`.
-        composite, parameters: as of :func:`lrp_ref.explain`.
-        target: what is explained of every sample: None for its largest output, the number or the name of a class, a
-            tuple (c, h, w) for a unit of a map, ((a, b),) for a sum of outputs; :class:`Labels` for a target of each.
-        start, against: as of :func:`lrp_ref.explain`, but no array.
-        batch: samples that are explained together. It changes the last digits of the results.
-        together: batches of a chunk, the unit of work: for chunks of half a second or more, beside which the writing
-            costs little.
-        dtype: of the relevance that is kept, "float16", "float32" or "float64", which is also computed with; None for
-            float64 where the samples or the network are, else float32. Of float16 is computed with float32.
-        reduce: what is kept of a map: "none" for all of it, "channels" for their sum, "top-K" for the K strongest
-            numbers and their places.
-        at: names of values whose channels' relevance is kept: its sum, its largest number, and where that is.
-        threads: of the BLAS in each process; they change the last digits too.
-        xp: "numpy" or "cupy".
-        canonize: as of :func:`lrp_ref.explain`.
-
-    Raises:
-        LrpError: a model or data that cannot be used, or a parameter out of its range; what is wrong with the question
-            as a whole is said by :meth:`Job.probe`, before a store is made.
-
-    Example:
-        >>> import tempfile, lrp_ref as lrp
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     place = Path(folder)
-        ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
-        ...     np.save(place / "x.npy", np.ones((10, 3)))
-        ...     made = job(place / "net.npz", place / "x.npy", composite="lrp0", target=1, batch=4)
-        ...     made, lrp.scale.run(made, place / "out").store["relevance"].sum()
-        (Job(net.npz, 10 samples of x.npy in 3 chunks of 4, composite lrp0, target 1, start logit, dtype float64,
-        reduce none), np.float64(30.0))
-    """
-    file = model if isinstance(model, ModelFile) else ModelFile.of(model)
-    net, sidecar = file.load(), file.read_sidecar()
-    chosen = composites.resolve(composites.usual(net) if composite is None else composite, parameters, caller=job)
-    if dtype is not None and dtype not in DTYPES:
-        raise unknown("dtype", str(dtype), DTYPES)
-    require_known(xp)
-    classes = (sidecar.classes if sidecar else ()) or net.classes
-    begin = asking.start(start, against, classes)
-    wanted = asking.target(target, classes, begin)
-    kept = asking.names("at", at)
-    Reduction(reduce)
-    sizes = [whole(what, n, 1) for what, n in (("batch", batch), ("together", together), ("threads", threads))]
-    given = data if not isinstance(data, str | Path) else source(Path(data).absolute(), net, sidecar)
-    if not given.samples:
-        raise ParameterError(f"{given.attributes().get('name', 'the data set')} has no samples: nothing to explain")
-    wide = str(net.dtype) == "float64" or any(a.dtype == np.float64 for a in given.zeros().values())
-    compute = "float64" if dtype == "float64" or (dtype is None and wide) else "float32"
-    if isinstance(wanted, Labels):
-        wanted.check(given.samples)
-    return Job(file, given, chosen, wanted, begin, sizes[0], sizes[1], dtype or compute, compute, reduce, kept,
-               sizes[2], xp, canonize)  # fmt: skip

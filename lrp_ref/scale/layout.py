@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,11 +62,42 @@ class Layout:
         """Bytes of all arrays, not compressed."""
         return sum(one.nbytes for one in self.arrays)
 
+    def size(self) -> str:
+        """Return how large a store of it becomes, at most: a zarr store is compressed, by how much is not known before.
+
+        Example:
+            >>> layout = Layout((spec("relevance", 1000, (3, 224, 224), "float32"), spec("target", 1000, (), "int64")),
+            ...                 1000, 32, 32)
+            >>> layout.size()
+            '602 MB, not compressed: relevance 602 MB, target 8 kB'
+        """
+        parts = ", ".join(f"{one.name} {size_text(one.nbytes)}" for one in self.arrays)
+        return f"{size_text(self.nbytes)}, not compressed: {parts}"
+
     def __getitem__(self, name: str) -> ArraySpec:
         return next(one for one in self.arrays if one.name == name)
 
 
 def spec(name: str, samples: int, shape: Iterable[int], dtype: str) -> ArraySpec:
     """Return an array of numbers of that shape for each sample, NaN where nothing is written, −1 of whole numbers."""
-    fill = float("nan") if np.dtype(dtype).kind == "f" else NO_TARGET
-    return ArraySpec(name, (samples, *shape), dtype, fill)
+    return ArraySpec(name, (samples, *shape), dtype, fill_of(np.dtype(dtype)))
+
+
+def fill_of(dtype: np.dtype[Any]) -> float:
+    """Return what stands where nothing has been written."""
+    return float("nan") if dtype.kind == "f" else NO_TARGET
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in the largest of the units of 1000 that it fills.
+
+    Example:
+        >>> [size_text(n) for n in (0, 999, 1000, 12_345_678, 999_999, 2 * 10**15)]
+        ['0 bytes', '999 bytes', '1 kB', '12.3 MB', '1 MB', '2000 TB']
+    """
+    size, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 999.5:  # what is printed as 1000 of a unit is 1 of the next
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"

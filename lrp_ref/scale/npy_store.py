@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFormatError
-from .layout import Layout, spec
-from .stores import ERRORS, Store
+from .layout import DONE, FAILED, TO_DO, Layout, fill_of
+from .stated import Attributes, Stated, read_json
+from .store import DAMAGED, ERRORS, Store
 
 ATTRIBUTES, DONE_FILE = "attributes.json", "done.npy"
 
@@ -20,16 +21,31 @@ ATTRIBUTES, DONE_FILE = "attributes.json", "done.npy"
 class NpyStore(Store):
     """A folder of .npy files; what is not written yet is 0, and takes no space where the file system can tell."""
 
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path)
-        content = json.loads((self.path / ATTRIBUTES).read_text(encoding="utf-8"))
-        self.attributes = content
-        arrays = {name: self._open(name, "r") for name in content["arrays"]}
-        specs = [spec(name, len(a), a.shape[1:], str(a.dtype)) for name, a in arrays.items()]
-        self.layout = Layout(tuple(specs), specs[0].shape[0], content["batch"], content["batch"] * content["together"])
+    def _read(self) -> None:
+        self.attributes = Attributes(read_json(self.path / ATTRIBUTES, self.path))
+        stated = Stated.of(self.path, self.attributes)
+        maps = {name: self._mapped(f"{name}.npy") for name in stated.names}
+        done = self._mapped(DONE_FILE)
+        if done.dtype != np.uint8:
+            raise ModelFormatError(f"{self.path}: {DONE_FILE} is damaged: {done.dtype}")
+        shaped = [(name, a.shape, str(a.dtype), fill_of(a.dtype)) for name, a in maps.items()]
+        self.layout = stated.layout(shaped, done.shape)
+        # Where in its file the numbers of each array begin.
+        self._begin = {name: int(a.offset) for name, a in (*maps.items(), (DONE_FILE, done))}
 
-    def _open(self, name: str, mode: str) -> NDArray[Any]:
-        found: NDArray[Any] = np.load(self.path / f"{name}.npy", mmap_mode=mode, allow_pickle=False)  # type: ignore[arg-type]
+    def _mapped(self, file: str) -> Any:
+        """Return the array of a file, of which nothing is read before it is asked for."""
+        path = self.path / file
+        try:
+            # To map a file is refused where it has fewer bytes than its header says.
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            size = path.stat().st_size
+        except FileNotFoundError as error:
+            raise ModelFormatError(f"{self.path}: {file} is missing") from error
+        except DAMAGED as error:
+            raise ModelFormatError(f"{self.path}: {file} is damaged: not a readable array of numbers") from error
+        if not isinstance(found, np.memmap) or found.offset + found.nbytes != size or not found.flags.c_contiguous:
+            raise ModelFormatError(f"{self.path}: {file} is damaged: as many bytes as its header says were expected")
         return found
 
     @classmethod
@@ -39,24 +55,33 @@ class NpyStore(Store):
             np.lib.format.open_memmap(path / f"{one.name}.npy", mode="w+", dtype=one.dtype, shape=one.shape)
         np.lib.format.open_memmap(path / DONE_FILE, mode="w+", dtype="uint8", shape=(layout.chunks,))
         (path / ERRORS).mkdir()
-        content = {**attributes, "arrays": [one.name for one in layout.arrays]}
-        (path / ATTRIBUTES).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        content = json.dumps(attributes, ensure_ascii=False, indent=1) + "\n"
+        (path / ATTRIBUTES).write_text(content, encoding="utf-8", errors="backslashreplace")
 
-    def write(self, part: slice, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write the rows of a chunk in every array."""
+    def _write(self, part: slice, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, array in arrays.items():
-            self._open(name, "r+")[part] = array
+            row = array.nbytes // max(len(array), 1)
+            self._put(f"{name}.npy", self._begin[name] + part.start * row, np.ascontiguousarray(array).tobytes())
 
-    def mark(self, chunk: int, state: int) -> None:
-        """Say what became of a chunk: one byte, which no other process writes."""
-        np.load(self.path / DONE_FILE, mmap_mode="r+", allow_pickle=False)[chunk] = state
+    def _mark(self, chunk: int, state: int) -> None:
+        # One byte, which no other process writes.
+        self._put(DONE_FILE, self._begin[DONE_FILE] + chunk, bytes([state]))
+
+    def _put(self, file: str, place: int, data: bytes) -> None:
+        """Write bytes in the middle of a file, not through a map of it: a full disk is an error then, not a signal."""
+        with (self.path / file).open("r+b") as stream:
+            stream.seek(place)
+            stream.write(data)
 
     def states(self) -> NDArray[np.uint8]:
         """Return what became of every chunk."""
-        return np.asarray(np.load(self.path / DONE_FILE, allow_pickle=False))
+        found = np.array(self._mapped(DONE_FILE))
+        if found.shape != (self.layout.chunks,) or not np.isin(found, (TO_DO, DONE, FAILED)).all():
+            raise ModelFormatError(f"{self.path}: {DONE_FILE} is damaged: it holds what is no state of a chunk")
+        return found
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.attributes["arrays"]:
             held = ", ".join(self.attributes["arrays"])
             raise ModelFormatError(f"{self.path}: there is no array '{name}'; it has {held}")
-        return self._open(name, "r")
+        return self._mapped(f"{name}.npy")

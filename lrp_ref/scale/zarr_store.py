@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Coroutine, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,10 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFormatError, require
-from .layout import ArraySpec, Layout
-from .stores import ERRORS, Store
+from .layout import FAILED, Layout
+from .stated import LARGEST, Attributes, Stated, read_json
+from .store import ERRORS, Store
 
 DONE_ARRAY = "done"
+METADATA = "zarr.json"
+PARTIAL = ".partial"  # how zarr's temporary files end
+# All files of an array lie in one folder, as c.17.0.0: it is listed at once, where a tree had to be searched.
+KEYS = {"name": "default", "separator": "."}
+CODECS = {"bytes", "zstd", "sharding_indexed", "crc32c"}  # what is written here; others might run anything
+_FLAG = re.compile(r"c\.(0|[1-9]\d{0,8})")
 
 
 class ZarrStore(Store):
@@ -21,48 +33,86 @@ class ZarrStore(Store):
 
     suffix: ClassVar[str] = ".zarr"
 
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path)
-        self.group = _zarr().open_group(self.path, mode="r+")
-        self.attributes = dict(self.group.attrs)
-        names = self.attributes["arrays"]
-        self._arrays = {name: _written_whole(self.group[name]) for name in names}
-        self._done = self.group[DONE_ARRAY]
-        specs = tuple(ArraySpec(n, a.shape, str(a.dtype), float(a.fill_value)) for n, a in self._arrays.items())
-        self.layout = Layout(specs, specs[0].shape[0], self.attributes["batch"],
-                             self.attributes["batch"] * self.attributes["together"])  # fmt: skip
+    def _read(self) -> None:
+        head = read_json(self.path / METADATA, self.path)
+        stated = Stated.of(self.path, head.get("attributes"))
+        self.attributes = Attributes(head["attributes"])
+        for name in (*stated.names, DONE_ARRAY):
+            self._require_plain(name)
+        group = _zarr().open_group(self.path, mode="r+" if self.writable else "r", zarr_format=3)
+        arrays = {name: group[name] for name in stated.names}
+        self._done = group[DONE_ARRAY]
+        specs = [(name, a.shape, str(a.dtype), float(a.fill_value)) for name, a in arrays.items()]
+        if self._done.dtype != np.uint8 or self._done.chunks != (1,):
+            raise ModelFormatError(f"{self.path}: damaged: '{DONE_ARRAY}' is {self._done.dtype} {self._done.chunks}")
+        self.layout = stated.layout(specs, self._done.shape)
+        for name, array in arrays.items():
+            rows = array.chunks[:1], (array.shards or array.chunks)[:1]
+            rest = array.chunks[1:], (array.shards or array.chunks)[1:]
+            if rows != ((stated.batch,), (self.layout.chunk,)) or rest != (array.shape[1:],) * 2:
+                raise ModelFormatError(
+                    f"{self.path}: damaged: '{name}' is cut into {array.chunks}, {array.shards}; expected whole "
+                    f"samples, {stated.batch} and {self.layout.chunk}"
+                )
+        # Also chunks that are all fill value are stored: of what is not there it cannot be said whether it was done.
+        self._arrays = {name: array.with_config({"write_empty_chunks": True}) for name, array in arrays.items()}
+
+    def _require_plain(self, name: str) -> None:
+        """Raise unless zarr can be given an array's metadata: another codec, or other names of files, are not ours."""
+        found = read_json(self.path / name / METADATA, self.path)
+        shape, keys = found.get("shape"), found.get("chunk_key_encoding")
+        sizes = isinstance(shape, list) and all(isinstance(n, int) and 0 <= n < LARGEST * LARGEST for n in shape)
+        named = isinstance(keys, dict) and (keys.get("configuration") or {}).get("separator") == KEYS["separator"]
+        if found.get("node_type") != "array" or not sizes or not named or not _codecs(found.get("codecs")) <= CODECS:
+            raise ModelFormatError(f"{self.path}: {name}/{METADATA} is damaged, or not of an array of lrp_ref")
 
     @classmethod
     def make(cls, path: Path, layout: Layout, attributes: Mapping[str, Any]) -> None:
         """Write a store without a chunk done."""
-        names = [one.name for one in layout.arrays]
-        group = _zarr().create_group(path, attributes={**attributes, "arrays": names}, overwrite=True)
+        zarr = _zarr()
+        group = zarr.create_group(path, attributes=dict(attributes), overwrite=True, zarr_format=3)
         several = layout.chunk > layout.batch
         for one in layout.arrays:
             rest = one.shape[1:]
+            # Only maps are large, and of many zeros; to compress the others takes longer than to write them.
+            compressors = [zarr.codecs.ZstdCodec(level=0)] if one.name.startswith("relevance") else None
             group.create_array(
                 one.name, shape=one.shape, dtype=one.dtype, fill_value=one.fill, chunks=(layout.batch, *rest),
-                shards=(layout.chunk, *rest) if several else None,
+                shards=(layout.chunk, *rest) if several else None, compressors=compressors, chunk_key_encoding=KEYS,
             )  # fmt: skip
         # One file a chunk: two processes that write flags of one file lose some.
         group.create_array(
-            DONE_ARRAY, shape=(layout.chunks,), dtype="uint8", fill_value=0, chunks=(1,), compressors=None
-        )
+            DONE_ARRAY, shape=(layout.chunks,), dtype="uint8", fill_value=0, chunks=(1,), compressors=None,
+            chunk_key_encoding=KEYS,
+        )  # fmt: skip
         group.create_group(ERRORS)
 
-    def write(self, part: slice, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write the rows of a chunk in every array."""
-        for name, array in arrays.items():
-            self._arrays[name][part] = array
+    def _write(self, part: slice, arrays: Mapping[str, NDArray[Any]]) -> None:
+        _together(*(self._arrays[name].async_array.setitem(part, array) for name, array in arrays.items()))
 
-    def mark(self, chunk: int, state: int) -> None:
-        """Say what became of a chunk."""
+    def _mark(self, chunk: int, state: int) -> None:
         self._done[chunk] = state
 
     def states(self) -> NDArray[np.uint8]:
-        """Return what became of every chunk."""
-        found: NDArray[np.uint8] = self._done[:]
+        """Return what became of every chunk: files of a byte, read as such: zarr takes ten times as long."""
+        found = np.zeros(self.layout.chunks, dtype=np.uint8)
+        with os.scandir(self.path / DONE_ARRAY) as entries:
+            for entry in entries:
+                flag = _FLAG.fullmatch(entry.name)
+                if flag:
+                    state = _byte(entry.path)
+                    if int(flag[1]) >= len(found) or state > FAILED:
+                        raise ModelFormatError(f"{self.path}: {DONE_ARRAY}/{entry.name} is damaged: no state")
+                    found[int(flag[1])] = state
         return found
+
+    def sweep(self) -> None:
+        """Remove what processes that were killed have left behind."""
+        super().sweep()
+        for name in (*self._arrays, DONE_ARRAY):
+            with os.scandir(self.path / name) as entries:
+                for file in [entry.path for entry in entries if entry.name.endswith(PARTIAL)]:
+                    Path(file).unlink(missing_ok=True)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._arrays:
@@ -70,9 +120,51 @@ class ZarrStore(Store):
         return self._arrays[name]
 
 
-def _written_whole(array: Any) -> Any:
-    """Return an array of which also those chunks are stored that are all fill value."""
-    return array.with_config({"write_empty_chunks": True})
+def _byte(path: str) -> int:
+    """Return the only byte of a file, 256 where there are none or several."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        data = os.read(handle, 2)
+    finally:
+        os.close(handle)
+    return data[0] if len(data) == 1 else 256
+
+
+def _codecs(found: Any) -> set[str]:
+    """Return the names of an array's codecs, also of those in shards."""
+    names: set[str] = set()
+    for one in found if isinstance(found, list) else [None]:
+        if not isinstance(one, dict):
+            return {"no codec"}
+        names.add(str(one.get("name")))
+        inside = one.get("configuration") or {}
+        for key in ("codecs", "index_codecs"):
+            if isinstance(inside, dict) and key in inside:
+                names |= _codecs(inside[key])
+    return names
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that runs in a thread of its own, as long as the process does."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="lrp_ref.scale", daemon=True).start()
+    return loop
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the loop, and not the thread
+    os.register_at_fork(after_in_child=_loop.cache_clear)
+
+
+def _together(*writes: Coroutine[Any, Any, None]) -> None:
+    """Wait for writes at the same time: one after the other, each waits in turn for zarr's threads."""
+
+    async def all_of_them() -> None:
+        for outcome in await asyncio.gather(*writes, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    asyncio.run_coroutine_threadsafe(all_of_them(), _loop()).result()
 
 
 def _zarr() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ class Clusters(Value):
 
 
 def cluster(
-    relevance: Array,
+    relevance: Array | Iterable[Array],
     *,
     neighbours: int = 10,
     graph: str = "union",
@@ -127,7 +128,8 @@ def cluster(
     memory beside the maps of three copies of them in float64 and 100 MB, 300 MB in all; t-SNE takes its time on top.
 
     Args:
-        relevance: (N, C, H, W), (N, H, W), or vectors (N, F).
+        relevance: (N, C, H, W), (N, H, W), or vectors (N, F); or what gives such arrays of some maps one after the
+            other, as :func:`prepare` takes them: in memory are then the prepared maps, and the result is the same.
         neighbours: of each map.
         graph: "union", as Lapuschkin et al. have it, or "average", as corelay.
         clusters: how many; None for what the largest gap says.

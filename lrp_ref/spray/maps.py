@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ Size = int | tuple[int, int] | None
 NORMALISE = ("l1", "l2", "max", "none")
 
 
-def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Floats:
+def prepare(relevance: Array | Iterable[Array], *, size: Size = 100, normalise: str = "l1") -> Floats:
     """Return relevance maps as they are compared: one number a place, at most ``size`` places a side.
 
     Channels are summed. A map that is larger than ``size`` is made smaller by sums over blocks, so that the sum of the
@@ -25,7 +25,9 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
     doubtful prediction may rest on the same.
 
     Args:
-        relevance: (N, C, H, W) or (N, H, W), or vectors (N, F), which keep their places.
+        relevance: (N, C, H, W) or (N, H, W), or vectors (N, F), which keep their places. Or what gives such arrays of
+            some maps one after the other, a generator or the like, of which one at a time is in memory as it came; a
+            list is one array.
         size: the largest height and width, one number or two; None keeps them. Smaller maps forgive small shifts.
         normalise: "l1", "l2", "max", or "none".
 
@@ -33,7 +35,7 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
         float64, (N, h, w), or (N, F).
 
     Raises:
-        ShapeError: no maps, or another number of axes.
+        ShapeError: no maps, another number of axes, or arrays of maps of different sizes.
         NonFiniteError: NaN or infinity; says how many and where.
         ParameterError: maps that are 0 everywhere once channels are summed: they rest on nothing, and have no
             direction to compare; a size or a way to normalise that is none.
@@ -42,6 +44,25 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
         >>> prepare(np.arange(8.0).reshape(1, 2, 2, 2), size=1, normalise="none"), prepare(np.array([[3.0, -1.0]]))
         (array([[[28.]]]), array([[ 0.75, -0.25]]))
     """
+    if hasattr(relevance, "dtype") or not isinstance(relevance, Iterable) or isinstance(relevance, Sequence):
+        return _prepared(relevance, size, normalise)
+    made: list[Floats] = []
+    done = 0
+    for few in relevance:
+        made.append(_prepared(few, size, normalise, done))
+        done += len(made[-1])
+        if made[-1].shape[1:] != made[0].shape[1:]:
+            raise ShapeError(
+                f"maps from number {done - len(made[-1])} on are prepared to {made[-1].shape[1:]}, and those before to "
+                f"{made[0].shape[1:]}: they are compared place by place, give maps of one size"
+            )
+    if not made:
+        raise ShapeError("there are no maps: what was to give them gives nothing, or was gone through before")
+    return np.concatenate(made)
+
+
+def _prepared(relevance: Array, size: Size, normalise: str, first: int = 0) -> Floats:
+    """Return the maps of one array prepared; ``first`` is the number of its first map."""
     host = to_numpy(relevance) if hasattr(relevance, "dtype") else real_array("relevance", relevance)
     if host.dtype.kind not in "fiub":
         raise ParameterError(f"relevance has dtype {host.dtype}; maps are compared as real numbers")
@@ -49,13 +70,14 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
         raise ShapeError(
             f"relevance of shape {host.shape}; expected maps (N, C, H, W) or (N, H, W), or vectors (N, F), not empty"
         )
-    require_finite(host, "relevance")
+    what = "relevance" if not first else f"relevance, of the maps from number {first} on,"
+    require_finite(host, what)
     maps = host.astype(np.float64)
     with unwarned():  # about numbers so large that their sum is none
         maps = maps.sum(axis=1) if maps.ndim == 4 else maps
         if maps.ndim == 3:
             maps = _smaller(maps, size)
-    require_finite(maps, "relevance, summed over channels and blocks,")
+    require_finite(maps, f"{what.rstrip(',')}, summed over channels and blocks,")
     if normalise not in NORMALISE:
         raise unknown("way to normalise maps", str(normalise), NORMALISE)
     flat = maps.reshape(len(maps), -1)
@@ -63,7 +85,7 @@ def prepare(relevance: Array, *, size: Size = 100, normalise: str = "l1") -> Flo
     if not largest.all():
         empty = np.flatnonzero(largest == 0)
         raise ParameterError(
-            f"{len(empty)} of {len(maps)} maps are 0 everywhere, the first is number {empty[0]}: "
+            f"{len(empty)} of {len(maps)} maps are 0 everywhere, the first is number {first + empty[0]}: "
             "they rest on nothing that could be compared; leave these samples out"
         )
     flat = flat / largest[:, None] if normalise != "none" else flat

@@ -1,0 +1,277 @@
+"""What others read of a store: its samples some at a time, each with the whole map, whatever is kept of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base.frozen import Value, whole
+from ..errors import ParameterError, unknown
+from ..propagation.targets import class_number
+from .explaining import relevance_names
+from .layout import FAILED, NO_TARGET, TO_DO
+from .reduction import PLACE
+from .stores import Store
+
+Host = NDArray[Any]
+Which = slice | Sequence[int] | NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Answers(Value):
+    """Some samples of a store.
+
+    Attributes:
+        numbers: of the samples in the data set (n,).
+        relevance: their maps (n, ...), in the unit of the start; float32, or float64 where the store has that.
+        output: of the network (n, classes).
+        target: which output is explained (n,), or (n, T) where sums of T outputs are.
+    """
+
+    numbers: NDArray[np.int64]
+    relevance: Host
+    output: Host
+    target: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Explained:
+    """The explained samples of a store, which can be gone through again and again, some at a time.
+
+    In memory are those that were asked for last, and 8 bytes for each sample of the data set. Chunks that are not done
+    are left out, and so are samples that could not be explained; :attr:`notes` says how many. What is left out is
+    settled here, so that two passes give the same, also while a run goes on.
+
+    Args:
+        store: with the answers.
+        target: take the samples that are explained for this output: its number, or the name of a class; None for all.
+        of: the input whose maps they are, where the network has several.
+        limit: take the first samples, at most so many.
+        batch: samples at a time; None for a batch of the store.
+
+    Attributes:
+        numbers: of these samples in the data set (N,), rising.
+        notes: what is left out, a sentence each.
+
+    Raises:
+        ParameterError: nothing is done yet, no sample has that target, or the store has no such input.
+
+    Example:
+        >>> import tempfile, lrp_ref as lrp
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     place = Path(folder)
+        ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.eye(3))]), place / "net.npz")
+        ...     np.save(place / "x.npy", np.eye(3)[[0, 1, 0, 2, 0]])
+        ...     asked = lrp.scale.job(place / "net.npz", place / "x.npy", composite="lrp0", batch=2)
+        ...     store = lrp.scale.run(asked, place / "out").store
+        ...     for some in lrp.scale.Explained(store, target=0):
+        ...         print(some.numbers, some.relevance.tolist())
+        [0 2] [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+        [4] [[1.0, 0.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        target: int | str | None = None,
+        of: str | None = None,
+        limit: int | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.store, self.of = store, of
+        _map_of(store, of)  # refused at once, not at the first sample
+        self.batch = store.layout.batch if batch is None else whole("batch", batch, 1)
+        found = self._done()
+        if target is not None:
+            found = _of_target(store, found, target)
+        self.numbers: NDArray[np.int64] = found if limit is None else found[: whole("limit", limit, 1)]
+
+    @staticmethod
+    def given(store: Store | Explained) -> Explained:
+        """Return what is explained in a store; some of its samples as they are."""
+        return store if isinstance(store, Explained) else Explained(store)
+
+    def by(self, batch: int) -> Explained:
+        """Return the same samples, so many at a time."""
+        other = copy(self)
+        other.batch = whole("batch", batch, 1)
+        return other
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def parts(self) -> Iterator[NDArray[np.int64]]:
+        """Go through the numbers of the samples, some at a time."""
+        for first in range(0, len(self.numbers), self.batch):
+            yield self.numbers[first : first + self.batch]
+
+    def __iter__(self) -> Iterator[Answers]:
+        for numbers in self.parts():
+            output, target = rows(self.store, "output", numbers), rows(self.store, "target", numbers)
+            yield Answers(numbers, maps(self.store, numbers, of=self.of), output, target)
+
+    def _done(self) -> NDArray[np.int64]:
+        """Return the numbers of all samples that are explained, and note the others."""
+        store, states = self.store, self.store.states()
+        left = int((states == TO_DO).sum())
+        if left == len(states):
+            raise ParameterError(f"{store.path}: none of its {left} chunks is done: let 'lrp-ref explain-set' go on")
+        reasons = store.errors() if (states == FAILED).any() else {}
+        kept: list[NDArray[np.int64]] = []
+        refused = 0
+        for chunk in np.flatnonzero(states != TO_DO).tolist():
+            part = store.part(chunk)
+            target = np.asarray(store["target"][part])
+            fine = (target.reshape(len(target), -1) != NO_TARGET).all(axis=1)
+            if states[chunk] == FAILED:
+                named = reasons.get(chunk, {}).get("samples")
+                # A chunk whose reasons are lost, or that failed as a whole, has no row that could be relied on.
+                fine &= [named is not None and str(k) not in named for k in range(part.start, part.stop)]
+            refused += int((~fine).sum())
+            kept.append(np.arange(part.start, part.stop, dtype=np.int64)[fine])
+        self.notes = [*_left_out(left, "chunk", "to do", len(states)), *_left_out(refused, "sample", "not explained")]
+        found = np.concatenate(kept)
+        if not len(found):
+            first = next((reason for one in reasons.values() for reason in one.get("samples", {}).values()), "")
+            raise ParameterError(
+                f"{store.path}: none of its samples is explained{f'; the first: {first}' if first else ''}"
+            )
+        return found
+
+
+def _left_out(count: int, what: str, state: str, among: int | None = None) -> list[str]:
+    """Return a sentence on what is left out, if anything is."""
+    if not count:
+        return []
+    of = "" if among is None else f" of {among}"
+    many = what if (among or count) == 1 else f"{what}s"
+    are, left = ("is", "it is") if count == 1 else ("are", "they are")
+    return [f"{count}{of} {many} {are} {state}: {left} left out"]
+
+
+def _of_target(store: Store, numbers: NDArray[np.int64], target: int | str) -> NDArray[np.int64]:
+    """Return which of these samples are explained for one output."""
+    wanted = whole("target", class_number(target, store.attributes["classes"]))
+    outputs = math.prod(store.layout["output"].shape[1:])
+    if not 0 <= wanted < outputs:
+        raise ParameterError(f"target {wanted} is out of range: the output has {outputs} classes, 0 to {outputs - 1}")
+    if len(store.layout["target"].shape) > 1:
+        raise ParameterError(f"{store.path}: sums of outputs are explained in it: leave the target out")
+    step = store.layout.chunk
+    targets = np.concatenate([rows(store, "target", numbers[k : k + step]) for k in range(0, len(numbers), step)])
+    found: NDArray[np.int64] = numbers[targets == wanted]
+    if not len(found):
+        there = ", ".join(map(str, np.unique(targets)[:20].tolist()))
+        raise ParameterError(
+            f"{store.path}: none of its {len(numbers)} explained samples is explained for output {wanted}; for "
+            f"{there}{' and more' if len(np.unique(targets)) > 20 else ''} there are some"
+        )
+    return found
+
+
+def rows(store: Store, name: str, which: Which) -> Host:
+    """Return the rows of some samples in an array of a store, read batch by batch of it.
+
+    Args:
+        store: with the answers.
+        name: of the array.
+        which: a slice of the samples, or their numbers, in any order.
+
+    Raises:
+        ModelFormatError: there is no such array.
+        ParameterError: a number that is none of a sample.
+
+    Example:
+        >>> import tempfile
+        >>> from lrp_ref.scale.layout import Layout, spec
+        >>> from lrp_ref.scale.stores import create
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     layout = Layout((spec("target", 5, (), "int64"),), 5, 2, 2)
+        ...     store = create(f"{folder}/out", layout, {"batch": 2, "together": 1})
+        ...     store.write(slice(0, 5), {"target": np.arange(5) * 10})
+        ...     rows(store, "target", [4, 0, 1])
+        array([40,  0, 10])
+    """
+    numbers = _numbers(which, store.samples)
+    array = store[name]
+    found = np.empty((len(numbers), *array.shape[1:]), dtype=array.dtype)
+    batch = store.layout.batch
+    for block in np.unique(numbers // batch).tolist():
+        places = np.flatnonzero(numbers // batch == block)
+        wanted = numbers[places]
+        first = int(wanted.min())
+        found[places] = np.asarray(array[first : int(wanted.max()) + 1])[wanted - first]
+    return found
+
+
+def _numbers(which: Which, samples: int) -> NDArray[np.int64]:
+    """Return the numbers of samples."""
+    if isinstance(which, slice):
+        return np.arange(*which.indices(samples), dtype=np.int64)
+    numbers = np.asarray(which)
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise ParameterError(f"samples are a slice or a list of their numbers, got {numbers.dtype} {numbers.shape}")
+    outside = numbers[(numbers < 0) | (numbers >= samples)]
+    if len(outside):
+        raise ParameterError(f"there is no sample {outside[0]}: the store has {samples}, from 0")
+    return numbers.astype(np.int64)
+
+
+def maps(store: Store, which: Which, *, of: str | None = None) -> Host:
+    """Return the maps of some samples (n, ...), in the unit of the start, whatever the store keeps of them.
+
+    Of "top-K" the K numbers are put back in their places, and the others are 0. The sum over "channels" stays without
+    the axis of channels. float16 becomes float32. A sample that is not explained has NaN or 0: :class:`Explained` knows
+    which are.
+
+    Args:
+        store: with the answers.
+        which: a slice of the samples, or their numbers, in any order.
+        of: the input whose maps they are, where the network has several.
+
+    Raises:
+        ParameterError: no such input, several and none chosen, or a number that is none of a sample.
+
+    Example:
+        >>> import tempfile, lrp_ref as lrp
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     place = Path(folder)
+        ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((4, 1)))]), place / "net.npz")
+        ...     np.save(place / "x.npy", np.array([[1.0, -3.0, 0.0, 4.0]]))
+        ...     asked = lrp.scale.job(place / "net.npz", place / "x.npy", composite="lrp0", reduce="top-2")
+        ...     maps(lrp.scale.run(asked, place / "out").store, slice(0, 1))
+        array([[ 0., -3.,  0.,  4.]])
+    """
+    name, shape = _map_of(store, of)
+    numbers = _numbers(which, store.samples)
+    kept = rows(store, name, numbers)
+    kept = kept.astype(np.float32) if kept.dtype == np.float16 else kept
+    if not str(store.attributes["reduce"]).startswith("top-"):
+        return kept
+    places = rows(store, f"{name}_{PLACE}", numbers)
+    dense = np.zeros((len(numbers), math.prod(shape)), dtype=kept.dtype)
+    # A place of −1 stands where nothing was written.
+    np.put_along_axis(dense, np.maximum(places, 0), kept, axis=1)
+    return dense.reshape(len(numbers), *shape)
+
+
+def _map_of(store: Store, of: str | None) -> tuple[str, tuple[int, ...]]:
+    """Return the array that has the maps of an input, and the shape of a whole map."""
+    inputs, shapes = store.attributes["inputs"], store.attributes["shapes"]
+    if of is None and len(inputs) > 1:
+        raise ParameterError(f"{store.path}: it has maps of several inputs: say of which, {', '.join(inputs)}")
+    if of is not None and of not in inputs:
+        raise unknown("input", of, inputs)
+    k = 0 if of is None else inputs.index(of)
+    return relevance_names(len(inputs))[k], tuple(shapes[k])
