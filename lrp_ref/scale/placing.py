@@ -219,7 +219,7 @@ def _read(result: Any) -> Outcome | int | None:
         return outcome
     if isinstance(result, distributed().KilledWorker):
         return int(result.allowed_failures) + 1
-    if isinstance(result, CancelledError):
+    if isinstance(result, CancelledError) or type(result).__name__ == "CommClosedError":  # an OSError, as a full disk
         raise ParameterError(
             "the Dask scheduler is gone: what is done is in the store; ask the same again to go on"
         ) from result
