@@ -22,7 +22,7 @@ class Watched(Job):
         journal: its path.
         seconds: that each chunk takes longer.
         deadly: chunks that end their process.
-        hungry: chunks that take all memory that they get, up to a gigabyte.
+        hungry: chunks that take all memory that they get, up to 512 MB.
         recovering: (chunk, n): chunks that end their process the first n times.
     """
 
@@ -37,7 +37,7 @@ class Watched(Job):
         if i in self.deadly or counted(Path(self.journal), "begin")[i] <= dict(self.recovering).get(i, 0):
             os._exit(1)
         if i in self.hungry:
-            taken = np.ones(1 << 27)
+            taken = np.ones(1 << 26)
             time.sleep(30)  # the nanny looks from time to time
             assert taken.any()
         time.sleep(self.seconds)

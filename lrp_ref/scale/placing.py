@@ -217,9 +217,11 @@ def _read(result: Any) -> Outcome | int | None:
     if not isinstance(result, BaseException):
         outcome: Outcome | None = result
         return outcome
-    if isinstance(result, distributed().KilledWorker):
+    dask = distributed()
+    if isinstance(result, dask.KilledWorker):
         return int(result.allowed_failures) + 1
-    if isinstance(result, CancelledError) or type(result).__name__ == "CommClosedError":  # an OSError, as a full disk
+    # The last is an OSError, as that of a full disk is.
+    if isinstance(result, CancelledError | dask.CancelledError) or type(result).__name__ == "CommClosedError":
         raise ParameterError(
             "the Dask scheduler is gone: what is done is in the store; ask the same again to go on"
         ) from result
