@@ -56,6 +56,8 @@ def local(workers: int, memory_limit: str | int | None, threads: int) -> Iterato
     settings: dict[str, Any] = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}
     settings |= {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
     with ExitStack() as open_now:
+        # A worker that is missing just then, some time after one of its name has died, would never be started again.
+        open_now.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 days"}))
         open_now.enter_context(_environ({*dask.config.get("distributed.nanny.pre-spawn-environ"), *VARIABLES}))
         with _unasked(), dask.config.set(settings):
             try:

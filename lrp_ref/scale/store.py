@@ -82,6 +82,10 @@ class Store:
         """
         raise NotImplementedError
 
+    def state(self, chunk: int) -> int:
+        """Return what became of one chunk."""
+        return int(self.states()[chunk])
+
     def __getitem__(self, name: str) -> Any:
         """Return an array of which slices can be read."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFormatError, require
-from .layout import FAILED, Layout
+from .layout import FAILED, TO_DO, Layout
 from .stated import LARGEST, Attributes, Stated, read_json
 from .store import ERRORS, Store
 
@@ -105,6 +105,13 @@ class ZarrStore(Store):
                         raise ModelFormatError(f"{self.path}: {DONE_ARRAY}/{entry.name} is damaged: no state")
                     found[int(flag[1])] = state
         return found
+
+    def state(self, chunk: int) -> int:
+        """Return what became of one chunk, without a look at the others."""
+        try:
+            return _byte(str(self.path / DONE_ARRAY / f"c.{chunk}"))
+        except FileNotFoundError:
+            return TO_DO
 
     def sweep(self) -> None:
         """Remove what processes that were killed have left behind."""

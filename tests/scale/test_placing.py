@@ -287,6 +287,24 @@ def test_a_worker_that_sees_another_store_or_another_model_is_refused(tmp_path: 
         chunk(sent, name, 0)
 
 
+def test_a_chunk_that_is_done_already_is_not_explained_again(tmp_path: Path) -> None:
+    """As it is after its worker has died before its outcome was fetched."""
+    made = watched(small_job(tmp_path), tmp_path / "journal")
+    for name in ("out", "out.zarr"):
+        store = store_of(made, tmp_path / name)
+        sent, run_name = clusters.asked(made, store)
+        first, again = (chunk(sent, run_name, 11) for _ in range(2))
+        assert first is not None
+        assert again is not None
+        assert (again.chunk, again.samples, again.refused) == (11, 2, 0)
+        e = lrp.explain(lrp.load(tmp_path / "net.npz"), np.load(tmp_path / "x.npy")[44:], composite="epsilon")
+        of_sums = max(np.abs(row.residual).max() for row in e.ledger) / min(
+            np.stack([np.abs(row.relevance_out) for row in e.ledger]).max(axis=0)
+        )
+        assert first.residual <= again.residual <= 2 * of_sums
+    assert counted(tmp_path / "journal", "begin") == {11: 2}, "once in each store"
+
+
 def test_a_worker_with_other_versions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = small_job(tmp_path)
     sent, _ = clusters.asked(made, store_of(made, tmp_path / "out"))
