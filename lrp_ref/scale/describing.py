@@ -127,7 +127,8 @@ class Described:
         arrays: tuple[ArraySpec, ...] = tuple(spec(k, n, a.shape[1:], str(a.dtype)) for k, a in found.kept.items())
         names = {"nodes": list(found.nodes), "node_rules": list(found.rules), "ledger": list(LEDGER)}
         return Layout(arrays, n, self.batch, self.chunk), names | {
-            "classes": classes, "inputs": list(found.maps), "shapes": list(found.maps.values())
+            "classes": classes, "inputs": list(found.maps), "shapes": list(found.maps.values()),
+            "channel_axis": self.question(net).reduction.channel,
         }  # fmt: skip
 
     def _shapes(self, targets: NDArray[np.int64] | None) -> Shapes:
