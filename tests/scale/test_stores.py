@@ -321,9 +321,15 @@ def test_a_disk_that_is_full_is_one_line(made: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "zarr.storage._local._atomic_write" if made.suffix else f"{type(made).__module__}.NpyStore._put", full
     )
-    for change in (lambda: write(made, numbers(made.layout), 2), lambda: made.mark(2, DONE)):
+    part, arrays = made.part(2), numbers(made.layout)
+    for change in (
+        lambda: made.write(part, {name: a[part] for name, a in arrays.items()}),
+        lambda: made.write(part, {"target": arrays["target"][part]}),
+        lambda: made.mark(2, DONE),
+    ):
         with pytest.raises(ParameterError, match=r"^cannot write .*set.*: No space left on device$"):
             change()
+    assert made.counts() == {"done": 3, "failed": 0, "left": 1}
 
 
 def test_what_killed_writes_leave_is_swept(made: Store) -> None:
