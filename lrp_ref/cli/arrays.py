@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import LrpError, ModelFormatError, ShapeError
 from ..loaders.elsewhere import ORDER
-from ..loaders.preprocess import Sidecar, recipe
+from ..loaders.numbers import in_machine_order
 from ..network.network import Network
 from .samples import Refused, Sample
 
@@ -53,26 +53,6 @@ def read_arrays(path: Path, net: Network) -> dict[str, NDArray[Any]]:
     return content
 
 
-def require_floats(path: Path, arrays: dict[str, NDArray[Any]], sidecar: Sidecar | None) -> None:
-    """Refuse integers where nothing else is given: relevance is given to real numbers, and pixels are to be scaled."""
-    if any(a.dtype.kind not in "iu" for a in arrays.values()):
-        return  # floats, or what is refused later
-    name, array = next(iter(arrays.items()))
-    first = array[:1] if array.ndim else array.reshape(1)
-    told = f"{path}: '{name}' holds {array.dtype}" + (f" from {first.min()} to {first.max()}" if first.size else "")
-    if sidecar is not None and sidecar.kind == "image":
-        raise ModelFormatError(
-            f"{told}; this model takes floats, {recipe(sidecar)}: save x.astype('float32') so scaled, or give the "
-            "picture file"
-        )
-    if array.dtype == np.uint8:
-        raise ModelFormatError(
-            f"{told}; the network takes floats: save x.astype('float32') / 255 if it was trained on 0 to 1, "
-            "x.astype('float32') if on 0 to 255, or give the picture file and a sidecar"
-        )
-    raise ModelFormatError(f"{told}; the network takes floats: save x.astype('float32')")
-
-
 def slices(
     name: str, path: Path, arrays: dict[str, NDArray[Any]], net: Network, dtype: str
 ) -> Iterator[Sample | Refused]:
@@ -107,7 +87,7 @@ def slices(
     digits = len(str(count - 1))
     for k in range(count):
         cut = {key: a[k] if key in alone else np.take(a, [k], axis=axes[key]) for key, a in batches.items()}
-        x = {key: _floats(array, dtype) for key, array in cut.items()}
+        x = {key: in_machine_order(array, dtype) for key, array in cut.items()}
         where = f"{path}, sample {k}" if count > 1 else str(path)
         try:
             net.feed(x)
@@ -115,11 +95,3 @@ def slices(
             yield Refused(where, type(error)(f"{where}: {error}"), k, count)
             continue
         yield Sample(name if count == 1 else f"{name}_{k:0{digits}}", x, where=where, number=k, count=count)
-
-
-def _floats(array: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """Return floats as float32 or float64 in the machine's byte order; indices as they are."""
-    if array.dtype.kind != "f":
-        return array.astype(array.dtype.newbyteorder("="))
-    keep = "float32" if array.dtype.itemsize <= 4 else "float64"
-    return array.astype("float64" if dtype == "float64" else keep)

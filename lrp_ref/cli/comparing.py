@@ -32,7 +32,7 @@ from .asked import apart, make_measures, make_methods, method_options, parameter
 from .objects import Objects, objects, require
 from .options import FILE, architecture_option, class_names, find_target, load_network, output_option
 from .output import Progress, print_table, warn
-from .samples import Refused, places
+from .samples import Refused, grouped
 from .together import OBJECTS, Together, read
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -326,10 +326,7 @@ def finish(refused: Sequence[Refused]) -> None:
     """Say what could not be read; exit status 1 if anything."""
     if not refused:
         return
-    reasons: dict[str, list[Refused]] = {}
-    for one in refused:
-        reasons.setdefault(one.reason, []).append(one)
     warn(f"{len(refused)} {'input is' if len(refused) == 1 else 'inputs are'} refused")
-    for reason, alike in reasons.items():
-        click.echo(f"  {', '.join(places(alike))}: {reason}", err=True)
+    for line in grouped(refused):
+        click.echo(f"  {line}", err=True)
     raise click.exceptions.Exit(1)

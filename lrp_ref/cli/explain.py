@@ -12,7 +12,6 @@ import click
 from ..errors import ParameterError, UnsupportedError
 from ..heatmap import colormaps
 from ..loaders.preprocess import declare, load_sidecar
-from ..propagation.start import Positive
 from ..text import load_tokenizer, sizes
 from . import drawing, inputs, report, stream
 from .html import Pages
@@ -33,6 +32,7 @@ from .options import (
     output_option,
     rule_option,
     warn_unused_rules,
+    warn_unused_target,
 )
 from .output import print_table, progress, warn
 from .samples import Refused
@@ -111,9 +111,8 @@ def explain(model: Path, inputs_: tuple[str, ...], targets: tuple[str, ...], **o
     if against in chosen:
         raise ParameterError(f"--target and --against are both {options['against']}: give two different outputs")
     start = make_start(options["start"], against)
-    if isinstance(start, Positive) and (targets or options["top"] > 1):
-        given = "--target" if targets else "--top"
-        warn(f"{given} has no effect on relevance: the start 'positive' is every positive output, whatever the target")
+    if targets or options["top"] > 1:
+        warn_unused_target(start, "--target" if targets else "--top")
     job = Job(
         model, net, sidecar, make_composites(names, net, sidecar, options), chosen, options["top"], start, options
     )

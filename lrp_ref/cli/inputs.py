@@ -8,16 +8,16 @@ from typing import Any
 
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from ..loaders import suffixes
-from ..loaders.elsewhere import EXPORTS, ORDER, PICTURES
+from ..loaders.elsewhere import EXPORTS, ORDER, PICTURES, TABLES, of_tables
+from ..loaders.numbers import require_floats
 from ..loaders.preprocess import EXAMPLE, Sidecar, range_notice, read_image
 from ..network.network import Network
-from .arrays import read_arrays, require_floats, slices
+from .arrays import read_arrays, slices
 from .output import warn
 from .samples import Refused, Sample
 from .sentences import LINES, BagReader, Reader, Typed, is_sentence, slug
 
 ARRAYS = (".npy", ".npz")
-TABLES = (".csv", ".tsv")
 TEXTS = (".txt", ".csv", ".tsv", ".json", ".md")
 TOKENIZER = "; a sentence needs --tokenizer FILE"
 ELSEWHERE = "; sentences are read by 'lrp-ref explain' alone"
@@ -179,12 +179,7 @@ def _picture(name: str, path: Path, net: Network, sidecar: Sidecar | None, model
     if path.suffix.lower() in (*suffixes(), *EXPORTS) and path.suffix.lower() not in TEXTS:
         raise UnsupportedError(f"{path}: a model, not an input; {ORDER}")
     if path.suffix.lower() in TABLES:
-        sign = "," if path.suffix.lower() == ".csv" else "\\t"
-        raise UnsupportedError(
-            f"{path}: tables are read as .npy, one sample a row, in the order of the model's features: "
-            f"numpy.save('{path.stem}.npy', numpy.genfromtxt('{path.name}', delimiter='{sign}')); a first "
-            "row of names is left out by skip_header=1"
-        )
+        raise UnsupportedError(f"{path}: tables are read as .npy, {of_tables(path)}")
     if path.suffix.lower() in TEXTS:
         raise UnsupportedError(
             f"{path}: text needs a tokenizer: 'lrp-ref explain' takes --tokenizer FILE and reads {LINES}, one "

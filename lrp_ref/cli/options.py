@@ -236,6 +236,12 @@ def load_network(model: Path, output: str | None, architecture: Path | None = No
     from .. import loaders
 
     net = loaders.load(model, output=output, architecture=architecture, **options)
+    tell_notes(net, model)
+    return net
+
+
+def tell_notes(net: Network, model: Path) -> None:
+    """Say on stderr what of the network of a file is not as one might expect."""
     for spec in net.inputs:
         if spec.batch_axis != 0:
             click.echo(f"note: input '{spec.name}' is {spec.described()}", err=True)
@@ -243,7 +249,6 @@ def load_network(model: Path, output: str | None, architecture: Path | None = No
         click.echo(f"note: output '{name}' of {model} is left out: {reason}", err=True)
     for text in net.notes:
         click.echo(f"note: {text}", err=True)
-    return net
 
 
 def make_start(text: str | None, against: Any = None) -> Any:
@@ -267,6 +272,12 @@ def make_start(text: str | None, against: Any = None) -> Any:
         return start.Reference(float(value))
     except ValueError:
         raise ParameterError(f"start '{text}': write the value of interest like reference=2.5") from None
+
+
+def warn_unused_target(begin: Any, given: str) -> None:
+    """Say on stderr that a target which was given changes nothing of a start that is of all outputs."""
+    if isinstance(begin, start.Positive):
+        warn(f"{given} has no effect on relevance: the start 'positive' is every positive output, whatever the target")
 
 
 def class_names(net: Network, sidecar: Sidecar | None) -> tuple[str, ...]:

@@ -52,13 +52,16 @@ class Progress:
         total: of the steps, as far as they are known.
         what: is done.
         stack: what closes the bar.
+        done: of the steps, by an earlier run.
+        every: so many seconds there is a line at most.
     """
 
-    EVERY = 20.0  # seconds between two lines
+    EVERY = 20.0
 
-    def __init__(self, total: int, what: str, stack: ExitStack) -> None:
+    def __init__(self, total: int, what: str, stack: ExitStack, *, done: int = 0, every: float | None = None) -> None:
         self.total, self.what, self.stack = 0, what, stack
-        self.done = self.worked = 0
+        self.done, self.worked = done, 0
+        self.every = self.EVERY if every is None else every
         self.begun = self.told = time.monotonic()
         self.bar: Any = None
         self.task: Any = None
@@ -85,19 +88,19 @@ class Progress:
             self.bar.update(self.task, description=part, completed=self.done + done / total)
             return
         now = time.monotonic()
-        if now - self.told >= self.EVERY and done < total:
+        if now - self.told >= self.every and done < total:
             self.told = now
             warn(f"{self.what}: {what}, {done} of {total}")
 
-    def __call__(self, *, worked: bool = True) -> None:
-        """Count one step; ``worked`` says whether it tells how long the others will take."""
-        self.done += 1
-        self.worked += worked
+    def __call__(self, steps: int = 1, *, worked: bool = True) -> None:
+        """Count steps, or one; ``worked`` says whether they tell how long the others will take."""
+        self.done += steps
+        self.worked += steps * worked
         if self.bar is not None:
             self.bar.update(self.task, description=self.what, completed=self.done)
             return
         now = time.monotonic()
-        if now - self.told >= self.EVERY and self.done < self.total:
+        if now - self.told >= self.every and self.done < self.total:
             self.told = now
             left = (now - self.begun) / self.worked * (self.total - self.done) if self.worked else 0.0
             warn(f"{self.what}: {self.done} of {self.total}{f', {_minutes(left)} left' if left else ''}")
@@ -130,7 +133,7 @@ def _minutes(seconds: float) -> str:
 
 
 @contextmanager
-def progress(total: int, what: str) -> Iterator[Progress]:
+def progress(total: int, what: str, *, done: int = 0, every: float | None = None) -> Iterator[Progress]:
     """Show how far a run of ``total`` steps is, and how long the rest may take; yields what counts a step."""
     with ExitStack() as stack:
-        yield Progress(total, what, stack)
+        yield Progress(total, what, stack, done=done, every=every)

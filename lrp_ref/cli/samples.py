@@ -82,3 +82,17 @@ def places(refused: Sequence[Refused]) -> list[str]:
             first = one.number
             found.append(one.where)
     return found
+
+
+def grouped(refused: Sequence[Refused]) -> list[str]:
+    """Return a line for each reason, with all places where it holds.
+
+    Example:
+        >>> bad = LrpError("not finite")
+        >>> grouped([Refused("a.npy, sample 0", bad, 0, 2), Refused("a.npy, sample 1", bad, 1, 2)])
+        ['a.npy, samples 0 to 1: not finite']
+    """
+    reasons: dict[str, list[Refused]] = {}
+    for one in refused:
+        reasons.setdefault(one.reason, []).append(one)
+    return [f"{', '.join(places(alike))}: {reason}" for reason, alike in reasons.items()]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .. import heatmap
 from ..errors import ModelFormatError, ParameterError, UnsupportedError
-from ..evaluate.reporting import USUAL, USUAL_MASKED, Report
+from ..evaluate.reporting import USUAL, USUAL_MASKED
+from ..evaluate.reports import Report
 from ..scale import Explained, Store, evaluated, open_store
 from ..scale.measuring import require_source
 from ..scale.models import ModelFile

@@ -14,7 +14,7 @@ from . import drawing, report
 from .inputs import Source, attempt, batches
 from .job import Found, Job
 from .output import Progress, warn
-from .samples import Refused, Sample, places
+from .samples import Refused, Sample, grouped
 
 UNUSABLE = 2
 Result = tuple[Sample, Found, drawing.Canvas, report.Drawn]
@@ -80,12 +80,9 @@ class Tally:
 
     def _list(self, head: str) -> None:
         """Print what is refused, one line for each reason."""
-        reasons: dict[str, list[Refused]] = {}
-        for one in self.refused:
-            reasons.setdefault(one.reason, []).append(one)
         warn(head)
-        for reason, alike in reasons.items():
-            click.echo(f"  {', '.join(places(alike))}: {reason}", err=True)
+        for line in grouped(self.refused):
+            click.echo(f"  {line}", err=True)
 
 
 def explained(

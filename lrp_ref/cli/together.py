@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from ..layers import Transpose
-from ..loaders.preprocess import Sidecar, scaled
+from ..loaders.numbers import pixels, require_floats
+from ..loaders.preprocess import Sidecar
 from ..network.inputs import batch_first
 from ..network.network import Network, Node
 from . import inputs
-from .arrays import DAMAGED, require_floats, slices
+from .arrays import DAMAGED, slices
 from .samples import Refused, Sample
 
 LABELS = ("labels", "label", "y", "target", "targets")  # what the classes of a data set may be called
@@ -147,7 +148,7 @@ def _items(
     try:
         array, others = _entries(path, net)
         if array.dtype == np.uint8 and sidecar is not None and sidecar.kind == "image":
-            array = _pixels(path, array, sidecar, dtype)
+            array = pixels(path, array, sidecar, dtype)
         spec = net.inputs[0]
         array = _with_channel(array, spec.shape) if spec.batch_axis == 0 else array
         if not net.receives(spec.name, array):
@@ -188,19 +189,6 @@ def _entries(path: Path, net: Network) -> tuple[NDArray[Any], dict[str, NDArray[
         objects = "pickle" in str(error) or "Python objects" in str(error)
         reason = "it is damaged or holds Python objects, which are never read" if objects else error
         raise ModelFormatError(f"{path}: not a readable .npz file: {reason}") from error
-
-
-def _pixels(path: Path, array: NDArray[Any], sidecar: Sidecar, dtype: str) -> NDArray[Any]:
-    """Return pixels in bytes as the sidecar says."""
-    grey = sidecar.channels == "L"
-    expected = sidecar.size if grey else (*(sidecar.size or ()), 3)
-    shape = array.shape[1:-1] if grey and array.ndim == 4 and array.shape[-1] == 1 else array.shape[1:]
-    shape = shape[1:] if grey and array.ndim == 4 and array.shape[1] == 1 and shape == array.shape[1:] else shape
-    if shape != expected:
-        raise ShapeError(
-            f"{path}: pixels of shape {array.shape}; the sidecar says {('N', *(expected or ()))}, bytes from 0 to 255"
-        )
-    return scaled(array.reshape(len(array), *shape), sidecar, dtype=dtype)
 
 
 def _with_channel(array: NDArray[Any], shape: Sequence[int | None] | None) -> NDArray[Any]:

@@ -35,7 +35,8 @@ from .randomise import (
     random_logit,
     randomised_layers,
 )
-from .reporting import Report, report
+from .reporting import report
+from .reports import Report
 from .similarity import SIMILARITIES, pearson, spearman, spearman_absolute, ssim
 from .stability import local_lipschitz, max_sensitivity
 

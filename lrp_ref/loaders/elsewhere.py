@@ -29,6 +29,7 @@ EXPORTS = {
     ),
 }
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+TABLES = (".csv", ".tsv")
 INPUTS = (*PICTURES, ".npy")
 ORDER = "the model comes first, then its input: lrp-ref explain MODEL INPUT"
 
@@ -51,3 +52,13 @@ def told(file: Path, known: str) -> str:
     if file.is_dir():
         return f"{file}: a folder, not a model file ({known}); {ORDER}"
     return f"{file}: no loader for '{file.suffix}' files; known: {known}"
+
+
+def of_tables(file: Path) -> str:
+    """Return how a table becomes an .npy file of inputs."""
+    sign = "," if file.suffix.lower() == ".csv" else "\\t"
+    return (
+        "one sample a row, in the order of the model's features: "
+        f"numpy.save('{file.stem}.npy', numpy.genfromtxt('{file.name}', delimiter='{sign}')); a first "
+        "row of names is left out by skip_header=1"
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LrpError, ShapeError, unknown
+from ..errors import LrpError, ShapeError, one_line, unknown
 from ..network.network import Network
 from ..propagation.explaining import explain
 from ..propagation.explanation import Explanation
@@ -20,12 +20,33 @@ Host = NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """What is kept of one sample.
+
+    Attributes:
+        kept: by the names of the arrays, (1, ...).
+        nodes, rules: of the rows of the ledger.
+        maps: shapes of whole maps, by the names of the inputs that receive relevance, in the order of their arrays.
+    """
+
+    kept: dict[str, Host]
+    nodes: tuple[str, ...]
+    rules: tuple[str, ...]
+    maps: dict[str, list[int]]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the output of a sample has."""
+        return int(self.kept["output"].size)
+
+
+@dataclass(frozen=True)
 class Question:
     """What is asked of every sample.
 
     Attributes:
-        composite, target, start, against, canonize, xp: as of :func:`lrp_ref.explain`; a target for each sample is
-            one of the samples that are explained.
+        composite, target, start, canonize, xp: as of :func:`lrp_ref.explain`; a target for each sample is one of the
+            samples that are explained.
         at: values whose channels are kept.
         reduction: what is kept of a map.
         dtype: of the numbers that are kept of a map.
@@ -34,7 +55,6 @@ class Question:
     composite: Any
     target: Any
     start: Any
-    against: Any
     canonize: bool
     xp: str
     at: tuple[str, ...]
@@ -54,30 +74,24 @@ class Question:
         return explain(
             net, dict(x) if len(net.inputs) > 1 else next(iter(x.values())),
             target=self.target if targets is None else targets, composite=self.composite, start=self.start,
-            against=self.against, canonize=self.canonize, xp=self.xp, trace=bool(self.at),
+            canonize=self.canonize, xp=self.xp, trace=bool(self.at),
         ).to_numpy()  # fmt: skip
 
-    def shapes(
-        self, net: Network, zeros: Mapping[str, Host], targets: Host | None
-    ) -> tuple[dict[str, Host], list[Any], dict[str, list[int]]]:
-        """Return what is kept of one sample, for its shapes, (node, rule) of the ledger's rows, and the maps' shapes.
-
-        The last are those of whole maps, by the names of the inputs that receive relevance.
+    def shapes(self, net: Network, one: Mapping[str, Host], targets: Host | None) -> Shapes:
+        """Return what is kept of one sample, for its shapes.
 
         Raises:
             LrpError: what is wrong with the question.
         """
-        e = self._explained(net, zeros, targets)
+        e = self._explained(net, one, targets)
         for name in self.at:
             if name not in e.trace.relevance:
                 raise unknown("value", name, e.trace.relevance)
             if e.trace.relevance[name].ndim < 2:
                 raise ShapeError(f"'{name}' is one number for each sample and has no channels")
-        maps = e.maps()
-        receivers = [name for name, array in zeros.items() if net.receives(name, array)]
-        names = receivers if len(maps) == len(receivers) == 1 else list(maps)
-        shapes = {name: [int(n) for n in part.shape[1:]] for name, part in zip(names, maps.values(), strict=True)}
-        return self._kept(e), [(row.node, row.rule) for row in e.ledger], shapes
+        names = [i.name for i in net.inputs] if len(net.inputs) == 1 else list(e.maps())
+        maps = {name: [int(n) for n in part.shape[1:]] for name, part in zip(names, e.maps().values(), strict=True)}
+        return Shapes(self._kept(e), tuple(row.node for row in e.ledger), tuple(row.rule for row in e.ledger), maps)
 
     def _kept(self, e: Explanation) -> dict[str, Host]:
         """Return what is kept of explanations, by the names of the arrays."""
@@ -164,9 +178,13 @@ class Rows:
             return
         try:
             kept, residual = question.of(net, x, targets)
-        except LrpError as error:
+        except MemoryError as error:  # a smaller batch would be of other bytes: it is for the user to ask for one
+            told = f"not enough memory to explain {len(which)} samples together, a smaller batch takes less ({error})"
+            self.refuse(which, told)
+            return
+        except Exception as error:  # whatever it is, the other samples are to be explained, and it is told in the store
             if len(which) == 1:
-                self.refused[int(which[0])] = str(error)
+                self.refuse(which, reason(error))
                 return
             for k in range(len(which)):
                 one = {name: array[k : k + 1] for name, array in x.items()}
@@ -176,3 +194,24 @@ class Rows:
         self.residual = max(self.residual, residual)
         for name, numbers in kept.items():
             self.arrays[name][which - self.start] = numbers
+
+    def refuse(self, which: Iterable[int], why: str) -> None:
+        """Note samples that are not explained, by their numbers in the whole set."""
+        self.refused |= dict.fromkeys(map(int, which), one_line(why))
+
+
+def reason(error: BaseException) -> str:
+    """Return an error as the reason why a sample is not explained: in one line, with its kind where it is not ours.
+
+    Example:
+        >>> reason(ShapeError("3 channels")), reason(ZeroDivisionError("division by zero"))
+        ('3 channels', 'ZeroDivisionError: division by zero')
+    """
+    if isinstance(error, LrpError):
+        return str(error)
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def floats(array: Host, compute: str) -> Host:
+    """Return floats in the type of the computation, integers as they are."""
+    return array.astype(compute) if array.dtype.kind == "f" else array

@@ -3,100 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.frozen import whole
-from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError, unknown
-from ..exact import file_hash
+from ..errors import ParameterError
 from ..network.network import Network
-from ..propagation import composites
+from ..propagation import start as starts
 from ..propagation.composites import Composite
-from ..propagation.targets import class_number
-from .environment import threads_of_blas
-from .explaining import Question, Rows
-from .layout import FAILED, LEDGER, TO_DO, ArraySpec, Layout, spec
+from . import describing
+from .environment import on_device, threads_of_blas, versions
+from .explaining import Question, Rows, floats, reason
+from .labels import Labels as Labels
+from .layout import FAILED, TO_DO, Layout
 from .models import ModelFile
-from .reduction import DTYPES, Reduction
-from .sources import Source, source
-from .stores import Store
+from .outcomes import Outcome as Outcome
+from .reduction import Reduction
+from .sources import Source
+from .stores import Store, difference
 
-FORMAT = 1
 BATCH = 32
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The target of each sample, in an .npy file.
-
-    Attributes:
-        path: of the file, one whole number for each sample.
-        sha256: of its bytes.
-    """
-
-    path: str
-    sha256: str
-
-    @staticmethod
-    def of(path: str | Path) -> Labels:
-        """Return a file of targets.
-
-        Raises:
-            ModelFormatError: there is no such file.
-        """
-        return Labels(str(path), file_hash(path))
-
-    def load(self) -> NDArray[np.int64]:
-        """Return the targets (N,).
-
-        Raises:
-            ModelFormatError: another file than the job is about, or no whole numbers.
-        """
-        return _labels(self)
-
-
-@lru_cache(maxsize=2)
-def _labels(labels: Labels) -> NDArray[np.int64]:
-    if file_hash(labels.path) != labels.sha256:
-        raise ModelFormatError(f"{labels.path}: the targets have changed since the job was made")
-    try:
-        found = np.load(labels.path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ModelFormatError(f"{labels.path}: not a readable .npy file of targets") from error
-    if not isinstance(found, np.ndarray) or found.ndim != 1 or found.dtype.kind not in "iu":
-        raise ModelFormatError(f"{labels.path}: targets are one whole number for each sample, in an .npy file")
-    return found.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a chunk.
-
-    Attributes:
-        chunk: its number.
-        samples: how many it has.
-        refused: how many of them are not explained.
-        reason: why the first is not; "" if all are.
-        residual: the largest of the ledger.
-        seconds: that it took.
-    """
-
-    chunk: int
-    samples: int
-    refused: int = 0
-    reason: str = ""
-    residual: float = 0.0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
-    """One question about every sample of a data set.
+    """One question about every sample of a data set; :func:`lrp_ref.scale.job` makes one.
 
     It is a small value: a worker gets it whole, loads the model from its path once, and does any of its chunks.
 
@@ -105,7 +38,7 @@ class Job:
         source: the samples.
         composite: the rules.
         target: what is explained of every sample: None for its largest output, an output, or :class:`Labels`.
-        start, against: as of :func:`lrp_ref.explain`.
+        start: the start relevance, a value of ``lrp.start``.
         batch: samples that are explained together. Their number changes the last digits, so that it is a part of the
             question.
         together: batches of a chunk, the unit of work; in a zarr store a chunk of several is one shard.
@@ -116,14 +49,14 @@ class Job:
         threads: of the BLAS in each process.
         xp: "numpy" or "cupy".
         canonize: as of :func:`lrp_ref.explain`.
+        made_with: versions of what the process that made the job computes with; no other does its chunks.
     """
 
     model: ModelFile
     source: Source
     composite: Composite
     target: Any = None
-    start: Any = "logit"
-    against: int | None = None
+    start: Any = starts.STARTS["logit"]
     batch: int = BATCH
     together: int = 1
     dtype: str = "float32"
@@ -133,6 +66,16 @@ class Job:
     threads: int = 1
     xp: str = "numpy"
     canonize: bool = True
+    made_with: tuple[tuple[str, str], ...] = field(default_factory=lambda: tuple(versions().items()), compare=False)
+
+    def __repr__(self) -> str:
+        asked = self.attributes()
+        shown = {key: asked[key] for key in ("target", "start", "dtype", "reduce", "at") if asked[key]}
+        told = ", ".join(f"{key} {value}" for key, value in shown.items())
+        return (
+            f"Job({self.model.name}, {self.source.samples} samples of {asked['input'].get('name', 'a source')} in "
+            f"{len(self.chunks())} chunks of {self.chunk}, composite {self.composite.name}, {told})"
+        )
 
     # -- chunks ---------------------------------------------------------------------------------------------------
 
@@ -145,12 +88,12 @@ class Job:
         """Return the numbers of all chunks.
 
         Example:
-            >>> import tempfile, lrp_ref as lrp
+            >>> import tempfile, pathlib, lrp_ref as lrp
             >>> with tempfile.TemporaryDirectory() as folder:
-            ...     place = Path(folder)
+            ...     place = pathlib.Path(folder)
             ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
             ...     np.save(place / "x.npy", np.ones((10, 3)))
-            ...     made = job(place / "net.npz", place / "x.npy", composite="epsilon", batch=4)
+            ...     made = lrp.scale.job(place / "net.npz", place / "x.npy", composite="epsilon", batch=4)
             ...     list(made.chunks()), made.part(2)
             ([0, 1, 2], slice(8, 10, None))
         """
@@ -163,70 +106,100 @@ class Job:
             ParameterError: there is no such chunk.
         """
         if i not in self.chunks():
-            raise ParameterError(f"chunk {i}: the job has {len(self.chunks())}, from 0")
+            raise ParameterError(f"chunk {i}: the job has {len(self.chunks())}, numbered from 0")
         return slice(i * self.chunk, min((i + 1) * self.chunk, self.source.samples))
 
     def todo(self, store: Store, *, retry_failed: bool = False) -> list[int]:
         """Return the chunks of a store that are to do: neither done nor, unless they are tried again, failed."""
-        states = store.states()
-        again = (states == FAILED) & retry_failed
-        return [int(i) for i in np.flatnonzero((states == TO_DO) | again)]
+        return todo(store.states(), retry_failed)
 
     def run_chunk(self, i: int, store: Store) -> Outcome:
         """Read a chunk's samples, explain them, write their rows, and mark the chunk last of all.
 
         It may be run again, or twice at once: equal bytes are written. A sample that cannot be read or explained leaves
-        its rows empty; the chunk then counts as failed, with the reasons.
+        its rows empty; the chunk then counts as failed, with the reasons. Such a sample's neighbours in its batch are
+        explained one by one.
 
         Raises:
             ModelFormatError: the model is another than the job is about.
-            ParameterError: this process computes other bytes: other versions, or threads.
+            ParameterError: the store is of another job; or this process computes other bytes: other versions than the
+                one that made the job, or other threads.
+
+        Example:
+            >>> import tempfile, pathlib, lrp_ref as lrp
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     place = pathlib.Path(folder)
+            ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
+            ...     np.save(place / "x.npy", np.ones((10, 3)))
+            ...     made = lrp.scale.job(place / "net.npz", place / "x.npy", composite="lrp0", batch=4)
+            ...     store = lrp.scale.run(made, place / "out", stopped=lambda: True).store  # made, and nothing done
+            ...     outcome = made.run_chunk(1, store)
+            ...     (outcome.samples, outcome.refused), made.todo(store), store["relevance"][4:8].sum()
+            ((4, 0), [0, 2], np.float64(12.0))
         """
         begun = time.perf_counter()
         part = self.part(i)
-        net = self.model.load()
-        with threads_of_blas(self.threads):
-            try:
-                rows = self._rows(net, store.layout, part)
-            except (LrpError, MemoryError, OSError) as error:
-                reason = str(error) or type(error).__name__
-                return self.fail(i, store, dict.fromkeys(range(part.start, part.stop), reason), begun)
+        self._check(store)
+        net = self.network()
+        with threads_of_blas(self.threads), on_device(self.xp), np.errstate(all="ignore"):
+            rows = self._rows(net, store.layout, part)
         store.write(part, rows.arrays)
         if rows.refused:
             return self.fail(i, store, rows.refused, begun, rows.residual)
         store.done(i)
         return Outcome(i, part.stop - part.start, residual=rows.residual, seconds=time.perf_counter() - begun)
 
+    def _check(self, store: Store) -> None:
+        """Raise unless this process answers the question of the store, with the bytes of all others."""
+        for name, version in self.made_with:
+            if versions()[name] != version:
+                raise ParameterError(
+                    f"this process has {name} {versions()[name]}, and the job was made with {version}: install one "
+                    "version in all of them"
+                )
+        found = difference(store.attributes, self.attributes())
+        if found is not None:
+            raise ParameterError(f"{store.path} is of another job: {found}")
+
+    def network(self) -> Network:
+        """Return the network, in the type of the computation where its inputs do not say it."""
+        net = self.model.load()
+        return self.model.load_as(self.compute) if net.tokens >= {i.name for i in net.inputs} else net
+
     def _rows(self, net: Network, layout: Layout, part: slice) -> Rows:
         """Return what a store keeps of the samples of a chunk."""
         rows = Rows(layout, part.start, part.stop)
         labels = self.target.load() if isinstance(self.target, Labels) else None
-        question = self._question(net)
+        question = self.question(net)
         for start in range(part.start, part.stop, self.batch):
             stop = min(start + self.batch, part.stop)
-            read = self.source.read(start, stop)
+            try:
+                read = self.source.read(start, stop)
+            except Exception as error:  # damaged or lost data: told in the store, while the others go on
+                rows.refuse(range(start, stop), reason(error))
+                continue
             rows.refused |= read.refused
             which = np.array([k for k in range(start, stop) if k not in read.refused], dtype=np.int64)
-            x = {name: _floats(array, self.compute) for name, array in read.x.items()}
+            x = {name: floats(array, self.compute) for name, array in read.x.items()}
             rows.explain(question, net, x, which, None if labels is None else labels[which])
         return rows
 
     def fail(self, i: int, store: Store, refused: dict[int, str], begun: float, residual: float = 0.0) -> Outcome:
         """Mark a chunk as failed, with the reason of each sample that is not explained."""
         part = self.part(i)
-        store.fail(i, {"samples": {str(k): reason for k, reason in sorted(refused.items())}})
+        store.fail(i, {"samples": {str(k): why for k, why in sorted(refused.items())}})
         first = min(refused)
-        reason = f"sample {first}: {refused[first]}"
-        seconds = time.perf_counter() - begun
-        return Outcome(i, part.stop - part.start, len(refused), reason, residual, seconds)
+        told = f"sample {first}: {refused[first]}"
+        return Outcome(i, part.stop - part.start, len(refused), told, residual, time.perf_counter() - begun)
 
     # -- what a store is made of ----------------------------------------------------------------------------------
 
-    def _question(self, net: Network) -> Question:
+    def question(self, net: Network) -> Question:
+        """Return what is asked of a batch."""
         axes = net.inputs[0].axes
         channel = axes.index("channels") if "channels" in axes[1:] else 1
         target = None if isinstance(self.target, Labels) else self.target
-        return Question(self.composite, target, self.start, self.against, self.canonize, self.xp, self.at,
+        return Question(self.composite, target, self.start, self.canonize, self.xp, self.at,
                         Reduction(self.reduce, channel), self.dtype)  # fmt: skip
 
     def probe(self) -> tuple[Layout, dict[str, Any]]:
@@ -235,95 +208,19 @@ class Job:
         Raises:
             LrpError: what is wrong with the question, for every sample.
         """
-        net = self.model.load()
-        zeros = {name: _floats(a, self.compute) for name, a in self.source.zeros().items()}
-        n = self.source.samples
-        targets = None
-        if isinstance(self.target, Labels):
-            labels = self.target.load()
-            if len(labels) != n:
-                raise ShapeError(f"{self.target.path} has {len(labels)} targets for {n} samples")
-            targets = labels[:1]
-        kept, ledger, shapes = self._question(net).shapes(net, zeros, targets)
-        nodes, rules = [node for node, _ in ledger], [rule for _, rule in ledger]
-        arrays: tuple[ArraySpec, ...] = tuple(spec(name, n, a.shape[1:], str(a.dtype)) for name, a in kept.items())
-        sidecar = self.model.read_sidecar()
-        classes = (sidecar.classes if sidecar else ()) or net.classes
-        names: dict[str, Any] = {"nodes": nodes, "node_rules": rules, "ledger": list(LEDGER), "classes": list(classes)}
-        names |= {"inputs": list(shapes), "shapes": list(shapes.values())}
-        return Layout(arrays, n, self.batch, self.chunk), names
+        return describing.probe(self)
 
     def attributes(self) -> dict[str, Any]:
         """Return everything that is needed to do the same again, as JSON can hold it; no path with folders."""
-        start = self.start if isinstance(self.start, str) else repr(self.start)
-        target = "largest" if self.target is None else self.target
-        if isinstance(self.target, Labels):
-            target = {"labels_sha256": self.target.sha256}
-        return {
-            "format": FORMAT,
-            "model": self.model.name,
-            "model_sha256": self.model.sha256,
-            "network_sha256": self.model.network,
-            "model_output": self.model.output or "the first",
-            "input": self.source.attributes(),
-            "samples": self.source.samples,
-            "composite": self.composite.name,
-            "rules": told(self.composite),
-            "target": target,
-            "start": start,
-            "against": self.against,
-            "canonize": self.canonize,
-            "batch": self.batch,
-            "together": self.together,
-            "dtype": self.dtype,
-            "compute": self.compute,
-            "reduce": self.reduce,
-            "at": list(self.at),
-            "threads": self.threads,
-            "xp": self.xp,
-        }
+        return describing.attributes(self)
 
 
-def told(composite: Composite) -> str:
-    """Return the rules of a composite as text, with all their numbers."""
-    whole_numbers = composite.map_arrays(lambda array: tuple(np.asarray(array).ravel().tolist()))
-    return repr(whole_numbers)
+def todo(states: NDArray[np.uint8], retry_failed: bool) -> list[int]:
+    """Return which chunks are to do, of what became of all of them.
 
-
-def _floats(array: NDArray[Any], compute: str) -> NDArray[Any]:
-    """Return floats in the type of the computation, integers as they are."""
-    return array.astype(compute) if array.dtype.kind == "f" else array
-
-
-def job(
-    model: str | Path | ModelFile,
-    data: str | Path | Source,
-    *,
-    composite: Any = None,
-    target: Any = None,
-    start: Any = "logit",
-    against: Any = None,
-    batch: int = BATCH,
-    together: int = 1,
-    dtype: str | None = None,
-    reduce: str = "none",
-    at: tuple[str, ...] = (),
-    threads: int = 1,
-    xp: str = "numpy",
-    canonize: bool = True,
-    **parameters: Any,
-) -> Job:
-    """Return a job: the question that is asked of every sample of ``data``; docstring to be completed."""
-    file = model if isinstance(model, ModelFile) else ModelFile.of(model)
-    net = file.load()
-    given = data if not isinstance(data, str | Path) else source(data, net, file.read_sidecar())
-    chosen = composites.resolve(composites.usual(net) if composite is None else composite, parameters, caller=job)
-    if dtype is not None and dtype not in DTYPES:
-        raise unknown("dtype", str(dtype), DTYPES)
-    wide = str(net.dtype) == "float64" or any(a.dtype == np.float64 for a in given.zeros().values())
-    compute = "float64" if dtype == "float64" or (dtype is None and wide) else "float32"
-    return Job(
-        file, given, chosen, class_number(target, net.classes), start, class_number(against, net.classes, "against"),
-        whole("batch", batch, 1), whole("together", together, 1), dtype or compute, compute, reduce, tuple(at),
-        whole("threads", threads, 1), xp, canonize,
-    )  # fmt: skip
+    Example:
+        >>> todo(np.array([1, 0, 2, 0], np.uint8), False), todo(np.array([1, 0, 2, 0], np.uint8), True)
+        ([1, 3], [1, 2, 3])
+    """
+    again = (states == FAILED) & retry_failed
+    return [int(i) for i in np.flatnonzero((states == TO_DO) | again)]

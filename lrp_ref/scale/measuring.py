@@ -12,7 +12,8 @@ from ..base.frozen import whole
 from ..errors import ModelFormatError, ParameterError, ShapeError, UnsupportedError, unknown
 from ..evaluate import Measure, Report, report
 from ..evaluate.measures import find
-from ..evaluate.reporting import RANDOM, USUAL, USUAL_MASKED
+from ..evaluate.reporting import USUAL, USUAL_MASKED
+from ..evaluate.reports import RANDOM
 from ..evaluate.stream import TOGETHER, batch_size
 from ..methods.concepts.search import MOST
 from ..methods.concepts.strongest import BY, Strongest

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import ModelFormatError
+from ..errors import ModelFormatError, ShapeError
 from ..exact import file_hash, network_hash
 from ..loaders import load
 from ..loaders.preprocess import Sidecar, declare, load_sidecar
 from ..network.network import Network
+
+KEPT = 4  # networks that a process keeps
+_networks: dict[ModelFile, Network] = {}
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class ModelFile:
         output: the name of the value that is explained; None for the first output of the file.
         architecture: of a file that has weights alone.
         sidecar: JSON file that says how a picture becomes an input; None for the one beside the model, if there is one.
+
+    Example:
+        >>> import tempfile, numpy as np, lrp_ref as lrp
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "net.npz"
+        ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), path)
+        ...     model = ModelFile.of(path)
+        ...     model.name, model.load() is model.load()
+        ('net.npz', True)
     """
 
     path: str
@@ -41,15 +53,21 @@ class ModelFile:
         architecture: str | Path | None = None,
         sidecar: str | Path | None = None,
     ) -> ModelFile:
-        """Return a file as the model of a job.
+        """Return a file as the model of a job; it is read now, whatever was read before.
 
         Raises:
             LrpError: as of :func:`lrp_ref.load`.
+            ShapeError: an input of the network has no batch.
         """
-        beside = None if sidecar is None else str(sidecar)
-        described = None if architecture is None else str(architecture)
-        one = ModelFile(str(path), file_hash(path), "", output, described, beside)
-        return replace(one, network=network_hash(_load(one)))
+        # With all folders: a worker on another machine stands in another one.
+        place = str(Path(path).absolute())
+        beside = None if sidecar is None else str(Path(sidecar).absolute())
+        described = None if architecture is None else str(Path(architecture).absolute())
+        one = ModelFile(place, file_hash(path), "", output, described, beside)
+        net = _read(one)
+        made = replace(one, network=network_hash(net))
+        _keep(made, net)
+        return made
 
     @property
     def name(self) -> str:
@@ -62,28 +80,51 @@ class ModelFile:
         Raises:
             ModelFormatError: the file is not the one that the job is about.
         """
-        return _loaded(self)
+        found = _networks.get(self)
+        if found is not None:
+            return found
+        there = file_hash(self.path)
+        if there != self.sha256:
+            raise ModelFormatError(
+                f"{self.path}: another file than the job is about (sha256 {there[:12]}…, not {self.sha256[:12]}…): put "
+                "that one in its place"
+            )
+        net = _read(self)
+        if network_hash(net) != self.network:
+            raise ModelFormatError(
+                f"{self.path}: the file is the same and the network another: the weights beside it, its architecture "
+                "or its sidecar have changed"
+            )
+        _keep(self, net)
+        return net
+
+    def load_as(self, dtype: str) -> Network:
+        """Return the network with its numbers in another type, for inputs of integers, which do not say which one."""
+        net = self.load()
+        return net if net.dtype is None or str(net.dtype) == dtype else _cast(self, dtype)
 
     def read_sidecar(self) -> Sidecar | None:
         """Return what says how a picture becomes an input."""
         return load_sidecar(self.path, self.sidecar)
 
 
-def _load(model: ModelFile) -> Network:
+def _read(model: ModelFile) -> Network:
     net = load(model.path, output=model.output, architecture=model.architecture)
+    for one in net.inputs:
+        if one.batch_axis is None:
+            raise ShapeError(
+                f"{model.path}: input '{one.name}' has no batch ({one.described()}), so that samples cannot be "
+                "explained together: 'lrp-ref explain' takes them one by one"
+            )
     return declare(net, model.read_sidecar()).batch_first()
 
 
-@lru_cache(maxsize=4)
-def _loaded(model: ModelFile) -> Network:
-    if file_hash(model.path) != model.sha256:
-        raise ModelFormatError(
-            f"{model.path}: another file than the job is about (sha256 {file_hash(model.path)[:12]}…, not "
-            f"{model.sha256[:12]}…): put that one in its place"
-        )
-    net = _load(model)
-    if network_hash(net) != model.network:
-        raise ModelFormatError(
-            f"{model.path}: the file is the same and the network another: the weights beside it have changed"
-        )
-    return net
+def _keep(model: ModelFile, net: Network) -> None:
+    while len(_networks) >= KEPT:
+        del _networks[next(iter(_networks))]
+    _networks[model] = net
+
+
+@lru_cache(maxsize=1)
+def _cast(model: ModelFile, dtype: str) -> Network:
+    return model.load().astype(dtype)

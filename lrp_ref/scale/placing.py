@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from ..errors import UnsupportedError
+from ..base.frozen import whole
+from ..errors import LrpError, ParameterError
+from .clusters import asked, check, distributed, local, remote
 from .jobs import Job, Outcome
 from .stores import Store
+from .workers import chunk, stop
+
+AHEAD = 4  # chunks that are handed out for each that can be done at a time
+POLL = 0.1  # seconds after which somebody is asked whether to stop
+AGAIN = 2.0  # seconds after which the workers are counted, or told again to stop
+ALONE = 300.0  # seconds without a worker after which nobody waits any more
 
 
 def placed(
@@ -19,6 +31,187 @@ def placed(
     scheduler: str | None = None,
     memory_limit: str | int | None = None,
 ) -> Iterator[Outcome]:
-    """Do chunks on several processes, and say what became of each as soon as it is known."""
-    raise UnsupportedError("not built yet")
-    yield
+    """Do chunks on several processes, and say what became of each as soon as it is known.
+
+    A chunk whose worker dies is done again by another; one whose workers die again and again is done alone, when no
+    other chunk is, and failed if its worker dies then too. When it is asked to stop, chunks that are being done are
+    finished and no other is begun.
+
+    Args:
+        job: the question.
+        store: where the answers go; every worker sees it, the model and the samples under the same path.
+        chunks: which.
+        stopped: is asked again and again whether to go on.
+        workers: processes that are started on this machine.
+        scheduler: address of a Dask scheduler, whose workers do the chunks, instead.
+        memory_limit: of each process on this machine, as in "4GB": one that needs more is ended. None for no limit.
+
+    Raises:
+        ParameterError: there are no such workers, they are more than the cores, or they compute other bytes.
+        LrpError: as of :meth:`Job.run_chunk`.
+        MissingExtraError: Dask is not installed.
+
+    Example:
+        >>> list(placed(None, None, [], scheduler="tcp://127.0.0.1:1", memory_limit="1GB"))
+        Traceback (most recent call last):
+        lrp_ref.errors.ParameterError: a memory limit is of workers on this machine: those of a scheduler have their own
+    """
+    if (workers is None) == (scheduler is None):
+        raise ParameterError("say either how many workers or where the scheduler is")
+    if scheduler is not None and memory_limit is not None:
+        raise ParameterError("a memory limit is of workers on this machine: those of a scheduler have their own")
+    with ExitStack() as stack:
+        broken = stack.enter_context(_swept(store))
+        client = stack.enter_context(
+            local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
+        )
+        sent, run = asked(job, store)
+        check(client, sent, job.threads)
+        desk = _Desk(client, sent, run, stopped)
+        stack.callback(desk.close)
+        yield from _in_turn(job, store, deque(chunks), desk)
+        if not desk.lost():
+            broken.clear()
+
+
+@contextmanager
+def _swept(store: Store) -> Iterator[list[str]]:
+    """Remove what writes that were broken off have left; nothing if the list that it yields is emptied."""
+    broken = ["perhaps"]
+    try:
+        yield broken
+    finally:
+        if broken:
+            store.sweep()
+
+
+def _in_turn(job: Job, store: Store, rest: deque[int], desk: _Desk) -> Iterator[Outcome]:
+    """Do chunks in a window, and those that are suspected of killing their workers one at a time."""
+    while rest and not desk.stopping:
+        suspects: list[tuple[int, int]] = []
+        for i, found in desk.flow(rest):
+            if isinstance(found, Outcome):
+                yield found
+            else:
+                suspects.append((i, found))
+        for i, before in suspects:
+            if desk.stopping:
+                return
+            begun = time.perf_counter()
+            for _, found in desk.flow(deque([i])):
+                if isinstance(found, Outcome):
+                    yield found
+                    continue
+                reason = (
+                    f"its worker died, {before + found} times: out of memory? give the workers more of it, and try "
+                    "chunks that failed again"
+                )
+                part = job.part(i)
+                yield job.fail(i, store, dict.fromkeys(range(part.start, part.stop), reason), begun)
+
+
+class _Desk:
+    """Chunks that were handed to Dask and have not come back.
+
+    Attributes:
+        stopping: whether somebody has asked to stop.
+    """
+
+    def __init__(self, client: Any, sent: bytes, run: str, stopped: Callable[[], bool]) -> None:
+        self.client, self.sent, self.run, self.stopped = client, sent, run, stopped
+        self.stopping = False
+        self.out: dict[Any, int] = {}
+        self.back: Any = distributed().as_completed(loop=client.loop, with_results=True, raise_errors=False)
+        self.submitted, self.first = 0, set(client.nthreads())
+        self.threads, self.counted, self.seen = 1, 0.0, time.monotonic()
+
+    def flow(self, rest: deque[int]) -> Iterator[tuple[int, Outcome | int]]:
+        """Take chunks from ``rest`` and return what became of them, until none is left or a chunk has killed workers.
+
+        Returns:
+            Each chunk with its outcome, or with how many workers died.
+        """
+        ahead = True
+        while True:
+            self._look_round()
+            while ahead and not self.stopping and rest and len(self.out) < AHEAD * self.threads:
+                self._submit(rest.popleft())
+            if not self.out:
+                return
+            for future, result in self._batch():
+                i = self.out.pop(future)
+                found = self._read(future, result)
+                future.release()  # Dask would do a chunk again whose result was lost with its worker
+                if isinstance(found, int):
+                    ahead = False
+                if found is not None:
+                    yield i, found
+
+    def _submit(self, i: int) -> None:
+        self.submitted += 1
+        key = f"lrp_ref-{self.run}-{i}-{self.submitted}"  # what no other run asks for, nor this one before
+        future = self.client.submit(chunk, self.sent, self.run, i, key=key, pure=False)
+        self.out[future] = i
+        self.back.add(future)
+
+    def _batch(self) -> list[tuple[Any, Any]]:
+        """Return what has come back; after a moment also if it is nothing."""
+        with self.back.thread_condition:
+            if not self.back.has_ready():
+                self.back.thread_condition.wait(POLL)
+        batch: list[tuple[Any, Any]] = self.back.next_batch(block=False)
+        return [(future, result) for future, result in batch if future in self.out]
+
+    def _read(self, future: Any, result: Any) -> Outcome | int | None:
+        """Return the outcome of a chunk, how many workers it has killed, or None if it was not begun.
+
+        Raises:
+            LrpError: why no chunk can be done.
+        """
+        if isinstance(result, Outcome) or result is None:
+            return result
+        error = result[1] if isinstance(result, tuple) else result
+        if isinstance(error, distributed().KilledWorker):
+            return int(error.allowed_failures) + 1
+        if future.cancelled():
+            raise ParameterError(
+                "the Dask scheduler is gone: what is done is in the store; ask the same again to go on"
+            ) from error
+        if isinstance(error, ImportError | AttributeError):
+            raise ParameterError(f"a worker has no lrp_ref of this version ({error}): install it there") from error
+        raise error
+
+    def _look_round(self) -> None:
+        """See whether to stop, and how many workers there are."""
+        if not self.stopping and self.stopped():
+            self.stopping, self.counted = True, 0.0
+        now = time.monotonic()
+        if now - self.counted < AGAIN:
+            return
+        self.counted = now
+        try:
+            threads = sum(self.client.nthreads().values())
+            if self.stopping and threads:
+                self.client.run(stop, self.run, on_error="ignore")
+        except (OSError, LrpError):
+            return  # what was handed out comes back as cancelled
+        if threads:
+            self.threads, self.seen = threads, now
+        elif self.stopping:
+            self.close()
+        elif now - self.seen > ALONE:
+            raise ParameterError(
+                f"the scheduler has had no workers for {ALONE:.0f} seconds: what is done is in the store; start "
+                "workers, and ask the same again to go on"
+            )
+
+    def lost(self) -> bool:
+        """Return whether the workers are others than at the beginning."""
+        return set(self.client.nthreads()) != self.first
+
+    def close(self) -> None:
+        """Leave nothing at the scheduler."""
+        futures = list(self.out)
+        self.out.clear()
+        if futures and self.client.status == "running":
+            self.client.cancel(futures)

@@ -1,21 +1,24 @@
-"""A job and its store: made or taken up again, locked, and done chunk by chunk in this process."""
+"""A job and its store: made or taken up again, locked, and done chunk by chunk in this process or in others."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
+import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ParameterError
-from .environment import environment
-from .jobs import Job, Outcome
-from .stores import Store, create, difference, open_store
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LrpError, ParameterError, require
+from .environment import environment, require_cores
+from .jobs import Job, Outcome, todo
+from .layout import DONE, FAILED, TO_DO
+from .locking import locked as locked
+from .stores import SURROUNDINGS, Store, create, difference, open_store
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,10 @@ class Summary:
         done, failed, left: chunks of the store.
         before: chunks that were done before.
         samples: that this run has explained.
-        seconds: that it took.
+        seconds: that its chunks took, from the first to the last.
         residual: the largest of the ledger, of this run's samples.
         stopped: whether it was asked to stop.
+        left_samples: of the chunks that are left.
     """
 
     store: Store
@@ -41,6 +45,14 @@ class Summary:
     seconds: float
     residual: float
     stopped: bool
+    left_samples: int = 0
+
+    def refused(self) -> dict[int, str]:
+        """Return why samples of the store are not explained, by their numbers."""
+        if not self.failed:
+            return {}
+        found = {int(k): why for one in self.store.errors().values() for k, why in one["samples"].items()}
+        return dict(sorted(found.items()))
 
 
 def run(
@@ -55,11 +67,14 @@ def run(
     begun: Callable[[Store, list[int]], Any] | None = None,
     progress: Callable[[Outcome], Any] | None = None,
 ) -> Summary:
-    """Explain every sample of a job that its store does not have yet; docstring to be completed.
+    """Explain every sample of a job that its store does not have yet.
+
+    It can be ended at any moment, and called again: what is done stays done. A sample that cannot be explained is told
+    in the store, and does not end the run.
 
     Args:
         job: the question.
-        out: the store; it is made where there is none.
+        out: the store, zarr where its name ends in .zarr, else a folder of .npy files; it is made where there is none.
         workers: processes on this machine; None for this process alone.
         scheduler: address of a Dask scheduler whose workers do the chunks.
         memory_limit: of each worker on this machine.
@@ -67,27 +82,72 @@ def run(
         stopped: is asked again and again whether to stop: chunks that run are finished.
         begun: is called with the store and the chunks to do, before the first.
         progress: is called with what became of each chunk.
+
+    Raises:
+        ParameterError: the store is of another job, or another run is at work on it; more threads than cores.
+        MissingExtraError: Dask or zarr is asked for and not installed.
+        LrpError: what is wrong with the question as a whole; no store is made then.
+
+    Example:
+        >>> import tempfile, lrp_ref as lrp
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     place = Path(folder)
+        ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
+        ...     np.save(place / "x.npy", np.ones((10, 3)))
+        ...     asked = lrp.scale.job(place / "net.npz", place / "x.npy", batch=4)
+        ...     first, again = run(asked, place / "out"), run(asked, place / "out")
+        ...     (first.done, first.samples), (again.done, again.before, again.samples)
+        ((3, 10), (3, 3, 0))
     """
-    first = time.perf_counter()
-    with locked(out):
-        store = store_of(job, out)
+    _check_workers(job, workers, scheduler, memory_limit)
+    goal = Path(out)
+    with locked(goal):
+        fresh = not goal.exists()
+        if fresh and (workers is not None or scheduler is not None):
+            require("distributed", extra="scale", purpose="explain in several processes")
+        store = store_of(job, goal)
         store.sweep()
-        before = store.counts()["done"]
-        chunks = job.todo(store, retry_failed=retry_failed)
+        states = store.states().copy()
+        before = int((states == DONE).sum())
+        chunks = todo(states, retry_failed)
         if begun is not None:
             begun(store, chunks)
+        first = time.perf_counter()
         samples, residual = 0, 0.0
-        with closing(_outcomes(job, store, chunks, stopped, workers, scheduler, memory_limit)) as outcomes:
-            for outcome in outcomes:
-                samples += outcome.samples - outcome.refused
-                residual = max(residual, outcome.residual)
-                if progress is not None:
-                    progress(outcome)
-        counts = store.counts()
+        try:
+            with closing(_outcomes(job, store, chunks, stopped, workers, scheduler, memory_limit)) as outcomes:
+                for outcome in outcomes:
+                    states[outcome.chunk] = FAILED if outcome.refused else DONE
+                    samples += outcome.samples - outcome.refused
+                    residual = max(residual, outcome.residual)
+                    if progress is not None:
+                        progress(outcome)
+        except LrpError:
+            if fresh and not store.states().any():  # nobody could do anything: it leaves no trace
+                shutil.rmtree(goal)
+            raise
     seconds = time.perf_counter() - first
-    return Summary(
-        store, **counts, before=before, samples=samples, seconds=seconds, residual=residual, stopped=stopped()
-    )
+    return Summary(store, **_counts(states), before=before, samples=samples, seconds=seconds, residual=residual,
+                   stopped=stopped(), left_samples=_samples(job, todo(states, False)))  # fmt: skip
+
+
+def _check_workers(job: Job, workers: int | None, scheduler: str | None, memory_limit: str | int | None) -> None:
+    """Raise if the chunks cannot be done where it was asked for."""
+    if workers is not None and scheduler is not None:
+        raise ParameterError(f"{workers} workers of this machine, and those of {scheduler}: ask for one of the two")
+    if memory_limit is not None and workers is None:
+        raise ParameterError("a memory limit is of each worker on this machine: say how many workers")
+    if scheduler is None:
+        require_cores(1 if workers is None else workers, job.threads)
+
+
+def _counts(states: NDArray[np.uint8]) -> dict[str, int]:
+    named = {"done": DONE, "failed": FAILED, "left": TO_DO}
+    return {name: int((states == state).sum()) for name, state in named.items()}
+
+
+def _samples(job: Job, chunks: Sequence[int]) -> int:
+    return sum(part.stop - part.start for part in map(job.part, chunks))
 
 
 def _outcomes(
@@ -115,6 +175,7 @@ def store_of(job: Job, path: str | Path) -> Store:
 
     Raises:
         ParameterError: the store is of another job; says in what it first differs.
+        LrpError: what is wrong with the question as a whole.
     """
     goal = Path(path)
     asked = job.attributes() | {"lrp_ref": environment()["lrp_ref"]}
@@ -122,39 +183,30 @@ def store_of(job: Job, path: str | Path) -> Store:
         store = open_store(goal)
         found = difference(store.attributes, asked)
         if found is not None:
-            raise ParameterError(f"{goal} is of another job: {found}; give another name, or ask the same")
+            raise ParameterError(
+                f"{goal} is of another job: {found}; to go on with it ask for the same, else give another name"
+            )
         return store
     layout, names = job.probe()
     return create(goal, layout, job.attributes() | environment() | names)
 
 
-@contextmanager
-def locked(path: str | Path) -> Iterator[None]:
-    """Hold the lock of a store meanwhile; the system frees it when the process ends, however it ends.
+def surroundings(store: Store) -> list[str]:
+    """Return in what this process differs from the one that began a store, and which changes the last digits.
 
-    Raises:
-        ParameterError: another process holds it.
+    Example:
+        >>> class Begun:
+        ...     attributes = {"numpy": "1.0", "blas": environment()["blas"]}
+        >>> surroundings(Begun())  # doctest: +ELLIPSIS
+        ['numpy is ... here and 1.0 where the store was begun: the last digits of its parts may differ']
     """
-    from filelock import FileLock, Timeout
-
-    goal = Path(path).absolute()
-    file = goal.parent / f".{goal.name}.lock"
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        who = ""
-        with suppress(OSError, ValueError, KeyError):
-            told = json.loads(file.read_text(encoding="utf-8"))
-            who = f" (process {told['pid']} on {told['host']})"
-        raise ParameterError(f"{path}: another run is at work on it{who}: wait for it, or end it") from None
-    try:
-        file.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}), encoding="utf-8")
-        yield
-    finally:
-        with suppress(OSError):
-            file.unlink()  # while it is held: who waits for it looks whether it is still there
-        lock.release()
+    here = environment()
+    return [
+        f"{name} is {here[name]} here and {store.attributes.get(name)} where the store was begun: the last digits of "
+        "its parts may differ"
+        for name in SURROUNDINGS
+        if store.attributes.get(name) != here[name]
+    ]
 
 
 def serial(
@@ -167,6 +219,9 @@ def serial(
         store: where the answers go.
         chunks: which.
         stopped: is asked before each chunk whether to go on.
+
+    Raises:
+        LrpError: as of :meth:`lrp_ref.scale.Job.run_chunk`.
     """
     for i in chunks:
         if stopped():

@@ -113,11 +113,11 @@ def _of_masks(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tuple
 
 def _of_labels(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     if concepts is None or isinstance(concepts, Mapping):
-        found = concepts if concepts is not None else {int(label): str(int(label)) for label in np.unique(array)}
+        found = concepts if concepts is not None else {int(label): str(int(label)) for label in _labels_in(array)}
         found = {whole("a label in concepts", label): name for label, name in found.items()}
         kept = {label: str(name) for label, name in found.items() if name is not None and label not in ignore}
         return tuple(kept), tuple(kept.values())
-    odd = sorted(set(np.unique(array).tolist()) - set(range(len(concepts))) - set(ignore))
+    odd = sorted(set(_labels_in(array)) - set(range(len(concepts))) - set(ignore))
     if odd:
         raise ParameterError(
             f"masks have labels {odd[:8]} that none of the {len(concepts)} names stands for: names are of the labels "
@@ -125,3 +125,8 @@ def _of_labels(array: Host, concepts: Concepts, ignore: tuple[int, ...]) -> tupl
         )
     pairs = [(label, str(name)) for label, name in enumerate(concepts) if name is not None and label not in ignore]
     return tuple(label for label, _ in pairs), tuple(name for _, name in pairs)
+
+
+def _labels_in(array: Host) -> list[int]:
+    """Return the labels that occur, in order; a file that is mapped is gone through image by image."""
+    return sorted({label for one in array for label in np.unique(one).tolist()})

@@ -17,6 +17,7 @@ from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, ShapeErro
 from lrp_ref.evaluate import report
 from lrp_ref.scale import Explained, evaluated, maps, strongest
 from lrp_ref.scale.reading import rows
+from lrp_ref.scale.sources import Read
 
 KINDS = ["out", "out.zarr"]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3}  # of max |R|
@@ -105,8 +106,6 @@ class Several:
         self.samples = len(next(iter(x.values())))
 
     def read(self, start: int, stop: int) -> Any:
-        from lrp_ref.scale.sources import Read
-
         return Read({name: array[start:stop] for name, array in self.x.items()})
 
     def zeros(self) -> dict[str, Any]:
@@ -156,6 +155,8 @@ def test_samples_that_are_not_explained_are_left_out(tmp_path: Path, kind: str) 
     assert some.numbers.tolist() == FINE
     assert some.notes == ["1 sample is not explained: it is left out"]
     close(np.concatenate([part.relevance for part in some]), WHOLE.relevance[FINE])
+    store.fail(2, {"samples": {}})  # it has no target, whatever the reasons say
+    assert Explained(store).numbers.tolist() == FINE
 
 
 def test_a_chunk_that_failed_as_a_whole_is_left_out(tmp_path: Path, kind: str) -> None:
@@ -241,6 +242,7 @@ def test_memory_is_that_of_a_few_samples(tmp_path: Path, kind: str) -> None:
             assert part.relevance.sum() == 16 * 3200
 
     assert peak(all_of_them) < 4e6
+    assert peak(lambda: maps(store, [0, 320, 639])) < 4e6  # no more than the batches that they are in
     assert peak(lambda: strongest(store, at="conv", k=3)) < 4e6
 
 
@@ -252,16 +254,18 @@ NARROW = lrp.Network.sequential([("conv", lrp.layers.Conv(np.ones((1, 2, 40, 40)
 MEASURES = ["pixel_flipping", "insertion", "gini", "entropy", "completeness", "sensitivity_n"]
 
 
-@pytest.mark.parametrize("options", [{}, {"batch": 5}, {"batch": 3, "together": 2}, {"reduce": "channels"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"batch": 5}, {"batch": 3, "together": 2}, {"reduce": "channels"}, {"target": 1}]
+)
 def test_a_report_from_a_store_is_that_of_all_samples_at_once(tmp_path: Path, options: Any) -> None:
     job = asked(tmp_path, **options)
     store = half(job, tmp_path / "out", list(job.chunks()))
     names = MEASURES[:4] if options.get("reduce") else MEASURES
     relevance = maps(store, slice(None))
-    close(relevance, WHOLE.relevance.sum(axis=1) if options.get("reduce") else WHOLE.relevance)
-    expected = report(
-        LOGITS, X, {"epsilon_plus": relevance}, measures=names, seed=3, target=NET.forward(X).argmax(axis=1)
-    )
+    target = options.get("target", NET.forward(X).argmax(axis=1))
+    whole = explained(target=target).relevance
+    close(relevance, whole.sum(axis=1) if options.get("reduce") else whole)
+    expected = report(LOGITS, X, {"epsilon_plus": relevance}, measures=names, seed=3, target=target)
     found = evaluated(store, job.source, LOGITS, measures=names, seed=3)
     assert found == expected  # every number, and the curves
     assert [name for name, _, _ in found.curves] == ["epsilon_plus"] * 2 + ["random"] * 2
@@ -301,6 +305,16 @@ def test_masks_limits_and_targets(tmp_path: Path) -> None:
     np.testing.assert_array_equal(part["own", "gini"], lrp.evaluate.gini(maps(store, some.numbers)))
 
 
+def test_samples_that_cannot_be_read_stand_between_others(tmp_path: Path) -> None:
+    job = asked(tmp_path, POISONED)
+    store = half(job, tmp_path / "out", list(job.chunks()))
+    found = evaluated(store, Refusing(job.source, X, BAD), LOGITS, measures=["pixel_flipping"])
+    expected = evaluated(store, job.source, LOGITS, measures=["pixel_flipping"])
+    assert found == expected
+    with pytest.raises(ModelFormatError, match="sample 2 was explained, and cannot be read any more: the file is gone"):
+        evaluated(store, Refusing(job.source, X, 2), LOGITS, measures=["pixel_flipping"])
+
+
 def test_photos_with_their_channels_behind(tmp_path: Path) -> None:
     """Measures want channels in front; the random map is drawn for the photo as they see it."""
     turned = lrp.Network.sequential(
@@ -319,12 +333,11 @@ def test_what_cannot_be_measured_is_one_line(tmp_path: Path) -> None:
     np.save(tmp_path / "other.npy", X[:, :, ::-1][:5])
     other = scale.job(tmp_path / "net.npz", tmp_path / "other.npy").source
     calls: list[tuple[Any, type[LrpError], str]] = [
-        (lambda: evaluated(store, other, LOGITS), ParameterError, "is of other data: of its input, sha256 is"),
-        (lambda: evaluated(store, job.source, LOGITS, measures=["max_sensitivity"]), ParameterError, "explains again"),
+        (lambda: evaluated(store, other, LOGITS), ParameterError, "is of other data: of its input, fingerprint is"),
+        (lambda: evaluated(store, job.source, LOGITS, measures=["max_sensitivity"]), ParameterError, "maps alone"),
         (lambda: evaluated(store, job.source, LOGITS, masks=np.ones((3, 6, 6))), ShapeError, "for 21 samples"),
         (lambda: evaluated(store, job.source, LOGITS, measures=["ginni"]), ParameterError, "unknown measure 'ginni'"),
         (lambda: evaluated(store, Whole(job.source), LOGITS), UnsupportedError, "the samples are integers"),
-        (lambda: evaluated(store, Lost(job.source), LOGITS), ModelFormatError, "sample 2 was explained, and cannot be"),
     ]
     for call, kind, said in calls:
         with pytest.raises(kind, match=said) as error:
@@ -350,11 +363,17 @@ class Whole(Changed):
         return {"input": np.zeros((1, 3), dtype=int)}
 
 
-class Lost(Changed):
-    def read(self, start: int, stop: int) -> Any:
-        from lrp_ref.scale.sources import Read
+class Refusing(Changed):
+    """A source that cannot read one of its samples."""
 
-        return Read({"input": X[[k for k in range(start, stop) if k != 2]]}, {2: "the file is gone"})
+    def __init__(self, source: Any, x: Any, lost: int) -> None:
+        super().__init__(source)
+        self.x, self.lost = x, lost
+
+    def read(self, start: int, stop: int) -> Any:
+        kept = [k for k in range(start, stop) if k != self.lost]
+        refused = {self.lost: "the file is gone"} if start <= self.lost < stop else {}
+        return Read({"input": self.x[kept]}, refused)
 
 
 # The strongest samples ----------------------------------------------------------------------------------------------

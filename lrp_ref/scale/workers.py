@@ -1,0 +1,110 @@
+"""What a worker process of a cluster does: it says whether it can take part, and does chunks."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ..errors import ParameterError
+from .environment import cores, environment, versions
+from .jobs import Job, Labels, Outcome
+from .stores import open_store
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run asks of its workers: a small value, which each of them opens once.
+
+    Attributes:
+        job: the question.
+        store: the path of the store, with all folders: a worker may stand in another one.
+        attributes: of that store.
+        versions: that every process must have alike.
+        run: a name that no other run has.
+    """
+
+    job: Job
+    store: str
+    attributes: dict[str, Any]
+    versions: dict[str, str]
+    run: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a worker says of itself.
+
+    Attributes:
+        host: the name of its machine.
+        cores: that this machine, or the part of it that the worker may use, has.
+        threads: chunks that the worker does at a time.
+        blas: which BLAS works there.
+        memory: bytes that it needs with the model loaded.
+        limit: bytes that it may have; 0 for any number.
+    """
+
+    host: str
+    cores: int
+    threads: int
+    blas: str
+    memory: int
+    limit: int
+
+
+@lru_cache(maxsize=2)
+def _opened(asked: bytes) -> tuple[Asked, Any]:
+    """Return a question and its store, which a process opens once, not for every chunk.
+
+    Raises:
+        LrpError: this process would write other bytes, or does not see the same files.
+    """
+    found: Asked = pickle.loads(asked)  # noqa: S301  # from the process that asks, as all that Dask sends
+    for name, version in versions().items():
+        if version != found.versions[name]:
+            raise ParameterError(f"{name} is {version} there and {found.versions[name]} here: install the same version")
+    store = open_store(found.store)
+    if store.attributes != found.attributes:
+        raise ParameterError(f"{Path(found.store).name} is another store there: workers must see the same folders")
+    return found, store
+
+
+def look(asked: bytes, dask_worker: Any) -> Place:
+    """Return what this worker is, once it has seen the model, the samples and the store.
+
+    Raises:
+        LrpError: what it cannot see, or why its bytes would be others.
+    """
+    job = _opened(asked)[0].job
+    job.model.load()
+    job.source.read(0, min(1, job.source.samples))
+    if isinstance(job.target, Labels):
+        job.target.load()
+    limit = dask_worker.memory_manager.memory_limit or 0
+    resident = int(dask_worker.monitor.get_process_memory())
+    return Place(socket.gethostname(), cores(), dask_worker.state.nthreads, environment()["blas"], resident, int(limit))
+
+
+_STOPPED: set[str] = set()
+_ONE = Lock()
+
+
+def stop(run: str) -> None:
+    """Begin no further chunk of a run in this process; those that are being done are finished."""
+    _STOPPED.add(run)
+
+
+def chunk(asked: bytes, run: str, i: int) -> Outcome | None:
+    """Do a chunk, and return what became of it; None if the run was stopped before it began."""
+    if run in _STOPPED:
+        return None
+    question, store = _opened(asked)
+    # With one thread each, the BLAS is the same for all; more than one it has from time to time only, as the package
+    # divides work itself in between.
+    with _ONE if question.job.threads > 1 else nullcontext():
+        return question.job.run_chunk(i, store)
