@@ -381,9 +381,19 @@ def test_folders_that_killed_processes_leave_are_swept_and_those_of_others_are_n
     store.sweep()
     assert names(tmp_path) == sorted([name, *foreign, elsewhere, alive.name])
     waiting.communicate("go\n")
+    assert waiting.returncode == -9
     os.utime(tmp_path / elsewhere, (0, 0))
     store.sweep()
     assert names(tmp_path) == sorted([name, *foreign])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are asked for by their numbers")
+def test_who_is_killed_and_begins_again_leaves_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "new", "now"], check=False)
+    assert len(names(tmp_path)) == 1
+    with appearing(tmp_path / "new"):
+        pass
+    assert names(tmp_path) == ["new"]
 
 
 def test_appearing_leaves_nothing_after_an_error(tmp_path: Path) -> None:
