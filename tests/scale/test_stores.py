@@ -698,6 +698,35 @@ def test_a_damaged_state_is_one_line(made: Store, data: bytes) -> None:
             made.states()
 
 
+def huge_frame() -> bytes:
+    """A frame of zstd that says it holds 2⁶⁰ bytes."""
+    return bytes([0x28, 0xB5, 0x2F, 0xFD, 0xE0]) + (1 << 60).to_bytes(8, "little") + b"\x01\x00\x00"
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\x28\xb5\x2f\xfd", huge_frame()])
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_damaged_chunk_is_one_line(tmp_path: Path, data: bytes, together: int) -> None:
+    of = layout(12, 3, together)
+    store, arrays = create(tmp_path / "set.zarr", of, {}), numbers(of)
+    for chunk in range(of.chunks):
+        write(store, arrays, chunk)
+    for name, file in (("relevance", "c.1.0.0"), ("output", "c.1.0")):
+        (store.path / name / file).write_bytes(data)
+        first = store.part(1).start
+        with pytest.raises(ModelFormatError, match=f"'{name}' cannot be read, a file of it is damaged") as caught:
+            store[name][first : first + 1]
+        assert "\n" not in str(caught.value)
+        assert np.array_equal(store[name][:first], arrays[name][:first], equal_nan=True)
+
+
+def test_an_array_of_a_store_is_read_like_one_of_numpy(made: Store) -> None:
+    output, expected = made["output"], numbers(made.layout)["output"]
+    assert (len(output), output.shape, output.ndim, output.size) == (11, (11, 4), 2, 44)
+    assert np.array_equal(np.asarray(output)[:6], expected[:6], equal_nan=True)
+    assert np.array_equal(np.asarray(output, dtype=np.float32)[:6], expected[:6].astype(np.float32), equal_nan=True)
+    assert np.array_equal(output[4], expected[4], equal_nan=True)
+
+
 @pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'{"chunk": 1}', b'{"chunk": "2"}', b'{"chunk": true}'])
 def test_a_damaged_reason_is_one_line(made: Store, data: bytes) -> None:
     (made.path / "errors" / "0002.json").write_bytes(data)
