@@ -7,6 +7,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from lrp_ref.scale import Job, Outcome, Store
 
@@ -19,16 +22,24 @@ class Watched(Job):
         journal: its path.
         seconds: that each chunk takes longer.
         deadly: chunks that end their process.
+        hungry: chunks that take all memory that they get, up to 512 MB.
+        recovering: (chunk, n): chunks that end their process the first n times.
     """
 
     journal: str = ""
     seconds: float = 0.0
     deadly: tuple[int, ...] = ()
+    hungry: tuple[int, ...] = ()
+    recovering: tuple[tuple[int, int], ...] = ()
 
     def run_chunk(self, i: int, store: Store) -> Outcome:
         self._write("begin", i)
-        if i in self.deadly:
+        if i in self.deadly or counted(Path(self.journal), "begin")[i] <= dict(self.recovering).get(i, 0):
             os._exit(1)
+        if i in self.hungry:
+            taken = np.ones(1 << 26)
+            time.sleep(30)  # the nanny looks from time to time
+            assert taken.any()
         time.sleep(self.seconds)
         outcome = super().run_chunk(i, store)
         self._write("end", i)
@@ -43,8 +54,9 @@ class Watched(Job):
             os.close(file)
 
 
-def watched(job: Job, journal: Path, *, seconds: float = 0.0, deadly: tuple[int, ...] = ()) -> Watched:
-    return Watched(**vars(job), journal=str(journal), seconds=seconds, deadly=deadly)
+def watched(job: Job, journal: Path, **watch: Any) -> Watched:
+    """Return a job that is watched; arguments as of :class:`Watched`."""
+    return Watched(**vars(job), journal=str(journal), **watch)
 
 
 def counted(journal: Path, what: str) -> Counter[int]:

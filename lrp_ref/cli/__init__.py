@@ -1,6 +1,6 @@
 """The command line ``lrp-ref``, one command a file: demo, explain, explain-set, attribute, compare, evaluate, pair,
-check, crosscheck, diff, show, rules, composites, methods, measures, formula, convert, export, live, dissect, spray,
-relmax, gallery, certify, verify, vectors.
+check, crosscheck, diff, show, rules, composites, methods, measures, formula, convert, export, export-set, live,
+dissect, spray, relmax, gallery, certify, verify, vectors.
 
 Exit status: 0 holds, 1 a check fails, 2 unusable input with one line on stderr that says why.
 """
@@ -30,6 +30,7 @@ from . import (
     explain,
     explain_set,
     export,
+    export_set,
     formula,
     gallery,
     live,
@@ -84,8 +85,8 @@ def main() -> None:
 
 for _command in (
     demo.demo, explain.explain, explain_set.explain_set, attribute.attribute, compare.compare, evaluate.evaluate,
-    check.check, crosscheck.crosscheck, diff.diff, export.export, live.live, dissect.dissect, spray.spray,
-    relmax.relmax, gallery.gallery, show.show, show.list_rules, show.list_composites, show.list_methods,
+    check.check, crosscheck.crosscheck, diff.diff, export.export, export_set.export_set, live.live, dissect.dissect,
+    spray.spray, relmax.relmax, gallery.gallery, show.show, show.list_rules, show.list_composites, show.list_methods,
     show.list_measures, formula.formula,
     pair.pair, convert.convert, vectors.vectors, certify.certify, certify.verify_file,
 ):  # fmt: skip

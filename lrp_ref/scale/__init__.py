@@ -1,6 +1,7 @@
 """Data sets larger than memory: a job in chunks, a store of the answers, who does which chunk, and what reads them."""
 
 from .asking import job
+from .exporting import to_crp, to_npy, to_virelay
 from .jobs import Job, Labels, Outcome
 from .measuring import evaluated, strongest
 from .models import ModelFile
@@ -11,5 +12,5 @@ from .stores import Store, create, open_store
 
 __all__ = [
     "Answers", "Explained", "Job", "Labels", "ModelFile", "Outcome", "Store", "Summary", "create", "evaluated", "job",
-    "maps", "open_store", "run", "serial", "strongest",
+    "maps", "open_store", "run", "serial", "strongest", "to_crp", "to_npy", "to_virelay",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from .workers import Asked, Place, look
 
 CONNECT = 10  # seconds to find a scheduler
 FULL = 0.8  # of a worker's memory: with more of it in use before the first chunk, none can be done
+VARIABLES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # that Dask sets besides those of its settings
 DEATHS = 2  # of the workers of this machine that did one and the same chunk, until it is done alone
 # Without pages to look at; any free port for what answers of them.
 SCHEDULER = {"allowed_failures": DEATHS - 1, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
@@ -55,7 +56,9 @@ def local(workers: int, memory_limit: str | int | None, threads: int) -> Iterato
     settings: dict[str, Any] = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}
     settings |= {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
     with ExitStack() as open_now:
-        open_now.enter_context(_environ({*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}))
+        # A worker that is missing just then, some time after one of its name has died, would never be started again.
+        open_now.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 days"}))
+        open_now.enter_context(_environ({*dask.config.get("distributed.nanny.pre-spawn-environ"), *VARIABLES}))
         with _unasked(), dask.config.set(settings):
             try:
                 cluster = dask_distributed.LocalCluster(

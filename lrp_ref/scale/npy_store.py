@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFormatError
 from .layout import DONE, FAILED, TO_DO, Layout, fill_of
-from .stated import Stated, read_json
-from .stores import DAMAGED, ERRORS, Store
+from .stated import Attributes, Stated, read_json
+from .store import DAMAGED, ERRORS, Store
 
 ATTRIBUTES, DONE_FILE = "attributes.json", "done.npy"
 
@@ -22,7 +22,7 @@ class NpyStore(Store):
     """A folder of .npy files; what is not written yet is 0, and takes no space where the file system can tell."""
 
     def _read(self) -> None:
-        self.attributes = read_json(self.path / ATTRIBUTES, self.path)
+        self.attributes = Attributes(read_json(self.path / ATTRIBUTES, self.path))
         stated = Stated.of(self.path, self.attributes)
         maps = {name: self._mapped(f"{name}.npy") for name in stated.names}
         done = self._mapped(DONE_FILE)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from queue import Empty, Queue
 from typing import Any
 
 from ..base.frozen import whole
@@ -59,16 +62,29 @@ def placed(
         raise ParameterError("say either how many workers or where the scheduler is")
     if scheduler is not None and memory_limit is not None:
         raise ParameterError("a memory limit is of workers on this machine: those of a scheduler have their own")
-    with (
-        local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
-    ) as client:
+    with ExitStack() as stack:
+        broken = stack.enter_context(_swept(store))
+        client = stack.enter_context(
+            local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
+        )
         sent, run = asked(job, store)
         check(client, sent, job.threads)
         desk = _Desk(client, sent, run, stopped)
-        try:
-            yield from _in_turn(job, store, deque(chunks), desk)
-        finally:
-            desk.close()
+        stack.callback(desk.close)
+        yield from _in_turn(job, store, deque(chunks), desk)
+        if not desk.lost():
+            broken.clear()
+
+
+@contextmanager
+def _swept(store: Store) -> Iterator[list[str]]:
+    """Remove what writes that were broken off have left; nothing if the list that it yields is emptied."""
+    broken = ["perhaps"]
+    try:
+        yield broken
+    finally:
+        if broken:
+            store.sweep()
 
 
 def _in_turn(job: Job, store: Store, rest: deque[int], desk: _Desk) -> Iterator[Outcome]:
@@ -107,8 +123,8 @@ class _Desk:
         self.client, self.sent, self.run, self.stopped = client, sent, run, stopped
         self.stopping = False
         self.out: dict[Any, int] = {}
-        self.back: Any = distributed().as_completed(loop=client.loop, with_results=True, raise_errors=False)
-        self.submitted = 0
+        self.back: Queue[tuple[Any, Any]] = Queue()
+        self.submitted, self.first = 0, set(client.nthreads())
         self.threads, self.counted, self.seen = 1, 0.0, time.monotonic()
 
     def flow(self, rest: deque[int]) -> Iterator[tuple[int, Outcome | int]]:
@@ -124,48 +140,37 @@ class _Desk:
                 self._submit(rest.popleft())
             if not self.out:
                 return
-            for future, result in self._batch():
-                i = self.out.pop(future)
-                found = self._read(future, result)
-                future.release()  # Dask would do a chunk again whose result was lost with its worker
-                if isinstance(found, int):
-                    ahead = False
-                if found is not None:
-                    yield i, found
+            try:
+                future, result = self.back.get(timeout=POLL)
+            except Empty:
+                continue
+            i = self.out.pop(future, None)
+            if i is None:
+                continue
+            future.release()  # Dask would do a chunk again whose outcome is lost with its worker
+            found = _read(result)
+            if isinstance(found, int):
+                ahead = False
+            if found is not None:
+                yield i, found
 
     def _submit(self, i: int) -> None:
         self.submitted += 1
         key = f"lrp_ref-{self.run}-{i}-{self.submitted}"  # what no other run asks for, nor this one before
         future = self.client.submit(chunk, self.sent, self.run, i, key=key, pure=False)
         self.out[future] = i
-        self.back.add(future)
+        self.client.loop.add_callback(self._fetch, future)
 
-    def _batch(self) -> list[tuple[Any, Any]]:
-        """Return what has come back; after a moment also if it is nothing."""
-        with self.back.thread_condition:
-            if not self.back.has_ready():
-                self.back.thread_condition.wait(POLL)
-        batch: list[tuple[Any, Any]] = self.back.next_batch(block=False)
-        return [(future, result) for future, result in batch if future in self.out]
+    async def _fetch(self, future: Any) -> None:
+        """Wait for a chunk and bring back what became of it, or the error.
 
-    def _read(self, future: Any, result: Any) -> Outcome | int | None:
-        """Return the outcome of a chunk, how many workers it has killed, or None if it was not begun.
-
-        Raises:
-            LrpError: why no chunk can be done.
+        It is fetched at once: what is still with a worker that dies is lost, and done again.
         """
-        if isinstance(result, Outcome) or result is None:
-            return result
-        error = result[1] if isinstance(result, tuple) else result
-        if isinstance(error, distributed().KilledWorker):
-            return int(error.allowed_failures) + 1
-        if future.cancelled():
-            raise ParameterError(
-                "the Dask scheduler is gone: what is done is in the store; ask the same again to go on"
-            ) from error
-        if isinstance(error, ImportError | AttributeError):
-            raise ParameterError(f"a worker has no lrp_ref of this version ({error}): install it there") from error
-        raise error
+        try:
+            (found,) = await self.client.gather([future], asynchronous=True)
+        except (Exception, CancelledError) as error:
+            found = error
+        self.back.put((future, found))
 
     def _look_round(self) -> None:
         """See whether to stop, and how many workers there are."""
@@ -191,9 +196,35 @@ class _Desk:
                 "workers, and ask the same again to go on"
             )
 
+    def lost(self) -> bool:
+        """Return whether the workers are others than at the beginning."""
+        return set(self.client.nthreads()) != self.first
+
     def close(self) -> None:
         """Leave nothing at the scheduler."""
         futures = list(self.out)
         self.out.clear()
         if futures and self.client.status == "running":
             self.client.cancel(futures)
+
+
+def _read(result: Any) -> Outcome | int | None:
+    """Return the outcome of a chunk, how many workers it has killed, or None if it was not begun.
+
+    Raises:
+        LrpError: why no chunk can be done.
+    """
+    if not isinstance(result, BaseException):
+        outcome: Outcome | None = result
+        return outcome
+    dask = distributed()
+    if isinstance(result, dask.KilledWorker):
+        return int(result.allowed_failures) + 1
+    # The last is an OSError, as that of a full disk is.
+    if isinstance(result, CancelledError | dask.CancelledError) or type(result).__name__ == "CommClosedError":
+        raise ParameterError(
+            "the Dask scheduler is gone: what is done is in the store; ask the same again to go on"
+        ) from result
+    if isinstance(result, ImportError | AttributeError):
+        raise ParameterError(f"a worker has no lrp_ref of this version ({result}): install it there") from result
+    raise result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ DTYPES = ("float16", "float32", "float64", "int64")
 SURROUNDINGS = ("numpy", "blas")
 NAMES = ("model", "name")  # of files, which may be called otherwise
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+NUMBERS = 1 << 28  # of one map, of which several are in memory at a time
+# Kinds of attributes that a reader relies on, where they are there; their absence is told when they are asked for.
+TEXTS = ("model", "model_sha256", "network_sha256", "composite", "rules", "dtype", "compute", "reduce", "lrp_ref")
+LISTS = ("inputs", "at", "classes", "nodes", "node_rules", "ledger")
 _MORE = "open it with the version of lrp_ref that made it, or make it again"
 
 
@@ -50,6 +55,19 @@ def read_json(file: Path, store: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelFormatError(f"{where} is damaged: no object of JSON")
     return content
+
+
+class Attributes(dict[str, Any]):
+    """What a store says of itself, by name.
+
+    Example:
+        >>> Attributes(batch=32)["inputs"]
+        Traceback (most recent call last):
+        lrp_ref.errors.ModelFormatError: the store lacks the attribute 'inputs': it is damaged, or was not made by a job
+    """
+
+    def __missing__(self, key: str) -> Any:
+        raise ModelFormatError(f"the store lacks the attribute '{key}': it is damaged, or was not made by a job")
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,7 @@ class Stated:
             raise ModelFormatError(f"{path}: damaged: the attribute 'arrays' is no list of names")
         if len(set(names)) < len(names):
             raise ModelFormatError(f"{path}: damaged: the attribute 'arrays' names one twice")
+        _require_kinds(path, attributes)
         return Stated(path, tuple(names), *(_count(path, attributes, key) for key in ("samples", "batch", "together")))
 
     def layout(self, arrays: Iterable[tuple[str, tuple[int, ...], str, float]], done: tuple[int, ...]) -> Layout:
@@ -109,6 +128,28 @@ class Stated:
         if done != (made.chunks,):
             raise ModelFormatError(f"{self.path}: damaged: states {done} of {made.chunks} chunks")
         return made
+
+
+def _require_kinds(path: Path, attributes: Mapping[str, Any]) -> None:
+    """Raise where an attribute is of another kind than its readers expect."""
+    texts = {key: isinstance(attributes[key], str) for key in TEXTS if key in attributes}
+    lists = {key: _list_of(str, attributes[key]) for key in LISTS if key in attributes}
+    shapes = attributes.get("shapes", [])
+    fine = isinstance(shapes, list) and all(_list_of(int, shape) and 0 < _product(shape) <= NUMBERS for shape in shapes)
+    kinds = texts | lists | {"shapes": fine, "input": isinstance(attributes.get("input", {}), dict)}
+    if kinds["shapes"] and "shapes" in attributes and len(shapes) != len(attributes.get("inputs", [])):
+        kinds["shapes"] = False
+    wrong = next((key for key, right in kinds.items() if not right), None)
+    if wrong is not None:
+        raise ModelFormatError(f"{path}: damaged: the attribute '{wrong}' is {attributes[wrong]!r}")
+
+
+def _list_of(kind: type, found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(one, kind) and not isinstance(one, bool) for one in found)
+
+
+def _product(shape: list[int]) -> int:
+    return math.prod(shape) if all(n > 0 for n in shape) else 0
 
 
 def _is_name(text: Any) -> bool:

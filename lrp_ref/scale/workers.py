@@ -11,10 +11,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from ..errors import ParameterError
 from .environment import cores, environment, versions
 from .jobs import Job, Labels, Outcome
-from .stores import open_store
+from .layout import DONE
+from .stores import Store, open_store
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,19 @@ def look(asked: bytes, dask_worker: Any) -> Place:
     return Place(socket.gethostname(), cores(), dask_worker.state.nthreads, environment()["blas"], resident, int(limit))
 
 
+def _done_before(i: int, store: Store) -> Outcome:
+    """Return the outcome of a chunk whose worker died before anybody had heard of it.
+
+    Its residual is measured against the sums of relevance, as those of its absolute values are not in the store: it may
+    be told as larger than it was.
+    """
+    part = store.part(i)
+    terms = np.asarray(store["ledger"][part]) * SIGNS
+    residual, scale = np.abs(terms.sum(axis=2)).max(axis=1), np.abs(terms[:, :, 0]).max(axis=1)
+    return Outcome(i, part.stop - part.start, residual=float((residual / np.where(scale, scale, 1)).max()))
+
+
+SIGNS = np.array([1, -1, -1, -1, -1])  # of the ledger's columns in a residual
 _STOPPED: set[str] = set()
 _ONE = Lock()
 
@@ -100,10 +116,12 @@ def stop(run: str) -> None:
 
 
 def chunk(asked: bytes, run: str, i: int) -> Outcome | None:
-    """Do a chunk, and return what became of it; None if the run was stopped before it began."""
+    """Do a chunk that is not done, and return what became of it; None if the run was stopped before it began."""
     if run in _STOPPED:
         return None
     question, store = _opened(asked)
+    if store.state(i) == DONE:
+        return _done_before(i, store)
     # With one thread each, the BLAS is the same for all; more than one it has from time to time only, as the package
     # divides work itself in between.
     with _ONE if question.job.threads > 1 else nullcontext():

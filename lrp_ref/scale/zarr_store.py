@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFormatError, require
-from .layout import FAILED, Layout
-from .stated import LARGEST, Stated, read_json
-from .stores import ERRORS, Store
+from .layout import FAILED, TO_DO, Layout
+from .stated import LARGEST, Attributes, Stated, read_json
+from .store import DAMAGED, ERRORS, Store
 
 DONE_ARRAY = "done"
 METADATA = "zarr.json"
@@ -35,8 +35,8 @@ class ZarrStore(Store):
 
     def _read(self) -> None:
         head = read_json(self.path / METADATA, self.path)
-        self.attributes = head.get("attributes", {})
-        stated = Stated.of(self.path, self.attributes)
+        stated = Stated.of(self.path, head.get("attributes"))
+        self.attributes = Attributes(head["attributes"])
         for name in (*stated.names, DONE_ARRAY):
             self._require_plain(name)
         group = _zarr().open_group(self.path, mode="r+" if self.writable else "r", zarr_format=3)
@@ -106,6 +106,13 @@ class ZarrStore(Store):
                     found[int(flag[1])] = state
         return found
 
+    def state(self, chunk: int) -> int:
+        """Return what became of one chunk, without a look at the others."""
+        try:
+            return _byte(str(self.path / DONE_ARRAY / f"c.{chunk}"))
+        except FileNotFoundError:
+            return TO_DO
+
     def sweep(self) -> None:
         """Remove what processes that were killed have left behind."""
         super().sweep()
@@ -117,7 +124,34 @@ class ZarrStore(Store):
     def __getitem__(self, name: str) -> Any:
         if name not in self._arrays:
             raise ModelFormatError(f"{self.path}: there is no array '{name}'; it has {', '.join(self._arrays)}")
-        return self._arrays[name]
+        return Slices(self._arrays[name], f"{self.path}: '{name}'")
+
+
+class Slices:
+    """An array to be read: what is damaged in one of its files is told in a line.
+
+    Attributes:
+        shape, dtype, ndim, size: of the array.
+    """
+
+    def __init__(self, array: Any, what: str) -> None:
+        self._array, self._what = array, what
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+        self.ndim, self.size = array.ndim, array.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, which: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self._array[which])
+        except DAMAGED as error:
+            reason = str(error) or type(error).__name__
+            raise ModelFormatError(f"{self._what} cannot be read, a file of it is damaged: {reason}") from error
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype)
 
 
 def _byte(path: str) -> int:

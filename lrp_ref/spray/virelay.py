@@ -88,7 +88,7 @@ def write_virelay(
     if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
         raise ParameterError(f"names: {short(names)} given; expected a list of names of the classes")
     kinds = _labels(labels, len(names))
-    pictures, maps, outputs = _images(images), _maps(relevance), _single("prediction", prediction)
+    pictures, maps, outputs = _images(images), drawn(relevance), single("prediction", prediction)
     counts = {"images": len(pictures), "maps": len(maps), "labels": len(kinds), "predictions": len(outputs)}
     if len(set(counts.values())) > 1 or outputs.ndim != 2 or not 1 <= outputs.shape[1] <= len(names):
         listed = ", ".join(f"{n} {what}" for what, n in counts.items())
@@ -199,7 +199,7 @@ def _quoted(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(whole, ensure_ascii=False))
 
 
-def _single(what: str, values: Any) -> NDArray[np.float32]:
+def single(what: str, values: Any) -> NDArray[np.float32]:
     """Return numbers as ViRelAy's files hold them.
 
     Raises:
@@ -249,12 +249,27 @@ def _images(images: Any) -> NDArray[np.uint8]:
     return np.repeat(host, COLOURS, axis=1) if host.shape[1] == 1 else host
 
 
-def _maps(relevance: Any) -> NDArray[np.float32]:
-    """Return maps (N, 3, H, W), each channel a third of their sum: ViRelAy adds three up, and fails on one."""
+def drawn(relevance: Any, *, keep: bool = False) -> NDArray[np.float32]:
+    """Return maps (N, 3, H, W), each channel a third of their sum: ViRelAy adds three up, and fails on one.
+
+    Args:
+        relevance: (N, C, H, W) or (N, H, W).
+        keep: whether three channels stay as they are, of which ViRelAy draws the same.
+
+    Raises:
+        ShapeError: maps that ViRelAy cannot draw.
+        NonFiniteError: NaN, infinity, or numbers beyond float32.
+
+    Example:
+        >>> drawn(np.full((1, 1, 3, 3), 6.0))[0, :, 0, 0].tolist()
+        [2.0, 2.0, 2.0]
+    """
     maps = _channels("relevance", relevance).astype(np.float64)
+    if keep and maps.shape[1] == COLOURS:
+        return single("relevance", maps)
     with unwarned():
         summed = maps.sum(axis=1, keepdims=True)
-    return np.repeat(_single("relevance, summed over channels,", summed / COLOURS), COLOURS, axis=1)
+    return np.repeat(single("relevance, summed over channels,", summed / COLOURS), COLOURS, axis=1)
 
 
 def _groups(

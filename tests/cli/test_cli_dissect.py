@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,87 @@ def test_a_damaged_compressed_stream_is_one_line(files: list[Any], tmp_path: Pat
     done = run(*files[:place], tmp_path / "broken.npz", *files[place + 1 :], "--at", "units")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "broken.npz: not a readable .npz file" in done.stderr or "not a readable .npy or .npz file" in done.stderr
+
+
+def as_zarr(place: Path) -> Path:
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(place / "images.zarr", shape=IMAGES.shape, dtype="f4", chunks=(5, 2, 16, 16))[:] = IMAGES
+    return place / "images.zarr"
+
+
+def as_folder(place: Path) -> Path:
+    (place / "images").mkdir()
+    for k, image in enumerate(IMAGES):
+        np.save(place / "images" / f"{k:02}.npy", image[None])
+    return place / "images"
+
+
+def as_list(place: Path) -> Path:
+    np.save(place / "first.npy", IMAGES[:7])
+    np.save(place / "rest.npy", IMAGES[7:])
+    (place / "images.txt").write_text("first.npy\nrest.npy\n")
+    return place / "images.txt"
+
+
+def as_columns(place: Path) -> Path:
+    np.save(place / "columns.npy", np.asfortranarray(IMAGES).astype(">f4"))
+    return place / "columns.npy"
+
+
+@pytest.mark.parametrize("made", [as_zarr, as_folder, as_list, as_columns])
+def test_a_data_set_of_any_kind_has_the_numbers_of_the_array(files: list[Any], tmp_path: Path, made: Any) -> None:
+    asked = ["--at", "units", "--names", ",spot", "--quantile", "0.97", "--batch", "5", "--cards", "2"]
+    done = run(*files[:2], made(tmp_path), files[3], *asked, "-o", tmp_path / "out")
+    assert (done.exit_code, done.stderr) == (0, "")
+    expected = lrp.units.dissect(
+        NET, IMAGES, LABELS, at="units", quantile=0.97, concepts=[None, "spot"], permuted=range(5)
+    )
+    assert lrp.units.Dissection.load(tmp_path / "out" / "dissection.npz") == expected
+    for card in lrp.units.unit_cards(NET, IMAGES, [0, 1], at="units", dissection=expected):
+        lrp.heatmap.save(card.picture(), tmp_path / "card.png")
+        assert (tmp_path / "card.png").read_bytes() == (tmp_path / "out" / f"unit_{card.unit:04}.png").read_bytes()
+
+
+def test_a_large_file_is_read_a_batch_at_a_time(files: list[Any], monkeypatch: Any) -> None:
+    from lrp_ref.scale.sources.npy_rows import NpyRows
+
+    read: list[int] = []
+    honest = NpyRows.read
+    monkeypatch.setattr(NpyRows, "read", lambda rows, a, b, where="": read.append(b - a) or honest(rows, a, b, where))
+    assert run(*files, "--at", "units", "--batch", "5", "--permutations", "0").exit_code == 0
+    assert read[:3] == [5, 5, 2]
+    assert max(read) == 5
+
+
+def test_pictures_are_read_as_the_sidecar_says(files: list[Any], tmp_path: Path) -> None:
+    from PIL import Image
+
+    pixels = np.random.default_rng(3).integers(0, 256, (12, 16, 16)).astype(np.uint8)
+    grey = lrp.Network.sequential([("units", lrp.layers.Conv(np.ones((1, 1, 1, 1), dtype=np.float32), None))])
+    lrp.save(grey, tmp_path / "net.npz")
+    how = {"kind": "image", "size": [16, 16], "channels": "L", "layout": "NCHW", "mean": 0, "scale": 0.25}
+    (tmp_path / "net.json").write_text(json.dumps({"input": {**how, "resize": "stretch"}}))
+    (tmp_path / "pictures").mkdir()
+    for k, one in enumerate(pixels):
+        Image.fromarray(one).save(tmp_path / "pictures" / f"{k:02}.png")
+    np.save(tmp_path / "pixels.npy", pixels)
+    expected = lrp.units.dissect(grey, pixels[:, None] * np.float32(0.25), LABELS, at="units", permuted=range(5))
+    for images in (tmp_path / "pictures", tmp_path / "pixels.npy"):
+        assert run(*files[:2], images, files[3], "--at", "units", "-o", tmp_path / "out").exit_code == 0
+        assert lrp.units.Dissection.load(tmp_path / "out" / "dissection.npz") == expected
+    (tmp_path / "pictures" / "07.png").write_text("no picture")
+    done = run(*files[:2], tmp_path / "pictures", files[3], "--at", "units")
+    assert done.exit_code == 2
+    assert (
+        done.stderr == "lrp-ref: error: pictures: sample 7 cannot be read: 07.png: not a picture that Pillow can read\n"
+    )
+
+
+def test_labels_of_mapped_masks_are_found_image_by_image(files: list[Any], tmp_path: Path) -> None:
+    labels = LABELS.copy()
+    labels[3, 0, 0], labels[7, 0, 0] = -3, 2
+    np.save(tmp_path / "masks.npy", labels)
+    done = run(*files, "--at", "units", "-o", tmp_path / "out", "--permutations", "0")
+    assert done.exit_code == 0
+    assert lrp.units.Dissection.load(tmp_path / "out" / "dissection.npz").concepts == ("-3", "0", "1", "2")
+    assert "masks have labels [-3, 2] that none of the 2 names" in run(*files, "--at", "units", "--names", "a,b").stderr

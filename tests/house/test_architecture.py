@@ -43,8 +43,9 @@ WINGS = {  # on the core; wing → wings that it imports
     "pages": {"exact", "export", "loaders", "teach"},
     "peers": {"loaders", "vectors"},  # files of arrays; cases as networks, reproducers as cases
     "model_checks": {"loaders"},
-    # Which model a job is about; files of models and data; measures and strongest samples of what a store has.
-    "scale": {"evaluate", "exact", "loaders", "methods"},
+    # Which model a job is about; files of models and data; measures and strongest samples of what a store has, and what
+    # ViRelAy reads of it.
+    "scale": {"evaluate", "exact", "loaders", "methods", "spray"},
     "spray": set(),
     "text": {"loaders", "neuralise"},
     "units": {"methods"},  # receptive fields, upsampling, lists of the strongest

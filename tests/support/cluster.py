@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,21 +23,32 @@ class Cluster:
     address: str = ""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+    def start(self, *arguments: str) -> int:
         """Start ``dask ...`` and return its process id."""
         with (self.folder / f"{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}, cwd=cwd or self.folder, start_new_session=True,
+                [sys.executable, "-m", "dask", *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )  # fmt: skip
         self.processes.append(process)
         return process.pid
 
-    def worker(self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
-        """Start a worker, by default without a nanny: a process that does chunks itself, and is not started again."""
-        usual = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder))
-        chosen = ("--no-nanny",) if "--nanny" not in arguments else ()
-        return self.start("worker", self.address, *usual, *chosen, *arguments, env=env, cwd=cwd)
+    def worker(self, *arguments: str) -> int:
+        """Start a worker that does chunks in its own process, and is not started again when it ends."""
+        usual = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(self.folder))
+        return self.start("worker", self.address, *usual, *arguments)
+
+    def wait(self, workers: int) -> None:
+        """Wait until the scheduler has just so many workers."""
+        from distributed import Client
+
+        with Client(self.address, timeout=START, set_as_default=False) as client:
+            end = time.monotonic() + START
+            while len(client.nthreads()) != workers:
+                if time.monotonic() > end:
+                    raise TimeoutError(f"not {workers} workers after {START} s: {self.told()}")
+                time.sleep(0.05)
 
     def told(self) -> str:
         """Return what the processes have printed."""
@@ -45,30 +56,21 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2, *options: str) -> Iterator[Cluster]:
+def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
     """Start a scheduler and workers, wait until they know each other, and end them."""
-    from distributed import Client
-
     folder.mkdir(exist_ok=True)
     made, file = Cluster(folder), folder / "scheduler.json"
     try:
         made.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-        until = time.monotonic() + START
-        while not file.exists() and time.monotonic() < until:
+        end = time.monotonic() + START
+        while not file.exists() and time.monotonic() < end:
             time.sleep(0.05)
         made.address = json.loads(file.read_text())["address"]
         for _ in range(workers):
-            made.worker(*options)
-        with Client(made.address, timeout=START, set_as_default=False) as client:
-            if workers:
-                client.wait_for_workers(workers, timeout=START)
+            made.worker()
+        made.wait(workers)
         yield made
     finally:
         for process in made.processes:
-            process.terminate()
-        for process in made.processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()

@@ -51,14 +51,14 @@ def _of_folder(folder: str | Path) -> Listing:
             for entry in entries:
                 suffix = entry.name[entry.name.rfind(".") :].lower()  # a Path would take longer than all the rest
                 kind = pictures if suffix in PICTURES else arrays
-                if (suffix in PICTURES or suffix == ".npy") and not entry.is_dir():
+                if (suffix in PICTURES or suffix == ".npy") and not _is_folder(entry):
                     kind.append((entry.name, entry.path, _size(entry.stat)))
                 archives += suffix == ".npz"
     except (OSError, ValueError) as error:
         raise unreadable(folder, error) from error
     if pictures and arrays:
         raise ParameterError(
-            f"{folder}: it has {len(pictures)} pictures and {len(arrays)} .npy files: which of them are the samples? "
+            f"{folder}: it has {len(pictures)} pictures and {len(arrays)} .npy files: which are the samples? "
             "Put the others elsewhere, or write the files into a list (.txt, one path a line)"
         )
     if not pictures and not arrays:
@@ -68,6 +68,14 @@ def _of_folder(folder: str | Path) -> Listing:
             "(.txt, one path a line)"
         )
     return Listing("folder", bool(arrays), sorted(pictures or arrays))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder; a link that leads in a circle is none, and refused as a sample."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _size(look: Callable[[], os.stat_result]) -> int:
@@ -89,9 +97,7 @@ def _of_list(file: Path) -> Listing:
     lines = [os.fsdecode(line).strip(" \t\r") for line in bytes(text).removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     given = [line for line in lines if line and not line.startswith("#")]
     if not given:
-        raise ParameterError(
-            f"{file}: a list without a file: write one path a line, relative to its folder or absolute"
-        )
+        raise ParameterError(f"{file}: a list of no file: write one path a line, relative to its folder or absolute")
     paths = [str(file.parent / line) for line in given]
     entries = [(name, path, _size(Path(path).stat)) for name, path in zip(_names(paths), paths, strict=True)]
     if all(size == MISSING for _, _, size in entries):

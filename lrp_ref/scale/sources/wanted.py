@@ -35,7 +35,7 @@ class Taken:
         """Return samples of a file (n, ...) as the network takes them, in memory of their own."""
         if self.pixels is not None:
             return pixels(where, array, self.pixels, self.dtype)
-        return np.ascontiguousarray(in_machine_order(array).astype(self.dtype, copy=False))
+        return np.ascontiguousarray(array.astype(self.dtype, copy=False))
 
     def zeros(self) -> Host:
         """Return one sample of zeros (1, ...)."""
@@ -49,6 +49,7 @@ class Wanted:
     Attributes:
         name: of the input.
         shape: with the batch in front; None where nothing is known.
+        rank: the axes of an array of samples, which a sidecar may tell where the network does not; None: not known.
         expected: the shape, as errors have it.
         tokens: whether its integers receive relevance.
         integers: whether it takes integers.
@@ -58,6 +59,7 @@ class Wanted:
 
     name: str
     shape: Sizes | None
+    rank: int | None
     expected: str
     tokens: bool
     integers: bool
@@ -79,7 +81,9 @@ class Wanted:
         found = []
         for one in net.batch_first().inputs:
             tokens = one.name in net.tokens
-            found.append(Wanted(one.name, one.shape, one.expected(), tokens, tokens or several, image, floats))
+            told = one.shape or (None if sidecar is None or several else sidecar.layout)  # a letter for each axis
+            rank = None if told is None else len(told)
+            found.append(Wanted(one.name, one.shape, rank, one.expected(), tokens, tokens or several, image, floats))
         return tuple(found)
 
     def _as_pixels(self, dtype: np.dtype[Any]) -> bool:
@@ -91,7 +95,7 @@ class Wanted:
             return shape[:2] == self.sidecar.size and shape[2:] in (
                 ((), (1,)) if self.sidecar.channels == "L" else ((3,),)
             )
-        return self.shape is not None and len(shape) == len(self.shape) - 1
+        return self.rank is not None and len(shape) == self.rank - 1
 
     def taken(self, where: str, shape: tuple[int, ...], dtype: np.dtype[Any], first: Host | None = None) -> Taken:
         """Return how an array of samples becomes this input.
