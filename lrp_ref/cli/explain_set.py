@@ -92,7 +92,8 @@ def explain_set(given: tuple[Path, ...], out: Path, **options: Any) -> None:
 
     IN is an .npy file, a zarr array, a folder of pictures or arrays, or a .txt file with the name of one file a line;
     the samples are on axis 0, whatever the layout of the model. OUT is zarr where it ends in .zarr (needs
-    lrp-ref[scale]), else a folder of .npy files: relevance, output, target, ledger. 'evaluate' reads it.
+    lrp-ref[scale]), else a folder of .npy files: relevance, output, target, ledger. 'evaluate --explained', 'spray',
+    'relmax' and 'export-set' read it.
 
     The run can be ended at any moment: the same command goes on where it was. Ctrl-C finishes the chunks that are
     being done. Exit status: 0 all is explained, 1 some samples cannot be, 2 unusable, 130 interrupted.
@@ -104,18 +105,18 @@ def explain_set(given: tuple[Path, ...], out: Path, **options: Any) -> None:
         )
     workers = _workers(options)
     asked = _job(given[0], options)
-    with ExitStack() as stack, warnings.catch_warnings():
-        warnings.showwarning = lambda message, *of: warn(str(message))  # such as of workers with another BLAS
-        shown = _Shown(asked, given[0].name, stack)
-        try:
+    try:
+        with ExitStack() as stack, warnings.catch_warnings():
+            warnings.showwarning = lambda message, *of: warn(str(message))  # such as of workers with another BLAS
+            shown = _Shown(asked, given[0].name, stack)
             summary = run(
                 asked, out, workers=workers, scheduler=options["scheduler"], memory_limit=options["memory_limit"],
                 retry_failed=options["retry_failed"], stopped=stack.enter_context(_stopping()), begun=shown.begun,
                 progress=shown,
             )  # fmt: skip
-        except KeyboardInterrupt:
-            warn(f"interrupted; what is done is kept, and {AGAIN}")
-            raise
+    except KeyboardInterrupt:
+        warn(f"interrupted; what is done is kept, and {AGAIN}")
+        raise
     _finish(given[0].name, summary)
 
 

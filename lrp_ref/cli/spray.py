@@ -16,6 +16,7 @@ from ..base.files import replace_file
 from ..base.tables import number
 from ..errors import ParameterError
 from ..scale import Explained
+from ..scale.rows import channels_in_front
 from ..spray import Clusters, cluster
 from ..spray.clusters import EMBEDDINGS
 from ..spray.graphs import GRAPHS
@@ -86,14 +87,15 @@ class Taken:
         """Go through the maps, some at a time."""
         numbers, targets = [], []
         for few in self.some:
-            wide = few.relevance.astype(np.float64)
+            relevance = channels_in_front(self.some.store, few.relevance)
+            wide = relevance.astype(np.float64)
             summed = wide.sum(axis=1) if wide.ndim == 4 else wide
             kept = summed.reshape(len(few), -1).any(axis=1)
             self.empty += few.numbers[~kept].tolist()
             numbers.append(few.numbers[kept])
             targets.append(few.target[kept])
             if kept.any():
-                yield few.relevance[kept]
+                yield relevance[kept]
         self.numbers, self.targets = np.concatenate(numbers), np.concatenate(targets)
         if not len(self.numbers):
             raise ParameterError(

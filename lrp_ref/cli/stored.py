@@ -17,7 +17,7 @@ from ..evaluate.reports import Report
 from ..scale import Explained, Store, evaluated, open_store
 from ..scale.measuring import require_source
 from ..scale.models import ModelFile
-from ..scale.reading import rows
+from ..scale.rows import rows
 from ..scale.sources import Source, source
 from . import comparing
 from .arrays import DAMAGED

@@ -5,7 +5,8 @@ from .exporting import to_crp, to_npy, to_virelay
 from .jobs import Job, Labels, Outcome
 from .measuring import evaluated, strongest
 from .models import ModelFile
-from .reading import Answers, Explained, maps
+from .reading import Answers, Explained
+from .rows import maps
 from .running import Summary, run, serial
 from .stores import Store, create, open_store
 

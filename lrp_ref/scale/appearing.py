@@ -24,6 +24,8 @@ _LEFT = re.compile(r"(?P<pid>\d{1,9})-(?P<host>[0-9a-f]{8})\.\w+" + re.escape(PA
 def appearing(goal: Path, *, file: bool = False) -> Iterator[Path]:
     """Give a folder beside ``goal`` that takes its place at the end; after an error nothing of it is left.
 
+    What an earlier call left that was killed is removed first.
+
     Args:
         goal: a path at which nothing is.
         file: whether not the folder but the file in it that has the name of ``goal`` takes the place.
@@ -42,6 +44,7 @@ def appearing(goal: Path, *, file: bool = False) -> Iterator[Path]:
         place = goal.absolute()
         missing, there = not place.parent.is_dir(), place.exists() or place.is_symlink()
         if not missing and not there:
+            sweep_beside(goal)
             # Who made it stands in its name: only so can another process tell whether it is still at work.
             mark = f".{goal.name}.{os.getpid()}-{_host()}."
             part = Path(tempfile.mkdtemp(dir=place.parent, prefix=mark, suffix=PART))

@@ -17,8 +17,9 @@ from ..propagation import composites
 from ..propagation import start as starts
 from ..propagation.start import Difference, Start
 from ..propagation.targets import class_number, is_tuple
+from .describing import BATCH
 from .environment import require_known
-from .jobs import BATCH, Job
+from .jobs import Job
 from .labels import Labels
 from .models import ModelFile
 from .reduction import DTYPES, Reduction

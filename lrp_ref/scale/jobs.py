@@ -3,101 +3,29 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
 from ..network.network import Network
-from ..propagation import start as starts
-from ..propagation.composites import Composite
-from . import describing
+from .describing import Described
 from .environment import on_device, threads_of_blas, versions
-from .explaining import Question, Rows, floats, reason
+from .explaining import Rows, floats, reason
 from .labels import Labels as Labels
 from .layout import FAILED, TO_DO, Layout
-from .models import ModelFile
 from .outcomes import Outcome as Outcome
-from .reduction import Reduction
-from .sources import Source
 from .stores import Store, difference
-
-BATCH = 32
 
 
 @dataclass(frozen=True, repr=False)
-class Job:
-    """One question about every sample of a data set; :func:`lrp_ref.scale.job` makes one.
+class Job(Described):
+    """One question about every sample of a data set, cut into chunks; :func:`lrp_ref.scale.job` makes one.
 
-    It is a small value: a worker gets it whole, loads the model from its path once, and does any of its chunks.
-
-    Attributes:
-        model: the file and its hash.
-        source: the samples.
-        composite: the rules.
-        target: what is explained of every sample: None for its largest output, an output, or :class:`Labels`.
-        start: the start relevance, a value of ``lrp.start``.
-        batch: samples that are explained together. Their number changes the last digits, so that it is a part of the
-            question.
-        together: batches of a chunk, the unit of work; in a zarr store a chunk of several is one shard.
-        dtype: of the relevance that is kept: float16, float32 or float64.
-        compute: of the computation: float32 or float64.
-        reduce: what is kept of a map: "none", "channels" or "top-K".
-        at: values whose channels' relevance is kept: its sum, its largest number and where that is.
-        threads: of the BLAS in each process.
-        xp: "numpy" or "cupy".
-        canonize: as of :func:`lrp_ref.explain`.
-        made_with: versions of what the process that made the job computes with; no other does its chunks.
+    It is a small value: a worker gets it whole, loads the model from its path once, and does any of its chunks. Its
+    attributes are those of :class:`lrp_ref.scale.describing.Described`.
     """
-
-    model: ModelFile
-    source: Source
-    composite: Composite
-    target: Any = None
-    start: Any = starts.STARTS["logit"]
-    batch: int = BATCH
-    together: int = 1
-    dtype: str = "float32"
-    compute: str = "float32"
-    reduce: str = "none"
-    at: tuple[str, ...] = ()
-    threads: int = 1
-    xp: str = "numpy"
-    canonize: bool = True
-    made_with: tuple[tuple[str, str], ...] = field(default_factory=lambda: tuple(versions().items()), compare=False)
-
-    def __repr__(self) -> str:
-        asked = self.attributes()
-        shown = {key: asked[key] for key in ("target", "start", "dtype", "reduce", "at") if asked[key]}
-        told = ", ".join(f"{key} {value}" for key, value in shown.items())
-        return (
-            f"Job({self.model.name}, {self.source.samples} samples of {asked['input'].get('name', 'a source')} in "
-            f"{len(self.chunks())} chunks of {self.chunk}, composite {self.composite.name}, {told})"
-        )
-
-    # -- chunks ---------------------------------------------------------------------------------------------------
-
-    @property
-    def chunk(self) -> int:
-        """Samples of a chunk; the last may have fewer."""
-        return self.batch * self.together
-
-    def chunks(self) -> range:
-        """Return the numbers of all chunks.
-
-        Example:
-            >>> import tempfile, pathlib, lrp_ref as lrp
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     place = pathlib.Path(folder)
-            ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((3, 2)))]), place / "net.npz")
-            ...     np.save(place / "x.npy", np.ones((10, 3)))
-            ...     made = lrp.scale.job(place / "net.npz", place / "x.npy", composite="epsilon", batch=4)
-            ...     list(made.chunks()), made.part(2)
-            ([0, 1, 2], slice(8, 10, None))
-        """
-        return range(-(-self.source.samples // self.chunk))
 
     def part(self, i: int) -> slice:
         """Return which samples a chunk has.
@@ -161,11 +89,6 @@ class Job:
         if found is not None:
             raise ParameterError(f"{store.path} is of another job: {found}")
 
-    def network(self) -> Network:
-        """Return the network, in the type of the computation where its inputs do not say it."""
-        net = self.model.load()
-        return self.model.load_as(self.compute) if net.tokens >= {i.name for i in net.inputs} else net
-
     def _rows(self, net: Network, layout: Layout, part: slice) -> Rows:
         """Return what a store keeps of the samples of a chunk."""
         rows = Rows(layout, part.start, part.stop)
@@ -191,28 +114,6 @@ class Job:
         first = min(refused)
         told = f"sample {first}: {refused[first]}"
         return Outcome(i, part.stop - part.start, len(refused), told, residual, time.perf_counter() - begun)
-
-    # -- what a store is made of ----------------------------------------------------------------------------------
-
-    def question(self, net: Network) -> Question:
-        """Return what is asked of a batch."""
-        axes = net.inputs[0].axes
-        channel = axes.index("channels") if "channels" in axes[1:] else 1
-        target = None if isinstance(self.target, Labels) else self.target
-        return Question(self.composite, target, self.start, self.canonize, self.xp, self.at,
-                        Reduction(self.reduce, channel), self.dtype)  # fmt: skip
-
-    def probe(self) -> tuple[Layout, dict[str, Any]]:
-        """Return the arrays of a store, and what their axes are called, by explaining a sample of zeros.
-
-        Raises:
-            LrpError: what is wrong with the question, for every sample.
-        """
-        return describing.probe(self)
-
-    def attributes(self) -> dict[str, Any]:
-        """Return everything that is needed to do the same again, as JSON can hold it; no path with folders."""
-        return describing.attributes(self)
 
 
 def todo(states: NDArray[np.uint8], retry_failed: bool) -> list[int]:

@@ -62,18 +62,6 @@ class Layout:
         """Bytes of all arrays, not compressed."""
         return sum(one.nbytes for one in self.arrays)
 
-    def size(self) -> str:
-        """Return how large a store of it becomes, at most: a zarr store is compressed, by how much is not known before.
-
-        Example:
-            >>> layout = Layout((spec("relevance", 1000, (3, 224, 224), "float32"), spec("target", 1000, (), "int64")),
-            ...                 1000, 32, 32)
-            >>> layout.size()
-            '602 MB, not compressed: relevance 602 MB, target 8 kB'
-        """
-        parts = ", ".join(f"{one.name} {size_text(one.nbytes)}" for one in self.arrays)
-        return f"{size_text(self.nbytes)}, not compressed: {parts}"
-
     def __getitem__(self, name: str) -> ArraySpec:
         return next(one for one in self.arrays if one.name == name)
 

@@ -19,7 +19,8 @@ from ..methods.concepts.search import MOST
 from ..methods.concepts.strongest import BY, Strongest
 from ..methods.concepts.table import normalised, require_norm
 from ..network.network import Network
-from .reading import Explained, rows
+from .reading import Explained
+from .rows import rows
 from .sources import Source
 from .stores import Store, difference
 

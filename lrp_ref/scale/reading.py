@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.frozen import Value, whole
-from ..errors import ParameterError, unknown
+from ..errors import ParameterError
 from ..propagation.targets import class_number
-from .explaining import relevance_names
 from .layout import FAILED, NO_TARGET, TO_DO
-from .reduction import PLACE
+from .rows import Host, map_of, maps, rows
 from .stores import Store
-
-Host = NDArray[Any]
-Which = slice | Sequence[int] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +84,7 @@ class Explained:
         batch: int | None = None,
     ) -> None:
         self.store, self.of = store, of
-        _map_of(store, of)  # refused at once, not at the first sample
+        map_of(store, of)  # refused at once, not at the first sample
         self.batch = store.layout.batch if batch is None else whole("batch", batch, 1)
         found = self._done()
         if target is not None:
@@ -177,101 +172,3 @@ def _of_target(store: Store, numbers: NDArray[np.int64], target: int | str) -> N
             f"{there}{' and more' if len(np.unique(targets)) > 20 else ''} there are some"
         )
     return found
-
-
-def rows(store: Store, name: str, which: Which) -> Host:
-    """Return the rows of some samples in an array of a store, read batch by batch of it.
-
-    Args:
-        store: with the answers.
-        name: of the array.
-        which: a slice of the samples, or their numbers, in any order.
-
-    Raises:
-        ModelFormatError: there is no such array.
-        ParameterError: a number that is none of a sample.
-
-    Example:
-        >>> import tempfile
-        >>> from lrp_ref.scale.layout import Layout, spec
-        >>> from lrp_ref.scale.stores import create
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     layout = Layout((spec("target", 5, (), "int64"),), 5, 2, 2)
-        ...     store = create(f"{folder}/out", layout, {"batch": 2, "together": 1})
-        ...     store.write(slice(0, 5), {"target": np.arange(5) * 10})
-        ...     rows(store, "target", [4, 0, 1])
-        array([40,  0, 10])
-    """
-    numbers = _numbers(which, store.samples)
-    array = store[name]
-    found = np.empty((len(numbers), *array.shape[1:]), dtype=array.dtype)
-    batch = store.layout.batch
-    for block in np.unique(numbers // batch).tolist():
-        places = np.flatnonzero(numbers // batch == block)
-        wanted = numbers[places]
-        first = int(wanted.min())
-        found[places] = np.asarray(array[first : int(wanted.max()) + 1])[wanted - first]
-    return found
-
-
-def _numbers(which: Which, samples: int) -> NDArray[np.int64]:
-    """Return the numbers of samples."""
-    if isinstance(which, slice):
-        return np.arange(*which.indices(samples), dtype=np.int64)
-    numbers = np.asarray(which)
-    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-        raise ParameterError(f"samples are a slice or a list of their numbers, got {numbers.dtype} {numbers.shape}")
-    outside = numbers[(numbers < 0) | (numbers >= samples)]
-    if len(outside):
-        raise ParameterError(f"there is no sample {outside[0]}: the store has {samples}, from 0")
-    return numbers.astype(np.int64)
-
-
-def maps(store: Store, which: Which, *, of: str | None = None) -> Host:
-    """Return the maps of some samples (n, ...), in the unit of the start, whatever the store keeps of them.
-
-    Of "top-K" the K numbers are put back in their places, and the others are 0. The sum over "channels" stays without
-    the axis of channels. float16 becomes float32. A sample that is not explained has NaN or 0: :class:`Explained` knows
-    which are.
-
-    Args:
-        store: with the answers.
-        which: a slice of the samples, or their numbers, in any order.
-        of: the input whose maps they are, where the network has several.
-
-    Raises:
-        ParameterError: no such input, several and none chosen, or a number that is none of a sample.
-
-    Example:
-        >>> import tempfile, lrp_ref as lrp
-        >>> from pathlib import Path
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     place = Path(folder)
-        ...     lrp.save(lrp.Network.sequential([lrp.layers.Dense(np.ones((4, 1)))]), place / "net.npz")
-        ...     np.save(place / "x.npy", np.array([[1.0, -3.0, 0.0, 4.0]]))
-        ...     asked = lrp.scale.job(place / "net.npz", place / "x.npy", composite="lrp0", reduce="top-2")
-        ...     maps(lrp.scale.run(asked, place / "out").store, slice(0, 1))
-        array([[ 0., -3.,  0.,  4.]])
-    """
-    name, shape = _map_of(store, of)
-    numbers = _numbers(which, store.samples)
-    kept = rows(store, name, numbers)
-    kept = kept.astype(np.float32) if kept.dtype == np.float16 else kept
-    if not str(store.attributes["reduce"]).startswith("top-"):
-        return kept
-    places = rows(store, f"{name}_{PLACE}", numbers)
-    dense = np.zeros((len(numbers), math.prod(shape)), dtype=kept.dtype)
-    # A place of −1 stands where nothing was written.
-    np.put_along_axis(dense, np.maximum(places, 0), kept, axis=1)
-    return dense.reshape(len(numbers), *shape)
-
-
-def _map_of(store: Store, of: str | None) -> tuple[str, tuple[int, ...]]:
-    """Return the array that has the maps of an input, and the shape of a whole map."""
-    inputs, shapes = store.attributes["inputs"], store.attributes["shapes"]
-    if of is None and len(inputs) > 1:
-        raise ParameterError(f"{store.path}: it has maps of several inputs: say of which, {', '.join(inputs)}")
-    if of is not None and of not in inputs:
-        raise unknown("input", of, inputs)
-    k = 0 if of is None else inputs.index(of)
-    return relevance_names(len(inputs))[k], tuple(shapes[k])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFormatError, require
 from .layout import FAILED, TO_DO, Layout
 from .stated import LARGEST, Attributes, Stated, read_json
-from .store import ERRORS, Store
+from .store import DAMAGED, ERRORS, Store
 
 DONE_ARRAY = "done"
 METADATA = "zarr.json"
@@ -124,7 +124,34 @@ class ZarrStore(Store):
     def __getitem__(self, name: str) -> Any:
         if name not in self._arrays:
             raise ModelFormatError(f"{self.path}: there is no array '{name}'; it has {', '.join(self._arrays)}")
-        return self._arrays[name]
+        return Slices(self._arrays[name], f"{self.path}: '{name}'")
+
+
+class Slices:
+    """An array to be read: what is damaged in one of its files is told in a line.
+
+    Attributes:
+        shape, dtype, ndim, size: of the array.
+    """
+
+    def __init__(self, array: Any, what: str) -> None:
+        self._array, self._what = array, what
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+        self.ndim, self.size = array.ndim, array.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, which: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self._array[which])
+        except DAMAGED as error:
+            reason = str(error) or type(error).__name__
+            raise ModelFormatError(f"{self._what} cannot be read, a file of it is damaged: {reason}") from error
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype)
 
 
 def _byte(path: str) -> int:

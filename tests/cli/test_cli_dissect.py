@@ -167,9 +167,9 @@ def test_pictures_are_read_as_the_sidecar_says(files: list[Any], tmp_path: Path)
 
 def test_labels_of_mapped_masks_are_found_image_by_image(files: list[Any], tmp_path: Path) -> None:
     labels = LABELS.copy()
-    labels[3, 0, 0], labels[7, 0, 0] = 5, 2
+    labels[3, 0, 0], labels[7, 0, 0] = -3, 2
     np.save(tmp_path / "masks.npy", labels)
     done = run(*files, "--at", "units", "-o", tmp_path / "out", "--permutations", "0")
     assert done.exit_code == 0
-    assert lrp.units.Dissection.load(tmp_path / "out" / "dissection.npz").concepts == ("0", "1", "2", "5")
-    assert "masks have labels [2, 5] that none of the 2 names" in run(*files, "--at", "units", "--names", "a,b").stderr
+    assert lrp.units.Dissection.load(tmp_path / "out" / "dissection.npz").concepts == ("-3", "0", "1", "2")
+    assert "masks have labels [-3, 2] that none of the 2 names" in run(*files, "--at", "units", "--names", "a,b").stderr

@@ -71,6 +71,10 @@ def test_the_samples_of_one_target(tmp_path: Path) -> None:
     with np.load(tmp_path / "results" / "clusters.npz") as file:
         assert file["numbers"].tolist() == np.flatnonzero(KIND == 1)[:9].tolist() == some.numbers.tolist()
         np.testing.assert_array_equal(file["labels"], expected.labels)
+        options = json.loads(str(file["about"]))["options"]
+    assert (options["seed"], options["clusters"], options["graph"], options["neighbours"]) == (4, 3, "average", 4)
+    first = some.numbers[expected.members(0)][:6].tolist()
+    assert f"1: {expected.sizes[0]} {', '.join(map(str, first))}" in " ".join(done.stdout.split())
     assert "3 were asked for" in done.stdout or expected.chosen == 3
     assert "9 maps of out" in done.stdout
 
@@ -86,6 +90,23 @@ def test_maps_of_zeros_are_left_out_and_told(tmp_path: Path) -> None:
     expected = lrp.spray.cluster(maps(store, kept), neighbours=12, embedding="spectral")
     with np.load(tmp_path / "results" / "clusters.npz") as file:
         assert file["numbers"].tolist() == kept
+        np.testing.assert_array_equal(file["labels"], expected.labels)
+
+
+def test_photos_with_their_channels_behind(tmp_path: Path) -> None:
+    """Channels are summed, not rows; the sidecar says which they are."""
+    x = np.concatenate([X, X[:, :, ::-1], X], axis=1)
+    wide = np.concatenate([WEIGHT.reshape(2, 64).T] * 3)
+    layers = [("flat", lrp.layers.Flatten()), ("fc", lrp.layers.Dense(wide))]
+    photo = {"kind": "image", "size": [8, 8], "mean": 0, "scale": 0.01, "resize": "crop", "channels": "RGB"}
+    (tmp_path / "net.json").write_text(json.dumps({"input": {**photo, "layout": "NHWC"}}))
+    behind = lrp.Network.sequential([("turn", lrp.layers.Transpose((0, 3, 1, 2))), *layers])
+    made(tmp_path, x.transpose(0, 2, 3, 1), net=behind, composite="lrp0")
+    assert run("spray", tmp_path / "out", *QUICK, "-o", tmp_path / "results").exit_code == 0
+    front = lrp.explain(lrp.Network.sequential(layers), x, composite="lrp0").relevance
+    expected = lrp.spray.cluster(front, neighbours=12, embedding="spectral")
+    with np.load(tmp_path / "results" / "clusters.npz") as file:
+        np.testing.assert_allclose(file["means"], expected.means, rtol=1e-9)
         np.testing.assert_array_equal(file["labels"], expected.labels)
 
 

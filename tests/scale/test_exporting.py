@@ -60,9 +60,10 @@ def test_arrays_are_those_of_the_whole_set(tmp_path: Path, name: str, together: 
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 
-def test_arrays_are_a_store_that_a_run_goes_on_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["out", "out.zarr"])
+def test_arrays_are_a_store_that_a_run_goes_on_with(tmp_path: Path, name: str) -> None:
     job = small_stores.asked(tmp_path)
-    store = half(job, tmp_path / "out.zarr", [0, 3])
+    store = half(job, tmp_path / name, [0, 3])
     with pytest.raises(ParameterError, match=r"4 of 6 chunks are left to do: .*\(partial=True, --partial\)"):
         to_npy(store, tmp_path / "arrays")
     folder = to_npy(store, tmp_path / "arrays", partial=True)

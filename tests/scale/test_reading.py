@@ -16,7 +16,7 @@ from lrp_ref import scale
 from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.evaluate import report
 from lrp_ref.scale import Explained, evaluated, maps, strongest
-from lrp_ref.scale.reading import rows
+from lrp_ref.scale.rows import rows
 from lrp_ref.scale.sources import Read
 
 KINDS = ["out", "out.zarr"]
@@ -216,6 +216,25 @@ def test_sums_of_outputs_have_no_single_target(tmp_path: Path) -> None:
     assert next(iter(Explained(store))).target.tolist() == [[0, 1]] * 4
     with pytest.raises(ParameterError, match="sums of outputs are explained in it: leave the target out"):
         Explained(store, target=1)
+
+
+def test_a_damaged_store_is_one_line(tmp_path: Path) -> None:
+    store = made(tmp_path, reduce="top-2")
+    for key, value, said in (
+        ("shapes", [[2, 5]], "a place .* is outside of maps of the shape"),
+        ("shapes", [[2, -6, 6]], "maps of the shape .*: damaged"),
+        ("shapes", [["a"]], "maps of the shape .*: damaged"),
+        ("shapes", [], "does not say of which inputs"),
+        ("inputs", None, "does not say of which inputs"),
+        ("inputs", [3], "does not say of which inputs"),
+    ):
+        kept = store.attributes[key]
+        store.attributes[key] = value
+        with pytest.raises(ModelFormatError, match=said) as error:
+            list(Explained(store))
+        assert "\n" not in str(error.value)
+        store.attributes[key] = kept
+    assert len(list(Explained(store))) == 6
 
 
 def test_memory_is_that_of_a_few_samples(tmp_path: Path, kind: str) -> None:

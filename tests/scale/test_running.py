@@ -98,6 +98,28 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_store(folder: Path) -> None:
     assert contents(folder / "out") == undisturbed
 
 
+@pytest.mark.parametrize("name", ["out", "out.zarr"])
+def test_of_4000_chunks_that_are_done_none_is_looked_at_again(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.endswith(".zarr"):
+        pytest.importorskip("zarr")
+    source = Given({"input": np.broadcast_to(samples(1), (4000, 2, 4, 4))})
+    asked = job(folder / "net.npz", source, composite="epsilon_plus", batch=1)
+    store = run(asked, folder / name, stopped=lambda: True).store
+    kind, looked = type(store), []
+    states = np.ones(4000, np.uint8)
+    states[17] = 0
+    monkeypatch.setattr(kind, "states", lambda self: looked.append(self) or states)  # reading them takes longest
+    monkeypatch.setattr(kind, "__getitem__", lambda self, array: pytest.fail("no array is read"))
+    found = run(asked, folder / name)
+    assert (found.before, found.done, found.samples, found.left) == (3999, 4000, 1, 0)
+    assert len(looked) == 1
+    states[17] = 1
+    monkeypatch.setattr(Job, "run_chunk", lambda *given: pytest.fail("done twice"))
+    assert (run(asked, folder / name).samples, len(looked)) == (0, 2)
+
+
 def test_relevance_that_is_zero_everywhere_is_done_once(folder: Path) -> None:
     lrp.save(lrp.Network.sequential([lrp.layers.Flatten(), lrp.layers.Dense(np.zeros((32, 3)))]), folder / "net.npz")
     for name in ("out", "out.zarr"):
@@ -348,6 +370,10 @@ def test_two_locks_in_one_process_exclude_each_other(tmp_path: Path) -> None:
             pytest.fail("got it twice")
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "out"):
         raise ZeroDivisionError
+    (tmp_path / "link").symlink_to("out")
+    with locked(tmp_path / "out"), pytest.raises(ParameterError, match="link: another run"), locked(tmp_path / "link"):
+        pytest.fail("got it twice")
+    (tmp_path / "link").unlink()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -69,6 +69,7 @@ def test_a_bad_picture_is_refused_alone(pictures: Path) -> None:
     os.mkfifo(pictures / "7.png")
     (pictures / "8.png").symlink_to("/dev/zero")
     (pictures / "9.png").symlink_to("nowhere")
+    (pictures / "91.png").symlink_to("91.png")
     Image.fromarray(PIXELS[0]).save(pictures / "a\nb\x1b.png")
     with without_waiting():
         found = source(pictures, photos(), sidecar())
@@ -80,6 +81,7 @@ def test_a_bad_picture_is_refused_alone(pictures: Path) -> None:
         7: ("7.png", "a pipe or a device, not a file"),
         8: ("8.png", "a pipe or a device, not a file"),
         9: ("9.png", "there is no such file"),
+        10: ("91.png", "it cannot be read: Too many levels of symbolic links"),
     }
     assert read.refused[1].startswith("1.png: the picture cannot be read: ")
     assert str(pictures) not in str(read.refused)
@@ -93,6 +95,10 @@ def test_a_picture_that_goes_or_comes(pictures: Path) -> None:
     read = found.read(2, 5)
     assert read.refused == {3: "3.png: there is no such file"}
     np.testing.assert_array_equal(read.x["x"], EXACT[[2, 4]])
+    os.mkfifo(pictures / "3.png")
+    with without_waiting():
+        assert found.read(3, 4).refused == {3: "3.png: a pipe or a device, not a file"}
+    (pictures / "3.png").unlink()
     files._LOOKED_UP.clear()  # as in another process, which cannot tell which sample is which
     with pytest.raises(ModelFormatError, match=r"^pictures: files have come, gone or changed since the job was made"):
         found.read(0, 1)
@@ -129,6 +135,14 @@ def test_which_pictures_they_are(pictures: Path, changed: Any, same: bool) -> No
     after = source(there, photos(), sidecar()).attributes()
     assert (before["fingerprint"] == after["fingerprint"]) == same
     assert "/" not in json.dumps(after)
+
+
+def test_a_few_folders_are_kept_in_memory(pictures: Path) -> None:
+    there = [shutil.copytree(pictures, pictures.with_name(f"copy{k}")) for k in range(files.MOST + 2)]
+    found = [source(path, photos(), sidecar()) for path in there]
+    assert len(files._LOOKED_UP) == files.MOST
+    for one in (*found, *found):
+        np.testing.assert_array_equal(one.read(0, 1).x["x"], EXACT[:1])
 
 
 # -- lists ------------------------------------------------------------------------------------------------------------

@@ -71,6 +71,23 @@ def test_chunks_that_are_not_there_are_the_fill_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.x["x"], np.concatenate([X[2:4], np.full((6, 3), 7.0)]))
 
 
+def test_a_group_with_one_array_needs_no_names(tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "x.zarr").create_array("images", data=X)
+    np.testing.assert_array_equal(source(tmp_path / "x.zarr", rows(), None).read(2, 5).x["x"], X[2:5])
+
+
+def test_chunks_may_lie_elsewhere(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.zarr", chunks=(2, 3))
+    before = source(path, rows(), None).attributes()
+    (path / "c").rename(tmp_path / "chunks")
+    (path / "c").symlink_to(tmp_path / "chunks")
+    assert source(path, rows(), None).attributes() == before
+    (tmp_path / "chunks" / "around").symlink_to(tmp_path / "chunks")  # in a circle
+    (tmp_path / "chunks" / "again").symlink_to(path)
+    with without_waiting():
+        np.testing.assert_array_equal(source(path, rows(), None).read(0, 10).x["x"], X)
+
+
 def test_a_damaged_chunk_takes_its_own_samples_alone(tmp_path: Path) -> None:
     path = made(tmp_path / "x.zarr", chunks=(2, 3))
     (path / "c" / "1" / "0").write_bytes(b"\xff" * 30)
@@ -78,6 +95,12 @@ def test_a_damaged_chunk_takes_its_own_samples_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.x["x"], X[[1, 4, 5, 6]])
     assert sorted(read.refused) == [2, 3]
     assert all(reason.startswith("x.zarr: a chunk of it cannot be read: ") for reason in read.refused.values())
+    found = source(path, rows(), None)
+    (path / "c" / "2" / "0").unlink()
+    (path / "c" / "2" / "0").symlink_to("0")
+    read = found.read(4, 7)
+    assert sorted(read.refused) == [4, 5]
+    assert "Too many levels of symbolic links" in read.refused[4]
     assert str(tmp_path) not in str(read.refused)
 
 
@@ -92,7 +115,10 @@ def test_which_data_they_are(tmp_path: Path) -> None:
     zarr.open_array(there, mode="r+")[7, 1] += 1
     assert source(there, rows(), None).attributes()["fingerprint"] != before["fingerprint"]
     (path / "c" / "3" / "0").unlink()
-    assert source(path, rows(), None).attributes()["fingerprint"] != before["fingerprint"]
+    lacking = source(path, rows(), None).attributes()["fingerprint"]
+    assert lacking != before["fingerprint"]
+    (path / "zarr.json").write_text((path / "zarr.json").read_text().replace('"fill_value": 0.0', '"fill_value": 1.0'))
+    assert source(path, rows(), None).attributes()["fingerprint"] != lacking
 
 
 def test_an_array_that_has_changed_since_is_refused(tmp_path: Path) -> None:

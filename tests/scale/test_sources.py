@@ -150,6 +150,9 @@ def test_of_a_large_file_a_few_blocks_are_read(monkeypatch: Any, tmp_path: Path)
     read.clear()
     fingerprint([], [("", str(file), BLOCKS * BLOCK)])
     assert sum(n for _, n in read) == BLOCKS * BLOCK  # a file that is no longer is read whole
+    read.clear()
+    fingerprint([], [("", str(file), 10 * BLOCK + 5)])
+    assert sum(n for _, n in read) == 10 * BLOCK + 5
 
 
 def test_of_many_files_names_and_sizes_count_and_contents_of_some(tmp_path: Path) -> None:

@@ -321,9 +321,15 @@ def test_a_disk_that_is_full_is_one_line(made: Store, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "zarr.storage._local._atomic_write" if made.suffix else f"{type(made).__module__}.NpyStore._put", full
     )
-    for change in (lambda: write(made, numbers(made.layout), 2), lambda: made.mark(2, DONE)):
+    part, arrays = made.part(2), numbers(made.layout)
+    for change in (
+        lambda: made.write(part, {name: a[part] for name, a in arrays.items()}),
+        lambda: made.write(part, {"target": arrays["target"][part]}),
+        lambda: made.mark(2, DONE),
+    ):
         with pytest.raises(ParameterError, match=r"^cannot write .*set.*: No space left on device$"):
             change()
+    assert made.counts() == {"done": 3, "failed": 0, "left": 1}
 
 
 def test_what_killed_writes_leave_is_swept(made: Store) -> None:
@@ -375,9 +381,19 @@ def test_folders_that_killed_processes_leave_are_swept_and_those_of_others_are_n
     store.sweep()
     assert names(tmp_path) == sorted([name, *foreign, elsewhere, alive.name])
     waiting.communicate("go\n")
+    assert waiting.returncode == -9
     os.utime(tmp_path / elsewhere, (0, 0))
     store.sweep()
     assert names(tmp_path) == sorted([name, *foreign])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are asked for by their numbers")
+def test_who_is_killed_and_begins_again_leaves_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "new", "now"], check=False)
+    assert len(names(tmp_path)) == 1
+    with appearing(tmp_path / "new"):
+        pass
+    assert names(tmp_path) == ["new"]
 
 
 def test_appearing_leaves_nothing_after_an_error(tmp_path: Path) -> None:
@@ -680,6 +696,35 @@ def test_a_damaged_state_is_one_line(made: Store, data: bytes) -> None:
         (made.path / "done" / "c.4").write_bytes(b"\x01")
         with pytest.raises(ModelFormatError, match=r"done/c\.4 is damaged"):
             made.states()
+
+
+def huge_frame() -> bytes:
+    """A frame of zstd that says it holds 2⁶⁰ bytes."""
+    return bytes([0x28, 0xB5, 0x2F, 0xFD, 0xE0]) + (1 << 60).to_bytes(8, "little") + b"\x01\x00\x00"
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\x28\xb5\x2f\xfd", huge_frame()])
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_damaged_chunk_is_one_line(tmp_path: Path, data: bytes, together: int) -> None:
+    of = layout(12, 3, together)
+    store, arrays = create(tmp_path / "set.zarr", of, {}), numbers(of)
+    for chunk in range(of.chunks):
+        write(store, arrays, chunk)
+    for name, file in (("relevance", "c.1.0.0"), ("output", "c.1.0")):
+        (store.path / name / file).write_bytes(data)
+        first = store.part(1).start
+        with pytest.raises(ModelFormatError, match=f"'{name}' cannot be read, a file of it is damaged") as caught:
+            store[name][first : first + 1]
+        assert "\n" not in str(caught.value)
+        assert np.array_equal(store[name][:first], arrays[name][:first], equal_nan=True)
+
+
+def test_an_array_of_a_store_is_read_like_one_of_numpy(made: Store) -> None:
+    output, expected = made["output"], numbers(made.layout)["output"]
+    assert (len(output), output.shape, output.ndim, output.size) == (11, (11, 4), 2, 44)
+    assert np.array_equal(np.asarray(output)[:6], expected[:6], equal_nan=True)
+    assert np.array_equal(np.asarray(output, dtype=np.float32)[:6], expected[:6].astype(np.float32), equal_nan=True)
+    assert np.array_equal(output[4], expected[4], equal_nan=True)
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'{"chunk": 1}', b'{"chunk": "2"}', b'{"chunk": true}'])

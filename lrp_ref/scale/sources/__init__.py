@@ -34,6 +34,9 @@ def source(path: str | Path, net: Network, sidecar: Sidecar | None, *, dtype: st
     - a zarr array (N, ...) of format 2 or 3, or a group with an array for each input. The chunks of a slice are read
       whole each time, so that chunks of a batch, or a part of it, are quick.
 
+    Which data they are is told by a hash that is quick, the same wherever they lie, and does not see everything:
+    :func:`lrp_ref.scale.sources.fingerprints.fingerprint`.
+
     Args:
         path: of the file or folder.
         net: whose inputs they are to be.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,7 @@ def _touched(starts: list[int], start: int, stop: int) -> Iterator[tuple[int, in
 
 
 _LOOKED_UP: dict[Files, Found] = {}
+_LOOKING = RLock()  # one thread looks up, the others wait for what it finds
 
 
 def _files_of(source: Files) -> Found:
@@ -149,19 +151,21 @@ def _files_of(source: Files) -> Found:
     Raises:
         ModelFormatError: others than when the source was made.
     """
-    found = _LOOKED_UP.get(source)
-    if found is None:
-        found = _found(source.path, source.wanted)[0]
-        if found.fingerprint != source.fingerprint:
-            raise changed(Path(source.path).name, "files have come, gone or changed")
-        _keep(source, found)
-    return found
+    with _LOOKING:
+        found = _LOOKED_UP.get(source)
+        if found is None:
+            found = _found(source.path, source.wanted)[0]
+            if found.fingerprint != source.fingerprint:
+                raise changed(Path(source.path).name, "files have come, gone or changed")
+            _keep(source, found)
+        return found
 
 
 def _keep(source: Files, found: Found) -> None:
-    while len(_LOOKED_UP) >= MOST:
-        _LOOKED_UP.pop(next(iter(_LOOKED_UP)))
-    _LOOKED_UP[source] = found
+    with _LOOKING:
+        while len(_LOOKED_UP) >= MOST:
+            _LOOKED_UP.pop(next(iter(_LOOKED_UP)))
+        _LOOKED_UP[source] = found
 
 
 def _found(path: str, wanted: Wanted) -> tuple[Found, Taken]:

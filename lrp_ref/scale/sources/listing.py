@@ -51,7 +51,7 @@ def _of_folder(folder: str | Path) -> Listing:
             for entry in entries:
                 suffix = entry.name[entry.name.rfind(".") :].lower()  # a Path would take longer than all the rest
                 kind = pictures if suffix in PICTURES else arrays
-                if (suffix in PICTURES or suffix == ".npy") and not entry.is_dir():
+                if (suffix in PICTURES or suffix == ".npy") and not _is_folder(entry):
                     kind.append((entry.name, entry.path, _size(entry.stat)))
                 archives += suffix == ".npz"
     except (OSError, ValueError) as error:
@@ -68,6 +68,14 @@ def _of_folder(folder: str | Path) -> Listing:
             "(.txt, one path a line)"
         )
     return Listing("folder", bool(arrays), sorted(pictures or arrays))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder; a link that leads in a circle is none, and refused as a sample."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _size(look: Callable[[], os.stat_result]) -> int:

@@ -213,13 +213,18 @@ def _hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _chunks(folder: str, inside: str, whose: str) -> Iterator[Entry]:
+def _chunks(folder: str, inside: str, whose: str, around: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Entry]:
+    """Go through the files of the chunks; a link to a folder is followed unless it leads to one that it is in."""
     try:
+        status = Path(folder).stat()
+        here = (status.st_dev, status.st_ino)
+        if here in around:
+            return
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = f"{inside}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _chunks(entry.path, f"{name}/", whose)
+                if entry.is_dir():
+                    yield from _chunks(entry.path, f"{name}/", whose, around | {here})
                 elif not entry.name.startswith(".") and entry.name not in BESIDE:
                     require_file(kind_of(entry.path, f"{whose}, chunk {name}"), f"{whose}, chunk {name}")
                     yield name, entry.path, entry.stat().st_size
