@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import signal
 import uuid
 import warnings
@@ -19,7 +18,7 @@ from ..errors import LrpError, ParameterError, require
 from .environment import environment, require_cores, versions
 from .jobs import Job
 from .stores import Store
-from .workers import Asked, Place, look
+from .workers import Asked, Place, hashed, look
 
 CONNECT = 10  # seconds to find a scheduler
 FULL = 0.8  # of a worker's memory: with more of it in use before the first chunk, none can be done
@@ -146,14 +145,12 @@ def _limit(given: str | int | None) -> int | str:
     return found
 
 
-def asked(job: Job, store: Store) -> tuple[bytes, str]:
-    """Return what is sent to the workers, and the name of the run."""
-    run = uuid.uuid4().hex
-    question = Asked(job, str(Path(store.path).absolute()), store.attributes, versions(), run)
-    return pickle.dumps(question), run
+def asked(job: Job, store: Store) -> Asked:
+    """Return what is sent to the workers."""
+    return Asked(job, str(Path(store.path).absolute()), hashed(store), versions(), uuid.uuid4().hex)
 
 
-def check(client: Any, sent: bytes, threads: int) -> None:
+def check(client: Any, sent: Asked, threads: int) -> None:
     """See that every worker can take part.
 
     Args:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
@@ -50,34 +51,54 @@ def _told(library: Any) -> str:
 
 
 class _Limit:
-    """The limit of the BLAS, which all threads of this process have in common: the last that leaves takes it off."""
+    """The limit of the BLAS, which all threads of this process have in common: the last that leaves takes it off.
+
+    Some builds of OpenBLAS hear only of the thread that was the first to set a number. That is the main thread where it
+    explains; in a worker, whose threads come and go, it is one that does nothing else.
+    """
 
     def __init__(self) -> None:
         self.changed, self.inside, self.count = threading.Condition(), 0, 0
         self.limiter: Any = None
+        self.setting: ThreadPoolExecutor | None = None
+        self.apart = False  # whether the limit was set by the other thread
 
     def enter(self, count: int) -> None:
         """Limit the BLAS to ``count`` threads; wait for those who need another number of them."""
         with self.changed:
             self.changed.wait_for(lambda: self.inside == 0 or self.count == count)
             if self.inside == 0:
-                limiter = _blas().limit(limits=count)
-                found = sorted({library.num_threads for library in _blas().lib_controllers})
-                if found not in ([], [count]):
-                    limiter.restore_original_limits()
-                    raise ParameterError(
-                        f"the BLAS works with {', '.join(map(str, found))} threads where {count} were asked for: its "
-                        "results would be of other bytes; ask for fewer threads"
-                    )
-                self.limiter, self.count = limiter, count
+                self._set(count)
             self.inside += 1
+
+    def _set(self, count: int) -> None:
+        first = threading.current_thread() is not threading.main_thread()
+        found: list[int] = []
+        for apart in (first, not first):
+            self.apart, self.count = apart, count
+            self.limiter = self._call(lambda: _blas().limit(limits=count))
+            found = sorted({library.num_threads for library in _blas().lib_controllers})
+            if found in ([], [count]):
+                return
+            self._call(self.limiter.restore_original_limits)
+        raise ParameterError(
+            f"the BLAS works with {', '.join(map(str, found))} threads where {count} were asked for: its results would "
+            "be of other bytes; ask for fewer threads, and for data sets in the main thread"
+        )
+
+    def _call(self, function: Callable[[], Any]) -> Any:
+        if not self.apart:
+            return function()
+        if self.setting is None:
+            self.setting = ThreadPoolExecutor(1, thread_name_prefix="lrp_ref_blas")
+        return self.setting.submit(function).result()
 
     def leave(self) -> None:
         """Give the BLAS its threads back if nobody else is inside."""
         with self.changed:
             self.inside -= 1
             if self.inside == 0:
-                self.limiter.restore_original_limits()
+                self._call(self.limiter.restore_original_limits)
                 self.changed.notify_all()
 
 

@@ -15,7 +15,7 @@ from ..errors import LrpError, ParameterError
 from .clusters import asked, check, distributed, local, remote
 from .jobs import Job, Outcome
 from .stores import Store
-from .workers import chunk, stop
+from .workers import Asked, chunk, stop
 
 AHEAD = 4  # chunks that are handed out for each that can be done at a time
 POLL = 0.1  # seconds after which somebody is asked whether to stop
@@ -67,9 +67,9 @@ def placed(
         client = stack.enter_context(
             local(whole("workers", workers, 1), memory_limit, job.threads) if scheduler is None else remote(scheduler)
         )
-        sent, run = asked(job, store)
+        sent = asked(job, store)
         check(client, sent, job.threads)
-        desk = _Desk(client, sent, run, stopped)
+        desk = _Desk(client, sent, stopped)
         stack.callback(desk.close)
         yield from _in_turn(job, store, deque(chunks), desk)
         if not desk.lost():
@@ -119,8 +119,8 @@ class _Desk:
         stopping: whether somebody has asked to stop.
     """
 
-    def __init__(self, client: Any, sent: bytes, run: str, stopped: Callable[[], bool]) -> None:
-        self.client, self.sent, self.run, self.stopped = client, sent, run, stopped
+    def __init__(self, client: Any, sent: Asked, stopped: Callable[[], bool]) -> None:
+        self.client, self.sent, self.stopped = client, sent, stopped
         self.stopping = False
         self.out: dict[Any, int] = {}
         self.back: Queue[tuple[Any, Any]] = Queue()
@@ -156,8 +156,8 @@ class _Desk:
 
     def _submit(self, i: int) -> None:
         self.submitted += 1
-        key = f"lrp_ref-{self.run}-{i}-{self.submitted}"  # what no other run asks for, nor this one before
-        future = self.client.submit(chunk, self.sent, self.run, i, key=key, pure=False)
+        key = f"lrp_ref-{self.sent.run}-{i}-{self.submitted}"  # what no other run asks for, nor this one before
+        future = self.client.submit(chunk, self.sent, i, key=key, pure=False)
         self.out[future] = i
         self.client.loop.add_callback(self._fetch, future)
 
@@ -183,7 +183,7 @@ class _Desk:
         try:
             threads = sum(self.client.nthreads().values())
             if self.stopping and threads:
-                self.client.run(stop, self.run, on_error="ignore")
+                self.client.run(stop, self.sent.run, on_error="ignore")
         except (OSError, LrpError):
             return  # what was handed out comes back as cancelled
         if threads:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
+import hashlib
+import json
 import socket
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -27,14 +27,14 @@ class Asked:
     Attributes:
         job: the question.
         store: the path of the store, with all folders: a worker may stand in another one.
-        attributes: of that store.
+        attributes: a hash of what that store says of itself.
         versions: that every process must have alike.
         run: a name that no other run has.
     """
 
     job: Job
     store: str
-    attributes: dict[str, Any]
+    attributes: str
     versions: dict[str, str]
     run: str
 
@@ -60,30 +60,42 @@ class Place:
     limit: int
 
 
-@lru_cache(maxsize=2)
-def _opened(asked: bytes) -> tuple[Asked, Any]:
-    """Return a question and its store, which a process opens once, not for every chunk.
+_OPEN: dict[str, Store] = {}
+
+
+def hashed(store: Store) -> str:
+    """Return a hash of what a store says of itself."""
+    return hashlib.sha256(json.dumps(dict(store.attributes), sort_keys=True).encode()).hexdigest()
+
+
+def _opened(asked: Asked) -> Store:
+    """Return the store of a run, which a process opens once, not for every chunk.
 
     Raises:
         LrpError: this process would write other bytes, or does not see the same files.
     """
-    found: Asked = pickle.loads(asked)  # noqa: S301  # from the process that asks, as all that Dask sends
+    found = _OPEN.get(asked.run)
+    if found is not None:
+        return found
     for name, version in versions().items():
-        if version != found.versions[name]:
-            raise ParameterError(f"{name} is {version} there and {found.versions[name]} here: install the same version")
-    store = open_store(found.store)
-    if store.attributes != found.attributes:
-        raise ParameterError(f"{Path(found.store).name} is another store there: workers must see the same folders")
-    return found, store
+        if version != asked.versions[name]:
+            raise ParameterError(f"{name} is {version} there and {asked.versions[name]} here: install the same version")
+    store = open_store(asked.store)
+    if hashed(store) != asked.attributes:
+        raise ParameterError(f"{Path(asked.store).name} is another store there: workers must see the same folders")
+    _OPEN.clear()  # of runs before
+    _OPEN[asked.run] = store
+    return store
 
 
-def look(asked: bytes, dask_worker: Any) -> Place:
+def look(asked: Asked, dask_worker: Any) -> Place:
     """Return what this worker is, once it has seen the model, the samples and the store.
 
     Raises:
         LrpError: what it cannot see, or why its bytes would be others.
     """
-    job = _opened(asked)[0].job
+    _opened(asked)
+    job = asked.job
     job.model.load()
     job.source.read(0, min(1, job.source.samples))
     if isinstance(job.target, Labels):
@@ -115,14 +127,14 @@ def stop(run: str) -> None:
     _STOPPED.add(run)
 
 
-def chunk(asked: bytes, run: str, i: int) -> Outcome | None:
+def chunk(asked: Asked, i: int) -> Outcome | None:
     """Do a chunk that is not done, and return what became of it; None if the run was stopped before it began."""
-    if run in _STOPPED:
+    if asked.run in _STOPPED:
         return None
-    question, store = _opened(asked)
+    store = _opened(asked)
     if store.state(i) == DONE:
         return _done_before(i, store)
     # With one thread each, the BLAS is the same for all; more than one it has from time to time only, as the package
     # divides work itself in between.
-    with _ONE if question.job.threads > 1 else nullcontext():
-        return question.job.run_chunk(i, store)
+    with _ONE if asked.job.threads > 1 else nullcontext():
+        return asked.job.run_chunk(i, store)

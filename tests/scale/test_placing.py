@@ -266,25 +266,25 @@ def changed(**changes: Any) -> Place:
 )
 def test_workers_have_no_more_threads_than_their_machine_has_cores(places: Any, threads: int, told: str) -> None:
     with pytest.raises(ParameterError, match=told):
-        clusters.check(_Answers(*places), b"", threads)
+        clusters.check(_Answers(*places), None, threads)
 
 
 def test_workers_of_several_machines_are_counted_by_machine() -> None:
-    clusters.check(_Answers(*[changed(host=host) for host in "abca"]), b"", 2)
+    clusters.check(_Answers(*[changed(host=host) for host in "abca"]), None, 2)
     with pytest.warns(UserWarning, match="another BLAS than this process"):
-        clusters.check(_Answers(PLACE, changed(blas="another")), b"", 1)
+        clusters.check(_Answers(PLACE, changed(blas="another")), None, 1)
 
 
 def test_a_worker_that_sees_another_store_or_another_model_is_refused(tmp_path: Path) -> None:
     made = small_job(tmp_path)
-    sent, name = clusters.asked(made, store_of(made, tmp_path / "out"))
+    sent = clusters.asked(made, store_of(made, tmp_path / "out"))
     (tmp_path / "out").rename(tmp_path / "lost")
     with pytest.raises(lrp.errors.LrpError, match="out"):
         look(sent, dask_worker=None)
     other = small_job(tmp_path, batch=5)
     store_of(other, tmp_path / "out")
     with pytest.raises(ParameterError, match="out is another store there: workers must see the same folders"):
-        chunk(sent, name, 0)
+        chunk(sent, 0)
 
 
 def test_a_chunk_that_is_done_already_is_not_explained_again(tmp_path: Path) -> None:
@@ -292,8 +292,8 @@ def test_a_chunk_that_is_done_already_is_not_explained_again(tmp_path: Path) -> 
     made = watched(small_job(tmp_path), tmp_path / "journal")
     for name in ("out", "out.zarr"):
         store = store_of(made, tmp_path / name)
-        sent, run_name = clusters.asked(made, store)
-        first, again = (chunk(sent, run_name, 11) for _ in range(2))
+        sent = clusters.asked(made, store)
+        first, again = (chunk(sent, 11) for _ in range(2))
         assert first is not None
         assert again is not None
         assert (again.chunk, again.samples, again.refused) == (11, 2, 0)
@@ -307,7 +307,7 @@ def test_a_chunk_that_is_done_already_is_not_explained_again(tmp_path: Path) -> 
 
 def test_a_worker_with_other_versions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = small_job(tmp_path)
-    sent, _ = clusters.asked(made, store_of(made, tmp_path / "out"))
+    sent = clusters.asked(made, store_of(made, tmp_path / "out"))
     monkeypatch.setattr(workers, "versions", lambda: {"lrp_ref": lrp.__version__, "numpy": "1.0"})
     with pytest.raises(ParameterError, match=f"numpy is 1.0 there and {np.__version__} here: install the same version"):
         look(sent, dask_worker=None)

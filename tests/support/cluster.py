@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 START = 60  # seconds
+# More threads of the BLAS than a chunk may have, whatever the tests themselves run with.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Cluster:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                env={**os.environ, **dict.fromkeys(THREADS, "2"), "PYTHONPATH": os.pathsep.join(sys.path)},
             )  # fmt: skip
         self.processes.append(process)
         return process.pid
