@@ -99,6 +99,9 @@ def test_a_picture_that_goes_or_comes(pictures: Path) -> None:
     with without_waiting():
         assert found.read(3, 4).refused == {3: "3.png: a pipe or a device, not a file"}
     (pictures / "3.png").unlink()
+    Image.fromarray(PIXELS[0]).resize((9, 9)).save(pictures / "3.png")
+    assert found.read(3, 4).refused[3].startswith("3.png: the file has changed since the job was made")
+    (pictures / "3.png").unlink()
     files._LOOKED_UP.clear()  # as in another process, which cannot tell which sample is which
     with pytest.raises(ModelFormatError, match=r"^pictures: files have come, gone or changed since the job was made"):
         found.read(0, 1)

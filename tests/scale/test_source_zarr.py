@@ -104,6 +104,32 @@ def test_a_damaged_chunk_takes_its_own_samples_alone(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(read.refused)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: b"",
+        lambda raw: raw[:7],
+        lambda raw: raw[:-1],
+        lambda raw: raw[:4] + b"\xff\xff\xff\x7f" + raw[8:],  # more bytes than there are blocks for
+        lambda raw: raw[:4] + b"\xff\xff\xff\xff" + raw[8:],
+        lambda raw: raw[:8] + b"\x01\0\0\0" + raw[12:],
+        lambda raw: raw[:8] + b"\0\0\0\0" + raw[12:],
+        lambda raw: raw[:12] + b"\xff\xff\xff\x7f" + raw[16:],
+    ],
+)
+def test_what_a_chunk_of_blosc_says_of_itself_is_not_believed(tmp_path: Path, version: int, damage: Any) -> None:
+    numcodecs = pytest.importorskip("numcodecs")
+    compressor = numcodecs.Blosc("lz4") if version == 2 else zarr.codecs.BloscCodec(cname="lz4")
+    array = np.arange(3000, dtype=np.float32).reshape(1000, 3)
+    path = made(tmp_path / "x.zarr", array, chunks=(500, 3), zarr_format=version, compressors=compressor)
+    chunk = path / ("1.0" if version == 2 else "c/1/0")
+    chunk.write_bytes(damage(chunk.read_bytes()))
+    read = source(path, rows(), None).read(498, 502)  # in a process of its own it would end, with no error to be seen
+    np.testing.assert_array_equal(read.x["x"], array[498:500])
+    assert all("a chunk of Blosc of" in read.refused[k] for k in (500, 501))
+
+
 def test_which_data_they_are(tmp_path: Path) -> None:
     path, there = made(tmp_path / "x.zarr", chunks=(2, 3)), tmp_path / "there.zarr"
     before = source(path, rows(), None).attributes()

@@ -19,7 +19,7 @@ from .fingerprints import fingerprint
 from .given import Host, Read, changed, put_together, require_part
 from .listing import MISSING, Listing, listing
 from .npy_rows import NpyRows
-from .regular import kind_of, require_file
+from .regular import file_size
 from .wanted import Taken, Wanted, alike
 
 MOST = 4  # folders whose files are kept in memory
@@ -78,19 +78,20 @@ class Files:
             offset = files.starts[number]
             try:
                 if size == MISSING:
-                    require_file(kind_of(path, name), name)
+                    file_size(path, name)
                     raise changed(name, "the file has come")
                 held = files.starts[number + 1] - offset
                 if self.arrays:
                     parts.append(self._rows(name, path, size, held, first - offset, last - offset))
                 else:
-                    parts.append(self._picture(name, path))
+                    parts.append(self._picture(name, path, size))
             except LrpError as error:
                 refused |= dict.fromkeys(range(first, last), _without_folders(error, path, name))
         return Read({self.taken.name: put_together(parts, self.taken.shape, self.taken.dtype)}, refused)
 
-    def _picture(self, name: str, path: str) -> Host:
-        require_file(kind_of(path, name), name)
+    def _picture(self, name: str, path: str, size: int) -> Host:
+        if file_size(path, name) != size:
+            raise changed(name, "the file has changed")
         assert self.taken.pixels is not None, "pictures have a sidecar"
         return read_image(path, self.taken.pixels, dtype=self.taken.dtype)[0]
 

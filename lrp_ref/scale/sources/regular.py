@@ -35,6 +35,20 @@ def kind_of(path: str | Path, where: str = "") -> str:
         raise unreadable(where or path, error) from error
 
 
+def file_size(path: str | Path, where: str) -> int:
+    """Return the bytes of a file.
+
+    Raises:
+        ModelFormatError: there is none, or it is a folder, a pipe or a device.
+    """
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise unreadable(where, error) from error
+    require_file(_kind(status.st_mode), where)
+    return status.st_size
+
+
 def _kind(mode: int) -> str:
     return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 

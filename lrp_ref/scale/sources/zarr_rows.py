@@ -18,6 +18,7 @@ import numpy as np
 from ...errors import LrpError, ModelFormatError, require
 from ...loaders.limits import json_value, size_of
 from ...loaders.npy import KINDS
+from .blosc_headers import store_of
 from .fingerprints import Entry
 from .given import Host, changed
 from .regular import fill, kind_of, regular, require_file, unreadable
@@ -33,7 +34,9 @@ CODECS = frozenset((
     "zstd",
 ))  # fmt: skip
 # What zarr and its codecs raise for chunks that are damaged.
-DAMAGED = (ValueError, TypeError, KeyError, RuntimeError, OSError, EOFError, MemoryError, zlib.error, lzma.LZMAError)
+DAMAGED = (ValueError, TypeError, KeyError, RuntimeError, OSError, EOFError, MemoryError, SystemError, zlib.error,
+           lzma.LZMAError)  # fmt: skip
+Said = tuple[tuple[int, ...], np.dtype[Any], str]  # shape, type, and the codec that the bytes of a chunk come from
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class ZarrRows:
         shape: of the array.
         dtype: of its numbers.
         version: of the format, 2 or 3.
+        blosc: whether its chunks are of Blosc.
         said: hash of what its metadata say.
     """
 
@@ -52,6 +56,7 @@ class ZarrRows:
     shape: tuple[int, ...]
     dtype: str
     version: int
+    blosc: bool
     said: str
 
     @staticmethod
@@ -70,13 +75,14 @@ class ZarrRows:
         name, content = metadata(path, where)
         version = 3 if name == METADATA[0] else 2
         try:
-            shape, dtype = (_format_3 if version == 3 else _format_2)(content, where)
+            shape, dtype, outermost = (_format_3 if version == 3 else _format_2)(content, where)
         except LrpError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             what = f"{type(error).__name__} {error}"
             raise ModelFormatError(f"{where}: the metadata of the zarr array are damaged: {what}") from error
-        rows = ZarrRows(str(path), shape, dtype.str, version, _hash(content))
+        blosc = outermost.removeprefix("numcodecs.") == "blosc"
+        rows = ZarrRows(str(path), shape, dtype.str, version, blosc, _hash(content))
         try:
             _opened(rows)
         except LrpError:
@@ -129,7 +135,7 @@ def _told(error: BaseException, rows: ZarrRows) -> str:
 def _opened(rows: ZarrRows) -> Any:
     """Return the array, opened by itself: what a group says of it beside is not looked at."""
     zarr = require("zarr", extra="scale", purpose="read zarr arrays")
-    return zarr.open_array(Path(rows.path), mode="r", zarr_format=rows.version)
+    return zarr.open_array(store_of(rows.path, rows.blosc, BESIDE), mode="r", zarr_format=rows.version)
 
 
 def metadata(path: str | Path, where: str) -> tuple[str, dict[str, Any]]:
@@ -157,26 +163,28 @@ def is_group(name: str, content: Mapping[str, Any]) -> bool:
     return name == ".zgroup" or content.get("node_type") == "group"
 
 
-def _format_2(content: Mapping[str, Any], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _format_2(content: Mapping[str, Any], where: str) -> Said:
     given = content["dtype"]
     dtype = _number(given if isinstance(given, str) else "O", where)
     for codec in (content["compressor"], *(content["filters"] or ())):
         if codec is not None:
             _require_codec(codec["id"], where)
-    return _checked(content["shape"], content["chunks"], dtype, where), dtype
+    shape = _checked(content["shape"], content["chunks"], dtype, where)
+    return shape, dtype, content["compressor"]["id"] if content["compressor"] else ""
 
 
-def _format_3(content: Mapping[str, Any], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _format_3(content: Mapping[str, Any], where: str) -> Said:
     given = content["data_type"]
     dtype = _number(given if isinstance(given, str) and given != "string" else "O", where)
     chunk, codecs = content["chunk_grid"]["configuration"]["chunk_shape"], list(content["codecs"])
+    outermost = codecs[-1]["name"]
     while codecs:
         codec = codecs.pop()
         _require_codec(codec["name"], where)
         if codec["name"] == "sharding_indexed":
             chunk = codec["configuration"]["chunk_shape"]
             codecs += [*codec["configuration"]["codecs"], *codec["configuration"]["index_codecs"]]
-    return _checked(content["shape"], chunk, dtype, where), dtype
+    return _checked(content["shape"], chunk, dtype, where), dtype, outermost
 
 
 def _number(given: str, where: str) -> np.dtype[Any]:
