@@ -93,7 +93,7 @@ def main() -> None:
     made.model.load()
     base, _ = timing.resident()
     moments: list[float] = []
-    with _high_water() as marks:
+    with high_water() as marks:
         begin = time.perf_counter()
         summary = run(
             made, cell.out, workers=cell.workers, memory_limit=cell.memory_limit,
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 @contextmanager
-def _high_water() -> Iterator[dict[int, int]]:
+def high_water() -> Iterator[dict[int, int]]:
     """Look at the high-water marks of all processes below this one meanwhile (Linux): bytes by their ids."""
     marks: dict[int, int] = {}
     done = threading.Event()
@@ -128,7 +128,7 @@ def _high_water() -> Iterator[dict[int, int]]:
     def look() -> None:
         while not done.wait(EVERY):
             for pid in below():
-                marks[pid] = max(marks.get(pid, 0), _mark(pid))
+                marks[pid] = max(marks.get(pid, 0), mark(pid))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -155,7 +155,8 @@ def below() -> list[int]:
     return found
 
 
-def _mark(pid: int) -> int:
+def mark(pid: int) -> int:
+    """Return the most bytes that a process has had resident; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
