@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from PIL import Image
 
 import lrp_ref as lrp
 from lrp_ref.loaders.preprocess import load_sidecar
@@ -108,15 +109,24 @@ def done(command: list[str], log: Path) -> tuple[float, int, int]:
 
 
 def draw(given: DataSet, out: Path) -> Path:
-    """Draw the first maps of a store."""
+    """Draw the first maps of a store, above what the other steps drew."""
     store = lrp.scale.open_store(out / f"{given.name}.zarr")
     targets = np.asarray(store["target"][:SHOWN])
     sidecar = load_sidecar(given.model)
     names = [str(t) if sidecar is None else sidecar.classes[t] for t in targets]
     maps = np.asarray(store["relevance"][:SHOWN]).astype(np.float32)
-    picture = lrp.heatmap.grid([list(maps)], column_labels=names, limit="99%", title=f"{store.samples} maps, the first")
-    path = out / f"{given.name}_explained.png"
-    lrp.heatmap.save(picture, path)
+    title = f"The first {len(maps)} of {store.samples:,} maps"
+    lrp.heatmap.save(lrp.heatmap.grid([list(maps)], column_labels=names, limit="99%", title=title),
+                     out / f"{given.name}_explained.png")  # fmt: skip
+    left, right = f"{given.name}_evaluated/pixel_flipping.png", f"{given.name}_clustered/clusters.png"
+    above, *below = (Image.open(out / name) for name in (f"{given.name}_explained.png", left, right))
+    width = max(above.width, sum(picture.width for picture in below))
+    sheet = Image.new("RGB", (width, above.height + max(picture.height for picture in below)), "white")
+    sheet.paste(above, (0, 0))
+    sheet.paste(below[0], (0, above.height))
+    sheet.paste(below[1], (below[0].width, above.height))
+    path = out / f"{given.name}.png"
+    sheet.save(path, optimize=True)
     return path
 
 
@@ -140,14 +150,15 @@ def main(out: Path, fashion_folder: Path | None, photo_folder: Path | None, work
         ["data", "command", "wall [s]", "largest process [MB]", "all processes [MB]"],
         notes=["all processes: each at its largest, added up: what they took together is less"],
     )
+    pictures: list[Path] = []
     for given in sets:
         for command, arguments in steps(given, out, workers, flips):
             click.echo(f"  {given.name}: {command}", err=True)
             table.rows.append([given.name, command, *done([command, *arguments], out / f"{given.name}.log")])
-        draw(given, out)
+        pictures.append(draw(given, out))
     table.show()
     (out / "demonstration.json").write_text(json.dumps({"columns": table.columns, "rows": table.rows}, indent=1) + "\n")
-    click.echo(f"pictures: {', '.join(str(p) for p in sorted(out.rglob('*.png')))}")
+    click.echo(f"pictures: {', '.join(map(str, pictures))}")
 
 
 if __name__ == "__main__":
