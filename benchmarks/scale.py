@@ -14,6 +14,7 @@ import lrp_ref as lrp
 
 from . import timing
 from .options import Options, largest_difference, progress
+from .peers import available
 from .report import Cell as Number
 from .report import Table
 from .scale_run import Cell, Measured, measured
@@ -36,8 +37,14 @@ KEPT = [("none", "float32"), ("none", "float16"), ("channels", "float32"), ("cha
 
 def scale(options: Options) -> list[Table]:
     """What do data sets cost that are explained chunk by chunk?"""
+    missing = [name for name in ("zarr", "distributed", "onnx") if not available(name)]
+    if missing:
+        progress(f"scale: not measured, for {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed")
+        return []
     found = []
     for question in (overhead, second_process, memory, resume, batches, sizes):
+        if question is memory and not options.memory:
+            continue
         progress(f"scale: {question.__name__.replace('_', ' ')}")
         with tempfile.TemporaryDirectory() as folder:
             found.append(question(Path(folder), min(options.repeats, ROUNDS)))

@@ -16,11 +16,32 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import crops, demonstration, questions, scale, scale_run, scale_sets  # noqa: E402
 from benchmarks.__main__ import QUESTIONS  # noqa: E402
+from benchmarks.options import Options  # noqa: E402
 from benchmarks.scale_run import Cell, measured  # noqa: E402
 
 
 def test_every_question_can_be_asked_for() -> None:
     assert tuple(questions.QUESTIONS) == QUESTIONS
+
+
+def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(scale, "available", lambda name: name != "zarr")
+    assert scale.scale(Options()) == []
+    assert "zarr is not installed" in capsys.readouterr().err
+
+
+def test_memory_is_left_out_where_it_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("overhead", "second_process", "memory", "resume", "batches", "sizes")
+    for name in names:
+
+        def answer(folder: Path, rounds: int, name: str = name) -> tuple[str, int]:
+            return name, rounds
+
+        answer.__name__ = name
+        monkeypatch.setattr(scale, name, answer)
+    monkeypatch.setattr(scale, "available", lambda name: True)
+    assert scale.scale(Options(repeats=7)) == [(name, scale.ROUNDS) for name in names]
+    assert scale.scale(Options(repeats=1, memory=False)) == [(name, 1) for name in names if name != "memory"]
 
 
 # One run -----------------------------------------------------------------------------------------------------------
