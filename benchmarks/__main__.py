@@ -11,7 +11,7 @@ import click
 
 from . import timing
 
-QUESTIONS = ("floor", "images", "targets", "accuracy", "lstm", "startup", "growth")
+QUESTIONS = ("floor", "images", "targets", "accuracy", "lstm", "startup", "growth", "scale")
 EXTRA = "pip install -e '.[bench]'"
 
 

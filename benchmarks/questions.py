@@ -17,6 +17,7 @@ from .images import AGREEMENT, images
 from .networks import NETWORKS, Graph, Parameters, cast, parameters, pictures
 from .options import SECONDS, Options, largest_difference, progress
 from .report import Cell, Table
+from .scale import scale
 from .sides import COMPILED, GRADIENT, NO_RELEVANCE, NUMPY, OURS, PASSED, make, sides_of
 from .targets import targets
 
@@ -251,4 +252,5 @@ QUESTIONS: dict[str, Callable[[Options], list[Table]]] = {
     "lstm": lstm,
     "startup": startup,
     "growth": growth,
+    "scale": scale,
 }

@@ -20,8 +20,8 @@ from lrp_ref.cli import main
 ROOT = Path(__file__).parents[2]
 MODULES = [
     lrp.arithmetic, lrp.bilrp, lrp.composites, lrp.edits, lrp.errors, lrp.evaluate, lrp.evaluate.known,
-    lrp.evaluate.quantus, lrp.exercises, lrp.heatmap, lrp.layers, lrp.methods, lrp.pages, lrp.rules, lrp.spray,
-    lrp.start, lrp.text, lrp.units,
+    lrp.evaluate.quantus, lrp.exercises, lrp.heatmap, lrp.layers, lrp.methods, lrp.pages, lrp.rules, lrp.scale,
+    lrp.spray, lrp.start, lrp.text, lrp.units,
 ]  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_every_page_is_in_the_list_of_pages() -> None:
 def test_every_command_has_one_line_in_the_list_of_commands() -> None:
     rows = [cells[0] for cells in table(ROOT / "docs" / "README.md", "command")]
     assert len(rows) == len(set(rows)), "a row twice"
-    told = set(re.findall(r"`(?:lrp-ref )?([a-z]+)", " ".join(rows)))
+    told = set(re.findall(r"`(?:lrp-ref )?([a-z]+(?:-[a-z]+)*)", " ".join(rows)))
     assert told == set(main.commands)
 
 
