@@ -17,9 +17,23 @@ export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False
 export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False
 
 pids=
+any_is_there() {
+    jobs > /dev/null # asks for those that have ended
+    for pid in $pids; do
+        kill -0 "$pid" 2>/dev/null && return 0
+    done
+    return 1
+}
 end() {
     trap '' INT TERM
     kill $pids 2>/dev/null || true
+    # One that has just been started, and looks for a scheduler that has ended, does not hear of it.
+    seconds=5
+    while any_is_there && [ $seconds -gt 0 ]; do
+        sleep 1
+        seconds=$((seconds - 1))
+    done
+    kill -9 $pids 2>/dev/null || true
     wait
 }
 trap end EXIT
