@@ -6,9 +6,10 @@
 #
 # Whoever can reach the port can run programs as you: it is of this machine only, where you trust the other users.
 set -eu
-workers=${1:-2}
+count=${1:-2}
 port=${2:-8786}
 dask=${DASK:-dask}
+scheduler=
 address=tcp://127.0.0.1:$port
 
 # A worker keeps no results, so that one that waits for memory would wait for ever; at 95 % of its part it is started anew.
@@ -18,32 +19,32 @@ export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False
 
 pids=
 any_is_there() {
-    jobs > /dev/null # asks for those that have ended
     for pid in $pids; do
-        kill -0 "$pid" 2>/dev/null && return 0
+        # One that has ended stays listed, as a zombie, until this shell waits for it.
+        case $(ps -o stat= -p "$pid" 2>/dev/null) in '' | Z*) ;; *) return 0 ;; esac
     done
     return 1
 }
 end() {
     trap '' INT TERM
     kill $pids 2>/dev/null || true
-    # One that has just been started, and looks for a scheduler that has ended, does not hear of it.
-    seconds=5
-    while any_is_there && [ $seconds -gt 0 ]; do
-        sleep 1
-        seconds=$((seconds - 1))
+    # One that has just been started, and still looks for its scheduler, does not hear of it.
+    tenths=50
+    while [ $tenths -gt 0 ] && any_is_there; do
+        sleep 0.1
+        tenths=$((tenths - 1))
     done
-    kill -9 $pids 2>/dev/null || true
+    kill -9 $pids $scheduler 2>/dev/null || true
     wait
 }
 trap end EXIT
 trap 'exit 0' INT TERM
 
 $dask scheduler --host 127.0.0.1 --port "$port" --no-dashboard &
-pids=$!
-while [ "$workers" -gt 0 ]; do
+scheduler=$!
+while [ "$count" -gt 0 ]; do
     $dask worker "$address" --nthreads 1 --no-dashboard &
     pids="$pids $!"
-    workers=$((workers - 1))
+    count=$((count - 1))
 done
 wait
