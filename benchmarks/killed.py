@@ -99,6 +99,8 @@ def kill(process: int) -> bool:
 @contextmanager
 def separate(folder: Path) -> Iterator[tuple[str, list[int]]]:
     """Start docs/scale/cluster.sh; yields the address of the scheduler and the processes that start workers."""
+    from distributed import Client
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -109,7 +111,8 @@ def separate(folder: Path) -> Iterator[tuple[str, list[int]]]:
             env={**os.environ, "DASK": f"{sys.executable} -m dask"}, cwd=ROOT,
         )  # fmt: skip
     try:
-        until("no workers", lambda: len([w for n in nannies(shell.pid) for w in children(n)]) == 2)
+        with Client(f"tcp://127.0.0.1:{port}", timeout=WAIT, set_as_default=False) as known:
+            known.wait_for_workers(2, timeout=WAIT)
         yield f"tcp://127.0.0.1:{port}", nannies(shell.pid)
     finally:
         shell.terminate()

@@ -11,7 +11,9 @@ import pytest
 from scaled import ROOT, cores, files, small_job, wait_for_end
 
 pytest.importorskip("distributed")
-yaml = pytest.importorskip("yaml")
+pytest.importorskip("yaml")
+
+import yaml
 
 from benchmarks import killed
 from lrp_ref.scale import run
