@@ -214,4 +214,4 @@ def reason(error: BaseException) -> str:
 
 def floats(array: Host, compute: str) -> Host:
     """Return floats in the type of the computation, integers as they are."""
-    return array.astype(compute) if array.dtype.kind == "f" else array
+    return array.astype(compute, copy=False) if array.dtype.kind == "f" else array

@@ -117,7 +117,7 @@ def narrowed(array: Host, dtype: str) -> Host:
         lrp_ref.errors.NonFiniteError: relevance of 7e+04 is beyond float16, whose largest number is 65504: use float32
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        made = array.astype(dtype)
+        made = array.astype(dtype, copy=False)
     beyond = np.isinf(made) & np.isfinite(array)
     if beyond.any():
         raise NonFiniteError(
