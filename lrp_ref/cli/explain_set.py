@@ -17,11 +17,11 @@ import click
 
 from ..errors import LrpError, ParameterError
 from ..scale import Job, Labels, ModelFile, Outcome, Store, Summary, job, run
-from ..scale.environment import require_devices
-from ..scale.layout import size_text
-from ..scale.reduction import DTYPES
+from ..scale.jobs.environment import require_devices
+from ..scale.jobs.reduction import DTYPES
 from ..scale.running import surroundings
-from ..scale.stores import ERRORS
+from ..scale.stores.layout import size_text
+from ..scale.stores.making import ERRORS
 from .options import (
     FILE,
     STARTS,

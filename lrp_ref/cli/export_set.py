@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ParameterError, require
 from ..scale import Explained, Labels, Store, open_store, to_crp, to_npy, to_virelay
-from ..scale.exporting import HDF5
-from ..scale.layout import size_text
+from ..scale.reading.exporting import HDF5
+from ..scale.stores.layout import size_text
 from .options import FILE
 from .output import Progress, print_table, progress, warn
 

@@ -8,8 +8,8 @@ from .. import heatmap
 from ..errors import ParameterError
 from ..heatmap import canvas
 from ..scale import Store, maps
-from ..scale.measuring import samples
-from ..scale.rows import channels_in_front
+from ..scale.reading.measuring import samples
+from ..scale.reading.rows import channels_in_front
 from ..scale.sources import Source
 from ..spray import Clusters
 

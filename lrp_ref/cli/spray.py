@@ -16,7 +16,7 @@ from ..base.files import replace_file
 from ..base.tables import number
 from ..errors import ParameterError
 from ..scale import Explained
-from ..scale.rows import channels_in_front
+from ..scale.reading.rows import channels_in_front
 from ..spray import Clusters, cluster
 from ..spray.clusters import EMBEDDINGS
 from ..spray.graphs import GRAPHS

@@ -15,9 +15,9 @@ from ..errors import ModelFormatError, ParameterError, UnsupportedError
 from ..evaluate.reporting import USUAL, USUAL_MASKED
 from ..evaluate.reports import Report
 from ..scale import Explained, Store, evaluated, open_store
-from ..scale.measuring import require_source
-from ..scale.models import ModelFile
-from ..scale.rows import rows
+from ..scale.jobs.models import ModelFile
+from ..scale.reading.measuring import require_source
+from ..scale.reading.rows import rows
 from ..scale.sources import Source, source
 from . import comparing
 from .arrays import DAMAGED

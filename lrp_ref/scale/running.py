@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LrpError, ParameterError, require
-from .environment import environment, require_cores
-from .jobs import Job, Outcome, todo
-from .layout import DONE, FAILED, TO_DO
+from .jobs.environment import environment, require_cores
+from .jobs.job import Job, Outcome, todo
 from .locking import locked as locked
-from .stores import SURROUNDINGS, Store, create, difference, open_store
+from .stores.layout import DONE, FAILED, TO_DO
+from .stores.making import SURROUNDINGS, Store, create, difference, open_store
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _outcomes(
     if workers is None and scheduler is None:
         yield from serial(job, store, chunks, stopped)
         return
-    from .placing import placed  # the core does the job without Dask
+    from .placing.placing import placed  # the core does the job without Dask
 
     yield from placed(job, store, chunks, stopped, workers=workers, scheduler=scheduler, memory_limit=memory_limit)
 

@@ -24,7 +24,8 @@ from scale_jobs import contents, files, in_batches, network, samples
 import lrp_ref as lrp
 from lrp_ref.cli import explain_set
 from lrp_ref.propagation import composites
-from lrp_ref.scale import Job, Labels, placing
+from lrp_ref.scale import Job, Labels
+from lrp_ref.scale.placing import placing
 
 # The command in a process of its own, whose chunks from the second on take their time; it says which one it begins.
 SLOW = """

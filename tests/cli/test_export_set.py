@@ -131,8 +131,8 @@ def test_what_is_no_store_is_one_line(tmp_path: Path, what: str, reason: str) ->
 
 
 def test_a_store_that_no_job_has_made_is_one_line(tmp_path: Path) -> None:
-    from lrp_ref.scale.layout import Layout, spec
-    from lrp_ref.scale.stores import create
+    from lrp_ref.scale.stores.layout import Layout, spec
+    from lrp_ref.scale.stores.making import create
 
     create(tmp_path / "set", Layout((spec("relevance", 3, (2,), "float32"),), 3, 2, 2), {})
     done = export(tmp_path / "set", tmp_path / "goal.h5")

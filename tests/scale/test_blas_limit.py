@@ -12,7 +12,7 @@ from scaled import cores
 from threadpoolctl import ThreadpoolController
 
 from lrp_ref.errors import ParameterError
-from lrp_ref.scale.environment import threads_of_blas
+from lrp_ref.scale.jobs.environment import threads_of_blas
 
 BLAS = ThreadpoolController().select(user_api="blas")
 
@@ -28,7 +28,7 @@ WORKER = """
 import threading
 import numpy
 from threadpoolctl import ThreadpoolController
-from lrp_ref.scale.environment import threads_of_blas
+from lrp_ref.scale.jobs.environment import threads_of_blas
 
 BLAS = ThreadpoolController().select(user_api="blas")
 threads = lambda: {library.num_threads for library in BLAS.lib_controllers}

@@ -14,8 +14,8 @@ import pytest
 from number_stores import KINDS, files, layout, made_at, numbers, write
 
 from lrp_ref.errors import ModelFormatError
-from lrp_ref.scale import stated
-from lrp_ref.scale.stores import Store, create, open_store
+from lrp_ref.scale.stores import stated
+from lrp_ref.scale.stores.making import Store, create, open_store
 
 zarr = pytest.importorskip("zarr")
 

@@ -17,10 +17,10 @@ from small_stores import SAMPLES, X, explained, half, made
 import lrp_ref as lrp
 from lrp_ref import scale
 from lrp_ref.errors import ParameterError, ShapeError
-from lrp_ref.scale import exporting
-from lrp_ref.scale.exporting import to_crp, to_npy, to_virelay
-from lrp_ref.scale.layout import FAILED, Layout, spec
-from lrp_ref.scale.stores import create, open_store
+from lrp_ref.scale.reading import exporting
+from lrp_ref.scale.reading.exporting import to_crp, to_npy, to_virelay
+from lrp_ref.scale.stores.layout import FAILED, Layout, spec
+from lrp_ref.scale.stores.making import create, open_store
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("zarr")

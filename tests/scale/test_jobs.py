@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_info
 import lrp_ref as lrp
 from lrp_ref.errors import BackendError, ModelFormatError, ParameterError, ShapeError
 from lrp_ref.propagation import composites
-from lrp_ref.scale import Job, Labels, ModelFile, explaining, job, models, run
+from lrp_ref.scale import Job, Labels, ModelFile, job, run
+from lrp_ref.scale.jobs import explaining, models
 from lrp_ref.scale.running import store_of
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -24,10 +24,11 @@ pytest.importorskip("zarr")
 import lrp_ref as lrp
 from benchmarks.watched import counted, watched
 from lrp_ref.errors import ParameterError
-from lrp_ref.scale import clusters, placing, run, workers
-from lrp_ref.scale.placing import placed
+from lrp_ref.scale import run
+from lrp_ref.scale.placing import clusters, placing, workers
+from lrp_ref.scale.placing.placing import placed
+from lrp_ref.scale.placing.workers import Place, chunk, look
 from lrp_ref.scale.running import store_of
-from lrp_ref.scale.workers import Place, chunk, look
 
 two_cores = pytest.mark.skipif(cores() < 2, reason="two workers need two cores")
 

@@ -13,7 +13,8 @@ if cores() < 2:
     pytest.skip("two workers need two cores", allow_module_level=True)
 
 from benchmarks.watched import counted, watched
-from lrp_ref.scale import Outcome, clusters, run
+from lrp_ref.scale import Outcome, run
+from lrp_ref.scale.placing import clusters
 
 DEATHS = clusters.DEATHS
 

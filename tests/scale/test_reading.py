@@ -16,7 +16,7 @@ from lrp_ref import scale
 from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, ShapeError, UnsupportedError
 from lrp_ref.evaluate import report
 from lrp_ref.scale import Explained, evaluated, maps, strongest
-from lrp_ref.scale.rows import rows
+from lrp_ref.scale.reading.rows import rows
 from lrp_ref.scale.sources import Read
 
 KINDS = ["out", "out.zarr"]

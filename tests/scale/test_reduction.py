@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from strategies import few
 
 from lrp_ref.errors import NonFiniteError, ParameterError, ShapeError
-from lrp_ref.scale.layout import Layout, size_text, spec
-from lrp_ref.scale.reduction import Reduction, narrowed, strongest_places
+from lrp_ref.scale.jobs.reduction import Reduction, narrowed, strongest_places
+from lrp_ref.scale.stores.layout import Layout, size_text, spec
 
 RNG = np.random.default_rng(0)
 # Few different numbers, of both signs and both zeros: most are tied.

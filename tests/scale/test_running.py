@@ -18,9 +18,10 @@ from scale_jobs import Given, contents, files, in_batches, network, samples
 
 import lrp_ref as lrp
 from lrp_ref.errors import LrpError, ModelFormatError, ParameterError, UnsupportedError
-from lrp_ref.scale import Job, Labels, job, locking, placing, run, running
-from lrp_ref.scale.environment import cores, environment, require_devices
+from lrp_ref.scale import Job, Labels, job, locking, run, running
+from lrp_ref.scale.jobs.environment import cores, environment, require_devices
 from lrp_ref.scale.locking import locked
+from lrp_ref.scale.placing import placing
 from lrp_ref.scale.running import store_of, surroundings
 
 # A run in a process of its own, slow enough to be ended in the midst of it; it says which chunk it begins.

@@ -12,10 +12,10 @@ import pytest
 from number_stores import KINDS, files, layout, made_at, names, numbers, write
 
 from lrp_ref.errors import ModelFormatError, ParameterError
-from lrp_ref.scale.appearing import appearing
-from lrp_ref.scale.layout import DONE
-from lrp_ref.scale.stores import Store, create, open_store
-from lrp_ref.scale.zarr_store import ZarrStore
+from lrp_ref.scale.stores.appearing import appearing
+from lrp_ref.scale.stores.layout import DONE
+from lrp_ref.scale.stores.making import Store, create, open_store
+from lrp_ref.scale.stores.zarr_store import ZarrStore
 
 zarr = pytest.importorskip("zarr")
 
@@ -89,7 +89,7 @@ def test_what_killed_writes_leave_is_swept(made: Store) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lrp_ref.scale.appearing import appearing
+from lrp_ref.scale.stores.appearing import appearing
 with appearing(Path(sys.argv[1])) as part:
     (part / "half").write_bytes(b"half")
     if sys.argv[2] == "wait":
@@ -165,7 +165,7 @@ def test_a_store_that_is_read_only_is_never_written(made: Store) -> None:
 READING = """
 import os, sys
 from lrp_ref.errors import ParameterError
-from lrp_ref.scale.stores import create, open_store
+from lrp_ref.scale.stores.making import create, open_store
 open_store(sys.argv[1]).counts()  # what is imported may be another user's
 os.setuid(65534)
 for writable in (True, False):

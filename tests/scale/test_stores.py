@@ -19,8 +19,8 @@ from number_stores import KEPT, KINDS, files, layout, made_at, numbers, write
 from shard_writers import LAYOUT, lost, rows, write_whole
 
 from lrp_ref.errors import ParameterError, ShapeError
-from lrp_ref.scale.layout import DONE, FAILED, TO_DO, Layout
-from lrp_ref.scale.stores import Store, create, open_store
+from lrp_ref.scale.stores.layout import DONE, FAILED, TO_DO, Layout
+from lrp_ref.scale.stores.making import Store, create, open_store
 
 zarr = pytest.importorskip("zarr")
 FEW = settings(max_examples=12, deadline=None, derandomize=True, database=None)
@@ -159,7 +159,7 @@ def test_a_store_travels_to_another_process(made: Store) -> None:
 
 MARKING = """
 import sys
-from lrp_ref.scale.stores import open_store
+from lrp_ref.scale.stores.making import open_store
 store = open_store(sys.argv[1])
 sys.stdin.readline()
 for chunk in range(int(sys.argv[2]), 400, 2):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lrp_ref.scale.layout import Layout, spec
-from lrp_ref.scale.stores import Store, create
+from lrp_ref.scale.stores.layout import Layout, spec
+from lrp_ref.scale.stores.making import Store, create
 
 KINDS = ("set.zarr", "set")
 KEPT: dict[str, tuple[tuple[int, ...], str]] = {

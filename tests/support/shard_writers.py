@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import zarr
 
-from lrp_ref.scale.layout import DONE, Layout, spec
-from lrp_ref.scale.stores import create, open_store
+from lrp_ref.scale.stores.layout import DONE, Layout, spec
+from lrp_ref.scale.stores.making import create, open_store
 
 BATCH, TOGETHER, SHARDS, WRITERS = 2, 4, 8, 4
 SAMPLES = BATCH * TOGETHER * SHARDS - 3  # the last shard has fewer

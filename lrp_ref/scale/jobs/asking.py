@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from ..base.frozen import whole
-from ..errors import ParameterError, unknown
-from ..loaders.preprocess import Sidecar
-from ..network.network import Network
-from ..propagation import composites
-from ..propagation import start as starts
-from ..propagation.start import Difference, Start
-from ..propagation.targets import class_number, is_tuple
+from ...base.frozen import whole
+from ...errors import ParameterError, unknown
+from ...loaders.preprocess import Sidecar
+from ...network.network import Network
+from ...propagation import composites
+from ...propagation import start as starts
+from ...propagation.start import Difference, Start
+from ...propagation.targets import class_number, is_tuple
+from ..sources import Source, source
 from .describing import BATCH
 from .environment import require_known
-from .jobs import Job
+from .job import Job
 from .labels import Labels
 from .models import ModelFile
 from .reduction import DTYPES, Reduction
-from .sources import Source, source
 
 EACH = "a target for each sample comes from a file, lrp.scale.Labels.of('targets.npy')"
 

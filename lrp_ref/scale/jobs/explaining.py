@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LrpError, ShapeError, one_line, unknown
-from ..network.network import Network
-from ..propagation.explaining import explain
-from ..propagation.explanation import Explanation
-from .layout import LEDGER, Layout
+from ...errors import LrpError, ShapeError, one_line, unknown
+from ...network.network import Network
+from ...propagation.explaining import explain
+from ...propagation.explanation import Explanation
+from ..stores.layout import LEDGER, Layout
 from .reduction import Reduction
 
 Host = NDArray[Any]

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.frozen import real_array
-from ..errors import ParameterError, ShapeError, require
-from ..methods.concepts.search import MOST
-from ..methods.concepts.strongest import BY
-from ..spray.virelay import COLOURS, drawn, single
-from ..spray.virelay import MOST as LABELS
-from .appearing import appearing
-from .layout import FAILED, TO_DO
+from ...base.frozen import real_array
+from ...errors import ParameterError, ShapeError, require
+from ...methods.concepts.search import MOST
+from ...methods.concepts.strongest import BY
+from ...spray.virelay import COLOURS, drawn, single
+from ...spray.virelay import MOST as LABELS
+from ..stores.appearing import appearing
+from ..stores.layout import FAILED, TO_DO
+from ..stores.making import Store
+from ..stores.npy_store import NpyStore
+from .explained import Explained
 from .measuring import strongest
-from .npy_store import NpyStore
-from .reading import Explained
-from .stores import Store
 
 Progress = Callable[[int, int], object]
 HDF5 = (".h5", ".hdf5")
@@ -46,8 +46,8 @@ def to_npy(store: Store, folder: str | Path, *, partial: bool = False, progress:
 
     Example:
         >>> import tempfile
-        >>> from lrp_ref.scale.layout import Layout, spec
-        >>> from lrp_ref.scale.stores import create
+        >>> from lrp_ref.scale.stores.layout import Layout, spec
+        >>> from lrp_ref.scale.stores.making import create
         >>> with tempfile.TemporaryDirectory() as place:
         ...     store = create(Path(place) / "out", Layout((spec("output", 3, (2,), "float32"),), 3, 2, 2), {})
         ...     for chunk in range(2):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError, require
+from ...errors import ModelFormatError, require
 from .layout import FAILED, TO_DO, Layout
 from .stated import LARGEST, Attributes, Stated, read_json
 from .store import DAMAGED, ERRORS, Store

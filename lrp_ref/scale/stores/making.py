@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelFormatError
+from ...errors import ModelFormatError
 from .appearing import appearing
 from .layout import Layout
 from .npy_store import NpyStore
@@ -33,7 +33,7 @@ def create(path: str | Path, layout: Layout, attributes: Mapping[str, Any]) -> S
 
     Example:
         >>> import tempfile, numpy as np
-        >>> from lrp_ref.scale.layout import spec
+        >>> from lrp_ref.scale.stores.layout import spec
         >>> layout = Layout((spec("output", 5, (3,), "float32"),), 5, 2, 2)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = create(Path(folder) / "set", layout, {"composite": "epsilon"})

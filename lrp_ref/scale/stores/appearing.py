@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..base.files import PART
-from ..errors import ParameterError
+from ...base.files import PART
+from ...errors import ParameterError
 
 HOUR = 3600.0
 _LEFT = re.compile(r"(?P<pid>\d{1,9})-(?P<host>[0-9a-f]{8})\.\w+" + re.escape(PART))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelFormatError
+from ...errors import ModelFormatError
 from .layout import ArraySpec, Layout
 
 FORMAT = 1

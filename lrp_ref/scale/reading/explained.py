@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.frozen import Value, whole
-from ..errors import ParameterError
-from ..propagation.targets import class_number
-from .layout import FAILED, NO_TARGET, TO_DO
+from ...base.frozen import Value, whole
+from ...errors import ParameterError
+from ...propagation.targets import class_number
+from ..stores.layout import FAILED, NO_TARGET, TO_DO
+from ..stores.making import Store
 from .rows import Host, map_of, maps, rows
-from .stores import Store
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import ModelFormatError, ShapeError
-from ..exact import file_hash, network_hash
-from ..loaders import load
-from ..loaders.preprocess import Sidecar, declare, load_sidecar
-from ..network.network import Network
+from ...errors import ModelFormatError, ShapeError
+from ...exact import file_hash, network_hash
+from ...loaders import load
+from ...loaders.preprocess import Sidecar, declare, load_sidecar
+from ...network.network import Network
 
 KEPT = 4  # networks that a process keeps
 _networks: dict[ModelFile, Network] = {}

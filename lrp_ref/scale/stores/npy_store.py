@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError
+from ...errors import ModelFormatError
 from .layout import DONE, FAILED, TO_DO, Layout, fill_of
 from .stated import Attributes, Stated, read_json
 from .store import DAMAGED, ERRORS, Store

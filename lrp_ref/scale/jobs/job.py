@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
-from ..network.network import Network
+from ...errors import ParameterError
+from ...network.network import Network
+from ..stores.layout import FAILED, TO_DO, Layout
+from ..stores.making import Store, difference
 from .describing import Described
 from .environment import on_device, threads_of_blas, versions
 from .explaining import Rows, floats, reason
 from .labels import Labels as Labels
-from .layout import FAILED, TO_DO, Layout
 from .outcomes import Outcome as Outcome
-from .stores import Store, difference
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,7 +24,7 @@ class Job(Described):
     """One question about every sample of a data set, cut into chunks; :func:`lrp_ref.scale.job` makes one.
 
     It is a small value: a worker gets it whole, loads the model from its path once, and does any of its chunks. Its
-    attributes are those of :class:`lrp_ref.scale.describing.Described`.
+    attributes are those of :class:`lrp_ref.scale.jobs.describing.Described`.
     """
 
     def part(self, i: int) -> slice:

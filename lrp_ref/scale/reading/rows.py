@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError, ParameterError, unknown
-from .explaining import relevance_names
-from .reduction import PLACE
-from .stores import Store
+from ...errors import ModelFormatError, ParameterError, unknown
+from ..jobs.explaining import relevance_names
+from ..jobs.reduction import PLACE
+from ..stores.making import Store
 
 Host = NDArray[Any]
 Which = slice | Sequence[int] | NDArray[np.int64]
@@ -32,8 +32,8 @@ def rows(store: Store, name: str, which: Which) -> Host:
 
     Example:
         >>> import tempfile
-        >>> from lrp_ref.scale.layout import Layout, spec
-        >>> from lrp_ref.scale.stores import create
+        >>> from lrp_ref.scale.stores.layout import Layout, spec
+        >>> from lrp_ref.scale.stores.making import create
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     layout = Layout((spec("target", 5, (), "int64"),), 5, 2, 2)
         ...     store = create(f"{folder}/out", layout, {"batch": 2, "together": 1})

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.frozen import whole
-from ..errors import ModelFormatError, ParameterError, ShapeError, UnsupportedError, unknown
-from ..evaluate import Measure, Report, report
-from ..evaluate.measures import find
-from ..evaluate.reporting import USUAL, USUAL_MASKED
-from ..evaluate.reports import RANDOM
-from ..evaluate.stream import TOGETHER, batch_size
-from ..methods.concepts.search import MOST
-from ..methods.concepts.strongest import BY, Strongest
-from ..methods.concepts.table import normalised, require_norm
-from ..network.network import Network
-from .reading import Explained
+from ...base.frozen import whole
+from ...errors import ModelFormatError, ParameterError, ShapeError, UnsupportedError, unknown
+from ...evaluate import Measure, Report, report
+from ...evaluate.measures import find
+from ...evaluate.reporting import USUAL, USUAL_MASKED
+from ...evaluate.reports import RANDOM
+from ...evaluate.stream import TOGETHER, batch_size
+from ...methods.concepts.search import MOST
+from ...methods.concepts.strongest import BY, Strongest
+from ...methods.concepts.table import normalised, require_norm
+from ...network.network import Network
+from ..sources import Source
+from ..stores.making import Store, difference
+from .explained import Explained
 from .rows import rows
-from .sources import Source
-from .stores import Store, difference
 
 Host = NDArray[Any]
 Progress = Callable[[int, int], object]

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LrpError, ModelFormatError, NonFiniteError
-from ..network.network import Network
-from ..propagation.composites import Composite
-from ..propagation.start import STARTS, Difference, Start
+from ...errors import LrpError, ModelFormatError, NonFiniteError
+from ...network.network import Network
+from ...propagation.composites import Composite
+from ...propagation.start import STARTS, Difference, Start
+from ..sources import Source
+from ..stores.layout import LEDGER, ArraySpec, Layout, spec
+from ..stores.stated import FORMAT
 from .environment import on_device, threads_of_blas, versions
 from .explaining import Question, Shapes, floats
 from .labels import Labels
-from .layout import LEDGER, ArraySpec, Layout, spec
 from .models import ModelFile
 from .reduction import Reduction
-from .sources import Source
-from .stated import FORMAT
 
 BATCH = 32
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NonFiniteError, ParameterError, ShapeError
+from ...errors import NonFiniteError, ParameterError, ShapeError
 
 Host = NDArray[Any]
 DTYPES = ("float16", "float32", "float64")

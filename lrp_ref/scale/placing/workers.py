@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError
-from .environment import cores, environment, versions
-from .jobs import Job, Labels, Outcome
-from .layout import DONE
-from .stores import Store, open_store
+from ...errors import ParameterError
+from ..jobs.environment import cores, environment, versions
+from ..jobs.job import Job, Labels, Outcome
+from ..stores.layout import DONE
+from ..stores.making import Store, open_store
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from queue import Empty, Queue
 from typing import Any
 
-from ..base.frozen import whole
-from ..errors import LrpError, ParameterError
+from ...base.frozen import whole
+from ...errors import LrpError, ParameterError
+from ..jobs.job import Job, Outcome
+from ..stores.making import Store
 from .clusters import asked, check, distributed, local, remote
-from .jobs import Job, Outcome
-from .stores import Store
 from .workers import Asked, chunk, stop
 
 AHEAD = 4  # chunks that are handed out for each that can be done at a time

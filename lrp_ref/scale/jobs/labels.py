@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFormatError, ParameterError, ShapeError
-from ..exact import file_hash
+from ...errors import ModelFormatError, ParameterError, ShapeError
+from ...exact import file_hash
 
 
 @dataclass(frozen=True)

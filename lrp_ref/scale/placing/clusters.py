@@ -14,10 +14,10 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from ..errors import LrpError, ParameterError, require
-from .environment import environment, require_cores, versions
-from .jobs import Job
-from .stores import Store
+from ...errors import LrpError, ParameterError, require
+from ..jobs.environment import environment, require_cores, versions
+from ..jobs.job import Job
+from ..stores.making import Store
 from .workers import Asked, Place, hashed, look
 
 CONNECT = 10  # seconds to find a scheduler

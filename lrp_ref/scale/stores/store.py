@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base.files import PART, replace_file
-from ..errors import LrpError, ModelFormatError, ParameterError, ShapeError
+from ...base.files import PART, replace_file
+from ...errors import LrpError, ModelFormatError, ParameterError, ShapeError
 from .appearing import sweep_beside
 from .layout import DONE, FAILED, TO_DO, Layout
 from .stated import read_json

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..base.arrays import by_name
-from ..errors import BackendError, ParameterError
+from ... import __version__
+from ...base.arrays import by_name
+from ...errors import BackendError, ParameterError
 
 
 @cache

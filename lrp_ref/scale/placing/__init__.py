@@ -1,0 +1,1 @@
+"""Who does which chunk: processes of this machine, or of others, told by Dask."""
