@@ -102,3 +102,10 @@ def test_a_number_that_the_blas_does_not_take_is_refused_and_nobody_waits_for_it
     assert threads() == before
     with threads_of_blas(1):
         assert threads() == {1}
+
+
+def test_the_blas_that_a_store_names_is_numpys_whatever_else_has_been_imported() -> None:
+    told = "from lrp_ref.scale.jobs.environment import environment; print(environment()['blas'])"
+    ways = [told, f"import scipy.linalg; {told}"]
+    alone, beside = (subprocess.run([sys.executable, "-c", way], capture_output=True, text=True) for way in ways)
+    assert alone.stdout == beside.stdout != ""

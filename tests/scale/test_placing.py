@@ -25,6 +25,7 @@ import lrp_ref as lrp
 from benchmarks.watched import counted, watched
 from lrp_ref.errors import ParameterError
 from lrp_ref.scale import run
+from lrp_ref.scale.jobs.environment import environment
 from lrp_ref.scale.placing import clusters, placing, workers
 from lrp_ref.scale.placing.placing import placed
 from lrp_ref.scale.placing.workers import Place, chunk, look
@@ -248,7 +249,7 @@ class _Answers:
         return self.answers
 
 
-HERE = lrp.scale.environment.environment()["blas"]
+HERE = environment()["blas"]
 PLACE = Place("a", cores=4, threads=1, blas=HERE, memory=100, limit=0)
 
 

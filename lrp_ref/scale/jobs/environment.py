@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,10 @@ def environment() -> dict[str, Any]:
         >>> sorted(environment())
         ['blas', 'lrp_ref', 'numpy']
     """
-    return {**versions(), "blas": ", ".join(map(_told, _blas().lib_controllers))}
+    found = _blas().lib_controllers
+    # SciPy brings a BLAS of its own, where it has been imported; what is multiplied here goes through NumPy's.
+    own = [library for library in found if any(part.startswith("numpy") for part in Path(library.filepath).parts)]
+    return {**versions(), "blas": ", ".join(map(_told, own or found))}
 
 
 def _told(library: Any) -> str:
