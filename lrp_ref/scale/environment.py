@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,15 @@ def environment() -> dict[str, Any]:
         >>> sorted(environment())
         ['blas', 'lrp_ref', 'numpy']
     """
-    return {**versions(), "blas": ", ".join(map(_told, _blas().lib_controllers))}
+    return {**versions(), "blas": ", ".join(map(_told, _numpys()))}
+
+
+def _numpys() -> list[Any]:
+    """Return the BLAS that NumPy brings along or, where it brings none, all: whether SciPy is loaded changes nothing."""
+    place = Path(np.__file__).parent
+    folders = {place, place.with_name("numpy.libs")}
+    found = list(_blas().lib_controllers)
+    return [one for one in found if folders & set(Path(one.filepath).parents)] or found
 
 
 def _told(library: Any) -> str:

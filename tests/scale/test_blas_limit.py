@@ -102,3 +102,16 @@ def test_a_number_that_the_blas_does_not_take_is_refused_and_nobody_waits_for_it
     assert threads() == before
     with threads_of_blas(1):
         assert threads() == {1}
+
+
+def test_what_a_store_says_of_the_blas_does_not_depend_on_what_else_is_loaded() -> None:
+    """SciPy brings a BLAS of its own, which nothing here computes with."""
+    code = "from lrp_ref.scale.environment import environment; print(environment()['blas'])"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", before + code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for before in ("", "import scipy.linalg; ")
+    ]  # fmt: skip
+    assert told[0] == told[1] != "\n"
