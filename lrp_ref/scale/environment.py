@@ -47,7 +47,7 @@ def environment() -> dict[str, Any]:
 
 
 def _numpys() -> list[Any]:
-    """Return the BLAS that NumPy brings along or, where it brings none, all: whether SciPy is loaded changes nothing."""
+    """Return the BLAS that NumPy brings along or, where it brings none, all: that of SciPy may be loaded or not."""
     place = Path(np.__file__).parent
     folders = {place, place.with_name("numpy.libs")}
     found = list(_blas().lib_controllers)
