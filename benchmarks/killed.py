@@ -129,7 +129,16 @@ def nannies(shell: int) -> list[int]:
 
 @dataclass
 class Found:
-    """What a round has shown."""
+    """What a round has shown.
+
+    Attributes:
+        equal: whether the store is that of the undisturbed run; with all chunks done, as that one is.
+        stray: other files.
+        ended_twice, begun_again: chunks that came to their end, or only to their beginning, more than once.
+        not_ended: chunks whose worker was killed when they were marked as done, before it wrote down that they ended.
+        orphans: seconds that workers lived on without their client.
+        seconds: of the round.
+    """
 
     equal: bool
     stray: list[str]
@@ -147,7 +156,7 @@ def one_round(
     begun = time.monotonic()
     chunks, journal = len(question(folder / "x.npy", batch).chunks()), folder / "journal"
     journal.unlink(missing_ok=True)
-    moments = sorted(rng.sample(range(1, chunks * 9 // 10), WORKER_KILLS + CLIENT_KILLS))
+    moments = sorted(rng.sample(range(1, chunks * 8 // 10), WORKER_KILLS + CLIENT_KILLS))
     orphans = 0.0
     client = start(folder, batch, address)
 
@@ -236,7 +245,7 @@ def main(
                     found = one_round(at, whole, batch, rng, address, more)
             else:
                 found = one_round(at, whole, batch, rng, "", [])
-            failed += not found.equal or bool(found.stray) or found.not_ended > 0
+            failed += not found.equal or bool(found.stray)
             click.echo(
                 f"{k:5}  {'yes' if found.equal else 'NO':>5}  {len(found.stray):5}  {found.ended_twice:11}  "
                 f"{found.begun_again:11}  {found.not_ended:9}  {found.orphans:11.1f}  {found.seconds:7.1f}"

@@ -43,10 +43,15 @@ def environment() -> dict[str, Any]:
         >>> sorted(environment())
         ['blas', 'lrp_ref', 'numpy']
     """
-    found = _blas().lib_controllers
-    # SciPy brings a BLAS of its own, where it has been imported; what is multiplied here goes through NumPy's.
-    own = [library for library in found if any(part.startswith("numpy") for part in Path(library.filepath).parts)]
-    return {**versions(), "blas": ", ".join(map(_told, own or found))}
+    return {**versions(), "blas": ", ".join(map(_told, _numpys()))}
+
+
+def _numpys() -> list[Any]:
+    """Return the BLAS that NumPy brings along or, where it brings none, all: that of SciPy may be loaded or not."""
+    place = Path(np.__file__).parent
+    folders = {place, place.with_name("numpy.libs")}
+    found = list(_blas().lib_controllers)
+    return [one for one in found if folders & set(Path(one.filepath).parents)] or found
 
 
 def _told(library: Any) -> str:
