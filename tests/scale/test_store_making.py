@@ -60,9 +60,12 @@ def test_a_disk_that_is_full_is_one_line(made: Store, monkeypatch: pytest.Monkey
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(
-        "zarr.storage._local._atomic_write" if made.suffix else f"{type(made).__module__}.NpyStore._put", full
+    module = type(made).__module__
+    ways = (
+        ["zarr.storage._local._atomic_write", f"{module}.replace_file"] if made.suffix else [f"{module}.NpyStore._put"]
     )
+    for way in ways:
+        monkeypatch.setattr(way, full)
     part, arrays = made.part(2), numbers(made.layout)
     for change in (
         lambda: made.write(part, {name: a[part] for name, a in arrays.items()}),

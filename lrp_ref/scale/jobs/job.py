@@ -85,9 +85,12 @@ class Job(Described):
                     f"this process has {name} {versions()[name]}, and the job was made with {version}: install one "
                     "version in all of them"
                 )
+        if store.answers == self:
+            return
         found = difference(store.attributes, self.attributes())
         if found is not None:
             raise ParameterError(f"{store.path} is of another job: {found}")
+        store.answers = self
 
     def _rows(self, net: Network, layout: Layout, part: slice) -> Rows:
         """Return what a store keeps of the samples of a chunk."""

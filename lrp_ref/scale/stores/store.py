@@ -34,6 +34,7 @@ class Store:
         path, writable: as above.
         attributes: everything that is needed to make it again, and the names of its axes.
         layout: its arrays.
+        answers: the job that was last found to be the one that it is of, so that this is not asked for every chunk.
 
     Raises:
         ModelFormatError: it is none, is damaged, or of another format.
@@ -46,6 +47,7 @@ class Store:
         self.writable = writable
         self.attributes: dict[str, Any] = {}
         self.layout: Layout
+        self.answers: Any = None
         try:
             self._read()
         except LrpError:

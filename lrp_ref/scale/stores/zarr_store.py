@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base.files import PART, replace_file
 from ...errors import ModelFormatError, require
 from .layout import FAILED, TO_DO, Layout
 from .stated import LARGEST, Attributes, Stated, read_json
@@ -41,11 +42,11 @@ class ZarrStore(Store):
             self._require_plain(name)
         group = _zarr().open_group(self.path, mode="r+" if self.writable else "r", zarr_format=3)
         arrays = {name: group[name] for name in stated.names}
-        self._done = group[DONE_ARRAY]
+        done = group[DONE_ARRAY]
         specs = [(name, a.shape, str(a.dtype), float(a.fill_value)) for name, a in arrays.items()]
-        if self._done.dtype != np.uint8 or self._done.chunks != (1,):
-            raise ModelFormatError(f"{self.path}: damaged: '{DONE_ARRAY}' is {self._done.dtype} {self._done.chunks}")
-        self.layout = stated.layout(specs, self._done.shape)
+        if done.dtype != np.uint8 or done.chunks != (1,):
+            raise ModelFormatError(f"{self.path}: damaged: '{DONE_ARRAY}' is {done.dtype} {done.chunks}")
+        self.layout = stated.layout(specs, done.shape)
         for name, array in arrays.items():
             rows = array.chunks[:1], (array.shards or array.chunks)[:1]
             rest = array.chunks[1:], (array.shards or array.chunks)[1:]
@@ -91,7 +92,9 @@ class ZarrStore(Store):
         _together(*(self._arrays[name].async_array.setitem(part, array) for name, array in arrays.items()))
 
     def _mark(self, chunk: int, state: int) -> None:
-        self._done[chunk] = state
+        # As zarr writes it, a byte that is not compressed, in a tenth of the time; states() reads it so as well.
+        file = self.path / DONE_ARRAY / f"c.{chunk}"
+        replace_file(file, lambda stream: stream.write(bytes([state])))
 
     def states(self) -> NDArray[np.uint8]:
         """Return what became of every chunk: files of a byte, read as such: zarr takes ten times as long."""
@@ -118,7 +121,7 @@ class ZarrStore(Store):
         super().sweep()
         for name in (*self._arrays, DONE_ARRAY):
             with os.scandir(self.path / name) as entries:
-                for file in [entry.path for entry in entries if entry.name.endswith(PARTIAL)]:
+                for file in [entry.path for entry in entries if entry.name.endswith((PARTIAL, PART))]:
                     Path(file).unlink(missing_ok=True)
 
     def __getitem__(self, name: str) -> Any:
