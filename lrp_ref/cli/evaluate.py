@@ -14,7 +14,10 @@ from .output import progress, warn
 from .report import Results
 
 FEW = 10  # samples, of which quartiles tell little
-EXPLAINED_HELP = "In place of --methods: a store of 'lrp-ref explain-set', whose maps of DATA are measured as they are."
+EXPLAINED_HELP = (
+    "In place of --methods and of what methods take (-t, --labels, --start, --dialect, --baseline): a store of "
+    "'lrp-ref explain-set', whose maps of DATA are measured as they are."
+)
 
 
 @click.command()

@@ -86,7 +86,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--dtype", type=click.Choice(DTYPES), help=DTYPE_HELP)
 @click.option("--at", multiple=True, metavar="NODE", help=AT_HELP)
 @click.option("--no-canonize", is_flag=True, help="Keep BatchNorm, sigmoid and softmax as they are in the file.")
-@click.option("--retry-failed", is_flag=True, help="Try chunks with samples that could not be explained again.")
+@click.option("--retry-failed", is_flag=True, help="Do chunks again in which samples could not be explained.")
 def explain_set(given: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Explain every sample of IN, and keep what is found in the store OUT.
 
@@ -271,7 +271,7 @@ def _finish(name: str, summary: Summary) -> None:
     if refused:
         one = len(refused) == 1
         warn(f"{len(refused)} of {_many(n, 'sample')} {'is' if one else 'are'} refused; --retry-failed tries "
-             f"{'it' if one else 'them'} again")  # fmt: skip
+             f"{'it' if one else 'them'} again, of the same data")  # fmt: skip
         several = [Refused(f"{name}, sample {k}" if n > 1 else name, LrpError(why), k, n) for k, why in refused.items()]
         lines = grouped(several)
         for line in lines[:MOST]:

@@ -206,7 +206,11 @@ def _data(data: Sequence[Path], file: ModelFile, store: Store) -> tuple[Source, 
 
 
 def _measured_start(store: Store) -> str:
-    """Return whether the output is measured as it is or below its softmax, as it was explained."""
+    """Return whether the output is measured as it is or below its softmax, as it was explained; tell what to mind."""
+    kept = store.attributes["reduce"]
+    if kept.startswith("top-"):
+        warn(f"note: of each map the {kept.removeprefix('top-')} strongest numbers are kept, the others count as 0; "
+             "gini and entropy tell how many that are")  # fmt: skip
     start = store.attributes["start"]
     if start not in ("logit", "output"):
         warn(f"note: the maps are of the start {start}; what is measured is the logit of the target")

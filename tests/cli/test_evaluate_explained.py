@@ -68,6 +68,13 @@ def test_another_start_is_told(tmp_path: Path) -> None:
     assert "note: the maps are of the start one_hot; what is measured is the logit of the target" in done.stderr
 
 
+def test_maps_of_which_a_part_is_kept_are_told(tmp_path: Path) -> None:
+    made(tmp_path, reduce="top-2")
+    done = run(*given(tmp_path), "--measures", "gini")
+    assert done.exit_code == 0
+    assert "note: of each map the 2 strongest numbers are kept, the others count as 0" in done.stderr
+
+
 def test_masks_limits_and_chunks_that_are_left(tmp_path: Path) -> None:
     job = asked(tmp_path)
     store = half(job, tmp_path / "out", [0, 1, 4])

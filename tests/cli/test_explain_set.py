@@ -117,7 +117,7 @@ def test_refused_samples_are_told_with_reasons_also_when_nothing_is_to_do(folder
         assert "chunks: 1 done, 2 failed, 0 left; samples: 7 explained, 3 refused, 0 left" in done.stdout
         assert rest is None or rest in done.stdout
         assert done.stderr.splitlines() == [
-            "lrp-ref: 3 of 10 samples are refused; --retry-failed tries them again",
+            "lrp-ref: 3 of 10 samples are refused; --retry-failed tries them again, of the same data",
             "  x.npy, samples 1 to 2, x.npy, sample 9: input 'input' has 32 values that are not finite; the first is "
             "nan at (0, 0, 0, 0)",
         ]
@@ -194,7 +194,9 @@ def test_one_of_anything_is_told_as_one(folder: Path) -> None:
         1,
         1,
     )
-    assert done.stderr.startswith("lrp-ref: 1 of 1 sample is refused; --retry-failed tries it again\n  x.npy: input")
+    assert done.stderr.startswith(
+        "lrp-ref: 1 of 1 sample is refused; --retry-failed tries it again, of the same data\n  x.npy: input"
+    )
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,5 +191,11 @@ def difference(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str | Non
             if inner is None:
                 continue
             return f"of {key}, {inner}"
-        return f"{key} is {there!r} there and {value!r} here"
+        return f"{key} is {_short(there)} there and {_short(value)} here"
     return None
+
+
+def _short(value: Any) -> str:
+    """Return a value as its repr, of a hash as much as tells it from others."""
+    is_hash = isinstance(value, str) and re.fullmatch(r"[0-9a-f]{40,}", value)
+    return f"{value[:12]}…" if is_hash else repr(value)
