@@ -47,6 +47,13 @@ def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, name: str, monkeypa
     assert names(tmp_path) == sorted([*before, name])
 
 
+@pytest.mark.parametrize("name", ["set.npy", "set.TXT", "set.h5"])
+def test_a_store_is_not_called_as_a_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ParameterError, match=f"cannot write .*{name}: a store is a folder"):
+        create(tmp_path / name, layout(6, 2), {})
+    assert names(tmp_path) == []
+
+
 def test_a_store_that_could_not_be_opened_again_is_not_made(tmp_path: Path) -> None:
     for changed in ({"format": 2}, {"samples": 5}, {"batch": 4}, {"together": 0}):
         with pytest.raises(ModelFormatError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelFormatError
+from ...errors import ModelFormatError, ParameterError
 from .appearing import appearing
 from .layout import Layout
 from .npy_store import NpyStore
@@ -16,6 +16,20 @@ from .stated import SURROUNDINGS as SURROUNDINGS
 from .stated import difference as difference
 from .store import ERRORS as ERRORS
 from .store import Store as Store
+
+OF_FILES = (
+    ".npy",
+    ".npz",
+    ".txt",
+    ".csv",
+    ".json",
+    ".h5",
+    ".hdf5",
+    ".onnx",
+    ".zip",
+    ".png",
+    ".jpg",
+)  # names of no folder
 
 
 def create(path: str | Path, layout: Layout, attributes: Mapping[str, Any]) -> Store:
@@ -27,7 +41,7 @@ def create(path: str | Path, layout: Layout, attributes: Mapping[str, Any]) -> S
         attributes: all that is needed to make it again, as JSON can hold it; of the layout they say nothing else.
 
     Raises:
-        ParameterError: there is something of that name already, or it cannot be written.
+        ParameterError: there is something of that name already, it is the name of a file, or cannot be written.
         ModelFormatError: more chunks than a store can have.
         MissingExtraError: zarr is not installed.
 
@@ -43,6 +57,10 @@ def create(path: str | Path, layout: Layout, attributes: Mapping[str, Any]) -> S
         ({'done': 1, 'failed': 0, 'left': 2}, [1.0, 1.0, 1.0])
     """
     goal = Path(path)
+    if goal.suffix.lower() in OF_FILES:
+        raise ParameterError(
+            f"cannot write {goal}: a store is a folder, and this is called as a file: NAME.zarr or NAME"
+        )
     kind = _kind(goal)
     together = layout.chunk // layout.batch
     usual = {"format": FORMAT, "samples": layout.samples, "batch": layout.batch, "together": together}
