@@ -20,6 +20,8 @@ from .locking import locked as locked
 from .stores.layout import DONE, FAILED, TO_DO
 from .stores.making import SURROUNDINGS, Store, create, difference, open_store
 
+LOST = "its chunk failed, and the file that says why is lost"
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -48,11 +50,20 @@ class Summary:
     left_samples: int = 0
 
     def refused(self) -> dict[int, str]:
-        """Return why samples of the store are not explained, by their numbers."""
+        """Return why samples of the store are not explained, by their numbers.
+
+        Of a chunk whose reasons are lost that is every sample: which of them are explained is not known.
+        """
         if not self.failed:
             return {}
-        found = {int(k): why for one in self.store.errors().values() for k, why in one["samples"].items()}
-        return dict(sorted(found.items()))
+        found: dict[int, str] = {}
+        errors = self.store.errors()
+        # What is told of a chunk that is done by now was left by a process that was killed.
+        for chunk in np.flatnonzero(self.store.states() == FAILED).tolist():
+            part = self.store.part(chunk)
+            told = errors.get(chunk, {}).get("samples") or dict.fromkeys(range(part.start, part.stop), LOST)
+            found |= {int(k): why for k, why in told.items()}
+        return found
 
 
 def run(
