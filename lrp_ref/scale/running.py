@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -118,6 +119,7 @@ def run(
             require("distributed", extra="scale", purpose="explain in several processes")
         store = store_of(job, goal)
         store.sweep()
+        _take_back(store)
         states = store.states().copy()
         before = int((states == DONE).sum())
         chunks = todo(states, retry_failed)
@@ -133,13 +135,24 @@ def run(
                     residual = max(residual, outcome.residual)
                     if progress is not None:
                         progress(outcome)
-        except LrpError:
+        except (LrpError, MemoryError):
             if fresh and not store.states().any():  # nobody could do anything: it leaves no trace
                 shutil.rmtree(goal)
             raise
     seconds = time.perf_counter() - first
     return Summary(store, **_counts(states), before=before, samples=samples, seconds=seconds, residual=residual,
                    stopped=stopped(), left_samples=_samples(job, todo(states, False)))  # fmt: skip
+
+
+def _take_back(store: Store) -> None:
+    """Have chunks whose files are lost done again: a copy that was broken off, or power that failed."""
+    lost = store.lost()
+    for chunk in lost:
+        store.mark(chunk, TO_DO)
+    if lost:
+        many = "a chunk that was done has" if len(lost) == 1 else f"{len(lost)} chunks that were done have"
+        again = "it is" if len(lost) == 1 else "they are"
+        warnings.warn(f"{store.path}: {many} lost files, the first is {lost[0]}: {again} done again", stacklevel=3)
 
 
 def _check_workers(job: Job, workers: int | None, scheduler: str | None, memory_limit: str | int | None) -> None:

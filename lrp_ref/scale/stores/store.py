@@ -98,6 +98,10 @@ class Store:
             file.unlink(missing_ok=True)
         sweep_beside(self.path)
 
+    def lost(self) -> list[int]:
+        """Return chunks that are marked, and of whose files some are missing or empty; of .npy files none can be."""
+        return []
+
     # -- what all of them do alike ----------------------------------------------------------------------------------
 
     @property
