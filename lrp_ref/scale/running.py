@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import warnings
@@ -21,6 +22,7 @@ from .locking import locked as locked
 from .stores.layout import DONE, FAILED, TO_DO
 from .stores.making import SURROUNDINGS, Store, create, difference, open_store
 
+MENDED = "; files that were mended since are other data: write them into a list (.txt), and explain that"
 LOST = "its chunk failed, and the file that says why is lost"
 
 
@@ -113,6 +115,7 @@ def run(
     """
     _check_workers(job, workers, scheduler, memory_limit)
     goal = Path(out)
+    _require_outside(job, goal)
     with locked(goal):
         fresh = not goal.exists()
         if fresh and (workers is not None or scheduler is not None):
@@ -142,6 +145,19 @@ def run(
     seconds = time.perf_counter() - first
     return Summary(store, **_counts(states), before=before, samples=samples, seconds=seconds, residual=residual,
                    stopped=stopped(), left_samples=_samples(job, todo(states, False)))  # fmt: skip
+
+
+def _require_outside(job: Job, goal: Path) -> None:
+    """Raise where a store would be a part of the zarr array or group that it is about: the data would be others then.
+
+    Raises:
+        ParameterError: it would.
+    """
+    if getattr(job.source, "kind", None) != "zarr":
+        return
+    data, place = (os.path.realpath(path) for path in (getattr(job.source, "path", ""), goal))
+    if place != data and os.path.commonpath([data, place]) == data:
+        raise ParameterError(f"{goal} is inside the data set {data}, all of whose files count: give a place outside it")
 
 
 def _take_back(store: Store) -> None:
@@ -209,6 +225,7 @@ def store_of(job: Job, path: str | Path) -> Store:
         if found is not None:
             raise ParameterError(
                 f"{goal} is of another job: {found}; to go on with it ask for the same, else give another name"
+                f"{MENDED if 'fingerprint' in found else ''}"
             )
         return store
     layout, names = job.probe()
