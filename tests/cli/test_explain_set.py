@@ -477,7 +477,8 @@ def test_workers_that_do_not_answer_leave_nothing(folder: Path, monkeypatch: pyt
 def test_streams_that_are_closed_are_not_looked_at(folder: Path, closed: str) -> None:
     line = f'"{sys.executable}" -m lrp_ref explain-set x.npy out -m net.npz -c epsilon_plus -b 4 {closed}'
     ended = subprocess.run(
-        ["sh", "-c", line], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ["sh", "-c", line], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
         env={**os.environ, "PYTHONPATH": str(Path(lrp.__file__).parents[1])}, check=False,
     )  # fmt: skip
-    assert ended.returncode == 0 and np.load(folder / "out" / "done.npy").tolist() == [1, 1, 1]
+    assert ended.returncode == 0
+    assert np.load(folder / "out" / "done.npy").tolist() == [1, 1, 1]

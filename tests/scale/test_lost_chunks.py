@@ -38,7 +38,8 @@ def test_a_chunk_that_lost_a_file_is_done_again(
     lose(store.path / name)
     with pytest.warns(UserWarning, match=r"a chunk that was done has lost files, the first is 1: it is done again"):
         found = again(folder, together=together)
-    assert found.samples == 2 * together and contents(store.path) == before
+    assert found.samples == 2 * together
+    assert contents(store.path) == before
 
 
 def test_of_several_chunks_their_number_is_told(folder: Path) -> None:
@@ -55,7 +56,8 @@ def test_more_than_the_set_takes_no_more_memory(folder: Path, asked: dict[str, i
     found = again(folder, **asked)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (found.done, found.samples) == (1, 10) and peak < 30e6
+    assert (found.done, found.samples) == (1, 10)
+    assert peak < 30e6
     batch = min(asked["batch"], 10)
     assert zarr.open_group(found.store.path)["relevance"].chunks[0] == batch
     by_files = again(folder, "out", **asked).store

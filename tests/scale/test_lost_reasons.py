@@ -16,8 +16,9 @@ from lrp_ref.errors import ModelFormatError
 from lrp_ref.scale import Summary, job, run
 
 
-def again(folder: Path, **asked: bool) -> Summary:
-    return run(job(folder / "net.npz", folder / "x.npy", composite="epsilon_plus", batch=4), folder / "out", **asked)
+def again(folder: Path, retry_failed: bool = False) -> Summary:
+    return run(job(folder / "net.npz", folder / "x.npy", composite="epsilon_plus", batch=4), folder / "out",
+               retry_failed=retry_failed)  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +39,8 @@ def test_of_a_chunk_whose_reasons_are_lost_no_sample_counts_as_explained(
     assert (found.failed, list(found.refused())) == (1, [4, 5, 6, 7])
     told = command("explain-set", folder / "x.npy", folder / "out", "-m", folder / "net.npz", "-c", "epsilon_plus",
                    "-b", 4)  # fmt: skip
-    assert told.exit_code == 1 and "6 explained, 4 refused, 0 left" in told.output
+    assert told.exit_code == 1
+    assert "6 explained, 4 refused, 0 left" in told.output
     assert "the file that says why is lost" in told.output
     assert list(again(folder, retry_failed=True).refused()) == [5]  # also where the folder was not copied along
 

@@ -102,7 +102,7 @@ def remote(address: str) -> Iterator[Any]:
 
 def _require_address(address: str) -> None:
     """Raise ValueError for what is no address: a client that is made of it would end later, with a traceback."""
-    from distributed.comm import get_address_host_port
+    from distributed.comm.addressing import get_address_host_port
 
     whole_address = address if "://" in address else f"tcp://{address}"
     if not whole_address.startswith(("ucx://", "inproc://")):  # which have no host
