@@ -32,7 +32,7 @@ from .options import (
     one_composite,
     output_option,
 )
-from .output import print_table
+from .output import on_terminal, print_table
 from .samples import Sample
 
 SYSTEM_HELP = "Exact numbers for the ledger's identities: rationals, a prime field, auto by size, or none."
@@ -186,7 +186,7 @@ def _only(path: Path, found: dict[str, Any]) -> Any:
 @contextmanager
 def _status() -> Iterator[Callable[[str], None]]:
     """Show what is being computed on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if not on_terminal(sys.stderr):
         yield lambda line: None
         return
     from rich.console import Console

@@ -17,7 +17,7 @@ from ..base import tables
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     """Print a table fitted to the terminal, or to COLUMNS where the output goes elsewhere; else one line per row."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _columns()
+    width = shutil.get_terminal_size().columns if on_terminal(sys.stdout) else _columns()
     click.echo(tables.text(headers, rows, right=right, width=width))
 
 
@@ -25,6 +25,11 @@ def _columns() -> int | None:
     """Return COLUMNS of the environment, if it is a width."""
     text = os.environ.get("COLUMNS", "")
     return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+def on_terminal(stream: Any) -> bool:
+    """Return whether somebody sees what is written; a stream that was closed before the start is None."""
+    return stream is not None and bool(stream.isatty())
 
 
 def warn(words: str) -> None:
@@ -70,7 +75,7 @@ class Progress:
     def more(self, steps: int) -> None:
         """Count further steps, which were not known before."""
         self.total += steps
-        if self.bar is None and self.total > 1 and sys.stderr.isatty():
+        if self.bar is None and self.total > 1 and on_terminal(sys.stderr):
             self.bar = self.stack.enter_context(_bar())
             self.task = self.bar.add_task(self.what, total=self.total, completed=self.done)
         elif self.bar is not None:
@@ -80,7 +85,7 @@ class Progress:
         """Say how far the work on the present step is: ``done`` of ``total`` parts of ``what``."""
         if total <= 1:
             return
-        if self.bar is None and sys.stderr.isatty():
+        if self.bar is None and on_terminal(sys.stderr):
             self.bar = self.stack.enter_context(_bar())
             self.task = self.bar.add_task(self.what, total=self.total, completed=self.done)
         if self.bar is not None:
@@ -117,7 +122,7 @@ def _bar() -> Any:
     )  # fmt: skip
     # rich sends printed lines to its own console, stderr: right on a terminal, wrong for a file.
     console = Console(stderr=True)
-    return rich.Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+    return rich.Progress(*columns, console=console, transient=True, redirect_stdout=on_terminal(sys.stdout))
 
 
 def _minutes(seconds: float) -> str:

@@ -21,7 +21,7 @@ from . import drawing
 from .drawing import written
 from .inputs import free
 from .job import Found, Job, Result
-from .output import percent, print_table
+from .output import on_terminal, percent, print_table
 from .samples import Sample
 from .wording import brief_remarks, headline, label, name, probabilities, probability_name, remarks, whole
 
@@ -273,7 +273,8 @@ def tell_words(job: Job, sample: Sample, e: Result, indent: str = "") -> None:
     if sample.fed is None:
         return
     words, special = sample.fed.words(e).apart()
-    (sentence,), look = sample.fed.sentences, {"color": sys.stdout.isatty(), **drawing.text_look(job, words, special)}
+    (sentence,) = sample.fed.sentences
+    look = {"color": on_terminal(sys.stdout), **drawing.text_look(job, words, special)}
     click.echo(indent + heatmap.text_terminal(words.texts, words.relevance, known=words.known, **look))
     if special.texts:
         click.echo(f"{indent}special: {heatmap.text_terminal(special.texts, special.relevance, **look)}")

@@ -29,7 +29,7 @@ def locked(path: str | Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    goal = Path(path).resolve()  # of two names of one store there is one lock
+    goal = Path(os.path.realpath(path))  # also of a link in a circle; of two names of one store there is one lock
     if not goal.parent.is_dir():  # filelock would make it
         raise ParameterError(f"cannot write {path}: the folder {Path(path).parent} does not exist")
     if not os.access(goal.parent, os.W_OK):

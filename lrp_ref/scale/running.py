@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from .jobs.job import Job, Outcome, todo
 from .locking import locked as locked
 from .stores.layout import DONE, FAILED, TO_DO
 from .stores.making import SURROUNDINGS, Store, create, difference, open_store
+
+MENDED = "; files that were mended since are other data: write them into a list (.txt), and explain that"
+LOST = "its chunk failed, and the file that says why is lost"
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,20 @@ class Summary:
     left_samples: int = 0
 
     def refused(self) -> dict[int, str]:
-        """Return why samples of the store are not explained, by their numbers."""
+        """Return why samples of the store are not explained, by their numbers.
+
+        Of a chunk whose reasons are lost that is every sample: which of them are explained is not known.
+        """
         if not self.failed:
             return {}
-        found = {int(k): why for one in self.store.errors().values() for k, why in one["samples"].items()}
-        return dict(sorted(found.items()))
+        found: dict[int, str] = {}
+        errors = self.store.errors()
+        # What is told of a chunk that is done by now was left by a process that was killed.
+        for chunk in np.flatnonzero(self.store.states() == FAILED).tolist():
+            part = self.store.part(chunk)
+            told = errors.get(chunk, {}).get("samples") or dict.fromkeys(range(part.start, part.stop), LOST)
+            found |= {int(k): why for k, why in told.items()}
+        return found
 
 
 def run(
@@ -101,12 +115,14 @@ def run(
     """
     _check_workers(job, workers, scheduler, memory_limit)
     goal = Path(out)
+    _require_outside(job, goal)
     with locked(goal):
         fresh = not goal.exists()
         if fresh and (workers is not None or scheduler is not None):
             require("distributed", extra="scale", purpose="explain in several processes")
         store = store_of(job, goal)
         store.sweep()
+        _take_back(store)
         states = store.states().copy()
         before = int((states == DONE).sum())
         chunks = todo(states, retry_failed)
@@ -122,13 +138,37 @@ def run(
                     residual = max(residual, outcome.residual)
                     if progress is not None:
                         progress(outcome)
-        except LrpError:
+        except (LrpError, MemoryError):
             if fresh and not store.states().any():  # nobody could do anything: it leaves no trace
                 shutil.rmtree(goal)
             raise
     seconds = time.perf_counter() - first
     return Summary(store, **_counts(states), before=before, samples=samples, seconds=seconds, residual=residual,
                    stopped=stopped(), left_samples=_samples(job, todo(states, False)))  # fmt: skip
+
+
+def _require_outside(job: Job, goal: Path) -> None:
+    """Raise where a store would be a part of the zarr array or group that it is about: the data would be others then.
+
+    Raises:
+        ParameterError: it would.
+    """
+    if getattr(job.source, "kind", None) != "zarr":
+        return
+    data, place = (os.path.realpath(path) for path in (getattr(job.source, "path", ""), goal))
+    if place != data and os.path.commonpath([data, place]) == data:
+        raise ParameterError(f"{goal} is inside the data set {data}, all of whose files count: give a place outside it")
+
+
+def _take_back(store: Store) -> None:
+    """Have chunks whose files are lost done again: a copy that was broken off, or power that failed."""
+    lost = store.lost()
+    for chunk in lost:
+        store.mark(chunk, TO_DO)
+    if lost:
+        many = "a chunk that was done has" if len(lost) == 1 else f"{len(lost)} chunks that were done have"
+        again = "it is" if len(lost) == 1 else "they are"
+        warnings.warn(f"{store.path}: {many} lost files, the first is {lost[0]}: {again} done again", stacklevel=3)
 
 
 def _check_workers(job: Job, workers: int | None, scheduler: str | None, memory_limit: str | int | None) -> None:
@@ -185,6 +225,7 @@ def store_of(job: Job, path: str | Path) -> Store:
         if found is not None:
             raise ParameterError(
                 f"{goal} is of another job: {found}; to go on with it ask for the same, else give another name"
+                f"{MENDED if 'fingerprint' in found else ''}"
             )
         return store
     layout, names = job.probe()

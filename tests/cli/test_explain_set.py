@@ -472,3 +472,15 @@ def test_workers_that_do_not_answer_leave_nothing(folder: Path, monkeypatch: pyt
     assert done.exit_code == 2
     assert done.stderr == "lrp-ref: error: no scheduler answers at tcp://127.0.0.1:1\n"
     assert sorted(f.name for f in folder.iterdir()) == ["net.npz", "x.npy"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a descriptor")
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_streams_that_are_closed_are_not_looked_at(folder: Path, closed: str) -> None:
+    line = f'"{sys.executable}" -m lrp_ref explain-set x.npy out -m net.npz -c epsilon_plus -b 4 {closed}'
+    ended = subprocess.run(
+        ["sh", "-c", line], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(lrp.__file__).parents[1])}, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0
+    assert np.load(folder / "out" / "done.npy").tolist() == [1, 1, 1]

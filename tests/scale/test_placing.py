@@ -171,6 +171,15 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_started(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("address", ["somewhere", "tcp://somewhere", "tpc://127.0.0.1:1", "127.0.0.1:port", ""])
+def test_what_is_no_address_is_never_made_a_client(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("it would end later, with a traceback"))
+    with pytest.raises(ParameterError, match="no Dask scheduler answers at"), clusters.remote(address):
+        pass
+
+
 def test_an_address_where_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "CONNECT", 1)
     with socket.socket() as held:  # a port that is taken, and not listened at

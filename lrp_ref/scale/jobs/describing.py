@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import LrpError, ModelFormatError, NonFiniteError
+from ...errors import LrpError, ModelFormatError, NonFiniteError, ParameterError
 from ...network.network import Network
 from ...propagation.composites import Composite
 from ...propagation.start import STARTS, Difference, Start
@@ -23,6 +24,7 @@ from .models import ModelFile
 from .reduction import Reduction
 
 BATCH = 32
+CHANNELS = ("channels", "features")  # what the axis of the channels is called, of a picture and of a series
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +103,7 @@ class Described:
     def question(self, net: Network) -> Question:
         """Return what is asked of a batch."""
         axes = net.inputs[0].axes
-        channel = axes.index("channels") if "channels" in axes[1:] else 1
+        channel = next((axes.index(name) for name in CHANNELS if name in axes[1:]), 1)
         target = None if isinstance(self.target, Labels) else self.target
         return Question(self.composite, target, self.start, self.canonize, self.xp, self.at,
                         Reduction(self.reduce, channel), self.dtype)  # fmt: skip
@@ -137,7 +139,16 @@ class Described:
         question = self.question(net)
 
         def shapes(x: dict[str, NDArray[Any]]) -> Shapes:
-            return question.shapes(net, {k: floats(a, self.compute) for k, a in x.items()}, targets)
+            x = {k: floats(a, self.compute) for k, a in x.items()}
+            try:
+                return question.shapes(net, x, targets)
+            except ParameterError as error:
+                other = None if self.target is not None and targets is None else _apart(self.start)
+                if other is None:
+                    raise
+                with suppress(LrpError):  # only of this sample is the target what it is set against
+                    return replace(question, target=other).shapes(net, x, None)
+                raise error
 
         try:
             return shapes(self.source.zeros())
@@ -181,6 +192,16 @@ class Described:
         }
         plain: dict[str, Any] = json.loads(json.dumps(found))  # a tuple is a list, as in a store that is read
         return plain
+
+
+def _apart(start: Start) -> Any:
+    """Return an output that is not the one that a start sets against; None where there is no other start."""
+    if not isinstance(start, Difference):
+        return None
+    against = start.against
+    if not isinstance(against, tuple):
+        return int(not against)
+    return (*against[:-1], int(not against[-1])) if len(against) > 1 else None
 
 
 def told(composite: Composite) -> str:

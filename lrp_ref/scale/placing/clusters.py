@@ -85,6 +85,7 @@ def remote(address: str) -> Iterator[Any]:
 
     with silence_logging_cmgr(logging.CRITICAL):
         try:
+            _require_address(address)
             client = dask_distributed.Client(address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ParameterError(
@@ -97,6 +98,15 @@ def remote(address: str) -> Iterator[Any]:
                     "--nthreads 1'"
                 )
             yield client
+
+
+def _require_address(address: str) -> None:
+    """Raise ValueError for what is no address: a client that is made of it would end later, with a traceback."""
+    from distributed.comm.addressing import get_address_host_port
+
+    whole_address = address if "://" in address else f"tcp://{address}"
+    if not whole_address.startswith(("ucx://", "inproc://")):  # which have no host
+        get_address_host_port(whole_address, strict=True)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def _of_folder(path: Path, net: Network, wanted: tuple[Wanted, ...]) -> Source:
     require_no_folder_store(path)
     if len(wanted) == 1:
         return file_source(path, wanted[0])
-    held = sorted(file.stem for file in path.iterdir() if file.suffix.lower() == ".npy")
+    held = sorted(file.stem for file in path.iterdir() if file.suffix.lower() == ".npy" and not file.is_dir())
     names = sorted(one.name for one in wanted)
     if held != names:
         _require_one(path, wanted, f"; the folder holds {_few(held)}")

@@ -58,6 +58,17 @@ class Layout:
         return -(-self.samples // self.chunk)
 
     @property
+    def cut(self) -> tuple[int, int]:
+        """Rows of a batch and of a unit of work in a file: no more than there are samples, whatever was asked for.
+
+        Example:
+            >>> Layout((), 10, 32, 320).cut, Layout((), 10, 4, 4000).cut, Layout((), 10, 4, 8).cut
+            ((10, 10), (4, 12), (4, 8))
+        """
+        batch = min(self.batch, self.samples)
+        return batch, min(self.chunk, -(-self.samples // batch) * batch)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all arrays, not compressed."""
         return sum(one.nbytes for one in self.arrays)

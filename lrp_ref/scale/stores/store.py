@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from .stated import read_json
 
 Host = NDArray[Any]
 ERRORS = "errors"
+_NUMBER = re.compile(r"[0-9]{1,18}")
 # What NumPy and zarr raise for files that are not, or no longer, what they wrote.
 DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError, EOFError,
            SyntaxError, MemoryError)  # fmt: skip
@@ -98,6 +100,10 @@ class Store:
             file.unlink(missing_ok=True)
         sweep_beside(self.path)
 
+    def lost(self) -> list[int]:
+        """Return chunks that are marked, and of whose files some are missing or empty; of .npy files none can be."""
+        return []
+
     # -- what all of them do alike ----------------------------------------------------------------------------------
 
     @property
@@ -154,7 +160,12 @@ class Store:
         """
         content = json.dumps({"chunk": chunk, **reasons}, ensure_ascii=False, indent=1) + "\n"
         data = content.encode("utf-8", "backslashreplace")
-        self._changing(lambda: replace_file(self._error(chunk), lambda stream: stream.write(data)))
+
+        def change() -> None:
+            self._error(chunk).parent.mkdir(exist_ok=True)  # who copies a store may leave empty folders out
+            replace_file(self._error(chunk), lambda stream: stream.write(data))
+
+        self._changing(change)
         self.mark(chunk, FAILED)
 
     def done(self, chunk: int) -> None:
@@ -189,10 +200,15 @@ class Store:
         """
         found = {}
         for file in sorted((self.path / ERRORS).glob("[0-9]*.json")):
-            content = read_json(file, self.path)
-            if content.get("chunk") != int(file.stem) or isinstance(content["chunk"], bool):
+            if not _NUMBER.fullmatch(file.stem):  # a copy that somebody made
+                continue
+            chunk, content = int(file.stem), read_json(file, self.path)
+            if content.get("chunk") != chunk or isinstance(content["chunk"], bool):
                 raise ModelFormatError(f"{self.path}: {ERRORS}/{file.name} is damaged: not of chunk {file.stem}")
-            found[int(file.stem)] = content
+            part = self.part(chunk)
+            if "samples" in content and not _reasons(content["samples"], range(part.start, part.stop)):
+                raise ModelFormatError(f"{self.path}: {ERRORS}/{file.name} is damaged: no reasons of its samples")
+            found[chunk] = content
         return found
 
     def _error(self, chunk: int) -> Path:
@@ -202,6 +218,13 @@ class Store:
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {what}" for what, n in self.counts().items())
         return f"{type(self).__name__}({str(self.path)!r}: {self.samples} samples, chunks {counts})"
+
+
+def _reasons(found: Any, samples: range) -> bool:
+    """Return whether this is why some of these samples are not explained: a text for each number."""
+    return isinstance(found, dict) and all(
+        isinstance(why, str) and _NUMBER.fullmatch(k) and int(k) in samples for k, why in found.items()
+    )
 
 
 def _opened(kind: type[Store], path: str, writable: bool) -> Store:

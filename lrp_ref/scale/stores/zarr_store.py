@@ -50,10 +50,10 @@ class ZarrStore(Store):
         for name, array in arrays.items():
             rows = array.chunks[:1], (array.shards or array.chunks)[:1]
             rest = array.chunks[1:], (array.shards or array.chunks)[1:]
-            if rows != ((stated.batch,), (self.layout.chunk,)) or rest != (array.shape[1:],) * 2:
+            if rows != tuple((n,) for n in self.layout.cut) or rest != (array.shape[1:],) * 2:
                 raise ModelFormatError(
                     f"{self.path}: damaged: '{name}' is cut into {array.chunks}, {array.shards}; expected whole "
-                    f"samples, {stated.batch} and {self.layout.chunk}"
+                    f"samples, {' and '.join(map(str, self.layout.cut))}"
                 )
         # Also chunks that are all fill value are stored: of what is not there it cannot be said whether it was done.
         self._arrays = {name: array.with_config({"write_empty_chunks": True}) for name, array in arrays.items()}
@@ -72,14 +72,14 @@ class ZarrStore(Store):
         """Write a store without a chunk done."""
         zarr = _zarr()
         group = zarr.create_group(path, attributes=dict(attributes), overwrite=True, zarr_format=3)
-        several = layout.chunk > layout.batch
+        batch, shard = layout.cut  # zarr holds the whole of a chunk in memory, also where the samples end
         for one in layout.arrays:
             rest = one.shape[1:]
             # Only maps are large, and of many zeros; to compress the others takes longer than to write them.
             compressors = [zarr.codecs.ZstdCodec(level=0)] if one.name.startswith("relevance") else None
             group.create_array(
-                one.name, shape=one.shape, dtype=one.dtype, fill_value=one.fill, chunks=(layout.batch, *rest),
-                shards=(layout.chunk, *rest) if several else None, compressors=compressors, chunk_key_encoding=KEYS,
+                one.name, shape=one.shape, dtype=one.dtype, fill_value=one.fill, chunks=(batch, *rest),
+                shards=(shard, *rest) if shard > batch else None, compressors=compressors, chunk_key_encoding=KEYS,
             )  # fmt: skip
         # One file a chunk: two processes that write flags of one file lose some.
         group.create_array(
@@ -115,6 +115,19 @@ class ZarrStore(Store):
             return _byte(str(self.path / DONE_ARRAY / f"c.{chunk}"))
         except FileNotFoundError:
             return TO_DO
+
+    def lost(self) -> list[int]:
+        """Return chunks that are marked, and of whose files some are missing or empty."""
+        marked = np.flatnonzero(self.states() != TO_DO).tolist()
+        lost: set[int] = set()
+        for name, array in self._arrays.items():
+            if not array.size:
+                continue
+            with os.scandir(self.path / name) as entries:
+                there = {entry.name for entry in entries if entry.stat().st_size}
+            rest = ".0" * (array.ndim - 1)
+            lost |= {i for i in marked if f"c.{i}{rest}" not in there}
+        return sorted(lost)
 
     def sweep(self) -> None:
         """Remove what processes that were killed have left behind."""
