@@ -122,8 +122,8 @@ def run(
             require("distributed", extra="scale", purpose="explain in several processes")
         store = store_of(job, goal)
         store.sweep()
-        _take_back(store)
         states = store.states().copy()
+        _take_back(store, states)
         before = int((states == DONE).sum())
         chunks = todo(states, retry_failed)
         if begun is not None:
@@ -160,11 +160,12 @@ def _require_outside(job: Job, goal: Path) -> None:
         raise ParameterError(f"{goal} is inside the data set {data}, all of whose files count: give a place outside it")
 
 
-def _take_back(store: Store) -> None:
-    """Have chunks whose files are lost done again: a copy that was broken off, or power that failed."""
-    lost = store.lost()
+def _take_back(store: Store, states: NDArray[np.uint8]) -> None:
+    """Have done chunks whose files are lost done again: a copy that was broken off, or power that failed."""
+    lost = store.lost(states)
     for chunk in lost:
         store.mark(chunk, TO_DO)
+        states[chunk] = TO_DO
     if lost:
         many = "a chunk that was done has" if len(lost) == 1 else f"{len(lost)} chunks that were done have"
         again = "it is" if len(lost) == 1 else "they are"

@@ -42,6 +42,15 @@ def test_a_chunk_that_lost_a_file_is_done_again(
     assert contents(store.path) == before
 
 
+def test_a_chunk_that_failed_may_have_no_files(folder: Path) -> None:
+    store = again(folder).store
+    store.fail(1, {"samples": {"2": "its worker died", "3": "its worker died"}})
+    for name in ("relevance/c.1.0.0.0", "output/c.1.0", "target/c.1", "ledger/c.1.0.0"):
+        (store.path / name).unlink()
+    found = again(folder)
+    assert (found.samples, found.failed) == (0, 1)
+
+
 def test_of_several_chunks_their_number_is_told(folder: Path) -> None:
     store = again(folder).store
     (store.path / "output" / "c.3.0").unlink()

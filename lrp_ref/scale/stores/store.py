@@ -100,8 +100,11 @@ class Store:
             file.unlink(missing_ok=True)
         sweep_beside(self.path)
 
-    def lost(self) -> list[int]:
-        """Return chunks that are marked, and of whose files some are missing or empty; of .npy files none can be."""
+    def lost(self, states: NDArray[np.uint8]) -> list[int]:
+        """Return chunks that are done, by their states, and of whose files some are missing or empty.
+
+        Of .npy files, which have all chunks, that is none.
+        """
         return []
 
     # -- what all of them do alike ----------------------------------------------------------------------------------

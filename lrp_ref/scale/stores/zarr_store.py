@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...base.files import PART, replace_file
 from ...errors import ModelFormatError, require
-from .layout import FAILED, TO_DO, Layout
+from .layout import DONE, FAILED, TO_DO, Layout
 from .stated import LARGEST, Attributes, Stated, read_json
 from .store import DAMAGED, ERRORS, Store
 
@@ -116,9 +116,12 @@ class ZarrStore(Store):
         except FileNotFoundError:
             return TO_DO
 
-    def lost(self) -> list[int]:
-        """Return chunks that are marked, and of whose files some are missing or empty."""
-        marked = np.flatnonzero(self.states() != TO_DO).tolist()
+    def lost(self, states: NDArray[np.uint8]) -> list[int]:
+        """Return chunks that are done, by their states, and of whose files some are missing or empty.
+
+        One that failed may have none: its worker died.
+        """
+        done = np.flatnonzero(states == DONE).tolist()
         lost: set[int] = set()
         for name, array in self._arrays.items():
             if not array.size:
@@ -126,7 +129,7 @@ class ZarrStore(Store):
             with os.scandir(self.path / name) as entries:
                 there = {entry.name for entry in entries if entry.stat().st_size}
             rest = ".0" * (array.ndim - 1)
-            lost |= {i for i in marked if f"c.{i}{rest}" not in there}
+            lost |= {i for i in done if f"c.{i}{rest}" not in there}
         return sorted(lost)
 
     def sweep(self) -> None:
