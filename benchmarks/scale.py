@@ -26,6 +26,7 @@ DONE = 4000  # chunks of a store in which nothing is left to do
 LIMIT = 256_000_000  # bytes of memory of a worker
 TIMES = 100  # as many bytes has the input that is read through it
 ALLOWED = 200_000_000  # bytes, beside the model and four chunks
+STORES = {"zarr": "store.zarr", "npy": "store"}  # kind → name
 CHUNKS = (16, 64)  # samples of 1 MiB
 COMPOSITES = {"fashion_cnn": "epsilon_plus_flat", "efficientnet_lite0": "epsilon_plus"}
 COUNTS = {"fashion_cnn": 1600, "efficientnet_lite0": 64}  # samples
@@ -77,9 +78,9 @@ def overhead(folder: Path, rounds: int) -> Table:
     model, data = trivial(folder, TRIVIAL)
     net, x = lrp.load(model), np.ones((1, 4), np.float32)
     alone = min(timing.in_a_row(lambda: lrp.explain(net, x, composite="epsilon"), 0.2) for _ in range(rounds))
-    ways = [(kind, workers) for kind in ("zarr", "npy") for workers in (None, 2)]
+    ways = [(kind, workers) for kind in STORES for workers in (None, 2)]
     question = {"composite": "epsilon", "batch": 1}
-    cells = [[Cell(model, data, str(folder / f"store.{kind}"), question, workers)] for kind, workers in ways]
+    cells = [[Cell(model, data, str(folder / STORES[kind]), question, workers)] for kind, workers in ways]
     for (kind, workers), found in zip(ways, in_turn(cells, rounds), strict=True):
         least = min((m for (m,) in found), key=lambda m: m.each)
         table.rows.append([f".{kind}", by(workers), 1e3 * least.each, 1e3 * alone, least.first, least.seconds])
@@ -160,8 +161,8 @@ def resume(folder: Path, rounds: int) -> Table:
         notes=[f"the least of {rounds} rounds; asked for: no chunk, at most 2 s"],
     )
     model, data = trivial(folder, DONE)
-    for kind in ("zarr", "npy"):
-        cell = Cell(model, data, str(folder / f"store.{kind}"), {"composite": "epsilon", "batch": 1})
+    for kind in STORES:
+        cell = Cell(model, data, str(folder / STORES[kind]), {"composite": "epsilon", "batch": 1})
         measured([cell])
         taken = []
         for _ in range(rounds):

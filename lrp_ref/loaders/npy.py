@@ -93,7 +93,7 @@ def header(data: bytes | bytearray, size: int, what: str, *, kinds: str = "") ->
 
 def _header(data: bytes | bytearray, what: str) -> Header:
     """Return what a file says of its array, as it stands there."""
-    stream = io.BytesIO(bytes(data[:LONGEST]))
+    stream = io.BytesIO(bytes(data[: HEADER + 64]))
     try:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -73,8 +73,11 @@ def test_the_interrupt_of_a_terminal_finishes_the_running_chunks(tmp_path: Path,
     else:
         time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes, the workers among them
-    out, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, "")
+    # communicate() would not see the lines that came together with one that has been read.
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        out, errors = process.stdout.read(), process.stderr.read()
+    assert (process.wait(timeout=60), errors) == (0, "")
     *came, last = "".join([*lines, out]).splitlines()
     assert counted(tmp_path / "journal", "begin") == counted(tmp_path / "journal", "end") == Counter(map(int, came))
     assert last == f"{len(came)} {12 - len(came)} True"

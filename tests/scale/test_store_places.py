@@ -44,8 +44,9 @@ def test_a_store_in_the_folder_of_several_inputs_is_none_of_them(tmp_path: Path)
     (tmp_path / "in").mkdir()
     for name in "ab":
         np.save(tmp_path / "in" / f"{name}.npy", np.ones((4, 3)))
+    (tmp_path / "in" / "old.npy").mkdir()  # a folder with the name of an array is no input
     for samples_of_this_run in (4, 0):
-        found = run(job(tmp_path / "net.npz", tmp_path / "in", composite="lrp0"), tmp_path / "in" / "out.npy")
+        found = run(job(tmp_path / "net.npz", tmp_path / "in", composite="lrp0"), tmp_path / "in" / "out")
         assert found.samples == samples_of_this_run
 
 
