@@ -19,7 +19,7 @@ from ..errors import LrpError, ParameterError
 from ..scale import Job, Labels, ModelFile, Outcome, Store, Summary, job, run
 from ..scale.jobs.environment import require_devices
 from ..scale.jobs.reduction import DTYPES
-from ..scale.running import surroundings
+from ..scale.running import samples_of, surroundings
 from ..scale.stores.layout import size_text
 from ..scale.stores.making import ERRORS
 from .options import (
@@ -203,7 +203,7 @@ class _Shown:
         if len(chunks) == total:
             arrays = ", ".join(f"{a.name} {a.dtype} {_sizes(a.shape[1:])}" for a in store.layout.arrays)
             click.echo(f"for each sample: {arrays}")
-        left = sum(self.asked.part(i).stop - self.asked.part(i).start for i in chunks)
+        left = samples_of(self.asked, chunks)
         needed, free = store.layout.nbytes * left // max(n, 1), shutil.disk_usage(store.path).free
         if needed > free:
             warn(f"the disk of {store.path} has {size_text(free)} free, and what is to do is {size_text(needed)} "

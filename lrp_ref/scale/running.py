@@ -144,7 +144,7 @@ def run(
             raise
     seconds = time.perf_counter() - first
     return Summary(store, **_counts(states), before=before, samples=samples, seconds=seconds, residual=residual,
-                   stopped=stopped(), left_samples=_samples(job, todo(states, False)))  # fmt: skip
+                   stopped=stopped(), left_samples=samples_of(job, todo(states, False)))  # fmt: skip
 
 
 def _require_outside(job: Job, goal: Path) -> None:
@@ -187,7 +187,8 @@ def _counts(states: NDArray[np.uint8]) -> dict[str, int]:
     return {name: int((states == state).sum()) for name, state in named.items()}
 
 
-def _samples(job: Job, chunks: Sequence[int]) -> int:
+def samples_of(job: Job, chunks: Sequence[int]) -> int:
+    """Return how many samples chunks have together."""
     return sum(part.stop - part.start for part in map(job.part, chunks))
 
 

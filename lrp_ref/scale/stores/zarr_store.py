@@ -92,7 +92,7 @@ class ZarrStore(Store):
         _together(*(self._arrays[name].async_array.setitem(part, array) for name, array in arrays.items()))
 
     def _mark(self, chunk: int, state: int) -> None:
-        # As zarr writes it, a byte that is not compressed, in a tenth of the time; states() reads it so as well.
+        # As zarr writes it, a byte that is not compressed, without a turn through its event loop; states() reads it so.
         file = self.path / DONE_ARRAY / f"c.{chunk}"
         replace_file(file, lambda stream: stream.write(bytes([state])))
 
