@@ -354,6 +354,7 @@ def test_what_cannot_be_measured_is_one_line(tmp_path: Path) -> None:
     calls: list[tuple[Any, type[LrpError], str]] = [
         (lambda: evaluated(store, other, LOGITS), ParameterError, "is of other data: of its input, fingerprint is"),
         (lambda: evaluated(store, job.source, LOGITS, measures=["max_sensitivity"]), ParameterError, "maps alone"),
+        (lambda: evaluated(store, job.source, LOGITS, measures=[]), ParameterError, "measures is empty"),
         (lambda: evaluated(store, job.source, LOGITS, masks=np.ones((3, 6, 6))), ShapeError, "for 21 samples"),
         (lambda: evaluated(store, job.source, LOGITS, measures=["ginni"]), ParameterError, "unknown measure 'ginni'"),
         (lambda: evaluated(store, Whole(job.source), LOGITS), UnsupportedError, "the samples are integers"),

@@ -82,7 +82,8 @@ def evaluated(
     explained = Explained.given(store)
     store = explained.store
     require_source(store, source)
-    chosen = [find(m) for m in measures or (*USUAL, *(USUAL_MASKED if masks is not None else ()))]
+    usual = (*USUAL, *(USUAL_MASKED if masks is not None else ()))
+    chosen = [find(m) for m in (usual if measures is None else measures)]
     for measure in chosen:
         if "explain" in measure.fields.values():
             raise ParameterError(
